@@ -1,0 +1,59 @@
+"""People and what they did: the user model and the audit trail."""
+
+import uuid
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth.models import AbstractUser
+from django.contrib.contenttypes.models import ContentType
+from django.db import models
+
+from . import hooks
+from .usernames import validate_username
+
+
+class User(AbstractUser):
+    """A person. The username is a DNS label, because it names the origin of their Lab (`<username>.lab.<domain>`)."""
+
+    uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False, help_text="Never changes, never reused.")
+    username = models.CharField(
+        max_length=32,
+        unique=True,
+        validators=[validate_username],
+        error_messages={"unique": "This username is taken."},
+        help_text="Lower-case letters, digits and hyphens, starting with a letter; it becomes part of the Lab's address.",
+    )
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Save; a person's first save also opens what everybody has from sign-up (`user_created`)."""
+        adding = self._state.adding
+        super().save(*args, **kwargs)
+        if adding:
+            hooks.run("user_created", user=self)
+
+    @property
+    def display_name(self) -> str:
+        """Full name where given, else the username."""
+        return self.get_full_name() or self.username
+
+
+class AuditEntry(models.Model):
+    """Who did what to what. Written by `portal.audit.record` in the transaction of the change; never edited."""
+
+    at = models.DateTimeField(auto_now_add=True, db_index=True)
+    actor = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
+    actor_name = models.CharField(max_length=150, help_text="As it was then; “system” for the site's own work.")
+    verb = models.CharField(max_length=64, db_index=True, help_text="Such as collab.member.added.")
+    target_type = models.ForeignKey(ContentType, null=True, on_delete=models.SET_NULL, related_name="+")
+    target_id = models.CharField(max_length=64)
+    target_name = models.CharField(max_length=255)
+    details = models.JSONField(default=dict)
+
+    class Meta:
+        ordering = ["-at", "-pk"]
+        indexes = [models.Index(fields=["target_type", "target_id"])]
+        verbose_name = "audit entry"
+        verbose_name_plural = "audit trail"
+
+    def __str__(self) -> str:
+        return f"{self.actor_name} {self.verb} {self.target_name}"

@@ -1,0 +1,239 @@
+"""Every setting, read from the environment; docs/reference/settings.md lists them.
+
+With DEBUG on (the default, for one machine with `bin/up`) everything has a working value. With DEBUG off, what a site must
+decide for itself has no default: the start fails and names the variable.
+"""
+
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import environ
+from csp.constants import NONE, SELF
+from django.core.exceptions import ImproperlyConfigured
+
+env = environ.FileAwareEnv()
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+VAR_DIR = Path(env.str("COLLABORATORY_VAR", default=str(BASE_DIR / "var")))
+"""All run-time state: database, Drive, Lab, sockets, logs."""
+RUN_DIR = Path(env.str("COLLABORATORY_RUN", default=str(VAR_DIR / "run")))
+"""Sockets. Its path must be short: a unix socket's address holds 107 bytes (unix(7))."""
+
+DEBUG = env.bool("DEBUG", default=True)
+
+
+def required(name: str, development: str) -> str:
+    """The variable's value; `development` stands in while DEBUG is on."""
+    value = env.str(name, default=development if DEBUG else "")
+    if not value:
+        raise ImproperlyConfigured(f"Set {name}: it has no default when DEBUG is off (docs/reference/settings.md).")
+    return value
+
+
+def development_secret() -> str:
+    """A secret of this machine, made by `bin/up` on first start; constant only where neither exists (tests)."""
+    path = VAR_DIR / "secret-key"
+    return path.read_text().strip() if path.exists() else "for-development-only"
+
+
+SECRET_KEY = required("SECRET_KEY", development_secret())
+
+PORTAL_URL = required("PORTAL_URL", "http://localhost:8000").rstrip("/")
+LAB_DOMAIN = required("LAB_DOMAIN", "lab.localhost:8000")
+"""Host, with port where it is not the scheme's own: a person's Lab is at `<username>.<LAB_DOMAIN>`."""
+HTTPS = urlsplit(PORTAL_URL).scheme == "https"
+ALLOWED_HOSTS = [urlsplit(PORTAL_URL).hostname or ""]
+CSRF_TRUSTED_ORIGINS = [PORTAL_URL]
+
+INSTALLED_APPS = [
+    "portal.admin_site.PortalAdminConfig",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "allauth",
+    "allauth.account",
+    "csp",
+    "django_htmx",
+    "portal",
+    "collabs",
+    "drive",
+    "lab",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+]
+
+ROOT_URLCONF = "portal.urls"
+WSGI_APPLICATION = "portal.wsgi.application"
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "portal.context.site",
+            ],
+        },
+    },
+]
+
+# Database: SQLite in WAL mode, or PostgreSQL by DATABASE_URL.
+
+DATABASES = {"default": env.db_url("DATABASE_URL", default=f"sqlite:///{VAR_DIR / 'portal.sqlite3'}")}
+if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
+    # IMMEDIATE: a transaction that reads and then writes takes the write lock at once and waits, instead of failing.
+    DATABASES["default"]["OPTIONS"] = {
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 20,
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-32768;",
+    }
+else:
+    DATABASES["default"]["CONN_MAX_AGE"] = 60
+    DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# Celery and Redis.
+
+REDIS_URL = env.str("REDIS_URL", default=f"unix://{RUN_DIR / 'redis.sock'}")
+CELERY_BROKER_URL = REDIS_URL.replace("unix://", "redis+socket://")
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_TASK_TIME_LIMIT = 300
+CELERY_TASK_SOFT_TIME_LIMIT = 240
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+# Publishing fails within seconds when the broker is away, so that a page can say so.
+CELERY_BROKER_TRANSPORT_OPTIONS = {"socket_connect_timeout": 2, "visibility_timeout": 600}
+CELERY_TASK_PUBLISH_RETRY = False
+CELERY_TASK_ROUTES = {"lab.tasks.*": {"queue": "lab"}}
+CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "celerybeat-schedule")
+CELERY_BEAT_SCHEDULE: dict[str, dict] = {
+    "lab-reconcile": {"task": "lab.tasks.reconcile", "schedule": 15.0, "options": {"expires": 15}},
+    "lab-reap": {"task": "lab.tasks.reap", "schedule": 30.0, "options": {"expires": 30}},
+}
+CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+
+# Apps among themselves: see portal/hooks.py.
+
+PORTAL_HOOKS: dict[str, list[str]] = {
+    "user_created": ["drive.services.open_my_library"],
+    "collab_created": ["drive.services.open_collab_library"],
+    "collab_changed": ["drive.services.follow_collab"],
+    "collab_deleted": ["drive.services.close_collab_library"],
+}
+
+# Drive.
+
+DRIVE_ROOT = Path(env.str("DRIVE_ROOT", default=str(VAR_DIR / "drive")))
+"""One filesystem: `private/`, `public/`, `staging/` are renamed into each other."""
+DRIVE_USE_ACCEL = env.bool("DRIVE_USE_ACCEL", default=True)
+"""nginx moves the bytes (X-Accel-Redirect, request body to a file)."""
+
+# Lab.
+
+LAB_ROOT = Path(env.str("LAB_ROOT", default=str(VAR_DIR / "lab")))
+LAB_LAUNCHER = env.str("LAB_LAUNCHER", default="sandbox")
+"""`sandbox`, or `unisolated` (a developer alone, DEBUG only)."""
+LAB_NETWORK = env.str("LAB_NETWORK", default="slirp4netns")
+"""`slirp4netns` or `none`."""
+LAB_IDLE_LIMIT = env.int("LAB_IDLE_LIMIT", default=12 * 3600)
+"""Seconds without interaction after which a server is reaped."""
+LAB_MAX_AGE = env.int("LAB_MAX_AGE", default=7 * 24 * 3600)
+"""Seconds after which a server is stopped although a kernel is busy."""
+LAB_START_TIMEOUT = env.int("LAB_START_TIMEOUT", default=90)
+"""Seconds that a Jupyter server may take to answer."""
+
+# People and the way in.
+
+AUTH_USER_MODEL = "portal.User"
+AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
+]
+LOGIN_URL = "account_login"
+LOGIN_REDIRECT_URL = "/"
+ACCOUNT_USERNAME_VALIDATORS = "portal.usernames.USERNAME_VALIDATORS"
+ACCOUNT_PRESERVE_USERNAME_CASING = False
+ACCOUNT_LOGIN_METHODS = {"username", "email"}
+ACCOUNT_SIGNUP_FIELDS = ["username*", "email*", "password1*", "password2*"]
+ACCOUNT_EMAIL_VERIFICATION = env.str("ACCOUNT_EMAIL_VERIFICATION", default="optional" if DEBUG else "mandatory")
+ACCOUNT_LOGOUT_ON_GET = False
+ACCOUNT_DEFAULT_HTTP_PROTOCOL = "https" if HTTPS else "http"
+
+# Mail: the console in development, `EMAIL_URL` (smtp+tls://user:password@host:587) otherwise.
+
+vars().update(env.email_url("EMAIL_URL", default="consolemail://"))
+DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="Collaboratory <noreply@localhost>")
+
+# Cookies and headers. `__Host-` (RFC 6265bis) keeps a Lab on a sibling domain from planting a cookie on the portal.
+
+SESSION_COOKIE_NAME = "__Host-portal" if HTTPS else "portal"
+CSRF_COOKIE_NAME = "__Host-csrf" if HTTPS else "portal_csrf"
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
+CSRF_COOKIE_HTTPONLY = True
+CSRF_USE_SESSIONS = False
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+SECURE_SSL_REDIRECT = False  # nginx redirects
+SECURE_HSTS_SECONDS = env.int("SECURE_HSTS_SECONDS", default=31536000 if HTTPS else 0)
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
+SECURE_REFERRER_POLICY = "same-origin"
+SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [SELF],
+        "img-src": [SELF, "data:"],
+        "object-src": [NONE],
+        "base-uri": [NONE],
+        "frame-ancestors": [NONE],
+        "form-action": [SELF],
+    }
+}
+
+# Language, time, files.
+
+LANGUAGE_CODE = "en"
+TIME_ZONE = env.str("TIME_ZONE", default="UTC")
+USE_I18N = True
+USE_TZ = True
+STATIC_URL = "static/"
+STATIC_ROOT = VAR_DIR / "static"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
+        if DEBUG
+        else "django.contrib.staticfiles.storage.ManifestStaticFilesStorage"
+    },
+}
+DATA_UPLOAD_MAX_MEMORY_SIZE = 4 * 2**20
+FILE_UPLOAD_TEMP_DIR = str(DRIVE_ROOT / "staging")
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="INFO")},
+}
