@@ -1,0 +1,28 @@
+"""The ways to run a server. `get_launcher()` gives the one that the settings choose."""
+
+from functools import cache
+
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+from django.utils.module_loading import import_string
+
+from .base import Launcher, LaunchFailed, LauncherUnavailable, LaunchSpec, Mount, ServerStatus
+
+__all__ = ["LaunchFailed", "LaunchSpec", "Launcher", "LauncherUnavailable", "Mount", "ServerStatus", "get_launcher"]
+
+LAUNCHERS = {
+    "sandbox": "lab.launchers.sandbox.SandboxLauncher",
+    "unisolated": "lab.launchers.unisolated.UnisolatedLauncher",
+}
+
+
+@cache
+def _launcher(name: str) -> Launcher:
+    if name not in LAUNCHERS:
+        raise ImproperlyConfigured(f"LAB_LAUNCHER is one of {', '.join(LAUNCHERS)}, not {name!r}.")
+    return import_string(LAUNCHERS[name])()
+
+
+def get_launcher() -> Launcher:
+    """The launcher that `settings.LAB_LAUNCHER` names."""
+    return _launcher(settings.LAB_LAUNCHER)

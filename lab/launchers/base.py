@@ -1,0 +1,92 @@
+"""What every launcher can do, whatever it drives. Tasks call it with the id of a row; every call may be repeated."""
+
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal, Protocol
+from uuid import UUID
+
+State = Literal["starting", "running", "stopped"]
+
+
+class LauncherUnavailable(Exception):
+    """The launcher cannot be reached now (its process is down or restarting): try again later, change no row."""
+
+
+class LaunchFailed(Exception):
+    """A server did not come up. `str(error)` is a sentence for its person; `log_tail` the last lines of its log."""
+
+    def __init__(self, message: str, log_tail: str = "") -> None:
+        super().__init__(message)
+        self.log_tail = log_tail
+
+
+@dataclass(frozen=True)
+class Mount:
+    """One library in the Drive view of a server: at `~/drive/<folder>/<name>`."""
+
+    folder: str
+    name: str
+    library_id: UUID
+    mode: Literal["rw", "ro"]
+
+    def as_json(self) -> dict[str, str]:
+        return {"folder": self.folder, "name": self.name, "library": str(self.library_id), "mode": self.mode}
+
+
+@dataclass(frozen=True)
+class LaunchSpec:
+    """All that a launcher needs to know to start one server."""
+
+    server_id: UUID
+    username: str
+    display_name: str
+    email: str
+    token: str
+    """What the proxy sends to the server; nobody else knows it."""
+    prefix: str
+    """Absolute path of the environment (`<prefix>/bin/python`)."""
+    mounts: list[Mount] = field(default_factory=list)
+    network: Literal["slirp4netns", "none"] = "slirp4netns"
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self) | {"server_id": self.server_id.hex, "mounts": [mount.as_json() for mount in self.mounts]}
+
+
+@dataclass(frozen=True)
+class ServerStatus:
+    """What a launcher sees of one server, now."""
+
+    server_id: UUID
+    state: State
+    """`starting`: processes, no answer yet. `running`: it has answered. `stopped`: no process, its home still there."""
+    memory_bytes: int = 0
+    started_at: datetime | None = None
+
+
+class Launcher(Protocol):
+    """Starts, watches and stops servers. Errors: LauncherUnavailable from every call; LaunchFailed where named."""
+
+    isolated: bool
+    """False: a server can read what the portal can read; every Lab page must say so."""
+
+    def start(self, spec: LaunchSpec) -> None:
+        """Spawn the server; a server with this id that already has processes is left as it is. Raises LaunchFailed."""
+
+    def wait(self, server_id: UUID, timeout: float) -> None:
+        """Return when it answers HTTP; raise LaunchFailed as soon as it dies, or after `timeout` seconds."""
+
+    def stop(self, server_id: UUID) -> None:
+        """Return when none of its processes and mounts is left. Its home stays. Unknown ids are fine."""
+
+    def destroy(self, server_id: UUID) -> None:
+        """Stop it, and delete its home, environment and log. Unknown ids are fine."""
+
+    def remount(self, server_id: UUID, mounts: list[Mount]) -> list[str]:
+        """Make the running Drive view equal to `mounts`; say, in sentences, what had to be stopped for it."""
+
+    def inspect(self) -> dict[UUID, ServerStatus]:
+        """Everything that exists: servers with processes, and what is left of stopped ones."""
+
+    def home(self, server_id: UUID) -> Path:
+        """The server's home directory on this machine; it may not exist. Its content is not to be trusted."""
