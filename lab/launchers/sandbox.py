@@ -1,0 +1,69 @@
+"""The sandbox launcher: asks the supervisor, over its unix socket."""
+
+import json
+import socket
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+
+from .base import LaunchFailed, LauncherUnavailable, LaunchSpec, Mount, ServerStatus
+
+CALL_SECONDS = 30
+
+
+class SandboxLauncher:
+    """Servers in bubblewrap sandboxes on this machine."""
+
+    isolated = True
+
+    def start(self, spec: LaunchSpec) -> None:
+        self._call("start", launch=spec.as_json())
+
+    def wait(self, server_id: UUID, timeout: float) -> None:
+        self._call("wait", seconds=timeout + CALL_SECONDS, server_id=server_id.hex, timeout=timeout)
+
+    def stop(self, server_id: UUID) -> None:
+        self._call("stop", server_id=server_id.hex)
+
+    def destroy(self, server_id: UUID) -> None:
+        self._call("destroy", seconds=240, server_id=server_id.hex)
+
+    def remount(self, server_id: UUID, mounts: list[Mount]) -> list[str]:
+        answer = self._call("remount", server_id=server_id.hex, mounts=[mount.as_json() for mount in mounts])
+        return answer["notes"]
+
+    def inspect(self) -> dict[UUID, ServerStatus]:
+        found = (_status(report) for report in self._call("inspect")["servers"])
+        return {status.server_id: status for status in found}
+
+    def home(self, server_id: UUID) -> Path:
+        return settings.LAB_ROOT / "servers" / server_id.hex / "home"
+
+    def _call(self, do: str, *, seconds: float = CALL_SECONDS, **arguments: Any) -> dict[str, Any]:
+        try:
+            with socket.socket(socket.AF_UNIX) as connection:
+                connection.settimeout(seconds)
+                connection.connect(str(settings.RUN_DIR / "supervisor.sock"))
+                connection.sendall(json.dumps({"do": do, **arguments}).encode() + b"\n")
+                with connection.makefile("rb") as lines:
+                    answer = json.loads(lines.readline() or b"null")
+        except (OSError, ValueError) as error:
+            raise LauncherUnavailable(f"The Lab's supervisor does not answer: {error}") from error
+        if answer is None:
+            raise LauncherUnavailable("The Lab's supervisor ended while it was asked.")
+        if not answer["ok"]:
+            raise LaunchFailed(answer["error"], answer.get("log_tail", ""))
+        return answer
+
+
+def _status(report: dict[str, Any]) -> ServerStatus:
+    started = report["started_at"]
+    return ServerStatus(
+        server_id=UUID(report["server_id"]),
+        state=report["state"],
+        memory_bytes=report["memory_bytes"],
+        started_at=datetime.fromtimestamp(started, UTC) if started else None,
+    )

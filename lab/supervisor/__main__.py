@@ -1,0 +1,44 @@
+"""`python -m lab.supervisor`: reads COLLABORATORY_RUN, LAB_ROOT and DRIVE_ROOT, and serves until SIGTERM or SIGINT.
+
+Ending it ends no server: the sandboxes and the Lab's namespace live on, and the next start finds them.
+"""
+
+import asyncio
+import contextlib
+import fcntl
+import logging
+import os
+import signal
+import sys
+from pathlib import Path
+
+from . import namespace, processes
+from .server import Supervisor
+
+
+def main() -> None:
+    """Enter the Lab's namespace, then serve."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    if os.geteuid() == 0:
+        sys.exit("The supervisor does not run as root: nothing of the Lab may have the host's uid 0.")
+    run, lab_root, drive_root = (Path(os.environ[name]) for name in ("COLLABORATORY_RUN", "LAB_ROOT", "DRIVE_ROOT"))
+    for directory in (run, lab_root, drive_root / "public/.libraries", drive_root / "private"):
+        directory.mkdir(parents=True, exist_ok=True)
+    lock = (run / "supervisor.lock").open("w")
+    fcntl.flock(lock, fcntl.LOCK_EX)  # one at a time; a successor waits for the old one to end
+    monitors = [found.pid for found in processes.sandboxes(lab_root / "servers") if not found.is_init]
+    namespace.enter(lab_root / "namespace.pid", monitors)
+    supervisor = Supervisor(lab_root=lab_root, drive_root=drive_root, run=run)
+    with contextlib.suppress(asyncio.CancelledError):
+        asyncio.run(_serve(supervisor, run / "supervisor.sock"))
+
+
+async def _serve(supervisor: Supervisor, path: Path) -> None:
+    task = asyncio.ensure_future(supervisor.run(path))
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+    await task
+
+
+if __name__ == "__main__":
+    main()

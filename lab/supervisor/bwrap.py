@@ -1,0 +1,100 @@
+"""The command line of one sandbox: what of the machine is seen in it, and as what.
+
+Nothing of the machine is there unless it is named here. `/usr` and a few files of `/etc` are read-only; the home, the Drive view
+and the environment's overlay are the server's own.
+"""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+INSIDE = Path(__file__).parent / "inside"
+RUN = "/run/lab"
+"""Our own files within the sandbox."""
+USER_ID = 1000
+TMP_BYTES = 1 << 30
+
+_ETC = (
+    "alternatives ca-certificates ca-certificates.conf debian_version fonts ld.so.cache ld.so.conf ld.so.conf.d localtime "
+    "magic mime.types os-release pki protocols services ssl timezone"
+).split()
+_TOP_LEVEL = ("bin", "lib", "lib32", "lib64", "libx32", "sbin")
+
+
+@dataclass(frozen=True)
+class Files:
+    """Descriptors whose content bubblewrap copies into the sandbox; all must stay open until it has started."""
+
+    by_path: dict[str, int]
+
+    def arguments(self) -> list[str]:
+        return [word for path, fd in self.by_path.items() for word in ("--ro-bind-data", str(fd), path)]
+
+
+def memory_file(content: str) -> int:
+    """A descriptor from which `content` can be read, inherited by children."""
+    fd = os.memfd_create("lab", 0)
+    os.write(fd, content.encode())
+    os.lseek(fd, 0, os.SEEK_SET)
+    os.set_inheritable(fd, True)
+    return fd
+
+
+def command(
+    *,
+    directory: Path,
+    username: str,
+    prefix: Path,
+    environment: dict[str, str],
+    files: Files,
+    status_fd: int,
+    block_fd: int,
+) -> list[str]:
+    """bubblewrap, its options, and the program to run in it."""
+    home = f"/home/{username}"
+    words = ["bwrap", "--unshare-user", "--disable-userns", "--unshare-pid", "--unshare-ipc", "--unshare-uts"]
+    words += ["--unshare-net", "--unshare-cgroup-try", "--uid", str(USER_ID), "--gid", str(USER_ID)]
+    words += ["--hostname", "lab", "--new-session", "--cap-drop", "ALL"]
+    words += ["--json-status-fd", str(status_fd), "--block-fd", str(block_fd)]
+    words += ["--ro-bind", "/usr", "/usr", *_system(), *_interpreter(prefix)]
+    words += ["--proc", "/proc", "--dev", "/dev", "--size", str(TMP_BYTES), "--tmpfs", "/tmp"]  # noqa: S108
+    words += ["--bind", str(directory / "home"), home, "--bind", str(directory / "drive"), f"{home}/drive"]
+    words += ["--bind", str(directory / "env"), str(prefix), "--tmpfs", "/run", *files.arguments()]
+    words += ["--ro-bind", str(INSIDE), f"{RUN}/inside", "--remount-ro", "/run", "--chdir", home, "--clearenv"]
+    for name, value in environment.items():
+        words += ["--setenv", name, value]
+    return [*words, "--", f"{prefix}/bin/python", f"{RUN}/inside/start_jupyter.py"]
+
+
+def _system() -> list[str]:
+    words = []
+    for name in _TOP_LEVEL:
+        path = Path("/") / name
+        if path.is_symlink():
+            words += ["--symlink", os.readlink(path), str(path)]
+        elif path.is_dir():
+            words += ["--ro-bind", str(path), str(path)]
+    for name in _ETC:
+        words += ["--ro-bind-try", f"/etc/{name}", f"/etc/{name}"]
+    return words
+
+
+def _interpreter(prefix: Path) -> list[str]:
+    """The Python that a virtual environment was made with, when it is not in /usr."""
+    base = (prefix / "bin/python").resolve().parent.parent
+    if base in (prefix, Path("/usr")) or Path("/usr") in base.parents:
+        return []
+    return ["--ro-bind", str(base), str(base)]
+
+
+def account_files(username: str, display_name: str) -> dict[str, str]:
+    """What /etc says of people and names in the sandbox."""
+    gecos = "".join(c for c in display_name if c.isprintable() and c not in ":,")
+    return {
+        "/etc/passwd": f"{username}:x:{USER_ID}:{USER_ID}:{gecos}:/home/{username}:/bin/bash\n",
+        "/etc/group": f"{username}:x:{USER_ID}:\n",
+        "/etc/hosts": "127.0.0.1 localhost lab\n::1 localhost lab\n",
+        "/etc/nsswitch.conf": "passwd: files\ngroup: files\nhosts: files dns\n",
+        # slirp4netns answers DNS here (slirp4netns(1)).
+        "/etc/resolv.conf": "nameserver 10.0.2.3\n",
+    }

@@ -1,0 +1,130 @@
+"""Runs inside the sandbox as the person's own code could: starts JupyterLab on a socket that was opened outside.
+
+The socket's file lies outside the sandbox, so nobody in here can replace it by a link to another service; it is open before
+Jupyter is, so the first request simply waits until it is served. Standard library and Jupyter only: this file sees nothing of
+the portal.
+"""
+
+import json
+import os
+import socket
+from datetime import UTC, datetime
+from pathlib import Path
+
+from jupyter_server.auth.decorator import authorized
+from jupyter_server.base.handlers import APIHandler
+from jupyter_server.serverapp import ServerApp
+from jupyter_server.utils import url_path_join
+from jupyterlab.labapp import LabApp
+from tornado import web
+
+CHANGES = {"POST", "PUT", "PATCH", "DELETE"}
+AUTOMATIC = ("/api/security/", "/api/collaboratory/", "/lab/api/workspaces", "/lab/api/settings", "/api/me")
+"""What JupyterLab sends by itself, without a person doing anything."""
+
+
+class Interaction:
+    """When a person last did something, as requests show it; a tab that polls does none of this."""
+
+    def __init__(self) -> None:
+        self.last_input: datetime | None = None
+        self.last_save: datetime | None = None
+
+    def note(self, handler: web.RequestHandler) -> None:
+        """Look at one finished request."""
+        request = handler.request
+        if handler.get_status() >= 400 or request.path.startswith(AUTOMATIC):
+            return
+        opened = request.method == "GET" and (
+            request.headers.get("Sec-Fetch-Mode") == "navigate" or self._reads_a_file(handler)
+        )
+        if opened or request.method in CHANGES:
+            self.last_input = datetime.now(UTC)
+        if request.method in CHANGES and request.path.startswith("/api/contents/"):
+            self.last_save = datetime.now(UTC)
+
+    @staticmethod
+    def _reads_a_file(handler: web.RequestHandler) -> bool:
+        """A file's content was asked for; the file browser polls directories, and open documents only their date."""
+        return (
+            handler.request.path.startswith("/api/contents/")
+            and handler.get_query_argument("content", "1") == "1"
+            and handler.get_query_argument("type", "") in ("file", "notebook")
+        )
+
+
+class ActivityHandler(APIHandler):
+    """`GET /api/collaboratory/activity`: the facts from which the portal decides whether the server is idle."""
+
+    auth_resource = "server"
+
+    @web.authenticated
+    @authorized
+    def get(self) -> None:
+        interaction: Interaction = self.settings["interaction"]
+        terminals = self.settings.get("terminal_manager")
+        self.finish(
+            json.dumps(
+                {
+                    "now": text(datetime.now(UTC)),
+                    "last_input": text(interaction.last_input),
+                    "last_save": text(interaction.last_save),
+                    "kernels": [
+                        {"id": k["id"], "busy": k["execution_state"] == "busy", "last_activity": text(k["last_activity"])}
+                        for k in self.kernel_manager.list_kernels()
+                    ],
+                    "terminals": [
+                        {"name": t["name"], "last_activity": text(t["last_activity"])}
+                        for t in (terminals.list() if terminals else [])
+                    ],
+                }
+            )
+        )
+
+
+def text(moment: "datetime | str | None") -> "str | None":
+    """ISO 8601, or None."""
+    return moment.isoformat() if isinstance(moment, datetime) else moment
+
+
+class SocketServerApp(ServerApp):
+    """A Jupyter server on a socket that is already listening."""
+
+    listening_fd = -1
+
+    def _bind_http_server(self) -> None:
+        self.http_server.add_socket(socket.socket(fileno=self.listening_fd))
+
+    def _find_http_port(self) -> None:
+        """There is no port to find."""
+
+    def init_webapp(self) -> None:
+        super().init_webapp()
+        interaction = self.web_app.settings["interaction"] = Interaction()
+        log = self.web_app.settings["log_function"]
+
+        def log_and_note(handler: web.RequestHandler) -> None:
+            interaction.note(handler)
+            log(handler)
+
+        self.web_app.settings["log_function"] = log_and_note
+        address = url_path_join(self.base_url, "/api/collaboratory/activity")
+        self.web_app.add_handlers(".*$", [(address, ActivityHandler)])
+
+
+class SocketLabApp(LabApp):
+    """JupyterLab in that server."""
+
+    serverapp_class = SocketServerApp
+
+
+def main() -> None:
+    """Read the launch's settings, and serve until stopped."""
+    launch = json.loads(Path("/run/lab/launch.json").read_text())
+    os.set_inheritable(launch["listening_fd"], False)
+    SocketServerApp.listening_fd = launch["listening_fd"]
+    SocketLabApp.launch_instance(argv=[f"--config={Path('/run/lab/jupyter_config.json')}"])
+
+
+if __name__ == "__main__":
+    main()

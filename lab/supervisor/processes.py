@@ -1,0 +1,122 @@
+"""Sandboxes and their processes, as /proc shows them.
+
+A sandbox is two bubblewrap processes with one command line that names the server's directory: the monitor outside, and
+process 1 of the sandbox's PID namespace. When process 1 ends, the kernel has ended everything in the namespace
+(pid_namespaces(7)).
+"""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+PROC = Path("/proc")
+
+
+@dataclass(frozen=True)
+class Found:
+    """One process of bubblewrap itself."""
+
+    pid: int
+    server: str
+    """Hex id of the server."""
+    is_init: bool
+    """Process 1 inside; otherwise the monitor outside."""
+
+
+def pids() -> Iterator[int]:
+    """Every process that we can see."""
+    return (int(name) for name in os.listdir(PROC) if name.isdigit())
+
+
+def sandboxes(servers: Path) -> list[Found]:
+    """bubblewrap's processes whose command line names a directory `servers/<id>`."""
+    found = []
+    for pid in pids():
+        try:
+            arguments = (PROC / str(pid) / "cmdline").read_bytes().split(b"\0")
+            if not arguments[0].endswith(b"bwrap"):
+                continue
+            server = _server_of(arguments, os.fsencode(servers))
+            if server:
+                found.append(Found(pid, server, is_init=_inner_pid(pid) == 1))
+        except (OSError, ValueError):
+            continue  # it ended while we looked
+    return found
+
+
+def _server_of(arguments: list[bytes], servers: bytes) -> str | None:
+    for argument in arguments:
+        if argument.startswith(servers + b"/") and argument.endswith(b"/home"):
+            return os.fsdecode(argument[len(servers) + 1 :].split(b"/")[0])
+    return None
+
+
+def _status(pid: int, key: str) -> list[str]:
+    for line in (PROC / str(pid) / "status").read_text().splitlines():
+        if line.startswith(key + ":"):
+            return line.split()[1:]
+    return []
+
+
+def _inner_pid(pid: int) -> int:
+    """The process's number in the innermost PID namespace it is in; 0 when it is only in ours, or is a zombie."""
+    numbers = _status(pid, "NSpid")
+    return int(numbers[-1]) if len(numbers) > 1 and _status(pid, "State")[0] != "Z" else 0
+
+
+def inside(init: int) -> list[int]:
+    """All processes in the PID namespace whose process 1 is `init`."""
+    try:
+        namespace = os.readlink(PROC / str(init) / "ns/pid")
+    except OSError:
+        return []
+    return [pid for pid in pids() if _link(pid, "ns/pid") == namespace]
+
+
+def _link(pid: int, name: str) -> str:
+    try:
+        return os.readlink(PROC / str(pid) / name)
+    except OSError:
+        return ""
+
+
+def memory(init: int) -> int:
+    """Bytes that the sandbox uses by itself: the sum of its processes' proportional set sizes."""
+    total = 0
+    for pid in inside(init):
+        try:
+            for line in (PROC / str(pid) / "smaps_rollup").read_text().splitlines():
+                if line.startswith("Pss:"):
+                    total += int(line.split()[1]) * 1024
+        except OSError:
+            continue
+    return total
+
+
+def holders(init: int, place: str, library: str) -> list[int]:
+    """Processes of the sandbox with a working directory, an open file or a mapping in a library.
+
+    `place` is the library's path inside the sandbox ("" for none); `library` its directory's name, which stands in the path of a
+    file reached through the mount of all public libraries.
+    """
+
+    def within(path: str) -> bool:
+        return bool(place) and (path + "/").startswith(place + "/") or f"/{library}/" in path + "/"
+
+    return [pid for pid in inside(init) if any(within(path) for path in _open_paths(pid))]
+
+
+def _open_paths(pid: int) -> Iterator[str]:
+    base = PROC / str(pid)
+    for name in ("cwd", "root", "exe"):
+        yield _link(pid, name)
+    try:
+        for fd in os.listdir(base / "fd"):
+            yield _link(pid, f"fd/{fd}")
+        for line in (base / "maps").read_text(errors="surrogateescape").splitlines():
+            parts = line.split(maxsplit=5)
+            if len(parts) == 6:
+                yield parts[5]
+    except OSError:
+        return

@@ -1,0 +1,367 @@
+"""One server: its directory, its mounts, its processes, its socket.
+
+    servers/<id>/home        the person's home, deleted with the server
+    servers/<id>/upper,work  what the session changes in the environment (overlayfs)
+    servers/<id>/env         mount point of the environment with those changes
+    servers/<id>/drive       mount point of the Drive view; drive.dirs has its plain directories
+    servers/<id>/log         what Jupyter printed
+"""
+
+import asyncio
+import contextlib
+import json
+import os
+import shutil
+import signal
+import socket
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from . import bwrap, linux, network, processes
+from .view import DriveView, InUse, Library, Place, Store, mounts
+
+KILL_SECONDS = 10
+HOLDER_TRIES = 20
+LOG_TAIL_BYTES = 4000
+
+
+class StartFailed(Exception):
+    """The sandbox could not be built, or its process ended before it answered."""
+
+
+@dataclass(frozen=True)
+class Launch:
+    """What the portal asks for (lab.launchers.base.LaunchSpec as JSON)."""
+
+    server_id: str
+    username: str
+    display_name: str
+    email: str
+    token: str
+    prefix: str
+    mounts: list[dict[str, str]]
+    network: str
+
+    def jupyter_config(self) -> dict[str, Any]:
+        """Configuration of Jupyter Server and JupyterLab; jupyter-server.readthedocs.io, "Config file and command line options"."""
+        return {
+            "ServerApp": {
+                "root_dir": f"/home/{self.username}",
+                "allow_remote_access": True,  # nginx has checked the Host; the server knows no name of its own
+                "open_browser": False,
+                "quit_button": False,
+                "jpserver_extensions": {"jupyter_lsp": False, "notebook_shim": False},
+            },
+            "IdentityProvider": {"token": self.token},
+            # The home's trash would die with the home.
+            "FileContentsManager": {"delete_to_trash": False},
+            "LabApp": {"news_url": None, "check_for_updates_class": "jupyterlab.NeverCheckForUpdate"},
+        }
+
+    def environment(self) -> dict[str, str]:
+        """All variables that the server, its kernels and terminals see."""
+        home = f"/home/{self.username}"
+        identity = {"NAME": self.display_name, "EMAIL": self.email}
+        return {
+            "HOME": home,
+            "USER": self.username,
+            "LOGNAME": self.username,
+            "SHELL": "/bin/bash",
+            "LANG": "C.UTF-8",
+            "PATH": f"{self.prefix}/bin:/usr/local/bin:/usr/bin:/bin",
+            "VIRTUAL_ENV": self.prefix,
+            "JUPYTER_CONFIG_PATH": f"{bwrap.RUN}/jupyter",
+            **{f"GIT_{who}_{key}": value for who in ("AUTHOR", "COMMITTER") for key, value in identity.items()},
+        }
+
+
+PAGE_CONFIG = {"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": True}}
+
+
+def places(wanted: list[dict[str, str]]) -> dict[Place, Library]:
+    """Mounts from JSON; ValueError for anything that is no place or no library."""
+    return {Place(m["folder"], m["name"]): Library(m["library"], m["mode"]) for m in wanted}
+
+
+class Sandbox:
+    """A server that exists on this machine: with processes, or only as a directory."""
+
+    def __init__(self, server_id: str, servers: Path, sockets: Path, store: Store) -> None:
+        self.id = server_id
+        self.directory = servers / server_id
+        self.socket = sockets / f"{server_id}.sock"
+        self.view = DriveView(self.directory, store)
+        self.init: int | None = None
+        self.username = ""
+        self.started_at: float | None = None
+        self.answered = asyncio.Event()
+        self.ended = asyncio.Event()
+        self.failure = ""
+
+    # Starting
+
+    async def start(self, launch: Launch) -> None:
+        """Build the sandbox and run Jupyter in it; returns when it is spawned."""
+        self.username = launch.username
+        self._make_directories()
+        self._mount(launch)
+        listener = self._listen()
+        try:
+            await self._spawn(launch, listener)
+        finally:
+            listener.close()
+        self._watch(launch.token)
+
+    def _make_directories(self) -> None:
+        for name in ("home", "upper", "work", "env"):
+            (self.directory / name).mkdir(parents=True, exist_ok=True)
+        self.directory.chmod(0o700)
+
+    def _mount(self, launch: Launch) -> None:
+        prefix = Path(launch.prefix)
+        if not (prefix / "bin/python").exists() or {",", ":"} & set(launch.prefix):
+            raise StartFailed(f"The environment at {launch.prefix} is missing or incomplete.")
+        layers = {"lowerdir": prefix, "upperdir": self.directory / "upper", "workdir": self.directory / "work"}
+        options = ",".join(f"{key}={path}" for key, path in layers.items())
+        # userxattr: overlayfs in a user namespace keeps its marks in user.* attributes (kernel docs, overlayfs.rst).
+        linux.mount("overlay", self.directory / "env", kind="overlay", options=f"{options},userxattr")
+        self.view.open()
+        self.view.apply(places(launch.mounts))
+
+    def _listen(self) -> socket.socket:
+        self.socket.unlink(missing_ok=True)
+        listener = socket.socket(socket.AF_UNIX)
+        listener.bind(str(self.socket))
+        self.socket.chmod(0o600)
+        listener.listen(256)
+        listener.set_inheritable(True)
+        return listener
+
+    async def _spawn(self, launch: Launch, listener: socket.socket) -> None:
+        """Run bubblewrap, held back until the network is there."""
+        with contextlib.ExitStack() as stack:
+
+            def pipe() -> tuple[int, int]:
+                ends = os.pipe()
+                for end in ends:
+                    stack.callback(_close, end)
+                return ends
+
+            status, status_for_bwrap = pipe()
+            block_for_bwrap, block = pipe()
+            lifeline, lifeline_for_jupyter = pipe()
+            files = self._files(launch, listener.fileno(), lifeline_for_jupyter)
+            for fd in files.by_path.values():
+                stack.callback(os.close, fd)
+            command = bwrap.command(
+                directory=self.directory,
+                username=launch.username,
+                prefix=Path(launch.prefix),
+                environment=launch.environment(),
+                files=files,
+                status_fd=status_for_bwrap,
+                block_fd=block_for_bwrap,
+            )
+            passed = [status_for_bwrap, block_for_bwrap, lifeline_for_jupyter, listener.fileno(), *files.by_path.values()]
+            with (self.directory / "log").open("ab") as log:
+                await asyncio.create_subprocess_exec(
+                    *command,
+                    stdin=asyncio.subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    pass_fds=passed,
+                    start_new_session=True,  # a signal to the supervisor's group is not for the sandboxes
+                    cwd="/",
+                )
+            _close(status_for_bwrap)
+            _close(lifeline_for_jupyter)
+            self.init = await asyncio.to_thread(_child_pid, status)
+            if self.init is None:
+                raise StartFailed(self.log_tail() or "bubblewrap did not start.")
+            if launch.network == "slirp4netns":
+                try:
+                    await network.connect(self.init, lifeline)
+                except network.NetworkFailed as error:
+                    self._kill()
+                    raise StartFailed(f"The server's network could not be set up: {error}") from error
+            os.write(block, b"1")
+
+    def _files(self, launch: Launch, listening_fd: int, lifeline: int) -> bwrap.Files:
+        contents = bwrap.account_files(launch.username, launch.display_name)
+        contents[f"{bwrap.RUN}/launch.json"] = json.dumps({"listening_fd": listening_fd, "lifeline_fd": lifeline})
+        contents[f"{bwrap.RUN}/jupyter_config.json"] = json.dumps(launch.jupyter_config())
+        contents[f"{bwrap.RUN}/jupyter/labconfig/page_config.json"] = json.dumps(PAGE_CONFIG)
+        return bwrap.Files({path: bwrap.memory_file(text) for path, text in contents.items()})
+
+    # Watching
+
+    def adopt(self, init: int) -> None:
+        """Take over a running sandbox that an earlier supervisor started."""
+        self.init = init
+        self.username = _username_of(init, self.directory)
+        self.answered.set()  # or it is dead: then whoever asks finds out at once
+        self._watch(None)
+
+    def _watch(self, token: str | None) -> None:
+        """Notice the end of the sandbox's process 1, and the first answer."""
+        assert self.init
+        self.started_at = self.started_at or _started_at(self.init)
+        loop = asyncio.get_running_loop()
+        try:
+            pidfd = os.pidfd_open(self.init)
+        except ProcessLookupError:
+            self.ended.set()
+            return
+
+        def gone() -> None:
+            loop.remove_reader(pidfd)
+            os.close(pidfd)
+            self.init = None
+            self.ended.set()
+
+        loop.add_reader(pidfd, gone)
+        if token is not None:
+            self._first_answer = loop.create_task(self._ask(token))
+
+    async def _ask(self, token: str) -> None:
+        """The socket listens before Jupyter does, so one request, sent now, is answered the moment it can be."""
+        with contextlib.suppress(OSError, asyncio.IncompleteReadError):
+            reader, writer = await asyncio.open_unix_connection(str(self.socket))
+            writer.write(
+                f"GET /api/status HTTP/1.1\r\nHost: localhost\r\nAuthorization: token {token}\r\n"
+                "Connection: close\r\n\r\n".encode()
+            )
+            if (await reader.readuntil(b"\r\n")).startswith(b"HTTP/1.1 200"):
+                self.answered.set()
+            writer.close()
+
+    async def wait(self, timeout: float) -> None:
+        """Return when it has answered; StartFailed the moment its processes are gone, or after `timeout` seconds."""
+        waits = [asyncio.create_task(event.wait()) for event in (self.answered, self.ended)]
+        await asyncio.wait(waits, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+        for task in waits:
+            task.cancel()
+        if self.ended.is_set():
+            raise StartFailed("Jupyter ended while it was starting.")
+        if not self.answered.is_set():
+            raise StartFailed(f"Jupyter did not answer within {timeout:.0f} seconds.")
+
+    @property
+    def state(self) -> str:
+        """`starting`, `running` or `stopped`."""
+        if self.init is None:
+            return "stopped"
+        return "running" if self.answered.is_set() else "starting"
+
+    def log_tail(self) -> str:
+        """The end of what Jupyter printed."""
+        try:
+            with (self.directory / "log").open("rb") as log:
+                log.seek(max(0, log.seek(0, os.SEEK_END) - LOG_TAIL_BYTES))
+                return log.read(LOG_TAIL_BYTES).decode(errors="replace")
+        except OSError:
+            return ""
+
+    def report(self) -> dict[str, Any]:
+        """For `inspect`."""
+        memory = processes.memory(self.init) if self.init else 0
+        return {"server_id": self.id, "state": self.state, "memory_bytes": memory, "started_at": self.started_at}
+
+    # Changing what it may reach
+
+    async def remount(self, wanted: dict[Place, Library]) -> list[str]:
+        """Make the Drive view equal; processes that stand in the way of a withdrawal are stopped, and named."""
+        notes: list[str] = []
+        for attempt in range(HOLDER_TRIES):
+            try:
+                self.view.apply(wanted)
+            except InUse as error:
+                stopped = await self._stop_holders(f"/home/{self.username}/drive/{error.place.path}", error.library)
+                notes += [f"{name} was stopped: it was using “{error.place.path}”." for name in stopped]
+                await asyncio.sleep(0.01 * attempt)
+            else:
+                return notes
+        # Something that /proc does not show (a descriptor on its way through a socket) holds it: no access is safer.
+        self._kill()
+        await self.ended.wait()
+        return [*notes, "The server was stopped: it held on to a library that was taken away."]
+
+    async def evict(self, library: str) -> list[str]:
+        """Stop what still stands in a library that is not public any more."""
+        return await self._stop_holders("", library)
+
+    async def _stop_holders(self, place: str, library: str) -> list[str]:
+        if self.init is None:
+            return []
+        names = []
+        for pid in await asyncio.to_thread(processes.holders, self.init, place, library):
+            with contextlib.suppress(OSError):
+                name = Path(f"/proc/{pid}/comm").read_text().strip()
+                os.kill(pid, signal.SIGKILL)
+                names.append(f"Process {name}")
+        return names
+
+    # Ending
+
+    async def stop(self) -> None:
+        """Return when no process and no mount of it is left; the home stays."""
+        if self.init is not None:
+            self._kill()
+            await asyncio.wait_for(self.ended.wait(), KILL_SECONDS)
+        self._unmount()
+        self.socket.unlink(missing_ok=True)
+
+    def _kill(self) -> None:
+        if self.init is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.init, signal.SIGKILL)
+
+    def _unmount(self) -> None:
+        self.view.close()
+        environment = self.directory / "env"
+        while any(mount.target == str(environment) for mount in mounts()):
+            linux.unmount(environment, lazy=True)
+
+    async def destroy(self) -> None:
+        """Stop, and delete all that is left. Never descends into a mount point: those must be empty to go."""
+        await self.stop()
+        await asyncio.to_thread(self._delete)
+
+    def _delete(self) -> None:
+        if not self.directory.exists():
+            return
+        for name in ("env", "drive"):
+            with contextlib.suppress(FileNotFoundError):
+                (self.directory / name).rmdir()
+        shutil.rmtree(self.directory)
+
+
+def _close(fd: int) -> None:
+    with contextlib.suppress(OSError):
+        os.close(fd)
+
+
+def _child_pid(status: int) -> int | None:
+    """bubblewrap's first line of --json-status-fd; None when it ended without one."""
+    with os.fdopen(os.dup(status)) as lines:
+        line = lines.readline()
+    return int(json.loads(line)["child-pid"]) if line else None
+
+
+def _started_at(pid: int) -> float:
+    """Seconds since the epoch at which the process began (proc(5): field 22 of stat, in ticks since boot)."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return time.time()
+    ago = time.clock_gettime(time.CLOCK_BOOTTIME) - int(fields[19]) / os.sysconf("SC_CLK_TCK")
+    return time.time() - ago
+
+
+def _username_of(init: int, directory: Path) -> str:
+    """From the home's mount in bubblewrap's command line."""
+    arguments = Path(f"/proc/{init}/cmdline").read_bytes().split(b"\0")
+    home = arguments[arguments.index(os.fsencode(directory / "home")) + 1]
+    return os.fsdecode(home).rpartition("/")[2]

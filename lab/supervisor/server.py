@@ -1,0 +1,174 @@
+"""The supervisor's unix socket: one JSON object per line in, one out; one request per connection.
+
+    {"do": "start", "launch": {...}}                   -> {"ok": true}
+    {"do": "wait", "server_id": "...", "timeout": 60}  -> {"ok": true}
+    {"do": "remount", "server_id": "...", "mounts": [{"folder", "name", "library", "mode"}]} -> {"ok": true, "notes": [...]}
+    {"do": "stop" | "destroy", "server_id": "..."}     -> {"ok": true}
+    {"do": "inspect"}                                  -> {"ok": true, "servers": [...]}
+
+What goes wrong comes back as {"ok": false, "error": "...", "log_tail": "..."}. Requests about one server wait for each other.
+"""
+
+import asyncio
+import contextlib
+import json
+import logging
+import os
+import re
+import struct
+import socket as sockets
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+from . import processes
+from .sandbox import Launch, Sandbox, StartFailed, places
+from .view import Store
+
+log = logging.getLogger("lab.supervisor")
+
+_ID = re.compile(r"[0-9a-f]{32}")
+WATCH_SECONDS = 0.25
+
+
+class Supervisor:
+    """All sandboxes of this machine."""
+
+    def __init__(self, *, lab_root: Path, drive_root: Path, run: Path) -> None:
+        self.servers = lab_root / "servers"
+        self.sockets = run / "lab"
+        self.store = Store(drive_root, lab_root / "store")
+        self.known: dict[str, Sandbox] = {}
+        self.locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+
+    async def run(self, path: Path) -> None:
+        """Find what is there, then answer requests until cancelled."""
+        self.servers.mkdir(parents=True, exist_ok=True)
+        self.sockets.mkdir(parents=True, exist_ok=True)
+        self.store.open()
+        self._find()
+        path.unlink(missing_ok=True)
+        server = await asyncio.start_unix_server(self._answer, str(path), limit=2**22)
+        path.chmod(0o600)
+        log.info("ready; %d servers found", len(self.known))
+        async with server, asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._watch_public())
+            tasks.create_task(server.serve_forever())
+
+    def _find(self) -> None:
+        """Adopt what an earlier supervisor left: running sandboxes, half-made ones, directories."""
+        inits = {found.server: found.pid for found in processes.sandboxes(self.servers) if found.is_init}
+        for name in {*inits, *(entry.name for entry in self.servers.iterdir())}:
+            if _ID.fullmatch(name):
+                sandbox = self._sandbox(name)
+                if name in inits:
+                    sandbox.adopt(inits[name])
+
+    def _sandbox(self, server_id: str) -> Sandbox:
+        if not _ID.fullmatch(server_id):
+            raise ValueError(f"not a server id: {server_id!r}")
+        if server_id not in self.known:
+            self.known[server_id] = Sandbox(server_id, self.servers, self.sockets, self.store)
+        return self.known[server_id]
+
+    # Requests
+
+    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            if _peer(writer) == os.geteuid():
+                request = json.loads(await reader.readline())
+                writer.write(json.dumps(await self._do(request)).encode() + b"\n")
+                await writer.drain()
+        except (ConnectionError, ValueError) as error:
+            log.warning("request dropped: %s", error)
+        finally:
+            writer.close()
+
+    async def _do(self, request: dict[str, Any]) -> dict[str, Any]:
+        server_id = request.get("server_id", "")
+        try:
+            match request["do"]:
+                case "inspect":
+                    return {"ok": True, "servers": await asyncio.to_thread(self._reports)}
+                case "start":
+                    return await self._start(Launch(**request["launch"]))
+                case "wait":
+                    await self._sandbox(server_id).wait(request["timeout"])
+                    return {"ok": True}
+                case "remount":
+                    async with self.locks[server_id]:
+                        return {"ok": True, "notes": await self._remount(server_id, request["mounts"])}
+                case "stop":
+                    async with self.locks[server_id]:
+                        await self._sandbox(server_id).stop()
+                    return {"ok": True}
+                case "destroy":
+                    return await self._destroy(server_id)
+                case other:
+                    return {"ok": False, "error": f"unknown request {other!r}"}
+        except StartFailed as error:
+            return {"ok": False, "error": str(error), "log_tail": self._sandbox(server_id).log_tail()}
+        except Exception as error:
+            log.exception("%s %s", request.get("do"), server_id)
+            return {"ok": False, "error": f"{type(error).__name__}: {error}"}
+
+    async def _start(self, launch: Launch) -> dict[str, Any]:
+        async with self.locks[launch.server_id]:
+            sandbox = self._sandbox(launch.server_id)
+            if sandbox.state != "stopped":
+                return {"ok": True}
+            sandbox = self._fresh(launch.server_id)
+            try:
+                await sandbox.start(launch)
+            except (StartFailed, OSError, ValueError) as error:
+                log.warning("start %s: %s", launch.server_id, error)
+                tail = sandbox.log_tail()
+                await sandbox.stop()
+                return {"ok": False, "error": str(error), "log_tail": tail}
+            return {"ok": True}
+
+    def _fresh(self, server_id: str) -> Sandbox:
+        """A stopped server may be started again in the same directory; events are used once."""
+        self.known.pop(server_id, None)
+        return self._sandbox(server_id)
+
+    async def _remount(self, server_id: str, wanted: list[dict[str, str]]) -> list[str]:
+        sandbox = self._sandbox(server_id)
+        return [] if sandbox.state == "stopped" else await sandbox.remount(places(wanted))
+
+    async def _destroy(self, server_id: str) -> dict[str, Any]:
+        async with self.locks[server_id]:
+            await self._sandbox(server_id).destroy()
+            self.known.pop(server_id, None)
+        return {"ok": True}
+
+    def _reports(self) -> list[dict[str, Any]]:
+        return [sandbox.report() for sandbox in list(self.known.values()) if sandbox.directory.exists()]
+
+    # Public libraries are one mount in every sandbox: withdrawing one is a rename, which this notices.
+
+    async def _watch_public(self) -> None:
+        directory = self.store.root / "public/.libraries"
+        before: set[str] = set()
+        changed = 0
+        while True:
+            with contextlib.suppress(FileNotFoundError):
+                now = directory.stat().st_mtime_ns
+                if now != changed:
+                    names = set(await asyncio.to_thread(os.listdir, directory))
+                    for library in before - names:
+                        await self._evict(library)
+                    before, changed = names, now
+            await asyncio.sleep(WATCH_SECONDS)
+
+    async def _evict(self, library: str) -> None:
+        for sandbox in list(self.known.values()):
+            for note in await sandbox.evict(library):
+                log.info("%s: %s", sandbox.id, note)
+
+
+def _peer(writer: asyncio.StreamWriter) -> int:
+    """The user id at the other end (unix(7), SO_PEERCRED); in the Lab's namespace our own account is 0, as it is for us."""
+    connection = writer.get_extra_info("socket")
+    credentials = connection.getsockopt(sockets.SOL_SOCKET, sockets.SO_PEERCRED, struct.calcsize("3i"))
+    return int(struct.unpack("3i", credentials)[1])

@@ -1,0 +1,195 @@
+"""`~/drive` of one server: a read-only directory with four folders, and libraries bind-mounted into it.
+
+The directory is a shared mount in the Lab's namespace; the sandbox holds a slave of it, so whatever is mounted or unmounted
+here appears or vanishes there (mount_namespaces(7), "Shared subtrees"). What is mounted now is read from
+/proc/self/mountinfo and never remembered.
+
+Taking access away must not leave a door open: a process that stands in a library (working directory, open file, mapping)
+keeps it after a lazy unmount. So a library that is withdrawn, or turns read-only, is unmounted without MNT_DETACH: the
+kernel answers EBUSY while anything still uses it, and the caller stops what does.
+"""
+
+import errno
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from . import linux
+
+FOLDERS = ("My Libraries", "Shared with me", "Shared with groups")
+PUBLIC_FOLDER = "Shared with all"
+_SAFE = linux.MOUNT_ATTR_NOSUID | linux.MOUNT_ATTR_NODEV
+_LIBRARY = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+class InUse(Exception):
+    """A library cannot be withdrawn: processes of the sandbox use it."""
+
+    def __init__(self, place: "Place", library: str) -> None:
+        super().__init__(place.path)
+        self.place = place
+        self.library = library
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a library stands: `<folder>/<name>`."""
+
+    folder: str
+    name: str
+
+    def __post_init__(self) -> None:
+        bad = self.name in ("", ".", "..") or "/" in self.name or "\0" in self.name
+        if self.folder not in FOLDERS or bad:
+            raise ValueError(f"not a place in the drive: {self.folder!r}, {self.name!r}")
+
+    @property
+    def path(self) -> str:
+        return f"{self.folder}/{self.name}"
+
+
+@dataclass(frozen=True)
+class Library:
+    """What stands there."""
+
+    library: str
+    mode: str
+    """`rw` or `ro`."""
+
+    def __post_init__(self) -> None:
+        if not _LIBRARY.fullmatch(self.library) or self.mode not in ("rw", "ro"):
+            raise ValueError(f"not a library: {self.library!r}, {self.mode!r}")
+
+
+class Store:
+    """The Drive's directories, as the Lab's namespace sees them: once as they are, once read-only."""
+
+    def __init__(self, root: Path, clones: Path) -> None:
+        self.root = root
+        self.clones = {"rw": clones / "rw", "ro": clones / "ro"}
+
+    def open(self) -> None:
+        """Make the two clones, where they are not there yet."""
+        mounted = {mount.target for mount in mounts()}
+        for mode, clone in self.clones.items():
+            if str(clone) not in mounted:
+                clone.mkdir(parents=True, exist_ok=True)
+                linux.bind(self.root, clone)
+                linux.restrict(clone, _SAFE | (linux.MOUNT_ATTR_RDONLY if mode == "ro" else 0))
+
+    def directory(self, library: Library) -> Path | None:
+        """The library's directory, writable or not as its mode says; None while it is not on disk."""
+        for kind in ("private", "public/.libraries"):
+            path = self.clones[library.mode] / kind / library.library
+            if path.is_dir():
+                return path
+        return None
+
+    def public(self) -> Path:
+        """All public libraries and their names, read-only."""
+        return self.clones["ro"] / "public"
+
+
+@dataclass(frozen=True)
+class MountPoint:
+    """One line of /proc/self/mountinfo (proc(5)), as far as it matters here."""
+
+    target: str
+    root: str
+    options: frozenset[str]
+
+
+def mounts() -> list[MountPoint]:
+    """Every mount of our namespace, in the order it was made."""
+    lines = Path("/proc/self/mountinfo").read_text(errors="surrogateescape").splitlines()
+    return [MountPoint(_plain(f[4]), _plain(f[3]), frozenset(f[5].split(","))) for f in map(str.split, lines)]
+
+
+def _plain(field: str) -> str:
+    """Undo mountinfo's octal escapes for space, tab, newline and backslash."""
+    return re.sub(r"\\([0-7]{3})", lambda match: chr(int(match[1], 8)), field)
+
+
+class DriveView:
+    """The view of one server, kept in `directory`/drive over the plain directories in `directory`/drive.dirs."""
+
+    def __init__(self, directory: Path, store: Store) -> None:
+        self.root = directory / "drive"
+        self.plain = directory / "drive.dirs"
+        self.store = store
+
+    def open(self) -> None:
+        """Mount the empty view and the public libraries."""
+        for folder in (*FOLDERS, PUBLIC_FOLDER):
+            (self.plain / folder).mkdir(parents=True, exist_ok=True)
+        self.root.mkdir(exist_ok=True)
+        linux.bind(self.plain, self.root)
+        linux.share(self.root)
+        linux.restrict(self.root, _SAFE | linux.MOUNT_ATTR_RDONLY)
+        linux.bind(self.store.public(), self.root / PUBLIC_FOLDER)
+
+    def current(self) -> dict[Place, Library]:
+        """What is mounted now."""
+        found = {}
+        for mount in mounts():
+            if not mount.target.startswith(f"{self.root}/"):
+                continue
+            folder, _, name = mount.target[len(str(self.root)) + 1 :].partition("/")
+            if folder in FOLDERS and name:
+                mode = "ro" if "ro" in mount.options else "rw"
+                found[Place(folder, name)] = Library(os.path.basename(mount.root), mode)  # noqa: PTH119
+        return found
+
+    def apply(self, wanted: dict[Place, Library]) -> list[Library]:
+        """Make the view equal to `wanted`; returns libraries that are not on disk.
+
+        Raises InUse, with everything else that can be done already done, when a withdrawn library is in use: stop what uses
+        it and call again.
+        """
+        current = self.current()
+        stuck: InUse | None = None
+        # Withdraw first: what is taken away must not wait for what is given.
+        for place, library in current.items():
+            if wanted.get(place) != library:
+                try:
+                    self._withdraw(place, library, lazily=_keeps(wanted, library))
+                except InUse as error:
+                    stuck = error
+        missing = []
+        for place, library in wanted.items():
+            still_there = stuck is not None and stuck.place == place
+            if current.get(place) != library and not still_there and not self._show(place, library):
+                missing.append(library)
+        if stuck:
+            raise stuck
+        return missing
+
+    def close(self) -> None:
+        """Take the whole view away; the sandbox's processes are gone."""
+        while any(mount.target == str(self.root) for mount in mounts()):
+            linux.unmount(self.root, lazy=True)
+
+    def _show(self, place: Place, library: Library) -> bool:
+        directory = self.store.directory(library)
+        if directory is None:
+            return False
+        (self.plain / place.path).mkdir(exist_ok=True)
+        linux.bind(directory, self.root / place.path)
+        return True
+
+    def _withdraw(self, place: Place, library: Library, *, lazily: bool) -> None:
+        try:
+            linux.unmount(self.root / place.path, lazy=lazily)
+        except OSError as error:
+            if error.errno == errno.EBUSY:
+                raise InUse(place, library.library) from error
+            raise
+        (self.plain / place.path).rmdir()
+
+
+def _keeps(wanted: dict[Place, Library], library: Library) -> bool:
+    """Whether the person still has at least this access to the library, be it at another place."""
+    return any(
+        other.library == library.library and (other.mode == "rw" or library.mode == "ro") for other in wanted.values()
+    )
