@@ -8,7 +8,15 @@ from django.utils.module_loading import import_string
 
 from .base import Launcher, LaunchFailed, LauncherUnavailable, LaunchSpec, Mount, ServerStatus
 
-__all__ = ["LaunchFailed", "LaunchSpec", "Launcher", "LauncherUnavailable", "Mount", "ServerStatus", "get_launcher"]
+__all__ = [
+    "LaunchFailed",
+    "LaunchSpec",
+    "Launcher",
+    "LauncherUnavailable",
+    "Mount",
+    "ServerStatus",
+    "get_launcher",
+]
 
 LAUNCHERS = {
     "sandbox": "lab.launchers.sandbox.SandboxLauncher",

@@ -7,6 +7,8 @@ from typing import Any, Literal, Protocol
 from uuid import UUID
 
 State = Literal["starting", "running", "stopped"]
+GRACE_SECONDS = 3.0
+"""How long kernels have to run their exit handlers when a server is stopped."""
 
 
 class LauncherUnavailable(Exception):
@@ -50,7 +52,10 @@ class LaunchSpec:
     network: Literal["slirp4netns", "none"] = "slirp4netns"
 
     def as_json(self) -> dict[str, Any]:
-        return asdict(self) | {"server_id": self.server_id.hex, "mounts": [mount.as_json() for mount in self.mounts]}
+        return asdict(self) | {
+            "server_id": self.server_id.hex,
+            "mounts": [mount.as_json() for mount in self.mounts],
+        }
 
 
 @dataclass(frozen=True)
@@ -76,8 +81,11 @@ class Launcher(Protocol):
     def wait(self, server_id: UUID, timeout: float) -> None:
         """Return when it answers HTTP; raise LaunchFailed as soon as it dies, or after `timeout` seconds."""
 
-    def stop(self, server_id: UUID) -> None:
-        """Return when none of its processes and mounts is left. Its home stays. Unknown ids are fine."""
+    def stop(self, server_id: UUID, *, grace: float = GRACE_SECONDS) -> None:
+        """Return when none of its processes and mounts is left. Its home stays. Unknown ids are fine.
+
+        It is asked to end first and has `grace` seconds for that; 0 where its person must lose access at once.
+        """
 
     def destroy(self, server_id: UUID) -> None:
         """Stop it, and delete its home, environment and log. Unknown ids are fine."""

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from django.conf import settings
 
-from .base import LaunchFailed, LauncherUnavailable, LaunchSpec, Mount, ServerStatus
+from .base import GRACE_SECONDS, LaunchFailed, LauncherUnavailable, LaunchSpec, Mount, ServerStatus
 
 CALL_SECONDS = 30
 
@@ -25,8 +25,8 @@ class SandboxLauncher:
     def wait(self, server_id: UUID, timeout: float) -> None:
         self._call("wait", seconds=timeout + CALL_SECONDS, server_id=server_id.hex, timeout=timeout)
 
-    def stop(self, server_id: UUID) -> None:
-        self._call("stop", server_id=server_id.hex)
+    def stop(self, server_id: UUID, *, grace: float = GRACE_SECONDS) -> None:
+        self._call("stop", server_id=server_id.hex, grace=grace)
 
     def destroy(self, server_id: UUID) -> None:
         self._call("destroy", seconds=240, server_id=server_id.hex)

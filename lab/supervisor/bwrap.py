@@ -48,19 +48,29 @@ def command(
     environment: dict[str, str],
     files: Files,
     status_fd: int,
-    block_fd: int,
 ) -> list[str]:
     """bubblewrap, its options, and the program to run in it."""
     home = f"/home/{username}"
     words = ["bwrap", "--unshare-user", "--disable-userns", "--unshare-pid", "--unshare-ipc", "--unshare-uts"]
     words += ["--unshare-net", "--unshare-cgroup-try", "--uid", str(USER_ID), "--gid", str(USER_ID)]
     words += ["--hostname", "lab", "--new-session", "--cap-drop", "ALL"]
-    words += ["--json-status-fd", str(status_fd), "--block-fd", str(block_fd)]
+    words += ["--json-status-fd", str(status_fd)]
     words += ["--ro-bind", "/usr", "/usr", *_system(), *_interpreter(prefix)]
     words += ["--proc", "/proc", "--dev", "/dev", "--size", str(TMP_BYTES), "--tmpfs", "/tmp"]  # noqa: S108
     words += ["--bind", str(directory / "home"), home, "--bind", str(directory / "drive"), f"{home}/drive"]
     words += ["--bind", str(directory / "env"), str(prefix), "--tmpfs", "/run", *files.arguments()]
-    words += ["--ro-bind", str(INSIDE), f"{RUN}/inside", "--remount-ro", "/run", "--chdir", home, "--clearenv"]
+    words += [
+        "--ro-bind",
+        str(INSIDE),
+        f"{RUN}/inside",
+        "--remount-ro",
+        "/run",
+        "--remount-ro",
+        "/",
+        "--chdir",
+        home,
+        "--clearenv",
+    ]
     for name, value in environment.items():
         words += ["--setenv", name, value]
     return [*words, "--", f"{prefix}/bin/python", f"{RUN}/inside/start_jupyter.py"]

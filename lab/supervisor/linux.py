@@ -55,13 +55,18 @@ def mount(source: str, target: Path, *, kind: str = "", flags: int = 0, options:
 
 def bind(source: Path, target: Path) -> None:
     """Bind-mount one directory, without the mounts below it. A bind of a read-only mount is born read-only."""
-    _check(_libc.mount(os.fsencode(source), os.fsencode(target), None, ctypes.c_ulong(MS_BIND), None), f"bind {target}")
+    _check(
+        _libc.mount(os.fsencode(source), os.fsencode(target), None, ctypes.c_ulong(MS_BIND), None),
+        f"bind {target}",
+    )
 
 
 def restrict(target: Path, attributes: int) -> None:
     """Add attributes to one mount (mount_setattr(2)); those it has, stay."""
     attr = _MountAttr(attr_set=attributes)
-    result = _libc.syscall(_SYS_MOUNT_SETATTR, _AT_FDCWD, os.fsencode(target), 0, ctypes.byref(attr), ctypes.sizeof(attr))
+    result = _libc.syscall(
+        _SYS_MOUNT_SETATTR, _AT_FDCWD, os.fsencode(target), 0, ctypes.byref(attr), ctypes.sizeof(attr)
+    )
     _check(result, f"mount_setattr {target}")
 
 

@@ -1,19 +1,23 @@
 """One server: its directory, its mounts, its processes, its socket.
 
-    servers/<id>/home        the person's home, deleted with the server
-    servers/<id>/upper,work  what the session changes in the environment (overlayfs)
-    servers/<id>/env         mount point of the environment with those changes
-    servers/<id>/drive       mount point of the Drive view; drive.dirs has its plain directories
-    servers/<id>/log         what Jupyter printed
+servers/<id>/home        the person's home, deleted with the server
+servers/<id>/upper,work  what the session changes in the environment (overlayfs)
+servers/<id>/env         mount point of the environment with those changes
+servers/<id>/drive       mount point of the Drive view; drive.dirs has its plain directories
+servers/<id>/log         what Jupyter printed
 """
 
 import asyncio
 import contextlib
+import errno
 import json
+import logging
 import os
 import shutil
 import signal
 import socket
+import subprocess
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +26,9 @@ from typing import Any
 from . import bwrap, linux, network, processes
 from .view import DriveView, InUse, Library, Place, Store, mounts
 
+log = logging.getLogger("lab.supervisor")
+
+READ_ONLY = Path(__file__).parent / "read_only.py"
 KILL_SECONDS = 10
 HOLDER_TRIES = 20
 LOG_TAIL_BYTES = 4000
@@ -52,7 +59,8 @@ class Launch:
                 "allow_remote_access": True,  # nginx has checked the Host; the server knows no name of its own
                 "open_browser": False,
                 "quit_button": False,
-                "jpserver_extensions": {"jupyter_lsp": False, "notebook_shim": False},
+                "default_url": "/lab",
+                "jpserver_extensions": {"jupyterlab": True, "jupyter_lsp": False, "notebook_shim": False},
             },
             "IdentityProvider": {"token": self.token},
             # The home's trash would die with the home.
@@ -73,7 +81,11 @@ class Launch:
             "PATH": f"{self.prefix}/bin:/usr/local/bin:/usr/bin:/bin",
             "VIRTUAL_ENV": self.prefix,
             "JUPYTER_CONFIG_PATH": f"{bwrap.RUN}/jupyter",
-            **{f"GIT_{who}_{key}": value for who in ("AUTHOR", "COMMITTER") for key, value in identity.items()},
+            **{
+                f"GIT_{who}_{key}": value
+                for who in ("AUTHOR", "COMMITTER")
+                for key, value in identity.items()
+            },
         }
 
 
@@ -123,12 +135,16 @@ class Sandbox:
         prefix = Path(launch.prefix)
         if not (prefix / "bin/python").exists() or {",", ":"} & set(launch.prefix):
             raise StartFailed(f"The environment at {launch.prefix} is missing or incomplete.")
-        layers = {"lowerdir": prefix, "upperdir": self.directory / "upper", "workdir": self.directory / "work"}
+        layers = {
+            "lowerdir": prefix,
+            "upperdir": self.directory / "upper",
+            "workdir": self.directory / "work",
+        }
         options = ",".join(f"{key}={path}" for key, path in layers.items())
         # userxattr: overlayfs in a user namespace keeps its marks in user.* attributes (kernel docs, overlayfs.rst).
         linux.mount("overlay", self.directory / "env", kind="overlay", options=f"{options},userxattr")
         self.view.open()
-        self.view.apply(places(launch.mounts))
+        self.view.apply(places(launch.mounts), self._turn_read_only)
 
     def _listen(self) -> socket.socket:
         self.socket.unlink(missing_ok=True)
@@ -140,7 +156,10 @@ class Sandbox:
         return listener
 
     async def _spawn(self, launch: Launch, listener: socket.socket) -> None:
-        """Run bubblewrap, held back until the network is there."""
+        """Run bubblewrap with Jupyter, which serves nobody before the network is there and we say go.
+
+        Should we die before that, the pipe closes unwritten and Jupyter ends: no sandbox is left half-made.
+        """
         with contextlib.ExitStack() as stack:
 
             def pipe() -> tuple[int, int]:
@@ -150,9 +169,14 @@ class Sandbox:
                 return ends
 
             status, status_for_bwrap = pipe()
-            block_for_bwrap, block = pipe()
+            go_for_jupyter, go = pipe()
             lifeline, lifeline_for_jupyter = pipe()
-            files = self._files(launch, listener.fileno(), lifeline_for_jupyter)
+            inherited = {
+                "listening": listener.fileno(),
+                "go": go_for_jupyter,
+                "lifeline": lifeline_for_jupyter,
+            }
+            files = self._files(launch, inherited)
             for fd in files.by_path.values():
                 stack.callback(os.close, fd)
             command = bwrap.command(
@@ -162,21 +186,19 @@ class Sandbox:
                 environment=launch.environment(),
                 files=files,
                 status_fd=status_for_bwrap,
-                block_fd=block_for_bwrap,
             )
-            passed = [status_for_bwrap, block_for_bwrap, lifeline_for_jupyter, listener.fileno(), *files.by_path.values()]
             with (self.directory / "log").open("ab") as log:
                 await asyncio.create_subprocess_exec(
                     *command,
                     stdin=asyncio.subprocess.DEVNULL,
                     stdout=log,
                     stderr=log,
-                    pass_fds=passed,
+                    pass_fds=[status_for_bwrap, *inherited.values(), *files.by_path.values()],
                     start_new_session=True,  # a signal to the supervisor's group is not for the sandboxes
                     cwd="/",
                 )
-            _close(status_for_bwrap)
-            _close(lifeline_for_jupyter)
+            for fd in (status_for_bwrap, go_for_jupyter, lifeline_for_jupyter):
+                _close(fd)
             self.init = await asyncio.to_thread(_child_pid, status)
             if self.init is None:
                 raise StartFailed(self.log_tail() or "bubblewrap did not start.")
@@ -186,11 +208,11 @@ class Sandbox:
                 except network.NetworkFailed as error:
                     self._kill()
                     raise StartFailed(f"The server's network could not be set up: {error}") from error
-            os.write(block, b"1")
+            os.write(go, b"1")
 
-    def _files(self, launch: Launch, listening_fd: int, lifeline: int) -> bwrap.Files:
+    def _files(self, launch: Launch, inherited: dict[str, int]) -> bwrap.Files:
         contents = bwrap.account_files(launch.username, launch.display_name)
-        contents[f"{bwrap.RUN}/launch.json"] = json.dumps({"listening_fd": listening_fd, "lifeline_fd": lifeline})
+        contents[f"{bwrap.RUN}/launch.json"] = json.dumps({"fds": inherited})
         contents[f"{bwrap.RUN}/jupyter_config.json"] = json.dumps(launch.jupyter_config())
         contents[f"{bwrap.RUN}/jupyter/labconfig/page_config.json"] = json.dumps(PAGE_CONFIG)
         return bwrap.Files({path: bwrap.memory_file(text) for path, text in contents.items()})
@@ -267,7 +289,12 @@ class Sandbox:
     def report(self) -> dict[str, Any]:
         """For `inspect`."""
         memory = processes.memory(self.init) if self.init else 0
-        return {"server_id": self.id, "state": self.state, "memory_bytes": memory, "started_at": self.started_at}
+        return {
+            "server_id": self.id,
+            "state": self.state,
+            "memory_bytes": memory,
+            "started_at": self.started_at,
+        }
 
     # Changing what it may reach
 
@@ -276,9 +303,9 @@ class Sandbox:
         notes: list[str] = []
         for attempt in range(HOLDER_TRIES):
             try:
-                self.view.apply(wanted)
+                await asyncio.to_thread(self.view.apply, wanted, self._turn_read_only)
             except InUse as error:
-                stopped = await self._stop_holders(f"/home/{self.username}/drive/{error.place.path}", error.library)
+                stopped = await self._stop_holders(self._inside(error.place), error.library)
                 notes += [f"{name} was stopped: it was using “{error.place.path}”." for name in stopped]
                 await asyncio.sleep(0.01 * attempt)
             else:
@@ -287,6 +314,20 @@ class Sandbox:
         self._kill()
         await self.ended.wait()
         return [*notes, "The server was stopped: it held on to a library that was taken away."]
+
+    def _inside(self, place: Place) -> str:
+        return f"/home/{self.username}/drive/{place.path}"
+
+    def _turn_read_only(self, place: Place) -> bool:
+        """Make the sandbox's own copy of a mount read-only where it is, so that a kernel working there goes on.
+
+        False: something has a file open for writing (EBUSY, mount_setattr(2)).
+        """
+        command = [sys.executable, "-I", "-S", str(READ_ONLY), str(self.init), self._inside(place)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
+        if done.returncode not in (0, errno.EBUSY):
+            log.warning("%s: %s", self.id, done.stderr.strip())
+        return done.returncode == 0
 
     async def evict(self, library: str) -> list[str]:
         """Stop what still stands in a library that is not public any more."""
@@ -305,13 +346,25 @@ class Sandbox:
 
     # Ending
 
-    async def stop(self) -> None:
-        """Return when no process and no mount of it is left; the home stays."""
+    async def stop(self, grace: float = 0) -> None:
+        """Return when no process and no mount of it is left; the home stays.
+
+        Jupyter is asked first and has `grace` seconds, in which kernels run what they registered for their exit.
+        """
+        if self.init is not None and grace:
+            self._ask_to_end()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self.ended.wait(), grace)
         if self.init is not None:
             self._kill()
             await asyncio.wait_for(self.ended.wait(), KILL_SECONDS)
         self._unmount()
         self.socket.unlink(missing_ok=True)
+
+    def _ask_to_end(self) -> None:
+        with contextlib.suppress(OSError):
+            for child in Path(f"/proc/{self.init}/task/{self.init}/children").read_text().split():
+                os.kill(int(child), signal.SIGTERM)
 
     def _kill(self) -> None:
         if self.init is not None:

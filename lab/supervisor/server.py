@@ -3,7 +3,8 @@
     {"do": "start", "launch": {...}}                   -> {"ok": true}
     {"do": "wait", "server_id": "...", "timeout": 60}  -> {"ok": true}
     {"do": "remount", "server_id": "...", "mounts": [{"folder", "name", "library", "mode"}]} -> {"ok": true, "notes": [...]}
-    {"do": "stop" | "destroy", "server_id": "..."}     -> {"ok": true}
+    {"do": "stop", "server_id": "...", "grace": 3}     -> {"ok": true}
+    {"do": "destroy", "server_id": "..."}              -> {"ok": true}
     {"do": "inspect"}                                  -> {"ok": true, "servers": [...]}
 
 What goes wrong comes back as {"ok": false, "error": "...", "log_tail": "..."}. Requests about one server wait for each other.
@@ -15,8 +16,8 @@ import json
 import logging
 import os
 import re
-import struct
 import socket as sockets
+import struct
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
@@ -56,7 +57,7 @@ class Supervisor:
             tasks.create_task(server.serve_forever())
 
     def _find(self) -> None:
-        """Adopt what an earlier supervisor left: running sandboxes, half-made ones, directories."""
+        """Adopt what an earlier supervisor left: running sandboxes and directories of stopped ones."""
         inits = {found.server: found.pid for found in processes.sandboxes(self.servers) if found.is_init}
         for name in {*inits, *(entry.name for entry in self.servers.iterdir())}:
             if _ID.fullmatch(name):
@@ -100,7 +101,7 @@ class Supervisor:
                         return {"ok": True, "notes": await self._remount(server_id, request["mounts"])}
                 case "stop":
                     async with self.locks[server_id]:
-                        await self._sandbox(server_id).stop()
+                        await self._sandbox(server_id).stop(grace=request["grace"])
                     return {"ok": True}
                 case "destroy":
                     return await self._destroy(server_id)

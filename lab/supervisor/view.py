@@ -5,13 +5,15 @@ here appears or vanishes there (mount_namespaces(7), "Shared subtrees"). What is
 /proc/self/mountinfo and never remembered.
 
 Taking access away must not leave a door open: a process that stands in a library (working directory, open file, mapping)
-keeps it after a lazy unmount. So a library that is withdrawn, or turns read-only, is unmounted without MNT_DETACH: the
-kernel answers EBUSY while anything still uses it, and the caller stops what does.
+keeps it after a lazy unmount. So a library that is withdrawn is unmounted without MNT_DETACH: the kernel answers EBUSY while
+anything, in any sandbox, still uses it, and the caller stops what does. One that turns read-only does so in place, and only
+what has a file open for writing stands in the way.
 """
 
 import errno
 import os
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -141,29 +143,45 @@ class DriveView:
                 found[Place(folder, name)] = Library(os.path.basename(mount.root), mode)  # noqa: PTH119
         return found
 
-    def apply(self, wanted: dict[Place, Library]) -> list[Library]:
+    def apply(self, wanted: dict[Place, Library], turn_read_only: Callable[[Place], bool]) -> list[Library]:
         """Make the view equal to `wanted`; returns libraries that are not on disk.
 
-        Raises InUse, with everything else that can be done already done, when a withdrawn library is in use: stop what uses
-        it and call again.
+        `turn_read_only` does that to the sandbox's own copy of a mount, and says whether it could. Raises InUse, with everything
+        else already done, when a library that is taken away is in use: stop what uses it and call again.
         """
         current = self.current()
         stuck: InUse | None = None
-        # Withdraw first: what is taken away must not wait for what is given.
+        # Take away first: that must not wait for what is given.
         for place, library in current.items():
-            if wanted.get(place) != library:
-                try:
-                    self._withdraw(place, library, lazily=_keeps(wanted, library))
-                except InUse as error:
-                    stuck = error
-        missing = []
-        for place, library in wanted.items():
-            still_there = stuck is not None and stuck.place == place
-            if current.get(place) != library and not still_there and not self._show(place, library):
-                missing.append(library)
+            try:
+                self._take(place, library, wanted, turn_read_only)
+            except InUse as error:
+                stuck = error
+        held = self.current()
+        missing = [
+            library
+            for place, library in wanted.items()
+            if place not in held and not self._show(place, library)
+        ]
         if stuck:
             raise stuck
         return missing
+
+    def _take(
+        self,
+        place: Place,
+        library: Library,
+        wanted: dict[Place, Library],
+        turn_read_only: Callable[[Place], bool],
+    ) -> None:
+        if wanted.get(place) == library:
+            return
+        if wanted.get(place) == Library(library.library, "ro"):
+            if not turn_read_only(place):
+                raise InUse(place, library.library)
+            linux.restrict(self.root / place.path, linux.MOUNT_ATTR_RDONLY)
+        else:
+            self._withdraw(place, library, lazily=_keeps(wanted, library))
 
     def close(self) -> None:
         """Take the whole view away; the sandbox's processes are gone."""
@@ -191,5 +209,6 @@ class DriveView:
 def _keeps(wanted: dict[Place, Library], library: Library) -> bool:
     """Whether the person still has at least this access to the library, be it at another place."""
     return any(
-        other.library == library.library and (other.mode == "rw" or library.mode == "ro") for other in wanted.values()
+        other.library == library.library and (other.mode == "rw" or library.mode == "ro")
+        for other in wanted.values()
     )

@@ -2,12 +2,13 @@
 
 The socket's file lies outside the sandbox, so nobody in here can replace it by a link to another service; it is open before
 Jupyter is, so the first request simply waits until it is served. Standard library and Jupyter only: this file sees nothing of
-the portal.
+the portal. Jupyter is imported while the supervisor still sets up the network.
 """
 
 import json
 import os
 import socket
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,7 +16,6 @@ from jupyter_server.auth.decorator import authorized
 from jupyter_server.base.handlers import APIHandler
 from jupyter_server.serverapp import ServerApp
 from jupyter_server.utils import url_path_join
-from jupyterlab.labapp import LabApp
 from tornado import web
 
 CHANGES = {"POST", "PUT", "PATCH", "DELETE"}
@@ -70,7 +70,11 @@ class ActivityHandler(APIHandler):
                     "last_input": text(interaction.last_input),
                     "last_save": text(interaction.last_save),
                     "kernels": [
-                        {"id": k["id"], "busy": k["execution_state"] == "busy", "last_activity": text(k["last_activity"])}
+                        {
+                            "id": k["id"],
+                            "busy": k["execution_state"] == "busy",
+                            "last_activity": text(k["last_activity"]),
+                        }
                         for k in self.kernel_manager.list_kernels()
                     ],
                     "terminals": [
@@ -93,7 +97,9 @@ class SocketServerApp(ServerApp):
     listening_fd = -1
 
     def _bind_http_server(self) -> None:
-        self.http_server.add_socket(socket.socket(fileno=self.listening_fd))
+        listener = socket.socket(fileno=self.listening_fd)
+        listener.setblocking(False)
+        self.http_server.add_socket(listener)
 
     def _find_http_port(self) -> None:
         """There is no port to find."""
@@ -112,18 +118,15 @@ class SocketServerApp(ServerApp):
         self.web_app.add_handlers(".*$", [(address, ActivityHandler)])
 
 
-class SocketLabApp(LabApp):
-    """JupyterLab in that server."""
-
-    serverapp_class = SocketServerApp
-
-
 def main() -> None:
-    """Read the launch's settings, and serve until stopped."""
-    launch = json.loads(Path("/run/lab/launch.json").read_text())
-    os.set_inheritable(launch["listening_fd"], False)
-    SocketServerApp.listening_fd = launch["listening_fd"]
-    SocketLabApp.launch_instance(argv=[f"--config={Path('/run/lab/jupyter_config.json')}"])
+    """Read the launch's settings, wait for the word that everything is in place, and serve until stopped."""
+    fds = json.loads(Path("/run/lab/launch.json").read_text())["fds"]
+    for fd in fds.values():
+        os.set_inheritable(fd, False)
+    if os.read(fds["go"], 1) != b"1":
+        sys.exit("The supervisor ended while it was starting this server.")
+    SocketServerApp.listening_fd = fds["listening"]
+    SocketServerApp.launch_instance(argv=["--config=/run/lab/jupyter_config.json"])
 
 
 if __name__ == "__main__":
