@@ -6,7 +6,7 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import import_string
 
-from .base import Launcher, LaunchFailed, LauncherUnavailable, LaunchSpec, Mount, ServerStatus
+from .base import Launcher, LauncherUnavailable, LaunchFailed, LaunchSpec, Mount, ServerStatus
 
 __all__ = [
     "LaunchFailed",

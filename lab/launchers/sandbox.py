@@ -9,7 +9,7 @@ from uuid import UUID
 
 from django.conf import settings
 
-from .base import GRACE_SECONDS, LaunchFailed, LauncherUnavailable, LaunchSpec, Mount, ServerStatus
+from .base import GRACE_SECONDS, LauncherUnavailable, LaunchFailed, LaunchSpec, Mount, ServerStatus
 
 CALL_SECONDS = 30
 

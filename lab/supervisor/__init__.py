@@ -10,6 +10,6 @@
     server.py      the unix socket that the portal talks to
     inside/        what runs within the sandbox
 
-No state is kept in files: what exists is read from /proc and from the directories, so that a supervisor that was killed at
-any line finds everything again when it starts.
+No state is kept in files: what exists is read from /proc and from the directories, so that a supervisor that was
+killed at any line finds everything again when it starts.
 """

@@ -21,9 +21,7 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     if os.geteuid() == 0:
         sys.exit("The supervisor does not run as root: nothing of the Lab may have the host's uid 0.")
-    run, lab_root, drive_root = (
-        Path(os.environ[name]) for name in ("COLLABORATORY_RUN", "LAB_ROOT", "DRIVE_ROOT")
-    )
+    run, lab_root, drive_root = (Path(os.environ[name]) for name in ("COLLABORATORY_RUN", "LAB_ROOT", "DRIVE_ROOT"))
     for directory in (run, lab_root, drive_root / "public/.libraries", drive_root / "private"):
         directory.mkdir(parents=True, exist_ok=True)
     lock = (run / "supervisor.lock").open("w")

@@ -1,7 +1,7 @@
 """The command line of one sandbox: what of the machine is seen in it, and as what.
 
-Nothing of the machine is there unless it is named here. `/usr` and a few files of `/etc` are read-only; the home, the Drive view
-and the environment's overlay are the server's own.
+Nothing of the machine is there unless it is named here. `/usr` and a few files of `/etc` are read-only; the home, the
+Drive view and the environment's overlay are the server's own.
 """
 
 import os
@@ -15,8 +15,8 @@ USER_ID = 1000
 TMP_BYTES = 1 << 30
 
 _ETC = (
-    "alternatives ca-certificates ca-certificates.conf debian_version fonts ld.so.cache ld.so.conf ld.so.conf.d localtime "
-    "magic mime.types os-release pki protocols services ssl timezone"
+    "alternatives ca-certificates ca-certificates.conf debian_version fonts ld.so.cache ld.so.conf ld.so.conf.d "
+    "localtime magic mime.types os-release pki protocols services ssl timezone"
 ).split()
 _TOP_LEVEL = ("bin", "lib", "lib32", "lib64", "libx32", "sbin")
 

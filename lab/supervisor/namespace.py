@@ -1,7 +1,7 @@
 """The Lab's namespace: a user and a mount namespace in which an unprivileged account may mount.
 
-A pause process keeps it, so that the supervisor may die and come back; should somebody kill that too, every sandbox's monitor
-process lives in the same namespace and leads back to it.
+A pause process keeps it, so that the supervisor may die and come back; should somebody kill that too, every sandbox's
+monitor process lives in the same namespace and leads back to it.
 """
 
 import os
@@ -39,7 +39,7 @@ def _make() -> None:
 
 def _keep(pid_file: Path) -> None:
     """Leave a process behind that holds the namespace open."""
-    pause = subprocess.Popen(PAUSE, stdin=subprocess.DEVNULL, start_new_session=True, close_fds=True)  # noqa: S603
+    pause = subprocess.Popen(PAUSE, stdin=subprocess.DEVNULL, start_new_session=True, close_fds=True)
     pid_file.write_text(str(pause.pid))
 
 

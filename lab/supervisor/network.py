@@ -1,4 +1,4 @@
-"""The network of one sandbox: user-mode TCP/IP by slirp4netns, which reaches what this machine reaches, but not the machine.
+"""The network of one sandbox: slirp4netns reaches for it what this machine reaches, but not the machine.
 
 The sandbox's loopback is its own; slirp4netns refuses the host's loopback. What is left are services that listen on the
 machine's other addresses, and the link-local addresses where clouds answer questions about credentials: those are made

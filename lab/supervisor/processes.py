@@ -97,12 +97,12 @@ def memory(init: int) -> int:
 def holders(init: int, place: str, library: str) -> list[int]:
     """Processes of the sandbox with a working directory, an open file or a mapping in a library.
 
-    `place` is the library's path inside the sandbox ("" for none); `library` its directory's name, which stands in the path of a
-    file reached through the mount of all public libraries.
+    `place` is the library's path inside the sandbox ("" for none); `library` its directory's name, which stands in
+    the path of a file reached through the mount of all public libraries.
     """
 
     def within(path: str) -> bool:
-        return bool(place) and (path + "/").startswith(place + "/") or f"/{library}/" in path + "/"
+        return (bool(place) and (path + "/").startswith(place + "/")) or f"/{library}/" in path + "/"
 
     return [pid for pid in inside(init) if any(within(path) for path in _open_paths(pid))]
 

@@ -52,7 +52,7 @@ class Launch:
     network: str
 
     def jupyter_config(self) -> dict[str, Any]:
-        """Configuration of Jupyter Server and JupyterLab; jupyter-server.readthedocs.io, "Config file and command line options"."""
+        """Configuration of Jupyter Server and JupyterLab (jupyter-server.readthedocs.io, "Config file")."""
         return {
             "ServerApp": {
                 "root_dir": f"/home/{self.username}",
@@ -81,11 +81,7 @@ class Launch:
             "PATH": f"{self.prefix}/bin:/usr/local/bin:/usr/bin:/bin",
             "VIRTUAL_ENV": self.prefix,
             "JUPYTER_CONFIG_PATH": f"{bwrap.RUN}/jupyter",
-            **{
-                f"GIT_{who}_{key}": value
-                for who in ("AUTHOR", "COMMITTER")
-                for key, value in identity.items()
-            },
+            **{f"GIT_{who}_{key}": value for who in ("AUTHOR", "COMMITTER") for key, value in identity.items()},
         }
 
 
@@ -324,7 +320,7 @@ class Sandbox:
         False: something has a file open for writing (EBUSY, mount_setattr(2)).
         """
         command = [sys.executable, "-I", "-S", str(READ_ONLY), str(self.init), self._inside(place)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode not in (0, errno.EBUSY):
             log.warning("%s: %s", self.id, done.stderr.strip())
         return done.returncode == 0

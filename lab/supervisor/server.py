@@ -1,13 +1,14 @@
 """The supervisor's unix socket: one JSON object per line in, one out; one request per connection.
 
-    {"do": "start", "launch": {...}}                   -> {"ok": true}
-    {"do": "wait", "server_id": "...", "timeout": 60}  -> {"ok": true}
-    {"do": "remount", "server_id": "...", "mounts": [{"folder", "name", "library", "mode"}]} -> {"ok": true, "notes": [...]}
-    {"do": "stop", "server_id": "...", "grace": 3}     -> {"ok": true}
-    {"do": "destroy", "server_id": "..."}              -> {"ok": true}
-    {"do": "inspect"}                                  -> {"ok": true, "servers": [...]}
+    {"do": "start", "launch": {...}}
+    {"do": "wait", "server_id": "...", "timeout": 60}
+    {"do": "remount", "server_id": "...", "mounts": [{"folder", "name", "library", "mode"}]}  -> "notes": [...]
+    {"do": "stop", "server_id": "...", "grace": 3}
+    {"do": "destroy", "server_id": "..."}
+    {"do": "inspect"}  -> "servers": [...]
 
-What goes wrong comes back as {"ok": false, "error": "...", "log_tail": "..."}. Requests about one server wait for each other.
+The answer is {"ok": true, ...}, or {"ok": false, "error": "...", "log_tail": "..."}. Requests that change
+one server wait for each other.
 """
 
 import asyncio
@@ -169,7 +170,7 @@ class Supervisor:
 
 
 def _peer(writer: asyncio.StreamWriter) -> int:
-    """The user id at the other end (unix(7), SO_PEERCRED); in the Lab's namespace our own account is 0, as it is for us."""
+    """The user id at the other end (unix(7), SO_PEERCRED), as our own namespace sees it."""
     connection = writer.get_extra_info("socket")
     credentials = connection.getsockopt(sockets.SOL_SOCKET, sockets.SO_PEERCRED, struct.calcsize("3i"))
     return int(struct.unpack("3i", credentials)[1])

@@ -1,13 +1,13 @@
 """`~/drive` of one server: a read-only directory with four folders, and libraries bind-mounted into it.
 
-The directory is a shared mount in the Lab's namespace; the sandbox holds a slave of it, so whatever is mounted or unmounted
-here appears or vanishes there (mount_namespaces(7), "Shared subtrees"). What is mounted now is read from
+The directory is a shared mount in the Lab's namespace; the sandbox holds a slave of it, so whatever is mounted or
+unmounted here appears or vanishes there (mount_namespaces(7), "Shared subtrees"). What is mounted now is read from
 /proc/self/mountinfo and never remembered.
 
-Taking access away must not leave a door open: a process that stands in a library (working directory, open file, mapping)
-keeps it after a lazy unmount. So a library that is withdrawn is unmounted without MNT_DETACH: the kernel answers EBUSY while
-anything, in any sandbox, still uses it, and the caller stops what does. One that turns read-only does so in place, and only
-what has a file open for writing stands in the way.
+Taking access away must not leave a door open: a process that stands in a library (working directory, open file,
+mapping) keeps it after a lazy unmount. So a library that is withdrawn is unmounted without MNT_DETACH: the kernel
+answers EBUSY while anything, in any sandbox, still uses it, and the caller stops what does. One that turns read-only
+does so in place, and only what has a file open for writing stands in the way.
 """
 
 import errno
@@ -146,8 +146,8 @@ class DriveView:
     def apply(self, wanted: dict[Place, Library], turn_read_only: Callable[[Place], bool]) -> list[Library]:
         """Make the view equal to `wanted`; returns libraries that are not on disk.
 
-        `turn_read_only` does that to the sandbox's own copy of a mount, and says whether it could. Raises InUse, with everything
-        else already done, when a library that is taken away is in use: stop what uses it and call again.
+        `turn_read_only` does that to the sandbox's own copy of a mount, and says whether it could. Raises InUse, with
+        everything else already done, when a library that is taken away is in use: stop what uses it and call again.
         """
         current = self.current()
         stuck: InUse | None = None
@@ -158,11 +158,7 @@ class DriveView:
             except InUse as error:
                 stuck = error
         held = self.current()
-        missing = [
-            library
-            for place, library in wanted.items()
-            if place not in held and not self._show(place, library)
-        ]
+        missing = [library for place, library in wanted.items() if place not in held and not self._show(place, library)]
         if stuck:
             raise stuck
         return missing
@@ -209,6 +205,5 @@ class DriveView:
 def _keeps(wanted: dict[Place, Library], library: Library) -> bool:
     """Whether the person still has at least this access to the library, be it at another place."""
     return any(
-        other.library == library.library and (other.mode == "rw" or library.mode == "ro")
-        for other in wanted.values()
+        other.library == library.library and (other.mode == "rw" or library.mode == "ro") for other in wanted.values()
     )

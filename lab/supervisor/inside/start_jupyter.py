@@ -1,8 +1,8 @@
 """Runs inside the sandbox as the person's own code could: starts JupyterLab on a socket that was opened outside.
 
-The socket's file lies outside the sandbox, so nobody in here can replace it by a link to another service; it is open before
-Jupyter is, so the first request simply waits until it is served. Standard library and Jupyter only: this file sees nothing of
-the portal. Jupyter is imported while the supervisor still sets up the network.
+The socket's file lies outside the sandbox, so nobody in here can replace it by a link to another service; it is open
+before Jupyter is, so the first request simply waits until it is served. Standard library and Jupyter only: this file
+sees nothing of the portal. Jupyter is imported while the supervisor still sets up the network.
 """
 
 import json
