@@ -22,3 +22,7 @@ def send_access_changed(user_ids: Iterable[int]) -> None:
     ids = frozenset(user_ids)
     if ids:
         transaction.on_commit(lambda: access_changed.send(sender=None, user_ids=ids), robust=True)
+
+
+class SignInFirst(Exception):
+    """An anonymous visitor asked for what needs an account: the middleware leads to sign-in, and back."""

@@ -13,6 +13,7 @@ event                 arguments                              called
 ``collab_created``    ``actor, collab``                      after the row and the creator's membership exist
 ``collab_changed``    ``actor, collab, changed`` (set[str])  after title, description or visibility were saved
 ``collab_deleted``    ``actor, collab``                      after the Collab was marked deleted
+``collab_restored``   ``actor, collab``                      after the mark was taken away
 ====================  =====================================  ============================================================
 """
 

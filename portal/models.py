@@ -5,6 +5,8 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.models import AbstractUser
+from django.contrib.sessions.backends.base import SessionBase
+from django.contrib.sessions.base_session import AbstractBaseSession
 from django.contrib.contenttypes.models import ContentType
 from django.db import models
 
@@ -57,3 +59,16 @@ class AuditEntry(models.Model):
 
     def __str__(self) -> str:
         return f"{self.actor_name} {self.verb} {self.target_name}"
+
+
+class Session(AbstractBaseSession):
+    """A browser's session, which knows whose it is: all of a person's sessions can be ended with one query."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.CASCADE, related_name="sessions")
+
+    @classmethod
+    def get_session_store_class(cls) -> type[SessionBase]:
+        """The engine that reads and writes these rows."""
+        from .sessions import SessionStore
+
+        return SessionStore

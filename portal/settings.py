@@ -38,6 +38,7 @@ def development_secret() -> str:
 
 SECRET_KEY = required("SECRET_KEY", development_secret())
 
+SITE_NAME = env.str("SITE_NAME", default="Collaboratory")
 PORTAL_URL = required("PORTAL_URL", "http://localhost:8000").rstrip("/")
 LAB_DOMAIN = required("LAB_DOMAIN", "lab.localhost:8000")
 """Host, with port where it is not the scheme's own: a person's Lab is at `<username>.<LAB_DOMAIN>`."""
@@ -52,6 +53,7 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
+    "django.forms",
     "allauth",
     "allauth.account",
     "csp",
@@ -73,10 +75,13 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "portal.middleware.SignInFirstMiddleware",
 ]
 
 ROOT_URLCONF = "portal.urls"
 WSGI_APPLICATION = "portal.wsgi.application"
+FORM_RENDERER = "django.forms.renderers.TemplatesSetting"
+"""So that `templates/django/forms/` says how a form field looks."""
 
 TEMPLATES = [
     {
@@ -138,6 +143,7 @@ PORTAL_HOOKS: dict[str, list[str]] = {
     "collab_created": ["drive.services.open_collab_library"],
     "collab_changed": ["drive.services.follow_collab"],
     "collab_deleted": ["drive.services.close_collab_library"],
+    "collab_restored": ["drive.services.reopen_collab_library"],
 }
 
 # Drive.
@@ -169,14 +175,18 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
 ]
+SESSION_ENGINE = "portal.sessions"
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "/"
+ACCOUNT_ADAPTER = "portal.accounts.AccountAdapter"
+ACCOUNT_FORMS = {"login": "portal.forms.LoginForm", "signup": "portal.forms.SignupForm"}
 ACCOUNT_USERNAME_VALIDATORS = "portal.usernames.USERNAME_VALIDATORS"
 ACCOUNT_PRESERVE_USERNAME_CASING = False
 ACCOUNT_LOGIN_METHODS = {"username", "email"}
 ACCOUNT_SIGNUP_FIELDS = ["username*", "email*", "password1*", "password2*"]
 ACCOUNT_EMAIL_VERIFICATION = env.str("ACCOUNT_EMAIL_VERIFICATION", default="optional" if DEBUG else "mandatory")
 ACCOUNT_LOGOUT_ON_GET = False
+ACCOUNT_EMAIL_SUBJECT_PREFIX = f"[{SITE_NAME}] "
 ACCOUNT_DEFAULT_HTTP_PROTOCOL = "https" if HTTPS else "http"
 
 # Mail: the console in development, `EMAIL_URL` (smtp+tls://user:password@host:587) otherwise.
@@ -206,7 +216,8 @@ CONTENT_SECURITY_POLICY = {
         "object-src": [NONE],
         "base-uri": [NONE],
         "frame-ancestors": [NONE],
-        "form-action": [SELF],
+        # Browsers hold a redirect that answers a form to this too: signing in may end in one's own Lab.
+        "form-action": [SELF, f"{urlsplit(PORTAL_URL).scheme}://*.{LAB_DOMAIN}"],
     }
 }
 

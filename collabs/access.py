@@ -1,0 +1,27 @@
+"""Fetch and authorise, in one step. Strangers: 404. Members without the right: 403 that names it. Anonymous: sign in."""
+
+from django.http import Http404, HttpRequest
+
+from portal.access import Forbidden, SignInFirst
+
+from .models import Collab, Role
+
+RIGHTS = {
+    Role.VIEWER: "Only members of this Collab may do this.",
+    Role.EDITOR: "This needs the role of an editor or administrator in this Collab.",
+    Role.ADMINISTRATOR: "This needs the role of an administrator in this Collab.",
+}
+
+
+
+def get_collab(request: HttpRequest, slug: str, need: Role | None = None) -> Collab:
+    """The Collab, with `my_role` (a Role or None), if the person may see it and has at least the role `need`."""
+    collab = Collab.objects.visible_to(request.user).with_role_of(request.user).filter(slug=slug).first()
+    if collab is None:
+        raise Http404("No such Collab.")
+    collab.my_role = Role(collab.my_role) if collab.my_role else None
+    if need and not request.user.is_authenticated:
+        raise SignInFirst
+    if need and not (collab.my_role and collab.my_role.includes(need)):
+        raise Forbidden(RIGHTS[need])
+    return collab

@@ -1,0 +1,58 @@
+"""What people type about Collabs."""
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.db.models import Q
+
+from portal.models import User
+
+from .models import Collab, Role
+
+
+class CollabForm(forms.ModelForm):
+    """Create or change a Collab; titles are checked once more, with the row locked, by the service."""
+
+    class Meta:
+        model = Collab
+        fields = ["title", "description", "is_public"]
+        widgets = {"description": forms.Textarea(attrs={"rows": 3})}
+
+
+class MemberForm(forms.Form):
+    """Add somebody to the team."""
+
+    person = forms.CharField(
+        max_length=254,
+        help_text="Username or e-mail address.",
+        widget=forms.TextInput(attrs={"autocomplete": "off", "list": "people"}),
+    )
+    role = forms.ChoiceField(choices=Role.choices, initial=Role.VIEWER)
+
+    def clean_person(self) -> User:
+        """The one active person of that username or address."""
+        text = self.cleaned_data["person"].strip()
+        found = User.objects.filter(Q(username=text.lower()) | Q(email__iexact=text), is_active=True)[:2]
+        if len(found) != 1:
+            raise ValidationError("There is no account with this username or e-mail address.")
+        return found[0]
+
+
+class RoleForm(forms.Form):
+    """Change a member's role."""
+
+    role = forms.ChoiceField(choices=Role.choices)
+
+
+class DeleteForm(forms.Form):
+    """Deleting asks for the title, so that nobody does it by a slip."""
+
+    title = forms.CharField(label="Type the Collab's title to delete it", widget=forms.TextInput({"autocomplete": "off"}))
+
+    def __init__(self, *args: object, collab: Collab, **kwargs: object) -> None:
+        super().__init__(*args, **kwargs)  # type: ignore[arg-type]
+        self.collab = collab
+
+    def clean_title(self) -> str:
+        if self.cleaned_data["title"].strip() != self.collab.title:
+            raise ValidationError("This is not the Collab's title.")
+        return self.cleaned_data["title"]

@@ -1,0 +1,147 @@
+"""Collabs and who belongs to them."""
+
+import unicodedata
+from typing import Self
+
+from django.conf import settings
+from django.contrib.auth.models import AnonymousUser
+from django.core.exceptions import ValidationError
+from django.db import models
+from django.db.models import OuterRef, Q, Subquery
+from django.urls import reverse
+
+from portal.models import User
+
+Person = User | AnonymousUser
+
+
+class Role(models.TextChoices):
+    """What a member may do; the table is in docs/explanation/access.md."""
+
+    ADMINISTRATOR = "administrator"
+    EDITOR = "editor"
+    VIEWER = "viewer"
+
+    def includes(self, other: "Role") -> bool:
+        """Whether this role may do all that `other` may."""
+        order = list(Role)
+        return order.index(self) <= order.index(other)
+
+
+def title_key(title: str) -> str:
+    """Two titles with one key are the same title: NFC, without regard to case."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", title).casefold())
+
+
+def validate_title(title: str) -> None:
+    """A title names a directory in every member's Lab, so it must be a good name for one."""
+    if "/" in title or any(unicodedata.category(c).startswith("C") for c in title):
+        raise ValidationError("A title cannot contain “/” or control characters.")
+    if title != title.strip() or title.startswith(".") or title.endswith("."):
+        raise ValidationError("A title cannot begin or end with a space or a dot.")
+    if len(title.encode()) > 200:
+        raise ValidationError("This title is too long to name a folder (200 bytes in UTF-8).")
+
+
+class CollabQuerySet(models.QuerySet["Collab"]):
+    """Questions about many Collabs."""
+
+    def visible_to(self, user: Person) -> Self:
+        """Public ones, and those that the person is a member of."""
+        if not user.is_active:
+            return self.filter(is_public=True)
+        return self.filter(Q(is_public=True) | Q(pk__in=Membership.objects.filter(user=user).values("collab")))
+
+    def of_member(self, user: User) -> Self:
+        """Those that the person is a member of."""
+        return self.filter(memberships__user=user)
+
+    def with_role_of(self, user: Person) -> Self:
+        """Annotated with `my_role`, None for who is not a member."""
+        if not user.is_active:
+            return self.annotate(my_role=models.Value(None, output_field=models.CharField(null=True)))
+        mine = Membership.objects.filter(collab=OuterRef("pk"), user=user).values("role")[:1]
+        return self.annotate(my_role=Subquery(mine))
+
+    def with_team_size(self) -> Self:
+        """Annotated with `team_size`, active members only."""
+        return self.annotate(team_size=models.Count("memberships", filter=Q(memberships__user__is_active=True)))
+
+    def matching(self, words: str) -> Self:
+        """Those with every word in the title or the description."""
+        found = self
+        for word in words.split():
+            found = found.filter(Q(title__icontains=word) | Q(description__icontains=word))
+        return found
+
+
+class LiveCollabs(models.Manager.from_queryset(CollabQuerySet)):  # type: ignore[misc]
+    """All but the deleted."""
+
+    def get_queryset(self) -> CollabQuerySet:
+        return super().get_queryset().filter(deleted_at=None)
+
+
+class Collab(models.Model):
+    """A team and what it works on."""
+
+    slug = models.SlugField(max_length=80, unique=True, help_text="In the address. Never changes, never reused.")
+    title = models.CharField(
+        max_length=100,
+        validators=[validate_title],
+        help_text="Unique. Also the name of the team's folder in the Lab.",
+    )
+    title_key = models.CharField(max_length=300, unique=True, editable=False)
+    description = models.TextField(blank=True, max_length=2000, help_text="What you work on, in a sentence or two.")
+    is_public = models.BooleanField(
+        "public",
+        default=False,
+        help_text="Anybody can see the page; everybody who is signed in can read the files.",
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
+    deleted_at = models.DateTimeField(null=True, blank=True, help_text="Kept for 30 days, title and address included.")
+
+    all_objects = CollabQuerySet.as_manager()
+    objects = LiveCollabs()
+
+    class Meta:
+        ordering = ["title_key"]
+        base_manager_name = "all_objects"
+        default_manager_name = "all_objects"
+        indexes = [models.Index(fields=["is_public", "deleted_at"])]
+
+    def __str__(self) -> str:
+        return self.title
+
+    def save(self, *args: object, **kwargs: object) -> None:
+        """Save, with the key that keeps titles apart."""
+        self.title = unicodedata.normalize("NFC", self.title)
+        self.title_key = title_key(self.title)
+        super().save(*args, **kwargs)  # type: ignore[arg-type]
+
+    def get_absolute_url(self) -> str:
+        return reverse("collabs:page", args=[self.slug])
+
+    def role_of(self, user: Person) -> Role | None:
+        """The person's role; None for strangers and for inactive people."""
+        if not user.is_active:
+            return None
+        role = self.memberships.filter(user=user).values_list("role", flat=True).first()
+        return Role(role) if role else None
+
+
+class Membership(models.Model):
+    """One person's role in one Collab."""
+
+    collab = models.ForeignKey(Collab, on_delete=models.CASCADE, related_name="memberships")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="memberships")
+    role = models.CharField(max_length=16, choices=Role)
+    since = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["role", "user__username"]  # the alphabet puts administrators first, viewers last
+        constraints = [models.UniqueConstraint(fields=["collab", "user"], name="one_role_per_member")]
+
+    def __str__(self) -> str:
+        return f"{self.user} ({self.role})"

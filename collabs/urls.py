@@ -1,0 +1,17 @@
+from django.urls import path
+
+from . import views
+
+app_name = "collabs"
+urlpatterns = [
+    path("", views.directory, name="directory"),
+    path("new/", views.create, name="create"),
+    path("<slug:slug>/", views.page, name="page"),
+    path("<slug:slug>/team/", views.team, name="team"),
+    path("<slug:slug>/team/add/", views.add_member, name="add_member"),
+    path("<slug:slug>/team/leave/", views.leave, name="leave"),
+    path("<slug:slug>/team/<str:username>/role/", views.change_role, name="change_role"),
+    path("<slug:slug>/team/<str:username>/remove/", views.remove_member, name="remove_member"),
+    path("<slug:slug>/settings/", views.settings, name="settings"),
+    path("<slug:slug>/settings/delete/", views.delete, name="delete"),
+]

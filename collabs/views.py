@@ -1,0 +1,157 @@
+"""The pages of Collabs."""
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.core.exceptions import ValidationError
+from django.core.paginator import Paginator
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from portal.models import User
+
+from . import services
+from .access import get_collab
+from .forms import CollabForm, DeleteForm, MemberForm, RoleForm
+from .models import Collab, Role
+
+PAGE_SIZE = 24
+TEAM_SHOWN = 20
+
+
+@require_GET
+def directory(request: HttpRequest) -> HttpResponse:
+    """All Collabs that one may see, searchable; one's own on request."""
+    words, mine = request.GET.get("q", "").strip()[:100], "mine" in request.GET and request.user.is_authenticated
+    collabs = Collab.objects.visible_to(request.user).with_role_of(request.user).with_team_size().matching(words)
+    if mine:
+        collabs = collabs.exclude(my_role=None)
+    page = Paginator(collabs, PAGE_SIZE).get_page(request.GET.get("page"))
+    return render(request, "collabs/directory.html", {"page": page, "words": words, "mine": mine})
+
+
+@login_required
+@require_http_methods(["GET", "POST"])
+def create(request: HttpRequest) -> HttpResponse:
+    """A new Collab, with the person as its administrator."""
+    form = CollabForm(request.POST or None)
+    if form.is_valid():
+        try:
+            collab = services.create_collab(request.user, **form.cleaned_data)
+        except ValidationError as error:
+            form.add_error(None, error)
+        else:
+            messages.success(request, "The Collab is ready. Add people, or put a first file into its Drive.")
+            return redirect(collab)
+    return render(request, "collabs/create.html", {"form": form})
+
+
+@require_GET
+def page(request: HttpRequest, slug: str) -> HttpResponse:
+    """The Collab: README, latest changes, team."""
+    collab = get_collab(request, slug)
+    members = collab.memberships.filter(user__is_active=True).select_related("user")[:TEAM_SHOWN]
+    return render(request, "collabs/page.html", {"collab": collab, "members": members})
+
+
+@require_GET
+def team(request: HttpRequest, slug: str) -> HttpResponse:
+    """Who belongs to it; administrators manage, other people see."""
+    collab = get_collab(request, slug)
+    if not request.user.is_authenticated:
+        get_collab(request, slug, Role.VIEWER)
+    return _team_page(request, collab, MemberForm())
+
+
+def _team_page(request: HttpRequest, collab: Collab, form: MemberForm, status: int = 200) -> HttpResponse:
+    members = collab.memberships.filter(user__is_active=True).select_related("user")
+    context = {"collab": collab, "members": members, "form": form, "roles": Role.choices}
+    return render(request, "collabs/team.html", context, status=status)
+
+
+@require_POST
+def add_member(request: HttpRequest, slug: str) -> HttpResponse:
+    """Add a person by username or address."""
+    collab = get_collab(request, slug, Role.ADMINISTRATOR)
+    form = MemberForm(request.POST)
+    if form.is_valid():
+        user = form.cleaned_data["person"]
+        try:
+            services.add_member(request.user, collab, user, Role(form.cleaned_data["role"]))
+        except ValidationError as error:
+            form.add_error("person", error)
+        else:
+            messages.success(request, f"{user.display_name} is now a member.")
+            return redirect("collabs:team", slug)
+    return _team_page(request, collab, form, status=422)
+
+
+@require_POST
+def change_role(request: HttpRequest, slug: str, username: str) -> HttpResponse:
+    """Give a member another role."""
+    collab = get_collab(request, slug, Role.ADMINISTRATOR)
+    user = get_object_or_404(User, username=username, memberships__collab=collab)
+    form = RoleForm(request.POST)
+    if form.is_valid():
+        _try(request, lambda: services.change_role(request.user, collab, user, Role(form.cleaned_data["role"])))
+    return redirect("collabs:team", slug)
+
+
+@require_POST
+def remove_member(request: HttpRequest, slug: str, username: str) -> HttpResponse:
+    """Remove a member."""
+    collab = get_collab(request, slug, Role.ADMINISTRATOR)
+    user = get_object_or_404(User, username=username, memberships__collab=collab)
+    _try(request, lambda: services.remove_member(request.user, collab, user))
+    return redirect("collabs:team", slug)
+
+
+@require_POST
+def leave(request: HttpRequest, slug: str) -> HttpResponse:
+    """Stop being a member."""
+    collab = get_collab(request, slug, Role.VIEWER)
+    if _try(request, lambda: services.leave(request.user, collab)):
+        messages.success(request, f"You have left {collab.title}.")
+        return redirect("collabs:directory")
+    return redirect("collabs:team", slug)
+
+
+def _try(request: HttpRequest, change) -> bool:  # type: ignore[no-untyped-def]
+    """Make the change; a rule that forbids it becomes a message."""
+    try:
+        change()
+    except ValidationError as error:
+        messages.error(request, " ".join(error.messages))
+        return False
+    return True
+
+
+@require_http_methods(["GET", "POST"])
+def settings(request: HttpRequest, slug: str) -> HttpResponse:
+    """Change title, description and visibility."""
+    collab = get_collab(request, slug, Role.ADMINISTRATOR)
+    form = CollabForm(request.POST or None, instance=Collab.objects.get(pk=collab.pk))
+    if form.is_valid():
+        try:
+            services.update_collab(request.user, collab, **form.cleaned_data)
+        except ValidationError as error:
+            form.add_error(None, error)
+        else:
+            messages.success(request, "Saved.")
+            return redirect("collabs:settings", slug)
+    return render(
+        request, "collabs/settings.html", {"collab": collab, "form": form, "delete": DeleteForm(collab=collab)}
+    )
+
+
+@require_POST
+def delete(request: HttpRequest, slug: str) -> HttpResponse:
+    """Delete the Collab, its title typed."""
+    collab = get_collab(request, slug, Role.ADMINISTRATOR)
+    form = DeleteForm(request.POST, collab=collab)
+    if form.is_valid():
+        services.delete_collab(request.user, collab)
+        messages.success(request, f"{collab.title} was deleted. An operator can restore it for 30 days.")
+        return redirect("collabs:directory")
+    context = {"collab": collab, "form": CollabForm(instance=collab), "delete": form}
+    return render(request, "collabs/settings.html", context, status=422)

@@ -1,0 +1,90 @@
+"""People and the audit trail, for operators."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
+from django.db import models
+from django.http import HttpRequest
+from django.utils.html import format_html, format_html_join
+
+from . import audit, services
+from .models import AuditEntry, User
+
+
+class AuditedAdmin(admin.ModelAdmin):
+    """Shows, beside each object, who did what to it; nothing is deleted here, services do that."""
+
+    @admin.display(description="Audit trail")
+    def audit_trail(self, obj: models.Model) -> str:
+        """The latest fifty entries."""
+        rows = [(e.at.strftime("%Y-%m-%d %H:%M:%S"), e.actor_name, e.verb, e.details or "") for e in audit.trail(obj)[:50]]
+        if not rows:
+            return "Nothing yet."
+        return format_html("<table>{}</table>", format_html_join("", "<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>", rows))
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return [*super().get_readonly_fields(request, obj), "audit_trail"]
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        fieldsets = [
+            (name, {**options, "fields": [f for f in options["fields"] if f != "audit_trail"]})
+            for name, options in super().get_fieldsets(request, obj)
+        ]
+        return [*fieldsets, ("History", {"fields": ["audit_trail"]})] if obj else fieldsets
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+@admin.register(User)
+class UserAdmin(AuditedAdmin, DjangoUserAdmin):
+    """People. Deactivating takes effect at once, in running servers too."""
+
+    list_display = ["username", "email", "first_name", "last_name", "is_active", "is_staff", "last_login"]
+    list_filter = ["is_active", "is_staff", "is_superuser"]
+    readonly_fields = ["uuid"]
+    actions = ["deactivate", "activate"]
+
+    def save_model(self, request: Any, obj: User, form: Any, change: bool) -> None:
+        """Activity goes through the services, so that it is audited and running servers follow."""
+        wanted = obj.is_active
+        if change and "is_active" in form.changed_data:
+            obj.is_active = not wanted
+        super().save_model(request, obj, form, change)
+        if change and "is_active" in form.changed_data:
+            (services.activate if wanted else services.deactivate)(request.user, obj)
+        else:
+            audit.record(request.user, "account.changed" if change else "account.created", obj, fields=form.changed_data)
+
+    @admin.action(description="Deactivate: end sessions and servers now")
+    def deactivate(self, request: Any, queryset: models.QuerySet[User]) -> None:
+        """Bulk action."""
+        for user in queryset:
+            services.deactivate(request.user, user)
+
+    @admin.action(description="Activate")
+    def activate(self, request: Any, queryset: models.QuerySet[User]) -> None:
+        """Bulk action."""
+        for user in queryset:
+            services.activate(request.user, user)
+
+
+@admin.register(AuditEntry)
+class AuditEntryAdmin(admin.ModelAdmin):
+    """Who did what to what. Read-only for everybody."""
+
+    list_display = ["at", "actor_name", "verb", "target_name", "details"]
+    list_filter = ["verb", "target_type"]
+    search_fields = ["actor_name", "target_name", "target_id"]
+    date_hierarchy = "at"
+    list_select_related = ["target_type"]
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False

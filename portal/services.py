@@ -1,0 +1,31 @@
+"""Changes to accounts."""
+
+from django.db import transaction
+
+from . import audit
+from .access import send_access_changed
+from .models import User
+
+
+@transaction.atomic
+def deactivate(actor: User | None, user: User) -> None:
+    """Take everything from a person at once: pages, files, running server. Nothing of theirs is deleted.
+
+    Sessions need no search: the authentication backend asks `is_active` on every request.
+    Deliberately possible for the last administrator of a Collab: safety first; an operator gives the Collab a new one.
+    """
+    if not User.objects.filter(pk=user.pk, is_active=True).update(is_active=False):
+        return
+    user.is_active = False
+    audit.record(actor, "account.deactivated", user)
+    send_access_changed([user.pk])
+
+
+@transaction.atomic
+def activate(actor: User | None, user: User) -> None:
+    """Give a person back what they had."""
+    if not User.objects.filter(pk=user.pk, is_active=False).update(is_active=True):
+        return
+    user.is_active = True
+    audit.record(actor, "account.activated", user)
+    send_access_changed([user.pk])

@@ -1,0 +1,21 @@
+"""All addresses. They stay: a link in a paper must work in ten years."""
+
+from django.contrib import admin
+from django.urls import include, path
+
+from . import views
+
+handler429 = "portal.views.too_many"
+
+urlpatterns = [
+    path("", views.home, name="home"),
+    path("collabs/<slug:slug>/files/", include("drive.urls_collab")),
+    path("collabs/", include("collabs.urls")),
+    path("drive/", include("drive.urls")),
+    path("lab/", include("lab.urls")),
+    path("_gateway/", include("lab.urls_gateway")),
+    path("account/", views.account, name="account"),
+    path("account/", include("allauth.urls")),
+    path("admin/", admin.site.urls),
+    path("healthz", views.healthz, name="healthz"),
+]

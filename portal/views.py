@@ -1,0 +1,43 @@
+"""The pages that belong to no app: home, account, health, errors."""
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.db import connection
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_GET, require_http_methods
+
+from .forms import AccountForm
+from .models import User
+from .queue import broker_is_up
+
+
+@require_GET
+def home(request: HttpRequest) -> HttpResponse:
+    """Visitors: what this is. Signed in: my Collabs, recent files, my Lab. The parts come from the apps' template tags."""
+    return render(request, "portal/home.html" if request.user.is_authenticated else "portal/welcome.html")
+
+
+@login_required
+@require_http_methods(["GET", "POST"])
+def account(request: HttpRequest) -> HttpResponse:
+    """My name, and the way to address and password."""
+    form = AccountForm(request.POST or None, instance=User.objects.get(pk=request.user.pk))
+    if form.is_valid():
+        form.save()
+        messages.success(request, "Saved.")
+        return redirect("account")
+    return render(request, "portal/account.html", {"form": form})
+
+
+@require_GET
+def healthz(request: HttpRequest) -> JsonResponse:
+    """200 while the site can serve pages; says whether work can be queued."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+    return JsonResponse({"database": "ok", "broker": "ok" if broker_is_up() else "away"})
+
+
+def too_many(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    """429, for allauth's rate limits."""
+    return render(request, "429.html", status=429)
