@@ -1,46 +1,143 @@
-"""Markdown to HTML that is safe on the portal's own origin: markdown-it renders, nh3 lets through only what is listed."""
+"""People's Markdown (a README, a description) as HTML that may stand on the portal's own origin.
 
-from urllib.parse import quote, urlsplit
+markdown-it renders, nh3 lets through only what is listed.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Sequence
+from posixpath import normpath
+from typing import Any
+from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 import nh3
+from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
+from django.utils.text import slugify
 from markdown_it import MarkdownIt
+from markdown_it.renderer import RendererHTML
+from markdown_it.rules_core import StateCore
+from markdown_it.token import Token
 from mdit_py_plugins.tasklists import tasklists_plugin
 
-TAGS = set(
-    "a abbr b blockquote br code dd del details div dl dt em h1 h2 h3 h4 h5 h6 hr i img kbd li ol p pre s span strong sub "
-    "summary sup table tbody td th thead tr ul".split()
-)
-ATTRIBUTES = {"a": {"href", "title"}, "img": {"src", "alt", "title", "width", "height"}, "code": {"class"}}
-SCHEMES = {"http", "https", "mailto"}
+MAX_LENGTH = 256 * 1024
+"""Characters of a text that are rendered; what comes after is left out."""
 
-_markdown = MarkdownIt("commonmark", {"html": True, "linkify": True}).enable(["table", "strikethrough", "linkify"])
-_markdown.use(tasklists_plugin)
+ID_PREFIX = "text-"
+"""Keeps the ids of a text apart from those of the page around it (DOM clobbering)."""
+
+TAGS = set(
+    "a abbr b blockquote br caption cite code dd del details dfn div dl dt em figcaption figure h1 h2 h3 h4 h5 h6 hr i "
+    "img input ins kbd li mark ol p pre q s samp small span strong sub summary sup table tbody td tfoot th thead tr u ul "
+    "var".split()
+)
+DROPPED_WITH_CONTENT = {"script", "style", "template", "title", "textarea", "iframe", "noscript"}
+ATTRIBUTES = {
+    "*": {"id", "lang", "title"},
+    "a": {"href"},
+    "code": {"class"},
+    "details": {"open"},
+    "img": {"src", "alt", "width", "height"},
+    "li": {"class"},
+    "ol": {"start"},
+    "td": {"class", "colspan", "rowspan"},
+    "th": {"class", "colspan", "rowspan", "scope"},
+    "ul": {"class"},
+}
+CLASSES = re.compile(r"language-[\w+#-]{1,32}|align-(?:left|center|right)|contains-task-list|task-list-item")
 
 
 def render(text: str, *, base: str = "") -> SafeString:
-    """HTML of `text`. Relative links and images are looked up below `base`, a path of ours that ends with a slash.
+    """HTML of a Markdown text (CommonMark, tables, strikethrough, task lists, bare links, harmless raw HTML).
 
-    Images from elsewhere are shown as links: a README must not tell other sites who reads it (and the page's CSP refuses them).
+    Relative links and pictures are taken below `base`, a path of ours that ends with a slash; one that climbs out of it
+    is dropped. Pictures of other sites become links: a text must not tell other sites who reads it, and the page's
+    Content Security Policy refuses them anyway.
     """
-
-    def rewrite(tag: str, attribute: str, value: str) -> str | None:
-        if attribute not in ("href", "src"):
-            return value
-        parts = urlsplit(value)
-        if parts.scheme or parts.netloc:
-            return None if attribute == "src" else value
-        if value.startswith(("/", "#")) or not base:
-            return value
-        address = base + quote(parts.path, safe="/%")
-        return address + (f"#{parts.fragment}" if parts.fragment else "")
-
     html = nh3.clean(
-        _markdown.render(text),
+        _markdown.render(text[:MAX_LENGTH]),
         tags=TAGS,
+        clean_content_tags=DROPPED_WITH_CONTENT,
         attributes=ATTRIBUTES,
-        url_schemes=SCHEMES,
-        attribute_filter=rewrite,
+        attribute_filter=_attribute_filter(base),
+        set_tag_attribute_values={"input": {"type": "checkbox", "disabled": ""}},
+        url_schemes={"http", "https", "mailto"},
         link_rel="noopener noreferrer nofollow",
+        id_prefix=ID_PREFIX,
     )
     return mark_safe(html)  # noqa: S308
+
+
+def _attribute_filter(base: str) -> Callable[[str, str, str], str | None]:
+    def check(tag: str, attribute: str, value: str) -> str | None:
+        if attribute == "href":
+            return f"#{ID_PREFIX}{value[1:]}" if value.startswith("#") else _below(base, value)
+        if attribute == "src":
+            return None if _is_elsewhere(value) else _below(base, value)
+        if attribute == "class":
+            return " ".join(name for name in value.split() if CLASSES.fullmatch(name)) or None
+        return value
+
+    return check
+
+
+def _is_elsewhere(url: str) -> bool:
+    """Whether the address names a scheme or a host, or cannot be read at all. Browsers take a backslash for a slash."""
+    try:
+        parts = urlsplit(url.replace("\\", "/"))
+    except ValueError:
+        return True
+    return bool(parts.scheme or parts.netloc) or parts.path.startswith("//")
+
+
+def _below(base: str, url: str) -> str | None:
+    """The address with a relative path put below `base`; None when it climbs out of it."""
+    if not base or _is_elsewhere(url) or url.startswith(("/", "\\")):
+        return url
+    parts = urlsplit(url)
+    path = normpath(unquote(parts.path)) if parts.path else "."
+    if path == ".." or path.startswith(("../", "/")):
+        return None
+    path = "" if path == "." else path + "/" * parts.path.endswith("/")
+    return urlunsplit(("", "", base + quote(path), parts.query, parts.fragment))
+
+
+def _image(self: RendererHTML, tokens: Sequence[Token], index: int, options: Any, env: Any) -> str:
+    """A picture; one of another site becomes a link to it."""
+    token = tokens[index]
+    source, text = str(token.attrs.get("src", "")), self.renderInlineAsText(token.children, options, env)
+    if _is_elsewhere(source):
+        return format_html('<a href="{}">{}</a>', source, text or source)
+    return RendererHTML.image(self, tokens, index, options, env)
+
+
+def _cell(self: RendererHTML, tokens: Sequence[Token], index: int, options: Any, env: Any) -> str:
+    """A table cell whose alignment is a class, because pages allow no style attribute."""
+    style = str(tokens[index].attrs.pop("style", ""))
+    if style:
+        tokens[index].attrSet("class", "align-" + style.removeprefix("text-align:"))
+    return self.renderToken(tokens, index, options, env)
+
+
+def _heading_ids(state: StateCore) -> None:
+    """Give every heading an id made of its words. (The plugin that does it needs quadratic time for equal headings.)"""
+    seen: Counter[str] = Counter()
+    for opening, words in zip(state.tokens, state.tokens[1:], strict=False):
+        if opening.type == "heading_open":
+            slug = slugify(words.content, allow_unicode=True)[:80] or "section"
+            opening.attrSet("id", f"{slug}-{seen[slug]}" if seen[slug] else slug)
+            seen[slug] += 1
+
+
+def _build() -> MarkdownIt:
+    markdown = MarkdownIt("commonmark", {"html": True, "linkify": True})
+    markdown.enable(["table", "strikethrough", "linkify"])
+    markdown.use(tasklists_plugin)
+    markdown.core.ruler.push("heading_ids", _heading_ids)
+    markdown.add_render_rule("image", _image)
+    for cell in ("th_open", "td_open"):
+        markdown.add_render_rule(cell, _cell)
+    return markdown
+
+
+_markdown = _build()
