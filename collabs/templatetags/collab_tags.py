@@ -1,0 +1,22 @@
+"""What other pages show of Collabs."""
+
+from django import template
+
+from collabs.models import Collab
+
+register = template.Library()
+SHOWN = 6
+
+
+@register.simple_tag
+def latest_public_collabs() -> list[Collab]:
+    """For visitors."""
+    return list(Collab.objects.filter(is_public=True).with_team_size().order_by("-created_at")[:SHOWN])
+
+
+@register.simple_tag(takes_context=True)
+def my_collabs(context: template.Context) -> list[Collab]:
+    """The person's Collabs, newest membership first."""
+    user = context["request"].user
+    mine = Collab.objects.visible_to(user).with_role_of(user).with_team_size().exclude(my_role=None)
+    return list(mine.order_by("-created_at")[:SHOWN])

@@ -1,0 +1,67 @@
+"""The one naming service: what a library is called, and by whom.
+
+`name` is what the owner sees; it is unique among the owner's libraries. `shared_name` is what everybody else sees, in
+every folder, and is unique on the site: a Collab's library has the Collab's title; a person's library gets its own
+name when it is first shared or made public, or `name (owner)` when that is taken. So a path is the same for everybody
+who sees it, and never changes because somebody else shared something. Names are compared without regard to case,
+after NFC.
+"""
+
+import unicodedata
+
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, transaction
+
+from collabs.models import title_key, validate_title
+
+from .models import Library
+
+key = title_key
+"""What two names must differ in."""
+
+
+def clean(name: str) -> str:
+    """The name in NFC, without outer spaces; ValidationError when it cannot name a folder."""
+    name = unicodedata.normalize("NFC", name.strip())
+    if not name:
+        raise ValidationError("A library needs a name.")
+    validate_title(name)
+    return name
+
+
+def set_name(library: Library, name: str) -> None:
+    """Give the library its name; not saved."""
+    library.name = clean(name)
+    library.name_key = key(library.name)
+
+
+def set_title(library: Library, title: str) -> None:
+    """Name a Collab's library by the Collab's title, for everybody. ValidationError when a shared library has that name."""
+    set_name(library, title)
+    taken = Library.objects.exclude(pk=library.pk).filter(shared_key=library.name_key)
+    if taken.exists():
+        raise ValidationError({"title": "This title is taken: a shared library has it as its name."})
+    library.shared_name, library.shared_key = library.name, library.name_key
+
+
+def publish_name(library: Library) -> None:
+    """Save the name under which others see a person's library, if it has none yet."""
+    if library.shared_name:
+        return
+    owner = library.owner_user.username if library.owner_user else ""
+    for candidate in (library.name, f"{library.name} ({owner})", f"{library.name} ({owner} {str(library.pk)[:4]})"):
+        if _claim(library, candidate):
+            return
+    raise ValidationError("Please give this library another name before you share it.")
+
+
+def _claim(library: Library, candidate: str) -> bool:
+    """Take a name if it is free; the unique constraint decides between two who want it at once."""
+    library.shared_name, library.shared_key = candidate, key(candidate)
+    try:
+        with transaction.atomic():
+            library.save(update_fields=["shared_name", "shared_key"])
+    except IntegrityError:
+        library.shared_name = library.shared_key = None
+        return False
+    return True

@@ -1,0 +1,37 @@
+"""Files on disk: the one layer behind every door (pages, API, rescue).
+
+    openat2.py   opening paths that cannot leave their directory
+    files.py     what can be done to the files of one library
+    layout.py    where libraries are: private, public, staging, trash
+
+Nothing in a library is trusted, because notebook code wrote it. Paths come as text, are resolved once by the kernel
+below the library's directory, and only descriptors are used after that.
+"""
+
+from .files import (
+    ABSENT,
+    Changed,
+    Clash,
+    DiskFull,
+    FileEntry,
+    LibraryFiles,
+    NotAFile,
+    NotFound,
+    StorageError,
+    WrongPath,
+)
+from .layout import open_library
+
+__all__ = [
+    "ABSENT",
+    "Changed",
+    "Clash",
+    "DiskFull",
+    "FileEntry",
+    "LibraryFiles",
+    "NotAFile",
+    "NotFound",
+    "StorageError",
+    "WrongPath",
+    "open_library",
+]

@@ -1,0 +1,169 @@
+"""Who sees which library, where, under which name, with which permission, and why: one SQL query.
+
+The routes (docs/explanation/access.md) and the folders they lead to:
+
+====================================  ====================  ==========================================
+route                                 folder                permission
+====================================  ====================  ==========================================
+I own it                              My Libraries          rw
+shared with me                        Shared with me        as shared
+I am a member of the owning Collab    Shared with groups    administrator, editor: rw; viewer: r
+shared with a team that I am in       Shared with groups    as shared
+public                                Shared with all       r
+====================================  ====================  ==========================================
+
+A library may stand in several folders; within one folder the highest permission over the routes counts.
+"""
+
+import enum
+from collections.abc import Iterable
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.db.models import Case, CharField, F, QuerySet, Value, When
+
+from collabs.models import Membership, Person, Role
+
+from .models import Library, Permission, Share
+
+
+class Folder(enum.StrEnum):
+    """The four folders of the Drive, named alike on the web and in the Lab."""
+
+    MINE = "My Libraries"
+    PEOPLE = "Shared with me"
+    GROUPS = "Shared with groups"
+    ALL = "Shared with all"
+
+
+MOUNTED = (Folder.MINE, Folder.PEOPLE, Folder.GROUPS)
+"""Folders whose libraries are mounted one by one in a Lab; all public ones together are one mount."""
+
+_ORDER = {folder: number for number, folder in enumerate(Folder)}
+_REASONS = {
+    "owner": "You own it.",
+    "share": "{} shared it with you.",
+    "member": "You are {} of its Collab.",
+    "team": "It is shared with the team of {}.",
+    "public": "It is public.",
+}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One library in one folder, as one person sees it."""
+
+    library_id: UUID
+    folder: Folder
+    name: str
+    permission: str
+    """`r` or `rw`."""
+    reason: str
+    """The route that gives the permission, as a sentence."""
+
+    @property
+    def may_write(self) -> bool:
+        return self.permission == Permission.WRITE
+
+    def lab_path(self, path: str = "") -> str:
+        """Where `path` of this library is in the Lab, below `~/drive`."""
+        return "/".join(part for part in (self.folder, self.name, path) if part)
+
+
+def entries(user: Person, *, folders: Iterable[Folder] = Folder, library: UUID | None = None) -> list[Entry]:
+    """What the person sees, by folder and name; of one library only, if one is named. Inactive people see nothing."""
+    if not user.is_active:
+        return []
+    routes = [route for folder in folders for route in _routes(user, folder)]
+    if library is not None:
+        routes = [route.filter(library_id=library) for route in routes]
+    rows = [route.values_list(*_COLUMNS) for route in routes]
+    found: dict[tuple[UUID, str], Entry] = {}
+    for library_id, folder, name, permission, kind, detail in rows[0].union(*rows[1:], all=True):
+        best = found.get((library_id, folder))
+        if best is None or (permission == Permission.WRITE and not best.may_write):
+            reason = _REASONS[kind].format(detail)
+            found[library_id, folder] = Entry(library_id, Folder(folder), name, permission, reason)
+    return sorted(found.values(), key=lambda entry: (_ORDER[entry.folder], entry.name.casefold()))
+
+
+_COLUMNS = ("library_id", "folder", "shown_name", "given", "kind", "detail")
+
+
+def _text(value: str) -> Value:
+    return Value(value, output_field=CharField())
+
+
+def _routes(user: Person, folder: Folder) -> list[QuerySet]:
+    """The query sets of one folder, annotated with `_COLUMNS`."""
+    match folder:
+        case Folder.MINE:
+            return [_owned(user)]
+        case Folder.PEOPLE:
+            return [_shares(folder, "share", "created_by__username").filter(user=user)]
+        case Folder.GROUPS:
+            team = _shares(folder, "team", "collab__title")
+            return [_of_collabs(user), team.filter(collab__memberships__user=user, collab__deleted_at=None)]
+        case Folder.ALL:
+            return [public_libraries()]
+
+
+def _annotated(rows: QuerySet, folder: Folder, kind: str, **columns: object) -> QuerySet:
+    return rows.annotate(folder=_text(folder), kind=_text(kind), **columns)
+
+
+def _owned(user: Person) -> QuerySet:
+    rows = Library.objects.filter(owner_user=user, deleted_at=None)
+    return _annotated(rows, Folder.MINE, "owner", library_id=F("id"), shown_name=F("name"), given=_text("rw"), detail=_text(""))
+
+
+def _shares(folder: Folder, kind: str, detail: str) -> QuerySet:
+    rows = Share.objects.filter(library__deleted_at=None).order_by()
+    return _annotated(rows, folder, kind, shown_name=F("library__shared_name"), given=F("permission"), detail=F(detail))
+
+
+def _of_collabs(user: Person) -> QuerySet:
+    writers = [Role.ADMINISTRATOR, Role.EDITOR]
+    given = Case(When(role__in=writers, then=_text("rw")), default=_text("r"))
+    rows = Membership.objects.filter(user=user, collab__deleted_at=None, collab__library__deleted_at=None).order_by()
+    return _annotated(
+        rows,
+        Folder.GROUPS,
+        "member",
+        library_id=F("collab__library__id"),
+        shown_name=F("collab__library__shared_name"),
+        given=given,
+        detail=F("role"),
+    )
+
+
+def public_libraries() -> QuerySet:
+    """All public libraries as rows of the folder `Shared with all`; page through them, there may be many."""
+    rows = Library.objects.filter(is_public=True, deleted_at=None).order_by()
+    return _annotated(
+        rows,
+        Folder.ALL,
+        "public",
+        library_id=F("id"),
+        shown_name=F("shared_name"),
+        given=_text("r"),
+        detail=_text(""),
+    )
+
+
+def public_entries(search: str = "") -> QuerySet:
+    """Rows of `Shared with all`, by name, whose name contains `search`; `as_entry` makes an Entry of one."""
+    return public_libraries().filter(shared_name__icontains=search).order_by("shared_key")
+
+
+def as_entry(row: Library) -> Entry:
+    """The Entry of a row of `public_entries`."""
+    return Entry(row.pk, Folder.ALL, row.shared_name or row.name, "r", _REASONS["public"])
+
+
+def affected(library: Library) -> set[int]:
+    """Ids of everybody who sees the library in a folder of their own: owner, members, people and teams it is shared with."""
+    ids = set(Share.objects.filter(library=library, user__isnull=False).values_list("user_id", flat=True))
+    teams = [*library.shares.exclude(collab=None).values_list("collab_id", flat=True), library.owner_collab_id]
+    ids |= set(Membership.objects.filter(collab__in=[team for team in teams if team]).values_list("user_id", flat=True))
+    return ids | ({library.owner_user_id} if library.owner_user_id else set())
