@@ -1,7 +1,16 @@
-"""The operators' site."""
+"""The operators' site: Django's admin with our name, our sign-in page and our look."""
+
+from typing import Any
 
 from django.contrib import admin
 from django.contrib.admin.apps import AdminConfig
+from django.contrib.auth import REDIRECT_FIELD_NAME
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils.http import url_has_allowed_host_and_scheme
+
+from .access import Forbidden, SignInFirst
 
 
 class PortalAdminConfig(AdminConfig):
@@ -11,7 +20,26 @@ class PortalAdminConfig(AdminConfig):
 
 
 class PortalAdminSite(admin.AdminSite):
-    """Django's admin, with our name on it."""
+    """People sign in where everybody does, with its rate limits; members of the staff get in."""
 
     site_header = site_title = "Collaboratory administration"
     index_title = "People, Collabs, libraries, servers"
+
+    def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """Lead to the sign-in page and back; refuse a person who is no operator."""
+        target = request.GET.get(REDIRECT_FIELD_NAME, "")
+        if not url_has_allowed_host_and_scheme(target, allowed_hosts={request.get_host()}):
+            target = reverse("admin:index")
+        if self.has_permission(request):
+            return redirect(target)
+        if request.user.is_authenticated:
+            raise Forbidden("These pages are for the operators of this site (staff accounts).")
+        raise SignInFirst
+
+    def logout(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """Sign out where everybody does (it asks first)."""
+        return redirect("account_logout")
+
+    def password_change(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """Change the password where everybody does."""
+        return redirect("account_change_password")

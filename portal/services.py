@@ -4,19 +4,21 @@ from django.db import transaction
 
 from . import audit
 from .access import send_access_changed
-from .models import User
+from .models import Session, User
 
 
 @transaction.atomic
 def deactivate(actor: User | None, user: User) -> None:
     """Take everything from a person at once: pages, files, running server. Nothing of theirs is deleted.
 
-    Sessions need no search: the authentication backend asks `is_active` on every request.
+    The authentication backend asks `is_active` on every request anyway; ending the sessions keeps an account that is
+    activated again from coming back signed in.
     Deliberately possible for the last administrator of a Collab: safety first; an operator gives the Collab a new one.
     """
     if not User.objects.filter(pk=user.pk, is_active=True).update(is_active=False):
         return
     user.is_active = False
+    Session.objects.filter(user=user).delete()
     audit.record(actor, "account.deactivated", user)
     send_access_changed([user.pk])
 

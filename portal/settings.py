@@ -132,6 +132,8 @@ CELERY_TASK_ROUTES = {"lab.tasks.*": {"queue": "lab"}}
 CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "celerybeat-schedule")
 CELERY_BEAT_SCHEDULE: dict[str, dict] = {
     "lab-reconcile": {"task": "lab.tasks.reconcile", "schedule": 15.0, "options": {"expires": 15}},
+    "drive-settle": {"task": "drive.tasks.settle_unsettled", "schedule": 30.0, "options": {"expires": 30}},
+    "drive-sweep": {"task": "drive.tasks.sweep", "schedule": 24 * 3600.0},
     "lab-reap": {"task": "lab.tasks.reap", "schedule": 30.0, "options": {"expires": 30}},
 }
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
