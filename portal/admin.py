@@ -18,10 +18,14 @@ class AuditedAdmin(admin.ModelAdmin):
     @admin.display(description="Audit trail")
     def audit_trail(self, obj: models.Model) -> str:
         """The latest fifty entries."""
-        rows = [(e.at.strftime("%Y-%m-%d %H:%M:%S"), e.actor_name, e.verb, e.details or "") for e in audit.trail(obj)[:50]]
+        rows = [
+            (e.at.strftime("%Y-%m-%d %H:%M:%S"), e.actor_name, e.verb, e.details or "") for e in audit.trail(obj)[:50]
+        ]
         if not rows:
             return "Nothing yet."
-        return format_html("<table>{}</table>", format_html_join("", "<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>", rows))
+        return format_html(
+            "<table>{}</table>", format_html_join("", "<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>", rows)
+        )
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         return [*super().get_readonly_fields(request, obj), "audit_trail"]
@@ -55,7 +59,9 @@ class UserAdmin(AuditedAdmin, DjangoUserAdmin):
         if change and "is_active" in form.changed_data:
             (services.activate if wanted else services.deactivate)(request.user, obj)
         else:
-            audit.record(request.user, "account.changed" if change else "account.created", obj, fields=form.changed_data)
+            audit.record(
+                request.user, "account.changed" if change else "account.created", obj, fields=form.changed_data
+            )
 
     @admin.action(description="Deactivate: end sessions and servers now")
     def deactivate(self, request: Any, queryset: models.QuerySet[User]) -> None:

@@ -1,20 +1,20 @@
 """What one app does when something happens in an app it may be imported by.
 
 Imports go one way (portal <- collabs <- drive <- lab), so `collabs` cannot call `drive` when a Collab is created. The
-settings know every app: `PORTAL_HOOKS` names, per event, the functions to call, in order, inside the caller's transaction.
-A hook that raises undoes the whole change: a Collab without its library never exists.
+settings know every app: `PORTAL_HOOKS` names, per event, the functions to call, in order, inside the caller's
+transaction. A hook that raises undoes the whole change: a Collab without its library never exists.
 
 Events and their keyword arguments:
 
-====================  =====================================  ============================================================
+====================  =====================================  ==========================================================
 event                 arguments                              called
-====================  =====================================  ============================================================
+====================  =====================================  ==========================================================
 ``user_created``      ``user``                               when an account's row is first saved
 ``collab_created``    ``actor, collab``                      after the row and the creator's membership exist
 ``collab_changed``    ``actor, collab, changed`` (set[str])  after title, description or visibility were saved
 ``collab_deleted``    ``actor, collab``                      after the Collab was marked deleted
 ``collab_restored``   ``actor, collab``                      after the mark was taken away
-====================  =====================================  ============================================================
+====================  =====================================  ==========================================================
 """
 
 from typing import Any

@@ -28,8 +28,8 @@ ID_PREFIX = "text-"
 
 TAGS = set(
     "a abbr b blockquote br caption cite code dd del details dfn div dl dt em figcaption figure h1 h2 h3 h4 h5 h6 hr i "
-    "img input ins kbd li mark ol p pre q s samp small span strong sub summary sup table tbody td tfoot th thead tr u ul "
-    "var".split()
+    "img input ins kbd li mark ol p pre q s samp small span strong sub summary sup table tbody td tfoot th thead tr u "
+    "ul var".split()
 )
 DROPPED_WITH_CONTENT = {"script", "style", "template", "title", "textarea", "iframe", "noscript"}
 ATTRIBUTES = {

@@ -23,7 +23,7 @@ class User(AbstractUser):
         unique=True,
         validators=[validate_username],
         error_messages={"unique": "This username is taken."},
-        help_text="Lower-case letters, digits and hyphens, starting with a letter; it becomes part of the Lab's address.",
+        help_text="Lower-case letters, digits and hyphens, starting with a letter; part of the Lab's address.",
     )
 
     def save(self, *args: Any, **kwargs: Any) -> None:

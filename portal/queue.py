@@ -20,8 +20,8 @@ _last: dict[str, float | bool] = {"asked": 0.0, "up": True}
 def enqueue(task: Task, *args: object) -> None:
     """Queue `task` once the current transaction is committed.
 
-    When the broker is away the row that was just written stays as it is, and the reconciler queues the task again when the
-    broker is back: the row is the truth, the message only wakes somebody up.
+    When the broker is away the row that was just written stays as it is, and the reconciler queues the task again when
+    the broker is back: the row is the truth, the message only wakes somebody up.
     """
     transaction.on_commit(lambda: publish(task, *args), robust=True)
 

@@ -1,7 +1,7 @@
 """Every setting, read from the environment; docs/reference/settings.md lists them.
 
-With DEBUG on (the default, for one machine with `bin/up`) everything has a working value. With DEBUG off, what a site must
-decide for itself has no default: the start fails and names the variable.
+With DEBUG on (the default, for one machine with `bin/up`) everything has a working value. With DEBUG off, what a site
+must decide for itself has no default: the start fails and names the variable.
 """
 
 from pathlib import Path

@@ -4,7 +4,8 @@ from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
 
 RESERVED = frozenset(
-    "account accounts admin api collab collabs drive hub lab localhost mail portal root static support system www".split()
+    "account accounts admin api collab collabs drive hub lab localhost mail portal root static support system "
+    "www".split()
 )
 
 _label = RegexValidator(

@@ -14,7 +14,7 @@ from .queue import broker_is_up
 
 @require_GET
 def home(request: HttpRequest) -> HttpResponse:
-    """Visitors: what this is. Signed in: my Collabs, recent files, my Lab. The parts come from the apps' template tags."""
+    """Visitors: what this is. Signed in: my Collabs, recent files, my Lab; the apps' template tags bring the parts."""
     return render(request, "portal/home.html" if request.user.is_authenticated else "portal/welcome.html")
 
 

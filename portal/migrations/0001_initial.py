@@ -33,7 +33,7 @@ class Migration(migrations.Migration):
                 ('is_active', models.BooleanField(default=True, help_text='Designates whether this user should be treated as active. Unselect this instead of deleting accounts.', verbose_name='active')),
                 ('date_joined', models.DateTimeField(default=django.utils.timezone.now, verbose_name='date joined')),
                 ('uuid', models.UUIDField(default=uuid.uuid4, editable=False, help_text='Never changes, never reused.', unique=True)),
-                ('username', models.CharField(error_messages={'unique': 'This username is taken.'}, help_text="Lower-case letters, digits and hyphens, starting with a letter; it becomes part of the Lab's address.", max_length=32, unique=True, validators=[portal.usernames.validate_username])),
+                ('username', models.CharField(error_messages={'unique': 'This username is taken.'}, help_text="Lower-case letters, digits and hyphens, starting with a letter; part of the Lab's address.", max_length=32, unique=True, validators=[portal.usernames.validate_username])),
                 ('groups', models.ManyToManyField(blank=True, help_text='The groups this user belongs to. A user will get all permissions granted to each of their groups.', related_name='user_set', related_query_name='user', to='auth.group', verbose_name='groups')),
                 ('user_permissions', models.ManyToManyField(blank=True, help_text='Specific permissions for this user.', related_name='user_set', related_query_name='user', to='auth.permission', verbose_name='user permissions')),
             ],

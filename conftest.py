@@ -1,0 +1,178 @@
+"""What every test stands on: files of its own, commits that happen, no broker, and the people of the table.
+
+The people are always the same: in Collab "Cortex" an owner (its administrator), an editor and a viewer; a stranger, who
+belongs to nothing; and an operator, who may use the Django admin.
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import pytest
+from celery import Task
+from django.core.cache import cache
+from django.db import transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.test import Client
+from kombu.exceptions import OperationalError
+from pytest_django.fixtures import SettingsWrapper
+
+from collabs import services as collab_services
+from collabs.models import Collab, Role
+from portal import queue as portal_queue
+from portal.models import User
+
+
+@pytest.fixture(autouse=True)
+def own_files(settings: SettingsWrapper, tmp_path: Path) -> Path:
+    """A Drive, a Lab and a place for sockets that belong to this test alone. Returns the Drive's root."""
+    settings.DRIVE_ROOT = tmp_path / "drive"
+    settings.LAB_ROOT = tmp_path / "lab"
+    settings.RUN_DIR = tmp_path / "run"
+    for place in (settings.DRIVE_ROOT / "staging", settings.LAB_ROOT, settings.RUN_DIR):
+        place.mkdir(parents=True)
+    settings.FILE_UPLOAD_TEMP_DIR = str(settings.DRIVE_ROOT / "staging")
+    settings.STORAGES = settings.STORAGES | {
+        "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
+    }
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # the real one is slow on purpose
+    cache.clear()  # rate limits
+    return settings.DRIVE_ROOT
+
+
+@pytest.fixture(autouse=True)
+def commits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commits happen in ordinary `db` tests too.
+
+    pytest-django wraps a test into a transaction that is rolled back, so nothing is ever committed and `on_commit`
+    never runs. Here leaving the outermost `atomic` of the code under test counts as its commit. Tests with threads or
+    several connections take `transactional_db`, where commits are real.
+    """
+    leave, on_commit = transaction.Atomic.__exit__, BaseDatabaseWrapper.on_commit
+
+    def exit_and_commit(
+        self: transaction.Atomic,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        leave(self, kind, error, trace)
+        connection = transaction.get_connection(self.using)
+        if kind is None and _only_the_test_is_open(connection):
+            _run_callbacks(connection)
+
+    def on_commit_or_now(self: BaseDatabaseWrapper, func: Callable[[], object], robust: bool = False) -> None:
+        on_commit(self, func, robust)
+        if _only_the_test_is_open(self):
+            _run_callbacks(self)
+
+    monkeypatch.setattr(transaction.Atomic, "__exit__", exit_and_commit)
+    monkeypatch.setattr(BaseDatabaseWrapper, "on_commit", on_commit_or_now)
+
+
+def _only_the_test_is_open(connection: BaseDatabaseWrapper) -> bool:
+    blocks = connection.atomic_blocks
+    return bool(blocks) and all(block._from_testcase for block in blocks)
+
+
+def _run_callbacks(connection: BaseDatabaseWrapper) -> None:
+    callbacks, connection.run_on_commit = connection.run_on_commit, []
+    for _savepoints, call, _robust in callbacks:
+        call()
+
+
+class Queue(list[tuple[Any, ...]]):
+    """What was handed to Celery: (task name, arguments…). `up = False` plays a broker that is away."""
+
+    up = True
+
+    def names(self) -> list[str]:
+        """Names of the tasks, in order."""
+        return [entry[0] for entry in self]
+
+
+@pytest.fixture(autouse=True)
+def queue(monkeypatch: pytest.MonkeyPatch) -> Queue:
+    """Tasks are noted here, not sent: a test that wants one's effect calls the task's function."""
+    queue = Queue()
+
+    def apply_async(task: Task, args: Sequence[Any] = (), *_: Any, **__: Any) -> None:
+        if not queue.up:
+            raise OperationalError("away")
+        queue.append((task.name, *args))
+
+    monkeypatch.setattr(Task, "apply_async", apply_async)
+    monkeypatch.setattr(portal_queue, "_ask", lambda: queue.up)
+    monkeypatch.setitem(portal_queue._last, "asked", float("-inf"))
+    return queue
+
+
+PASSWORD = "correct-horse-battery"
+
+
+@pytest.fixture
+def person(db: None) -> Callable[..., User]:
+    """Makes people: `person("ada", first_name="Ada")`. Their password is `conftest.PASSWORD`."""
+
+    def make(username: str, **fields: Any) -> User:
+        fields.setdefault("email", f"{username}@example.org")
+        return User.objects.create_user(username, password=PASSWORD, **fields)
+
+    return make
+
+
+@pytest.fixture
+def sign_in() -> Callable[[User], Client]:
+    """A browser with this person signed in."""
+
+    def make(user: User) -> Client:
+        client = Client()
+        client.force_login(user)
+        return client
+
+    return make
+
+
+@pytest.fixture
+def owner(person: Callable[..., User]) -> User:
+    return person("owner", first_name="Olga", last_name="Owner")
+
+
+@pytest.fixture
+def editor(person: Callable[..., User]) -> User:
+    return person("editor", first_name="Emil", last_name="Editor")
+
+
+@pytest.fixture
+def viewer(person: Callable[..., User]) -> User:
+    return person("viewer", first_name="Vera", last_name="Viewer")
+
+
+@pytest.fixture
+def stranger(person: Callable[..., User]) -> User:
+    return person("stranger")
+
+
+@pytest.fixture
+def operator(person: Callable[..., User]) -> User:
+    return person("operator", is_staff=True, is_superuser=True)
+
+
+@pytest.fixture
+def collab(owner: User, editor: User, viewer: User) -> Collab:
+    """The private Collab "Cortex", with its library, its administrator, an editor and a viewer."""
+    return _with_team(collab_services.create_collab(owner, title="Cortex"), owner, editor, viewer)
+
+
+@pytest.fixture
+def public_collab(owner: User, editor: User, viewer: User) -> Collab:
+    """As `collab`, but public: "Open Cortex"."""
+    created = collab_services.create_collab(owner, title="Open Cortex", description="For everybody.", is_public=True)
+    return _with_team(created, owner, editor, viewer)
+
+
+def _with_team(collab: Collab, owner: User, editor: User, viewer: User) -> Collab:
+    collab_services.add_member(owner, collab, editor, Role.EDITOR)
+    collab_services.add_member(owner, collab, viewer, Role.VIEWER)
+    return collab
