@@ -10,6 +10,7 @@ The row says whether a library is public; the disk follows after commit (`settle
 goes first.
 """
 
+import fcntl
 import os
 from contextlib import suppress
 from pathlib import Path
@@ -66,19 +67,30 @@ def internal_address(library: Library, path: str) -> str:
     return f"{find(library.pk).relative_to(root())}/{path}"
 
 
-def settle(library: Library) -> None:
-    """Make the disk agree with the row; may be repeated at any time, and after a crash at any step."""
-    is_public = library.is_public and library.deleted_at is None
-    here, there = public_path(library.pk), private_path(library.pk)
-    for path in (here.parent, there.parent, staging()):
+def settle(library_id: UUID) -> None:
+    """Make the disk agree with the row; may be repeated at any time, and after a crash at any step.
+
+    The row is read under a lock, so that of two changes at once the last one committed is the last one on disk.
+    """
+    for path in (public_path(library_id).parent, private_path(library_id).parent):
         path.mkdir(parents=True, exist_ok=True)
-    _unname(library, keep=library.shared_name if is_public else None)
-    target, source = (here, there) if is_public else (there, here)
+    with (staging() / f"{library_id}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        library = Library.objects.get(pk=library_id)
+        is_public = library.is_public and library.deleted_at is None
+        _unname(library, keep=library.shared_name if is_public else None)
+        _move(library_id, is_public=is_public)
+        if is_public:
+            _name(library)
+
+
+def _move(library_id: UUID, *, is_public: bool) -> None:
+    source, target = private_path(library_id), public_path(library_id)
+    if not is_public:
+        source, target = target, source
     with suppress(FileNotFoundError):
         source.rename(target)
     target.mkdir(exist_ok=True)
-    if is_public and library.shared_name:
-        _name(library)
 
 
 def _link_target(library: Library) -> str:
@@ -100,6 +112,13 @@ def _unname(library: Library, keep: str | None) -> None:
         for item in found:
             if item.name != keep and item.is_symlink() and os.readlink(item.path) == _link_target(library):
                 Path(item.path).unlink(missing_ok=True)
+
+
+def public_on_disk() -> set[UUID]:
+    """Ids of the libraries that the disk shows to everybody."""
+    with suppress(FileNotFoundError):
+        return {UUID(name) for name in os.listdir(root() / "public/.libraries")}
+    return set()
 
 
 def sweep_staging(older_than: float) -> int:

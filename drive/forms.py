@@ -1,0 +1,57 @@
+"""What people type about libraries and files."""
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.db.models import Q
+
+from collabs.models import Collab
+from portal.models import User
+
+from .models import Permission
+
+
+class LibraryForm(forms.Form):
+    """The name of one's library."""
+
+    name = forms.CharField(max_length=100)
+
+
+class NameForm(forms.Form):
+    """The name of a file or folder; what a name may be, storage says."""
+
+    name = forms.CharField(max_length=255, strip=False)
+
+
+class UploadForm(forms.Form):
+    """One file, without JavaScript."""
+
+    file = forms.FileField()
+    replace = forms.BooleanField(required=False, label="replace a file of the same name")
+
+
+class ShareForm(forms.Form):
+    """Share with a person or with a team one belongs to."""
+
+    person = forms.CharField(required=False, help_text="Username or e-mail address.")
+    team = forms.ModelChoiceField(Collab.objects.none(), required=False, empty_label="nobody", label="or the team of")
+    permission = forms.ChoiceField(choices=Permission.choices)
+
+    def __init__(self, *args: object, user: User, **kwargs: object) -> None:
+        super().__init__(*args, **kwargs)  # type: ignore[arg-type]
+        self.fields["team"].queryset = Collab.objects.of_member(user)  # type: ignore[attr-defined]
+
+    def clean_person(self) -> User | None:
+        """The one active person of that username or address."""
+        text = self.cleaned_data["person"].strip()
+        if not text:
+            return None
+        found = User.objects.filter(Q(username=text.lower()) | Q(email__iexact=text), is_active=True)[:2]
+        if len(found) != 1:
+            raise ValidationError("There is no account with this username or e-mail address.")
+        return found[0]
+
+    def clean(self) -> dict:
+        data = super().clean() or {}
+        if not self.errors and bool(data.get("person")) == bool(data.get("team")):
+            raise ValidationError("Choose a person or a team.")
+        return data

@@ -1,0 +1,209 @@
+"""Changes to libraries: each one transaction, with its audit row and word to running servers; the disk follows on commit."""
+
+import logging
+
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from collabs.models import Collab
+from portal import audit
+from portal.access import send_access_changed
+from portal.models import User
+from portal.queue import publish
+
+from . import naming, tasks
+from .models import Library, Permission, Share
+from .storage import layout
+from .visibility import affected
+
+log = logging.getLogger(__name__)
+
+DEFAULT_NAME = "My Library"
+
+
+# What happens when people and Collabs come, change and go (PORTAL_HOOKS)
+
+
+def open_my_library(user: User) -> None:
+    """Everybody has `My Library` from sign-up."""
+    _create(Library(owner_user=user, is_default=True), DEFAULT_NAME)
+
+
+def open_collab_library(actor: User, collab: Collab) -> None:
+    """A Collab has its library from the first second."""
+    library = Library(owner_collab=collab, is_public=collab.is_public)
+    naming.set_title(library, collab.title)
+    library.save(force_insert=True)
+    _settle_on_commit(library)
+
+
+def follow_collab(actor: User, collab: Collab, changed: set[str]) -> None:
+    """The library of a Collab has its title and its visibility."""
+    library = Library.objects.select_for_update().get(owner_collab=collab)
+    naming.set_title(library, collab.title)
+    library.is_public = collab.is_public
+    library.save()
+    _settle_on_commit(library)
+
+
+def close_collab_library(actor: User, collab: Collab) -> None:
+    """The library goes with its Collab."""
+    _mark_deleted(Library.objects.get(owner_collab=collab))
+
+
+def reopen_collab_library(actor: User, collab: Collab) -> None:
+    """And comes back with it."""
+    library = Library.objects.get(owner_collab=collab)
+    library.deleted_at = None
+    library.save(update_fields=["deleted_at"])
+    _settle_on_commit(library)
+
+
+# What owners do
+
+
+@transaction.atomic
+def create_library(actor: User, name: str) -> Library:
+    """A new private library of one's own. ValidationError when one has a library of that name."""
+    library = _create(Library(owner_user=actor), name)
+    audit.record(actor, "library.created", library)
+    send_access_changed([actor.pk])
+    return library
+
+
+def _create(library: Library, name: str) -> Library:
+    naming.set_name(library, name)
+    _save_name(library)
+    _settle_on_commit(library)
+    return library
+
+
+def _save_name(library: Library) -> None:
+    try:
+        with transaction.atomic():
+            library.save()
+    except IntegrityError as error:
+        raise ValidationError("You have a library with this name.") from error
+
+
+@transaction.atomic
+def rename_library(actor: User, library: Library, name: str) -> None:
+    """Give one's library another name; others see it under the new name too."""
+    row = _lock(library)
+    if row.is_default:
+        raise ValidationError("My Library keeps its name.")
+    before = row.name
+    naming.set_name(row, name)
+    was_shared, row.shared_name, row.shared_key = row.shared_name, None, None
+    _save_name(row)
+    if was_shared:
+        naming.publish_name(row)
+    audit.record(actor, "library.renamed", row, before=before, after=row.name)
+    _settle_on_commit(row)
+    send_access_changed(affected(row))
+
+
+@transaction.atomic
+def delete_library(actor: User, library: Library) -> None:
+    """Hide one's library from everybody; kept for 30 days."""
+    row = _lock(library)
+    if row.is_default or row.owner_collab_id:
+        raise ValidationError("This library stays as long as its owner does.")
+    _mark_deleted(row)
+    audit.record(actor, "library.deleted", row)
+
+
+@transaction.atomic
+def restore_library(actor: User, library: Library) -> None:
+    """Undo `delete_library`. ValidationError when the owner has another library of that name by now."""
+    row = _lock(library)
+    row.deleted_at = None
+    _save_name(row)
+    audit.record(actor, "library.restored", row)
+    _settle_on_commit(row)
+    send_access_changed(affected(row))
+
+
+def _mark_deleted(library: Library) -> None:
+    library.deleted_at = timezone.now()
+    library.save(update_fields=["deleted_at"])
+    _settle_on_commit(library)
+    send_access_changed(affected(library))
+
+
+@transaction.atomic
+def share_with_person(actor: User, library: Library, user: User, permission: Permission) -> Share:
+    """Let a person see the library; sharing again changes the permission."""
+    if user == library.owner_user:
+        raise ValidationError("It is yours already.")
+    if not user.is_active:
+        raise ValidationError("This account is deactivated.")
+    return _share(actor, library, permission, user=user)
+
+
+@transaction.atomic
+def share_with_team(actor: User, library: Library, collab: Collab, permission: Permission) -> Share:
+    """Let the team of a Collab see the library; sharing again changes the permission."""
+    return _share(actor, library, permission, collab=collab)
+
+
+def _share(actor: User, library: Library, permission: Permission, **target: User | Collab) -> Share:
+    row = _lock(library)
+    _check_persons(row)
+    naming.publish_name(row)
+    share, _created = Share.objects.update_or_create(
+        library=row, **target, defaults={"permission": permission, "created_by": actor}
+    )
+    whom = {kind: str(value) for kind, value in target.items()}
+    audit.record(actor, "library.shared", row, permission=permission, **whom)
+    send_access_changed(affected(row))
+    return share
+
+
+@transaction.atomic
+def unshare(actor: User, share: Share) -> None:
+    """End a share; the owner does that, or the person it is for."""
+    library = _lock(share.library)
+    before = affected(library)
+    share.delete()
+    audit.record(actor, "library.unshared", library, user=str(share.user or ""), collab=str(share.collab or ""))
+    send_access_changed(before)
+
+
+@transaction.atomic
+def set_public(actor: User, library: Library, is_public: bool) -> None:
+    """Let everybody who is signed in read a person's library, or end that."""
+    row = _lock(library)
+    _check_persons(row)
+    if row.is_public == is_public:
+        return
+    if is_public:
+        naming.publish_name(row)
+    row.is_public = is_public
+    row.save(update_fields=["is_public"])
+    audit.record(actor, "library.made_public" if is_public else "library.made_private", row)
+    _settle_on_commit(row)
+    send_access_changed(affected(row))
+
+
+def _lock(library: Library) -> Library:
+    return Library.objects.select_for_update().get(pk=library.pk)
+
+
+def _check_persons(library: Library) -> None:
+    if library.owner_collab_id or library.deleted_at:
+        raise ValidationError("Only a person's library is shared this way; a Collab has a team and settings.")
+
+
+def _settle_on_commit(library: Library) -> None:
+    """Let the disk follow. What fails here, or dies with the process, is done again by the task and by the sweep."""
+
+    def settle() -> None:
+        try:
+            layout.settle(library.pk)
+        except OSError:
+            log.exception("library %s not settled on disk", library.pk)
+            publish(tasks.settle, str(library.pk))
+
+    transaction.on_commit(settle)

@@ -1,0 +1,99 @@
+"""What other pages show of the Drive."""
+
+from typing import Any
+from urllib.parse import quote
+
+from django import template
+from django.urls import reverse
+from django.utils.safestring import SafeString
+
+from collabs.models import Collab
+from drive.listing import latest, read_readme
+from drive.models import Library
+from drive.storage import FileEntry, StorageError
+from drive.visibility import MOUNTED, Entry, Folder, entries
+from portal.markdown import render
+
+register = template.Library()
+LATEST = 6
+RECENT_LIBRARIES = 8
+
+
+def _library(collab: Collab) -> Library:
+    return Library.objects.get(owner_collab=collab)
+
+
+@register.simple_tag(takes_context=True)
+def collab_lab_path(context: template.Context, collab: Collab) -> str:
+    """Where the Collab's files are in the person's Lab: as a member, else among the public ones; "" for visitors."""
+    user = context["request"].user
+    if not user.is_authenticated:
+        return ""
+    folder = Folder.GROUPS if getattr(collab, "my_role", None) else Folder.ALL
+    return f"{folder}/{collab.title}"
+
+
+@register.inclusion_tag("drive/_readme.html", takes_context=True)
+def collab_readme(context: template.Context, collab: Collab) -> dict[str, Any]:
+    """The README.md of the Collab's library, rendered; or how to make one."""
+    base = reverse("collab_files", args=[collab.slug])
+    return {"html": _readme(_library(collab), "", base), "base": base, "collab": collab}
+
+
+@register.simple_tag
+def rendered(text: str | None, base: str) -> SafeString | None:
+    """Markdown whose links begin at `base`."""
+    return render(text, base=base) if text else None
+
+
+def _readme(library: Library, path: str, base: str) -> SafeString | None:
+    try:
+        return rendered(read_readme(library, path), base)
+    except StorageError:
+        return None
+
+
+@register.inclusion_tag("drive/_files.html", takes_context=True)
+def collab_latest(context: template.Context, collab: Collab) -> dict[str, Any]:
+    """The Collab's files that changed last."""
+    base = reverse("collab_files", args=[collab.slug])
+    return {"files": _latest(_library(collab), LATEST, base)}
+
+
+@register.inclusion_tag("drive/_files.html", takes_context=True)
+def recent_files(context: template.Context) -> dict[str, Any]:
+    """The files that changed last in what the person can write to."""
+    mine = [entry for entry in entries(context["request"].user, folders=MOUNTED) if entry.may_write]
+    libraries = Library.objects.in_bulk([entry.library_id for entry in mine[:RECENT_LIBRARIES]])
+    files = [
+        found
+        for library in libraries.values()
+        for found in _latest(library, LATEST, reverse("drive:library", args=[library.pk]))
+    ]
+    return {"files": sorted(files, key=lambda found: found["file"].modified, reverse=True)[:LATEST]}
+
+
+def _latest(library: Library, count: int, base: str) -> list[dict[str, Any]]:
+    try:
+        return [
+            {"path": path, "file": item, "library": library, "address": f"{base}{_quoted(path)}"}
+            for path, item in latest(library, count, limit=2000)
+        ]
+    except StorageError:
+        return []
+
+
+@register.filter
+def child_address(item: FileEntry, folder: str) -> str:
+    """Address of an entry of the folder whose page is at `folder` (ends with a slash)."""
+    return f"{folder}{_quoted(item.name)}{'/' if item.kind == 'folder' else ''}"
+
+
+@register.filter
+def in_lab(entry: Entry, path: str) -> str:
+    """Where a path of this library is in the Lab."""
+    return entry.lab_path(path)
+
+
+def _quoted(path: str) -> str:
+    return quote(path, safe="/")

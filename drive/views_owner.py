@@ -1,0 +1,81 @@
+"""What the owner of a library does with it: rename, share, make public, delete. And leaving a share."""
+
+from uuid import UUID
+
+from django.contrib import messages
+from django.core.exceptions import ValidationError
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.http import require_http_methods, require_POST
+
+from portal.access import SignInFirst
+
+from . import services
+from .access import owned_library
+from .forms import LibraryForm, ShareForm
+from .models import Permission, Share
+
+
+@require_http_methods(["GET", "POST"])
+def sharing(request: HttpRequest, library_id: UUID) -> HttpResponse:
+    """Who sees my library, and by which route."""
+    library = owned_library(request.user, library_id)
+    form = ShareForm(request.POST or None, user=request.user)
+    if form.is_valid():
+        data = form.cleaned_data
+        permission = Permission(data["permission"])
+        try:
+            if data["person"]:
+                services.share_with_person(request.user, library, data["person"], permission)
+            else:
+                services.share_with_team(request.user, library, data["team"], permission)
+        except ValidationError as error:
+            form.add_error(None, error)
+        else:
+            messages.success(request, "Shared.")
+            return redirect("drive:sharing", library_id)
+    context = {
+        "library": library,
+        "form": form,
+        "shares": library.shares.select_related("user", "collab"),
+        "rename": LibraryForm(initial={"name": library.name}),
+    }
+    return render(request, "drive/sharing.html", context)
+
+
+@require_POST
+def change(request: HttpRequest, library_id: UUID) -> HttpResponse:
+    """The small forms of the sharing page."""
+    library = owned_library(request.user, library_id)
+    try:
+        match request.POST.get("do"):
+            case "rename":
+                services.rename_library(request.user, library, request.POST.get("name", "")[:100])
+            case "public":
+                services.set_public(request.user, library, True)
+            case "private":
+                services.set_public(request.user, library, False)
+            case "delete":
+                services.delete_library(request.user, library)
+                messages.success(request, f"“{library.name}” was deleted. An operator can restore it for 30 days.")
+                return redirect("drive:home")
+            case _:
+                raise Http404("No such action.")
+    except ValidationError as error:
+        messages.error(request, " ".join(error.messages))
+    return redirect("drive:sharing", library_id)
+
+
+@require_POST
+def unshare(request: HttpRequest, share_id: int) -> HttpResponse:
+    """End a share: its owner, or the person it is for."""
+    if not request.user.is_authenticated:
+        raise SignInFirst
+    share = get_object_or_404(Share.objects.select_related("library", "user", "collab"), pk=share_id)
+    if request.user.pk not in (share.library.owner_user_id, share.user_id):
+        raise Http404("No such share.")
+    services.unshare(request.user, share)
+    messages.success(request, "The share has ended.")
+    if share.library.owner_user_id == request.user.pk:
+        return redirect("drive:sharing", share.library_id)
+    return redirect("drive:home")
