@@ -1,0 +1,54 @@
+// Light, dark or as the system says. Loaded in the head, not deferred: a page must not flash in the other scheme.
+// Django's admin keeps its choice under the same name, so one choice holds for both.
+(function () {
+  "use strict";
+  const names = ["auto", "light", "dark"];
+
+  function current() {
+    let stored = null;
+    try {
+      stored = localStorage.getItem("theme");
+    } catch {
+      // Storage is switched off: follow the system.
+    }
+    return names.includes(stored) ? stored : "auto";
+  }
+
+  function show(name) {
+    document.documentElement.dataset.theme = name;
+    for (const button of document.querySelectorAll("button[data-theme-choice]")) {
+      button.hidden = false;
+      button.querySelector("[data-theme-name]").textContent = name === "auto" ? "as the system" : name;
+    }
+  }
+
+  show(current());
+  document.addEventListener("DOMContentLoaded", function () {
+    show(current());
+    for (const button of document.querySelectorAll("button[data-theme-choice]")) {
+      button.addEventListener("click", function () {
+        const next = names[(names.indexOf(current()) + 1) % names.length];
+        try {
+          localStorage.setItem("theme", next);
+        } catch {
+          // Holds for this page only.
+        }
+        show(next);
+      });
+    }
+  });
+
+  // A click elsewhere, or Escape, closes the menu of one's account.
+  document.addEventListener("click", function (event) {
+    for (const menu of document.querySelectorAll("details.me[open]")) {
+      if (!menu.contains(event.target)) menu.open = false;
+    }
+  });
+  document.addEventListener("keydown", function (event) {
+    if (event.key !== "Escape") return;
+    for (const menu of document.querySelectorAll("details.me[open]")) {
+      menu.open = false;
+      menu.querySelector("summary").focus();
+    }
+  });
+})();
