@@ -1,4 +1,4 @@
-"""Fetch and authorise, in one step. Strangers: 404. Members without the right: 403 that names it. Anonymous: sign in."""
+"""Fetch and authorise. Strangers: 404. Members without the right: 403 that names it. Anonymous: sign in."""
 
 from django.http import Http404, HttpRequest
 
@@ -11,7 +11,6 @@ RIGHTS = {
     Role.EDITOR: "This needs the role of an editor or administrator in this Collab.",
     Role.ADMINISTRATOR: "This needs the role of an administrator in this Collab.",
 }
-
 
 
 def get_collab(request: HttpRequest, slug: str, need: Role | None = None) -> Collab:

@@ -46,7 +46,9 @@ class RoleForm(forms.Form):
 class DeleteForm(forms.Form):
     """Deleting asks for the title, so that nobody does it by a slip."""
 
-    title = forms.CharField(label="Type the Collab's title to delete it", widget=forms.TextInput({"autocomplete": "off"}))
+    title = forms.CharField(
+        label="Type the Collab's title to delete it", widget=forms.TextInput({"autocomplete": "off"})
+    )
 
     def __init__(self, *args: object, collab: Collab, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)  # type: ignore[arg-type]

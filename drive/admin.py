@@ -30,7 +30,11 @@ class LibraryAdmin(AuditedAdmin):
     """All libraries, the deleted included. Operators see names and sizes here, not contents."""
 
     list_display = ["__str__", "owner", "is_public", "created_at", "deleted_at"]
-    list_filter = ["is_public", ("deleted_at", admin.EmptyFieldListFilter), ("owner_collab", admin.EmptyFieldListFilter)]
+    list_filter = [
+        "is_public",
+        ("deleted_at", admin.EmptyFieldListFilter),
+        ("owner_collab", admin.EmptyFieldListFilter),
+    ]
     list_select_related = ["owner_user", "owner_collab"]
     search_fields = ["name", "shared_name", "owner_user__username", "owner_collab__title"]
     fields = ["name", "shared_name", "owner", "is_default", "is_public", "usage", "created_at", "deleted_at"]

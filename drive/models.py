@@ -32,10 +32,9 @@ class Library(models.Model):
     owner_user = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="libraries"
     )
-    owner_collab = models.OneToOneField(
-        Collab, null=True, blank=True, on_delete=models.PROTECT, related_name="library"
-    ) name = models.CharField(max_length=100, help_text="As its owner sees it. A Collab's library has the Collab's
-    title.") name_key = models.CharField(max_length=300, editable=False)
+    owner_collab = models.OneToOneField(Collab, null=True, blank=True, on_delete=models.PROTECT, related_name="library")
+    name = models.CharField(max_length=100, help_text="As its owner sees it; a Collab's library has its title.")
+    name_key = models.CharField(max_length=300, editable=False)
     shared_name = models.CharField(
         max_length=150, null=True, blank=True, help_text="As everybody else sees it; unique; set when first shared."
     )
@@ -88,7 +87,9 @@ class Share(models.Model):
     class Meta:
         ordering = [F("user__username").asc(nulls_last=True), "collab__title_key"]
         constraints = [
-            models.CheckConstraint(condition=Q(user__isnull=True) ^ Q(collab__isnull=True), name="share_has_one_target"),
+            models.CheckConstraint(
+                condition=Q(user__isnull=True) ^ Q(collab__isnull=True), name="share_has_one_target"
+            ),
             models.UniqueConstraint(fields=["library", "user"], name="one_share_per_person"),
             models.UniqueConstraint(fields=["library", "collab"], name="one_share_per_team"),
         ]

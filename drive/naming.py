@@ -36,7 +36,7 @@ def set_name(library: Library, name: str) -> None:
 
 
 def set_title(library: Library, title: str) -> None:
-    """Name a Collab's library by the Collab's title, for everybody. ValidationError when a shared library has that name."""
+    """Name a Collab's library by its title, for everybody. ValidationError when a shared library is called that."""
     set_name(library, title)
     taken = Library.objects.exclude(pk=library.pk).filter(shared_key=library.name_key)
     if taken.exists():

@@ -1,4 +1,4 @@
-"""Changes to libraries: each one transaction, with its audit row and word to running servers; the disk follows on commit."""
+"""Changes to libraries: one transaction, an audit row, word to running servers; the disk follows on commit."""
 
 import logging
 

@@ -1,4 +1,4 @@
-"""The Drive's pages: the four folders, and one library. Bytes are in transfer.py; what owners do is in views_owner.py."""
+"""The Drive's pages: the four folders, and one library. What owners do is in views_owner.py."""
 
 from uuid import UUID
 

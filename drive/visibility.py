@@ -114,7 +114,9 @@ def _annotated(rows: QuerySet, folder: Folder, kind: str, **columns: object) -> 
 
 def _owned(user: Person) -> QuerySet:
     rows = Library.objects.filter(owner_user=user, deleted_at=None)
-    return _annotated(rows, Folder.MINE, "owner", library_id=F("id"), shown_name=F("name"), given=_text("rw"), detail=_text(""))
+    return _annotated(
+        rows, Folder.MINE, "owner", library_id=F("id"), shown_name=F("name"), given=_text("rw"), detail=_text("")
+    )
 
 
 def _shares(folder: Folder, kind: str, detail: str) -> QuerySet:
@@ -162,7 +164,7 @@ def as_entry(row: Library) -> Entry:
 
 
 def affected(library: Library) -> set[int]:
-    """Ids of everybody who sees the library in a folder of their own: owner, members, people and teams it is shared with."""
+    """Ids of those for whom it is mounted: owner, members, people and teams that it is shared with."""
     ids = set(Share.objects.filter(library=library, user__isnull=False).values_list("user_id", flat=True))
     teams = [*library.shares.exclude(collab=None).values_list("collab_id", flat=True), library.owner_collab_id]
     ids |= set(Membership.objects.filter(collab__in=[team for team in teams if team]).values_list("user_id", flat=True))

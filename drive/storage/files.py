@@ -92,7 +92,7 @@ class FileEntry:
 
 
 def split(path: str) -> list[str]:
-    """The names in a path; WrongPath for what is none: empty names, `.` and `..`, NUL, names or paths that are too long."""
+    """The names in a path; WrongPath for what is none: empty, `.`, `..`, NUL, a name or path that is too long."""
     parts = path.split("/") if path else []
     for name in parts:
         check_name(name)
@@ -158,7 +158,7 @@ def _entry(name: str, status: os.stat_result) -> FileEntry:
 
 
 class LibraryFiles:
-    """The files of one library, from descriptors of its directory, of `staging` and of its trash. Close it, or use `with`."""
+    """The files of one library, from a descriptor of its directory. Close it by using `with`."""
 
     def __init__(self, root: int, staging: Path, trash: Path) -> None:
         self.root = root

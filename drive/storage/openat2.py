@@ -1,4 +1,4 @@
-"""openat2(2), renameat2(2) and linkat(2), which Python does not offer (fully). Errors are OSError with the call's errno."""
+"""openat2(2) and renameat2(2), which Python does not offer. Errors are OSError with the call's errno."""
 
 import ctypes
 import os
