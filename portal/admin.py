@@ -6,6 +6,7 @@ from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.db import models
 from django.http import HttpRequest
+from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 
 from . import audit, services
@@ -23,9 +24,8 @@ class AuditedAdmin(admin.ModelAdmin):
         ]
         if not rows:
             return "Nothing yet."
-        return format_html(
-            "<table>{}</table>", format_html_join("", "<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>", rows)
-        )
+        cells = format_html_join("", "<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>", rows)
+        return format_html('<table class="audit-trail">{}</table>', cells)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         return [*super().get_readonly_fields(request, obj), "audit_trail"]
@@ -45,10 +45,21 @@ class AuditedAdmin(admin.ModelAdmin):
 class UserAdmin(AuditedAdmin, DjangoUserAdmin):
     """People. Deactivating takes effect at once, in running servers too."""
 
-    list_display = ["username", "email", "first_name", "last_name", "is_active", "is_staff", "last_login"]
+    list_display = ["username", "email", "first_name", "last_name", "is_active", "is_staff", "last_login", "servers"]
     list_filter = ["is_active", "is_staff", "is_superuser"]
-    readonly_fields = ["uuid"]
+    fieldsets = [*(DjangoUserAdmin.fieldsets or ()), ("Collaboratory", {"fields": ["uuid", "servers"]})]
+    readonly_fields = ["uuid", "servers"]
     actions = ["deactivate", "activate"]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> Any:
+        """A username never changes: the address of the Lab, and links that people kept, are made of it."""
+        return [*super().get_readonly_fields(request, obj), *(["username"] if obj else [])]
+
+    @admin.display(description="Lab")
+    def servers(self, user: User) -> str:
+        """The way to the person's servers; `lab` is not imported here, the address is enough."""
+        address = reverse("admin:lab_server_changelist", query={"owner__id__exact": user.pk})
+        return format_html('<a href="{}">servers</a>', address)
 
     def save_model(self, request: Any, obj: User, form: Any, change: bool) -> None:
         """Activity goes through the services, so that it is audited and running servers follow."""

@@ -2,9 +2,10 @@
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.db import connection
+from django.db import DatabaseError, connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
+from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods
 
 from .forms import AccountForm
@@ -30,12 +31,18 @@ def account(request: HttpRequest) -> HttpResponse:
     return render(request, "portal/account.html", {"form": form})
 
 
+@never_cache
 @require_GET
 def healthz(request: HttpRequest) -> JsonResponse:
-    """200 while the site can serve pages; says whether work can be queued."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT 1")
-    return JsonResponse({"database": "ok", "broker": "ok" if broker_is_up() else "away"})
+    """For load balancers: 200 while the site can serve pages, else 503; says whether work can be queued."""
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+        database = "ok"
+    except DatabaseError:
+        database = "away"
+    state = {"database": database, "broker": "ok" if broker_is_up() else "away"}
+    return JsonResponse(state, status=200 if database == "ok" else 503)
 
 
 def too_many(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:

@@ -1,0 +1,64 @@
+"""What can be wrong with a site's settings; docs/reference/checks.md says what to do about each id."""
+
+from collections.abc import Sequence
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Tags, Warning, register
+from django.utils.module_loading import import_string
+
+LONGEST_SOCKET = 107
+"""Bytes that the address of a unix socket holds (unix(7))."""
+
+
+def _explained(kind: type[CheckMessage], message: str, name: str) -> CheckMessage:
+    return kind(message, hint=f"See docs/reference/checks.md#{name.replace('.', '').lower()}", id=name)
+
+
+@register(Tags.security)
+def origins(**_: Any) -> Sequence[CheckMessage]:
+    """A Lab runs its owner's code: none may have the portal's origin, or one that the portal's is below."""
+    portal, lab = settings.ALLOWED_HOSTS[0].lower(), settings.LAB_DOMAIN.rpartition(":")[0] or settings.LAB_DOMAIN
+    if portal == lab.lower() or portal.endswith(f".{lab.lower()}"):
+        return [_explained(Error, f"The portal's host {portal} lies in LAB_DOMAIN ({lab}).", "portal.E001")]
+    return []
+
+
+@register()
+def hooks(**_: Any) -> Sequence[CheckMessage]:
+    """Every function that PORTAL_HOOKS names is there."""
+    found = []
+    for event, paths in settings.PORTAL_HOOKS.items():
+        for path in paths:
+            try:
+                import_string(path)
+            except ImportError as error:
+                found.append(_explained(Error, f"PORTAL_HOOKS[{event!r}]: {error}.", "portal.E002"))
+    return found
+
+
+@register()
+def socket_paths(**_: Any) -> Sequence[CheckMessage]:
+    """The longest socket below RUN_DIR, a Lab's, has an address that fits."""
+    length = len(str(settings.RUN_DIR / "lab" / f"{'0' * 32}.sock").encode())
+    if length > LONGEST_SOCKET:
+        message = f"COLLABORATORY_RUN is too long: a socket in it would have {length} of {LONGEST_SOCKET} bytes."
+        return [_explained(Error, message, "portal.E003")]
+    return []
+
+
+@register(Tags.security, deploy=True)
+def encrypted(**_: Any) -> Sequence[CheckMessage]:
+    """Passwords and passes travel encrypted."""
+    if urlsplit(settings.PORTAL_URL).scheme == "https":
+        return []
+    return [_explained(Warning, "PORTAL_URL is not https: passwords travel in the clear.", "portal.W001")]
+
+
+@register(deploy=True)
+def mail(**_: Any) -> Sequence[CheckMessage]:
+    """Mail leaves the machine."""
+    if not settings.EMAIL_BACKEND.endswith("console.EmailBackend"):
+        return []
+    return [_explained(Warning, "Mail is written to the log: nobody can confirm an address.", "portal.W002")]
