@@ -1,0 +1,163 @@
+"""Asking a person's Jupyter server.
+
+Whoever owns the server can make it answer anything, slowly, for ever, or not at all: every call has one deadline for the
+whole of it and a limit on its size, follows no redirect, and believes nothing but shapes and types.
+"""
+
+import http.client
+import json
+import socket
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from django.conf import settings
+
+from .activity import Activity
+from .models import Server
+
+ANSWER_BYTES = 2**20
+NOTEBOOK_BYTES = 16 * 2**20
+FACTS_LIMIT = 1000
+"""Kernels or terminals of one server beyond this number are not looked at."""
+
+
+class JupyterError(Exception):
+    """The server did not answer, or not what a Jupyter server answers."""
+
+
+def socket_path(server: Server) -> Path:
+    """Where the server listens; only the proxy and the portal see it."""
+    return settings.RUN_DIR / "lab" / f"{server.pk.hex}.sock"
+
+
+class _DeadlineSocket(socket.socket):
+    """Every receive and send gets what is left of one deadline, so that a drip of bytes cannot prolong a call."""
+
+    deadline = 0.0
+
+    def _spend(self) -> None:
+        left = self.deadline - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("deadline passed")
+        self.settimeout(left)
+
+    def recv_into(self, buffer: Any, nbytes: int = 0, flags: int = 0) -> int:
+        self._spend()
+        return super().recv_into(buffer, nbytes, flags)
+
+    def sendall(self, data: Any, flags: int = 0) -> None:
+        self._spend()
+        super().sendall(data, flags)
+
+
+class _Connection(http.client.HTTPConnection):
+    def __init__(self, path: Path, seconds: float) -> None:
+        super().__init__("localhost")
+        self._path = path
+        self._deadline = time.monotonic() + seconds
+
+    def connect(self) -> None:
+        connection = _DeadlineSocket(socket.AF_UNIX)
+        connection.deadline = self._deadline
+        connection._spend()
+        try:
+            connection.connect(str(self._path))
+        except OSError:
+            connection.close()
+            raise
+        self.sock = connection
+
+
+class JupyterClient:
+    """The API of one server. Every method raises JupyterError, and nothing else, when the server does not play along."""
+
+    def __init__(self, server: Server) -> None:
+        self._path = socket_path(server)
+        self._token = server.token
+
+    def activity(self, seconds: float = 5) -> Activity:
+        """The facts from which idleness is decided."""
+        answer = self._call("GET", "/api/collaboratory/activity", seconds=seconds)
+        if not isinstance(answer, dict):
+            raise JupyterError("The server's activity is not an object.")
+        kernels, terminals = _rows(answer, "kernels"), _rows(answer, "terminals")
+        return Activity(
+            now=_moment(answer.get("now")),
+            last_input=_moment(answer.get("last_input")),
+            last_save=_moment(answer.get("last_save")),
+            last_kernel_message=_latest(kernels),
+            last_terminal_output=_latest(terminals),
+            busy_kernels=sum(kernel.get("busy") is True for kernel in kernels),
+            kernels=len(kernels),
+            terminals=len(terminals),
+        )
+
+    def start_session(self, path: str, seconds: float = 15) -> None:
+        """Start the kernel of a notebook, as JupyterLab would on opening it; `path` is relative to `~/drive`.
+
+        JupyterLab then finds the session by its path and connects to a kernel that is up already.
+        """
+        path = f"drive/{path}"
+        deadline = time.monotonic() + seconds
+        body: dict[str, Any] = {"path": path, "name": path.rpartition("/")[2], "type": "notebook"}
+        name = self._kernel_name(path, seconds)
+        if name:
+            body["kernel"] = {"name": name}
+        self._call("POST", "/api/sessions", body, seconds=max(0.1, deadline - time.monotonic()))
+
+    def _kernel_name(self, path: str, seconds: float) -> str:
+        address = f"/api/contents/{quote(path)}?type=notebook&content=1"
+        notebook = self._call("GET", address, seconds=seconds, limit=NOTEBOOK_BYTES)
+        try:
+            name = notebook["content"]["metadata"]["kernelspec"]["name"]
+        except (KeyError, TypeError, IndexError):
+            return ""
+        return name if isinstance(name, str) and len(name) < 200 else ""
+
+    def _call(self, method: str, address: str, body: Any = None, *, seconds: float, limit: int = ANSWER_BYTES) -> Any:
+        connection = _Connection(self._path, seconds)
+        headers = {"Authorization": f"token {self._token}", "Connection": "close"}
+        data = None
+        if body is not None:
+            data = json.dumps(body).encode()
+            headers["Content-Type"] = "application/json"
+        try:
+            connection.request(method, address, data, headers)
+            response = connection.getresponse()
+            content = response.read(limit + 1)
+            status = response.status
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            raise JupyterError(f"The server does not answer: {error or type(error).__name__}") from error
+        finally:
+            connection.close()
+        if status not in (200, 201):
+            raise JupyterError(f"The server answered {status}.")
+        if len(content) > limit:
+            raise JupyterError("The server's answer is too long.")
+        try:
+            return json.loads(content)
+        except (ValueError, RecursionError) as error:
+            raise JupyterError("The server's answer is not JSON.") from error
+
+
+def _rows(answer: dict[str, Any], name: str) -> list[dict[str, Any]]:
+    rows = answer.get(name)
+    return [row for row in rows[:FACTS_LIMIT] if isinstance(row, dict)] if isinstance(rows, list) else []
+
+
+def _latest(rows: list[dict[str, Any]]) -> datetime | None:
+    return max(filter(None, (_moment(row.get("last_activity")) for row in rows)), default=None)
+
+
+def _moment(text: object) -> datetime | None:
+    """A time zone is assumed to be UTC where none is given; what is no date is None."""
+    if not isinstance(text, str) or len(text) > 40:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None

@@ -1,0 +1,105 @@
+"""Places in a Lab: a path in the Drive (`Shared with groups/Retina/first look.ipynb`), and an address on the Lab's origin.
+
+Both come from links that anybody may have written, so both are checked here and nowhere else.
+"""
+
+import re
+from dataclasses import dataclass
+from urllib.parse import quote, unquote, urlsplit
+
+from django.conf import settings
+
+from drive.models import Library
+from drive.visibility import MOUNTED, Folder, entries
+from portal.models import User
+
+HOME = "/lab"
+"""JupyterLab itself, at no place in particular."""
+PRIVATE = "/.collaboratory"
+"""Addresses on the Lab's origin that are the portal's."""
+MAX_LENGTH = 2000
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_TREE = re.compile(r"\A/lab(?:/workspaces/[^/?#]+)?/tree/(.+)\Z")
+
+
+class BadPlace(ValueError):
+    """Not a place in anybody's Drive. `str(error)` says why, for a person."""
+
+
+def drive_path(text: str) -> str:
+    """A path relative to `~/drive` as it stands in a link, with or without `drive/`; "" is the Drive itself."""
+    if len(text) > MAX_LENGTH:
+        raise BadPlace("The link's path is too long.")
+    if _CONTROL.search(text) or "\\" in text:
+        raise BadPlace("The link's path holds characters that no file name in a Lab has.")
+    parts = [part for part in text.strip("/").split("/") if part]
+    if any(part in (".", "..") for part in parts):
+        raise BadPlace("The link's path must not hold “.” or “..”.")
+    if parts and parts[0] == "drive":
+        parts = parts[1:]
+    return "/".join(parts)
+
+
+def address_of(path: str) -> str:
+    """Where on the Lab's origin a Drive path opens."""
+    return f"{HOME}/tree/drive/{quote(path)}" if path else HOME
+
+
+def local_address(text: str) -> str:
+    """An address on the Lab's origin, from its first slash on; anything else, and the portal's own corner, becomes HOME."""
+    suspicious = len(text) > MAX_LENGTH or _CONTROL.search(text) or "\\" in text or not text.isascii()
+    if suspicious or not text.startswith("/") or text.startswith("//"):
+        return HOME
+    try:
+        path = urlsplit(text).path
+    except ValueError:
+        return HOME
+    return HOME if path.startswith(PRIVATE) or path == "/" else text
+
+
+def path_at(address: str) -> str:
+    """The Drive path that an address of JupyterLab shows; "" when it shows none."""
+    match = _TREE.match(urlsplit(address).path)
+    if not match:
+        return ""
+    whole = unquote(match[1])
+    if not whole.startswith("drive/"):
+        return ""
+    try:
+        return drive_path(whole)
+    except BadPlace:
+        return ""
+
+
+def origin(username: str) -> str:
+    """The origin of a person's Lab, as browsers write it."""
+    return f"{'https' if settings.HTTPS else 'http'}://{username}.{settings.LAB_DOMAIN}"
+
+
+@dataclass(frozen=True)
+class Missing:
+    """A place that the person does not have."""
+
+    reason: str
+    elsewhere: str = ""
+    """Where they have a library of the same name: a member finds it with the groups, others with the public ones."""
+
+
+def missing(user: User, path: str) -> Missing | None:
+    """None when the person has the library that the path leads into (or the path leads only to a folder of libraries)."""
+    folder, _, below = path.partition("/")
+    if folder and folder not in list(Folder):
+        names = ", ".join(f"“{name}”" for name in Folder)
+        return Missing(f"The Drive has four folders: {names}. “{folder}” is none of them.")
+    name, _, inside = below.partition("/")
+    if not name:
+        return None
+    have = {(entry.folder, entry.name) for entry in entries(user, folders=MOUNTED)}
+    if Library.objects.filter(is_public=True, deleted_at=None, shared_name=name).exists():
+        have.add((Folder.ALL, name))
+    if (Folder(folder), name) in have:
+        return None
+    reason = f"There is no library “{name}” in your folder “{folder}”: you were not given access to it, or it is gone."
+    others = [other for other in Folder if other != Folder.MINE and (other, name) in have and folder != Folder.MINE]
+    return Missing(reason, "/".join(filter(None, (others[0], name, inside))) if others else "")

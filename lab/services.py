@@ -1,0 +1,85 @@
+"""What people, operators and the site itself may do with servers: start one, stop one."""
+
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from portal import audit
+from portal.access import Forbidden
+from portal.models import User
+from portal.queue import broker_is_up
+
+from . import queueing
+from .models import Environment, Phase, Server, State, StopReason
+
+TRIES = 5
+
+
+class NotNow(Exception):
+    """No server can be started at this moment, and nothing was begun. `str(error)` is for the person."""
+
+
+def request_server(actor: User | None, user: User, place: str = "") -> Server:
+    """The person's server: the live one, or a new one that is about to be started. `place`: a path in the Drive.
+
+    However many ask at once, the database lets one row in and all get it. One that is stopping is returned as it is, and a
+    new one follows it. Raises NotNow, or Forbidden for a deactivated account.
+    """
+    if not user.is_active:
+        raise Forbidden("This account is deactivated: it cannot use the Lab.")
+    for _ in range(TRIES):
+        server = Server.objects.live().filter(owner=user).select_related("owner", "environment").first()
+        if server is None:
+            if not broker_is_up():
+                raise NotNow("The site's task queue does not answer, so nothing can be started. Nothing was begun.")
+            server = create(actor, user, place)
+        if server and (server.state != State.STOPPING or _follow_with_another(actor, server, place)):
+            return server
+    raise NotNow("Your Lab is changing state all the time. Please try again.")
+
+
+@transaction.atomic
+def create(actor: User | None, user: User, place: str = "") -> Server | None:
+    """A new requested server, its launch queued on commit; None when the person has a live one by now."""
+    environment = Environment.objects.default()
+    if environment is None:
+        raise NotNow("No environment is installed for the Lab yet. An operator can add one.")
+    try:
+        with transaction.atomic():
+            server = Server.objects.create(owner=user, environment=environment, place=place)
+    except IntegrityError:
+        return None
+    audit.record(actor, "lab.server.requested", server, place=place)
+    queueing.launch(server)
+    return server
+
+
+@transaction.atomic
+def _follow_with_another(actor: User | None, server: Server, place: str) -> bool:
+    """Have a new server started when this one, which is stopping, is gone; False when it is gone already."""
+    asked_before = server.again
+    stopping = Server.objects.filter(pk=server.pk, state=State.STOPPING)
+    if not stopping.update(again=True, again_place=place):
+        return False
+    server.again, server.again_place = True, place
+    if not asked_before:
+        audit.record(actor, "lab.server.requested", server, place=place, after="this one is gone")
+    return True
+
+
+@transaction.atomic
+def stop_server(actor: User | None, server: Server, reason: StopReason, *, error: str = "", log_tail: str = "") -> bool:
+    """End a server; False when there was nothing to end. It shows as stopped when it is gone, which takes a moment."""
+    now = timezone.now()
+    ending: dict[str, Any] = {"stop_reason": reason, "error": error, "log_tail": log_tail, "due_at": None}
+    if Server.objects.move(server, State.REQUESTED, to=State.STOPPED, phase=Phase.GONE, ended_at=now, **ending):
+        pass  # no task has taken it up, so nothing of it exists
+    elif Server.objects.move(
+        server, State.STARTING, State.RUNNING, to=State.STOPPING, phase=Phase.CLOSING, stopping_at=now, **ending
+    ):
+        queueing.stop(server.pk.hex)
+    elif not Server.objects.filter(pk=server.pk, state=State.STOPPING, again=True).update(again=False):
+        return False
+    audit.record(actor, "lab.server.stopped", server, reason=str(reason), **({"error": error} if error else {}))
+    return True

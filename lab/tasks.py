@@ -1,0 +1,68 @@
+"""The Lab's Celery tasks: an id, a function, limits. What they do, step by step, is in lifecycle, reaping and reconcile.
+
+Messages are acknowledged late and may arrive twice; every task re-reads its row and may be killed at any line. Launches and stops
+share one queue, in order; what must not wait behind them (a withdrawn library) goes through the default queue.
+"""
+
+from typing import Any
+from uuid import UUID
+
+from celery import shared_task
+from celery.signals import worker_ready
+from django.conf import settings
+
+from . import lifecycle, reaping
+from . import reconcile as reconciling
+
+LAUNCH_SECONDS = settings.LAB_START_TIMEOUT + 90
+STOP_SECONDS = 420
+
+
+@shared_task(soft_time_limit=LAUNCH_SECONDS, time_limit=LAUNCH_SECONDS + 15)
+def launch(server_id: str) -> None:
+    """requested -> starting -> running. See lifecycle.launch."""
+    lifecycle.launch(UUID(server_id))
+
+
+@shared_task(soft_time_limit=STOP_SECONDS, time_limit=STOP_SECONDS + 15)
+def stop(server_id: str) -> None:
+    """stopping -> stopped or failed; or removes what has no live row. See lifecycle.end."""
+    lifecycle.end(UUID(server_id))
+
+
+@shared_task(soft_time_limit=STOP_SECONDS, time_limit=STOP_SECONDS + 15)
+def reap_server(server_id: str) -> None:
+    """Stops one due server if it is idle now. See reaping.reap."""
+    reaping.reap(UUID(server_id))
+
+
+@shared_task(soft_time_limit=60, time_limit=75)
+def remount(server_id: str) -> None:
+    """Follows what the person may see. See lifecycle.follow_access."""
+    lifecycle.follow_access(UUID(server_id))
+
+
+@shared_task(soft_time_limit=30, time_limit=45)
+def start_kernel(server_id: str, place: str) -> None:
+    """Starts the kernel of a notebook that is being opened in a running server."""
+    server = lifecycle.find(UUID(server_id))
+    if server and server.is_running:
+        lifecycle.start_kernel(server, place)
+
+
+@shared_task(soft_time_limit=60, time_limit=75)
+def reap() -> None:
+    """Takes up the servers that are due. See reaping.take_up_due."""
+    reaping.take_up_due()
+
+
+@shared_task(soft_time_limit=60, time_limit=75)
+def reconcile() -> None:
+    """Makes rows true. See reconcile.reconcile."""
+    reconciling.reconcile()
+
+
+@worker_ready.connect
+def reconcile_on_start(**_: Any) -> None:
+    """A worker that was killed may have left something behind; its successor looks at once."""
+    reconcile.delay()

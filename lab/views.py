@@ -1,0 +1,152 @@
+"""The Lab's pages on the portal: what state it is in, open it at a place, stop it."""
+
+from urllib.parse import urlencode
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_GET, require_POST
+
+from portal.access import Forbidden
+from portal.models import User
+from portal.queue import broker_is_up, publish
+
+from . import places, services, tasks
+from .launchers import get_launcher
+from .models import Phase, Server, State, StopReason
+from .views_gateway import leave_for
+from .wording import size
+
+
+@require_GET
+@never_cache
+@login_required
+def home(request: HttpRequest) -> HttpResponse:
+    """My Lab: its state, or on with it to `next` when it runs and somebody was on the way there."""
+    place = _place(request)
+    server = Server.objects.of(_me(request))
+    if server and server.is_running and place:
+        return leave_for(request, _address(server, place))
+    return render(request, "lab/home.html", _context(server, place))
+
+
+@require_GET
+@never_cache
+@login_required
+def open_place(request: HttpRequest) -> HttpResponse:
+    """Open the Lab at a path of the Drive; the address stays valid for ever and starts what has to be started."""
+    try:
+        path = places.drive_path(request.GET.get("path", ""))
+    except places.BadPlace as error:
+        return render(request, "lab/bad_place.html", {"error": error}, status=400)
+    missing = places.missing(_me(request), path)
+    if missing:
+        return render(request, "lab/nothing_there.html", {"path": path, "missing": missing}, status=404)
+    if "prefetch" in request.headers.get("Sec-Purpose", ""):
+        return HttpResponse(status=204)  # the browser only guesses that somebody may click
+    return _go(request, places.address_of(path), path)
+
+
+@require_POST
+@login_required
+def start(request: HttpRequest) -> HttpResponse:
+    """The start button; `next` is where to go in the Lab."""
+    place = _place(request)
+    return _go(request, place, places.path_at(place))
+
+
+def _go(request: HttpRequest, address: str, path: str) -> HttpResponse:
+    """On to a running Lab, or start one and show how it comes up."""
+    me = _me(request)
+    try:
+        server = services.request_server(me, me, path)
+    except (services.NotNow, Forbidden) as error:
+        context = _context(Server.objects.of(me), address) | {"not_now": error}
+        return render(request, "lab/home.html", context, status=503)
+    if server.is_running:
+        if path.endswith(".ipynb"):
+            publish(tasks.start_kernel, server.pk.hex, path)
+        return leave_for(request, _address(server, address))
+    if request.method == "POST":
+        return redirect(f"{reverse('lab:home')}?{urlencode({'next': address})}")
+    return render(request, "lab/home.html", _context(server, address))
+
+
+@require_GET
+@never_cache
+def status(request: HttpRequest) -> HttpResponse:
+    """The part of the page that is asked for again and again while something is on its way; 204 when it is as it was."""
+    if not request.user.is_authenticated:
+        return HttpResponse(headers={"HX-Refresh": "true"})
+    place = _place(request)
+    server = Server.objects.of(_me(request))
+    if server and server.is_running:
+        return HttpResponse(headers={"HX-Redirect": _address(server, place)})
+    context = _context(server, place)
+    if request.GET.get("seen") == context["seen"]:
+        return HttpResponse(status=204)
+    return render(request, "lab/_state.html", context)
+
+
+@require_POST
+@login_required
+def stop(request: HttpRequest) -> HttpResponse:
+    """The stop button."""
+    me = _me(request)
+    server = Server.objects.live().filter(owner=me).first()
+    if server is None or not services.stop_server(me, server, StopReason.ASKED):
+        messages.info(request, "Your Lab was not running.")
+    elif server.state == State.STOPPING and not broker_is_up():
+        messages.warning(request, "The site's task queue does not answer: the Lab is stopped as soon as it is back.")
+    return redirect("lab:home")
+
+
+def _me(request: HttpRequest) -> User:
+    assert isinstance(request.user, User)
+    return request.user
+
+
+def _place(request: HttpRequest) -> str:
+    """`next`, an address on the Lab's origin; "" when nobody is on the way anywhere."""
+    text = (request.POST if request.method == "POST" else request.GET).get("next", "")
+    return places.local_address(text) if text else ""
+
+
+def _address(server: Server, place: str) -> str:
+    return places.origin(server.owner.username) + (place or places.HOME)
+
+
+def _context(server: Server | None, place: str) -> dict[str, object]:
+    position = Server.objects.queue_position(server) if server and server.state == State.REQUESTED else 0
+    rescued = (server.rescued or {}) if server else {}
+    return {
+        "server": server,
+        "place": place,
+        "path": places.path_at(place) if place else "",
+        "seen": f"{server.pk.hex[:8]} {server.state} {server.phase} {position} {server.again}" if server else "",
+        "steps": _steps(server, position),
+        "rescued": rescued,
+        "rescued_size": size(rescued.get("bytes", 0)),
+        "isolated": get_launcher().isolated,
+        "broker_up": broker_is_up(),
+    }
+
+
+def _steps(server: Server | None, position: int) -> list[tuple[str, str]]:
+    """The way to a running Lab: (what, `done`, `now` or `later`)."""
+    if server is None or not server.is_on_the_way:
+        return []
+    if server.state == State.STOPPING:
+        names = ["Closing your previous Lab", "Waiting for its turn", "Preparing", "Starting Jupyter", "Ready"]
+        return _marked(names, 0)
+    waiting = f"Waiting for its turn: number {position} in the queue" if position > 1 else "Waiting for its turn: next"
+    names = [waiting if position else "Its turn", "Preparing your environment and Drive", "Starting Jupyter", "Ready"]
+    order = [Phase.QUEUED, Phase.PREPARING, Phase.JUPYTER, Phase.READY]
+    return _marked(names, order.index(Phase(server.phase)))
+
+
+def _marked(names: list[str], current: int) -> list[tuple[str, str]]:
+    return [(name, "done" if i < current else "now" if i == current else "later") for i, name in enumerate(names)]

@@ -1,0 +1,154 @@
+"""What the proxy asks, and the three steps by which a browser enters a Lab.
+
+1. Lab's origin: `arrive`, no pass. A cookie says "it was this browser"; on to the portal.
+2. Portal: `issue_ticket`. Signed in, and it is their own Lab: a one-use ticket, back to the Lab's origin.
+3. Lab's origin: `redeem_ticket`. Ticket and cookie fit: a pass for this origin; on to where it was going.
+"""
+
+from urllib.parse import urlencode
+
+from django.conf import settings
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils.cache import add_never_cache_headers
+from django.views.decorators.cache import never_cache
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_GET
+
+from . import gateway, places, reconcile
+from .launchers import LauncherUnavailable
+from .models import Pass, Server, State
+
+CACHE_SECONDS = 2
+"""For so long the proxy may believe a yes: a withdrawn pass holds no longer than this."""
+
+
+@csrf_exempt
+def auth(request: HttpRequest) -> HttpResponse:
+    """The proxy's question about every request: 204 with server and token, 401 (nobody, or no server), 403 (not from here)."""
+    username = gateway.label_of(request)
+    method = request.headers.get("X-Original-Method", "GET")
+    if not gateway.may_send(request.headers, method, username):
+        return HttpResponse(status=403)
+    found = gateway.find_pass(gateway.cookie(request, gateway.PASS_COOKIE), username)
+    if found is None or found.server_id is None:
+        return HttpResponse(status=401)
+    response = HttpResponse(status=204)
+    response["X-Lab-Server"] = found.server_id.hex
+    response["X-Lab-Token"] = found.server_token
+    response["X-Accel-Expires"] = str(CACHE_SECONDS)
+    return response
+
+
+@csrf_exempt
+def arrive(request: HttpRequest) -> HttpResponse:
+    """Everything on a Lab's origin that the proxy cannot pass on: people are led on, programs get a short answer."""
+    response = _arrive(request)
+    add_never_cache_headers(response)
+    return response
+
+
+def _arrive(request: HttpRequest) -> HttpResponse:
+    username = gateway.label_of(request)
+    method = request.headers.get("X-Original-Method", request.method or "GET")
+    if not username or not gateway.may_send(request.headers, method, username):
+        return _short(403, "This request does not come from this Lab's own pages.")
+    place = places.local_address(request.headers.get("X-Original-URI", "/"))
+    found = gateway.find_pass(gateway.cookie(request, gateway.PASS_COOKIE), username)
+    navigation = gateway.is_navigation(request.headers, method)
+    if found is None:
+        if not navigation:
+            return _short(401, "Your sign-in has ended. Reload the page.")
+        return _to_portal_for_ticket(request, username, place)
+    running = _check(found)
+    if not navigation:
+        return _short(503, "This Lab is busy; try again." if running else "This Lab is not running. Reload the page.")
+    if running:
+        return _try_again(request, place)
+    return HttpResponseRedirect(f"{settings.PORTAL_URL}{reverse('lab:home')}?{urlencode({'next': place})}")
+
+
+def _check(found: Pass) -> bool:
+    """Whether the person's server runs; a row that says so although the proxy could not reach it is looked at now."""
+    server = Server.objects.filter(owner=found.user_id, state=State.RUNNING).first()
+    if server is None:
+        return False
+    try:
+        reconcile.check_now(server)
+    except LauncherUnavailable:
+        return True  # nothing is known against it
+    return Server.objects.filter(pk=server.pk, state=State.RUNNING).exists()
+
+
+def _short(status: int, message: str) -> JsonResponse:
+    return JsonResponse({"message": message, "reason": message}, status=status)
+
+
+def _try_again(request: HttpRequest, place: str) -> HttpResponse:
+    """It runs but did not answer, or has just come up: the browser asks again in a moment, without a redirect loop."""
+    response = render(request, "lab/busy.html", {"place": place}, status=503)
+    response["Refresh"] = f"1; url={place}"
+    response["Retry-After"] = "1"
+    return response
+
+
+def _to_portal_for_ticket(request: HttpRequest, username: str, place: str) -> HttpResponse:
+    """Step 1. Tabs that arrive at the same time share one state cookie, so none breaks another's way in."""
+    state = gateway.cookie(request, gateway.STATE_COOKIE) or gateway.new_secret()
+    query = urlencode({"user": username, "next": place, "state": gateway.digest(state)})
+    response = HttpResponseRedirect(f"{settings.PORTAL_URL}{reverse('lab:enter')}?{query}")
+    _set_cookie(response, gateway.STATE_COOKIE, state)
+    return response
+
+
+@require_GET
+@never_cache
+@login_required
+def issue_ticket(request: HttpRequest) -> HttpResponse:
+    """Step 2, on the portal: a ticket to one's own Lab; whoever asks for somebody else's is offered the same place in theirs."""
+    username = request.GET.get("user", "").lower()
+    place = places.local_address(request.GET.get("next", ""))
+    state = request.GET.get("state", "")
+    if request.user.username != username:
+        return render(request, "lab/somebody_elses.html", {"place": place, "path": places.path_at(place)}, status=403)
+    if not gateway.is_digest(state):
+        return leave_for(request, places.origin(username) + place)
+    ticket = gateway.give_ticket(request.user, request.session.session_key or "", state, place)
+    query = urlencode({"ticket": ticket})
+    return leave_for(request, f"{places.origin(username)}{places.PRIVATE}/enter?{query}")
+
+
+@require_GET
+@never_cache
+def redeem_ticket(request: HttpRequest) -> HttpResponse:
+    """Step 3, on the Lab's origin (`/.collaboratory/enter`)."""
+    username = gateway.label_of(request)
+    ticket = gateway.use_ticket(request.GET.get("ticket", ""), username, gateway.cookie(request, gateway.STATE_COOKIE))
+    if ticket is not None:
+        secret, _expires = gateway.give_pass(ticket)
+        response = HttpResponseRedirect(places.origin(username) + ticket.place)
+        _set_cookie(response, gateway.PASS_COOKIE, secret)
+        return response
+    if username and gateway.find_pass(gateway.cookie(request, gateway.PASS_COOKIE), username):
+        return HttpResponseRedirect(places.origin(username) + places.HOME)  # the back button, with a used ticket
+    return render(request, "lab/ticket_refused.html", {"place": places.HOME}, status=403)
+
+
+def _set_cookie(response: HttpResponse, name: str, secret: str) -> None:
+    """Host-only: no Domain, so no other Lab gets or (with __Host-) sets it."""
+    response.set_cookie(name, secret, path="/", secure=settings.HTTPS, httponly=True, samesite="Lax")
+
+
+def leave_for(request: HttpRequest, address: str) -> HttpResponse:
+    """Go to a Lab's origin by a page that moves on at once.
+
+    Not by a redirect: the browser may be following redirects since the sign-in form, and the portal's policy
+    (`form-action 'self'`) ends those at another origin.
+    """
+    response = render(request, "lab/leave.html", {"address": address})
+    response["Refresh"] = f"0; url={address}"
+    response["Referrer-Policy"] = "no-referrer"
+    add_never_cache_headers(response)
+    return response
