@@ -128,7 +128,8 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 # Publishing fails within seconds when the broker is away, so that a page can say so.
 CELERY_BROKER_TRANSPORT_OPTIONS = {"socket_connect_timeout": 2, "visibility_timeout": 600}
 CELERY_TASK_PUBLISH_RETRY = False
-CELERY_TASK_ROUTES = {"lab.tasks.*": {"queue": "lab"}}
+# Launches and stops take seconds each and keep their order; what must not wait behind them goes to the default queue.
+CELERY_TASK_ROUTES = {f"lab.tasks.{name}": {"queue": "lab"} for name in ("launch", "stop", "reap_server")}
 CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "celerybeat-schedule")
 CELERY_BEAT_SCHEDULE: dict[str, dict] = {
     "lab-reconcile": {"task": "lab.tasks.reconcile", "schedule": 15.0, "options": {"expires": 15}},
