@@ -23,7 +23,7 @@ TEAM_SHOWN = 20
 def directory(request: HttpRequest) -> HttpResponse:
     """All Collabs that one may see, searchable; one's own on request."""
     words, mine = request.GET.get("q", "").strip()[:100], "mine" in request.GET and request.user.is_authenticated
-    collabs = Collab.objects.visible_to(request.user).with_role_of(request.user).with_team_size().matching(words)
+    collabs = Collab.objects.visible_to(request.user).with_role_of(request.user).with_team_size().matching(words).order_by("title_key")
     if mine:
         collabs = collabs.exclude(my_role=None)
     page = Paginator(collabs, PAGE_SIZE).get_page(request.GET.get("page"))

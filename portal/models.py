@@ -8,7 +8,7 @@ from django.contrib.auth.models import AbstractUser
 from django.contrib.contenttypes.models import ContentType
 from django.contrib.sessions.backends.base import SessionBase
 from django.contrib.sessions.base_session import AbstractBaseSession
-from django.db import models
+from django.db import models, transaction
 
 from . import hooks
 from .usernames import validate_username
@@ -28,9 +28,11 @@ class User(AbstractUser):
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         """Save; a person's first save also opens what everybody has from sign-up (`user_created`)."""
-        adding = self._state.adding
-        super().save(*args, **kwargs)
-        if adding:
+        if not self._state.adding:
+            super().save(*args, **kwargs)
+            return
+        with transaction.atomic():  # nobody exists without what everybody has
+            super().save(*args, **kwargs)
             hooks.run("user_created", user=self)
 
     @property
