@@ -1,8 +1,8 @@
 """When is a server idle? One pure function, so that the rule can be read and tested as a table.
 
-docs/explanation/idle.md says what counts and why. In short: input, saves, kernel messages, terminal output and busy kernels are use;
-an open tab that polls is not. What a server says about time is corrected by the server's own clock and never believed
-beyond now.
+docs/explanation/idle.md says what counts and why. In short: input, saves, kernel messages, terminal output and busy
+kernels are use; an open tab that polls is not. What a server says about time is corrected by the server's own clock
+and never believed beyond now.
 """
 
 from dataclasses import dataclass
@@ -94,7 +94,10 @@ def _without_answer(facts: Facts, now: datetime, limit: timedelta) -> Verdict:
 
 
 def _moments(activity: Activity, now: datetime, *, by_hand_only: bool) -> list[datetime]:
-    """When it was used, on our clock. Ages are measured on the server's clock, which may be wrong but runs as ours does."""
+    """When it was used, on our clock.
+
+    Ages are measured on the server's clock, which may be wrong but runs as ours does.
+    """
     moments = [activity.last_input]
     if not by_hand_only:
         moments += [activity.last_save, activity.last_kernel_message, activity.last_terminal_output]

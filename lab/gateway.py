@@ -1,8 +1,8 @@
 """Who may pass the proxy into a Lab: tickets, passes, and which requests a browser may send with them.
 
-Every Lab has an origin of its own, and every person's code can run scripts on theirs. For the browser, all Labs are one
-*site*: its SameSite cookies do not keep one Lab's scripts from sending requests to another with the other's cookies. So a pass alone is
-not enough; the request must come from the Lab's own pages, or be a plain navigation.
+Every Lab has an origin of its own, and every person's code can run scripts on theirs. For the browser, all Labs are
+one *site*: its SameSite cookies do not keep one Lab's scripts from sending requests to another with the other's
+cookies. So a pass alone is not enough; the request must come from the Lab's own pages, or be a plain navigation.
 """
 
 import hashlib
@@ -51,7 +51,10 @@ def is_digest(text: str) -> bool:
 
 
 def label_of(request: HttpRequest) -> str:
-    """Whose Lab a request to the gateway is for, as the proxy read it from the Host; "" when it says nothing sensible."""
+    """Whose Lab a request to the gateway is for, as the proxy read it from the Host.
+
+    "" when it says nothing sensible.
+    """
     label = request.headers.get("X-Lab-User", "").lower()
     return label if _LABEL.match(label) else ""
 
@@ -78,9 +81,9 @@ def is_navigation(headers: Mapping[str, str], method: str) -> bool:
 def may_send(headers: Mapping[str, str], method: str, username: str) -> bool:
     """Whether a browser may send this request with this person's pass: from the Lab's own pages, or as a navigation.
 
-    `Origin` is on every request that changes something and on every WebSocket; `Sec-Fetch-Site` is on every request of a
-    current browser to a secure origin. What has neither is let through only if it is a safe method: a browser cannot send
-    anything else without them.
+    `Origin` is on every request that changes something and on every WebSocket; `Sec-Fetch-Site` is on every request
+    of a current browser to a secure origin. What has neither is let through only if it is a safe method: a browser
+    cannot send anything else without them.
     """
     origin = headers.get("Origin", "")
     if origin and origin != places.origin(username):
@@ -167,7 +170,10 @@ def give_ticket(user: User, session_key: str, state_digest: str, place: str) -> 
 
 
 def use_ticket(secret: str, username: str, state: str) -> Ticket | None:
-    """The ticket, used up; None when it is not this person's, not this browser's, used, too old, or its session ended."""
+    """The ticket, used up.
+
+    None when it is not this person's, not this browser's, used, too old, or its session ended.
+    """
     if not _SECRET.match(secret) or not state or not username:
         return None
     now = timezone.now()

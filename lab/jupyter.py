@@ -1,7 +1,7 @@
 """Asking a person's Jupyter server.
 
-Whoever owns the server can make it answer anything, slowly, for ever, or not at all: every call has one deadline for the
-whole of it and a limit on its size, follows no redirect, and believes nothing but shapes and types.
+Whoever owns the server can make it answer anything, slowly, for ever, or not at all: every call has one deadline for
+the whole of it and a limit on its size, follows no redirect, and believes nothing but shapes and types.
 """
 
 import http.client
@@ -72,7 +72,10 @@ class _Connection(http.client.HTTPConnection):
 
 
 class JupyterClient:
-    """The API of one server. Every method raises JupyterError, and nothing else, when the server does not play along."""
+    """The API of one server.
+
+    Every method raises JupyterError, and nothing else, when the server does not play along.
+    """
 
     def __init__(self, server: Server) -> None:
         self._path = socket_path(server)

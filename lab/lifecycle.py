@@ -1,8 +1,8 @@
 """What happens to a server between the clicks: launch, end, and following what its person may see.
 
-Each function is called by a task with an id, may be called twice or again after it was killed at any line, and leaves the
-truth in the row. Two rules make that so: a state changes by `Server.objects.move`, which one caller wins; and every call
-to the launcher may be repeated.
+Each function is called by a task with an id, may be called twice or again after it was killed at any line, and leaves
+the truth in the row. Two rules make that so: a state changes by `Server.objects.move`, which one caller wins; and
+every call to the launcher may be repeated.
 """
 
 import logging
@@ -46,7 +46,8 @@ def launch(server_id: UUID) -> None:
     """Take a requested server to running, or go on with a launch that was cut off.
 
     1. requested -> starting. Lost: somebody else has it, or it was stopped. (Killed before: the row is still requested and
-       the reconciler queues it again. Killed after: the row is starting; the reconciler queues the launch again, which enters here.)
+       the reconciler queues it again. Killed after: the row is starting; the reconciler queues the launch again,
+       which enters here.)
     2. `launcher.start`: does nothing when the sandbox is there already.
     3. The row must still be starting, otherwise a stop came between 1 and 2 and found nothing to stop: undo 2.
     4. `launcher.wait`: ends at once when the process dies, also when a stop kills it.

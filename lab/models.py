@@ -230,15 +230,14 @@ class Server(models.Model):
     def stop_sentence(self) -> str:
         """Why it ended, said to its person; empty while nothing ended it."""
         sentences = {
-            StopReason.ASKED: "You stopped it.",
-            StopReason.OPERATOR: "An operator stopped it.",
-            StopReason.IDLE: f"It was idle for {duration(settings.LAB_IDLE_LIMIT)}, so it was stopped.",
-            StopReason.AGE: f"It had been computing for {duration(settings.LAB_MAX_AGE)}, the longest a Lab may run alone.",
-            StopReason.UNREACHABLE: f"It did not answer for {duration(settings.LAB_IDLE_LIMIT)}, so it was stopped.",
-            StopReason.DEACTIVATED: "The account was deactivated.",
-            StopReason.ACCESS: "It held on to a library that you may no longer use, so it was stopped.",
-            StopReason.DIED: f"It ended by itself: {self.error}" if self.error else "It ended by itself.",
-            StopReason.START_FAILED: f"It did not start: {self.error}" if self.error else "It did not start.",
+            StopReason.ASKED: "You stopped it.", StopReason.OPERATOR: "An operator stopped it.", StopReason.IDLE: f"It
+            was idle for {duration(settings.LAB_IDLE_LIMIT)}, so it was stopped.", StopReason.AGE: f"It had been
+            computing for {duration(settings.LAB_MAX_AGE)}, the longest a Lab may run alone.", StopReason.UNREACHABLE:
+            f"It did not answer for {duration(settings.LAB_IDLE_LIMIT)}, so it was stopped.", StopReason.DEACTIVATED:
+            "The account was deactivated.", StopReason.ACCESS: "It held on to a library that you may no longer use, so
+            it was stopped.", StopReason.DIED: f"It ended by itself: {self.error}" if self.error else "It ended by
+            itself.", StopReason.START_FAILED: f"It did not start: {self.error}" if self.error else "It did not
+            start.",
         }
         return sentences[StopReason(self.stop_reason)] if self.stop_reason else ""
 
@@ -276,7 +275,10 @@ class Pass(models.Model):
 
 
 class Turn(models.Model):
-    """Whose turn it is to do what only one may do at a time. A turn ends by itself, so a killed worker blocks nobody."""
+    """Whose turn it is to do what only one may do at a time.
+
+    A turn ends by itself, so a killed worker blocks nobody.
+    """
 
     name = models.CharField(max_length=50, primary_key=True)
     until = models.DateTimeField()

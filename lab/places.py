@@ -1,4 +1,4 @@
-"""Places in a Lab: a path in the Drive (`Shared with groups/Retina/first look.ipynb`), and an address on the Lab's origin.
+"""Places in a Lab: a path in the Drive (`Shared with groups/Retina/first.ipynb`), and an address on a Lab's origin.
 
 Both come from links that anybody may have written, so both are checked here and nowhere else.
 """
@@ -47,7 +47,10 @@ def address_of(path: str) -> str:
 
 
 def local_address(text: str) -> str:
-    """An address on the Lab's origin, from its first slash on; anything else, and the portal's own corner, becomes HOME."""
+    """An address on the Lab's origin, from its first slash on.
+
+    Anything else, and the portal's own corner, becomes HOME.
+    """
     suspicious = len(text) > MAX_LENGTH or _CONTROL.search(text) or "\\" in text or not text.isascii()
     if suspicious or not text.startswith("/") or text.startswith("//"):
         return HOME
@@ -87,7 +90,7 @@ class Missing:
 
 
 def missing(user: User, path: str) -> Missing | None:
-    """None when the person has the library that the path leads into (or the path leads only to a folder of libraries)."""
+    """None when the person has the library that the path leads into, or it leads only to a folder of libraries."""
     folder, _, below = path.partition("/")
     if folder and folder not in list(Folder):
         names = ", ".join(f"“{name}”" for name in Folder)

@@ -1,7 +1,8 @@
 """Making rows true: they are compared with what the launcher sees, and both are repaired.
 
-Whatever was killed in between (a worker, the supervisor, the broker, the machine), the next pass puts right. A pass decides only
-from what it reads itself, queues the same idempotent tasks as everybody else, and one failing part does not end it.
+Whatever was killed in between (a worker, the supervisor, the broker, the machine), the next pass puts right. A pass
+decides only from what it reads itself, queues the same idempotent tasks as everybody else, and one failing part does
+not end it.
 """
 
 import logging
@@ -95,8 +96,8 @@ def _is_old(server: Server) -> bool:
 def wake_lost() -> None:
     """Requested rows that no worker will take up, and stopping rows that nobody works on: the broker lost the message.
 
-    The queue is long when many start at once, so age alone proves nothing: only when fewer messages wait than rows do is
-    one missing.
+    The queue is long when many start at once, so age alone proves nothing: only when fewer messages wait than rows do
+    is one missing.
     """
     now = timezone.now()
     requested = list(

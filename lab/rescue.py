@@ -1,8 +1,9 @@
 """Before a server's home is deleted: copy what a person wrote there into their Drive.
 
-`Rescued from the Lab/<when it was stopped>/` in My Library gets the notebooks and text files that lay outside `~/drive`. The home was
-filled by notebook code, so nothing in it is trusted: every step opens one name below an open directory without
-following links, on the home's own file system, and only regular files are read. Its processes are gone by then.
+`Rescued from the Lab/<when it was stopped>/` in My Library gets the notebooks and text files that lay outside
+`~/drive`. The home was filled by notebook code, so nothing in it is trusted: every step opens one name below an open
+directory without following links, on the home's own file system, and only regular files are read. Its processes are
+gone by then.
 
 May be killed and run again: the folder's name comes from the row, files that are there already are left as they are.
 """

@@ -23,8 +23,8 @@ class NotNow(Exception):
 def request_server(actor: User | None, user: User, place: str = "") -> Server:
     """The person's server: the live one, or a new one that is about to be started. `place`: a path in the Drive.
 
-    However many ask at once, the database lets one row in and all get it. One that is stopping is returned as it is, and a
-    new one follows it. Raises NotNow, or Forbidden for a deactivated account.
+    However many ask at once, the database lets one row in and all get it. One that is stopping is returned as it is,
+    and a new one follows it. Raises NotNow, or Forbidden for a deactivated account.
     """
     if not user.is_active:
         raise Forbidden("This account is deactivated: it cannot use the Lab.")

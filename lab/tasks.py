@@ -1,7 +1,8 @@
-"""The Lab's Celery tasks: an id, a function, limits. What they do, step by step, is in lifecycle, reaping and reconcile.
+"""The Lab's Celery tasks: an id, a function, limits. What they do, step by step: lifecycle, reaping, reconcile.
 
-Messages are acknowledged late and may arrive twice; every task re-reads its row and may be killed at any line. Launches and stops
-share one queue, in order; what must not wait behind them (a withdrawn library) goes through the default queue.
+Messages are acknowledged late and may arrive twice; every task re-reads its row and may be killed at any line.
+Launches and stops share one queue, in order; what must not wait behind them (a withdrawn library) goes through the
+default queue.
 """
 
 from typing import Any

@@ -78,7 +78,10 @@ def _go(request: HttpRequest, address: str, path: str) -> HttpResponse:
 @require_GET
 @never_cache
 def status(request: HttpRequest) -> HttpResponse:
-    """The part of the page that is asked for again and again while something is on its way; 204 when it is as it was."""
+    """The part of the page that is asked for again and again while something is on its way.
+
+    204 when it is as it was.
+    """
     if not request.user.is_authenticated:
         return HttpResponse(headers={"HX-Refresh": "true"})
     place = _place(request)

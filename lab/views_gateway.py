@@ -27,7 +27,10 @@ CACHE_SECONDS = 2
 
 @csrf_exempt
 def auth(request: HttpRequest) -> HttpResponse:
-    """The proxy's question about every request: 204 with server and token, 401 (nobody, or no server), 403 (not from here)."""
+    """The proxy's question about every request.
+
+    204 with server and token, 401 (nobody, or no server), 403 (not from here).
+    """
     username = gateway.label_of(request)
     method = request.headers.get("X-Original-Method", "GET")
     if not gateway.may_send(request.headers, method, username):
@@ -107,7 +110,10 @@ def _to_portal_for_ticket(request: HttpRequest, username: str, place: str) -> Ht
 @never_cache
 @login_required
 def issue_ticket(request: HttpRequest) -> HttpResponse:
-    """Step 2, on the portal: a ticket to one's own Lab; whoever asks for somebody else's is offered the same place in theirs."""
+    """Step 2, on the portal: a ticket to one's own Lab.
+
+    Whoever asks for somebody else's is offered the same place in theirs.
+    """
     username = request.GET.get("user", "").lower()
     place = places.local_address(request.GET.get("next", ""))
     state = request.GET.get("state", "")
