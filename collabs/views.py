@@ -23,10 +23,10 @@ TEAM_SHOWN = 20
 def directory(request: HttpRequest) -> HttpResponse:
     """All Collabs that one may see, searchable; one's own on request."""
     words, mine = request.GET.get("q", "").strip()[:100], "mine" in request.GET and request.user.is_authenticated
-    collabs = Collab.objects.visible_to(request.user).with_role_of(request.user).with_team_size().matching(words).order_by("title_key")
+    collabs = Collab.objects.visible_to(request.user).with_role_of(request.user).with_team_size().matching(words)
     if mine:
         collabs = collabs.exclude(my_role=None)
-    page = Paginator(collabs, PAGE_SIZE).get_page(request.GET.get("page"))
+    page = Paginator(collabs.order_by("title_key"), PAGE_SIZE).get_page(request.GET.get("page"))
     return render(request, "collabs/directory.html", {"page": page, "words": words, "mine": mine})
 
 
