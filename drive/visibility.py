@@ -113,7 +113,7 @@ def _annotated(rows: QuerySet, folder: Folder, kind: str, **columns: object) -> 
 
 
 def _owned(user: Person) -> QuerySet:
-    rows = Library.objects.filter(owner_user=user, deleted_at=None)
+    rows = Library.objects.filter(owner_user=user, deleted_at=None).order_by()
     return _annotated(
         rows, Folder.MINE, "owner", library_id=F("id"), shown_name=F("name"), given=_text("rw"), detail=_text("")
     )
