@@ -16,7 +16,7 @@ from django.db import transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.test import Client
 from kombu.exceptions import OperationalError
-from pytest_django.fixtures import SettingsWrapper
+from pytest_django import Settings
 
 from collabs import services as collab_services
 from collabs.models import Collab, Role
@@ -25,7 +25,7 @@ from portal.models import User
 
 
 @pytest.fixture(autouse=True)
-def own_files(settings: SettingsWrapper, tmp_path: Path) -> Path:
+def own_files(settings: Settings, tmp_path: Path) -> Path:
     """A Drive, a Lab and a place for sockets that belong to this test alone. Returns the Drive's root."""
     settings.DRIVE_ROOT = tmp_path / "drive"
     settings.LAB_ROOT = tmp_path / "lab"
