@@ -45,9 +45,9 @@ def find(server_id: UUID) -> Server | None:
 def launch(server_id: UUID) -> None:
     """Take a requested server to running, or go on with a launch that was cut off.
 
-    1. requested -> starting. Lost: somebody else has it, or it was stopped. (Killed before: the row is still requested and
-       the reconciler queues it again. Killed after: the row is starting; the reconciler queues the launch again,
-       which enters here.)
+    1. requested -> starting. Lost: somebody else has it, or it was stopped. (Killed before: the row is still requested
+       and the reconciler queues it again. Killed after: the row is starting, and the launch that the reconciler queues
+       goes on here.)
     2. `launcher.start`: does nothing when the sandbox is there already.
     3. The row must still be starting, otherwise a stop came between 1 and 2 and found nothing to stop: undo 2.
     4. `launcher.wait`: ends at once when the process dies, also when a stop kills it.

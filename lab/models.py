@@ -230,14 +230,15 @@ class Server(models.Model):
     def stop_sentence(self) -> str:
         """Why it ended, said to its person; empty while nothing ended it."""
         sentences = {
-            StopReason.ASKED: "You stopped it.", StopReason.OPERATOR: "An operator stopped it.", StopReason.IDLE: f"It
-            was idle for {duration(settings.LAB_IDLE_LIMIT)}, so it was stopped.", StopReason.AGE: f"It had been
-            computing for {duration(settings.LAB_MAX_AGE)}, the longest a Lab may run alone.", StopReason.UNREACHABLE:
-            f"It did not answer for {duration(settings.LAB_IDLE_LIMIT)}, so it was stopped.", StopReason.DEACTIVATED:
-            "The account was deactivated.", StopReason.ACCESS: "It held on to a library that you may no longer use, so
-            it was stopped.", StopReason.DIED: f"It ended by itself: {self.error}" if self.error else "It ended by
-            itself.", StopReason.START_FAILED: f"It did not start: {self.error}" if self.error else "It did not
-            start.",
+            StopReason.ASKED: "You stopped it.",
+            StopReason.OPERATOR: "An operator stopped it.",
+            StopReason.IDLE: f"It was idle for {duration(settings.LAB_IDLE_LIMIT)}, so it was stopped.",
+            StopReason.AGE: f"It computed for {duration(settings.LAB_MAX_AGE)}, the longest a Lab may run alone.",
+            StopReason.UNREACHABLE: f"It did not answer for {duration(settings.LAB_IDLE_LIMIT)}, so it was stopped.",
+            StopReason.DEACTIVATED: "The account was deactivated.",
+            StopReason.ACCESS: "It held on to a library that you may no longer use, so it was stopped.",
+            StopReason.DIED: f"It ended by itself: {self.error}" if self.error else "It ended by itself.",
+            StopReason.START_FAILED: f"It did not start: {self.error}" if self.error else "It did not start.",
         }
         return sentences[StopReason(self.stop_reason)] if self.stop_reason else ""
 
