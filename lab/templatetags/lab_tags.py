@@ -18,8 +18,9 @@ def open_in_lab(path: str = "", label: str = "Open in Lab") -> dict[str, Any]:
 
 
 @register.simple_tag
-def lab_address(path: str = "") -> str:
-    """The lasting link to a path of the Drive in whoever's Lab follows it."""
+def lab_address(*parts: str) -> str:
+    """The lasting link to a path of the Drive, given in parts, in whoever's Lab follows it."""
+    path = "/".join(part for part in parts if part)
     return f"{reverse('lab:open')}?{urlencode({'path': path})}" if path else reverse("lab:open")
 
 
