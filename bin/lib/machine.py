@@ -1,0 +1,135 @@
+"""What the machine must have: Python, Debian packages, an account without privileges, user namespaces."""
+
+import os
+import pwd
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ACCOUNT = "collaboratory"
+PACKAGES = {
+    "nginx": "nginx",
+    "redis-server": "redis-server",
+    "bwrap": "bubblewrap",
+    "slirp4netns": "slirp4netns",
+    "ip": "iproute2",
+    "nsenter": "util-linux",
+}
+"""Program: the Debian package that has it."""
+TEST_PACKAGES = {"chromium": "chromium", "git": "git"}
+POSTGRES = "postgresql"
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+class Missing(SystemExit):
+    """Something that only a person can provide; the text says what."""
+
+
+def say(text: str) -> None:
+    """One step, shown as it begins."""
+    print(f"→ {text}", flush=True)
+
+
+def is_root() -> bool:
+    return os.geteuid() == 0
+
+
+def run_quietly(command: list[str], **options: object) -> None:
+    """Run a step; its output is shown only when it fails."""
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **options)  # type: ignore[call-overload]
+    if done.returncode:
+        raise Missing(f"{done.stdout}\nThis failed: {' '.join(command)}")
+
+
+def ensure_packages(programs: dict[str, str], *, postgres: bool = False) -> None:
+    """Install what is missing, as root or with a sudo that asks no password; otherwise name the command."""
+    packages = {package for program, package in programs.items() if not shutil.which(program, path=PATH)}
+    if not _can_make_environments("/usr/bin/python3"):
+        packages.add("python3-venv")
+    if postgres and not list(Path("/usr/lib/postgresql").glob("*/bin/initdb")):
+        packages.add(POSTGRES)
+    if not packages:
+        return
+    names = sorted(packages)
+    prefix = [] if is_root() else ["sudo", "-n"]
+    passwordless = is_root() or subprocess.run(["sudo", "-n", "true"], capture_output=True).returncode == 0
+    if not passwordless:
+        raise Missing(f"Please install these packages, then start again:\n  sudo apt-get install {' '.join(names)}")
+    say(f"Installing Debian packages: {' '.join(names)}")
+    quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "PATH": PATH}
+    # The packages start services of their own (nginx, Redis, PostgreSQL); ours run apart from them. RUNLEVEL=1 keeps
+    # them from starting now (invoke-rc.d(8)).
+    quiet["RUNLEVEL"] = "1"
+    run_quietly([*prefix, "apt-get", "update", "-qq"], env=quiet)
+    run_quietly([*prefix, "apt-get", "install", "-y", "-qq", "--no-install-recommends", *names], env=quiet)
+
+
+def _can_make_environments(python: str, user: str | None = None) -> bool:
+    """Whether this interpreter runs (for `user`), is new enough, and can make virtual environments."""
+    check = "import sys, venv, ensurepip, ssl, sqlite3; sys.exit(not (3, 11) <= sys.version_info < (3, 14))"
+    try:
+        return subprocess.run([python, "-c", check], capture_output=True, user=user, cwd="/").returncode == 0
+    except OSError:
+        return False
+
+
+def find_python(user: str | None = None) -> str:
+    """The interpreter to build everything with; an interpreter below /root is no use to our account."""
+    candidates = [sys.executable, *(shutil.which(f"python3.{minor}", path=PATH) or "" for minor in (13, 12, 11))]
+    for python in [*candidates, "/usr/bin/python3"]:
+        if python and _can_make_environments(os.path.realpath(python), user):
+            return os.path.realpath(python)
+    raise Missing("No Python 3.11 to 3.13 with venv was found. On Debian: apt-get install python3 python3-venv")
+
+
+def ensure_account() -> pwd.struct_passwd:
+    """The account as which everything runs when root starts it: nothing of a Lab may have the host's uid 0."""
+    try:
+        return pwd.getpwnam(ACCOUNT)
+    except KeyError:
+        say(f"Creating the account “{ACCOUNT}”")
+        home = f"/var/lib/{ACCOUNT}"
+        run_quietly(["useradd", "--system", "--create-home", "--home-dir", home, "--shell", "/bin/bash", ACCOUNT])
+        return pwd.getpwnam(ACCOUNT)
+
+
+def become(account: pwd.struct_passwd) -> None:
+    """Give up root for good."""
+    os.initgroups(account.pw_name, account.pw_gid)
+    os.setgid(account.pw_gid)
+    os.setuid(account.pw_uid)
+    kept = {name: value for name, value in os.environ.items() if name not in ("XDG_RUNTIME_DIR", "MAIL", "PYTHONPATH")}
+    os.environ.clear()
+    os.environ.update(kept, HOME=account.pw_dir, USER=account.pw_name, LOGNAME=account.pw_name)
+
+
+def check_isolation() -> None:
+    """Try what the Lab is made of; say exactly what this machine lacks. Not for root."""
+    for what, command, advice in _TRIALS:
+        done = subprocess.run(["/bin/sh", "-c", command], capture_output=True, text=True, cwd="/")
+        if done.returncode:
+            raise Missing(f"This machine cannot run the Lab: {what}.\n  {done.stderr.strip()}\n{advice}\n{_WAY_OUT}")
+
+
+_WAY_OUT = "A developer alone on this machine can set LAB_LAUNCHER=unisolated (docs/explanation/threat-model.md)."
+_TRIALS = [
+    (
+        "no unprivileged user namespaces",
+        "unshare --user --map-root-user --mount true",
+        "Look at /proc/sys/user/max_user_namespaces (must not be 0), /proc/sys/kernel/unprivileged_userns_clone (1) and"
+        " /proc/sys/kernel/apparmor_restrict_unprivileged_userns (0); in a container, at its seccomp and AppArmor profile.",
+    ),
+    (
+        "no overlay file system in a user namespace",
+        "d=$(mktemp -d) && cd $d && mkdir l u w m && unshare --user --map-root-user --mount"
+        " mount -t overlay overlay -o lowerdir=l,upperdir=u,workdir=w,userxattr m; s=$?; rm -rf $d; exit $s",
+        "Linux 5.11 or newer is needed, and a file system below the temporary directory that can hold an upper layer.",
+    ),
+    (
+        "bubblewrap cannot build a sandbox",
+        "bwrap --unshare-user --disable-userns --unshare-pid --unshare-net --ro-bind / / --proc /proc --dev /dev true",
+        "In a container, /proc must not be masked (for Docker: --security-opt systempaths=unconfined).",
+    ),
+    ("no /dev/net/tun", "test -w /dev/net/tun", "slirp4netns needs it; or set LAB_NETWORK=none."),
+]

@@ -1,0 +1,64 @@
+"""`manage.py first_start`: what a new site begins with. Does only what was not done before, so `bin/up` calls it each time."""
+
+import os
+import secrets
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand
+
+from collabs.models import Collab
+from collabs.services import create_collab
+from drive.models import Library
+from drive.storage import open_library
+from lab.models import Environment
+from portal.models import User
+
+DEMO = Path(__file__).parents[2] / "demo"
+DEMO_TITLE = "Welcome to the Collaboratory"
+
+
+class Command(BaseCommand):
+    """Administrator account, base environment, demo Collab."""
+
+    help = "Create the first administrator, the base environment and the demo Collab, where they are missing."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        register_base_environment()
+        if not User.objects.exists():
+            operator = create_operator()
+            create_demo(operator)
+            self.stdout.write("Created the account “admin” and a demo Collab.")
+
+
+def register_base_environment() -> None:
+    """The environment that `bin/up` built; its row follows it when the site's directory moves."""
+    prefix = str(settings.LAB_ROOT / "environments/base")
+    values = {"name": "Scientific Python", "description": "JupyterLab, NumPy, SciPy, pandas, Matplotlib, scikit-learn."}
+    environment, created = Environment.objects.get_or_create(
+        slug="base", defaults={**values, "prefix": prefix, "is_default": not Environment.objects.exists()}
+    )
+    if not created and environment.prefix != prefix:
+        environment.prefix = prefix
+        environment.save(update_fields=["prefix"])
+
+
+def create_operator() -> User:
+    """`admin`, with a random password that is kept for its first use in `first-password`."""
+    password = secrets.token_urlsafe(9)
+    fd = os.open(settings.VAR_DIR / "first-password", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(fd, "w") as file:
+        file.write(f"{password}\n")
+    return User.objects.create_superuser("admin", "admin@localhost", password)
+
+
+def create_demo(operator: User) -> None:
+    """A public Collab with a README, data, and a notebook that can be run."""
+    collab: Collab = create_collab(
+        operator, title=DEMO_TITLE, description="A first look: a notebook, its data, and how things work.", is_public=True
+    )
+    with open_library(Library.objects.get(owner_collab=collab)) as files:
+        for path in sorted(DEMO.iterdir()):
+            with path.open("rb") as source:
+                files.write(path.name, source)
