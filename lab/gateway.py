@@ -70,7 +70,7 @@ def cookie(request: HttpRequest, name: str) -> str:
 
 def is_navigation(headers: Mapping[str, str], method: str) -> bool:
     """A person going to a page in a tab of its own: not a script, an image, a frame or a socket."""
-    if method not in SAFE_METHODS or "text/html" not in headers.get("Accept", "") or headers.get("Upgrade"):
+    if method not in SAFE_METHODS or "text/html" not in headers.get("Accept", "") or headers.get("X-Original-Upgrade"):
         return False
     return (
         headers.get("Sec-Fetch-Mode", "navigate") == "navigate"
@@ -93,7 +93,7 @@ def may_send(headers: Mapping[str, str], method: str, username: str) -> bool:
         return True
     if site:
         return _is_followed_link(headers, method)
-    return bool(origin) or (method in SAFE_METHODS and headers.get("Upgrade", "").lower() != "websocket")
+    return bool(origin) or (method in SAFE_METHODS and not headers.get("X-Original-Upgrade"))
 
 
 def _is_followed_link(headers: Mapping[str, str], method: str) -> bool:

@@ -37,7 +37,8 @@ SNIFF_BYTES = 8192
 
 TEXT = frozenset(
     ".ipynb .md .rst .txt .tex .bib .py .r .rmd .qmd .jl .m .sh .sql .c .h .cpp .hpp .rs .go .java .js .ts .f90 "
-    ".csv .tsv .json .jsonl .geojson .yaml .yml .toml .ini .cfg .conf .xml .html .css .svg .log .env .nml .hoc .mod .swc".split()
+    ".csv .tsv .json .jsonl .geojson .yaml .yml .toml .ini .cfg .conf .xml .html .css "
+    ".svg .log .env .nml .hoc .mod .swc".split()
 )
 """Rescued up to FILE_BYTES; other files only when they are small and look like text."""
 SMALL_BYTES = 2**18

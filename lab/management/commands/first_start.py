@@ -56,7 +56,10 @@ def create_operator() -> User:
 def create_demo(operator: User) -> None:
     """A public Collab with a README, data, and a notebook that can be run."""
     collab: Collab = create_collab(
-        operator, title=DEMO_TITLE, description="A first look: a notebook, its data, and how things work.", is_public=True
+        operator,
+        title=DEMO_TITLE,
+        description="A first look: a notebook, its data, and how things work.",
+        is_public=True,
     )
     with open_library(Library.objects.get(owner_collab=collab)) as files:
         for path in sorted(DEMO.iterdir()):
