@@ -1,0 +1,102 @@
+"""Servers and environments, for operators."""
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.contrib.admin.views.main import ChangeList
+from django.db import models
+from django.http import HttpRequest
+from django.utils import timezone
+
+from portal import audit
+from portal.access import Forbidden
+from portal.admin import AuditedAdmin
+
+from . import services
+from .launchers import LauncherUnavailable, ServerStatus, get_launcher
+from .models import Environment, Server, StopReason
+from .wording import duration, size
+
+
+class _ServerList(ChangeList):
+    """Asks the launcher once per page and gives each row its part of the answer."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        try:
+            seen = get_launcher().inspect()
+        except LauncherUnavailable as error:
+            messages.warning(request, f"Memory is not known: {error}")
+            seen = {}
+        for server in self.result_list:
+            server.status = seen.get(server.pk)
+
+
+@admin.register(Server)
+class ServerAdmin(AuditedAdmin):
+    """Servers: what they are doing, since when, for whom; stopped and started through the services, never edited."""
+
+    list_display = ["owner", "state", "age", "last_interaction", "memory", "why", "environment", "requested_at"]
+    list_filter = ["state", "stop_reason", "environment"]
+    list_select_related = ["owner", "environment"]
+    search_fields = ["owner__username", "owner__email", "id"]
+    date_hierarchy = "requested_at"
+    actions = ["stop", "launch"]
+
+    def get_changelist(self, request: HttpRequest, **_: Any) -> type[ChangeList]:
+        return _ServerList
+
+    @admin.display(ordering="requested_at")
+    def age(self, server: Server) -> str:
+        """How long it has existed, or did."""
+        return duration(((server.ended_at or timezone.now()) - server.requested_at).total_seconds())
+
+    @admin.display
+    def memory(self, server: Server) -> str:
+        """What its processes hold now, as the launcher counts it."""
+        status: ServerStatus | None = getattr(server, "status", None)
+        return size(status.memory_bytes) if status and status.memory_bytes else "–"
+
+    @admin.display(description="why it ended", ordering="stop_reason")
+    def why(self, server: Server) -> str:
+        """In a word."""
+        return server.get_stop_reason_display()
+
+    @admin.action(description="Stop", permissions=["change"])
+    def stop(self, request: HttpRequest, queryset: models.QuerySet[Server]) -> None:
+        """Bulk action."""
+        stopped = sum(services.stop_server(request.user, server, StopReason.OPERATOR) for server in queryset)  # type: ignore[arg-type]
+        self.message_user(request, f"{stopped} of {len(queryset)} are being stopped; the others were not running.")
+
+    @admin.action(description="Launch for the same person", permissions=["change"])
+    def launch(self, request: HttpRequest, queryset: models.QuerySet[Server]) -> None:
+        """Bulk action."""
+        for owner in {server.owner for server in queryset.select_related("owner")}:
+            try:
+                server = services.request_server(request.user, owner)  # type: ignore[arg-type]
+                self.message_user(request, f"{owner.username}: {server.get_state_display()}")
+            except (services.NotNow, Forbidden) as error:
+                self.message_user(request, f"{owner.username}: {error}", messages.ERROR)
+
+    def get_exclude(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        return ["token"]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        fields = [field.name for field in Server._meta.fields if field.name != "token"]
+        return [*fields, *super().get_readonly_fields(request, obj)]
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+
+@admin.register(Environment)
+class EnvironmentAdmin(AuditedAdmin):
+    """Environments: where they are on disk, and which one people get."""
+
+    list_display = ["name", "slug", "prefix", "is_default"]
+
+    def save_model(self, request: HttpRequest, obj: Environment, form: Any, change: bool) -> None:
+        """With its audit entry."""
+        super().save_model(request, obj, form, change)
+        verb = "lab.environment.changed" if change else "lab.environment.created"
+        audit.record(request.user, verb, obj, fields=form.changed_data)  # type: ignore[arg-type]
