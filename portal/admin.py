@@ -92,7 +92,7 @@ class AuditEntryAdmin(admin.ModelAdmin):
     """Who did what to what. Read-only for everybody."""
 
     list_display = ["at", "actor_name", "verb", "target_name", "details"]
-    list_filter = ["verb", "target_type"]
+    list_filter = ["verb", ("target_type", admin.RelatedOnlyFieldListFilter)]
     search_fields = ["actor_name", "target_name", "target_id"]
     date_hierarchy = "at"
     list_select_related = ["target_type"]

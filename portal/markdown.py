@@ -37,6 +37,7 @@ ATTRIBUTES = {
     "a": {"href"},
     "code": {"class"},
     "details": {"open"},
+    "input": {"checked"},
     "img": {"src", "alt", "width", "height"},
     "li": {"class"},
     "ol": {"start"},
