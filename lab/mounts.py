@@ -3,7 +3,7 @@
 import hashlib
 import json
 
-from drive import visibility
+from drive.visibility import MOUNTED, entries
 from portal.models import User
 
 from .launchers import Mount
@@ -12,7 +12,8 @@ from .launchers import Mount
 def mounts_of(user: User) -> list[Mount]:
     """The libraries of the three private folders; the public folder is one mount that every server has anyway."""
     return [
-        Mount(folder=str(m.folder), name=m.name, library_id=m.library_id, mode=m.mode) for m in visibility.mounts(user)
+        Mount(str(entry.folder), entry.name, entry.library_id, "rw" if entry.may_write else "ro")
+        for entry in entries(user, folders=MOUNTED)
     ]
 
 

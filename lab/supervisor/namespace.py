@@ -39,7 +39,8 @@ def _make() -> None:
 
 def _keep(pid_file: Path) -> None:
     """Leave a process behind that holds the namespace open."""
-    pause = subprocess.Popen(PAUSE, stdin=subprocess.DEVNULL, start_new_session=True, close_fds=True)
+    null = subprocess.DEVNULL  # whoever reads our output must not wait for the pause process to end
+    pause = subprocess.Popen(PAUSE, stdin=null, stdout=null, stderr=null, start_new_session=True)
     pid_file.write_text(str(pause.pid))
 
 

@@ -9,18 +9,19 @@ import asyncio
 import json
 import os
 import subprocess
+from typing import BinaryIO
 
 LINK_LOCAL = ["169.254.0.0/16"]
 
 
 class NetworkFailed(Exception):
-    """slirp4netns did not come up; the text is its last words."""
+    """The network could not be set up; the text says why."""
 
 
-async def connect(init: int, lifeline: int) -> None:
+async def connect(init: int, lifeline: int, log: BinaryIO) -> None:
     """Give the sandbox whose process 1 is `init` a way out.
 
-    slirp4netns ends by itself when the last holder of the pipe whose read end is `lifeline` has ended.
+    What slirp4netns has to say goes to `log`. It ends by itself when the last holder of the pipe whose read end is `lifeline` has ended.
     """
     ready, ready_for_slirp = os.pipe()
     command = ["slirp4netns", "--configure", "--mtu=65520", "--disable-host-loopback", "--enable-seccomp"]
@@ -29,15 +30,15 @@ async def connect(init: int, lifeline: int) -> None:
         *command,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
+        stderr=log,
         pass_fds=(ready_for_slirp, lifeline),
         start_new_session=True,
     )
     os.close(ready_for_slirp)
     try:
         if not await asyncio.to_thread(os.read, ready, 1):
-            assert process.stderr
-            raise NetworkFailed((await process.stderr.read()).decode(errors="replace")[-500:])
+            await process.wait()
+            raise NetworkFailed("slirp4netns ended; the log says why.")
     finally:
         os.close(ready)
     await _forbid(init, [*LINK_LOCAL, *await _own_addresses()])

@@ -120,7 +120,7 @@ class Sandbox:
             await self._spawn(launch, listener)
         finally:
             listener.close()
-        self._watch(launch.token)
+        self._first_answer = asyncio.create_task(self._ask(launch.token))
 
     def _make_directories(self) -> None:
         for name in ("home", "upper", "work", "env"):
@@ -183,26 +183,26 @@ class Sandbox:
                 files=files,
                 status_fd=status_for_bwrap,
             )
-            with (self.directory / "log").open("ab") as log:
-                await asyncio.create_subprocess_exec(
-                    *command,
-                    stdin=asyncio.subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=log,
-                    pass_fds=[status_for_bwrap, *inherited.values(), *files.by_path.values()],
-                    start_new_session=True,  # a signal to the supervisor's group is not for the sandboxes
-                    cwd="/",
-                )
+            log = stack.enter_context((self.directory / "log").open("ab"))
+            await asyncio.create_subprocess_exec(
+                *command,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                pass_fds=[status_for_bwrap, *inherited.values(), *files.by_path.values()],
+                start_new_session=True,  # a signal to the supervisor's group is not for the sandboxes
+                cwd="/",
+            )
             for fd in (status_for_bwrap, go_for_jupyter, lifeline_for_jupyter):
                 _close(fd)
             self.init = await asyncio.to_thread(_child_pid, status)
             if self.init is None:
-                raise StartFailed(self.log_tail() or "bubblewrap did not start.")
+                raise StartFailed("bubblewrap could not build the sandbox.")
+            self._watch()
             if launch.network == "slirp4netns":
                 try:
-                    await network.connect(self.init, lifeline)
+                    await network.connect(self.init, lifeline, log)
                 except network.NetworkFailed as error:
-                    self._kill()
                     raise StartFailed(f"The server's network could not be set up: {error}") from error
             os.write(go, b"1")
 
@@ -220,16 +220,17 @@ class Sandbox:
         self.init = init
         self.username = _username_of(init, self.directory)
         self.answered.set()  # or it is dead: then whoever asks finds out at once
-        self._watch(None)
+        self._watch()
 
-    def _watch(self, token: str | None) -> None:
-        """Notice the end of the sandbox's process 1, and the first answer."""
+    def _watch(self) -> None:
+        """Notice the end of the sandbox's process 1."""
         assert self.init
         self.started_at = self.started_at or _started_at(self.init)
         loop = asyncio.get_running_loop()
         try:
             pidfd = os.pidfd_open(self.init)
         except ProcessLookupError:
+            self.init = None
             self.ended.set()
             return
 
@@ -240,8 +241,6 @@ class Sandbox:
             self.ended.set()
 
         loop.add_reader(pidfd, gone)
-        if token is not None:
-            self._first_answer = loop.create_task(self._ask(token))
 
     async def _ask(self, token: str) -> None:
         """The socket listens before Jupyter does, so one request, sent now, is answered the moment it can be."""
