@@ -1,0 +1,86 @@
+"""A launcher whose sandboxes are entries of a dict: for tests of what is around them. The real ones: test_sandbox_*.py."""
+
+from collections.abc import Callable
+from pathlib import Path
+from uuid import UUID
+
+from lab.launchers import LauncherUnavailable, LaunchFailed, LaunchSpec, Mount, ServerStatus
+from lab.launchers.base import GRACE_SECONDS, State
+
+
+class Killed(BaseException):
+    """A worker that is killed here: nothing after this line of its task happens."""
+
+
+class InProcessLauncher:
+    """Keeps the contract of `lab.launchers.base.Launcher`; `before` and `after` run a function around a call."""
+
+    isolated = True
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.sandboxes: dict[UUID, State] = {}
+        self.specs: dict[UUID, LaunchSpec] = {}
+        self.mounted: dict[UUID, list[Mount]] = {}
+        self.calls: list[str] = []
+        self.away = False
+        self.fails: LaunchFailed | None = None
+        self.notes: list[str] = []
+        self.before: dict[str, Callable[[], object]] = {}
+        self.after: dict[str, Callable[[], object]] = {}
+
+    def _called(self, name: str) -> None:
+        self.calls.append(name)
+        if self.away:
+            raise LauncherUnavailable("away")
+        self.before.pop(name, lambda: None)()
+
+    def _done(self, name: str) -> None:
+        self.after.pop(name, lambda: None)()
+
+    def start(self, spec: LaunchSpec) -> None:
+        self._called("start")
+        if self.sandboxes.get(spec.server_id, "stopped") == "stopped":
+            self.specs[spec.server_id] = spec
+            self.sandboxes[spec.server_id] = "starting"
+            self.mounted[spec.server_id] = spec.mounts
+            self.home(spec.server_id).mkdir(parents=True, exist_ok=True)
+        self._done("start")
+
+    def wait(self, server_id: UUID, timeout: float) -> None:
+        self._called("wait")
+        if self.fails:
+            self.sandboxes[server_id] = "stopped"
+            raise self.fails
+        if self.sandboxes.get(server_id, "stopped") == "stopped":
+            raise LaunchFailed("Jupyter ended while it was starting.", "the log's last line")
+        self.sandboxes[server_id] = "running"
+        self._done("wait")
+
+    def stop(self, server_id: UUID, *, grace: float = GRACE_SECONDS) -> None:
+        self._called("stop")
+        if server_id in self.sandboxes:
+            self.sandboxes[server_id] = "stopped"
+        self._done("stop")
+
+    def destroy(self, server_id: UUID) -> None:
+        self._called("destroy")
+        self.sandboxes.pop(server_id, None)
+        home = self.home(server_id)
+        if home.exists():
+            home.rename(home.with_name("deleted"))
+        self._done("destroy")
+
+    def remount(self, server_id: UUID, mounts: list[Mount]) -> list[str]:
+        self._called("remount")
+        if self.sandboxes.get(server_id, "stopped") != "stopped":
+            self.mounted[server_id] = mounts
+        self._done("remount")
+        return self.notes
+
+    def inspect(self) -> dict[UUID, ServerStatus]:
+        self._called("inspect")
+        return {key: ServerStatus(key, state, memory_bytes=10**8) for key, state in self.sandboxes.items()}
+
+    def home(self, server_id: UUID) -> Path:
+        return self.root / server_id.hex / "home"
