@@ -73,13 +73,13 @@ def commits(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def _only_the_test_is_open(connection: BaseDatabaseWrapper) -> bool:
     blocks = connection.atomic_blocks
-    return bool(blocks) and all(block._from_testcase for block in blocks)
+    return bool(blocks) and all(getattr(block, "_from_testcase", False) for block in blocks)
 
 
 def _run_callbacks(connection: BaseDatabaseWrapper) -> None:
     callbacks, connection.run_on_commit = connection.run_on_commit, []
-    for _savepoints, call, _robust in callbacks:
-        call()
+    for callback in callbacks:
+        callback[1]()
 
 
 class Queue(list[tuple[Any, ...]]):

@@ -36,10 +36,14 @@ class PortalAdminSite(admin.AdminSite):
             raise Forbidden("These pages are for the operators of this site (staff accounts).")
         raise SignInFirst
 
-    def logout(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+    def logout(  # type: ignore[override]
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
         """Sign out where everybody does (it asks first)."""
         return redirect("account_logout")
 
-    def password_change(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+    def password_change(  # type: ignore[override]
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
         """Change the password where everybody does."""
         return redirect("account_change_password")

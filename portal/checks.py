@@ -12,7 +12,7 @@ LONGEST_SOCKET = 107
 """Bytes that the address of a unix socket holds (unix(7))."""
 
 
-def _explained(kind: type[CheckMessage], message: str, name: str) -> CheckMessage:
+def _explained(kind: type[Error | Warning], message: str, name: str) -> CheckMessage:
     return kind(message, hint=f"See docs/reference/checks.md#{name.replace('.', '').lower()}", id=name)
 
 

@@ -2,12 +2,13 @@
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.db import DatabaseError, connection
+from django.db import DatabaseError, connection, transaction
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods
 
+from . import audit
 from .forms import AccountForm
 from .models import User
 from .queue import broker_is_up
@@ -23,9 +24,12 @@ def home(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def account(request: HttpRequest) -> HttpResponse:
     """My name, and the way to address and password."""
-    form = AccountForm(request.POST or None, instance=User.objects.get(pk=request.user.pk))
+    form = AccountForm(request.POST or None, instance=User.objects.get(username=request.user.get_username()))
     if form.is_valid():
-        form.save()
+        with transaction.atomic():
+            form.save()
+            if form.changed_data:
+                audit.record(form.instance, "account.changed", form.instance, fields=form.changed_data)
         messages.success(request, "Saved.")
         return redirect("account")
     return render(request, "portal/account.html", {"form": form})
