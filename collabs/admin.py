@@ -5,8 +5,8 @@ from typing import Any
 from django.contrib import admin, messages
 from django.core.exceptions import ValidationError
 from django.db import models
-from django.forms.models import BaseInlineFormSet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 
 from portal.admin import AuditedAdmin
 
@@ -14,23 +14,38 @@ from . import services
 from .models import Collab, Membership, Role
 
 
-class MembershipFormSet(BaseInlineFormSet):
-    """Refuses what would leave the Collab without an administrator before anything is saved."""
-
-    def clean(self) -> None:
-        super().clean()
-        kept = [f.cleaned_data for f in self.forms if f.cleaned_data and not f.cleaned_data.get("DELETE")]
-        if not any(row.get("role") == Role.ADMINISTRATOR and row["user"].is_active for row in kept):
-            raise ValidationError("A Collab needs an active administrator.")
-
-
-class MembershipInline(admin.TabularInline):
-    """The team."""
+class NewMembersInline(admin.TabularInline):
+    """People to add. Apart from the team, so that the page does not look up every member once more."""
 
     model = Membership
-    formset = MembershipFormSet
+    verbose_name_plural = "Add members"
     autocomplete_fields = ["user"]
     extra = 0
+
+    def get_queryset(self, request: HttpRequest) -> models.QuerySet[Membership]:
+        return super().get_queryset(request).none()
+
+
+class TeamInline(admin.TabularInline):
+    """The team: change roles, remove people."""
+
+    model = Membership
+    verbose_name_plural = "Team"
+    fields = ["person", "role", "since"]
+    readonly_fields = ["person", "since"]
+    extra = 0
+
+    def get_queryset(self, request: HttpRequest) -> models.QuerySet[Membership]:
+        return super().get_queryset(request).select_related("user")
+
+    @admin.display
+    def person(self, membership: Membership) -> str:
+        """Who, and whether the account is open."""
+        user = membership.user
+        return f"{user.username}, {user.display_name}" + ("" if user.is_active else " (deactivated)")
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
 
 
 @admin.register(Collab)
@@ -41,16 +56,27 @@ class CollabAdmin(AuditedAdmin):
     list_filter = ["is_public", ("deleted_at", admin.EmptyFieldListFilter)]
     search_fields = ["title", "slug", "description", "memberships__user__username"]
     readonly_fields = ["slug", "created_at", "created_by", "deleted_at"]
-    inlines = [MembershipInline]
     actions = ["delete_softly", "restore"]
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet[Collab]:
-        return Collab.all_objects.annotate(team_size=models.Count("memberships"))
+        return Collab.all_objects.with_team_size()
+
+    def get_inlines(self, request: HttpRequest, obj: Collab | None = None) -> Any:
+        """A new Collab has its creator as administrator; others are added to it afterwards."""
+        return [NewMembersInline, TeamInline] if obj else []
 
     @admin.display(description="people", ordering="team_size")
     def people(self, obj: Any) -> int:
-        """Members, inactive ones included."""
+        """Active members."""
         return obj.team_size
+
+    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """What a service refuses is undone as a whole (Django wraps the request in a transaction) and said."""
+        try:
+            return super().changeform_view(request, *args, **kwargs)
+        except ValidationError as error:
+            messages.error(request, f"Nothing was saved. {' '.join(error.messages)}")
+            return redirect(request.get_full_path())
 
     def save_model(self, request: Any, obj: Collab, form: Any, change: bool) -> None:
         """Create and change as the pages do."""
@@ -62,26 +88,31 @@ class CollabAdmin(AuditedAdmin):
             obj.pk, obj.slug = created.pk, created.slug
 
     def save_formset(self, request: Any, form: Any, formset: Any, change: bool) -> None:
-        """Additions first, so that handing over the administrator's role works in one step."""
-        formset.save(commit=False)
+        """Additions, then promotions, then the rest, so that handing over the administrator's role works in one step.
+
+        The inlines come in this order too: new members are saved before the team is.
+        """
+        formset.save(commit=False)  # sorts the rows into the three lists, writes nothing
         collab = form.instance
         for row in formset.new_objects:
             services.add_member(request.user, collab, row.user, Role(row.role))
-        changed = sorted(formset.changed_objects, key=lambda pair: pair[0].role != Role.ADMINISTRATOR)
-        for row, _fields in changed:
+        for row, _fields in sorted(formset.changed_objects, key=lambda pair: pair[0].role != Role.ADMINISTRATOR):
             services.change_role(request.user, collab, row.user, Role(row.role))
         for row in formset.deleted_objects:
             services.remove_member(request.user, collab, row.user)
 
-    @admin.action(description="Delete (kept for 30 days)")
+    @admin.action(description="Delete (kept for 30 days)", permissions=["change"])
     def delete_softly(self, request: Any, queryset: models.QuerySet[Collab]) -> None:
         """Bulk action."""
-        for collab in queryset.filter(deleted_at=None):
+        collabs = list(queryset.filter(deleted_at=None))
+        for collab in collabs:
             services.delete_collab(request.user, collab)
+        self.message_user(request, f"Deleted: {len(collabs)}.", messages.SUCCESS)
 
-    @admin.action(description="Restore")
+    @admin.action(description="Restore", permissions=["change"])
     def restore(self, request: Any, queryset: models.QuerySet[Collab]) -> None:
         """Bulk action."""
-        for collab in queryset.exclude(deleted_at=None):
+        collabs = list(queryset.exclude(deleted_at=None))
+        for collab in collabs:
             services.restore_collab(request.user, collab)
-        messages.success(request, "Restored.")
+        self.message_user(request, f"Restored: {len(collabs)}.", messages.SUCCESS)

@@ -6,7 +6,7 @@ from django.db.models import Q
 
 from portal.models import User
 
-from .models import Collab, Role
+from .models import Collab, Role, tidy_title
 
 
 class CollabForm(forms.ModelForm):
@@ -24,7 +24,7 @@ class MemberForm(forms.Form):
     person = forms.CharField(
         max_length=254,
         help_text="Username or e-mail address.",
-        widget=forms.TextInput(attrs={"autocomplete": "off", "list": "people"}),
+        widget=forms.TextInput(attrs={"autocomplete": "off", "autocapitalize": "none", "spellcheck": "false"}),
     )
     role = forms.ChoiceField(choices=Role.choices, initial=Role.VIEWER)
 
@@ -32,7 +32,9 @@ class MemberForm(forms.Form):
         """The one active person of that username or address."""
         text = self.cleaned_data["person"].strip()
         found = User.objects.filter(Q(username=text.lower()) | Q(email__iexact=text), is_active=True)[:2]
-        if len(found) != 1:
+        if len(found) > 1:
+            raise ValidationError("Several accounts have this e-mail address: please give the username.")
+        if not found:
             raise ValidationError("There is no account with this username or e-mail address.")
         return found[0]
 
@@ -46,15 +48,19 @@ class RoleForm(forms.Form):
 class DeleteForm(forms.Form):
     """Deleting asks for the title, so that nobody does it by a slip."""
 
-    title = forms.CharField(
-        label="Type the Collab's title to delete it", widget=forms.TextInput({"autocomplete": "off"})
+    typed_title = forms.CharField(
+        label="Type the Collab's title to delete it",
+        max_length=200,
+        widget=forms.TextInput({"autocomplete": "off", "spellcheck": "false"}),
     )
 
     def __init__(self, *args: object, collab: Collab, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)  # type: ignore[arg-type]
         self.collab = collab
 
-    def clean_title(self) -> str:
-        if self.cleaned_data["title"].strip() != self.collab.title:
-            raise ValidationError("This is not the Collab's title.")
-        return self.cleaned_data["title"]
+    def clean_typed_title(self) -> str:
+        """The title, in whichever way the keyboard composes its accents."""
+        typed = tidy_title(self.cleaned_data["typed_title"])
+        if typed != self.collab.title:
+            raise ValidationError(f"This is not the Collab's title, which is “{self.collab.title}”.")
+        return typed

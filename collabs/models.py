@@ -1,18 +1,22 @@
 """Collabs and who belongs to them."""
 
 import unicodedata
+from collections.abc import Collection
 from typing import Self
 
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import ValidationError
 from django.db import models
-from django.db.models import OuterRef, Q, Subquery
+from django.db.models import Count, OuterRef, Q, Subquery
+from django.db.models.functions import Coalesce
 from django.urls import reverse
 
 from portal.models import User
 
 Person = User | AnonymousUser
+
+TITLE_TAKEN = "This title is taken, perhaps by a private Collab or a deleted one. Please choose another."
 
 
 class Role(models.TextChoices):
@@ -33,14 +37,24 @@ def title_key(title: str) -> str:
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", title).casefold())
 
 
+def tidy_title(title: str) -> str:
+    """The title as it is kept: NFC, no outer spaces, single plain spaces between words."""
+    return unicodedata.normalize("NFC", " ".join(title.split()))
+
+
 def validate_title(title: str) -> None:
     """A title names a directory in every member's Lab, so it must be a good name for one."""
-    if "/" in title or any(unicodedata.category(c).startswith("C") for c in title):
-        raise ValidationError("A title cannot contain “/” or control characters.")
+    if "/" in title or any(_is_invisible(c) for c in title):
+        raise ValidationError("A title cannot contain “/” or invisible characters.")
     if title != title.strip() or title.startswith(".") or title.endswith("."):
         raise ValidationError("A title cannot begin or end with a space or a dot.")
     if len(title.encode()) > 200:
         raise ValidationError("This title is too long to name a folder (200 bytes in UTF-8).")
+
+
+def _is_invisible(character: str) -> bool:
+    category = unicodedata.category(character)
+    return category.startswith("C") or category in ("Zl", "Zp")
 
 
 class CollabQuerySet(models.QuerySet["Collab"]):
@@ -54,7 +68,7 @@ class CollabQuerySet(models.QuerySet["Collab"]):
 
     def of_member(self, user: User) -> Self:
         """Those that the person is a member of."""
-        return self.filter(memberships__user=user)
+        return self.filter(pk__in=Membership.objects.filter(user=user).values("collab"))
 
     def with_role_of(self, user: Person) -> Self:
         """Annotated with `my_role`, None for who is not a member."""
@@ -65,13 +79,14 @@ class CollabQuerySet(models.QuerySet["Collab"]):
 
     def with_team_size(self) -> Self:
         """Annotated with `team_size`, active members only."""
-        return self.annotate(team_size=models.Count("memberships", filter=Q(memberships__user__is_active=True)))
+        team = Membership.objects.filter(collab=OuterRef("pk"), user__is_active=True).order_by().values("collab")
+        return self.annotate(team_size=Coalesce(Subquery(team.annotate(size=Count("pk")).values("size")), 0))
 
     def matching(self, words: str) -> Self:
-        """Those with every word in the title or the description."""
+        """Those with every word in the title or the description; in titles without regard to case in any script."""
         found = self
-        for word in words.split():
-            found = found.filter(Q(title__icontains=word) | Q(description__icontains=word))
+        for word in words.replace("\0", " ").split():  # PostgreSQL refuses NUL
+            found = found.filter(Q(title_key__contains=title_key(word)) | Q(description__icontains=word))
         return found
 
 
@@ -116,12 +131,22 @@ class Collab(models.Model):
 
     def save(self, *args: object, **kwargs: object) -> None:
         """Save, with the key that keeps titles apart."""
-        self.title = unicodedata.normalize("NFC", self.title)
+        self.title = tidy_title(self.title)
         self.title_key = title_key(self.title)
         super().save(*args, **kwargs)  # type: ignore[arg-type]
 
     def get_absolute_url(self) -> str:
         return reverse("collabs:page", args=[self.slug])
+
+    def clean_fields(self, exclude: Collection[str] | None = None) -> None:
+        """Tidy the title before its length is checked: NFC may be longer than what was typed."""
+        self.title = tidy_title(self.title)
+        super().clean_fields(exclude)
+
+    def clean(self) -> None:
+        """Refuse a title that is taken; the unique key decides between two who want it in the same moment."""
+        if Collab.all_objects.exclude(pk=self.pk).filter(title_key=title_key(self.title)).exists():
+            raise ValidationError({"title": TITLE_TAKEN})
 
     def role_of(self, user: Person) -> Role | None:
         """The person's role; None for strangers and for inactive people."""

@@ -1,17 +1,23 @@
 """Changes to Collabs: each one transaction, with its audit row, its hooks, and word to running servers."""
 
+from collections.abc import Iterator
+from itertools import islice
+
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.utils import timezone
+from django.utils.crypto import get_random_string
 from django.utils.text import slugify
 
 from portal import audit, hooks
 from portal.access import send_access_changed
 from portal.models import User
 
-from .models import Collab, Membership, Role, title_key
+from .models import TITLE_TAKEN, Collab, Membership, Role, tidy_title
 
 RESERVED_SLUGS = frozenset({"new"})
+SLUG_LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
+SLUGS_TRIED = 50
 
 
 class LastAdministrator(ValidationError):
@@ -25,7 +31,8 @@ class LastAdministrator(ValidationError):
 def create_collab(actor: User, *, title: str, description: str = "", is_public: bool = False) -> Collab:
     """Create a Collab with `actor` as its administrator. ValidationError when the title is taken or no good."""
     collab = Collab(title=title, description=description, is_public=is_public, created_by=actor)
-    _save(collab, new=True)
+    _check(collab)
+    _insert(collab)
     Membership.objects.create(collab=collab, user=actor, role=Role.ADMINISTRATOR)
     audit.record(actor, "collab.created", collab, is_public=is_public)
     hooks.run("collab_created", actor=actor, collab=collab)
@@ -33,25 +40,34 @@ def create_collab(actor: User, *, title: str, description: str = "", is_public: 
     return collab
 
 
-def _save(collab: Collab, *, new: bool = False) -> None:
-    collab.full_clean(exclude=["slug", "title_key"])
-    if Collab.all_objects.exclude(pk=collab.pk).filter(title_key=title_key(collab.title)).exists():
-        raise ValidationError({"title": "A Collab with this title exists, or existed within the last 30 days."})
-    if not new:
-        collab.save()
-        return
-    base = slugify(collab.title)[:60] or "collab"
-    for number in range(1, 1000):
-        collab.slug = base if number == 1 else f"{base}-{number}"
-        if collab.slug in RESERVED_SLUGS or Collab.all_objects.filter(slug=collab.slug).exists():
+def _check(collab: Collab) -> None:
+    collab.full_clean(exclude=["slug", "title_key", "created_by"])
+
+
+def _insert(collab: Collab) -> None:
+    """Save the new row under the first free slug."""
+    for slug in islice(_slugs(collab.title), SLUGS_TRIED):
+        if slug in RESERVED_SLUGS or Collab.all_objects.filter(slug=slug).exists():
             continue
+        collab.slug = slug
         try:
             with transaction.atomic():
                 collab.save()
         except IntegrityError:
-            continue  # somebody took it in this moment
+            collab.clean()  # somebody took the title in this moment: ValidationError; or the slug: try the next
+            continue
         return
     raise ValidationError({"title": "Please choose another title."})
+
+
+def _slugs(title: str) -> Iterator[str]:
+    """Addresses made of the title: `cortex`, `cortex-2`, … `cortex-9`, `cortex-x7k2mq`; random for other scripts."""
+    base = slugify(title)[:60].strip("-_")
+    if base:
+        yield base
+        yield from (f"{base}-{number}" for number in range(2, 10))
+    while True:
+        yield f"{base or 'collab'}-{get_random_string(6, SLUG_LETTERS)}"
 
 
 def _lock(collab: Collab) -> Collab:
@@ -63,14 +79,19 @@ def _lock(collab: Collab) -> Collab:
 def update_collab(actor: User, collab: Collab, *, title: str, description: str, is_public: bool) -> Collab:
     """Change what the settings page shows."""
     row = _lock(collab)
-    wanted = {"title": title, "description": description, "is_public": is_public}
+    wanted = {"title": tidy_title(title), "description": description, "is_public": is_public}
     changed = {name for name, value in wanted.items() if getattr(row, name) != value}
     if not changed:
         return row
     before = {name: getattr(row, name) for name in changed}
     for name in changed:
         setattr(row, name, wanted[name])
-    _save(row)
+    _check(row)
+    try:
+        with transaction.atomic():
+            row.save()
+    except IntegrityError as error:  # somebody took the title in this moment
+        raise ValidationError({"title": TITLE_TAKEN}) from error
     audit.record(actor, "collab.changed", row, before=before, after={name: wanted[name] for name in changed})
     hooks.run("collab_changed", actor=actor, collab=row, changed=changed)
     send_access_changed(_member_ids(row))
@@ -79,8 +100,10 @@ def update_collab(actor: User, collab: Collab, *, title: str, description: str, 
 
 @transaction.atomic
 def delete_collab(actor: User, collab: Collab) -> None:
-    """Hide the Collab and its library at once; both are kept for 30 days."""
+    """Hide the Collab and its library at once; both are kept for 30 days. A deleted one stays as it is."""
     row = _lock(collab)
+    if row.deleted_at:
+        return
     row.deleted_at = timezone.now()
     row.save()
     audit.record(actor, "collab.deleted", row)
@@ -92,6 +115,8 @@ def delete_collab(actor: User, collab: Collab) -> None:
 def restore_collab(actor: User, collab: Collab) -> None:
     """Undo `delete_collab`: page, team and library are as they were."""
     row = _lock(collab)
+    if not row.deleted_at:
+        return
     row.deleted_at = None
     row.save()
     audit.record(actor, "collab.restored", row)
@@ -115,25 +140,31 @@ def add_member(actor: User, collab: Collab, user: User, role: Role) -> Membershi
 
 @transaction.atomic
 def change_role(actor: User, collab: Collab, user: User, role: Role) -> None:
-    """Give a member another role."""
+    """Give a member another role. LastAdministrator; ValidationError when they are no member (any more)."""
     row = _lock(collab)
-    membership = Membership.objects.get(collab=row, user=user)
+    membership = Membership.objects.filter(collab=row, user=user).first()
+    if membership is None:
+        raise ValidationError(f"{user.username} is not a member.")
     if membership.role == role:
         return
     before, membership.role = membership.role, role
     membership.save()
-    _check_administered(row)
+    if before == Role.ADMINISTRATOR:
+        _check_administered(row)
     audit.record(actor, "collab.member.changed", row, user=user.username, before=before, role=role)
     send_access_changed([user.pk])
 
 
 @transaction.atomic
 def remove_member(actor: User, collab: Collab, user: User) -> None:
-    """Remove a member; who is none already, stays none."""
+    """Remove a member; who is none already, stays none. LastAdministrator."""
     row = _lock(collab)
-    if not Membership.objects.filter(collab=row, user=user).delete()[0]:
+    membership = Membership.objects.filter(collab=row, user=user).first()
+    if membership is None:
         return
-    _check_administered(row)
+    membership.delete()
+    if membership.role == Role.ADMINISTRATOR:
+        _check_administered(row)
     verb = "collab.member.left" if actor == user else "collab.member.removed"
     audit.record(actor, verb, row, user=user.username)
     send_access_changed([user.pk])
@@ -145,7 +176,10 @@ def leave(actor: User, collab: Collab) -> None:
 
 
 def _check_administered(collab: Collab) -> None:
-    """Undo the change (the caller's transaction ends) when no active administrator is left."""
+    """Undo the change (the caller's transaction ends) when no active administrator is left.
+
+    Asked only when an administrator goes: where a deactivation left none, other members can still leave.
+    """
     if not collab.memberships.filter(role=Role.ADMINISTRATOR, user__is_active=True).exists():
         raise LastAdministrator
 

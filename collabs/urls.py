@@ -10,8 +10,8 @@ urlpatterns = [
     path("<slug:slug>/team/", views.team, name="team"),
     path("<slug:slug>/team/add/", views.add_member, name="add_member"),
     path("<slug:slug>/team/leave/", views.leave, name="leave"),
-    path("<slug:slug>/team/<str:username>/role/", views.change_role, name="change_role"),
-    path("<slug:slug>/team/<str:username>/remove/", views.remove_member, name="remove_member"),
+    path("<slug:slug>/team/<slug:username>/role/", views.change_role, name="change_role"),
+    path("<slug:slug>/team/<slug:username>/remove/", views.remove_member, name="remove_member"),
     path("<slug:slug>/settings/", views.settings, name="settings"),
     path("<slug:slug>/settings/delete/", views.delete, name="delete"),
 ]

@@ -1,12 +1,14 @@
 """The pages of Collabs."""
 
+from collections.abc import Callable
+
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import ValidationError
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from portal.models import User
 
@@ -16,17 +18,18 @@ from .forms import CollabForm, DeleteForm, MemberForm, RoleForm
 from .models import Collab, Role
 
 PAGE_SIZE = 24
+TEAM_PAGE_SIZE = 100
 TEAM_SHOWN = 20
+"""Members on the Collab's first page."""
 
 
-@require_GET
+@require_safe
 def directory(request: HttpRequest) -> HttpResponse:
     """All Collabs that one may see, searchable; one's own on request."""
     words, mine = request.GET.get("q", "").strip()[:100], "mine" in request.GET and request.user.is_authenticated
-    collabs = Collab.objects.visible_to(request.user).with_role_of(request.user).with_team_size().matching(words)
-    if mine:
-        collabs = collabs.exclude(my_role=None)
-    page = Paginator(collabs.order_by("title_key"), PAGE_SIZE).get_page(request.GET.get("page"))
+    collabs = Collab.objects.of_member(request.user) if mine else Collab.objects.visible_to(request.user)
+    shown = collabs.matching(words).with_role_of(request.user).with_team_size().order_by("title_key")
+    page = Paginator(shown, PAGE_SIZE).get_page(request.GET.get("page"))
     return render(request, "collabs/directory.html", {"page": page, "words": words, "mine": mine})
 
 
@@ -43,18 +46,19 @@ def create(request: HttpRequest) -> HttpResponse:
         else:
             messages.success(request, "The Collab is ready. Add people, or put a first file into its Drive.")
             return redirect(collab)
-    return render(request, "collabs/create.html", {"form": form})
+    return render(request, "collabs/create.html", {"form": form}, status=422 if form.errors else 200)
 
 
-@require_GET
+@require_safe
 def page(request: HttpRequest, slug: str) -> HttpResponse:
     """The Collab: README, latest changes, team."""
     collab = get_collab(request, slug)
-    members = collab.memberships.filter(user__is_active=True).select_related("user")[:TEAM_SHOWN]
-    return render(request, "collabs/page.html", {"collab": collab, "members": members})
+    members = collab.memberships.filter(user__is_active=True).select_related("user")
+    context = {"collab": collab, "members": members[:TEAM_SHOWN], "more": max(0, members.count() - TEAM_SHOWN)}
+    return render(request, "collabs/page.html", context)
 
 
-@require_GET
+@require_safe
 def team(request: HttpRequest, slug: str) -> HttpResponse:
     """Who belongs to it; administrators manage, other people see."""
     collab = get_collab(request, slug)
@@ -64,8 +68,11 @@ def team(request: HttpRequest, slug: str) -> HttpResponse:
 
 
 def _team_page(request: HttpRequest, collab: Collab, form: MemberForm, status: int = 200) -> HttpResponse:
-    members = collab.memberships.filter(user__is_active=True).select_related("user")
-    context = {"collab": collab, "members": members, "form": form, "roles": Role.choices}
+    members = collab.memberships.select_related("user")
+    if collab.my_role != Role.ADMINISTRATOR:  # who shows deactivated people so that they can be removed
+        members = members.filter(user__is_active=True)
+    page = Paginator(members, TEAM_PAGE_SIZE).get_page(request.GET.get("page"))
+    context = {"collab": collab, "page": page, "form": form, "roles": Role.choices}
     return render(request, "collabs/team.html", context, status=status)
 
 
@@ -81,7 +88,7 @@ def add_member(request: HttpRequest, slug: str) -> HttpResponse:
         except ValidationError as error:
             form.add_error("person", error)
         else:
-            messages.success(request, f"{user.display_name} is now a member.")
+            messages.success(request, f"{_name(user)} is now a member.")
             return redirect("collabs:team", slug)
     return _team_page(request, collab, form, status=422)
 
@@ -93,7 +100,9 @@ def change_role(request: HttpRequest, slug: str, username: str) -> HttpResponse:
     user = get_object_or_404(User, username=username, memberships__collab=collab)
     form = RoleForm(request.POST)
     if form.is_valid():
-        _try(request, lambda: services.change_role(request.user, collab, user, Role(form.cleaned_data["role"])))
+        role = Role(form.cleaned_data["role"])
+        if _try(request, lambda: services.change_role(request.user, collab, user, role)):
+            messages.success(request, f"{_name(user)} has the role {role.label} now.")
     return redirect("collabs:team", slug)
 
 
@@ -102,7 +111,10 @@ def remove_member(request: HttpRequest, slug: str, username: str) -> HttpRespons
     """Remove a member."""
     collab = get_collab(request, slug, Role.ADMINISTRATOR)
     user = get_object_or_404(User, username=username, memberships__collab=collab)
-    _try(request, lambda: services.remove_member(request.user, collab, user))
+    if user == request.user:
+        return leave(request, slug)
+    if _try(request, lambda: services.remove_member(request.user, collab, user)):
+        messages.success(request, f"{_name(user)} is no longer a member.")
     return redirect("collabs:team", slug)
 
 
@@ -116,7 +128,12 @@ def leave(request: HttpRequest, slug: str) -> HttpResponse:
     return redirect("collabs:team", slug)
 
 
-def _try(request: HttpRequest, change) -> bool:  # type: ignore[no-untyped-def]
+def _name(user: User) -> str:
+    """Name and username: two people may have one name, and an address may not be whose one thinks."""
+    return user.username if user.display_name == user.username else f"{user.display_name} ({user.username})"
+
+
+def _try(request: HttpRequest, change: Callable[[], object]) -> bool:
     """Make the change; a rule that forbids it becomes a message."""
     try:
         change()
@@ -139,9 +156,8 @@ def settings(request: HttpRequest, slug: str) -> HttpResponse:
         else:
             messages.success(request, "Saved.")
             return redirect("collabs:settings", slug)
-    return render(
-        request, "collabs/settings.html", {"collab": collab, "form": form, "delete": DeleteForm(collab=collab)}
-    )
+    context = {"collab": collab, "form": form, "delete": DeleteForm(collab=collab)}
+    return render(request, "collabs/settings.html", context, status=422 if form.errors else 200)
 
 
 @require_POST

@@ -16,7 +16,7 @@ def latest_public_collabs() -> list[Collab]:
 
 @register.simple_tag(takes_context=True)
 def my_collabs(context: template.Context) -> list[Collab]:
-    """The person's Collabs, newest membership first."""
+    """The person's Collabs, newest first."""
     user = context["request"].user
-    mine = Collab.objects.visible_to(user).with_role_of(user).with_team_size().exclude(my_role=None)
+    mine = Collab.objects.of_member(user).with_role_of(user).with_team_size()
     return list(mine.order_by("-created_at")[:SHOWN])
