@@ -1,0 +1,106 @@
+"""Tests of the whole, with nothing replaced: they share one running site, so each makes people of its own."""
+
+import itertools
+import os
+import socket
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from collabs import services as collab_services
+from collabs.models import Collab, Role
+from portal.models import User
+
+from .people import Person
+from .site import Site
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(autouse=True)
+def own_files() -> None:
+    """The site's own Drive and Lab (instead of the unit tests' fixture)."""
+
+
+@pytest.fixture(autouse=True)
+def commits() -> None:
+    """Commits are real here."""
+
+
+@pytest.fixture(autouse=True)
+def queue() -> None:
+    """Tasks go to the real broker."""
+
+
+@pytest.fixture(scope="session", autouse=True)
+def localhost_names() -> Iterator[None]:
+    """*.localhost is loopback (RFC 6761), as in browsers; the C library does not know that everywhere."""
+    real = socket.getaddrinfo
+
+    def lookup(host: str, *arguments: object, **options: object) -> object:
+        return real("127.0.0.1" if str(host).endswith(".localhost") else host, *arguments, **options)  # type: ignore[arg-type]
+
+    socket.getaddrinfo = lookup  # type: ignore[assignment]
+    yield
+    socket.getaddrinfo = real
+
+
+@pytest.fixture(scope="session")
+def site(django_db_blocker: pytest.FixtureRequest) -> Iterator[Site]:
+    """The running site."""
+    if "COLLABORATORY_TEST_SITE" not in os.environ:
+        pytest.fail("Start these tests with bin/test --sandbox or bin/test --browser.")
+    with django_db_blocker.unblock():  # type: ignore[attr-defined]
+        site = Site()
+        site.prepare()
+        site.start()
+        yield site
+        site.stop()
+
+
+@pytest.fixture
+def person(site: Site) -> Iterator[Callable[..., Person]]:
+    """Makes people with usernames that nobody had; their Labs are stopped when the test ends."""
+    made: list[Person] = []
+
+    def make(name: str = "person") -> Person:
+        username = f"{name}{next(_numbers)}"
+        made.append(Person(User.objects.create_user(username, email=f"{username}@example.org", password="unused")))
+        return made[-1]
+
+    yield make
+    from lab.models import Server, StopReason
+    from lab.services import stop_server
+
+    for someone in made:
+        for server in Server.objects.live().filter(owner=someone.user):
+            stop_server(None, server, StopReason.OPERATOR)
+
+
+@pytest.fixture
+def owner(person: Callable[..., Person]) -> Person:
+    return person("owner")
+
+
+@pytest.fixture
+def editor(person: Callable[..., Person]) -> Person:
+    return person("editor")
+
+
+@pytest.fixture
+def viewer(person: Callable[..., Person]) -> Person:
+    return person("viewer")
+
+
+@pytest.fixture
+def stranger(person: Callable[..., Person]) -> Person:
+    return person("stranger")
+
+
+@pytest.fixture
+def collab(owner: Person, editor: Person, viewer: Person) -> Collab:
+    """A private Collab with the three."""
+    created = collab_services.create_collab(owner.user, title=f"Cortex {next(_numbers)}")
+    collab_services.add_member(owner.user, created, editor.user, Role.EDITOR)
+    collab_services.add_member(owner.user, created, viewer.user, Role.VIEWER)
+    return created

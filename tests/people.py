@@ -1,0 +1,144 @@
+"""A person at the site's door: a browser's HTTP without a browser, through the real proxy."""
+
+import json
+import uuid
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import quote
+
+import requests
+from django.conf import settings
+from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
+from django.contrib.sessions.backends.db import SessionStore
+from websockets.sync.client import ClientConnection, connect
+
+from lab.models import Server, State
+from lab.services import request_server
+from portal.models import User
+
+from .site import wait_for
+
+LAUNCH_SECONDS = 90
+
+
+@dataclass
+class Result:
+    """What a cell did."""
+
+    text: str = ""
+    """stdout, stderr and results."""
+    error: str = ""
+    """Name and text of the exception; empty when there was none."""
+    traceback: list[str] = field(default_factory=list)
+
+
+class Person:
+    """Somebody with an account, signed in."""
+
+    def __init__(self, user: User) -> None:
+        self.user = user
+        self.session = requests.Session()
+        self.session.cookies.set(settings.SESSION_COOKIE_NAME, self._sign_in(), domain="localhost.local", path="/")
+        self.origin = f"http://{user.username}.{settings.LAB_DOMAIN}"
+
+    def _sign_in(self) -> str:
+        session = SessionStore()
+        session[SESSION_KEY] = str(self.user.pk)
+        session[BACKEND_SESSION_KEY] = settings.AUTHENTICATION_BACKENDS[0]
+        session[HASH_SESSION_KEY] = self.user.get_session_auth_hash()
+        session.create()
+        return session.session_key or ""
+
+    # The portal
+
+    def get(self, path: str, **options: Any) -> requests.Response:
+        """A page of the portal."""
+        return self.session.get(f"{settings.PORTAL_URL}{path}", timeout=60, **options)
+
+    # The Lab
+
+    def server(self) -> Server:
+        """The person's latest server."""
+        return Server.objects.filter(owner=self.user).latest("requested_at")
+
+    def launch(self) -> Server:
+        """Start the Lab and wait until it runs."""
+        request_server(self.user, self.user)
+        wait_for(lambda: self.server().state in (State.RUNNING, State.FAILED), LAUNCH_SECONDS, "the Lab did not start")
+        server = self.server()
+        assert server.state == State.RUNNING, (server.error, server.log_tail)
+        self.enter()
+        return server
+
+    def enter(self, path: str = "/api/status") -> requests.Response:
+        """Go to the Lab's origin as a browser navigates: through ticket and pass."""
+        navigation = {"Accept": "text/html", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Site": "none"}
+        return self.session.get(f"{self.origin}{path}", headers=navigation, timeout=60)
+
+    def lab(self, method: str, path: str, **options: Any) -> requests.Response:
+        """A request of JupyterLab's own pages."""
+        headers = {"Origin": self.origin, "Sec-Fetch-Site": "same-origin", "Sec-Fetch-Mode": "cors"}
+        return self.session.request(method, f"{self.origin}{path}", headers=headers, timeout=120, **options)
+
+    def contents(self, place: str) -> requests.Response:
+        """What JupyterLab's file browser sees at `~/drive/<place>`."""
+        return self.lab("GET", f"/api/contents/drive/{quote(place)}?content=1")
+
+    def kernel(self, place: str = "") -> "Kernel":
+        """A new kernel, working in `~/<place>`."""
+        answer = self.lab("POST", "/api/kernels", json={"name": "python3", "path": place})
+        assert answer.status_code == 201, answer.text
+        return Kernel(self, answer.json()["id"])
+
+    def cookies(self) -> str:
+        """The Cookie header for the Lab's origin."""
+        request = requests.Request("GET", f"{self.origin}/")
+        return self.session.prepare_request(request).headers.get("Cookie", "")
+
+
+class Kernel:
+    """A kernel of somebody's, over its WebSocket (jupyter-client.readthedocs.io, "Messaging in Jupyter")."""
+
+    def __init__(self, person: Person, kernel_id: str) -> None:
+        self.person = person
+        self.id = kernel_id
+        self.socket = self._connect()
+
+    def _connect(self) -> ClientConnection:
+        address = self.person.origin.replace("http", "ws", 1)
+        return connect(
+            f"{address}/api/kernels/{self.id}/channels",
+            additional_headers={"Cookie": self.person.cookies()},
+            origin=self.person.origin,  # type: ignore[arg-type]
+            max_size=None,
+            open_timeout=30,
+        )
+
+    def run(self, code: str, seconds: float = 60) -> Result:
+        """Run a cell and wait for its end."""
+        message = self.begin(code)
+        result = Result()
+        while True:
+            answer = json.loads(self.socket.recv(timeout=seconds))
+            if answer["parent_header"].get("msg_id") != message:
+                continue
+            content = answer["content"]
+            match answer["msg_type"]:
+                case "stream":
+                    result.text += content["text"]
+                case "execute_result":
+                    result.text += content["data"]["text/plain"]
+                case "error":
+                    result.error = f"{content['ename']}: {content['evalue']}"
+                    result.traceback = content["traceback"]
+                case "status" if content["execution_state"] == "idle":
+                    return result
+
+    def begin(self, code: str) -> str:
+        """Send a cell and do not wait; returns the message's id."""
+        message = uuid.uuid4().hex
+        header = {"msg_id": message, "msg_type": "execute_request", "session": self.id, "username": "", "version": "5.3"}
+        content = {"code": code, "silent": False, "store_history": False, "allow_stdin": False}
+        frame = {"header": header, "parent_header": {}, "metadata": {}, "content": content, "channel": "shell"}
+        self.socket.send(json.dumps(frame))
+        return message

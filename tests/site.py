@@ -1,0 +1,114 @@
+"""The whole site, run by the tests as `bin/up` runs it: every process of the Procfile, on a port and in a directory of its own.
+
+The test process has the same settings (`bin/test` sees to that), so tests change things through the services and see what
+happens in the real proxy, the real workers and the real sandboxes.
+"""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from django.conf import settings
+
+CODE = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(CODE / "bin/lib"))
+
+from place import Place  # noqa: E402
+
+
+class Site:
+    """Start with `start`, end with `stop`; `processes` are found by what the keepers run."""
+
+    def __init__(self) -> None:
+        self.place = Place(CODE)
+        self.environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+        self.log = settings.VAR_DIR / "site.log"
+        self.honcho: subprocess.Popen | None = None
+
+    @property
+    def port(self) -> int:
+        return int(settings.PORTAL_URL.rpartition(":")[2])
+
+    def prepare(self) -> None:
+        """Directories, database, static files, first data, the proxy's configuration."""
+        self.place.make_directories()
+        self.place.venv = Path(sys.prefix)
+        self.place.make_secret()
+        self.place.prepare(self.environment)
+
+    def start(self) -> None:
+        """Start everything and wait until it answers."""
+        with self.log.open("ab") as log:
+            self.honcho = subprocess.Popen(
+                [f"{sys.prefix}/bin/honcho", "start"], cwd=CODE, env=self.environment, stdout=log, stderr=log
+            )
+        wait_for(self.answers, 60, "the site did not start")
+
+    def answers(self) -> bool:
+        """Whether proxy, web and supervisor are there."""
+        try:
+            with socket.create_connection(("127.0.0.1", self.port), 1), socket.socket(socket.AF_UNIX) as supervisor:
+                supervisor.connect(str(settings.RUN_DIR / "supervisor.sock"))
+                return (settings.RUN_DIR / "web.sock").exists() and (settings.RUN_DIR / "redis.sock").exists()
+        except OSError:
+            return False
+
+    def stop(self) -> None:
+        """End the processes; then the Labs and the Lab's namespace."""
+        command = [sys.executable, "manage.py", "lab_servers", "--stop-all"]
+        subprocess.run(command, cwd=CODE, env=self.environment, check=False)
+        if self.honcho:
+            self.honcho.terminate()
+            self.honcho.wait(30)
+        pause = settings.LAB_ROOT / "namespace.pid"
+        if pause.exists():
+            os.kill(int(pause.read_text()), signal.SIGKILL)
+
+    def pid(self, name: str) -> int:
+        """The process that the keeper `name` runs now."""
+        keeper = (settings.RUN_DIR / f"{name}.keep").read_text()
+        return int(Path(f"/proc/{keeper}/task/{keeper}/children").read_text().split()[0])
+
+    def kill(self, name: str) -> None:
+        """kill -9, and wait until its keeper has another."""
+        old = self.pid(name)
+        os.kill(old, signal.SIGKILL)
+        wait_for(lambda: self._has_another(name, old), 20, f"{name} was not started again")
+
+    def _has_another(self, name: str, old: int) -> bool:
+        try:
+            return self.pid(name) != old
+        except (IndexError, OSError):
+            return False
+
+    def sandboxes(self) -> set[str]:
+        """Hex ids of the servers that have processes, as /proc shows them."""
+        pattern = re.compile(re.escape(f"{settings.LAB_ROOT}/servers/") + r"([0-9a-f]{32})/home")
+        found = set()
+        for path in Path("/proc").glob("[0-9]*/cmdline"):
+            try:
+                found |= set(pattern.findall(path.read_text(errors="replace")))
+            except OSError:
+                continue
+        return found
+
+    def leftovers(self) -> list[str]:
+        """Directories and sockets of servers that exist now."""
+        servers, sockets = settings.LAB_ROOT / "servers", settings.RUN_DIR / "lab"
+        return sorted(path.name for path in [*servers.glob("*"), *sockets.glob("*.sock")])
+
+
+def wait_for(condition: Callable[[], object], seconds: float, otherwise: str) -> float:
+    """Wait until the condition holds; returns the seconds it took. AssertionError with `otherwise` when it never does."""
+    began = time.monotonic()
+    while not condition():
+        if time.monotonic() - began > seconds:
+            raise AssertionError(f"{otherwise} within {seconds} s")
+        time.sleep(0.02)
+    return time.monotonic() - began
