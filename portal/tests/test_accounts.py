@@ -131,5 +131,5 @@ def test_it_saves_the_name_that_others_see(owner: User, sign_in: Callable[[User]
     ],
 )
 def test_it_knows_who_asks(rf: Any, peer: str, header: str | None, address: str) -> None:
-    request = rf.get("/", REMOTE_ADDR=peer, **({"HTTP_X_REAL_IP": header} if header else {}))
+    request = rf.get("/", REMOTE_ADDR=peer, **({"HTTP_X_FORWARDED_FOR": header} if header else {}))
     assert AccountAdapter().get_client_ip(request) == address
