@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from celery import Task
 from django.core.cache import cache
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.test import Client
 from kombu.exceptions import OperationalError
@@ -22,6 +22,15 @@ from collabs import services as collab_services
 from collabs.models import Collab, Role
 from portal import queue as portal_queue
 from portal.models import User
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(
+    django_db_modify_db_settings_parallel_suffix: None, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """SQLite as it is in use: a file in WAL mode, where threads wait for each other. In memory they fail instead."""
+    if connection.vendor == "sqlite":
+        connection.settings_dict["TEST"]["NAME"] = str(tmp_path_factory.mktemp("database") / "test.sqlite3")
 
 
 @pytest.fixture(autouse=True)
