@@ -203,7 +203,7 @@ def _rescue(server: Server) -> bool:
         Server.objects.filter(pk=server.pk).update(rescue_failures=server.rescue_failures + 1)
         return False
     server.rescued = result.as_json()
-    Server.objects.filter(pk=server.pk, rescued=None).update(rescued=server.rescued)
+    Server.objects.filter(pk=server.pk, rescued__isnull=True).update(rescued=server.rescued)
     return True
 
 

@@ -1,0 +1,100 @@
+"""What operators see and do."""
+
+from collections.abc import Callable
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.test import Client
+
+from lab.models import Environment, Server, State, StopReason
+from portal import audit
+from portal.models import User
+
+from .inprocess import InProcessLauncher
+
+pytestmark = pytest.mark.django_db
+
+SERVERS = "/admin/lab/server/"
+
+
+@pytest.fixture
+def desk(operator: User, sign_in: Callable[[User], Client]) -> Client:
+    return sign_in(operator)
+
+
+def act(desk: Client, action: str, *servers: Server) -> str:
+    form = {"action": action, "_selected_action": [str(server.pk) for server in servers]}
+    return desk.post(SERVERS, form, follow=True).content.decode()
+
+
+def test_it_shows_memory_with_one_question_per_page(
+    desk: Client, server: Callable[..., Server], person: Callable[..., User], launcher: InProcessLauncher
+) -> None:
+    for name in ("ada", "ben", "cleo"):
+        server("running", owner=person(name))
+    text = desk.get(SERVERS).content.decode()
+    assert text.count("100 MB") == 3
+    assert launcher.calls == ["inspect"]
+
+
+def test_it_needs_no_more_queries_for_more_servers(
+    desk: Client, server: Callable[..., Server], person: Callable[..., User], django_assert_max_num_queries
+) -> None:
+    for number in range(12):
+        server("running", owner=person(f"p{number}"))
+    with django_assert_max_num_queries(12):
+        desk.get(SERVERS)
+
+
+def test_it_works_without_the_supervisor(desk: Client, running: Server, launcher: InProcessLauncher) -> None:
+    launcher.away = True
+    assert "Memory is not known" in desk.get(SERVERS).content.decode()
+
+
+def test_it_stops(desk: Client, running: Server, operator: User) -> None:
+    assert "1 of 1 are being stopped" in act(desk, "stop", running)
+    row = Server.objects.get()
+    assert (row.state, row.stop_reason) == (State.STOPPING, StopReason.OPERATOR)
+    assert audit.trail(row).get().actor == operator
+
+
+def test_it_launches_for_a_person(desk: Client, server: Callable[..., Server], owner: User) -> None:
+    act(desk, "launch", server("stopped"))
+    assert Server.objects.live().get().owner == owner
+
+
+def test_it_does_not_show_tokens(desk: Client, running: Server) -> None:
+    text = desk.get(f"{SERVERS}{running.pk}/change/").content.decode()
+    assert running.owner.username in text
+    assert running.token not in text
+
+
+def test_it_shows_the_audit_trail(desk: Client, running: Server) -> None:
+    act(desk, "stop", running)
+    assert "lab.server.stopped" in desk.get(f"{SERVERS}{running.pk}/change/").content.decode()
+
+
+def test_it_lists_and_stops_at_the_terminal(running: Server) -> None:
+    out = StringIO()
+    call_command("lab_servers", stdout=out)
+    assert "owner" in out.getvalue()
+    assert "running" in out.getvalue()
+    call_command("lab_servers", "--stop-all", stdout=out)
+    assert Server.objects.get().state == State.STOPPING
+
+
+def test_it_registers_an_environment(db: None, tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        (tmp_path / name / "bin").mkdir(parents=True)
+        (tmp_path / name / "bin/python").touch()
+    call_command("lab_environment", "one", tmp_path / "one", stdout=StringIO())
+    call_command("lab_environment", "two", tmp_path / "two", "--default", stdout=StringIO())
+    call_command("lab_environment", "two", tmp_path / "two", "--name", "Two", stdout=StringIO())
+    assert list(Environment.objects.values_list("slug", "name", "is_default").order_by("slug")) == [
+        ("one", "one", False),
+        ("two", "Two", True),
+    ]
+    with pytest.raises(CommandError):
+        call_command("lab_environment", "three", tmp_path / "three", stdout=StringIO())
