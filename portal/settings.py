@@ -159,6 +159,8 @@ DRIVE_USE_ACCEL = env.bool("DRIVE_USE_ACCEL", default=True)
 # Lab.
 
 LAB_ROOT = Path(env.str("LAB_ROOT", default=str(VAR_DIR / "lab")))
+LAB_BASE_ENVIRONMENT = env.str("LAB_BASE_ENVIRONMENT", default=str(LAB_ROOT / "environments/base"))
+"""Where `bin/up` built the base environment."""
 LAB_LAUNCHER = env.str("LAB_LAUNCHER", default="sandbox")
 """`sandbox`, or `unisolated` (a developer alone, DEBUG only)."""
 LAB_NETWORK = env.str("LAB_NETWORK", default="slirp4netns")

@@ -85,7 +85,8 @@ class Launch:
         }
 
 
-PAGE_CONFIG = {"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": True}}
+# News would come from elsewhere; there is no language server to ask for its state.
+PAGE_CONFIG = {"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": True, "@jupyterlab/lsp-extension": True}}
 
 
 def places(wanted: list[dict[str, str]]) -> dict[Place, Library]:

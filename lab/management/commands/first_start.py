@@ -34,7 +34,7 @@ class Command(BaseCommand):
 
 def register_base_environment() -> None:
     """The environment that `bin/up` built; its row follows it when the site's directory moves."""
-    prefix = str(settings.LAB_ROOT / "environments/base")
+    prefix = settings.LAB_BASE_ENVIRONMENT
     values = {"name": "Scientific Python", "description": "JupyterLab, NumPy, SciPy, pandas, Matplotlib, scikit-learn."}
     environment, created = Environment.objects.get_or_create(
         slug="base", defaults={**values, "prefix": prefix, "is_default": not Environment.objects.exists()}
