@@ -1,6 +1,6 @@
 """Every setting, read from the environment; docs/reference/settings.md lists them.
 
-With DEBUG on (the default, for one machine with `bin/up`) everything has a working value. With DEBUG off, what a site
+At localhost (the default, for one machine with `bin/up`) everything has a working value. Anywhere else, what a site
 must decide for itself has no default: the start fails and names the variable.
 """
 
@@ -19,14 +19,20 @@ VAR_DIR = Path(env.str("COLLABORATORY_VAR", default=str(BASE_DIR / "var")))
 RUN_DIR = Path(env.str("COLLABORATORY_RUN", default=str(VAR_DIR / "run")))
 """Sockets. Its path must be short: a unix socket's address holds 107 bytes (unix(7))."""
 
-DEBUG = env.bool("DEBUG", default=True)
+DEBUG = env.bool("DEBUG", default=False)
+"""Django's error pages with settings and source in them; for working on the code, never for people."""
+
+PORTAL_URL = env.str("PORTAL_URL", default="http://localhost:8000").rstrip("/")
+HTTPS = urlsplit(PORTAL_URL).scheme == "https"
+LOCAL = urlsplit(PORTAL_URL).hostname == "localhost"
+"""One machine, nobody else on the network: what a site must decide for itself has a default."""
 
 
-def required(name: str, development: str) -> str:
-    """The variable's value; `development` stands in while DEBUG is on."""
-    value = env.str(name, default=development if DEBUG else "")
+def required(name: str, local: str) -> str:
+    """The variable's value; `local` stands in while the portal is at localhost."""
+    value = env.str(name, default=local if LOCAL else "")
     if not value:
-        raise ImproperlyConfigured(f"Set {name}: it has no default when DEBUG is off (docs/reference/settings.md).")
+        raise ImproperlyConfigured(f"Set {name}: it has no default at {PORTAL_URL} (docs/reference/settings.md).")
     return value
 
 
@@ -39,10 +45,8 @@ def development_secret() -> str:
 SECRET_KEY = required("SECRET_KEY", development_secret())
 
 SITE_NAME = env.str("SITE_NAME", default="Collaboratory")
-PORTAL_URL = required("PORTAL_URL", "http://localhost:8000").rstrip("/")
 LAB_DOMAIN = required("LAB_DOMAIN", "lab.localhost:8000")
 """Host, with port where it is not the scheme's own: a person's Lab is at `<username>.<LAB_DOMAIN>`."""
-HTTPS = urlsplit(PORTAL_URL).scheme == "https"
 ALLOWED_HOSTS = [urlsplit(PORTAL_URL).hostname or ""]
 CSRF_TRUSTED_ORIGINS = [PORTAL_URL]
 
@@ -189,7 +193,7 @@ ACCOUNT_USERNAME_VALIDATORS = "portal.usernames.USERNAME_VALIDATORS"
 ACCOUNT_PRESERVE_USERNAME_CASING = False
 ACCOUNT_LOGIN_METHODS = {"username", "email"}
 ACCOUNT_SIGNUP_FIELDS = ["username*", "email*", "password1*", "password2*"]
-ACCOUNT_EMAIL_VERIFICATION = env.str("ACCOUNT_EMAIL_VERIFICATION", default="optional" if DEBUG else "mandatory")
+ACCOUNT_EMAIL_VERIFICATION = env.str("ACCOUNT_EMAIL_VERIFICATION", default="optional" if LOCAL else "mandatory")
 ACCOUNT_LOGOUT_ON_GET = False
 ACCOUNT_EMAIL_SUBJECT_PREFIX = f"[{SITE_NAME}] "
 ACCOUNT_DEFAULT_HTTP_PROTOCOL = "https" if HTTPS else "http"

@@ -3,13 +3,13 @@
 import json
 import uuid
 from dataclasses import dataclass, field
+from importlib import import_module
 from typing import Any
 from urllib.parse import quote
 
 import requests
 from django.conf import settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
-from django.contrib.sessions.backends.db import SessionStore
 from websockets.sync.client import ClientConnection, connect
 
 from lab.models import Server, State
@@ -42,7 +42,7 @@ class Person:
         self.origin = f"http://{user.username}.{settings.LAB_DOMAIN}"
 
     def _sign_in(self) -> str:
-        session = SessionStore()
+        session = import_module(settings.SESSION_ENGINE).SessionStore()
         session[SESSION_KEY] = str(self.user.pk)
         session[BACKEND_SESSION_KEY] = settings.AUTHENTICATION_BACKENDS[0]
         session[HASH_SESSION_KEY] = self.user.get_session_auth_hash()
@@ -73,7 +73,9 @@ class Person:
     def enter(self, path: str = "/api/status") -> requests.Response:
         """Go to the Lab's origin as a browser navigates: through ticket and pass."""
         navigation = {"Accept": "text/html", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Site": "none"}
-        return self.session.get(f"{self.origin}{path}", headers=navigation, timeout=60)
+        answer = self.session.get(f"{self.origin}{path}", headers=navigation, timeout=60)
+        assert answer.url.startswith(self.origin), f"ended at {answer.url}: {answer.status_code}"
+        return answer
 
     def lab(self, method: str, path: str, **options: Any) -> requests.Response:
         """A request of JupyterLab's own pages."""
