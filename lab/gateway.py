@@ -14,7 +14,7 @@ from hmac import compare_digest
 from importlib import import_module
 
 from django.conf import settings
-from django.contrib.sessions.models import AbstractBaseSession
+from django.contrib.sessions.base_session import AbstractBaseSession
 from django.db.models import Exists, OuterRef, Subquery
 from django.http import HttpRequest
 from django.utils import timezone
@@ -119,7 +119,7 @@ def _session_model() -> type[AbstractBaseSession]:
 
 
 def find_pass(secret: str, username: str) -> Pass | None:
-    """The pass of this person that the cookie stands for, with `server_id` and `server_token` of their running server.
+    """The pass of this person that the cookie stands for; its `server` is their running one: (id, token), or None.
 
     One query. It fails when the person was deactivated, signed out, or changed the password.
     """
@@ -130,11 +130,12 @@ def find_pass(secret: str, username: str) -> Pass | None:
         Pass.objects.filter(_live_session(), digest=digest(secret), user__username=username, user__is_active=True)
         .filter(expires_at__gt=timezone.now())
         .select_related("user")
-        .annotate(server_id=Subquery(running.values("pk")[:1]), server_token=Subquery(running.values("token")[:1]))
+        .annotate(running_id=Subquery(running.values("pk")[:1]), running_token=Subquery(running.values("token")[:1]))
         .first()
     )
     if found is None or not compare_digest(found.auth_hash, found.user.get_session_auth_hash()):
         return None
+    found.server = (found.running_id, found.running_token) if found.running_id else None
     return found
 
 

@@ -268,6 +268,9 @@ class Pass(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
     expires_at = models.DateTimeField(db_index=True)
 
+    server: tuple[uuid.UUID, str] | None = None
+    """Id and token of the person's running server, where `gateway.find_pass` found one."""
+
     class Meta:
         verbose_name_plural = "passes"
 

@@ -1,5 +1,7 @@
 """Waking up the tasks. They are imported late: tasks need services, and services wake tasks."""
 
+from typing import Any
+
 from celery import current_app
 from kombu.exceptions import ChannelError, OperationalError
 
@@ -43,7 +45,8 @@ def length() -> int | None:
     """How many launches and stops wait for a worker; None when the broker does not say."""
     try:
         with current_app.connection_for_read() as connection:
-            return int(connection.default_channel.queue_declare(SLOW_QUEUE, passive=True).message_count)
+            queue: Any = connection.default_channel
+            return int(queue.queue_declare(SLOW_QUEUE, passive=True).message_count)
     except ChannelError:
         return 0  # Redis has no empty lists
     except (OperationalError, OSError):

@@ -17,6 +17,8 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_GET
 
+from portal.models import User
+
 from . import gateway, places, reconcile
 from .launchers import LauncherUnavailable
 from .models import Pass, Server, State
@@ -33,12 +35,10 @@ def auth(request: HttpRequest) -> HttpResponse:
     if not gateway.may_send(request.headers, method, username):
         return HttpResponse(status=403)
     found = gateway.find_pass(gateway.cookie(request, gateway.PASS_COOKIE), username)
-    if found is None or found.server_id is None:
+    if found is None or found.server is None:
         return HttpResponse(status=401)
-    response = HttpResponse(status=204)
-    response["X-Lab-Server"] = found.server_id.hex
-    response["X-Lab-Token"] = found.server_token
-    return response
+    server_id, token = found.server
+    return HttpResponse(status=204, headers={"X-Lab-Server": server_id.hex, "X-Lab-Token": token})
 
 
 @csrf_exempt
@@ -113,7 +113,7 @@ def issue_ticket(request: HttpRequest) -> HttpResponse:
     username = request.GET.get("user", "").lower()
     place = places.local_address(request.GET.get("next", ""))
     state = request.GET.get("state", "")
-    if request.user.username != username:
+    if not isinstance(request.user, User) or request.user.username != username:
         return render(request, "lab/somebody_elses.html", {"place": place, "path": places.path_at(place)}, status=403)
     if not gateway.is_digest(state):
         return leave_for(request, places.origin(username) + place)

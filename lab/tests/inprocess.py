@@ -1,4 +1,4 @@
-"""A launcher whose sandboxes are entries of a dict: for tests of what is around them. The real ones: test_sandbox_*.py."""
+"""A launcher whose sandboxes are entries of a dict, for tests of what is around them. Real ones: test_sandbox_*.py."""
 
 from collections.abc import Callable
 from pathlib import Path

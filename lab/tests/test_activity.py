@@ -14,7 +14,9 @@ def ago(**parts: float) -> datetime:
     return NOW - timedelta(**parts)
 
 
-def facts(activity: Activity | None, *, started: datetime | None = None, known: datetime | None = None, **more) -> Facts:
+def facts(
+    activity: Activity | None, *, started: datetime | None = None, known: datetime | None = None, **more
+) -> Facts:
     started = started or ago(hours=20)
     return Facts(started_at=started, last_known=known or started, activity=activity, **more)
 

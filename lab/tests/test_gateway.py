@@ -3,10 +3,10 @@
 import re
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from django.http import HttpResponse
 from django.test import Client
 from django.utils import timezone
 
@@ -26,7 +26,7 @@ OWN_PAGE = {**FETCH, "Sec-Fetch-Site": "same-origin"}
 
 
 class Browser:
-    """One browser: signed in on the portal or not, with a cookie jar per Lab origin; asks as the proxy would pass it on."""
+    """One browser, signed in on the portal or not, with a cookie jar per Lab; asks as the proxy would pass it on."""
 
     def __init__(self, portal: Client) -> None:
         self.portal = portal
@@ -35,7 +35,7 @@ class Browser:
     def lab(self, username: str) -> Client:
         return self.labs.setdefault(username, Client())
 
-    def ask(self, username: str, headers: dict[str, str] = OWN_PAGE, method: str = "GET") -> HttpResponse:
+    def ask(self, username: str, headers: dict[str, str] = OWN_PAGE, method: str = "GET") -> Any:
         told = {"X-Lab-User": username, "X-Original-Method": method, "X-Original-URI": PLACE}
         return self.lab(username).get("/_gateway/auth", headers=headers | told)
 
@@ -43,19 +43,19 @@ class Browser:
         told = {"X-Lab-User": username, "X-Original-Method": method, "X-Original-URI": place}
         return self.lab(username).get("/_gateway/arrive", headers=headers | told)
 
-    def follow_to_portal(self, response: HttpResponse) -> HttpResponse:
+    def follow_to_portal(self, response: Any) -> Any:
         address = urlsplit(response["Location"])
         assert f"{address.scheme}://{address.netloc}" == "http://localhost:8000"
         return self.portal.get(f"{address.path}?{address.query}")
 
-    def redeem(self, username: str, ticket: str) -> HttpResponse:
+    def redeem(self, username: str, ticket: str) -> Any:
         return self.lab(username).get("/_gateway/lab/enter", {"ticket": ticket}, headers={"X-Lab-User": username})
 
-    def enter(self, username: str, place: str = PLACE) -> HttpResponse:
+    def enter(self, username: str, place: str = PLACE) -> Any:
         return self.redeem(username, ticket_in(self.follow_to_portal(self.arrive(username, place))))
 
 
-def ticket_in(response: HttpResponse) -> str:
+def ticket_in(response: Any) -> str:
     address = re.fullmatch(r"0; url=(.*)", response["Refresh"])
     assert address
     return parse_qs(urlsplit(address[1]).query)["ticket"][0]
@@ -77,7 +77,9 @@ class TestEntering:
         yes = browser.ask("owner")
         assert (yes.status_code, yes["X-Lab-Server"], yes["X-Lab-Token"]) == (204, running.pk.hex, running.token)
 
-    def test_it_answers_the_proxy_with_one_query(self, browser: Browser, running: Server, django_assert_num_queries) -> None:
+    def test_it_answers_the_proxy_with_one_query(
+        self, browser: Browser, running: Server, django_assert_num_queries
+    ) -> None:
         browser.enter("owner")
         with django_assert_num_queries(1):
             assert browser.ask("owner").status_code == 204

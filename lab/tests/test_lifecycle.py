@@ -50,7 +50,9 @@ class TestRequest:
         assert (new.state, new.place) == (State.REQUESTED, "My Libraries/My Library/a.ipynb")
         assert queue == [("lab.tasks.launch", new.pk.hex)]
 
-    def test_it_begins_nothing_while_the_broker_is_away(self, environment: Environment, owner: User, queue: Queue) -> None:
+    def test_it_begins_nothing_while_the_broker_is_away(
+        self, environment: Environment, owner: User, queue: Queue
+    ) -> None:
         queue.up = False
         with pytest.raises(services.NotNow):
             services.request_server(owner, owner)
@@ -79,6 +81,7 @@ class TestLaunch:
         row = Server.objects.get()
         assert row.state == State.RUNNING
         assert row.started_at
+        assert row.due_at
         assert row.due_at > timezone.now()
         assert launcher.sandboxes == {row.pk: "running"}
         spec = launcher.specs[row.pk]
@@ -161,7 +164,9 @@ class TestLaunch:
 
 
 class TestEnd:
-    def test_it_stops_and_deletes(self, running: Server, launcher: InProcessLauncher, owner: User, queue: Queue) -> None:
+    def test_it_stops_and_deletes(
+        self, running: Server, launcher: InProcessLauncher, owner: User, queue: Queue
+    ) -> None:
         assert services.stop_server(owner, running, StopReason.ASKED)
         assert queue == [("lab.tasks.stop", running.pk.hex)]
         lifecycle.end(running.pk)
@@ -196,7 +201,9 @@ class TestEnd:
         lifecycle.end(ending.pk)
         assert launcher.calls.count("destroy") == 1
 
-    def test_it_waits_for_a_launcher_that_is_away(self, server: Callable[..., Server], launcher: InProcessLauncher) -> None:
+    def test_it_waits_for_a_launcher_that_is_away(
+        self, server: Callable[..., Server], launcher: InProcessLauncher
+    ) -> None:
         ending = server("stopping")
         launcher.away = True
         lifecycle.end(ending.pk)

@@ -56,6 +56,7 @@ def test_it_stops_an_unused_server(unused: Server, jupyter: Jupyter, launcher: I
     row = Server.objects.get()
     assert (row.state, row.stop_reason) == (State.STOPPED, StopReason.IDLE)
     assert row.stop_sentence == "It was idle for 12 hours, so it was stopped."
+    assert row.rescued
     assert row.rescued["files"] == 1
     assert launcher.sandboxes == {}
     entry = audit.trail(row).get()
@@ -69,12 +70,14 @@ def test_it_asks_right_before_stopping(unused: Server, jupyter: Jupyter) -> None
     assert not reaping.reap(unused.pk)
     row = Server.objects.get()
     assert row.state == State.RUNNING
+    assert row.last_interaction
     assert row.last_interaction > now - timedelta(minutes=2)
+    assert row.due_at
     assert row.due_at > now
 
 
 def test_it_keeps_a_busy_kernel(unused: Server, jupyter: Jupyter) -> None:
-    says(jupyter, kernels=[{"id": "a", "busy": True, "last_activity": unused.started_at.isoformat()}])
+    says(jupyter, kernels=[{"id": "a", "busy": True, "last_activity": (timezone.now() - LONG).isoformat()}])
     assert not reaping.reap(unused.pk)
 
 
@@ -90,6 +93,7 @@ def test_it_does_not_stop_a_silent_server(unused: Server, jupyter: Jupyter) -> N
     assert not reaping.reap(unused.pk)
     row = Server.objects.get()
     assert row.unreachable_since
+    assert row.due_at
     assert row.due_at > timezone.now()
 
 

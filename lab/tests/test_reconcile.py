@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.conf import settings
@@ -51,6 +52,7 @@ def test_it_notices_a_server_that_died(running: Server, launcher: InProcessLaunc
     lifecycle.end(row.pk)
     row.refresh_from_db()
     assert row.state == State.FAILED
+    assert row.rescued
     assert row.rescued["files"] == 1
     assert launcher.sandboxes == {}
 
@@ -105,7 +107,7 @@ def test_it_leaves_stops_to_the_task_at_work(server: Callable[..., Server], queu
 
 @pytest.mark.parametrize("sandbox", [None, "stopped", "running"])
 def test_it_goes_on_with_a_launch_whose_task_was_killed(
-    server: Callable[..., Server], launcher: InProcessLauncher, queue: Queue, sandbox: str | None
+    server: Callable[..., Server], launcher: InProcessLauncher, queue: Queue, sandbox: Any
 ) -> None:
     cut_off = server("starting", **long_ago())
     if sandbox:

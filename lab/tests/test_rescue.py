@@ -185,6 +185,7 @@ def test_nothing_is_deleted_before_the_rescue_was_tried_three_times(
     lifecycle.end(ending.pk)
     row = Server.objects.get()
     assert (row.state, home.exists()) == (State.STOPPED, False)
+    assert row.rescued
     assert "no space" in row.rescued["error"]
 
 

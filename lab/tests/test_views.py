@@ -127,7 +127,9 @@ class TestStatus:
     def test_it_reloads_the_page_of_somebody_who_signed_out(self, db: None) -> None:
         assert Client().get("/lab/status")["HX-Refresh"] == "true"
 
-    def test_it_needs_few_queries(self, me: Client, server: Callable[..., Server], django_assert_max_num_queries) -> None:
+    def test_it_needs_few_queries(
+        self, me: Client, server: Callable[..., Server], django_assert_max_num_queries
+    ) -> None:
         server("requested")
         with django_assert_max_num_queries(5):  # session, person, server with environment, position
             me.get("/lab/status")
@@ -157,7 +159,14 @@ class TestHome:
     def test_it_shows_what_was_rescued(self, me: Client, server: Callable[..., Server], owner: User) -> None:
         library = Library.objects.get(owner_user=owner)
         folder = "Rescued from the Lab/2026-11-23 12.00.00"
-        rescued = {"library": str(library.pk), "folder": folder, "files": 3, "bytes": 5_200_000, "skipped": 1, "error": ""}
+        rescued = {
+            "library": str(library.pk),
+            "folder": folder,
+            "files": 3,
+            "bytes": 5_200_000,
+            "skipped": 1,
+            "error": "",
+        }
         server("stopped", rescued=rescued)
         text = page(me, "/lab/")
         assert "3 files (5 MB)" in text

@@ -1,4 +1,4 @@
-"""`manage.py lab_environment base /srv/environments/base --name "Scientific Python" --default` registers an environment."""
+"""`manage.py lab_environment base /srv/base --name "Scientific Python" --default` registers an environment."""
 
 from argparse import ArgumentParser
 from pathlib import Path
