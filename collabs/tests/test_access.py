@@ -1,0 +1,192 @@
+"""The table of docs/explanation/access.md, walked: every page of a Collab by every kind of person."""
+
+from collections.abc import Callable
+from urllib.parse import quote
+
+import pytest
+from django.http import HttpResponse
+from django.test import Client
+from pytest_django.asserts import assertContains
+
+from collabs import services
+from collabs.models import Collab, Role
+from portal.models import User
+
+OK, FOUND, FORBIDDEN, NONE = 200, 302, 403, 404
+SIGN_IN = "sign in"
+
+# What is asked for: method, address below the Collab's, form. `somebody` is a second viewer, `newcomer` no member.
+READ = {"page": "", "team": "team/", "settings": "settings/"}
+CHANGE: dict[str, tuple[str, dict[str, str]]] = {
+    "save": ("settings/", {"title": "Other title", "description": "", "is_public": ""}),
+    "delete": ("settings/delete/", {"typed_title": "{title}"}),
+    "add": ("team/add/", {"person": "newcomer", "role": "viewer"}),
+    "change": ("team/somebody/role/", {"role": "editor"}),
+    "remove": ("team/somebody/remove/", {}),
+    "leave": ("team/leave/", {}),
+}
+ASKED = [*READ, *CHANGE]
+ADMINISTER = ["settings", "save", "delete", "add", "change", "remove"]
+
+PEOPLE = ["anonymous", "inactive", "stranger", "viewer", "editor", "administrator"]
+
+Row = dict[str, int | str]
+
+
+def row(page: int | str, team: int | str, administer: int | str, leave: int | str) -> Row:
+    return {"page": page, "team": team, "leave": leave} | dict.fromkeys(ADMINISTER, administer)
+
+
+NOTHING = row(NONE, NONE, NONE, NONE)
+MEMBER = row(OK, OK, FORBIDDEN, FOUND)
+ADMINISTRATOR = row(OK, OK, FOUND, FOUND) | {"settings": OK}
+VISITOR = row(OK, SIGN_IN, SIGN_IN, SIGN_IN)
+
+TABLE: dict[tuple[str, bool], Row] = {
+    ("anonymous", False): NOTHING,
+    ("inactive", False): NOTHING,
+    ("stranger", False): NOTHING,
+    ("viewer", False): MEMBER,
+    ("editor", False): MEMBER,
+    ("administrator", False): ADMINISTRATOR,
+    ("anonymous", True): VISITOR,
+    ("inactive", True): VISITOR,
+    ("stranger", True): row(OK, OK, FORBIDDEN, FORBIDDEN),
+    ("viewer", True): MEMBER,
+    ("editor", True): MEMBER,
+    ("administrator", True): ADMINISTRATOR,
+}
+CASES = [(who, public, asked) for who, public in TABLE for asked in ASKED]
+
+
+@pytest.fixture
+def browser(
+    owner: User, editor: User, viewer: User, stranger: User, person: Callable[..., User], sign_in: Callable
+) -> Callable[[str, Collab], Client]:
+    """The browser of one kind of person; the Collab has two more viewers, one of them deactivated."""
+
+    def make(who: str, collab: Collab) -> Client:
+        person("newcomer")
+        services.add_member(owner, collab, person("somebody"), Role.VIEWER)
+        gone = person("gone")
+        services.add_member(owner, collab, gone, Role.VIEWER)
+        people = {"administrator": owner, "editor": editor, "viewer": viewer, "stranger": stranger, "inactive": gone}
+        client = sign_in(people[who]) if who != "anonymous" else Client()
+        gone.is_active = False
+        gone.save()
+        return client
+
+    return make
+
+
+def ask(client: Client, collab: Collab, asked: str) -> HttpResponse:
+    if asked in READ:
+        return client.get(collab.get_absolute_url() + READ[asked])
+    address, form = CHANGE[asked]
+    data = {name: value.format(title=collab.title) for name, value in form.items()}
+    return client.post(collab.get_absolute_url() + address, data)
+
+
+@pytest.mark.parametrize(("who", "public", "asked"), CASES)
+def test_it_follows_the_table(
+    who: str, public: bool, asked: str, collab: Collab, public_collab: Collab, browser: Callable[[str, Collab], Client]
+) -> None:
+    subject = public_collab if public else collab
+    if who == "administrator" and asked == "leave":
+        services.change_role(subject.created_by, subject, User.objects.get(username="editor"), Role.ADMINISTRATOR)
+    client = browser(who, subject)
+    before = state(subject)
+    response = ask(client, subject, asked)
+    expected = TABLE[who, public][asked]
+    if expected == SIGN_IN:
+        back = subject.get_absolute_url() + READ[asked] if asked in READ else "/"
+        assert (response.status_code, response["Location"]) == (FOUND, f"/account/login/?next={quote(back)}")
+    else:
+        assert response.status_code == expected
+    if expected == FORBIDDEN:
+        right = "Only members" if asked == "leave" else "role of an administrator"
+        assertContains(response, right, status_code=FORBIDDEN)
+    changed = asked in CHANGE and expected == FOUND
+    assert (state(subject) != before) is changed
+
+
+def state(collab: Collab) -> object:
+    row = Collab.all_objects.get(pk=collab.pk)
+    return row.title, row.deleted_at, sorted(row.memberships.values_list("user__username", "role"))
+
+
+def test_it_makes_a_private_collab_look_like_none(collab: Collab, stranger: User, sign_in: Callable) -> None:
+    for client in (Client(), sign_in(stranger)):
+        for asked in ASKED:
+            real = ask(client, collab, asked)
+            none = ask(client, Collab(slug="no-such-collab", title=collab.title), asked)
+            assert real.status_code == none.status_code == NONE
+            said = [response.content.decode().split("<main")[1] for response in (real, none)]
+            assert said[0] == said[1].replace("no-such-collab", collab.slug)
+
+
+@pytest.mark.parametrize("asked", ASKED)
+def test_it_hides_a_deleted_collab_from_its_own_team(
+    asked: str, public_collab: Collab, owner: User, sign_in: Callable
+) -> None:
+    services.delete_collab(owner, public_collab)
+    assert ask(sign_in(owner), public_collab, asked).status_code == NONE
+
+
+def test_it_leads_back_after_signing_in(client: Client, public_collab: Collab, viewer: User) -> None:
+    response = client.get(f"{public_collab.get_absolute_url()}team/")
+    response = client.post(response["Location"], {"login": "viewer", "password": "correct-horse-battery"})
+    assert response["Location"] == f"{public_collab.get_absolute_url()}team/"
+
+
+def test_it_shows_names_but_no_actions_to_a_stranger(public_collab: Collab, stranger: User, sign_in: Callable) -> None:
+    html = sign_in(stranger).get(f"{public_collab.get_absolute_url()}team/").content.decode()
+    assert "Olga Owner" in html
+    assert "<main" in html
+    assert "<form" not in html.split("<main")[1]
+
+
+def test_it_shows_no_names_to_visitors(client: Client, public_collab: Collab) -> None:
+    html = client.get(public_collab.get_absolute_url()).content.decode()
+    assert "Olga" not in html
+    assert "owner" not in html.lower()
+
+
+@pytest.mark.parametrize("who", ["viewer", "editor", "stranger"])
+def test_it_links_settings_for_administrators_only(
+    who: str, public_collab: Collab, owner: User, sign_in: Callable
+) -> None:
+    address = f'href="{public_collab.get_absolute_url()}settings/"'
+    assertContains(sign_in(owner).get(public_collab.get_absolute_url()), address)
+    other = User.objects.filter(username=who).first() or User.objects.create_user(who)
+    assert address not in sign_in(other).get(public_collab.get_absolute_url()).content.decode()
+
+
+@pytest.mark.parametrize("asked", CHANGE)
+def test_it_changes_nothing_by_a_link(asked: str, collab: Collab, owner: User, sign_in: Callable) -> None:
+    before = state(collab)
+    response = sign_in(owner).get(collab.get_absolute_url() + CHANGE[asked][0].replace("somebody", "viewer"))
+    assert response.status_code == (OK if asked == "save" else 405)
+    assert state(collab) == before
+
+
+@pytest.mark.parametrize("asked", CHANGE)
+def test_it_changes_nothing_for_another_site(asked: str, collab: Collab, owner: User) -> None:
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(owner)
+    before = state(collab)
+    assert ask(client, collab, asked).status_code == FORBIDDEN
+    assert state(collab) == before
+
+
+@pytest.mark.parametrize("name", ["no-such-person", "stranger", "%00", "..%2f.."])
+def test_it_finds_only_members_in_a_team(name: str, collab: Collab, owner: User, stranger: User, sign_in) -> None:
+    for change in ("role", "remove"):
+        response = sign_in(owner).post(f"{collab.get_absolute_url()}team/{name}/{change}/", {"role": "editor"})
+        assert response.status_code == NONE
+
+
+def test_it_lets_nobody_create_without_signing_in(client: Client, db: None) -> None:
+    for response in (client.get("/collabs/new/"), client.post("/collabs/new/", {"title": "Mine"})):
+        assert response["Location"] == "/account/login/?next=/collabs/new/"
+    assert not Collab.all_objects.exists()
