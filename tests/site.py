@@ -39,7 +39,6 @@ class Site:
         """Directories, database, static files, first data, the proxy's configuration."""
         self.place.make_directories()
         self.place.venv = Path(sys.prefix)
-        self.place.make_secret()
         self.place.prepare(self.environment)
 
     def start(self) -> None:

@@ -1,4 +1,4 @@
-"""The proxy's configuration: deploy/nginx.conf.template with this place's addresses."""
+"""The proxy's configuration: the templates in deploy/ with this place's addresses."""
 
 import os
 import re
@@ -6,24 +6,29 @@ import string
 from pathlib import Path
 from urllib.parse import urlsplit
 
+TEMPLATES = ("nginx.conf", "nginx.portal.conf")
+
 
 def write(code: Path, var: Path, run: Path, environment: dict[str, str]) -> Path:
-    """Render the template to RUN/nginx.conf; returns its path."""
+    """Render the templates into RUN; returns the path of nginx.conf."""
     (run / "lab").mkdir(exist_ok=True)
-    target = run / "nginx.conf"
-    template = string.Template((code / "deploy/nginx.conf.template").read_text())
-    target.write_text(template.substitute(values(var, run, environment)))
-    return target
+    filled = values(code, var, run, environment)
+    for name in TEMPLATES:
+        template = string.Template((code / f"deploy/{name}.template").read_text())
+        (run / name).write_text(template.substitute(filled))
+    return run / "nginx.conf"
 
 
-def values(var: Path, run: Path, environment: dict[str, str]) -> dict[str, str]:
-    """What the template leaves open. `LISTEN` in the environment overrides 127.0.0.1 and the port."""
+def values(code: Path, var: Path, run: Path, environment: dict[str, str]) -> dict[str, str]:
+    """What the templates leave open. `LISTEN` in the environment overrides 127.0.0.1 and the port."""
     portal = urlsplit(environment["PORTAL_URL"])
-    lab_host = environment["LAB_DOMAIN"].partition(":")[0]
-    drive = environment.get("DRIVE_ROOT") or str(var / "drive")
+    lab_authority = environment["LAB_DOMAIN"]
+    lab_host = lab_authority.partition(":")[0]
+    drive = os.path.realpath(environment.get("DRIVE_ROOT") or var / "drive")
     os.makedirs(f"{drive}/staging/nginx", exist_ok=True)
     development = portal.hostname == "localhost"
     return {
+        "CODE": str(code),
         "VAR": str(var),
         "RUN": str(run),
         "DRIVE": drive,
@@ -31,6 +36,7 @@ def values(var: Path, run: Path, environment: dict[str, str]) -> dict[str, str]:
         "SCHEME": portal.scheme,
         "PORTAL_HOST": str(portal.hostname),
         "PORTAL_AUTHORITY": portal.netloc,
+        "LAB_AUTHORITY": lab_authority,
         "LAB_HOST": lab_host,
         "LAB_HOST_RE": re.escape(lab_host),
         "UNKNOWN_HOST": f"302 {environment['PORTAL_URL']}$request_uri" if development else "421",
