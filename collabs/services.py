@@ -41,7 +41,8 @@ def create_collab(actor: User, *, title: str, description: str = "", is_public: 
 
 
 def _check(collab: Collab) -> None:
-    collab.full_clean(exclude=["slug", "title_key", "created_by"])
+    collab.clean_fields(exclude=["slug", "title_key", "created_by"])
+    collab.clean()
 
 
 def _insert(collab: Collab) -> None:

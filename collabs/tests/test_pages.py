@@ -1,0 +1,285 @@
+"""What the pages say and do."""
+
+import re
+from collections.abc import Callable
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from pytest_django.asserts import assertContains, assertNotContains, assertRedirects
+
+from collabs import services, views
+from collabs.models import Collab, Membership, Role
+from portal.models import User
+from portal.services import deactivate
+
+EVIL = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>"
+EVIL_TITLE = EVIL.replace("/", "|")
+
+SignIn = Callable[[User], Client]
+
+
+def titles(client: Client, **query: object) -> list[str]:
+    response = client.get("/collabs/", query)
+    assert response.status_code == 200
+    return [collab.title for collab in response.context["page"]]
+
+
+# The directory
+
+
+def test_it_lists_what_one_may_see(
+    client: Client, collab: Collab, public_collab: Collab, viewer: User, stranger: User, sign_in: SignIn
+) -> None:
+    assert titles(client) == ["Open Cortex"]
+    assert titles(sign_in(stranger)) == ["Open Cortex"]
+    assert titles(sign_in(viewer)) == ["Cortex", "Open Cortex"]
+
+
+def test_it_lists_ones_own_on_request(
+    client: Client, public_collab: Collab, viewer: User, stranger: User, sign_in: SignIn
+) -> None:
+    assert titles(sign_in(viewer), mine="on") == ["Open Cortex"]
+    assert titles(sign_in(stranger), mine="on") == []
+    assert titles(client, mine="on") == ["Open Cortex"]  # a visitor has none: the tick means nothing
+
+
+def test_it_searches(client: Client, collab: Collab, public_collab: Collab, viewer: User, sign_in: SignIn) -> None:
+    assert titles(sign_in(viewer), q="everybody cortex") == ["Open Cortex"]
+    assert titles(client, q="Cortex") == ["Open Cortex"]  # never a private one
+    assert titles(client, q="no such thing") == []
+    assertContains(client.get("/collabs/", {"q": "no such <thing>"}), "No Collab matches “no such &lt;thing&gt;”")
+
+
+@pytest.mark.parametrize("words", ["\0", "%", "'", "x" * 5000, "a " * 2000, "\ud800".encode("utf-8", "surrogatepass")])
+def test_it_survives_any_search(client: Client, public_collab: Collab, words: str | bytes) -> None:
+    assert client.get("/collabs/", {"q": words}).status_code == 200
+
+
+def test_it_pages_and_keeps_the_search(owner: User, sign_in: SignIn) -> None:
+    for number in range(views.PAGE_SIZE + 3):
+        services.create_collab(owner, title=f"Slice {number:02}")
+    client = sign_in(owner)
+    first = titles(client, q="slice", mine="on")
+    second = titles(client, q="slice", mine="on", page=2)
+    assert (len(first), len(second)) == (views.PAGE_SIZE, 3)
+    assert first + second == sorted(first + second)
+    assertContains(client.get("/collabs/?q=slice&mine=on"), "q=slice&amp;mine=on&amp;page=2")
+    for odd in ("0", "-1", "x", "99999999999999999999", ""):
+        assert titles(client, page=odd)
+
+
+# Create
+
+
+def test_it_creates(owner: User, sign_in: SignIn) -> None:
+    form = {"title": "Cortex", "description": "Slices.", "is_public": "on"}
+    response = sign_in(owner).post("/collabs/new/", form, follow=True)
+    assertRedirects(response, "/collabs/cortex/")
+    assertContains(response, "The Collab is ready")
+    collab = Collab.objects.get()
+    assert (collab.is_public, collab.role_of(owner)) == (True, Role.ADMINISTRATOR)
+
+
+@pytest.mark.parametrize("title", ["", "cortex", "a/b", "x" * 101, "a\0b", "\u0958" * 60])
+def test_it_says_what_is_wrong_and_keeps_what_was_typed(
+    collab: Collab, stranger: User, sign_in: SignIn, title: str
+) -> None:
+    response = sign_in(stranger).post("/collabs/new/", {"title": title, "description": "My slices"})
+    assertContains(response, "errorlist", status_code=422)
+    assertContains(response, "My slices", status_code=422)
+    assert list(response.context["form"].errors) == ["title"]
+    assert Collab.all_objects.count() == 1
+
+
+# The Collab
+
+
+def test_it_escapes_what_people_write(owner: User, sign_in: SignIn) -> None:
+    collab = services.create_collab(owner, title=EVIL_TITLE, description=EVIL, is_public=True)
+    base = collab.get_absolute_url()
+    client = sign_in(owner)
+    wrong = client.post(f"{base}settings/delete/", {"typed_title": EVIL})
+    pages = [client.get(address) for address in (base, f"{base}team/", f"{base}settings/", f"{base}files/", "/")]
+    pages += [wrong, client.get("/collabs/", {"q": EVIL}), Client().get("/"), Client().get(base)]
+    pages += [client.post(f"{base}settings/delete/", {"typed_title": EVIL_TITLE}, follow=True)]
+    for page in pages:
+        html = page.content.decode()
+        assert "<script>alert" not in html, page.request["PATH_INFO"]
+        assert "<img src=x" not in html, page.request["PATH_INFO"]
+
+
+def test_it_shows_twenty_people_and_says_how_many_more(
+    collab: Collab, owner: User, person: Callable[..., User], sign_in: SignIn
+) -> None:
+    assertNotContains(sign_in(owner).get(collab.get_absolute_url()), "more</a>")
+    for number in range(views.TEAM_SHOWN):
+        services.add_member(owner, collab, person(f"member{number:02}"), Role.EDITOR)
+    assertContains(sign_in(owner).get(collab.get_absolute_url()), "and 3 more")
+
+
+def test_it_answers_link_checkers(client: Client, public_collab: Collab) -> None:
+    for address in ("/collabs/", public_collab.get_absolute_url()):
+        assert client.head(address).status_code == 200
+
+
+# The team
+
+
+@pytest.mark.parametrize("typed", ["stranger", " Stranger ", "stranger@example.org", "STRANGER@Example.Org"])
+def test_it_adds_by_username_or_address(
+    collab: Collab, owner: User, stranger: User, sign_in: SignIn, typed: str
+) -> None:
+    address = f"{collab.get_absolute_url()}team/add/"
+    response = sign_in(owner).post(address, {"person": typed, "role": "editor"}, follow=True)
+    assertRedirects(response, f"{collab.get_absolute_url()}team/")
+    assertContains(response, "stranger is now a member")
+    assert collab.role_of(stranger) == Role.EDITOR
+
+
+@pytest.mark.parametrize(
+    ("typed", "role", "said"),
+    [
+        ("nobody", "viewer", "There is no account"),
+        ("", "viewer", "required"),
+        ("viewer", "editor", "member already"),
+        ("stranger", "owner", "not one of the available choices"),
+        ("gone", "viewer", "There is no account"),
+        ("two@example.org", "viewer", "Several accounts"),
+        ("a\0b", "viewer", "Null characters"),
+    ],
+)
+def test_it_says_why_it_cannot_add(
+    collab: Collab,
+    owner: User,
+    stranger: User,
+    person: Callable[..., User],
+    sign_in: SignIn,
+    typed: str,
+    role: str,
+    said: str,
+) -> None:
+    deactivate(None, person("gone"))
+    person("one", email="two@example.org")
+    person("two", email="two@example.org")
+    response = sign_in(owner).post(f"{collab.get_absolute_url()}team/add/", {"person": typed, "role": role})
+    assertContains(response, said, status_code=422)
+    assert collab.memberships.count() == 3
+
+
+def test_it_changes_roles_and_removes(collab: Collab, owner: User, viewer: User, sign_in: SignIn) -> None:
+    client, base = sign_in(owner), f"{collab.get_absolute_url()}team/"
+    assertContains(client.post(f"{base}viewer/role/", {"role": "editor"}, follow=True), "has the role Editor now")
+    assert collab.role_of(viewer) == Role.EDITOR
+    assert client.post(f"{base}viewer/role/", {"role": "boss"}).status_code == 302
+    assert collab.role_of(viewer) == Role.EDITOR
+    assertContains(client.post(f"{base}viewer/remove/", follow=True), "is no longer a member")
+    assert collab.role_of(viewer) is None
+
+
+@pytest.mark.parametrize(("way", "form"), [("owner/role/", {"role": "viewer"}), ("owner/remove/", {}), ("leave/", {})])
+def test_it_keeps_the_last_administrator_and_says_so(
+    collab: Collab, owner: User, sign_in: SignIn, way: str, form: dict[str, str]
+) -> None:
+    base = f"{collab.get_absolute_url()}team/"
+    response = sign_in(owner).post(base + way, form, follow=True)
+    assertRedirects(response, base)
+    assertContains(response, "A Collab needs an administrator: make somebody else one first.")
+    assert collab.role_of(owner) == Role.ADMINISTRATOR
+
+
+@pytest.mark.parametrize("way", ["owner/remove/", "leave/"])
+def test_it_leads_who_left_to_the_directory(
+    collab: Collab, owner: User, editor: User, sign_in: SignIn, way: str
+) -> None:
+    services.change_role(owner, collab, editor, Role.ADMINISTRATOR)
+    response = sign_in(owner).post(f"{collab.get_absolute_url()}team/{way}", follow=True)
+    assertRedirects(response, "/collabs/")
+    assertContains(response, "You have left Cortex.")
+
+
+def test_it_shows_the_deactivated_to_administrators(
+    collab: Collab, owner: User, editor: User, viewer: User, sign_in: SignIn
+) -> None:
+    deactivate(None, viewer)
+    assertNotContains(sign_in(editor).get(f"{collab.get_absolute_url()}team/"), "Vera")
+    client = sign_in(owner)
+    assertContains(client.get(f"{collab.get_absolute_url()}team/"), "deactivated")
+    client.post(f"{collab.get_absolute_url()}team/viewer/remove/")
+    assert not Membership.objects.filter(user=viewer).exists()
+
+
+def test_it_pages_a_large_team(collab: Collab, owner: User, sign_in: SignIn) -> None:
+    users = User.objects.bulk_create(User(username=f"u{number:03}") for number in range(views.TEAM_PAGE_SIZE))
+    Membership.objects.bulk_create(Membership(collab=collab, user=user, role=Role.VIEWER) for user in users)
+    client = sign_in(owner)
+    first, second = (client.get(f"{collab.get_absolute_url()}team/?page={page}") for page in (1, 2))
+    assert [len(page.context["page"]) for page in (first, second)] == [views.TEAM_PAGE_SIZE, 3]
+    assert first.context["page"][0].user == owner
+
+
+# Settings
+
+
+def test_it_saves_settings(collab: Collab, owner: User, sign_in: SignIn) -> None:
+    form = {"title": "Hippocampus", "description": "New.", "is_public": "on"}
+    response = sign_in(owner).post(f"{collab.get_absolute_url()}settings/", form, follow=True)
+    assertRedirects(response, f"{collab.get_absolute_url()}settings/")  # the address stays
+    assertContains(response, "Saved.")
+    collab.refresh_from_db()
+    assert (collab.title, collab.is_public) == ("Hippocampus", True)
+
+
+def test_it_keeps_showing_the_old_title_when_the_new_one_is_refused(
+    collab: Collab, public_collab: Collab, owner: User, sign_in: SignIn
+) -> None:
+    response = sign_in(owner).post(f"{collab.get_absolute_url()}settings/", {"title": "Open Cortex"})
+    assertContains(response, "This title is taken", status_code=422)
+    heading = re.search(r"<h1>\s*(\S.*?)\s*<", response.content.decode())
+    assert heading
+    assert heading[1] == "Cortex"
+
+
+def test_it_has_no_id_twice(collab: Collab, owner: User, sign_in: SignIn) -> None:
+    for tab in ("", "team/", "settings/"):
+        html = sign_in(owner).get(collab.get_absolute_url() + tab).content.decode()
+        ids = re.findall(r'\sid="([^"]+)"', html)
+        assert len(ids) == len(set(ids)), tab
+
+
+def test_it_deletes_when_the_title_is_typed(owner: User, sign_in: SignIn) -> None:
+    collab = services.create_collab(owner, title="Größe")
+    client, address = sign_in(owner), f"{collab.get_absolute_url()}settings/delete/"
+    for wrong in ("", "größe", "Other"):
+        assertContains(client.post(address, {"typed_title": wrong}), "errorlist", status_code=422)
+    assert Collab.objects.exists()
+    response = client.post(address, {"typed_title": "Gro\u0308ße"}, follow=True)  # as a Mac types it
+    assertRedirects(response, "/collabs/")
+    assertContains(response, "An operator can restore it")
+    assert not Collab.objects.exists()
+
+
+# The number of queries
+
+
+@pytest.mark.parametrize("address", ["/", "/collabs/", "/collabs/?mine=on", "/collabs/?q=slice", "page", "team/"])
+def test_it_needs_no_more_queries_for_more_rows(
+    address: str, owner: User, person: Callable[..., User], sign_in: SignIn
+) -> None:
+    collab = services.create_collab(owner, title="Slice", is_public=True)
+    client = sign_in(owner)
+    if not address.startswith("/"):
+        address = collab.get_absolute_url() + address.removeprefix("page")
+
+    def queries() -> int:
+        with CaptureQueriesContext(connection) as captured:
+            assert client.get(address).status_code == 200
+        return len(captured)
+
+    queries()  # content types are cached from here on
+    few = queries()
+    for number in range(12):
+        services.create_collab(owner, title=f"Slice {number}", is_public=bool(number % 2))
+        services.add_member(owner, collab, person(f"member{number}"), Role.EDITOR)
+    assert queries() == few
