@@ -13,6 +13,7 @@ urlpatterns = [
     path("collabs/", include("collabs.urls")),
     path("drive/", include("drive.urls")),
     path("lab/", include("lab.urls")),
+    path("_gateway/signed-in", views.signed_in, name="signed_in"),
     path("_gateway/", include("lab.urls_gateway")),
     path("account/", views.account, name="account"),
     path("account/", include("allauth.urls")),

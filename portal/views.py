@@ -49,6 +49,13 @@ def healthz(request: HttpRequest) -> JsonResponse:
     return JsonResponse(state, status=200 if database == "ok" else 503)
 
 
+@never_cache
+@require_GET
+def signed_in(request: HttpRequest) -> HttpResponse:
+    """The proxy's question before it reads the body of an upload: 204 or 401. What may be written is asked later."""
+    return HttpResponse(status=204 if request.user.is_authenticated else 401)
+
+
 def too_many(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
     """429, for allauth's rate limits."""
     return render(request, "429.html", status=429)

@@ -1,6 +1,5 @@
 """The proxy's configuration: the templates in deploy/ with this place's addresses."""
 
-import os
 import re
 import string
 from pathlib import Path
@@ -24,14 +23,14 @@ def values(code: Path, var: Path, run: Path, environment: dict[str, str]) -> dic
     portal = urlsplit(environment["PORTAL_URL"])
     lab_authority = environment["LAB_DOMAIN"]
     lab_host = lab_authority.partition(":")[0]
-    drive = os.path.realpath(environment.get("DRIVE_ROOT") or var / "drive")
-    os.makedirs(f"{drive}/staging/nginx", exist_ok=True)
+    drive = Path(environment.get("DRIVE_ROOT") or var / "drive").resolve()
+    (drive / "staging/nginx").mkdir(parents=True, exist_ok=True)
     development = portal.hostname == "localhost"
     return {
         "CODE": str(code),
         "VAR": str(var),
         "RUN": str(run),
-        "DRIVE": drive,
+        "DRIVE": str(drive),
         "LISTEN": environment.get("LISTEN") or f"127.0.0.1:{environment['PORT']}",
         "SCHEME": portal.scheme,
         "PORTAL_HOST": str(portal.hostname),

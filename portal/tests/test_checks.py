@@ -10,7 +10,8 @@ from pytest_django import Settings
 from portal import checks
 
 
-def test_it_finds_nothing_wrong_with_the_defaults(db: None) -> None:
+def test_it_finds_nothing_wrong_with_the_defaults(settings: Settings) -> None:
+    settings.RUN_DIR = Path("/run/portal")  # a test's own directory can have too long a name
     assert [found for found in run_checks() if (found.id or "").startswith("portal.")] == []
 
 

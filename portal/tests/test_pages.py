@@ -156,3 +156,10 @@ def test_it_stays_healthy_without_its_broker(client: Client, db: None, queue: Qu
     queue.up = False
     response = client.get("/healthz")
     assert (response.status_code, response.json()["broker"]) == (200, "away")
+
+
+def test_it_tells_the_proxy_whether_somebody_is_signed_in(
+    client: Client, owner: User, sign_in: Callable[[User], Client]
+) -> None:
+    assert client.get("/_gateway/signed-in").status_code == 401
+    assert sign_in(owner).get("/_gateway/signed-in").status_code == 204
