@@ -139,7 +139,13 @@ class Kernel:
     def begin(self, code: str) -> str:
         """Send a cell and do not wait; returns the message's id."""
         message = uuid.uuid4().hex
-        header = {"msg_id": message, "msg_type": "execute_request", "session": self.id, "username": "", "version": "5.3"}
+        header = {
+            "msg_id": message,
+            "msg_type": "execute_request",
+            "session": self.id,
+            "username": "",
+            "version": "5.3",
+        }
         content = {"code": code, "silent": False, "store_history": False, "allow_stdin": False}
         frame = {"header": header, "parent_header": {}, "metadata": {}, "content": content, "channel": "shell"}
         self.socket.send(json.dumps(frame))

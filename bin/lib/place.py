@@ -150,5 +150,3 @@ def _digest(requirements: Path, python: str) -> str:
 
 def _chown(path: Path, account: pwd.struct_passwd) -> None:
     machine.run_quietly(["chown", "-R", f"{account.pw_uid}:{account.pw_gid}", str(path)])
-
-
