@@ -65,19 +65,19 @@ class LibraryAdmin(AuditedAdmin):
         for share in formset.deleted_objects:
             services.unshare(request.user, share)
 
-    @admin.action(description="Delete (kept for 30 days)")
+    @admin.action(description="Delete (kept for 30 days)", permissions=["change"])
     def delete_softly(self, request: Any, queryset: models.QuerySet[Library]) -> None:
         """Only people's own libraries; a Collab's goes with its Collab."""
         for library in queryset.filter(deleted_at=None, is_default=False, owner_collab=None):
             services.delete_library(request.user, library)
 
-    @admin.action(description="Restore")
+    @admin.action(description="Restore", permissions=["change"])
     def restore(self, request: Any, queryset: models.QuerySet[Library]) -> None:
         """Bulk action."""
         for library in queryset.exclude(deleted_at=None).filter(owner_collab=None):
             services.restore_library(request.user, library)
 
-    @admin.action(description="Repair the directory on disk")
+    @admin.action(description="Repair the directory on disk", permissions=["change"])
     def settle(self, request: Any, queryset: models.QuerySet[Library]) -> None:
         """Make the disk agree with the row."""
         for library in queryset:

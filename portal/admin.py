@@ -74,13 +74,13 @@ class UserAdmin(AuditedAdmin, DjangoUserAdmin):
                 request.user, "account.changed" if change else "account.created", obj, fields=form.changed_data
             )
 
-    @admin.action(description="Deactivate: end sessions and servers now")
+    @admin.action(description="Deactivate: end sessions and servers now", permissions=["change"])
     def deactivate(self, request: Any, queryset: models.QuerySet[User]) -> None:
         """Bulk action."""
         for user in queryset:
             services.deactivate(request.user, user)
 
-    @admin.action(description="Activate")
+    @admin.action(description="Activate", permissions=["change"])
     def activate(self, request: Any, queryset: models.QuerySet[User]) -> None:
         """Bulk action."""
         for user in queryset:
