@@ -139,6 +139,20 @@ def test_it_leads_back_after_signing_in(client: Client, public_collab: Collab, v
     assert response["Location"] == f"{public_collab.get_absolute_url()}team/"
 
 
+def test_it_leads_back_to_the_form_when_the_session_ended(client: Client, public_collab: Collab) -> None:
+    page = f"{public_collab.get_absolute_url()}team/?page=2"
+    for referrer, back in ((f"http://testserver{page}", page), ("https://evil.example/", "/"), ("//evil.example", "/")):
+        response = client.post(f"{public_collab.get_absolute_url()}team/leave/", headers={"Referer": referrer})
+        assert response["Location"] == f"/account/login/?next={quote(back)}"
+
+
+def test_it_offers_visitors_to_sign_in_where_they_see_nothing(client: Client, collab: Collab, viewer: User) -> None:
+    address = f"{collab.get_absolute_url()}team/"
+    assertContains(client.get(address), f"/account/login/?next={address}", status_code=NONE)
+    client.force_login(viewer)
+    assert client.get(address).status_code == OK
+
+
 def test_it_shows_names_but_no_actions_to_a_stranger(public_collab: Collab, stranger: User, sign_in: Callable) -> None:
     html = sign_in(stranger).get(f"{public_collab.get_absolute_url()}team/").content.decode()
     assert "Olga Owner" in html
