@@ -7,6 +7,7 @@
 
 from urllib.parse import urlencode
 
+from csp.decorators import csp_update
 from django.conf import settings
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
@@ -22,6 +23,9 @@ from portal.models import User
 from . import gateway, places, reconcile
 from .launchers import LauncherUnavailable
 from .models import Pass, Server, State
+
+PORTAL_STYLES = [settings.PORTAL_URL]
+"""The two pages that are shown on a Lab's origin take the portal's style sheets."""
 
 
 @csrf_exempt
@@ -42,6 +46,7 @@ def auth(request: HttpRequest) -> HttpResponse:
 
 
 @csrf_exempt
+@csp_update({"style-src": PORTAL_STYLES})
 def arrive(request: HttpRequest) -> HttpResponse:
     """Everything on a Lab's origin that the proxy cannot pass on: people are led on, programs get a short answer."""
     response = _arrive(request)
@@ -124,6 +129,7 @@ def issue_ticket(request: HttpRequest) -> HttpResponse:
 
 @require_GET
 @never_cache
+@csp_update({"style-src": PORTAL_STYLES})
 def redeem_ticket(request: HttpRequest) -> HttpResponse:
     """Step 3, on the Lab's origin (`/.collaboratory/enter`)."""
     username = gateway.label_of(request)

@@ -145,7 +145,7 @@ class TestHome:
 
     def test_a_running_lab(self, me: Client, running: Server) -> None:
         text = page(me, "/lab/")
-        assert "at least 11 hours from now" in text
+        assert "stops by itself in 11 hours" in text
         assert "is reset when the environment ends" in text
 
     def test_it_goes_on_to_where_somebody_was_going(self, me: Client, running: Server) -> None:
