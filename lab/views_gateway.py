@@ -150,13 +150,18 @@ def _set_cookie(response: HttpResponse, name: str, secret: str) -> None:
 
 
 def leave_for(request: HttpRequest, address: str) -> HttpResponse:
-    """Go to a Lab's origin by a page that moves on at once.
+    """Go to a Lab's origin; by a page that moves on at once where a redirect could be stopped.
 
-    Not by a redirect: the browser may be following redirects since the sign-in form, and the portal's policy
-    (`form-action 'self'`) ends those at another origin.
+    A browser that has been following redirects since a form of ours (the sign-in) is held to the portal's policy,
+    `form-action 'self'`, and refuses to go on to another origin. Such a chain has never left the portal, and the browser
+    says so: `Sec-Fetch-Site: same-origin`. One that says nothing gets the page too.
     """
-    response = render(request, "lab/leave.html", {"address": address})
-    response["Refresh"] = f"0; url={address}"
+    response: HttpResponse
+    if request.headers.get("Sec-Fetch-Site", "same-origin") == "same-origin":
+        response = render(request, "lab/leave.html", {"address": address})
+        response["Refresh"] = f"0; url={address}"
+    else:
+        response = HttpResponseRedirect(address)
     response["Referrer-Policy"] = "no-referrer"
     add_never_cache_headers(response)
     return response

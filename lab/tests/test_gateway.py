@@ -109,6 +109,13 @@ class TestEntering:
         assert "You stopped it." in page
         assert f'value="{PLACE}"' in page
 
+    @pytest.mark.parametrize("site", ["cross-site", "same-site", "none"])
+    def test_it_redirects_where_no_form_of_ours_can_be_the_beginning(
+        self, browser: Browser, running: Server, site: str
+    ) -> None:
+        response = browser.portal.get("/lab/?next=/lab", headers={"Sec-Fetch-Site": site})
+        assert (response.status_code, response["Location"]) == (302, "http://owner.lab.localhost:8000/lab")
+
     def test_tabs_that_arrive_together_all_get_in(self, browser: Browser, running: Server) -> None:
         first, second = browser.arrive("owner"), browser.arrive("owner")
         tickets = [ticket_in(browser.follow_to_portal(response)) for response in (first, second)]
