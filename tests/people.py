@@ -74,6 +74,8 @@ class Person:
         """Go to the Lab's origin as a browser navigates: through ticket and pass."""
         navigation = {"Accept": "text/html", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Site": "none"}
         answer = self.session.get(f"{self.origin}{path}", headers=navigation, timeout=60)
+        if "Refresh" in answer.headers:
+            answer = self.session.get(answer.headers["Refresh"].partition("url=")[2], headers=navigation, timeout=60)
         assert answer.url.startswith(self.origin), f"ended at {answer.url}: {answer.status_code}"
         return answer
 
