@@ -117,6 +117,9 @@ class Collab(models.Model):
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
     deleted_at = models.DateTimeField(null=True, blank=True, help_text="Kept for 30 days, title and address included.")
 
+    my_role: Role | None
+    """Of the person who asks; set by `access.get_collab`."""
+
     all_objects = CollabQuerySet.as_manager()
     objects = LiveCollabs()
 

@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from portal.access import person
 from portal.models import User
 
 from . import services
@@ -40,7 +41,7 @@ def create(request: HttpRequest) -> HttpResponse:
     form = CollabForm(request.POST or None)
     if form.is_valid():
         try:
-            collab = services.create_collab(request.user, **form.cleaned_data)
+            collab = services.create_collab(person(request), **form.cleaned_data)
         except ValidationError as error:
             form.add_error(None, error)
         else:
@@ -84,7 +85,7 @@ def add_member(request: HttpRequest, slug: str) -> HttpResponse:
     if form.is_valid():
         user = form.cleaned_data["person"]
         try:
-            services.add_member(request.user, collab, user, Role(form.cleaned_data["role"]))
+            services.add_member(person(request), collab, user, Role(form.cleaned_data["role"]))
         except ValidationError as error:
             form.add_error("person", error)
         else:
@@ -101,7 +102,7 @@ def change_role(request: HttpRequest, slug: str, username: str) -> HttpResponse:
     form = RoleForm(request.POST)
     if form.is_valid():
         role = Role(form.cleaned_data["role"])
-        if _try(request, lambda: services.change_role(request.user, collab, user, role)):
+        if _try(request, lambda: services.change_role(person(request), collab, user, role)):
             messages.success(request, f"{_name(user)} has the role {role.label} now.")
     return redirect("collabs:team", slug)
 
@@ -113,7 +114,7 @@ def remove_member(request: HttpRequest, slug: str, username: str) -> HttpRespons
     user = get_object_or_404(User, username=username, memberships__collab=collab)
     if user == request.user:
         return leave(request, slug)
-    if _try(request, lambda: services.remove_member(request.user, collab, user)):
+    if _try(request, lambda: services.remove_member(person(request), collab, user)):
         messages.success(request, f"{_name(user)} is no longer a member.")
     return redirect("collabs:team", slug)
 
@@ -122,7 +123,7 @@ def remove_member(request: HttpRequest, slug: str, username: str) -> HttpRespons
 def leave(request: HttpRequest, slug: str) -> HttpResponse:
     """Stop being a member."""
     collab = get_collab(request, slug, Role.VIEWER)
-    if _try(request, lambda: services.leave(request.user, collab)):
+    if _try(request, lambda: services.leave(person(request), collab)):
         messages.success(request, f"You have left {collab.title}.")
         return redirect("collabs:directory")
     return redirect("collabs:team", slug)
@@ -150,7 +151,7 @@ def settings(request: HttpRequest, slug: str) -> HttpResponse:
     form = CollabForm(request.POST or None, instance=Collab.objects.get(pk=collab.pk))
     if form.is_valid():
         try:
-            services.update_collab(request.user, collab, **form.cleaned_data)
+            services.update_collab(person(request), collab, **form.cleaned_data)
         except ValidationError as error:
             form.add_error(None, error)
         else:
@@ -166,7 +167,7 @@ def delete(request: HttpRequest, slug: str) -> HttpResponse:
     collab = get_collab(request, slug, Role.ADMINISTRATOR)
     form = DeleteForm(request.POST, collab=collab)
     if form.is_valid():
-        services.delete_collab(request.user, collab)
+        services.delete_collab(person(request), collab)
         messages.success(request, f"{collab.title} was deleted. An operator can restore it for 30 days.")
         return redirect("collabs:directory")
     context = {"collab": collab, "form": CollabForm(instance=collab), "delete": form}

@@ -4,10 +4,15 @@ The table of who may do what is in docs/explanation/access.md; each app's own `a
 """
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.dispatch import Signal
+from django.http import HttpRequest
+
+if TYPE_CHECKING:
+    from .models import User  # the operators' site imports this module before models can be
 
 access_changed = Signal()
 """Sent after commit with `user_ids: frozenset[int]`: what these people may reach has changed. `lab` listens."""
@@ -26,3 +31,10 @@ def send_access_changed(user_ids: Iterable[int]) -> None:
 
 class SignInFirst(Exception):
     """An anonymous visitor asked for what needs an account: the middleware leads to sign-in, and back."""
+
+
+def person(request: HttpRequest) -> "User":
+    """Who is signed in; SignInFirst when nobody is."""
+    if not request.user.is_authenticated:
+        raise SignInFirst
+    return request.user

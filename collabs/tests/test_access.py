@@ -1,10 +1,10 @@
 """The table of docs/explanation/access.md, walked: every page of a Collab by every kind of person."""
 
 from collections.abc import Callable
+from typing import Any
 from urllib.parse import quote
 
 import pytest
-from django.http import HttpResponse
 from django.test import Client
 from pytest_django.asserts import assertContains
 
@@ -79,7 +79,7 @@ def browser(
     return make
 
 
-def ask(client: Client, collab: Collab, asked: str) -> HttpResponse:
+def ask(client: Client, collab: Collab, asked: str) -> Any:
     if asked in READ:
         return client.get(collab.get_absolute_url() + READ[asked])
     address, form = CHANGE[asked]
@@ -93,7 +93,9 @@ def test_it_follows_the_table(
 ) -> None:
     subject = public_collab if public else collab
     if who == "administrator" and asked == "leave":
-        services.change_role(subject.created_by, subject, User.objects.get(username="editor"), Role.ADMINISTRATOR)
+        services.change_role(
+            User.objects.get(username="owner"), subject, User.objects.get(username="editor"), Role.ADMINISTRATOR
+        )
     client = browser(who, subject)
     before = state(subject)
     response = ask(client, subject, asked)

@@ -2,11 +2,11 @@
 
 from collections.abc import Callable, Iterator
 from html.parser import HTMLParser
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import Permission
 from django.db import connection
-from django.http import HttpResponse
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
@@ -102,7 +102,7 @@ def newcomer(user: User, role: str, number: int = 0) -> Form:
     return {f"{NEW}-TOTAL_FORMS": str(number + 1), f"{NEW}-{number}-user": str(user.pk), f"{NEW}-{number}-role": role}
 
 
-def save(client: Client, collab: Collab, data: Form) -> HttpResponse:
+def save(client: Client, collab: Collab, data: Form) -> Any:
     return client.post(address(collab), data, follow=True)
 
 
@@ -125,8 +125,8 @@ def test_it_creates_as_the_pages_do(client: Client, operator: User) -> None:
 
 
 @pytest.mark.parametrize("title", ["CORTEX", "a/b", ""])
-def test_it_says_what_is_wrong_with_a_title(client: Client, collab: Collab, title: str) -> None:
-    for page in (f"{LIST}add/", address(services.create_collab(collab.created_by, title="Other"))):
+def test_it_says_what_is_wrong_with_a_title(client: Client, collab: Collab, owner: User, title: str) -> None:
+    for page in (f"{LIST}add/", address(services.create_collab(owner, title="Other"))):
         data = {"title": title, "description": ""} | {
             f"{prefix}-{name}_FORMS": "0" for prefix in (NEW, TEAM) for name in ("TOTAL", "INITIAL")
         }

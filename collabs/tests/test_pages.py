@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -20,7 +21,7 @@ EVIL_TITLE = EVIL.replace("/", "|")
 SignIn = Callable[[User], Client]
 
 
-def titles(client: Client, **query: object) -> list[str]:
+def titles(client: Client, **query: Any) -> list[str]:
     response = client.get("/collabs/", query)
     assert response.status_code == 200
     return [collab.title for collab in response.context["page"]]
