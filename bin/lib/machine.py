@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 ACCOUNT = "collaboratory"
 PACKAGES = {
@@ -35,9 +36,9 @@ def is_root() -> bool:
     return os.geteuid() == 0
 
 
-def run_quietly(command: list[str], **options: object) -> None:
+def run_quietly(command: list[str], **options: Any) -> None:
     """Run a step; its output is shown only when it fails."""
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **options)  # type: ignore[call-overload]
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **options)
     if done.returncode:
         raise Missing(f"{done.stdout}\nThis failed: {' '.join(command)}")
 
@@ -65,21 +66,29 @@ def ensure_packages(programs: dict[str, str], *, postgres: bool = False) -> None
     run_quietly([*prefix, "apt-get", "install", "-y", "-qq", "--no-install-recommends", *names], env=quiet)
 
 
-def _can_make_environments(python: str, user: str | None = None) -> bool:
-    """Whether this interpreter runs (for `user`), is new enough, and can make virtual environments."""
+def as_account(account: pwd.struct_passwd) -> dict[str, Any]:
+    """Options for subprocess, as root: run it with the account's rights."""
+    return {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": [], "cwd": "/"}
+
+
+def _can_make_environments(python: str, account: pwd.struct_passwd | None = None) -> bool:
+    """Whether this interpreter runs (for the account), is new enough, and can make virtual environments."""
     check = "import sys, venv, ensurepip, ssl, sqlite3; sys.exit(not (3, 11) <= sys.version_info < (3, 14))"
     try:
-        return subprocess.run([python, "-c", check], capture_output=True, user=user, cwd="/").returncode == 0
+        rights = as_account(account) if account else {"cwd": "/"}
+        return subprocess.run([python, "-c", check], capture_output=True, **rights).returncode == 0
     except OSError:
         return False
 
 
-def find_python(user: str | None = None) -> str:
+def find_python(account: pwd.struct_passwd | None = None) -> str:
     """The interpreter to build everything with; an interpreter below /root is no use to our account."""
     candidates = [sys.executable, *(shutil.which(f"python3.{minor}", path=PATH) or "" for minor in (13, 12, 11))]
-    for python in [*candidates, "/usr/bin/python3"]:
-        if python and _can_make_environments(os.path.realpath(python), user):
-            return os.path.realpath(python)
+    for candidate in [*candidates, "/usr/bin/python3"]:
+        # The interpreter that a virtual environment or a shim leads to; our own environment cannot build itself anew.
+        python = os.path.realpath(candidate) if candidate else ""
+        if python and _can_make_environments(python, account):
+            return python
     raise Missing("No Python 3.11 to 3.13 with venv was found. On Debian: apt-get install python3 python3-venv")
 
 
@@ -118,7 +127,8 @@ _TRIALS = [
         "no unprivileged user namespaces",
         "unshare --user --map-root-user --mount true",
         "Look at /proc/sys/user/max_user_namespaces (must not be 0), /proc/sys/kernel/unprivileged_userns_clone (1) and"
-        " /proc/sys/kernel/apparmor_restrict_unprivileged_userns (0); in a container, at its seccomp and AppArmor profile.",
+        " /proc/sys/kernel/apparmor_restrict_unprivileged_userns (0);"
+        " in a container, at its seccomp and AppArmor profile.",
     ),
     (
         "no overlay file system in a user namespace",

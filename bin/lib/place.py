@@ -6,6 +6,7 @@ import pwd
 import secrets
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import machine
@@ -14,6 +15,27 @@ import nginx
 SOCKET_PATH_BYTES = 60
 """RUN_DIR may be this long: what is below it adds up to 42 bytes, and a socket's address holds 107 (unix(7))."""
 NOT_MIRRORED = shutil.ignore_patterns("var", ".git", "__pycache__", ".venv", ".*_cache", ".hypothesis")
+
+
+def settle_in(programs: dict[str, str], *, postgres: bool = False) -> tuple["Place", str]:
+    """What every command of bin/ begins with: packages, account, directories. Returns the place and its interpreter.
+
+    Started by root, the command begins anew as the account, with code and an interpreter that the account can read.
+    """
+    machine.ensure_packages(programs, postgres=postgres)
+    place = Place(Path(__file__).resolve().parents[2])
+    if machine.is_root():
+        account = machine.ensure_account()
+        python = machine.find_python(account)
+        place = place.for_account(account)
+        machine.become(account)
+        os.chdir(place.code)
+        os.execv(python, [python, str(place.code / "bin" / Path(sys.argv[0]).name), *sys.argv[1:]])
+    python = machine.find_python()
+    os.chdir(place.code)
+    os.umask(0o077)
+    place.make_directories()
+    return place, python
 
 
 class Place:
@@ -29,7 +51,7 @@ class Place:
     def for_account(self, account: pwd.struct_passwd) -> "Place":
         """This place, made usable for the account; or a copy of the code, where the account cannot read this one."""
         readable = ["test", "-r", str(self.code / "manage.py"), "-a", "-x", str(self.code)]
-        if subprocess.run(readable, user=account.pw_uid, group=account.pw_gid, extra_groups=[], cwd="/").returncode:
+        if subprocess.run(readable, **machine.as_account(account)).returncode:
             return self._mirrored(account)
         self.var.mkdir(parents=True, exist_ok=True)
         if self.var.stat().st_uid != account.pw_uid:
@@ -63,7 +85,7 @@ class Place:
         if len(os.fsencode(inside)) <= SOCKET_PATH_BYTES:
             return inside
         digest = hashlib.sha256(os.fsencode(self.var)).hexdigest()[:10]
-        base = Path(os.environ.get("XDG_RUNTIME_DIR") or "/tmp")
+        base = Path(os.environ.get("XDG_RUNTIME_DIR") or "/tmp")  # noqa: S108 - make_directories looks whose it is
         return base / f"collaboratory-{os.getuid()}-{digest}"
 
     def make_directories(self) -> None:
@@ -80,14 +102,20 @@ class Place:
             raise machine.Missing(f"{self.run} belongs to another account.")
         self.run.chmod(0o700)
 
-    def make_environments(self, python: str, *, dev: bool = False) -> None:
+    def make_environments(self, python: str, *, dev: bool = False, lab: bool = True) -> None:
         """The portal's virtual environment and the Lab's base environment, as pinned."""
         requirements = self.code / ("requirements-dev.txt" if dev else "requirements.txt")
         accepted = [requirements] if dev else [requirements, self.code / "requirements-dev.txt"]
-        _environment(self.venv, python, requirements, "the portal's packages", accepted)
+        if not _is_made(self.venv, accepted, python):
+            _make(self.venv, python, requirements, "the portal's packages")
         base = self.var / "lab/environments/base"
         packages = self.code / "lab/environments/base.txt"
-        _environment(base, python, packages, "the Lab's base environment (JupyterLab, NumPy, …)", [packages])
+        if not lab or _is_made(base, [packages], python):
+            return
+        if base.exists() and list((self.run / "lab").glob("*.sock")):
+            machine.say("The Lab's base environment has changed. It is renewed by the first start without running Labs")
+            return
+        _make(base, python, packages, "the Lab's base environment (JupyterLab, NumPy, …); this takes a minute or two")
 
     def settings(self, port: int) -> dict[str, str]:
         """The variables of every process: ours, then `var/settings.env`, then what is set already."""
@@ -128,11 +156,14 @@ class Place:
         nginx.write(self.code, self.var, self.run, environment)
 
 
-def _environment(path: Path, python: str, requirements: Path, what: str, accepted: list[Path]) -> None:
-    """A virtual environment with exactly these packages; nothing is done when its stamp says so already."""
+def _is_made(path: Path, accepted: list[Path], python: str) -> bool:
+    """Whether a virtual environment is complete and has what one of these requirements files says."""
     stamp = path / ".requirements"
-    if stamp.exists() and stamp.read_text() in {_digest(file, python) for file in accepted}:
-        return
+    return stamp.exists() and stamp.read_text() in {_digest(file, python) for file in accepted}
+
+
+def _make(path: Path, python: str, requirements: Path, what: str) -> None:
+    """A virtual environment with exactly these packages. The stamp comes last: without it all is done again."""
     machine.say(f"Installing {what}")
     shutil.rmtree(path, ignore_errors=True)
     machine.run_quietly([python, "-m", "venv", str(path)])
@@ -141,7 +172,7 @@ def _environment(path: Path, python: str, requirements: Path, what: str, accepte
     install = [f"{path}/bin/uv", "pip", "install", "--quiet", "--compile-bytecode", "--link-mode=copy"]
     machine.run_quietly([*install, "--python", f"{path}/bin/python", "-r", str(requirements)])
     machine.run_quietly([f"{path}/bin/python", "-m", "pip", "uninstall", "--quiet", "-y", "uv"])
-    stamp.write_text(_digest(requirements, python))
+    (path / ".requirements").write_text(_digest(requirements, python))
 
 
 def _digest(requirements: Path, python: str) -> str:

@@ -1,4 +1,7 @@
-"""`manage.py first_start`: what a new site begins with. Does only what was not done before, so `bin/up` calls it each time."""
+"""`manage.py first_start`: what a new site begins with.
+
+Does only what was not done before, so `bin/up` calls it each time.
+"""
 
 import os
 import secrets

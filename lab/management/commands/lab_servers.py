@@ -1,14 +1,17 @@
 """For operators at a terminal: what runs, and stopping all of it before maintenance."""
 
+import time
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
 
-from lab import services
+from lab import lifecycle, services
 from lab.launchers import LauncherUnavailable, get_launcher
-from lab.models import Server, StopReason
+from lab.models import Server, State, StopReason
 from lab.wording import size
+
+STOP_SECONDS = 180
 
 
 class Command(BaseCommand):
@@ -17,13 +20,24 @@ class Command(BaseCommand):
     help = "List live servers, or stop all of them."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--stop-all", action="store_true", help="stop every live server, as an operator")
+        parser.add_argument("--stop-all", action="store_true", help="stop every live server, and wait until it is gone")
+
+    def _stop_all(self) -> None:
+        """Stop them here, without the queue: before maintenance the workers may be down already."""
+        count = sum(services.stop_server(None, server, StopReason.OPERATOR) for server in Server.objects.live())
+        deadline = time.monotonic() + STOP_SECONDS
+        while ending := list(Server.objects.filter(state=State.STOPPING).values_list("pk", flat=True)):
+            if time.monotonic() > deadline:
+                raise CommandError(f"{len(ending)} servers have not ended yet.")
+            for server_id in ending:
+                lifecycle.end(server_id)
+            time.sleep(0.5)
+        self.stdout.write(f"{count} servers were stopped.")
 
     def handle(self, *_: Any, **options: Any) -> None:
         servers = Server.objects.live().select_related("owner").order_by("requested_at")
         if options["stop_all"]:
-            stopped = sum(services.stop_server(None, server, StopReason.OPERATOR) for server in servers)
-            self.stdout.write(f"{stopped} servers are being stopped.")
+            self._stop_all()
             return
         try:
             seen = get_launcher().inspect()
