@@ -3,19 +3,18 @@
 import logging
 
 from django.core.exceptions import ValidationError
-from django.db import IntegrityError, transaction
+from django.db import DatabaseError, IntegrityError, transaction
 from django.utils import timezone
 
 from collabs.models import Collab
 from portal import audit
 from portal.access import send_access_changed
 from portal.models import User
-from portal.queue import publish
 
-from . import naming, tasks
+from . import naming
 from .models import Library, Permission, Share
 from .storage import layout
-from .visibility import affected
+from .visibility import affected, reached_by
 
 log = logging.getLogger(__name__)
 
@@ -33,17 +32,23 @@ def open_my_library(user: User) -> None:
 def open_collab_library(actor: User, collab: Collab) -> None:
     """A Collab has its library from the first second."""
     library = Library(owner_collab=collab, is_public=collab.is_public)
-    naming.set_title(library, collab.title)
-    library.save(force_insert=True)
-    _settle_on_commit(library)
+    _save_title(library, collab)
 
 
 def follow_collab(actor: User, collab: Collab, changed: set[str]) -> None:
     """The library of a Collab has its title and its visibility."""
     library = Library.objects.select_for_update().get(owner_collab=collab)
-    naming.set_title(library, collab.title)
     library.is_public = collab.is_public
-    library.save()
+    _save_title(library, collab)
+
+
+def _save_title(library: Library, collab: Collab) -> None:
+    naming.set_title(library, collab.title)
+    try:
+        with transaction.atomic():
+            library.save()
+    except IntegrityError as error:  # somebody took the name in this moment
+        raise ValidationError({"title": naming.TITLE_TAKEN}) from error
     _settle_on_commit(library)
 
 
@@ -155,20 +160,25 @@ def _share(actor: User, library: Library, permission: Permission, **target: User
     share, _created = Share.objects.update_or_create(
         library=row, **target, defaults={"permission": permission, "created_by": actor}
     )
-    whom = {kind: str(value) for kind, value in target.items()}
-    audit.record(actor, "library.shared", row, permission=permission, **whom)
-    send_access_changed(affected(row))
+    audit.record(actor, "library.shared", row, permission=permission, **_whom(share))
+    send_access_changed(reached_by(share))
     return share
 
 
 @transaction.atomic
 def unshare(actor: User, share: Share) -> None:
-    """End a share; the owner does that, or the person it is for."""
+    """End a share; the owner does that, or the person it is for. One that has ended already stays ended."""
     library = _lock(share.library)
-    before = affected(library)
-    share.delete()
-    audit.record(actor, "library.unshared", library, user=str(share.user or ""), collab=str(share.collab or ""))
-    send_access_changed(before)
+    deleted, _by_model = Share.objects.filter(pk=share.pk).delete()
+    if not deleted:
+        return
+    audit.record(actor, "library.unshared", library, **_whom(share))
+    send_access_changed(reached_by(share))
+
+
+def _whom(share: Share) -> dict[str, str]:
+    """Whom a share is for, for the audit trail."""
+    return {"user": str(share.user)} if share.user else {"collab": str(share.collab)}
 
 
 @transaction.atomic
@@ -183,8 +193,7 @@ def set_public(actor: User, library: Library, is_public: bool) -> None:
     row.is_public = is_public
     row.save(update_fields=["is_public"])
     audit.record(actor, "library.made_public" if is_public else "library.made_private", row)
-    _settle_on_commit(row)
-    send_access_changed(affected(row))
+    _settle_on_commit(row)  # running servers follow the disk: all public libraries are one mount
 
 
 def _lock(library: Library) -> Library:
@@ -197,13 +206,13 @@ def _check_persons(library: Library) -> None:
 
 
 def _settle_on_commit(library: Library) -> None:
-    """Let the disk follow. What fails here, or dies with the process, is done again by the task and by the sweep."""
+    """Let the disk follow. What fails here, or dies with the process, is done again within seconds: the note says so."""
+    layout.note_unsettled(library.pk)
 
     def settle() -> None:
         try:
-            layout.settle(library.pk)
-        except OSError:
+            layout.settle_committed(library.pk)
+        except (OSError, DatabaseError):
             log.exception("library %s not settled on disk", library.pk)
-            publish(tasks.settle, str(library.pk))
 
     transaction.on_commit(settle)

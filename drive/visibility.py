@@ -20,7 +20,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from uuid import UUID
 
-from django.db.models import Case, CharField, F, QuerySet, Value, When
+from django.db.models import Case, CharField, F, Q, QuerySet, Value, When
 
 from collabs.models import Membership, Person, Role
 
@@ -43,10 +43,14 @@ _ORDER = {folder: number for number, folder in enumerate(Folder)}
 _REASONS = {
     "owner": "You own it.",
     "share": "{} shared it with you.",
-    "member": "You are {} of its Collab.",
+    Role.ADMINISTRATOR: "You are an administrator of its Collab.",
+    Role.EDITOR: "You are an editor of its Collab.",
+    Role.VIEWER: "You are a viewer of its Collab.",
     "team": "It is shared with the team of {}.",
     "public": "It is public.",
 }
+_ROUTES = list(_REASONS)
+"""Of two routes that give the same, the page names the one that comes first here."""
 
 
 @dataclass(frozen=True)
@@ -79,15 +83,20 @@ def entries(user: Person, *, folders: Iterable[Folder] = Folder, library: UUID |
         routes = [route.filter(library_id=library) for route in routes]
     rows = [route.values_list(*_COLUMNS) for route in routes]
     found: dict[tuple[UUID, str], Entry] = {}
-    for library_id, folder, name, permission, kind, detail in rows[0].union(*rows[1:], all=True):
-        best = found.get((library_id, folder))
-        if best is None or (permission == Permission.WRITE and not best.may_write):
+    for library_id, folder, name, permission, kind, detail in sorted(rows[0].union(*rows[1:], all=True), key=_best):
+        if (library_id, folder) not in found:
             reason = _REASONS[kind].format(detail)
             found[library_id, folder] = Entry(library_id, Folder(folder), name, permission, reason)
     return sorted(found.values(), key=lambda entry: (_ORDER[entry.folder], entry.name.casefold()))
 
 
 _COLUMNS = ("library_id", "folder", "shown_name", "given", "kind", "detail")
+
+
+def _best(row: tuple) -> tuple:
+    """Sorts rows: the most right first, then by route."""
+    _library_id, _folder, _name, permission, kind, detail = row
+    return permission != Permission.WRITE, _ROUTES.index(kind), detail
 
 
 def _text(value: str) -> Value:
@@ -100,7 +109,7 @@ def _routes(user: Person, folder: Folder) -> list[QuerySet]:
         case Folder.MINE:
             return [_owned(user)]
         case Folder.PEOPLE:
-            return [_shares(folder, "share", "created_by__username").filter(user=user)]
+            return [_shares(folder, "share", "library__owner_user__username").filter(user=user)]
         case Folder.GROUPS:
             team = _shares(folder, "team", "collab__title")
             return [_of_collabs(user), team.filter(collab__memberships__user=user, collab__deleted_at=None)]
@@ -108,8 +117,8 @@ def _routes(user: Person, folder: Folder) -> list[QuerySet]:
             return [public_libraries()]
 
 
-def _annotated(rows: QuerySet, folder: Folder, kind: str, **columns: object) -> QuerySet:
-    return rows.annotate(folder=_text(folder), kind=_text(kind), **columns)
+def _annotated(rows: QuerySet, folder: Folder, kind: str | F, **columns: object) -> QuerySet:
+    return rows.annotate(folder=_text(folder), kind=_text(kind) if isinstance(kind, str) else kind, **columns)
 
 
 def _owned(user: Person) -> QuerySet:
@@ -131,11 +140,11 @@ def _of_collabs(user: Person) -> QuerySet:
     return _annotated(
         rows,
         Folder.GROUPS,
-        "member",
+        F("role"),
         library_id=F("collab__library__id"),
         shown_name=F("collab__library__shared_name"),
         given=given,
-        detail=F("role"),
+        detail=_text(""),
     )
 
 
@@ -165,7 +174,14 @@ def as_entry(row: Library) -> Entry:
 
 def affected(library: Library) -> set[int]:
     """Ids of those for whom it is mounted: owner, members, people and teams that it is shared with."""
-    ids = set(Share.objects.filter(library=library, user__isnull=False).values_list("user_id", flat=True))
-    teams = [*library.shares.exclude(collab=None).values_list("collab_id", flat=True), library.owner_collab_id]
-    ids |= set(Membership.objects.filter(collab__in=[team for team in teams if team]).values_list("user_id", flat=True))
-    return ids | ({library.owner_user_id} if library.owner_user_id else set())
+    ids = {library.owner_user_id} | set(library.shares.values_list("user_id", flat=True))
+    shared = Q(collab__shares__library=library)
+    ids |= set(Membership.objects.filter(shared | Q(collab__library=library)).values_list("user_id", flat=True))
+    return {pk for pk in ids if pk}
+
+
+def reached_by(share: Share) -> set[int]:
+    """Ids of those whom one share is for."""
+    if share.user_id:
+        return {share.user_id}
+    return set(Membership.objects.filter(collab=share.collab_id).values_list("user_id", flat=True))

@@ -137,7 +137,8 @@ CELERY_TASK_ROUTES = {f"lab.tasks.{name}": {"queue": "lab"} for name in ("launch
 CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "celerybeat-schedule")
 CELERY_BEAT_SCHEDULE: dict[str, dict] = {
     "lab-reconcile": {"task": "lab.tasks.reconcile", "schedule": 15.0, "options": {"expires": 15}},
-    "drive-settle": {"task": "drive.tasks.settle_unsettled", "schedule": 30.0, "options": {"expires": 30}},
+    "drive-settle": {"task": "drive.tasks.settle_unsettled", "schedule": 2.0, "options": {"expires": 2}},
+    "drive-compare": {"task": "drive.tasks.compare", "schedule": 300.0, "options": {"expires": 300}},
     "drive-sweep": {"task": "drive.tasks.sweep", "schedule": 24 * 3600.0},
     "lab-reap": {"task": "lab.tasks.reap", "schedule": 30.0, "options": {"expires": 30}},
 }

@@ -10,11 +10,14 @@ below the library's directory, and only descriptors are used after that.
 
 from .files import (
     ABSENT,
+    ANY,
     Changed,
     Clash,
+    CutOff,
     DiskFull,
     FileEntry,
     LibraryFiles,
+    Locked,
     NotAFile,
     NotFound,
     StorageError,
@@ -24,11 +27,14 @@ from .layout import open_library
 
 __all__ = [
     "ABSENT",
+    "ANY",
     "Changed",
     "Clash",
+    "CutOff",
     "DiskFull",
     "FileEntry",
     "LibraryFiles",
+    "Locked",
     "NotAFile",
     "NotFound",
     "StorageError",

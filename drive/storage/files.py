@@ -1,12 +1,13 @@
 """What can be done to the files of one library. Paths are text, relative, with `/` between names."""
 
 import errno
+import fcntl
 import os
 import secrets
 import shutil
 import stat
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -23,6 +24,8 @@ _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY
 
 ABSENT: Final = "absent"
 """For `if_match`: there must be no such file yet."""
+ANY: Final = "*"
+"""For `if_match`: there must be a file, whichever version (RFC 9110)."""
 
 
 class StorageError(Exception):
@@ -63,10 +66,20 @@ class Changed(StorageError):
     status = 412
 
 
+class CutOff(StorageError):
+    """Fewer bytes arrived than were announced; nothing was changed."""
+
+
 class DiskFull(StorageError):
     """No space, or over a quota; nothing was changed."""
 
     status = 507
+
+
+class Locked(StorageError):
+    """The portal's account may not read or change it: somebody took the right away in their Lab."""
+
+    status = 403
 
 
 @dataclass(frozen=True)
@@ -114,8 +127,15 @@ def check_name(name: str) -> str:
     return name
 
 
+def new_name(name: str) -> str:
+    """A name as we give it to new files: in NFC, as keyboards write it; macOS sends some names taken apart."""
+    return check_name(unicodedata.normalize("NFC", check_name(name)))
+
+
 def key(name: str) -> str:
     """Names with one key are refused side by side: other systems cannot hold both."""
+    if name.isascii():
+        return name.lower()
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
 
 
@@ -135,9 +155,11 @@ def _plainly() -> Iterator[None]:
             case errno.ENOSPC | errno.EDQUOT:
                 raise DiskFull("There is no space left. Nothing was changed.") from error
             case errno.EACCES | errno.EPERM | errno.EROFS:
-                raise NotAFile("The portal may not touch this.") from error
+                raise Locked("The portal may not touch this: its mode was changed in a Lab (chmod).") from error
             case errno.ENAMETOOLONG:
                 raise WrongPath("This path is too long.") from error
+            case errno.EILSEQ | errno.EINVAL:
+                raise WrongPath("The disk cannot hold this name.") from error
         raise
 
 
@@ -158,12 +180,16 @@ def _entry(name: str, status: os.stat_result) -> FileEntry:
 
 
 class LibraryFiles:
-    """The files of one library, from a descriptor of its directory. Close it by using `with`."""
+    """The files of one library, from a descriptor of its directory. Close it by using `with`.
 
-    def __init__(self, root: int, staging: Path, trash: Path) -> None:
+    The descriptor stays right when the directory itself is moved (`layout.settle`).
+    """
+
+    def __init__(self, root: int, *, staging: Path, trash: Path, lock: Path) -> None:
         self.root = root
         self.staging = staging
         self.trash = trash
+        self.lock = lock
 
     def __enter__(self) -> "LibraryFiles":
         return self
@@ -180,86 +206,119 @@ class LibraryFiles:
                 with suppress(FileNotFoundError):
                     yield _entry(item.name, os.stat(item.name, dir_fd=folder, follow_symlinks=False))
 
+    def names(self, path: str = "") -> Iterator[tuple[str, bool]]:
+        """The names in a folder and whether each is a folder, in no order: `list` without a look at every file."""
+        with _plainly(), self._folder(split(path)) as folder, os.scandir(folder) as found:
+            for item in found:
+                yield item.name, item.is_dir(follow_symlinks=False)
+
+    def look(self, path: str, names: Iterable[str]) -> Iterator[FileEntry]:
+        """The entries of some names in a folder; what vanished meanwhile is left out."""
+        with _plainly(), self._folder(split(path)) as folder:
+            for name in names:
+                with suppress(FileNotFoundError):
+                    yield _entry(name, os.stat(check_name(name), dir_fd=folder, follow_symlinks=False))
+
     def stat(self, path: str) -> FileEntry:
         """What is at a path; the library itself for the empty path."""
         parts = split(path)
-        with _plainly(), self._open(parts, os.O_PATH | os.O_NOFOLLOW) as fd:
-            return _entry(parts[-1] if parts else "", os.fstat(fd))
+        with _plainly():
+            if not parts:
+                return _entry("", os.fstat(self.root))
+            with self._folder(parts[:-1]) as folder:
+                return _entry(parts[-1], os.stat(parts[-1], dir_fd=folder, follow_symlinks=False))
 
     def open(self, path: str) -> BinaryIO:
-        """A regular file, for reading; NotAFile for anything else, which is never opened."""
+        """A regular file, for reading; NotAFile for anything else, which is never opened.
+
+        O_PATH finds it without opening it (opening a FIFO wakes whoever waits at its other end); the descriptor's own
+        link in /proc then opens that very file, whatever has taken its place by now.
+        """
         with _plainly():
-            # O_NONBLOCK: opening a FIFO that took the file's place must not hang; it is refused right after.
-            fd = self._fd(split(path), os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY)
-            if not stat.S_ISREG(os.fstat(fd).st_mode):
-                os.close(fd)
-                raise NotAFile("Only files can be read.")
-            return os.fdopen(fd, "rb")
+            found = self._fd(split(path), os.O_PATH)
+            try:
+                if not stat.S_ISREG(os.fstat(found).st_mode):
+                    raise NotAFile("Only files can be read.")
+                return os.fdopen(os.open(f"/proc/self/fd/{found}", os.O_RDONLY | os.O_CLOEXEC), "rb")
+            finally:
+                os.close(found)
 
     # Changing
 
-    def write(self, path: str, source: BinaryIO, *, if_match: str | None = None) -> FileEntry:
+    def write(
+        self, path: str, source: BinaryIO, *, if_match: str | None = None, size: int | None = None
+    ) -> FileEntry:
         """Put a file in place at once: whoever reads sees the old content or the new, never a part.
 
-        `if_match`: None replaces whatever file is there; ABSENT creates only; an etag replaces only that version
-        (Changed).
+        `if_match`: None replaces whatever file is there; ABSENT creates only; an ETag (or several, with commas)
+        replaces only that version (Changed). `size`: how many bytes there must be (CutOff).
         """
-        with self.staged(source) as staged:
+        with self.staged(source, size) as staged:
             return self.put(path, staged, if_match=if_match)
 
     @contextmanager
-    def staged(self, source: BinaryIO) -> Iterator[Path]:
-        """A complete, synced copy of `source` in the staging area; removed again unless `put` takes it."""
+    def staged(self, source: BinaryIO, size: int | None = None) -> Iterator[Path]:
+        """A complete copy of `source` in the staging area; removed again unless `put` takes it."""
         target = self.staging / secrets.token_hex(16)
         try:
             with _plainly(), target.open("xb") as copy:
                 shutil.copyfileobj(source, copy, 1 << 20)
+            if size is not None and target.stat().st_size != size:
+                raise CutOff("The upload broke off. Nothing was changed; please try again.")
             yield target
         finally:
             target.unlink(missing_ok=True)
 
     def put(self, path: str, staged: Path, *, if_match: str | None = None) -> FileEntry:
-        """Move a file from the staging area (same file system) to its place."""
+        """Move a file from the staging area (same file system) to its place. A new file's name is made NFC."""
         *folder, name = split(path) or [""]
         check_name(name)
-        with _plainly(), self._folder(folder) as directory:
-            self._guard(directory, name, if_match)
+        with _plainly():
             status = _sync(staged)
-            old = os.open(staged.parent, _DIRECTORY | os.O_CLOEXEC)
-            try:
-                replace = if_match != ABSENT
-                openat2.rename(old, os.fsencode(staged.name), directory, os.fsencode(name), replace=replace)
-            except FileExistsError as error:
-                raise Clash(name) from error
-            finally:
-                os.close(old)
-            os.fsync(directory)
+            with self._folder(folder) as directory, self._locked():
+                name = self._guard(directory, name, if_match)
+                self._move_in(staged, directory, name, replace=if_match != ABSENT)
+                os.fsync(directory)
             return _entry(name, status)
 
     def make_folder(self, path: str) -> None:
         """Create one folder; Clash when something has the name."""
         *folder, name = split(path) or [""]
-        check_name(name)
-        with _plainly(), self._folder(folder) as directory:
+        name = new_name(name)
+        with _plainly(), self._folder(folder) as directory, self._locked():
             self._refuse_clash(directory, name)
-            os.mkdir(name, DIRECTORY_MODE, dir_fd=directory)
+            try:
+                os.mkdir(name, DIRECTORY_MODE, dir_fd=directory)
+            except FileExistsError as error:
+                raise Clash(name) from error
             os.fsync(directory)
 
     def make_folders(self, path: str) -> None:
         """Create a folder and those above it, where they are missing."""
         parts = split(path)
         for depth in range(1, len(parts) + 1):
-            with suppress(Clash):
+            try:
                 self.make_folder("/".join(parts[:depth]))
+            except Clash as clash:
+                if clash.name != parts[depth - 1]:
+                    raise
 
     def rename(self, path: str, new_path: str) -> None:
         """Move within the library; Clash when something has the new name."""
         *old_folder, old = split(path) or [""]
         *new_folder, new = split(new_path) or [""]
         check_name(old)
-        check_name(new)
-        with _plainly(), self._folder(old_folder) as source, self._folder(new_folder) as target:
-            self._refuse_clash(target, new, besides=old if old_folder == new_folder else None)
+        new = new_name(new)
+        if (old_folder, old) == (new_folder, new):
+            return
+        with (
+            _plainly(),
+            self._folder(old_folder) as source,
+            self._folder(new_folder) as target,
+            self._locked(),
+        ):
+            same = os.path.samestat(os.fstat(source), os.fstat(target))
+            self._refuse_clash(target, new, besides=old if same else None)
             try:
                 openat2.rename(source, os.fsencode(old), target, os.fsencode(new), replace=False)
             except FileExistsError as error:
@@ -268,6 +327,7 @@ class LibraryFiles:
                 if error.errno == errno.EINVAL:
                     raise WrongPath("A folder cannot be moved into itself.") from error
                 raise
+            os.fsync(source)
             os.fsync(target)
 
     def delete(self, path: str) -> None:
@@ -277,31 +337,22 @@ class LibraryFiles:
         place = self.trash / f"{datetime.now(UTC):%Y%m%dT%H%M%S.%f}-{secrets.token_hex(4)}"
         with _plainly(), self._folder(folder) as directory:
             os.stat(name, dir_fd=directory, follow_symlinks=False)
-            place.joinpath(*folder).mkdir(parents=True)
-            target = os.open(place.joinpath(*folder), _DIRECTORY | os.O_CLOEXEC)
+            inside = place.joinpath(*folder)
+            inside.mkdir(parents=True)
             try:
-                openat2.rename(directory, os.fsencode(name), target, os.fsencode(name), replace=False)
-            finally:
-                os.close(target)
+                with _directory(inside) as target:
+                    openat2.rename(directory, os.fsencode(name), target, os.fsencode(name), replace=False)
+                    os.fsync(target)
+            except OSError:
+                _remove_empty(place, folder)
+                raise
+            os.fsync(directory)
 
     # Within
 
     def _fd(self, parts: "list[str]", flags: int) -> int:
         path = os.fsencode("/".join(parts)) or b"."
         return openat2.open_beneath(self.root, path, flags)
-
-    @contextmanager
-    def _open(self, parts: "list[str]", flags: int) -> Iterator[int]:
-        """A descriptor; of a link itself, O_PATH | O_NOFOLLOW looks at the last name without following it."""
-        if parts and flags & os.O_PATH:
-            with self._folder(parts[:-1]) as directory:
-                fd = os.open(parts[-1], flags | os.O_CLOEXEC, dir_fd=directory)
-        else:
-            fd = self._fd(parts, flags)
-        try:
-            yield fd
-        finally:
-            os.close(fd)
 
     @contextmanager
     def _folder(self, parts: "list[str]") -> Iterator[int]:
@@ -311,21 +362,46 @@ class LibraryFiles:
         finally:
             os.close(fd)
 
-    def _guard(self, directory: int, name: str, if_match: str | None) -> None:
-        """Refuse to write over what is no file, over another version, or beside a name that differs only by case."""
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        """One change at a time: of two saves that both checked the same version, the second must find it changed.
+
+        The lock is no file of the library: there, anybody who may read could hold it.
+        """
+        fd = os.open(self.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(fd)
+
+    def _guard(self, directory: int, name: str, if_match: str | None) -> str:
+        """Refuse to write over what is no file, over another version, or beside a name that differs only by case.
+
+        Returns the name to write to: the one that is there, byte by byte, or a new one.
+        """
         try:
             status = os.stat(name, dir_fd=directory, follow_symlinks=False)
         except FileNotFoundError:
             if if_match not in (None, ABSENT):
                 raise Changed("The file was deleted or renamed meanwhile.") from None
+            name = new_name(name)
             self._refuse_clash(directory, name)
-            return
+            return name
         if if_match == ABSENT:
             raise Clash(name)
         if not stat.S_ISREG(status.st_mode):
             raise NotAFile(f"“{name}” is not a file.")
-        if if_match is not None and if_match != etag(status):
+        if if_match not in (None, ANY) and etag(status) not in _tags(if_match):
             raise Changed("The file was changed meanwhile.")
+        return name
+
+    def _move_in(self, staged: Path, directory: int, name: str, *, replace: bool) -> None:
+        with _directory(staged.parent) as source:
+            try:
+                openat2.rename(source, os.fsencode(staged.name), directory, os.fsencode(name), replace=replace)
+            except FileExistsError as error:
+                raise Clash(name) from error
 
     def _refuse_clash(self, directory: int, name: str, besides: str | None = None) -> None:
         wanted = key(name)
@@ -333,6 +409,27 @@ class LibraryFiles:
             for item in found:
                 if item.name != besides and key(item.name) == wanted:
                     raise Clash(item.name)
+
+
+@contextmanager
+def _directory(path: Path) -> Iterator[int]:
+    """A descriptor of one of our own directories, which no notebook can reach."""
+    fd = os.open(path, _DIRECTORY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    try:
+        yield fd
+    finally:
+        os.close(fd)
+
+
+def _remove_empty(place: Path, folder: "list[str]") -> None:
+    """Take back the empty directories that a failed `delete` made."""
+    with suppress(OSError):
+        for depth in range(len(folder), -1, -1):
+            place.joinpath(*folder[:depth]).rmdir()
+
+
+def _tags(if_match: str | None) -> "list[str]":
+    return [tag.strip() for tag in (if_match or "").split(",")]
 
 
 def _sync(staged: Path) -> os.stat_result:

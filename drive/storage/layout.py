@@ -3,16 +3,22 @@
     private/<id>/             libraries that few may see; mounted one by one in a Lab
     public/.libraries/<id>/   public libraries; `public` as a whole is mounted read-only in every Lab
     public/<name>             their names, as links to .libraries/<id>
-    staging/                  files that are not complete yet
+    names/<id>                a link that says which name above is this library's
+    staging/                  files that are not complete yet; nginx's uploads in staging/nginx
     trash/<id>/               what was deleted from a library
+    unsettled/<id>            an empty file: the row is about to change, or has, and the disk may not have followed
+    locks/<two digits>        who changes a library holds one of these
 
-The row says whether a library is public; the disk follows after commit (`settle`). On the way to private the name
-goes first.
+The row says whether a library is public; the disk follows after commit (`settle`). The note in `unsettled/` is made
+before the commit, so that a process that dies between the two leaves word of it: the next look, a second or two
+later, finishes the work. On the way to private the name goes first.
 """
 
 import fcntl
 import os
-from contextlib import suppress
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from uuid import UUID
 
@@ -22,17 +28,24 @@ from drive.models import Library
 
 from .files import LibraryFiles, NotFound
 
+LONGEST_TRANSACTION = 60.0
+"""Seconds. A younger note may belong to a change that is not committed yet: it is obeyed, and kept."""
+
 
 def root() -> Path:
     """The Drive's directory."""
     return Path(settings.DRIVE_ROOT)
 
 
-def staging() -> Path:
-    """Made when it is missing."""
-    path = root() / "staging"
+def _made(name: str) -> Path:
+    path = root() / name
     path.mkdir(parents=True, exist_ok=True)
     return path
+
+
+def staging() -> Path:
+    """Made when it is missing."""
+    return _made("staging")
 
 
 def private_path(library_id: UUID) -> Path:
@@ -58,7 +71,8 @@ def open_library(library: Library) -> LibraryFiles:
     for _attempt in range(3):
         with suppress(FileNotFoundError):
             fd = os.open(find(library.pk), os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
-            return LibraryFiles(fd, staging(), root() / "trash" / str(library.pk))
+            trash = root() / "trash" / str(library.pk)
+            return LibraryFiles(fd, staging=staging(), trash=trash, lock=_lock_path(library.pk))
     raise NotFound("This library's directory is missing. An operator can repair it.")
 
 
@@ -67,21 +81,55 @@ def internal_address(library: Library, path: str) -> str:
     return f"{find(library.pk).relative_to(root())}/{path}"
 
 
+def _lock_path(library_id: UUID) -> Path:
+    """One of 256 files, which stay: removing a lock while somebody waits for it would make two of it."""
+    return _made("locks") / library_id.hex[:2]
+
+
+def note_unsettled(library_id: UUID) -> None:
+    """Say, before the commit, that the disk will have to follow."""
+    (_made("unsettled") / str(library_id)).touch()
+
+
 def settle(library_id: UUID) -> None:
     """Make the disk agree with the row; may be repeated at any time, and after a crash at any step.
 
     The row is read under a lock, so that of two changes at once the last one committed is the last one on disk.
     """
-    for path in (public_path(library_id).parent, private_path(library_id).parent):
-        path.mkdir(parents=True, exist_ok=True)
-    with (staging() / f"{library_id}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    for name in ("public/.libraries", "private", "names"):
+        _made(name)
+    with _locked(library_id):
         library = Library.objects.get(pk=library_id)
         is_public = library.is_public and library.deleted_at is None
-        _unname(library, keep=library.shared_name if is_public else None)
+        _unname(library_id, keep=library.shared_name if is_public else None)
         _move(library_id, is_public=is_public)
         if is_public:
-            _name(library)
+            _name(library_id, library.shared_name or str(library_id))
+
+
+def settle_committed(library_id: UUID) -> None:
+    """Settle what is known to be committed: the note has done its work."""
+    settle(library_id)
+    remove_note(library_id)
+
+
+def remove_note(library_id: UUID) -> None:
+    """The disk has followed."""
+    (root() / "unsettled" / str(library_id)).unlink(missing_ok=True)
+
+
+def unsettled() -> Iterator[tuple[UUID, bool]]:
+    """Libraries with a note, and whether it is old enough to be removed once they are settled."""
+    for note in _made("unsettled").iterdir():
+        with suppress(FileNotFoundError):
+            yield UUID(note.name), time.time() - note.stat().st_mtime > LONGEST_TRANSACTION
+
+
+@contextmanager
+def _locked(library_id: UUID) -> Iterator[None]:
+    with _lock_path(library_id).open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _move(library_id: UUID, *, is_public: bool) -> None:
@@ -93,31 +141,54 @@ def _move(library_id: UUID, *, is_public: bool) -> None:
     target.mkdir(exist_ok=True)
 
 
-def _link_target(library: Library) -> str:
-    return f".libraries/{library.pk}"
+def _link_target(library_id: UUID) -> str:
+    return f".libraries/{library_id}"
 
 
-def _name(library: Library) -> None:
-    link = root() / "public" / (library.shared_name or "")
-    if link.is_symlink() and os.readlink(link) == _link_target(library):
+def _point(link: Path, target: str) -> None:
+    """Make a symbolic link, in one step also where there is one already."""
+    if _read_link(link) == target:
         return
-    fresh = staging() / f"link-{library.pk}"
-    fresh.unlink(missing_ok=True)
-    fresh.symlink_to(_link_target(library))
+    fresh = staging() / f"link-{os.getpid()}-{time.monotonic_ns()}"
+    fresh.symlink_to(target)
     fresh.replace(link)
 
 
-def _unname(library: Library, keep: str | None) -> None:
-    with suppress(FileNotFoundError), os.scandir(root() / "public") as found:
-        for item in found:
-            if item.name != keep and item.is_symlink() and os.readlink(item.path) == _link_target(library):
-                Path(item.path).unlink(missing_ok=True)
+def _read_link(link: Path) -> str | None:
+    try:
+        return os.readlink(link)
+    except OSError:
+        return None
+
+
+def _name(library_id: UUID, name: str) -> None:
+    _point(root() / "names" / str(library_id), name)  # first: so that `_unname` finds the other, whatever happens
+    _point(root() / "public" / name, _link_target(library_id))
+
+
+def _unname(library_id: UUID, keep: str | None) -> None:
+    """Remove the name that the library has among the public ones, unless it is to keep it."""
+    note = root() / "names" / str(library_id)
+    name = _read_link(note)
+    if name is None or name == keep:
+        return
+    link = root() / "public" / name
+    if _read_link(link) == _link_target(library_id):
+        link.unlink(missing_ok=True)
+    note.unlink(missing_ok=True)
 
 
 def public_on_disk() -> set[UUID]:
     """Ids of the libraries that the disk shows to everybody."""
     with suppress(FileNotFoundError):
         return {UUID(name) for name in os.listdir(root() / "public/.libraries")}
+    return set()
+
+
+def named_on_disk() -> set[UUID]:
+    """Ids of the libraries that the disk shows by name."""
+    with suppress(FileNotFoundError):
+        return {UUID(name) for name in os.listdir(root() / "names")}
     return set()
 
 
@@ -135,10 +206,9 @@ def sweep_staging(older_than: float) -> int:
 def usage(library: Library) -> tuple[int, int]:
     """Bytes and files of a library, counted now."""
     total = files = 0
-    for folder, _folders, names, fd in os.fwalk(find(library.pk), follow_symlinks=False):
+    for _folder, _folders, names, fd in os.fwalk(find(library.pk), follow_symlinks=False):
         for name in names:
             with suppress(FileNotFoundError):
                 total += os.stat(name, dir_fd=fd, follow_symlinks=False).st_size
                 files += 1
-        del folder
     return total, files
