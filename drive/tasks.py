@@ -16,13 +16,13 @@ KEEP_STAGED = 24 * 3600
 """Seconds after which a file in staging cannot belong to an upload any more."""
 
 
-@shared_task(time_limit=60)
+@shared_task(soft_time_limit=50, time_limit=60)
 def settle(library_id: str) -> None:
     """Make the disk agree with one library's row."""
     layout.settle(UUID(library_id))
 
 
-@shared_task(time_limit=60)
+@shared_task(soft_time_limit=50, time_limit=60)
 def settle_unsettled() -> int:
     """Every second or two: finish what a process that died between commit and disk left; returns how many."""
     notes = dict(layout.unsettled())
@@ -33,7 +33,7 @@ def settle_unsettled() -> int:
     return len(notes)
 
 
-@shared_task(time_limit=240)
+@shared_task(soft_time_limit=220, time_limit=240)
 def compare() -> int:
     """Every few minutes: look for libraries that the disk shows and the rows do not, or the other way round.
 
@@ -57,7 +57,7 @@ def _settle_all(library_ids: Iterable[UUID]) -> set[UUID]:
     return failed
 
 
-@shared_task(time_limit=240)
+@shared_task(soft_time_limit=220, time_limit=240)
 def sweep() -> None:
     """Once a day: remove what uploads that were cut off left in staging."""
     layout.sweep_staging(older_than=time.time() - KEEP_STAGED)

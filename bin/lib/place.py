@@ -14,7 +14,7 @@ import nginx
 
 SOCKET_PATH_BYTES = 60
 """RUN_DIR may be this long: what is below it adds up to 42 bytes, and a socket's address holds 107 (unix(7))."""
-NOT_MIRRORED = shutil.ignore_patterns("var", ".git", "__pycache__", ".venv", ".*_cache", ".hypothesis")
+NOT_MIRRORED = ["./var", "./.git", "__pycache__", ".venv", ".*_cache", ".hypothesis"]
 
 
 def settle_in(programs: dict[str, str], *, postgres: bool = False) -> tuple["Place", str]:
@@ -29,6 +29,7 @@ def settle_in(programs: dict[str, str], *, postgres: bool = False) -> tuple["Pla
         python = machine.find_python(account)
         place = place.for_account(account)
         machine.become(account)
+        place.renew()
         os.chdir(place.code)
         os.execv(python, [python, str(place.code / "bin" / Path(sys.argv[0]).name), *sys.argv[1:]])
     python = machine.find_python()
@@ -45,6 +46,8 @@ class Place:
         self.code = code
         self.var = Path(os.environ.get("COLLABORATORY_VAR") or code / "var")
         self.venv = self.var / "venv"
+        self.fresh: Path | None = None
+        """A newer copy of the code, to become `code`."""
 
     # As root
 
@@ -59,24 +62,34 @@ class Place:
         return self
 
     def _mirrored(self, account: pwd.struct_passwd) -> "Place":
+        """A copy of the code below the account's home. Root only reads; all is written with the account's rights."""
         label = f"{self.code.name}-{hashlib.sha256(str(self.code).encode()).hexdigest()[:8]}"
         base = Path(account.pw_dir) / label
         machine.say(f"The account cannot read {self.code}; working on a copy in {base}")
-        base.mkdir(exist_ok=True)
-        fresh, code = base / "code.new", base / "code"
-        shutil.rmtree(fresh, ignore_errors=True)
-        shutil.copytree(self.code, fresh, ignore=NOT_MIRRORED, symlinks=True)
-        shutil.rmtree(code, ignore_errors=True)
-        fresh.rename(code)
+        copy = Place(base / "code")
         os.environ.setdefault("COLLABORATORY_VAR", str(base / "var"))
-        copy = Place(code)
-        copy.var.mkdir(exist_ok=True)
-        for path in (base, code, copy.var):
-            if path.stat().st_uid != account.pw_uid:
-                _chown(path, account)
+        copy.fresh = base / f"code.{os.getpid()}"
+        rights = machine.as_account(account)
+        machine.run_quietly(["mkdir", "-p", str(copy.fresh), str(copy.code)], **rights)
+        excluded = [f"--exclude={name}" for name in NOT_MIRRORED]
+        with subprocess.Popen(["tar", "-C", self.code, *excluded, "-c", "."], stdout=subprocess.PIPE) as pack:
+            machine.run_quietly(["tar", "-x", "-C", str(copy.fresh)], stdin=pack.stdout, **rights)
         return copy
 
     # As the account
+
+    def renew(self) -> None:
+        """Make a copied checkout equal to the fresh copy, file by file: processes may be working in it."""
+        if self.fresh is None:
+            return
+        for directory, folders, files in os.walk(self.fresh):
+            target = self.code / Path(directory).relative_to(self.fresh)
+            target.mkdir(exist_ok=True)
+            for name in set(os.listdir(target)) - {*folders, *files, "__pycache__"}:
+                _remove(target / name)
+            for name in files:
+                Path(directory, name).replace(target / name)
+        shutil.rmtree(self.fresh)
 
     @property
     def run(self) -> Path:
@@ -177,6 +190,13 @@ def _make(path: Path, python: str, requirements: Path, what: str) -> None:
 
 def _digest(requirements: Path, python: str) -> str:
     return hashlib.sha256(requirements.read_bytes() + python.encode()).hexdigest()
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
 
 
 def _chown(path: Path, account: pwd.struct_passwd) -> None:

@@ -43,3 +43,13 @@ def test_it_sees_the_broker_come_back(queue: Queue, monkeypatch: pytest.MonkeyPa
     assert not broker_is_up()  # still believed
     monkeypatch.setattr(portal_queue, "ASK_EVERY", 0)
     assert broker_is_up()
+
+
+def test_it_can_send_every_task() -> None:
+    """Celery refuses a task whose soft limit, its own or the default, is above its hard one, and says so only then."""
+    app.loader.import_default_modules()
+    ours = [task for name, task in app.tasks.items() if name.split(".")[0] in ("portal", "collabs", "drive", "lab")]
+    assert ours
+    for task in ours:
+        soft = task.soft_time_limit or app.conf.task_soft_time_limit
+        assert soft < (task.time_limit or app.conf.task_time_limit), task.name
