@@ -159,12 +159,20 @@ class Sandbox:
         """
         with contextlib.ExitStack() as stack:
 
-            def pipe() -> tuple[int, int]:
-                ends = os.pipe()
-                for end in ends:
-                    stack.callback(_close, end)
-                return ends
+            ends: set[int] = set()
 
+            def pipe() -> tuple[int, int]:
+                read, write = os.pipe()
+                ends.update((read, write))
+                return read, write
+
+            def close(*fds: int) -> None:
+                # Once each: the number may belong to another file, such as the pidfd, right after.
+                for fd in fds:
+                    ends.discard(fd)
+                    os.close(fd)
+
+            stack.callback(lambda: close(*ends))
             status, status_for_bwrap = pipe()
             go_for_jupyter, go = pipe()
             lifeline, lifeline_for_jupyter = pipe()
@@ -194,8 +202,7 @@ class Sandbox:
                 start_new_session=True,  # a signal to the supervisor's group is not for the sandboxes
                 cwd="/",
             )
-            for fd in (status_for_bwrap, go_for_jupyter, lifeline_for_jupyter):
-                _close(fd)
+            close(status_for_bwrap, go_for_jupyter, lifeline_for_jupyter)
             self.init = await asyncio.to_thread(_child_pid, status)
             if self.init is None:
                 raise StartFailed("bubblewrap could not build the sandbox.")
@@ -385,11 +392,6 @@ class Sandbox:
             with contextlib.suppress(FileNotFoundError):
                 (self.directory / name).rmdir()
         shutil.rmtree(self.directory)
-
-
-def _close(fd: int) -> None:
-    with contextlib.suppress(OSError):
-        os.close(fd)
 
 
 def _child_pid(status: int) -> int | None:
