@@ -6,6 +6,7 @@ import socket
 from collections.abc import Callable, Iterator
 
 import pytest
+from pytest_django.plugin import DjangoDbBlocker
 
 from collabs import services as collab_services
 from collabs.models import Collab, Role
@@ -14,6 +15,7 @@ from portal.models import User
 from .people import Person
 from .site import Site
 
+LOG_LINES = 400
 _numbers = itertools.count(1)
 
 
@@ -46,16 +48,18 @@ def localhost_names() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def site(django_db_blocker: pytest.FixtureRequest) -> Iterator[Site]:
-    """The running site."""
+def site(request: pytest.FixtureRequest, django_db_blocker: DjangoDbBlocker) -> Iterator[Site]:
+    """The running site; when a test failed, the end of its log is shown."""
     if "COLLABORATORY_TEST_SITE" not in os.environ:
         pytest.fail("Start these tests with bin/test --sandbox or bin/test --browser.")
-    with django_db_blocker.unblock():  # type: ignore[attr-defined]
+    with django_db_blocker.unblock():
         site = Site()
         site.prepare()
         site.start()
         yield site
         site.stop()
+        if request.session.testsfailed:
+            print("".join(site.log.read_text(errors="replace").splitlines(keepends=True)[-LOG_LINES:]))
 
 
 @pytest.fixture
