@@ -25,7 +25,10 @@ async def connect(init: int, lifeline: int, log: BinaryIO) -> None:
     """
     ready, ready_for_slirp = os.pipe()
     command = ["slirp4netns", "--configure", "--mtu=65520", "--disable-host-loopback", "--enable-seccomp"]
-    command += [f"--ready-fd={ready_for_slirp}", f"--exit-fd={lifeline}", str(init), "tap0"]
+    # By path, not by pid: given a pid it would also join the process's user namespace, and once bubblewrap has made its
+    # second one, that owns no network.
+    command += [f"--ready-fd={ready_for_slirp}", f"--exit-fd={lifeline}"]
+    command += ["--netns-type=path", f"/proc/{init}/ns/net", "tap0"]
     process = await asyncio.create_subprocess_exec(
         *command,
         stdin=subprocess.DEVNULL,
