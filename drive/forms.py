@@ -16,19 +16,6 @@ class LibraryForm(forms.Form):
     name = forms.CharField(max_length=100)
 
 
-class NameForm(forms.Form):
-    """The name of a file or folder; what a name may be, storage says."""
-
-    name = forms.CharField(max_length=255, strip=False)
-
-
-class UploadForm(forms.Form):
-    """One file, without JavaScript."""
-
-    file = forms.FileField()
-    replace = forms.BooleanField(required=False, label="replace a file of the same name")
-
-
 class ShareForm(forms.Form):
     """Share with a person or with a team one belongs to."""
 

@@ -7,13 +7,13 @@ from typing import Any
 from django.core.paginator import Page, Paginator
 
 from .models import Library
-from .storage import FileEntry, NotFound, open_library
+from .storage import FileEntry, LibraryFiles, StorageError, open_library
 
 PER_PAGE = 200
 README = ("README.md", "Readme.md", "readme.md")
 README_BYTES = 256 * 1024
 _KEYS: dict[str, Any] = {
-    "name": lambda item: (item.kind != "folder", item.name.casefold()),
+    "name": lambda item: (item.kind != "folder", item.name.casefold(), item.name),
     "size": lambda item: (item.kind != "folder", -item.size),
     "date": lambda item: (item.kind != "folder", -item.modified.timestamp()),
 }
@@ -42,22 +42,40 @@ def read_listing(library: Library, path: str, number: str | None, sort: str) -> 
     """Read a folder. `number` is the page's, as it came; an unknown `sort` means by name."""
     sort = sort if sort in _KEYS else "name"
     with open_library(library) as files:
-        # Names that begin with a dot are hidden, as in JupyterLab.
-        items = sorted((item for item in files.list(path) if not item.name.startswith(".")), key=_KEYS[sort])
+        page = _by_name(files, path, number) if sort == "name" else _by_looks(files, path, number, sort)
     parts = path.split("/") if path else []
     crumbs = [Crumb(name, "/".join(parts[: depth + 1])) for depth, name in enumerate(parts)]
-    page = Paginator(items, PER_PAGE).get_page(number)
     return Listing(path, crumbs, page, sort, read_readme(library, path))
 
 
+def _is_hidden(name: str) -> bool:
+    """Names that begin with a dot, as in JupyterLab."""
+    return name.startswith(".")
+
+
+def _by_name(files: LibraryFiles, path: str, number: str | None) -> Page:
+    """A page by name: only its own files are looked at, whatever the size of the folder."""
+    names = sorted(
+        (not is_folder, name.casefold(), name) for name, is_folder in files.names(path) if not _is_hidden(name)
+    )
+    page = Paginator(names, PER_PAGE).get_page(number)
+    page.object_list = sorted(files.look(path, [name for _, _, name in page.object_list]), key=_KEYS["name"])
+    return page
+
+
+def _by_looks(files: LibraryFiles, path: str, number: str | None, sort: str) -> Page:
+    items = sorted((item for item in files.list(path) if not _is_hidden(item.name)), key=_KEYS[sort])
+    return Paginator(items, PER_PAGE).get_page(number)
+
+
 def read_readme(library: Library, path: str = "") -> str | None:
-    """The text of a folder's README.md, cut at 256 KiB; None where there is none that can be read."""
+    """The text of a folder's README.md, cut at 256 KiB; None where there is none that can be read (a link, say)."""
     with open_library(library) as files:
         for name in README:
             try:
                 with files.open(f"{path}/{name}" if path else name) as source:
                     return source.read(README_BYTES).decode(errors="replace")
-            except NotFound:
+            except StorageError:
                 continue
     return None
 
@@ -73,7 +91,7 @@ def latest(library: Library, count: int, limit: int = 5000) -> list[tuple[str, F
                 for item in files.list(folder):
                     seen += 1
                     path = f"{folder}/{item.name}" if folder else item.name
-                    if item.name.startswith(".") or not item.reachable:
+                    if _is_hidden(item.name) or not item.reachable:
                         continue
                     if item.kind == "folder":
                         folders.append(path)
@@ -83,6 +101,6 @@ def latest(library: Library, count: int, limit: int = 5000) -> list[tuple[str, F
                             heapq.heappop(found)
                     if seen >= limit:
                         break
-            except NotFound:
-                continue  # deleted while we looked
+            except StorageError:
+                continue  # deleted while we looked, or not ours to read
     return [(path, item) for _time, path, item in sorted(found, reverse=True)]

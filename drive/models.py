@@ -7,7 +7,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.urls import reverse
 
-from collabs.models import Collab
+from collabs.models import Collab, Membership, Person
 
 
 class Permission(models.TextChoices):
@@ -23,6 +23,15 @@ class LibraryQuerySet(models.QuerySet["Library"]):
     def live(self) -> "LibraryQuerySet":
         """All but the deleted."""
         return self.filter(deleted_at=None)
+
+    def visible_to(self, user: Person) -> "LibraryQuerySet":
+        """Those with at least one entry in `visibility.entries`."""
+        if not user.is_active:
+            return self.none()
+        team = Membership.objects.filter(user=user, collab__deleted_at=None).values("collab")
+        routes = Q(owner_user=user) | Q(owner_collab__in=team) | Q(is_public=True)
+        shares = Share.objects.filter(Q(user=user) | Q(collab__in=team)).values("library")
+        return self.live().filter(routes | Q(pk__in=shares))
 
 
 class Library(models.Model):

@@ -1,24 +1,47 @@
 """Bytes in and out. nginx moves them: down by X-Accel-Redirect, up as a file that it wrote into the staging area."""
 
-import io
 import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 from urllib.parse import quote
 
 from django.conf import settings
-from django.contrib import messages
-from django.core.files.uploadedfile import UploadedFile
-from django.http import FileResponse, HttpRequest, HttpResponse
-from django.utils.http import content_disposition_header
+from django.core.files.uploadedfile import TemporaryUploadedFile, UploadedFile
+from django.http import FileResponse, HttpRequest, HttpResponse, JsonResponse, UnreadablePostError
 
-from .forms import UploadForm
+from .addresses import quoted
+from .held import Held, hold
 from .models import Library
-from .storage import ABSENT, LibraryFiles, StorageError, WrongPath, layout, open_library
+from .storage import (
+    ABSENT,
+    Changed,
+    Clash,
+    CutOff,
+    FileEntry,
+    LibraryFiles,
+    StorageError,
+    WrongPath,
+    layout,
+    open_library,
+)
+
+PICTURES = {
+    "avif": "image/avif",
+    "gif": "image/gif",
+    "jpeg": "image/jpeg",
+    "jpg": "image/jpeg",
+    "png": "image/png",
+    "svg": "image/svg+xml",
+    "webp": "image/webp",
+}
+"""Types that are told, for the pictures of a README. All the rest is bytes to a browser."""
 
 
 def send(library: Library, files: LibraryFiles, path: str) -> HttpResponse:
-    """A file as a download. It is never shown on the portal's origin: the content is somebody else's.
+    """A file as a download. It is never shown as a page of the portal's origin: the content is somebody else's.
 
     Storage has resolved the path; nginx opens it again with `disable_symlinks on`, which follows no link either.
     """
@@ -26,41 +49,74 @@ def send(library: Library, files: LibraryFiles, path: str) -> HttpResponse:
     if settings.DRIVE_USE_ACCEL:
         source.close()
         address = layout.internal_address(library, path)
-        response = HttpResponse(headers={"X-Accel-Redirect": f"/_drive/{quote(address)}"})
+        response = HttpResponse(headers={"X-Accel-Redirect": f"/_drive/{quoted(address)}"})
     else:
         response = FileResponse(source)  # type: ignore[assignment]
     name = path.rpartition("/")[2]
-    response["Content-Type"] = "application/octet-stream"
-    response["Content-Disposition"] = content_disposition_header(True, name) or "attachment"
+    response["Content-Type"] = PICTURES.get(name.rpartition(".")[2].lower(), "application/octet-stream")
+    response["Content-Disposition"] = disposition(name)
     response["X-Content-Type-Options"] = "nosniff"
+    response["Content-Security-Policy"] = "sandbox; default-src 'none'"
     response["Cache-Control"] = "private, no-cache"
     return response
+
+
+def disposition(name: str) -> str:
+    """Content-Disposition for a download of any name (RFC 6266), with a plain one for old programs."""
+    plain = re.sub(r'[^ !#-\[\]-~]', "_", name)
+    return f"attachment; filename=\"{plain}\"; filename*=utf-8''{quote(name, safe='')}"
 
 
 def receive(request: HttpRequest, library: Library, path: str) -> HttpResponse:
     """PUT: the body becomes the file. `If-None-Match: *` creates only, `If-Match` replaces one version only (RFC 9110).
 
     204 with the new ETag; 409 where a name is in the way, 412 where the file was changed, 507 where there is no space.
+    With `X-Hold: 1` a 409 or 412 keeps the bytes, and says in JSON how to go on (held.py).
     """
     if_match = request.headers.get("If-Match")
     if request.headers.get("If-None-Match") == "*":
         if_match = ABSENT
     try:
-        with open_library(library) as files:
-            body = _body_file(request)
-            if body:
-                entry = files.put(path, body, if_match=if_match)
-            else:
-                entry = files.write(path, cast(BinaryIO, request), if_match=if_match)
+        with open_library(library) as files, _body(request, files) as staged:
+            try:
+                entry = files.put(path, staged, if_match=if_match)
+            except (Clash, Changed) as error:
+                if request.headers.get("X-Hold") != "1":
+                    raise
+                return _as_json(error, hold(files, cast(Any, request.user), library, path, staged, error))
     except StorageError as error:
         return HttpResponse(str(error), status=error.status, content_type="text/plain; charset=utf-8")
     return HttpResponse(status=204, headers={"ETag": entry.etag})
 
 
+def _as_json(error: StorageError, held: Held) -> JsonResponse:
+    etag = held.there.etag if held.there else ""
+    data = {"error": str(error), "held": held.token, "etag": etag, "may_replace": held.may_replace}
+    return JsonResponse(data, status=error.status)
+
+
+@contextmanager
+def _body(request: HttpRequest, files: LibraryFiles) -> Iterator[Path]:
+    """The request's body as a file in staging."""
+    arrived = _body_file(request)
+    if arrived:
+        yield arrived
+        return
+    announced = request.headers.get("Content-Length", "")
+    try:
+        with files.staged(cast(BinaryIO, request), int(announced) if announced.isdigit() else None) as staged:
+            yield staged
+    except UnreadablePostError as error:
+        raise CutOff("The upload broke off. Nothing was changed; please try again.") from error
+
+
 def _body_file(request: HttpRequest) -> Path | None:
-    """The file into which nginx wrote the body. nginx sets the header on every request, so no browser can."""
+    """The file into which nginx wrote the body. nginx sets the header on every request, so no browser can.
+
+    Without nginx (DRIVE_USE_ACCEL off) the header means nothing.
+    """
     name = request.headers.get("X-Body-File")
-    if not name:
+    if not name or not settings.DRIVE_USE_ACCEL:
         return None
     path = Path(os.path.normpath(name))
     if path.parent.resolve() != (layout.staging() / "nginx").resolve():
@@ -68,15 +124,27 @@ def _body_file(request: HttpRequest) -> Path | None:
     return path
 
 
-def receive_form(request: HttpRequest, library: Library, path: str) -> None:
-    """The upload form, for browsers without JavaScript."""
-    form = UploadForm(request.POST, request.FILES)
-    if not form.is_valid():
-        messages.error(request, "Choose a file first.")
-        return
-    upload: UploadedFile = form.cleaned_data["file"]
-    target = "/".join(part for part in (path, upload.name or "") if part)
-    if_match = None if form.cleaned_data["replace"] else ABSENT
+def receive_form(request: HttpRequest, library: Library, path: str) -> tuple[list[FileEntry], list[Held]]:
+    """The upload form, for browsers without JavaScript: what is in place now, and what waits for a choice."""
+    done, held = [], []
     with open_library(library) as files:
-        files.write(target, cast(BinaryIO, upload.file or io.BytesIO()), if_match=if_match)
-    messages.success(request, f"“{upload.name}” is here.")
+        for upload in request.FILES.getlist("file"):
+            target = "/".join(part for part in (path, upload.name or "") if part)
+            with _upload(upload, files) as staged:
+                try:
+                    done.append(files.put(target, staged, if_match=ABSENT))
+                except Clash as error:
+                    held.append(hold(files, cast(Any, request.user), library, target, staged, error))
+    return done, held
+
+
+@contextmanager
+def _upload(upload: UploadedFile, files: LibraryFiles) -> Iterator[Path]:
+    """An uploaded file in staging: Django has put the large ones there (FILE_UPLOAD_TEMP_DIR)."""
+    if isinstance(upload, TemporaryUploadedFile):
+        path = Path(upload.temporary_file_path())
+        if path.parent.resolve() == files.staging.resolve():
+            yield path
+            return
+    with files.staged(cast(BinaryIO, upload.file)) as staged:
+        yield staged

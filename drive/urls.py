@@ -1,13 +1,17 @@
-from django.urls import path
+from django.urls import path, register_converter
 
 from . import views, views_owner
+from .addresses import FilePathConverter
+
+register_converter(FilePathConverter, "file")
 
 app_name = "drive"
 urlpatterns = [
     path("", views.home, name="home"),
     path("shares/<int:share_id>/end/", views_owner.unshare, name="unshare"),
-    path("<uuid:library_id>/", views.library, name="library"),
     path("sharing/<uuid:library_id>/", views_owner.sharing, name="sharing"),
     path("sharing/<uuid:library_id>/change/", views_owner.change, name="change"),
-    path("<uuid:library_id>/<path:path>", views.library, name="path"),
+    path("sharing/<uuid:library_id>/leave/", views_owner.leave, name="leave"),
+    path("<uuid:library_id>/", views.library, name="library"),
+    path("<uuid:library_id>/<file:path>", views.library, name="path"),
 ]

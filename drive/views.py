@@ -16,7 +16,9 @@ from collabs.models import Collab
 
 from . import services, transfer
 from .access import get_library
-from .forms import LibraryForm, NameForm, UploadForm
+from .addresses import folder_address
+from .forms import LibraryForm
+from .held import Held, choose
 from .listing import Listing, read_listing
 from .models import Library
 from .storage import NotFound, StorageError, open_library
@@ -39,7 +41,7 @@ def home(request: HttpRequest) -> HttpResponse:
             return redirect(library)
     mine = entries(request.user, folders=MOUNTED)
     folders = [(folder, [entry for entry in mine if entry.folder == folder]) for folder in MOUNTED]
-    search = request.GET.get("q", "").strip()[:100]
+    search = request.GET.get("q", "").replace("\0", "").strip()[:100]  # PostgreSQL refuses NUL
     page = Paginator(public_entries(search), PUBLIC_PAGE).get_page(request.GET.get("page"))
     context = {
         "folders": folders,
@@ -80,15 +82,15 @@ def _answer(
             if is_file and request.method != "POST":
                 return transfer.send(found, files, path)
         if request.method == "POST":
-            return _change(request, found, path, base)
+            return _change(request, found, path, folder_address(base, path))
         if not request.path.endswith("/"):
-            return redirect(f"{request.path}/")
+            return redirect(folder_address(base, path))
         listing = read_listing(found, path, request.GET.get("page"), request.GET.get("sort", "name"))
         return _folder_page(request, found, entry, listing, base, collab)
     except NotFound as error:
         raise Http404(str(error)) from error
     except StorageError as error:
-        return _refusal(request, error)
+        return _refusal(request, error, base)
 
 
 def _folder_page(
@@ -100,49 +102,74 @@ def _folder_page(
         "listing": listing,
         "page": listing.page,
         "base": base,
-        "here": request.path,
+        "here": folder_address(base, listing.path),
         "lab_path": entry.lab_path(listing.path),
         "collab": collab,
         "is_owner": found.owner_user_id == request.user.pk,
-        "upload": UploadForm(),
-        "folder": NameForm(),
     }
     return render(request, "drive/collab_files.html" if collab else "drive/library.html", context)
 
 
-def _change(request: HttpRequest, found: Library, path: str, base: str) -> HttpResponse:
-    """What the forms of a folder's page do: upload, new folder, rename, delete."""
-    actions = {"upload": transfer.receive_form, "folder": _make_folder, "rename": _rename, "delete": _delete}
+def _change(request: HttpRequest, found: Library, path: str, here: str) -> HttpResponse:
+    """What the forms of a folder's page do. Whatever they are refused is said on the page they lead back to."""
+    actions = {"upload": _upload, "choose": _choose, "folder": _make_folder, "rename": _rename, "delete": _delete}
     action = actions.get(request.POST.get("do", ""))
     if action is None:
         raise Http404("No such action.")
     try:
-        action(request, found, path)
+        held = action(request, found, path)
     except StorageError as error:
         messages.error(request, str(error))
-    return redirect(request.path)
+        held = []
+    if held:
+        return render(request, "drive/choice.html", {"held": held, "here": here, "library": found}, status=409)
+    return redirect(here)
 
 
-def _child(request: HttpRequest, path: str, field: str) -> str:
-    return "/".join(part for part in (path, request.POST.get(field, "")) if part)
+def _child(path: str, name: str) -> str:
+    return f"{path}/{name}" if path else name
 
 
-def _make_folder(request: HttpRequest, found: Library, path: str) -> None:
+def _upload(request: HttpRequest, found: Library, path: str) -> list[Held]:
+    if not request.FILES:
+        messages.error(request, "Choose a file first.")
+        return []
+    done, held = transfer.receive_form(request, found, path)
+    for entry in done:
+        messages.success(request, f"“{entry.name}” is here.")
+    return held
+
+
+def _choose(request: HttpRequest, found: Library, path: str) -> list[Held]:
+    """The person's answer about uploads whose names were taken."""
+    again = []
     with open_library(found) as files:
-        files.make_folder(_child(request, path, "name"))
+        for number, token in enumerate(request.POST.getlist("held")):
+            how, etag = request.POST.get(f"how-{number}", ""), request.POST.get(f"etag-{number}", "")
+            again.append(choose(files, request.user, found, token, how, etag))
+    return [held for held in again if held]
 
 
-def _rename(request: HttpRequest, found: Library, path: str) -> None:
+def _make_folder(request: HttpRequest, found: Library, path: str) -> list[Held]:
     with open_library(found) as files:
-        files.rename(_child(request, path, "old"), _child(request, path, "name"))
+        files.make_folder(_child(path, request.POST.get("name", "")))
+    return []
 
 
-def _delete(request: HttpRequest, found: Library, path: str) -> None:
+def _rename(request: HttpRequest, found: Library, path: str) -> list[Held]:
     with open_library(found) as files:
-        files.delete(_child(request, path, "name"))
-    messages.success(request, f"“{request.POST.get('name', '')}” was moved to the library's trash.")
+        files.rename(_child(path, request.POST.get("old", "")), _child(path, request.POST.get("name", "")))
+    return []
 
 
-def _refusal(request: HttpRequest, error: StorageError) -> HttpResponse:
-    """An error of the storage, in words; JSON-free, because scripts read the status."""
-    return render(request, "drive/refusal.html", {"error": error}, status=error.status)
+def _delete(request: HttpRequest, found: Library, path: str) -> list[Held]:
+    name = request.POST.get("name", "")
+    with open_library(found) as files:
+        files.delete(_child(path, name))
+    messages.success(request, f"“{name}” was moved to the library's trash.")
+    return []
+
+
+def _refusal(request: HttpRequest, error: StorageError, base: str) -> HttpResponse:
+    """An error of the storage, in words."""
+    return render(request, "drive/refusal.html", {"error": error, "base": base}, status=error.status)

@@ -67,15 +67,23 @@ def change(request: HttpRequest, library_id: UUID) -> HttpResponse:
 
 
 @require_POST
+def leave(request: HttpRequest, library_id: UUID) -> HttpResponse:
+    """Take a library that somebody shared with me off my Drive."""
+    if not request.user.is_authenticated:
+        raise SignInFirst
+    mine = Share.objects.select_related("library", "user", "collab")
+    services.unshare(request.user, get_object_or_404(mine, library=library_id, user=request.user))
+    messages.success(request, "The library is not shared with you any more.")
+    return redirect("drive:home")
+
+
+@require_POST
 def unshare(request: HttpRequest, share_id: int) -> HttpResponse:
-    """End a share: its owner, or the person it is for."""
+    """End a share of one's own library."""
     if not request.user.is_authenticated:
         raise SignInFirst
     share = get_object_or_404(Share.objects.select_related("library", "user", "collab"), pk=share_id)
-    if request.user.pk not in (share.library.owner_user_id, share.user_id):
-        raise Http404("No such share.")
+    library = owned_library(request.user, share.library_id)
     services.unshare(request.user, share)
     messages.success(request, "The share has ended.")
-    if share.library.owner_user_id == request.user.pk:
-        return redirect("drive:sharing", share.library_id)
-    return redirect("drive:home")
+    return redirect("drive:sharing", library.pk)

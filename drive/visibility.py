@@ -24,6 +24,7 @@ from django.db.models import Case, CharField, F, Q, QuerySet, Value, When
 
 from collabs.models import Membership, Person, Role
 
+from . import naming
 from .models import Library, Permission, Share
 
 
@@ -164,7 +165,7 @@ def public_libraries() -> QuerySet:
 
 def public_entries(search: str = "") -> QuerySet:
     """Rows of `Shared with all`, by name, whose name contains `search`; `as_entry` makes an Entry of one."""
-    return public_libraries().filter(shared_name__icontains=search).order_by("shared_key")
+    return public_libraries().filter(shared_key__contains=naming.key(search)).order_by("shared_key")
 
 
 def as_entry(row: Library) -> Entry:

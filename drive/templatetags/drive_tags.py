@@ -1,13 +1,13 @@
 """What other pages show of the Drive."""
 
 from typing import Any
-from urllib.parse import quote
 
 from django import template
 from django.urls import reverse
 from django.utils.safestring import SafeString
 
 from collabs.models import Collab
+from drive.addresses import quoted
 from drive.listing import latest, read_readme
 from drive.models import Library
 from drive.storage import FileEntry, StorageError
@@ -76,7 +76,7 @@ def recent_files(context: template.Context) -> dict[str, Any]:
 def _latest(library: Library, count: int, base: str) -> list[dict[str, Any]]:
     try:
         return [
-            {"path": path, "file": item, "library": library, "address": f"{base}{_quoted(path)}"}
+            {"path": path, "file": item, "library": library, "address": f"{base}{quoted(path)}"}
             for path, item in latest(library, count, limit=2000)
         ]
     except StorageError:
@@ -86,14 +86,10 @@ def _latest(library: Library, count: int, base: str) -> list[dict[str, Any]]:
 @register.filter
 def child_address(item: FileEntry, folder: str) -> str:
     """Address of an entry of the folder whose page is at `folder` (ends with a slash)."""
-    return f"{folder}{_quoted(item.name)}{'/' if item.kind == 'folder' else ''}"
+    return f"{folder}{quoted(item.name)}{'/' if item.kind == 'folder' else ''}"
 
 
 @register.filter
 def in_lab(entry: Entry, path: str) -> str:
     """Where a path of this library is in the Lab."""
     return entry.lab_path(path)
-
-
-def _quoted(path: str) -> str:
-    return quote(path, safe="/")
