@@ -18,6 +18,7 @@ class NewMembersInline(admin.TabularInline):
     """People to add. Apart from the team, so that the page does not look up every member once more."""
 
     model = Membership
+    verbose_name = "member"
     verbose_name_plural = "Add members"
     autocomplete_fields = ["user"]
     extra = 0

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from pytest_django.asserts import assertContains, assertNotContains, assertRedir
 
 from collabs import services, views
 from collabs.models import Collab, Membership, Role
+from drive.models import Library
 from portal.models import User
 from portal.services import deactivate
 
@@ -118,6 +120,21 @@ def test_it_shows_twenty_people_and_says_how_many_more(
     for number in range(views.TEAM_SHOWN):
         services.add_member(owner, collab, person(f"member{number:02}"), Role.EDITOR)
     assertContains(sign_in(owner).get(collab.get_absolute_url()), "and 3 more")
+
+
+def test_it_shows_visitors_the_readme_and_the_way_in_but_no_files(
+    client: Client, public_collab: Collab, viewer: User, own_files: Path, sign_in: SignIn
+) -> None:
+    place = own_files / "public/.libraries" / str(Library.objects.get(owner_collab=public_collab).pk)
+    (place / "README.md").write_text("# How we slice")
+    (place / "unpublished.csv").write_text("1,2")
+    base = public_collab.get_absolute_url()
+    visitor, member = client.get(base), sign_in(viewer).get(base)
+    for page in (visitor, member):
+        assertContains(page, "How we slice")
+    assertContains(member, "unpublished.csv")
+    assertNotContains(visitor, "unpublished.csv")
+    assertContains(visitor, f'<a class="button primary" href="/account/login/?next={base}">')
 
 
 def test_it_answers_link_checkers(client: Client, public_collab: Collab) -> None:
