@@ -162,10 +162,9 @@ class Place:
     def prepare(self, environment: dict[str, str]) -> None:
         """Database, static files, first data, the proxy's configuration."""
         machine.say("Preparing the database and the static files")
-        manage = [str(self.venv / "bin/python"), "manage.py"]
-        for command in (["migrate", "--verbosity=0"], ["collectstatic", "--noinput", "--verbosity=0"]):
-            machine.run_quietly([*manage, *command], cwd=self.code, env=environment)
-        subprocess.run([*manage, "first_start"], cwd=self.code, env=environment, check=True)
+        first_start = [str(self.venv / "bin/python"), "manage.py", "first_start"]
+        if subprocess.run(first_start, cwd=self.code, env=environment).returncode:
+            raise machine.Missing("The lines above say what is wrong.")
         nginx.write(self.code, self.var, self.run, environment)
 
 

@@ -82,7 +82,8 @@ def test_it_lists_and_stops_at_the_terminal(running: Server) -> None:
     assert "owner" in out.getvalue()
     assert "running" in out.getvalue()
     call_command("lab_servers", "--stop-all", stdout=out)
-    assert Server.objects.get().state == State.STOPPING
+    assert "1 servers were stopped" in out.getvalue()
+    assert Server.objects.get().state == State.STOPPED
 
 
 def test_it_registers_an_environment(db: None, tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
-"""`manage.py first_start`: what a new site begins with.
+"""`manage.py first_start`: bring database and static files up to date, and create what a new site begins with.
 
-Does only what was not done before, so `bin/up` calls it each time.
+Does only what was not done before, so `bin/up` calls it each time. One process: starting Django is what takes time.
 """
 
 import os
@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
+from django.core.management import call_command
 from django.core.management.base import BaseCommand
 
 from collabs.models import Collab
@@ -23,16 +24,24 @@ DEMO_TITLE = "Welcome to the Collaboratory"
 
 
 class Command(BaseCommand):
-    """Administrator account, base environment, demo Collab."""
+    """Migrations, static files, administrator account, base environment, demo Collab."""
 
-    help = "Create the first administrator, the base environment and the demo Collab, where they are missing."
+    help = (
+        "Migrate, collect static files, and create the first administrator, the base environment and the demo Collab."
+    )
 
     def handle(self, *args: Any, **options: Any) -> None:
+        call_command("migrate", interactive=False, verbosity=0)
+        call_command("collectstatic", interactive=False, verbosity=0)
         register_base_environment()
         if not User.objects.exists():
-            operator = create_operator()
-            create_demo(operator)
-            self.stdout.write("Created the account “admin” and a demo Collab.")
+            create_operator()
+            self.stdout.write("Created the account “admin”.")
+        operators = User.objects.filter(is_superuser=True)[:2]
+        if not Collab.all_objects.exists() and len(operators) == User.objects.count() == 1:
+            create_demo(operators[0])
+            self.stdout.write(f"Created the Collab “{DEMO_TITLE}”.")
+        forget_first_password()
 
 
 def register_base_environment() -> None:
@@ -54,6 +63,15 @@ def create_operator() -> User:
     with os.fdopen(fd, "w") as file:
         file.write(f"{password}\n")
     return User.objects.create_superuser("admin", "admin@localhost", password)
+
+
+def forget_first_password() -> None:
+    """The note goes when it no longer helps to sign in."""
+    note = settings.VAR_DIR / "first-password"
+    if note.exists():
+        operator = User.objects.filter(username="admin").first()
+        if operator is None or not operator.check_password(note.read_text().strip()):
+            note.unlink()
 
 
 def create_demo(operator: User) -> None:
