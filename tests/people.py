@@ -106,9 +106,9 @@ class Kernel:
     def __init__(self, person: Person, kernel_id: str) -> None:
         self.person = person
         self.id = kernel_id
-        self.socket = self._connect()
+        self.socket = self.connect()
 
-    def _connect(self) -> ClientConnection:
+    def connect(self) -> ClientConnection:
         address = self.person.origin.replace("http", "ws", 1)
         return connect(
             f"{address}/api/kernels/{self.id}/channels",

@@ -52,11 +52,7 @@ def test_it_has_no_capability_and_cannot_get_one(notebook: Kernel) -> None:
     assert "CapBnd:\t0000000000000000" in status
     assert "NoNewPrivs:\t1" in status
     assert "0" != notebook.run("import os; print(os.getuid())").text.strip()
-    outer = notebook.run("print(open('/proc/self/uid_map').read())").text.split()
-    assert outer[1] != "0" or outer[2] == "1"
-    assert "Operation not permitted" in notebook.run("!unshare --user true 2>&1 || true").text or (
-        "No space left" in notebook.run("!unshare --user true 2>&1 || true").text
-    )
+    assert "unshare failed" in notebook.run("!unshare --user true 2>&1").text
     denied = notebook.run("open('/proc/sys/kernel/core_pattern', 'w').write('x')")
     assert "PermissionError" in denied.error or "Read-only" in denied.error
     assert notebook.run("!mount -t tmpfs none /mnt 2>&1 || mount --bind / /tmp 2>&1; echo $?").text.strip()[-1] != "0"
@@ -108,27 +104,6 @@ def test_it_does_not_reach_another_persons_kernels(notebook: Kernel, person: Cal
     result = notebook.run(f"import socket; socket.create_connection(('127.0.0.1', {int(listening)}), 2)")
     assert result.error.startswith("ConnectionRefusedError")
     assert "victim" not in notebook.run("!ls /home; cat /etc/passwd").text
-
-
-def test_it_does_not_see_the_portals_cookie(hostile: Person) -> None:
-    """Nor the pass: the proxy strips what is ours, and the Jupyter server sees the rest."""
-    hostile.session.cookies.set("mine", "kept", domain=f"{hostile.user.username}.lab.localhost", path="/")
-    hostile.session.cookies.set(
-        settings.SESSION_COOKIE_NAME, "leaked", domain=f"{hostile.user.username}.lab.localhost", path="/"
-    )
-    code = """
-import gc, tornado.web
-"""
-    kernel = hostile.kernel()
-    kernel.run(code)
-    # A server of the person's own on Jupyter's log: its access log at debug level would show headers; ask Jupyter itself.
-    seen = hostile.lab("GET", "/api/me")
-    assert seen.status_code == 200
-    sent = hostile.cookies()
-    assert "lab_pass=" in sent
-    assert "mine=kept" in sent
-    log = (settings.LAB_ROOT / "servers" / hostile.server().pk.hex / "log").read_text()
-    assert "lab_pass" not in log
 
 
 def test_it_cannot_write_where_it_may_only_read(site: Site, hostile: Person) -> None:
