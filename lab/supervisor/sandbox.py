@@ -207,12 +207,27 @@ class Sandbox:
             if self.init is None:
                 raise StartFailed("bubblewrap could not build the sandbox.")
             self._watch()
+            await self._until_built(self.init)
             if launch.network == "slirp4netns":
                 try:
                     await network.connect(self.init, lifeline, log)
                 except network.NetworkFailed as error:
                     raise StartFailed(f"The server's network could not be set up: {error}") from error
             os.write(go, b"1")
+
+    async def _until_built(self, init: int) -> None:
+        """Wait until bubblewrap has built everything, which is when its process 1 has forked the command.
+
+        It brings up the loopback device by netlink, and takes for an answer what slirp4netns does in there meanwhile
+        ("loopback: Failed RTM_NEWADDR"), so the two must not be at work together.
+        """
+        children = Path(f"/proc/{init}/task/{init}/children")
+        with contextlib.suppress(OSError):
+            while not self.ended.is_set():
+                if children.read_text():
+                    return
+                await asyncio.sleep(0.002)
+        raise StartFailed("bubblewrap could not build the sandbox.")
 
     def _files(self, launch: Launch, inherited: dict[str, int]) -> bwrap.Files:
         contents = bwrap.account_files(launch.username, launch.display_name)
