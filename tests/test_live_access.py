@@ -59,10 +59,10 @@ def test_it_turns_read_only_where_a_kernel_is_working(site: Site, collab: Collab
     kernel = editor.kernel(f"drive/{place(collab)}")
     assert not kernel.run("kept = 41; open('mine.txt', 'w').write('x')").error
     collab_services.change_role(owner.user, collab, editor.user, Role.VIEWER)
-    wait_for(lambda: "Read-only" in kernel.run("open('mine.txt', 'w')").error, SOON, "it could still write")
+    wait_for(lambda: "Read-only" in kernel.run("open('mine.txt', 'w').close()").error, SOON, "it could still write")
     assert kernel.run("print(kept + 1)").text.strip() == "42"
     collab_services.change_role(owner.user, collab, editor.user, Role.EDITOR)
-    absolute = f"open(os.path.expanduser('~/drive/{place(collab)}/mine.txt'), 'w')"
+    absolute = f"open(os.path.expanduser('~/drive/{place(collab)}/mine.txt'), 'w').close()"
     wait_for(lambda: not kernel.run(f"import os; {absolute}").error, SOON, "it could not write again")
 
 

@@ -77,9 +77,9 @@ class Supervisor:
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            if _peer(writer) == os.geteuid():
-                request = json.loads(await reader.readline())
-                writer.write(json.dumps(await self._do(request)).encode() + b"\n")
+            line = await reader.readline()
+            if line and _peer(writer) == os.geteuid():
+                writer.write(json.dumps(await self._do(json.loads(line))).encode() + b"\n")
                 await writer.drain()
         except (ConnectionError, ValueError) as error:
             log.warning("request dropped: %s", error)
