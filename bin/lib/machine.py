@@ -20,6 +20,8 @@ PACKAGES = {
 """Program: the Debian package that has it."""
 TEST_PACKAGES = {"chromium": "chromium", "git": "git"}
 POSTGRES = "postgresql"
+SERVICES = {"nginx", "redis-server", "postgresql"}
+"""Packages that start a service of this name on its usual port. Ours run apart from these."""
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -59,11 +61,13 @@ def ensure_packages(programs: dict[str, str], *, postgres: bool = False) -> None
         raise Missing(f"Please install these packages, then start again:\n  sudo apt-get install {' '.join(names)}")
     say(f"Installing Debian packages: {' '.join(names)}")
     quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "PATH": PATH}
-    # The packages start services of their own (nginx, Redis, PostgreSQL); ours run apart from them. RUNLEVEL=1 keeps
-    # them from starting now (invoke-rc.d(8)).
+    # RUNLEVEL=1 keeps invoke-rc.d(8) from starting the packages' own services; systemd does not ask it.
     quiet["RUNLEVEL"] = "1"
     run_quietly([*prefix, "apt-get", "update", "-qq"], env=quiet)
     run_quietly([*prefix, "apt-get", "install", "-y", "-qq", "--no-install-recommends", *names], env=quiet)
+    services = sorted(packages & SERVICES)
+    if services and Path("/run/systemd/system").is_dir():
+        subprocess.run([*prefix, "systemctl", "disable", "--now", "--quiet", *services], check=False)
 
 
 def as_account(account: pwd.struct_passwd) -> dict[str, Any]:
