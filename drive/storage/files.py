@@ -22,6 +22,8 @@ PATH_BYTES = 3000
 DIRECTORY_MODE, FILE_MODE = 0o755, 0o644
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY
 
+_OLDEST, _NEWEST = datetime(1902, 1, 1, tzinfo=UTC), datetime(9998, 1, 1, tzinfo=UTC)
+
 ABSENT: Final = "absent"
 """For `if_match`: there must be no such file yet."""
 ANY: Final = "*"
@@ -154,6 +156,10 @@ def _plainly() -> Iterator[None]:
                 raise NotAFile("It is not the kind of thing that was asked for.") from error
             case errno.ENOSPC | errno.EDQUOT:
                 raise DiskFull("There is no space left. Nothing was changed.") from error
+            case errno.EFBIG:
+                raise DiskFull("The disk cannot hold a file of this size. Nothing was changed.") from error
+            case errno.EAGAIN:
+                raise Locked("A program in a Lab holds this file (a lease). Please try again.") from error
             case errno.EACCES | errno.EPERM | errno.EROFS:
                 raise Locked("The portal may not touch this: its mode was changed in a Lab (chmod).") from error
             case errno.ENAMETOOLONG:
@@ -174,9 +180,14 @@ def _entry(name: str, status: os.stat_result) -> FileEntry:
         name=name,
         kind=kinds.get(stat.S_IFMT(status.st_mode), "other"),
         size=status.st_size,
-        modified=datetime.fromtimestamp(status.st_mtime, UTC),
+        modified=_moment(status.st_mtime),
         etag=etag(status),
     )
+
+
+def _moment(seconds: float) -> datetime:
+    """When: a file's time is what its owner says it is, the year 50,000 included; the calendar ends earlier."""
+    return datetime.fromtimestamp(min(max(seconds, _OLDEST.timestamp()), _NEWEST.timestamp()), UTC)
 
 
 class LibraryFiles:
@@ -225,29 +236,31 @@ class LibraryFiles:
         with _plainly():
             if not parts:
                 return _entry("", os.fstat(self.root))
-            with self._folder(parts[:-1]) as folder:
-                return _entry(parts[-1], os.stat(parts[-1], dir_fd=folder, follow_symlinks=False))
+            try:
+                with self._folder(parts[:-1]) as folder:
+                    return _entry(parts[-1], os.stat(parts[-1], dir_fd=folder, follow_symlinks=False))
+            except NotADirectoryError as error:
+                raise FileNotFoundError from error  # a path that leads through a file leads to nothing
 
     def open(self, path: str) -> BinaryIO:
         """A regular file, for reading; NotAFile for anything else, which is never opened.
 
         O_PATH finds it without opening it (opening a FIFO wakes whoever waits at its other end); the descriptor's own
-        link in /proc then opens that very file, whatever has taken its place by now.
+        link in /proc then opens that very file, whatever has taken its place by now. O_NONBLOCK: a lease that a
+        notebook holds on its file (fcntl(2)) would keep us waiting for up to 45 seconds.
         """
         with _plainly():
             found = self._fd(split(path), os.O_PATH)
             try:
                 if not stat.S_ISREG(os.fstat(found).st_mode):
                     raise NotAFile("Only files can be read.")
-                return os.fdopen(os.open(f"/proc/self/fd/{found}", os.O_RDONLY | os.O_CLOEXEC), "rb")
+                return os.fdopen(_reopen(found), "rb")
             finally:
                 os.close(found)
 
     # Changing
 
-    def write(
-        self, path: str, source: BinaryIO, *, if_match: str | None = None, size: int | None = None
-    ) -> FileEntry:
+    def write(self, path: str, source: BinaryIO, *, if_match: str | None = None, size: int | None = None) -> FileEntry:
         """Put a file in place at once: whoever reads sees the old content or the new, never a part.
 
         `if_match`: None replaces whatever file is there; ABSENT creates only; an ETag (or several, with commas)
@@ -277,7 +290,7 @@ class LibraryFiles:
             status = _sync(staged)
             with self._folder(folder) as directory, self._locked():
                 name = self._guard(directory, name, if_match)
-                self._move_in(staged, directory, name, replace=if_match != ABSENT)
+                _move_in(staged, directory, name, if_match)
                 os.fsync(directory)
             return _entry(name, status)
 
@@ -300,7 +313,7 @@ class LibraryFiles:
             try:
                 self.make_folder("/".join(parts[:depth]))
             except Clash as clash:
-                if clash.name != parts[depth - 1]:
+                if clash.name != parts[depth - 1] or self.stat("/".join(parts[:depth])).kind != "folder":
                     raise
 
     def rename(self, path: str, new_path: str) -> None:
@@ -320,7 +333,7 @@ class LibraryFiles:
             same = os.path.samestat(os.fstat(source), os.fstat(target))
             self._refuse_clash(target, new, besides=old if same else None)
             try:
-                openat2.rename(source, os.fsencode(old), target, os.fsencode(new), replace=False)
+                openat2.rename(source, os.fsencode(old), target, os.fsencode(new))
             except FileExistsError as error:
                 raise Clash(new) from error
             except OSError as error:
@@ -341,7 +354,7 @@ class LibraryFiles:
             inside.mkdir(parents=True)
             try:
                 with _directory(inside) as target:
-                    openat2.rename(directory, os.fsencode(name), target, os.fsencode(name), replace=False)
+                    openat2.rename(directory, os.fsencode(name), target, os.fsencode(name))
                     os.fsync(target)
             except OSError:
                 _remove_empty(place, folder)
@@ -396,13 +409,6 @@ class LibraryFiles:
             raise Changed("The file was changed meanwhile.")
         return name
 
-    def _move_in(self, staged: Path, directory: int, name: str, *, replace: bool) -> None:
-        with _directory(staged.parent) as source:
-            try:
-                openat2.rename(source, os.fsencode(staged.name), directory, os.fsencode(name), replace=replace)
-            except FileExistsError as error:
-                raise Clash(name) from error
-
     def _refuse_clash(self, directory: int, name: str, besides: str | None = None) -> None:
         wanted = key(name)
         with os.scandir(directory) as found:
@@ -421,6 +427,34 @@ def _directory(path: Path) -> Iterator[int]:
         os.close(fd)
 
 
+def _reopen(found: int) -> int:
+    return os.open(f"/proc/self/fd/{found}", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+
+
+def _move_in(staged: Path, directory: int, name: str, if_match: str | None) -> None:
+    """Rename a staged file to its name, in one step.
+
+    Where one version only may be replaced, the two files change places, and back again if the one that came out is
+    another: a notebook may have saved since we looked, and a plain rename would lose what it saved.
+    """
+    ours, theirs = os.fsencode(staged.name), os.fsencode(name)
+    with _directory(staged.parent) as source:
+        try:
+            if if_match in (None, ABSENT):
+                openat2.rename(source, ours, directory, theirs, openat2.NOREPLACE if if_match else 0)
+                return
+            openat2.rename(source, ours, directory, theirs, openat2.EXCHANGE)
+            status = os.stat(ours, dir_fd=source, follow_symlinks=False)
+            if not stat.S_ISREG(status.st_mode) or (if_match != ANY and etag(status) not in _tags(if_match)):
+                openat2.rename(source, ours, directory, theirs, openat2.EXCHANGE)
+                raise Changed("The file was changed meanwhile.")
+            os.unlink(ours, dir_fd=source)
+        except FileExistsError as error:
+            raise Clash(name) from error
+        except FileNotFoundError as error:
+            raise Changed("The file was deleted or renamed meanwhile.") from error
+
+
 def _remove_empty(place: Path, folder: "list[str]") -> None:
     """Take back the empty directories that a failed `delete` made."""
     with suppress(OSError):
@@ -434,8 +468,13 @@ def _tags(if_match: str | None) -> "list[str]":
 
 def _sync(staged: Path) -> os.stat_result:
     """Bytes on disk before the name; returns the file's status."""
-    fd = os.open(staged, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
     try:
+        fd = os.open(staged, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except FileNotFoundError as error:
+        raise CutOff("The upload was lost on its way. Nothing was changed; please try again.") from error
+    try:
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            raise NotAFile("Only files can be uploaded.")
         os.fchmod(fd, FILE_MODE)
         os.fsync(fd)
         return os.fstat(fd)

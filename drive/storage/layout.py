@@ -121,7 +121,7 @@ def remove_note(library_id: UUID) -> None:
 def unsettled() -> Iterator[tuple[UUID, bool]]:
     """Libraries with a note, and whether it is old enough to be removed once they are settled."""
     for note in _made("unsettled").iterdir():
-        with suppress(FileNotFoundError):
+        with suppress(FileNotFoundError, ValueError):
             yield UUID(note.name), time.time() - note.stat().st_mtime > LONGEST_TRANSACTION
 
 
@@ -180,16 +180,22 @@ def _unname(library_id: UUID, keep: str | None) -> None:
 
 def public_on_disk() -> set[UUID]:
     """Ids of the libraries that the disk shows to everybody."""
-    with suppress(FileNotFoundError):
-        return {UUID(name) for name in os.listdir(root() / "public/.libraries")}
-    return set()
+    return _ids(root() / "public/.libraries")
 
 
 def named_on_disk() -> set[UUID]:
     """Ids of the libraries that the disk shows by name."""
+    return _ids(root() / "names")
+
+
+def _ids(place: Path) -> set[UUID]:
+    """Names in a directory that are ids; others (an operator's own) are nothing to us."""
+    found = set()
     with suppress(FileNotFoundError):
-        return {UUID(name) for name in os.listdir(root() / "names")}
-    return set()
+        for name in os.listdir(place):
+            with suppress(ValueError):
+                found.add(UUID(name))
+    return found
 
 
 def sweep_staging(older_than: float) -> int:

@@ -6,7 +6,8 @@ import os
 RESOLVE_NO_MAGICLINKS = 0x02
 RESOLVE_NO_SYMLINKS = 0x04
 RESOLVE_BENEATH = 0x08
-RENAME_NOREPLACE = 1
+NOREPLACE, EXCHANGE = 1, 2
+"""Flags of `rename`: fail where the new name is taken; let the two change places."""
 
 _SYS_OPENAT2 = 437  # the same on every architecture
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -46,7 +47,6 @@ def open_beneath(directory: int, path: bytes, flags: int, mode: int = 0) -> int:
     raise AssertionError("unreachable")
 
 
-def rename(old_directory: int, old: bytes, new_directory: int, new: bytes, *, replace: bool) -> None:
-    """renameat2(2); FileExistsError when something is there and `replace` is false."""
-    flags = 0 if replace else RENAME_NOREPLACE
+def rename(old_directory: int, old: bytes, new_directory: int, new: bytes, flags: int = NOREPLACE) -> None:
+    """renameat2(2); FileExistsError when something is there, unless `flags` is 0 or EXCHANGE."""
     _check(_libc.renameat2(old_directory, old, new_directory, new, flags))
