@@ -2,8 +2,9 @@
 
 from django import forms
 from django.core.exceptions import ValidationError
-from django.db.models import Q
+from django.urls import reverse
 
+from portal import people
 from portal.models import User
 
 from .models import Collab, Role, tidy_title
@@ -28,15 +29,19 @@ class MemberForm(forms.Form):
     )
     role = forms.ChoiceField(choices=Role.choices, initial=Role.VIEWER)
 
+    def __init__(self, *args: object, collab: Collab, **kwargs: object) -> None:
+        super().__init__(*args, **kwargs)  # type: ignore[arg-type]
+        self.fields["person"].widget.attrs |= {
+            "list": "suggestions",
+            "hx-get": reverse("collabs:suggest", args=[collab.slug]),
+            "hx-trigger": "input changed delay:200ms",
+            "hx-target": "#suggestions",
+            "hx-sync": "this:replace",
+        }
+
     def clean_person(self) -> User:
         """The one active person of that username or address."""
-        text = self.cleaned_data["person"].strip()
-        found = User.objects.filter(Q(username=text.lower()) | Q(email__iexact=text), is_active=True)[:2]
-        if len(found) > 1:
-            raise ValidationError("Several accounts have this e-mail address: please give the username.")
-        if not found:
-            raise ValidationError("There is no account with this username or e-mail address.")
-        return found[0]
+        return people.find(self.cleaned_data["person"])
 
 
 class RoleForm(forms.Form):

@@ -82,6 +82,12 @@ class CollabQuerySet(models.QuerySet["Collab"]):
         team = Membership.objects.filter(collab=OuterRef("pk"), user__is_active=True).order_by().values("collab")
         return self.annotate(team_size=Coalesce(Subquery(team.annotate(size=Count("pk")).values("size")), 0))
 
+    def unadministered(self) -> Self:
+        """Those whose last administrator was deactivated: an operator has to appoint another."""
+        return self.exclude(
+            pk__in=Membership.objects.filter(role=Role.ADMINISTRATOR, user__is_active=True).values("collab")
+        )
+
     def matching(self, words: str) -> Self:
         """Those with every word in the title or the description; in titles without regard to case in any script."""
         found = self
@@ -157,6 +163,10 @@ class Collab(models.Model):
             return None
         role = self.memberships.filter(user=user).values_list("role", flat=True).first()
         return Role(role) if role else None
+
+    def is_administered(self) -> bool:
+        """Whether an active administrator is left; a deactivation may take the last one away."""
+        return self.memberships.filter(role=Role.ADMINISTRATOR, user__is_active=True).exists()
 
 
 class Membership(models.Model):

@@ -181,7 +181,7 @@ def _check_administered(collab: Collab) -> None:
 
     Asked only when an administrator goes: where a deactivation left none, other members can still leave.
     """
-    if not collab.memberships.filter(role=Role.ADMINISTRATOR, user__is_active=True).exists():
+    if not collab.is_administered():
         raise LastAdministrator
 
 

@@ -9,6 +9,7 @@ urlpatterns = [
     path("<slug:slug>/", views.page, name="page"),
     path("<slug:slug>/team/", views.team, name="team"),
     path("<slug:slug>/team/add/", views.add_member, name="add_member"),
+    path("<slug:slug>/team/people/", views.suggest, name="suggest"),
     path("<slug:slug>/team/leave/", views.leave, name="leave"),
     path("<slug:slug>/team/<slug:username>/role/", views.change_role, name="change_role"),
     path("<slug:slug>/team/<slug:username>/remove/", views.remove_member, name="remove_member"),

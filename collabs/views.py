@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from portal import people
 from portal.access import person
 from portal.models import User
 
@@ -65,7 +66,7 @@ def team(request: HttpRequest, slug: str) -> HttpResponse:
     collab = get_collab(request, slug)
     if not request.user.is_authenticated:
         get_collab(request, slug, Role.VIEWER)
-    return _team_page(request, collab, MemberForm())
+    return _team_page(request, collab, MemberForm(collab=collab))
 
 
 def _team_page(request: HttpRequest, collab: Collab, form: MemberForm, status: int = 200) -> HttpResponse:
@@ -74,14 +75,23 @@ def _team_page(request: HttpRequest, collab: Collab, form: MemberForm, status: i
         members = members.filter(user__is_active=True)
     page = Paginator(members, TEAM_PAGE_SIZE).get_page(request.GET.get("page"))
     context = {"collab": collab, "page": page, "form": form, "roles": Role.choices}
-    return render(request, "collabs/team.html", context, status=status)
+    return render(request, "collabs/team.html", context | {"administered": collab.is_administered()}, status=status)
+
+
+@require_safe
+def suggest(request: HttpRequest, slug: str) -> HttpResponse:
+    """People to add whose names begin with what is being typed: options for the browser's own list."""
+    collab = get_collab(request, slug, Role.ADMINISTRATOR)
+    others = User.objects.exclude(pk__in=collab.memberships.values("user"))
+    found = people.suggest(request.GET.get("person", "")[:100], among=others)
+    return render(request, "collabs/_suggestions.html", {"people": found})
 
 
 @require_POST
 def add_member(request: HttpRequest, slug: str) -> HttpResponse:
     """Add a person by username or address."""
     collab = get_collab(request, slug, Role.ADMINISTRATOR)
-    form = MemberForm(request.POST)
+    form = MemberForm(request.POST, collab=collab)
     if form.is_valid():
         user = form.cleaned_data["person"]
         try:
@@ -89,7 +99,7 @@ def add_member(request: HttpRequest, slug: str) -> HttpResponse:
         except ValidationError as error:
             form.add_error("person", error)
         else:
-            messages.success(request, f"{_name(user)} is now a member.")
+            messages.success(request, f"{people.described(user)} is now a member.")
             return redirect("collabs:team", slug)
     return _team_page(request, collab, form, status=422)
 
@@ -103,7 +113,7 @@ def change_role(request: HttpRequest, slug: str, username: str) -> HttpResponse:
     if form.is_valid():
         role = Role(form.cleaned_data["role"])
         if _try(request, lambda: services.change_role(person(request), collab, user, role)):
-            messages.success(request, f"{_name(user)} has the role {role.label} now.")
+            messages.success(request, f"{people.described(user)} has the role {role.label} now.")
     return redirect("collabs:team", slug)
 
 
@@ -115,7 +125,7 @@ def remove_member(request: HttpRequest, slug: str, username: str) -> HttpRespons
     if user == request.user:
         return leave(request, slug)
     if _try(request, lambda: services.remove_member(person(request), collab, user)):
-        messages.success(request, f"{_name(user)} is no longer a member.")
+        messages.success(request, f"{people.described(user)} is no longer a member.")
     return redirect("collabs:team", slug)
 
 
@@ -127,11 +137,6 @@ def leave(request: HttpRequest, slug: str) -> HttpResponse:
         messages.success(request, f"You have left {collab.title}.")
         return redirect("collabs:directory")
     return redirect("collabs:team", slug)
-
-
-def _name(user: User) -> str:
-    """Name and username: two people may have one name, and an address may not be whose one thinks."""
-    return user.username if user.display_name == user.username else f"{user.display_name} ({user.username})"
 
 
 def _try(request: HttpRequest, change: Callable[[], object]) -> bool:

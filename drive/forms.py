@@ -2,9 +2,9 @@
 
 from django import forms
 from django.core.exceptions import ValidationError
-from django.db.models import Q
 
 from collabs.models import Collab
+from portal import people
 from portal.models import User
 
 from .models import Permission
@@ -29,13 +29,8 @@ class ShareForm(forms.Form):
 
     def clean_person(self) -> User | None:
         """The one active person of that username or address."""
-        text = self.cleaned_data["person"].strip()
-        if not text:
-            return None
-        found = User.objects.filter(Q(username=text.lower()) | Q(email__iexact=text), is_active=True)[:2]
-        if len(found) != 1:
-            raise ValidationError("There is no account with this username or e-mail address.")
-        return found[0]
+        text = self.cleaned_data["person"]
+        return people.find(text) if text else None
 
     def clean(self) -> dict:
         data = super().clean() or {}

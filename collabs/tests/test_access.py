@@ -16,7 +16,7 @@ OK, FOUND, FORBIDDEN, NONE = 200, 302, 403, 404
 SIGN_IN = "sign in"
 
 # What is asked for: method, address below the Collab's, form. `somebody` is a second viewer, `newcomer` no member.
-READ = {"page": "", "team": "team/", "settings": "settings/"}
+READ = {"page": "", "team": "team/", "settings": "settings/", "suggest": "team/people/"}
 CHANGE: dict[str, tuple[str, dict[str, str]]] = {
     "save": ("settings/", {"title": "Other title", "description": "", "is_public": ""}),
     "delete": ("settings/delete/", {"typed_title": "{title}"}),
@@ -26,7 +26,7 @@ CHANGE: dict[str, tuple[str, dict[str, str]]] = {
     "leave": ("team/leave/", {}),
 }
 ASKED = [*READ, *CHANGE]
-ADMINISTER = ["settings", "save", "delete", "add", "change", "remove"]
+ADMINISTER = ["settings", "suggest", "save", "delete", "add", "change", "remove"]
 
 PEOPLE = ["anonymous", "inactive", "stranger", "viewer", "editor", "administrator"]
 
@@ -39,7 +39,7 @@ def row(page: int | str, team: int | str, administer: int | str, leave: int | st
 
 NOTHING = row(NONE, NONE, NONE, NONE)
 MEMBER = row(OK, OK, FORBIDDEN, FOUND)
-ADMINISTRATOR = row(OK, OK, FOUND, FOUND) | {"settings": OK}
+ADMINISTRATOR = row(OK, OK, FOUND, FOUND) | {"settings": OK, "suggest": OK}
 VISITOR = row(OK, SIGN_IN, SIGN_IN, SIGN_IN)
 
 TABLE: dict[tuple[str, bool], Row] = {

@@ -186,6 +186,26 @@ def test_it_says_why_it_cannot_add(
     assert collab.memberships.count() == 3
 
 
+def test_it_suggests_people_to_add_while_one_types(
+    collab: Collab, owner: User, viewer: User, person: Callable[..., User], sign_in: SignIn
+) -> None:
+    person("vince", first_name="Vince", last_name="<b>Vega")
+    address, client = f"{collab.get_absolute_url()}team/people/", sign_in(owner)
+    assertContains(client.get(f"{collab.get_absolute_url()}team/"), f'hx-get="{address}"')
+    response = client.get(address, {"person": "v"})
+    assert response.content.strip() == b""  # one letter is no search
+    response = client.get(address, {"person": "vi"})
+    assert response.content.decode().strip() == '<option value="vince">Vince &lt;b&gt;Vega</option>'  # not the viewer
+    assertNotContains(client.get(address, {"person": "vince@example.org"}), "vince")
+
+
+def test_it_says_when_nobody_administers(collab: Collab, owner: User, editor: User, sign_in: SignIn) -> None:
+    client, address = sign_in(editor), f"{collab.get_absolute_url()}team/"
+    assertNotContains(client.get(address), "no active administrator")
+    deactivate(None, owner)
+    assertContains(client.get(address), "no active administrator")
+
+
 def test_it_changes_roles_and_removes(collab: Collab, owner: User, viewer: User, sign_in: SignIn) -> None:
     client, base = sign_in(owner), f"{collab.get_absolute_url()}team/"
     assertContains(client.post(f"{base}viewer/role/", {"role": "editor"}, follow=True), "has the role Editor now")
