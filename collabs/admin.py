@@ -49,12 +49,25 @@ class TeamInline(admin.TabularInline):
         return False
 
 
+class AdministeredFilter(admin.SimpleListFilter):
+    """Finds what deactivations left without an administrator."""
+
+    title = "administrator"
+    parameter_name = "administered"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("no", "None active")]
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        return queryset.unadministered() if self.value() == "no" else queryset
+
+
 @admin.register(Collab)
 class CollabAdmin(AuditedAdmin):
     """All Collabs, the deleted included."""
 
     list_display = ["title", "slug", "is_public", "people", "created_at", "deleted_at"]
-    list_filter = ["is_public", ("deleted_at", admin.EmptyFieldListFilter)]
+    list_filter = [AdministeredFilter, "is_public", ("deleted_at", admin.EmptyFieldListFilter)]
     search_fields = ["title", "slug", "description", "memberships__user__username"]
     readonly_fields = ["slug", "created_at", "created_by", "deleted_at"]
     actions = ["delete_softly", "restore"]
@@ -78,6 +91,20 @@ class CollabAdmin(AuditedAdmin):
         except ValidationError as error:
             messages.error(request, f"Nothing was saved. {' '.join(error.messages)}")
             return redirect(request.get_full_path())
+
+    def render_change_form(
+        self,
+        request: HttpRequest,
+        context: Any,
+        add: bool = False,
+        change: bool = False,
+        form_url: str = "",
+        obj: Collab | None = None,
+    ) -> HttpResponse:
+        """Say when nobody is left who could manage the team."""
+        if obj and not obj.is_administered():
+            messages.warning(request, "This Collab has no active administrator. Give a member that role, or add one.")
+        return super().render_change_form(request, context, add, change, form_url, obj)
 
     def save_model(self, request: Any, obj: Collab, form: Any, change: bool) -> None:
         """Create and change as the pages do."""

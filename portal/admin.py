@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.db import models
 from django.http import HttpRequest
@@ -69,6 +69,8 @@ class UserAdmin(AuditedAdmin, DjangoUserAdmin):
         super().save_model(request, obj, form, change)
         if change and "is_active" in form.changed_data:
             (services.activate if wanted else services.deactivate)(request.user, obj)
+            if not wanted:
+                self._lead_to_orphans(request)
         else:
             audit.record(
                 request.user, "account.changed" if change else "account.created", obj, fields=form.changed_data
@@ -79,6 +81,13 @@ class UserAdmin(AuditedAdmin, DjangoUserAdmin):
         """Bulk action."""
         for user in queryset:
             services.deactivate(request.user, user)
+        self._lead_to_orphans(request)
+
+    def _lead_to_orphans(self, request: HttpRequest) -> None:
+        """Deactivation may take a Collab's last administrator; as in `servers`, the address is enough."""
+        address = reverse("admin:collabs_collab_changelist", query={"administered": "no"})
+        said = 'Their Collabs stay. <a href="{}">Collabs without an active administrator</a> need a new one.'
+        messages.warning(request, format_html(said, address))
 
     @admin.action(description="Activate", permissions=["change"])
     def activate(self, request: Any, queryset: models.QuerySet[User]) -> None:

@@ -207,12 +207,20 @@ def test_it_keeps_the_last_administrator(client: Client, collab: Collab, strange
 def test_it_repairs_a_collab_whose_administrator_was_shut_out(
     client: Client, collab: Collab, owner: User, operator: User
 ) -> None:
-    deactivate(operator, owner)
-    assertContains(client.get(address(collab)), "(deactivated)")
+    orphans = f"{LIST}?administered=no"
+    assert not client.get(orphans).context["cl"].result_list
+    users = reverse("admin:portal_user_changelist")
+    response = client.post(users, {"action": "deactivate", "_selected_action": [owner.pk]}, follow=True)
+    assertContains(response, f'<a href="{orphans}">')
+    assert list(client.get(orphans).context["cl"].result_list) == [collab]
+    response = client.get(address(collab))
+    assertContains(response, "(deactivated)")
+    assertContains(response, "has no active administrator")
     data = form(client, collab)
     data[f"{row_of(data, collab, 'editor')}-role"] = "administrator"
     assertRedirects(save(client, collab, data), LIST)
     assert team(collab)["editor"] == "administrator"
+    assertNotContains(client.get(address(collab)), "has no active administrator")
 
 
 def test_it_adds_nobody_twice_or_shut_out(
