@@ -86,7 +86,13 @@ class Launch:
 
 
 # News would come from elsewhere; there is no language server to ask for its state.
-PAGE_CONFIG = {"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": True, "@jupyterlab/lsp-extension": True}}
+DISABLED = (
+    "@jupyterlab/apputils-extension:announcements",
+    "@jupyterlab/lsp-extension",
+    "@jupyterlab/fileeditor-extension:language-server",
+    "@jupyterlab/notebook-extension:language-server",
+)
+PAGE_CONFIG = {"disabledExtensions": dict.fromkeys(DISABLED, True)}
 
 
 def places(wanted: list[dict[str, str]]) -> dict[Place, Library]:
