@@ -153,8 +153,8 @@ def leave_for(request: HttpRequest, address: str) -> HttpResponse:
     """Go to a Lab's origin; by a page that moves on at once where a redirect could be stopped.
 
     A browser that has been following redirects since a form of ours (the sign-in) is held to the portal's policy,
-    `form-action 'self'`, and refuses to go on to another origin. Such a chain has never left the portal, and the browser
-    says so: `Sec-Fetch-Site: same-origin`. One that says nothing gets the page too.
+    `form-action 'self'`, and refuses to go on to another origin. Such a chain has never left the portal, and the
+    browser says so: `Sec-Fetch-Site: same-origin`. One that says nothing gets the page too.
     """
     response: HttpResponse
     if request.headers.get("Sec-Fetch-Site", "same-origin") == "same-origin":
