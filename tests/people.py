@@ -110,10 +110,10 @@ class Kernel:
 
     def connect(self) -> ClientConnection:
         address = self.person.origin.replace("http", "ws", 1)
-        return connect(
+        return connect(  # type: ignore[call-overload]  # Origin is a NewType of str
             f"{address}/api/kernels/{self.id}/channels",
             additional_headers={"Cookie": self.person.cookies()},
-            origin=self.person.origin,  # type: ignore[arg-type]
+            origin=self.person.origin,
             max_size=None,
             open_timeout=30,
         )

@@ -1,7 +1,7 @@
-"""The whole site, run by the tests as `bin/up` runs it: every process of the Procfile, on a port and in a directory of its own.
+"""The whole site, run as `bin/up` runs it: every process of the Procfile, on a port and in a directory of its own.
 
-The test process has the same settings (`bin/test` sees to that), so tests change things through the services and see what
-happens in the real proxy, the real workers and the real sandboxes.
+The test process has the same settings (`bin/test` sees to that), so tests change things through the services and see
+what happens in the real proxy, the real workers and the real sandboxes.
 """
 
 import os
@@ -104,7 +104,7 @@ class Site:
 
 
 def wait_for(condition: Callable[[], object], seconds: float, otherwise: str) -> float:
-    """Wait until the condition holds; returns the seconds it took. AssertionError with `otherwise` when it never does."""
+    """Wait until the condition holds; returns the seconds it took. AssertionError with `otherwise` when it does not."""
     began = time.monotonic()
     while not condition():
         if time.monotonic() - began > seconds:

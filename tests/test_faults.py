@@ -1,4 +1,4 @@
-"""kill -9 of each process, at rest and in the middle of a launch or a stop: notebooks go on, and the rows are true again."""
+"""kill -9 of each process, at rest and amid a launch or a stop: notebooks go on, and the rows are true again."""
 
 import threading
 from collections.abc import Callable

@@ -1,6 +1,7 @@
 """A hostile notebook in a real sandbox, started through the real proxy: what it tries, fails."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from django.conf import settings
@@ -51,7 +52,7 @@ def test_it_has_no_capability_and_cannot_get_one(notebook: Kernel) -> None:
     assert "CapEff:\t0000000000000000" in status
     assert "CapBnd:\t0000000000000000" in status
     assert "NoNewPrivs:\t1" in status
-    assert "0" != notebook.run("import os; print(os.getuid())").text.strip()
+    assert notebook.run("import os; print(os.getuid())").text.strip() != "0"
     assert "unshare failed" in notebook.run("!unshare --user true 2>&1").text
     denied = notebook.run("open('/proc/sys/kernel/core_pattern', 'w').write('x')")
     assert "PermissionError" in denied.error or "Read-only" in denied.error
@@ -68,11 +69,11 @@ def test_it_runs_as_no_root_of_the_host(site: Site, hostile: Person) -> None:
     bwraps = [found for found in processes.sandboxes(settings.LAB_ROOT / "servers") if found.server == server]
     assert {found.is_init for found in bwraps} == {True, False}
     for found in bwraps:
-        assert os.stat(f"/proc/{found.pid}").st_uid == os.getuid() != 0
+        assert Path(f"/proc/{found.pid}").stat().st_uid == os.getuid() != 0
 
 
 def test_it_reaches_no_service_of_the_machine(site: Site, notebook: Kernel) -> None:
-    """The proxy's port, the host's loopback through slirp4netns' gateway, the machine's own addresses: no connection."""
+    """The proxy's port, the host's loopback through slirp4netns' gateway, the machine's addresses: no connection."""
     code = f"""
 import json, socket, subprocess
 addresses = ["127.0.0.1", "10.0.2.2", "localhost", {_own_addresses()!r}, "169.254.169.254"]

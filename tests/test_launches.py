@@ -42,12 +42,12 @@ def test_it_serves_thirty_people_at_once_in_order(site: Site, person: Callable[.
     for someone in people:
         request_server(someone.user, someone.user)
     servers = [someone.server() for someone in people]
-    positions = [server.queue_position() for server in servers if server.state == State.REQUESTED]
+    positions = [Server.objects.queue_position(server) for server in servers if server.state == State.REQUESTED]
     assert positions == sorted(positions)
     mine = Server.objects.filter(pk__in=[server.pk for server in servers])
     wait_for(lambda: mine.filter(state=State.RUNNING).count() == 30, 300, "not all thirty run")
     begun = list(mine.order_by("started_at").values_list("requested_at", flat=True))
-    # Four launches run side by side, so one may overtake its neighbours, but nobody waits for those who came much later.
+    # Four launches run side by side, so one may overtake its neighbours, but nobody waits for who came much later.
     ranks = [sorted(begun).index(moment) for moment in begun]
     assert all(abs(rank - position) <= 8 for position, rank in enumerate(ranks)), ranks
     assert {server.pk.hex for server in servers} <= site.sandboxes()

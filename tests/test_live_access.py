@@ -53,7 +53,9 @@ def test_it_gives_and_takes_a_library_while_the_lab_runs(
     wait_for(lambda: not sees(stranger, place(collab)), SOON, "the library did not vanish")
 
 
-def test_it_turns_read_only_where_a_kernel_is_working(site: Site, collab: Collab, owner: Person, editor: Person) -> None:
+def test_it_turns_read_only_where_a_kernel_is_working(
+    site: Site, collab: Collab, owner: Person, editor: Person
+) -> None:
     """The kernel stands in the library and goes on; what it tries to write fails; given back, it can write again."""
     editor.launch()
     kernel = editor.kernel(f"drive/{place(collab)}")

@@ -382,8 +382,13 @@ def test_it_reads_no_upload_of_somebody_who_is_not_signed_in(proxy: Proxy) -> No
 
 
 def test_it_takes_an_upload_in_chunks(proxy: Proxy) -> None:
-    bodies = []
-    proxy.page = lambda request: bodies.append(Path(str(request.header("X-Body-File"))).read_bytes()) or Answer(204)
+    bodies: list[bytes] = []
+
+    def take(request: Request) -> Answer:
+        bodies.append(Path(str(request.header("X-Body-File"))).read_bytes())
+        return Answer(204)
+
+    proxy.page = take
     head = f"PUT {UPLOAD} HTTP/1.1\nHost: localhost:{proxy.port}\nConnection: close\nTransfer-Encoding: chunked\n\n"
     with proxy.connect(f"{head}5\nhello\n0\n\n") as connection:
         assert read_answer(connection).status == 204

@@ -21,7 +21,8 @@ class NetworkFailed(Exception):
 async def connect(init: int, lifeline: int, log: BinaryIO) -> None:
     """Give the sandbox whose process 1 is `init` a way out.
 
-    What slirp4netns has to say goes to `log`. It ends by itself when the last holder of the pipe whose read end is `lifeline` has ended.
+    What slirp4netns has to say goes to `log`. It ends by itself when the last holder of the pipe whose read end is
+    `lifeline` has ended.
     """
     ready, ready_for_slirp = os.pipe()
     command = ["slirp4netns", "--configure", "--mtu=65520", "--disable-host-loopback", "--enable-seccomp"]

@@ -164,7 +164,6 @@ class Sandbox:
         Should we die before that, the pipe closes unwritten and Jupyter ends: no sandbox is left half-made.
         """
         with contextlib.ExitStack() as stack:
-
             ends: set[int] = set()
 
             def pipe() -> tuple[int, int]:
