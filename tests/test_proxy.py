@@ -115,6 +115,18 @@ def test_it_knows_no_other_names(proxy: Proxy) -> None:
     assert proxy.portal.seen == proxy.jupyter.seen == []
 
 
+def test_it_serves_a_public_site_behind_tls(proxy: Proxy) -> None:
+    proxy.stop()
+    proxy.start("https://portal.example.org", "lab.example.net")
+    assert proxy.ask("/", host="portal.example.org").body == b"page"
+    request = proxy.portal.last()
+    assert (request.header("Host"), request.header("X-Forwarded-Proto")) == ("portal.example.org", "https")
+    assert proxy.ask("/", host="ada.lab.example.net").body == b"jupyter"
+    assert proxy.jupyter.last().header("Host") == "ada.lab.example.net"
+    for host in ("localhost", "ada.lab.localhost", "lab.example.net", "ada.labxexample.net"):
+        assert proxy.ask("/", host=host).status == 421
+
+
 # What a Lab learns
 
 
