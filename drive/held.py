@@ -48,10 +48,11 @@ def hold(
     staged.rename(kept)
     os.utime(kept)
     folder, _, name = path.rpartition("/")
+    target = path
     if isinstance(error, Clash) and error.name != name:  # it differs by case only: that one would be replaced
-        path = f"{folder}/{error.name}" if folder else error.name
-    token = signing.dumps([kept.name, user.pk, str(library.pk), path], salt=SALT)
-    return Held(token, name, _there(files, path))
+        target = f"{folder}/{error.name}" if folder else error.name
+    token = signing.dumps([kept.name, user.pk, str(library.pk), path, target], salt=SALT)
+    return Held(token, name, _there(files, target))
 
 
 def _there(files: LibraryFiles, path: str) -> FileEntry | None:
@@ -66,10 +67,10 @@ def choose(files: LibraryFiles, user: User, library: Library, token: str, how: s
 
     Returns the upload once more when what they saw has changed since. NotFound when it is not kept any more.
     """
-    staged, path = _take(files, user, library, token)
+    staged, path, target = _take(files, user, library, token)
     if how == "replace":
         try:
-            files.put(path, staged, if_match=etag or ABSENT)
+            files.put(target, staged, if_match=etag or ABSENT)
         except (Changed, Clash) as error:
             return hold(files, user, library, path, staged, error)
     elif how == "both":
@@ -79,16 +80,16 @@ def choose(files: LibraryFiles, user: User, library: Library, token: str, how: s
     return None
 
 
-def _take(files: LibraryFiles, user: User, library: Library, token: str) -> tuple[Path, str]:
+def _take(files: LibraryFiles, user: User, library: Library, token: str) -> tuple[Path, str, str]:
     gone = NotFound("This upload is not kept any more. Please upload the file again.")
     try:
-        name, user_id, library_id, path = signing.loads(token, salt=SALT, max_age=KEPT)
+        name, user_id, library_id, path, target = signing.loads(token, salt=SALT, max_age=KEPT)
     except signing.BadSignature as error:
         raise gone from error
     staged = files.staging / name
     if (user_id, library_id) != (user.pk, str(library.pk)) or not staged.is_file():
         raise gone
-    return staged, path
+    return staged, path, target
 
 
 def _put_beside(files: LibraryFiles, path: str, staged: Path) -> None:

@@ -96,6 +96,7 @@ def _save_name(library: Library) -> None:
 def rename_library(actor: User, library: Library, name: str) -> None:
     """Give one's library another name; others see it under the new name too."""
     row = _lock(library)
+    _check_persons(row)
     if row.is_default:
         raise ValidationError("My Library keeps its name.")
     before = row.name
@@ -150,6 +151,8 @@ def share_with_person(actor: User, library: Library, user: User, permission: Per
 @transaction.atomic
 def share_with_team(actor: User, library: Library, collab: Collab, permission: Permission) -> Share:
     """Let the team of a Collab see the library; sharing again changes the permission."""
+    if collab.deleted_at:
+        raise ValidationError("This Collab was deleted.")
     return _share(actor, library, permission, collab=collab)
 
 

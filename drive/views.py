@@ -77,12 +77,12 @@ def _answer(
     try:
         if request.method == "PUT":
             return transfer.receive(request, found, path)
-        with open_library(found) as files:
-            is_file = files.stat(path).kind == "file"
-            if is_file and request.method != "POST":
-                return transfer.send(found, files, path)
         if request.method == "POST":
             return _change(request, found, path, folder_address(base, path))
+        with open_library(found) as files:
+            kind = files.stat(path).kind
+            if kind != "folder":
+                return transfer.send(found, files, path)  # which refuses what is no file either
         if not request.path.endswith("/"):
             return redirect(folder_address(base, path))
         listing = read_listing(found, path, request.GET.get("page"), request.GET.get("sort", "name"))

@@ -253,7 +253,7 @@ class LibraryFiles:
             found = self._fd(split(path), os.O_PATH)
             try:
                 if not stat.S_ISREG(os.fstat(found).st_mode):
-                    raise NotAFile("Only files can be read.")
+                    raise NotAFile("Only files can be read; this is something else.")
                 return os.fdopen(_reopen(found), "rb")
             finally:
                 os.close(found)

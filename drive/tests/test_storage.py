@@ -1,0 +1,465 @@
+"""The files of one library: what a notebook may have made of them, and what the portal does then."""
+
+import io
+import os
+import socket
+import stat
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from drive.models import Library
+from drive.storage import (
+    ABSENT,
+    ANY,
+    Changed,
+    Clash,
+    CutOff,
+    LibraryFiles,
+    Locked,
+    NotAFile,
+    NotFound,
+    StorageError,
+    WrongPath,
+    layout,
+    open_library,
+)
+
+
+def read(files: LibraryFiles, path: str) -> bytes:
+    with files.open(path) as source:
+        return source.read()
+
+
+def write(files: LibraryFiles, path: str, data: bytes, **options: Any) -> str:
+    return files.write(path, io.BytesIO(data), **options).etag
+
+
+def names(files: LibraryFiles, path: str = "") -> list[str]:
+    return sorted(item.name for item in files.list(path))
+
+
+def staged() -> list[Path]:
+    return list(layout.staging().iterdir())
+
+
+def trashed(library: Library) -> list[str]:
+    """Paths in the trash, below the directories named by time."""
+    trash = layout.root() / "trash" / str(library.pk)
+    return sorted("/".join(path.relative_to(trash).parts[1:]) for path in trash.rglob("*") if path.parent != trash)
+
+
+# Paths
+
+WRONG = [
+    "/etc/passwd",
+    "..",
+    "../x",
+    "a/../../x",
+    "a/..",
+    ".",
+    "a/./b",
+    "a//b",
+    "a/",
+    "//",
+    "a\0b",
+    "\0",
+    "x" * 256,
+    "é" * 128,
+    "/".join(["x" * 200] * 16),
+    "\ud800",
+]
+
+
+@pytest.mark.parametrize("path", WRONG)
+def test_it_refuses_a_path_that_is_none(files: LibraryFiles, path: str) -> None:
+    attempts = [
+        lambda: files.stat(path),
+        lambda: read(files, path),
+        lambda: list(files.list(path)),
+        lambda: list(files.names(path)),
+        lambda: write(files, path, b""),
+        lambda: files.make_folder(path),
+        lambda: files.delete(path),
+        lambda: files.rename(path, "a"),
+        lambda: files.rename("a", path),
+    ]
+    for attempt in attempts:
+        with pytest.raises(WrongPath):
+            attempt()
+    assert staged() == []
+
+
+@pytest.mark.parametrize("action", ["write", "make_folder", "delete", "open"])
+def test_it_does_nothing_to_the_library_itself(files: LibraryFiles, action: str) -> None:
+    with pytest.raises(StorageError):
+        write(files, "", b"") if action == "write" else getattr(files, action)("")
+
+
+def test_it_takes_the_longest_name(files: LibraryFiles) -> None:
+    write(files, "x" * 255, b"1")
+    assert read(files, "x" * 255) == b"1"
+
+
+# Reading
+
+
+def test_it_lists_what_is_there(files: LibraryFiles, place: Path) -> None:
+    (place / "folder").mkdir()
+    (place / "a.txt").write_text("hello")
+    (place / "link").symlink_to("a.txt")
+    os.mkfifo(place / "pipe")
+    kinds = {item.name: item.kind for item in files.list()}
+    assert kinds == {"folder": "folder", "a.txt": "file", "link": "link", "pipe": "other"}
+    assert dict(files.names()) == {"folder": True, "a.txt": False, "link": False, "pipe": False}
+    assert {item.name: item.size for item in files.look("", ["a.txt", "gone"])} == {"a.txt": 5}
+    assert files.stat("link").kind == "link"
+    assert files.stat("").kind == "folder"
+
+
+def test_it_lists_without_holding_the_folder_in_memory(files: LibraryFiles, place: Path) -> None:
+    for number in range(2000):
+        (place / f"{number}").touch()
+    listing = files.list()
+    first = next(listing)
+    for path in place.iterdir():
+        if path.name != first.name:
+            path.unlink()
+    assert len(list(listing)) < 2000, "what vanished meanwhile is left out"
+
+
+@pytest.mark.parametrize("target", ["../../../outside/secret.txt", "/etc/passwd", "a.txt"])
+def test_it_follows_no_link(files: LibraryFiles, place: Path, outside: Path, target: str) -> None:
+    (place / "a.txt").write_text("mine")
+    (place / "link").symlink_to(target)
+    for attempt in (lambda: read(files, "link"), lambda: write(files, "link", b"x"), lambda: list(files.list("link"))):
+        with pytest.raises(NotAFile):
+            attempt()
+    assert (place / "link").is_symlink()
+
+
+def test_it_follows_no_link_on_the_way(files: LibraryFiles, place: Path, outside: Path) -> None:
+    (place / "out").symlink_to(outside)
+    (place / "a.txt").write_text("mine")
+    attempts = [
+        lambda: read(files, "out/secret.txt"),
+        lambda: files.stat("out/secret.txt"),
+        lambda: list(files.list("out")),
+        lambda: list(files.list("out/sub")),
+        lambda: list(files.look("out", ["secret.txt"])),
+        lambda: write(files, "out/new.txt", b"x"),
+        lambda: write(files, "out/secret.txt", b"x"),
+        lambda: files.make_folder("out/new"),
+        lambda: files.rename("out/secret.txt", "stolen.txt"),
+        lambda: files.rename("a.txt", "out/a.txt"),
+        lambda: files.delete("out/secret.txt"),
+    ]
+    for attempt in attempts:
+        with pytest.raises(NotAFile):
+            attempt()
+    assert sorted(os.listdir(outside)) == ["secret.txt", "sub"]
+    assert (outside / "secret.txt").read_text() == "SECRET"
+    assert staged() == []
+
+
+def test_it_renames_and_deletes_a_link_itself(files: LibraryFiles, place: Path, outside: Path, library: Library) -> None:
+    (place / "link").symlink_to(outside)
+    files.rename("link", "other")
+    files.delete("other")
+    assert names(files) == []
+    assert trashed(library) == ["other"]
+    assert (outside / "secret.txt").exists()
+
+
+def test_it_never_opens_a_pipe(files: LibraryFiles, place: Path) -> None:
+    """A writer that waits at the pipe's other end goes on waiting: opening it for reading would wake it up."""
+    os.mkfifo(place / "pipe")
+    woken = threading.Event()
+
+    def wait_for_a_reader() -> None:
+        fd = os.open(place / "pipe", os.O_WRONLY)
+        woken.set()
+        os.close(fd)
+
+    writer = threading.Thread(target=wait_for_a_reader, daemon=True)
+    writer.start()
+    time.sleep(0.05)
+    with pytest.raises(NotAFile):
+        read(files, "pipe")
+    assert not woken.wait(0.1)
+    with open(place / "pipe", "rb"):
+        writer.join(5)
+
+
+def test_it_never_opens_a_socket_or_a_folder(files: LibraryFiles, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(place)
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind("socket")
+        (place / "folder").mkdir()
+        for path in ("socket", "folder"):
+            with pytest.raises(NotAFile):
+                read(files, path)
+        with pytest.raises(NotAFile):
+            list(files.list("socket"))
+
+
+def test_it_says_when_a_mode_keeps_it_out(files: LibraryFiles, place: Path) -> None:
+    (place / "mine.txt").write_text("x")
+    (place / "mine.txt").chmod(0)
+    if os.geteuid() == 0:
+        pytest.skip("root may read everything")
+    with pytest.raises(Locked):
+        read(files, "mine.txt")
+
+
+def test_it_survives_names_that_are_not_utf8(files: LibraryFiles, place: Path, library: Library) -> None:
+    Path(os.fsdecode(os.fsencode(place) + b"/\xff\xfe.txt")).write_text("x")
+    [item] = files.list()
+    assert not item.reachable
+    assert item.shown_name == "\ufffd\ufffd.txt"
+    assert read(files, item.name) == b"x"
+    files.rename(item.name, "saved.txt")
+    assert names(files) == ["saved.txt"]
+
+
+# Writing
+
+
+def test_it_writes_whole_files(files: LibraryFiles, place: Path) -> None:
+    files.make_folder("folder")
+    write(files, "folder/a.txt", b"hello")
+    assert (place / "folder/a.txt").read_bytes() == b"hello"
+    assert stat.S_IMODE((place / "folder/a.txt").stat().st_mode) == 0o644
+    assert stat.S_IMODE((place / "folder").stat().st_mode) == 0o755
+    assert staged() == []
+
+
+def test_it_replaces_in_one_step(files: LibraryFiles, library: Library) -> None:
+    """Whoever reads sees one whole version: all bytes alike, full length."""
+    size = 200_000
+    write(files, "a.bin", b"0" * size)
+    stop = threading.Event()
+    seen: list[bytes] = []
+
+    def keep_reading() -> None:
+        with open_library(library) as mine:
+            while not stop.is_set():
+                seen.append(read(mine, "a.bin"))
+
+    reader = threading.Thread(target=keep_reading)
+    reader.start()
+    for number in range(30):
+        write(files, "a.bin", b"%d" % (number % 10) * size)
+    stop.set()
+    reader.join()
+    assert seen
+    assert all(len(data) == size and len(set(data)) == 1 for data in seen)
+
+
+def test_it_guards_a_save_by_its_version(files: LibraryFiles, place: Path) -> None:
+    first = write(files, "a.txt", b"one", if_match=ABSENT)
+    with pytest.raises(Clash):
+        write(files, "a.txt", b"two", if_match=ABSENT)
+    second = write(files, "a.txt", b"two", if_match=first)
+    assert second != first
+    with pytest.raises(Changed):
+        write(files, "a.txt", b"three", if_match=first)
+    assert write(files, "a.txt", b"four", if_match=f'"other", {second}')
+    assert write(files, "a.txt", b"five", if_match=ANY)
+    (place / "a.txt").write_text("a notebook saved")
+    etag = files.stat("a.txt").etag
+    (place / "a.txt").unlink()
+    for gone in (etag, ANY):
+        with pytest.raises(Changed):
+            write(files, "a.txt", b"six", if_match=gone)
+    assert names(files) == []
+    assert staged() == []
+
+
+def test_it_lets_one_of_many_saves_of_the_same_version_through(files: LibraryFiles, library: Library) -> None:
+    for _round in range(10):
+        etag = write(files, "a.txt", b"start")
+        won: list[int] = []
+        ready = threading.Barrier(6)
+
+        def save(number: int, etag: str = etag, won: list[int] = won, ready: threading.Barrier = ready) -> None:
+            with open_library(library) as mine:
+                ready.wait()
+                try:
+                    write(mine, "a.txt", b"%d" % number, if_match=etag)
+                except Changed:
+                    return
+                won.append(number)
+
+        savers = [threading.Thread(target=save, args=[number]) for number in range(6)]
+        for saver in savers:
+            saver.start()
+        for saver in savers:
+            saver.join()
+        assert len(won) == 1
+        assert read(files, "a.txt") == b"%d" % won[0]
+
+
+def test_it_lets_one_of_many_creations_through(files: LibraryFiles, library: Library) -> None:
+    made: list[str] = []
+    ready = threading.Barrier(6)
+
+    def create(name: str) -> None:
+        with open_library(library) as mine:
+            ready.wait()
+            try:
+                write(mine, name, name.encode(), if_match=ABSENT)
+            except Clash:
+                return
+            made.append(name)
+
+    creators = [threading.Thread(target=create, args=[name]) for name in ("a", "A", "a", "A", "a", "A")]
+    for creator in creators:
+        creator.start()
+    for creator in creators:
+        creator.join()
+    assert names(files) == made
+
+
+@pytest.mark.parametrize(
+    ("there", "wanted"),
+    [("Data.csv", "data.csv"), ("Größe", "grösse"), ("e\u0301.txt", "é.txt"), ("é.txt", "E\u0301.TXT"), ("ς", "Σ")],
+)
+def test_it_refuses_a_name_that_differs_only_by_case_or_form(
+    files: LibraryFiles, place: Path, there: str, wanted: str
+) -> None:
+    (place / there).write_text("x")
+    (place / "b").write_text("x")
+    for attempt in (
+        lambda: write(files, wanted, b"y"),
+        lambda: files.make_folder(wanted),
+        lambda: files.rename("b", wanted),
+    ):
+        with pytest.raises(Clash) as refused:
+            attempt()
+        assert refused.value.name == there
+        assert there in str(refused.value)
+
+
+def test_it_gives_new_files_names_in_nfc_and_leaves_those_that_are_there(files: LibraryFiles, place: Path) -> None:
+    assert write(files, "e\u0301.txt", b"x")
+    assert names(files) == ["é.txt"]
+    (place / "o\u0308.txt").write_text("a notebook made it")
+    write(files, "o\u0308.txt", b"new")
+    assert (place / "o\u0308.txt").read_bytes() == b"new"
+    assert len(names(files)) == 2
+
+
+def test_it_changes_the_case_of_a_name(files: LibraryFiles) -> None:
+    write(files, "readme.md", b"x")
+    files.rename("readme.md", "README.md")
+    assert names(files) == ["README.md"]
+
+
+def test_it_moves_and_refuses_to_move_over_something(files: LibraryFiles) -> None:
+    files.make_folders("a/b")
+    files.make_folders("a/b")
+    write(files, "x.txt", b"x")
+    write(files, "y.txt", b"y")
+    files.rename("x.txt", "a/b/x.txt")
+    files.rename("a/b/x.txt", "a/b/x.txt")
+    assert read(files, "a/b/x.txt") == b"x"
+    with pytest.raises(Clash):
+        files.rename("y.txt", "a/b/x.txt")
+    with pytest.raises(WrongPath):
+        files.rename("a", "a/b/c")
+    with pytest.raises(NotFound):
+        files.rename("gone", "here")
+    with pytest.raises(NotFound):
+        files.rename("y.txt", "gone/y.txt")
+    with pytest.raises(Clash):
+        files.make_folders("A/b")
+
+
+def test_it_replaces_no_folder_by_a_file(files: LibraryFiles) -> None:
+    files.make_folder("a")
+    with pytest.raises(NotAFile):
+        write(files, "a", b"x")
+    with pytest.raises(NotFound):
+        write(files, "b/c.txt", b"x")
+    write(files, "f", b"x")
+    with pytest.raises(NotAFile):
+        write(files, "f/c.txt", b"x")
+    assert staged() == []
+
+
+def test_it_deletes_into_the_trash(files: LibraryFiles, library: Library) -> None:
+    files.make_folders("a/b")
+    write(files, "a/b/x.txt", b"kept")
+    files.delete("a/b/x.txt")
+    write(files, "a/b/x.txt", b"second")
+    files.delete("a/b/x.txt")
+    files.delete("a")
+    assert names(files) == []
+    assert trashed(library) == sorted(["a", "a/b", "a/b/x.txt"] * 2 + ["a", "a/b"])
+    trash = layout.root() / "trash" / str(library.pk)
+    assert sorted(path.read_bytes() for path in trash.rglob("x.txt")) == [b"kept", b"second"]
+    with pytest.raises(NotFound):
+        files.delete("a")
+
+
+def test_it_keeps_nothing_of_an_upload_that_breaks_off(files: LibraryFiles) -> None:
+    write(files, "a.txt", b"old")
+
+    class Broken(io.BytesIO):
+        def read(self, size: int | None = -1) -> bytes:
+            raise ConnectionResetError
+
+    with pytest.raises(ConnectionResetError):
+        files.write("a.txt", Broken())
+    with pytest.raises(CutOff):
+        files.write("a.txt", io.BytesIO(b"half"), size=8)
+    assert read(files, "a.txt") == b"old"
+    assert staged() == []
+
+
+FULL_DISK = """
+import io, sys
+from pathlib import Path
+import django
+django.setup()
+from drive.storage import DiskFull, files
+import os
+root = Path(sys.argv[1])
+for name in ("library", "staging", "trash"):
+    (root / name).mkdir()
+fd = os.open(root / "library", os.O_RDONLY | os.O_DIRECTORY)
+with files.LibraryFiles(fd, staging=root / "staging", trash=root / "trash", lock=root / "lock") as library:
+    library.write("a.bin", io.BytesIO(b"old"))
+    try:
+        library.write("a.bin", io.BytesIO(b"x" * (8 << 20)))
+    except DiskFull as error:
+        print(error)
+    assert not os.listdir(root / "staging")
+    assert library.open("a.bin").read() == b"old"
+    library.write("b.bin", io.BytesIO(b"x" * 100_000))
+    print("fine")
+"""
+
+
+def test_it_loses_nothing_on_a_full_disk(tmp_path: Path) -> None:
+    """A real one: a file system of 2 MiB in a namespace of its own."""
+    small = tmp_path / "small"
+    small.mkdir()
+    mount = f'mount -t tmpfs -o size=2m none "{small}" && exec "$@"'
+    namespace = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", mount, "sh"]
+    if subprocess.run([*namespace, "true"], check=False, capture_output=True).returncode:
+        pytest.skip("no user namespaces here")
+    run = subprocess.run(
+        [*namespace, sys.executable, "-c", FULL_DISK, str(small)],
+        env=os.environ | {"DJANGO_SETTINGS_MODULE": "portal.settings"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.stdout.splitlines() == ["There is no space left. Nothing was changed.", "fine"], run.stderr

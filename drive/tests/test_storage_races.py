@@ -1,0 +1,116 @@
+"""A notebook that swaps a folder for a link, over and over, while the portal reads, writes and deletes below it."""
+
+import ctypes
+import io
+import os
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from drive.storage import LibraryFiles, NotFound, StorageError
+
+TRIES = 3000
+SYNCED_TRIES = 300
+"""Each waits for the disk."""
+AT_FDCWD, RENAME_EXCHANGE = -100, 2
+
+
+@pytest.fixture
+def swapped(place: Path, outside: Path) -> Iterator[Path]:
+    """`folder` in the library: in turn a folder of its own, and a link that leads outside. Swapped in one step."""
+    (place / "folder/sub").mkdir(parents=True)
+    for name in ("secret.txt", "sub/secret.txt"):
+        (place / "folder" / name).write_text("mine")
+    (place / "link").symlink_to(outside)
+    renameat2 = ctypes.CDLL(None, use_errno=True).renameat2
+    one, other = os.fsencode(place / "folder"), os.fsencode(place / "link")
+    stop = threading.Event()
+
+    def swap() -> None:
+        while not stop.is_set():
+            renameat2(AT_FDCWD, one, AT_FDCWD, other, RENAME_EXCHANGE)
+
+    swapper = threading.Thread(target=swap)
+    swapper.start()
+    yield place / "folder"
+    stop.set()
+    swapper.join()
+
+
+def snapshot(directory: Path) -> dict[str, bytes]:
+    return {
+        str(path.relative_to(directory)): path.read_bytes() if path.is_file() else b""
+        for path in directory.rglob("*")
+    }
+
+
+def attempts(do: Callable[[int], object], tries: int = TRIES) -> tuple[int, int]:
+    """How often it worked, and was refused: a race that always ends alike tests nothing."""
+    done = refused = 0
+    for number in range(tries):
+        try:
+            do(number)
+        except StorageError:
+            refused += 1
+        else:
+            done += 1
+    return done, refused
+
+
+@pytest.mark.parametrize("path", ["folder/secret.txt", "folder/sub/secret.txt"])
+def test_it_leaks_no_byte_when_reading(swapped: Path, files: LibraryFiles, path: str) -> None:
+    def read(_number: int) -> None:
+        with files.open(path) as source:
+            assert source.read() == b"mine"
+
+    done, refused = attempts(read)
+    assert done
+    assert refused
+
+
+def test_it_leaks_no_name_when_listing(swapped: Path, files: LibraryFiles, outside: Path) -> None:
+    (outside / "only outside").touch()
+
+    def look(_number: int) -> None:
+        assert {item.name for item in files.list("folder")} <= {"secret.txt", "sub"}
+        assert {name for name, _ in files.names("folder")} <= {"secret.txt", "sub"}
+        with pytest.raises(NotFound):
+            files.stat("folder/only outside")
+
+    def look_if_there(number: int) -> None:
+        files.stat("folder/sub")
+        look(number)
+
+    done, refused = attempts(look_if_there)
+    assert done
+    assert refused
+
+
+def test_it_writes_nothing_outside(swapped: Path, files: LibraryFiles, outside: Path) -> None:
+    before = snapshot(outside)
+
+    def write(number: int) -> None:
+        files.write("folder/secret.txt", io.BytesIO(b"%d" % number))
+
+    done, refused = attempts(write, SYNCED_TRIES)
+    assert done
+    assert refused
+    assert snapshot(outside) == before
+
+
+def test_it_makes_moves_and_deletes_nothing_outside(swapped: Path, files: LibraryFiles, outside: Path) -> None:
+    before = snapshot(outside)
+
+    def change(number: int) -> None:
+        files.make_folder(f"folder/new {number}")
+        files.rename(f"folder/new {number}", f"folder/sub/moved {number}")
+        files.delete(f"folder/sub/moved {number}")
+
+    done, refused = attempts(change)
+    attempts(lambda _number: files.delete("folder/sub"))
+    attempts(lambda _number: files.delete("folder/secret.txt"))
+    assert done
+    assert refused
+    assert snapshot(outside) == before
