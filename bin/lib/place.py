@@ -179,11 +179,17 @@ def _make(path: Path, python: str, requirements: Path, what: str) -> None:
     machine.say(f"Installing {what}")
     shutil.rmtree(path, ignore_errors=True)
     machine.run_quietly([python, "-m", "venv", str(path)])
-    # uv installs in seconds what takes pip a minute; it is not needed afterwards.
-    machine.run_quietly([f"{path}/bin/python", "-m", "pip", "install", "--quiet", "uv"])
-    install = [f"{path}/bin/uv", "pip", "install", "--quiet", "--compile-bytecode", "--link-mode=copy"]
-    machine.run_quietly([*install, "--python", f"{path}/bin/python", "-r", str(requirements)])
-    machine.run_quietly([f"{path}/bin/python", "-m", "pip", "uninstall", "--quiet", "-y", "uv"])
+    python_inside = f"{path}/bin/python"
+    pip = [python_inside, "-m", "pip"]
+    # uv installs in seconds what takes pip a minute; it is not needed afterwards. It does not read pip's configuration,
+    # which a machine may need.
+    machine.run_quietly([*pip, "install", "--quiet", "uv"])
+    uv = [f"{path}/bin/uv", "pip", "install", "--quiet", "--compile-bytecode", "--link-mode=copy"]
+    try:
+        machine.run_quietly([*uv, "--python", python_inside, "-r", str(requirements)])
+    except machine.Missing:
+        machine.run_quietly([*pip, "install", "--quiet", "-r", str(requirements)])
+    machine.run_quietly([*pip, "uninstall", "--quiet", "-y", "uv"])
     (path / ".requirements").write_text(_digest(requirements, python))
 
 
