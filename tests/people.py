@@ -38,7 +38,8 @@ class Person:
     def __init__(self, user: User) -> None:
         self.user = user
         self.session = requests.Session()
-        self.session.cookies.set(settings.SESSION_COOKIE_NAME, self._sign_in(), domain="localhost.local", path="/")
+        self.session_key = self._sign_in()
+        self.session.cookies.set(settings.SESSION_COOKIE_NAME, self.session_key, domain="localhost.local", path="/")
         self.origin = f"http://{user.username}.{settings.LAB_DOMAIN}"
 
     def _sign_in(self) -> str:

@@ -1,0 +1,81 @@
+"""What counts as use, with a real JupyterLab in a real browser and real kernels."""
+
+import time
+from datetime import timedelta
+
+import pytest
+from django.conf import settings as site_settings
+from pytest_django.fixtures import SettingsWrapper
+
+from lab.models import Server, State, StopReason
+from lab.reaping import reap
+
+from .browser import Visitor, chromium
+from .people import Person
+from .site import Site, wait_for
+
+pytestmark = pytest.mark.sandbox
+
+LIMIT = 12
+"""Seconds; JupyterLab polls every ten."""
+
+
+@pytest.fixture
+def limits(settings: SettingsWrapper) -> SettingsWrapper:
+    """A short limit in this process, which does the reaper's work; the site's own reaper keeps to twelve hours."""
+    settings.LAB_IDLE_LIMIT = LIMIT
+    return settings
+
+
+def stopped_because(person: Person) -> str:
+    wait_for(lambda: person.server().state == State.STOPPED, 30, "it did not stop")
+    return person.server().stop_reason
+
+
+def test_it_reaps_a_lab_whose_tab_is_only_open(site: Site, owner: Person, limits: SettingsWrapper) -> None:
+    """The tab polls and pings; that is not interaction."""
+    owner.launch()
+    with chromium() as browser:
+        visitor = Visitor(browser)
+        visitor.context.add_cookies(
+            [{"name": site_settings.SESSION_COOKIE_NAME, "value": owner.session_key, "url": site_settings.PORTAL_URL}]
+        )
+        visitor.page.goto(f"{owner.origin}/lab")
+        visitor.page.wait_for_selector(".jp-Launcher", timeout=60_000)
+        requests: list[str] = []
+        visitor.page.on("request", lambda request: requests.append(request.url))
+        assert not reap(owner.server().pk), "loading the page is use"
+        time.sleep(2 * LIMIT + 2)
+        assert requests, "an open tab polls"
+        assert reap(owner.server().pk)
+        assert stopped_because(owner) == StopReason.IDLE
+
+
+def test_it_spares_a_silent_busy_kernel_up_to_the_greatest_age(
+    site: Site, owner: Person, limits: SettingsWrapper
+) -> None:
+    owner.launch()
+    owner.kernel().begin("import time; time.sleep(600)")
+    time.sleep(LIMIT + 2)
+    assert not reap(owner.server().pk)
+    assert owner.server().state == State.RUNNING
+    limits.LAB_MAX_AGE = 5
+    assert reap(owner.server().pk)
+    assert stopped_because(owner) == StopReason.AGE
+
+
+def test_it_spares_who_saved_a_file(site: Site, owner: Person, limits: SettingsWrapper) -> None:
+    """Input counts from when it happened; the row remembers it."""
+    owner.launch()
+    time.sleep(LIMIT + 2)
+    saved = owner.lab(
+        "PUT",
+        "/api/contents/drive/My Libraries/My Library/a.txt",
+        json={"type": "file", "format": "text", "content": "x"},
+    )
+    assert saved.status_code == 201, saved.text
+    assert not reap(owner.server().pk)
+    server = Server.objects.get(pk=owner.server().pk)
+    assert server.last_interaction
+    assert server.started_at
+    assert server.last_interaction - server.started_at > timedelta(seconds=LIMIT)
