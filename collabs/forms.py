@@ -24,7 +24,7 @@ class MemberForm(forms.Form):
 
     person = forms.CharField(
         max_length=254,
-        help_text="Username or e-mail address.",
+        help_text="Username or e-mail address; or begin a name, to find the username.",
         widget=forms.TextInput(attrs={"autocomplete": "off", "autocapitalize": "none", "spellcheck": "false"}),
     )
     role = forms.ChoiceField(choices=Role.choices, initial=Role.VIEWER)

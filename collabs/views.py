@@ -129,10 +129,12 @@ def remove_member(request: HttpRequest, slug: str, username: str) -> HttpRespons
     return redirect("collabs:team", slug)
 
 
-@require_POST
+@require_http_methods(["GET", "POST"])
 def leave(request: HttpRequest, slug: str) -> HttpResponse:
-    """Stop being a member."""
+    """Stop being a member; asked first, because there is no way back for oneself."""
     collab = get_collab(request, slug, Role.VIEWER)
+    if request.method == "GET":
+        return render(request, "collabs/leave.html", {"collab": collab})
     if _try(request, lambda: services.leave(person(request), collab)):
         messages.success(request, f"You have left {collab.title}.")
         return redirect("collabs:directory")

@@ -227,6 +227,15 @@ def test_it_keeps_the_last_administrator_and_says_so(
     assert collab.role_of(owner) == Role.ADMINISTRATOR
 
 
+def test_it_asks_before_one_leaves(collab: Collab, viewer: User, sign_in: SignIn) -> None:
+    base, client = f"{collab.get_absolute_url()}team/", sign_in(viewer)
+    assertContains(client.get(base), f'href="{base}leave/"')
+    assertContains(client.get(f"{base}leave/"), "You lose its page and its files at once")
+    assert collab.role_of(viewer) == Role.VIEWER
+    assertRedirects(client.post(f"{base}leave/"), "/collabs/")
+    assert collab.role_of(viewer) is None
+
+
 @pytest.mark.parametrize("way", ["owner/remove/", "leave/"])
 def test_it_leads_who_left_to_the_directory(
     collab: Collab, owner: User, editor: User, sign_in: SignIn, way: str
