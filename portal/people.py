@@ -14,7 +14,7 @@ SHORTEST = 2
 
 def find(text: str) -> User:
     """The one active person of that username or e-mail address. ValidationError, with near names, otherwise."""
-    text = text.strip()
+    text = text.replace("\0", " ").strip()  # PostgreSQL refuses NUL
     user = User.objects.filter(username=text.lower(), is_active=True).first()
     if user:
         return user
@@ -47,7 +47,7 @@ def _of_address(address: str) -> list[User]:
 
 def suggest(text: str, among: QuerySet[User] | None = None) -> QuerySet[User]:
     """Active people, each word the beginning of a username, first or last name. E-mail addresses are private."""
-    words = text.replace("\0", " ").split()  # PostgreSQL refuses NUL
+    words = text.replace("\0", " ").split()
     if len("".join(words)) < SHORTEST:
         return User.objects.none()
     people = (User.objects.all() if among is None else among).filter(is_active=True)
