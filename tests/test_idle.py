@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 from django.conf import settings as site_settings
-from pytest_django.fixtures import SettingsWrapper
+from pytest_django import SettingsWrapper
 
 from lab.models import Server, State, StopReason
 from lab.reaping import reap
