@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 from django.conf import settings as site_settings
-from pytest_django import SettingsWrapper
+from pytest_django import Settings
 
 from lab.models import Server, State, StopReason
 from lab.reaping import reap
@@ -21,7 +21,7 @@ LIMIT = 12
 
 
 @pytest.fixture
-def limits(settings: SettingsWrapper) -> SettingsWrapper:
+def limits(settings: Settings) -> Settings:
     """A short limit in this process, which does the reaper's work; the site's own reaper keeps to twelve hours."""
     settings.LAB_IDLE_LIMIT = LIMIT
     return settings
@@ -32,7 +32,7 @@ def stopped_because(person: Person) -> str:
     return person.server().stop_reason
 
 
-def test_it_reaps_a_lab_whose_tab_is_only_open(site: Site, owner: Person, limits: SettingsWrapper) -> None:
+def test_it_reaps_a_lab_whose_tab_is_only_open(site: Site, owner: Person, limits: Settings) -> None:
     """The tab polls and pings; that is not interaction."""
     owner.launch()
     with chromium() as browser:
@@ -51,9 +51,7 @@ def test_it_reaps_a_lab_whose_tab_is_only_open(site: Site, owner: Person, limits
         assert stopped_because(owner) == StopReason.IDLE
 
 
-def test_it_spares_a_silent_busy_kernel_up_to_the_greatest_age(
-    site: Site, owner: Person, limits: SettingsWrapper
-) -> None:
+def test_it_spares_a_silent_busy_kernel_up_to_the_greatest_age(site: Site, owner: Person, limits: Settings) -> None:
     owner.launch()
     owner.kernel().begin("import time; time.sleep(600)")
     time.sleep(LIMIT + 2)
@@ -64,7 +62,7 @@ def test_it_spares_a_silent_busy_kernel_up_to_the_greatest_age(
     assert stopped_because(owner) == StopReason.AGE
 
 
-def test_it_spares_who_saved_a_file(site: Site, owner: Person, limits: SettingsWrapper) -> None:
+def test_it_spares_who_saved_a_file(site: Site, owner: Person, limits: Settings) -> None:
     """Input counts from when it happened; the row remembers it."""
     owner.launch()
     time.sleep(LIMIT + 2)
