@@ -122,10 +122,9 @@ def check_isolation() -> None:
     for what, command, advice in _TRIALS:
         done = subprocess.run(["/bin/sh", "-c", command], capture_output=True, text=True, cwd="/")
         if done.returncode:
-            raise Missing(f"This machine cannot run the Lab: {what}.\n  {done.stderr.strip()}\n{advice}\n{_WAY_OUT}")
+            raise Missing(f"This machine cannot run the Lab: {what}.\n  {done.stderr.strip()}\n{advice}")
 
 
-_WAY_OUT = "A developer alone on this machine can set LAB_LAUNCHER=unisolated (docs/explanation/threat-model.md)."
 _TRIALS = [
     (
         "no unprivileged user namespaces",
