@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.http import HttpRequest
 from django.template.defaultfilters import filesizeformat
@@ -75,10 +76,16 @@ class LibraryAdmin(AuditedAdmin):
     def restore(self, request: Any, queryset: models.QuerySet[Library]) -> None:
         """Bulk action."""
         for library in queryset.exclude(deleted_at=None).filter(owner_collab=None):
-            services.restore_library(request.user, library)
+            try:
+                services.restore_library(request.user, library)
+            except ValidationError as error:
+                self.message_user(request, f"{library}: {' '.join(error.messages)}", messages.ERROR)
 
     @admin.action(description="Repair the directory on disk", permissions=["change"])
     def settle(self, request: Any, queryset: models.QuerySet[Library]) -> None:
         """Make the disk agree with the row."""
         for library in queryset:
-            layout.settle(library.pk)
+            try:
+                layout.settle(library.pk)
+            except OSError as error:
+                self.message_user(request, f"{library}: {error}", messages.ERROR)

@@ -40,9 +40,7 @@ class Held:
         return self.there is None or self.there.kind == "file"
 
 
-def hold(
-    files: LibraryFiles, user: User, library: Library, path: str, staged: Path, error: Clash | Changed
-) -> Held:
+def hold(files: LibraryFiles, user: User, library: Library, path: str, staged: Path, error: Clash | Changed) -> Held:
     """Keep an upload that was refused with `error`."""
     kept = files.staging / f"held-{secrets.token_hex(16)}"
     staged.rename(kept)

@@ -209,7 +209,7 @@ def _check_persons(library: Library) -> None:
 
 
 def _settle_on_commit(library: Library) -> None:
-    """Let the disk follow. What fails here, or dies with the process, is done again within seconds: the note says so."""
+    """Let the disk follow. What fails here, or dies with the process, is done within seconds: the note says so."""
     layout.note_unsettled(library.pk)
 
     def settle() -> None:

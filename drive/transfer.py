@@ -11,6 +11,7 @@ from urllib.parse import quote
 from django.conf import settings
 from django.core.files.uploadedfile import TemporaryUploadedFile, UploadedFile
 from django.http import FileResponse, HttpRequest, HttpResponse, JsonResponse, UnreadablePostError
+from django.utils.cache import get_conditional_response
 
 from .addresses import quoted
 from .held import Held, hold
@@ -24,6 +25,7 @@ from .storage import (
     LibraryFiles,
     StorageError,
     WrongPath,
+    etag,
     layout,
     open_library,
 )
@@ -40,12 +42,24 @@ PICTURES = {
 """Types that are told, for the pictures of a README. All the rest is bytes to a browser."""
 
 
-def send(library: Library, files: LibraryFiles, path: str) -> HttpResponse:
+class Unclear(StorageError):
+    """A condition that would have to be ignored, were the request carried out."""
+
+
+class LengthRequired(StorageError):
+    """A body in chunks, and no nginx that has put it into a file."""
+
+    status = 411
+
+
+def send(request: HttpRequest, library: Library, files: LibraryFiles, path: str) -> HttpResponse:
     """A file as a download. It is never shown as a page of the portal's origin: the content is somebody else's.
 
-    Storage has resolved the path; nginx opens it again with `disable_symlinks on`, which follows no link either.
+    Storage has resolved the path; nginx opens it again with `disable_symlinks on`, which follows no link either. The
+    ETag is the one that a later PUT's `If-Match` is held against; nginx hands on ours instead of its own.
     """
     source = files.open(path)
+    tag = etag(os.fstat(source.fileno()))
     if settings.DRIVE_USE_ACCEL:
         source.close()
         address = layout.internal_address(library, path)
@@ -58,12 +72,16 @@ def send(library: Library, files: LibraryFiles, path: str) -> HttpResponse:
     response["X-Content-Type-Options"] = "nosniff"
     response["Content-Security-Policy"] = "sandbox; default-src 'none'"
     response["Cache-Control"] = "private, no-cache"
-    return response
+    response["ETag"] = tag
+    answer = get_conditional_response(request, etag=tag, response=response)
+    if answer is not response:
+        response.close()
+    return answer
 
 
 def disposition(name: str) -> str:
     """Content-Disposition for a download of any name (RFC 6266), with a plain one for old programs."""
-    plain = re.sub(r'[^ !#-\[\]-~]', "_", name)
+    plain = re.sub(r"[^ !#-\[\]-~]", "_", name)
     return f"attachment; filename=\"{plain}\"; filename*=utf-8''{quote(name, safe='')}"
 
 
@@ -74,9 +92,12 @@ def receive(request: HttpRequest, library: Library, path: str) -> HttpResponse:
     With `X-Hold: 1` a 409 or 412 keeps the bytes, and says in JSON how to go on (held.py).
     """
     if_match = request.headers.get("If-Match")
-    if request.headers.get("If-None-Match") == "*":
-        if_match = ABSENT
+    if_none_match = request.headers.get("If-None-Match")
     try:
+        if if_none_match:
+            if if_none_match.strip() != "*" or if_match:
+                raise Unclear("Of “If-None-Match”, only “*” is understood here, and not beside “If-Match”.")
+            if_match = ABSENT
         with open_library(library) as files, _body(request, files) as staged:
             try:
                 entry = files.put(path, staged, if_match=if_match)
@@ -103,6 +124,8 @@ def _body(request: HttpRequest, files: LibraryFiles) -> Iterator[Path]:
         yield arrived
         return
     announced = request.headers.get("Content-Length", "")
+    if not announced and request.headers.get("Transfer-Encoding"):  # Django would read nothing, and call it all
+        raise LengthRequired("Say how long the body is (Content-Length).")
     try:
         with files.staged(cast(BinaryIO, request), int(announced) if announced.isdigit() else None) as staged:
             yield staged

@@ -82,7 +82,7 @@ def _answer(
         with open_library(found) as files:
             kind = files.stat(path).kind
             if kind != "folder":
-                return transfer.send(found, files, path)  # which refuses what is no file either
+                return transfer.send(request, found, files, path)  # which refuses what is no file either
         if not request.path.endswith("/"):
             return redirect(folder_address(base, path))
         listing = read_listing(found, path, request.GET.get("page"), request.GET.get("sort", "name"))

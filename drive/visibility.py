@@ -80,6 +80,8 @@ def entries(user: Person, *, folders: Iterable[Folder] = Folder, library: UUID |
     if not user.is_active:
         return []
     routes = [route for folder in folders for route in _routes(user, folder)]
+    if not routes:
+        return []
     if library is not None:
         routes = [route.filter(library_id=library) for route in routes]
     rows = [route.values_list(*_COLUMNS) for route in routes]

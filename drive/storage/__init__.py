@@ -22,6 +22,7 @@ from .files import (
     NotFound,
     StorageError,
     WrongPath,
+    etag,
 )
 from .layout import open_library
 
@@ -39,5 +40,6 @@ __all__ = [
     "NotFound",
     "StorageError",
     "WrongPath",
+    "etag",
     "open_library",
 ]

@@ -1,6 +1,7 @@
 """Names, shares, visibility: what owners do, who is told, and what is written down."""
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -201,7 +202,7 @@ def test_it_says_with_whom(owner: User, stranger: User, collab: Collab, data: Li
 def test_it_tells_nobody_of_what_did_not_happen(
     owner: User, stranger: User, data: Library, told: list[frozenset[int]]
 ) -> None:
-    with pytest.raises(KeyboardInterrupt), transaction.atomic():
+    with suppress(KeyboardInterrupt), transaction.atomic():
         services.share_with_person(owner, data, stranger, READ)
         raise KeyboardInterrupt
     services.set_public(owner, data, False)
@@ -215,9 +216,7 @@ def test_it_shares_anew_with_another_permission(owner: User, stranger: User, dat
     assert Share.objects.get().permission == WRITE
 
 
-def test_it_shares_with_nobody_who_cannot_use_it(
-    owner: User, data: Library, person: Callable[..., User]
-) -> None:
+def test_it_shares_with_nobody_who_cannot_use_it(owner: User, data: Library, person: Callable[..., User]) -> None:
     for whom in (owner, person("gone", is_active=False)):
         with pytest.raises(ValidationError):
             services.share_with_person(owner, data, whom, READ)
@@ -238,9 +237,7 @@ def test_it_shares_with_no_deleted_team(owner: User, collab: Collab, data: Libra
     [{}, {"owner_user": True, "owner_collab": True}],
     ids=["nobody", "both"],
 )
-def test_it_has_exactly_one_owner(
-    owner: User, stranger: User, fields: dict[str, bool], collab: Collab
-) -> None:
+def test_it_has_exactly_one_owner(owner: User, stranger: User, fields: dict[str, bool], collab: Collab) -> None:
     Library.objects.filter(owner_collab=collab).delete()
     people = {"owner_user": stranger, "owner_collab": collab}
     with pytest.raises(IntegrityError), transaction.atomic():

@@ -167,7 +167,9 @@ def test_it_follows_no_link_on_the_way(files: LibraryFiles, place: Path, outside
     assert staged() == []
 
 
-def test_it_renames_and_deletes_a_link_itself(files: LibraryFiles, place: Path, outside: Path, library: Library) -> None:
+def test_it_renames_and_deletes_a_link_itself(
+    files: LibraryFiles, place: Path, outside: Path, library: Library
+) -> None:
     (place / "link").symlink_to(outside)
     files.rename("link", "other")
     files.delete("other")
@@ -192,7 +194,7 @@ def test_it_never_opens_a_pipe(files: LibraryFiles, place: Path) -> None:
     with pytest.raises(NotAFile):
         read(files, "pipe")
     assert not woken.wait(0.1)
-    with open(place / "pipe", "rb"):
+    with (place / "pipe").open("rb"):
         writer.join(5)
 
 
@@ -215,6 +217,32 @@ def test_it_says_when_a_mode_keeps_it_out(files: LibraryFiles, place: Path) -> N
         pytest.skip("root may read everything")
     with pytest.raises(Locked):
         read(files, "mine.txt")
+
+
+@pytest.mark.parametrize("seconds", [-(10**11), 0, 1_500_000_000_000])
+def test_it_bears_any_time_that_a_file_says(files: LibraryFiles, place: Path, seconds: int) -> None:
+    (place / "a.txt").touch()
+    os.utime(place / "a.txt", (seconds, seconds))
+    assert files.stat("a.txt").modified.year <= 9998
+    assert [item.name for item in files.list()] == ["a.txt"]
+
+
+def test_it_waits_for_no_lease(files: LibraryFiles, place: Path) -> None:
+    """fcntl(2): who opens a file under a lease waits until its holder lets go, or 45 seconds."""
+    (place / "a.txt").write_text("x")
+    holder = "import fcntl, os, signal, sys; signal.signal(signal.SIGIO, signal.SIG_IGN);"
+    holder += "fd = os.open(sys.argv[1], os.O_RDWR); fcntl.fcntl(fd, fcntl.F_SETLEASE, fcntl.F_WRLCK);"
+    holder += "print('held', flush=True); sys.stdin.read()"
+    command = [sys.executable, "-c", holder, str(place / "a.txt")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        assert process.stdout.readline() == "held\n"
+        began = time.monotonic()
+        with pytest.raises(Locked, match="lease"):
+            read(files, "a.txt")
+        assert time.monotonic() - began < 5
+        process.communicate("")
+    assert read(files, "a.txt") == b"x"
 
 
 def test_it_survives_names_that_are_not_utf8(files: LibraryFiles, place: Path, library: Library) -> None:
@@ -303,6 +331,35 @@ def test_it_lets_one_of_many_saves_of_the_same_version_through(files: LibraryFil
             saver.join()
         assert len(won) == 1
         assert read(files, "a.txt") == b"%d" % won[0]
+
+
+@pytest.mark.parametrize("what", ["saved", "deleted", "made a folder", "made a link"])
+def test_it_never_overwrites_what_a_notebook_does_between_look_and_rename(
+    files: LibraryFiles, place: Path, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    etag = write(files, "a.txt", b"start")
+    look = LibraryFiles._guard
+
+    def look_too_early(self: LibraryFiles, directory: int, name: str, if_match: str | None) -> str:
+        name = look(self, directory, name, if_match)
+        (place / "a.txt").unlink()
+        if what == "saved":
+            (place / "a.txt").write_text("the notebook's")
+        elif what == "made a folder":
+            (place / "a.txt").mkdir()
+            (place / "a.txt/inside").touch()
+        elif what == "made a link":
+            (place / "a.txt").symlink_to("/etc/passwd")
+        return name
+
+    monkeypatch.setattr(LibraryFiles, "_guard", look_too_early)
+    with pytest.raises(Changed):
+        write(files, "a.txt", b"the portal's", if_match=etag)
+    kinds = {"saved": "file", "made a folder": "folder", "made a link": "link"}
+    assert [item.kind for item in files.list()] == ([kinds[what]] if what in kinds else [])
+    if what == "saved":
+        assert read(files, "a.txt") == b"the notebook's"
+    assert staged() == []
 
 
 def test_it_lets_one_of_many_creations_through(files: LibraryFiles, library: Library) -> None:

@@ -41,8 +41,7 @@ def swapped(place: Path, outside: Path) -> Iterator[Path]:
 
 def snapshot(directory: Path) -> dict[str, bytes]:
     return {
-        str(path.relative_to(directory)): path.read_bytes() if path.is_file() else b""
-        for path in directory.rglob("*")
+        str(path.relative_to(directory)): path.read_bytes() if path.is_file() else b"" for path in directory.rglob("*")
     }
 
 

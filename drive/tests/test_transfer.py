@@ -33,7 +33,7 @@ NAMES = [
     "ünïcödé 数据 🧠.txt",
     "line\nbreak.txt",
     "carriage\rreturn.txt",
-    'quo"te\'s.txt',
+    "quo\"te's.txt",
     "back\\slash.txt",
     "semi;colon=x.txt",
     "<b>&amp;.txt",
@@ -118,9 +118,7 @@ def test_it_never_lets_a_download_run(
     response.close()
 
 
-def test_it_sends_the_bytes_itself_without_nginx(
-    as_owner: Client, url: str, place: Path, without_nginx: None
-) -> None:
+def test_it_sends_the_bytes_itself_without_nginx(as_owner: Client, url: str, place: Path, without_nginx: None) -> None:
     data = os.urandom(300_000)
     (place / "a.bin").write_bytes(data)
     response = as_owner.get(url + "a.bin")

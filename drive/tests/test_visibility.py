@@ -23,9 +23,7 @@ MINE, PEOPLE, GROUPS, ALL = Folder.MINE, Folder.PEOPLE, Folder.GROUPS, Folder.AL
 
 
 @pytest.fixture
-def people(
-    owner: User, editor: User, viewer: User, stranger: User, person: Callable[..., User]
-) -> dict[str, Person]:
+def people(owner: User, editor: User, viewer: User, stranger: User, person: Callable[..., User]) -> dict[str, Person]:
     """Everybody of the table."""
     return {
         "owner": owner,
@@ -179,7 +177,7 @@ def test_it_sorts_by_folder_and_name(owner: User, collab: Collab, public_collab:
 
 @pytest.mark.parametrize("folders", [tuple(Folder), MOUNTED, (MINE,), (PEOPLE,), (GROUPS,), (ALL,)])
 def test_it_takes_one_query(owner: User, collab: Collab, folders: tuple[Folder, ...]) -> None:
-    with CaptureQueriesContext(connection, ) as queries:
+    with CaptureQueriesContext(connection) as queries:
         entries(owner, folders=folders)
     assert len(queries) == 1
 
@@ -202,7 +200,9 @@ def test_it_finds_public_libraries_by_name_in_any_script(owner: User) -> None:
     assert len(search("")) == 3
 
 
-def test_it_knows_whom_a_change_reaches(owner: User, editor: User, viewer: User, stranger: User, collab: Collab) -> None:
+def test_it_knows_whom_a_change_reaches(
+    owner: User, editor: User, viewer: User, stranger: User, collab: Collab
+) -> None:
     everybody = {owner.pk, editor.pk, viewer.pk}
     assert affected(collab.library) == everybody
     library = services.create_library(stranger, "Data")
