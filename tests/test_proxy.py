@@ -338,6 +338,16 @@ def test_it_sends_a_file_only_when_the_portal_says_so(proxy: Proxy) -> None:
     assert answer.headers["content-security-policy"].startswith("sandbox")
 
 
+def test_it_hands_on_the_portals_version_of_a_file(proxy: Proxy) -> None:
+    (proxy.drive / "file").write_text("content")
+    proxy.page = lambda request: Answer(headers={"X-Accel-Redirect": "/_drive/file", "ETag": '"ours"'})
+    assert proxy.ask("/drive/x").headers["etag"] == '"ours"'
+    part = proxy.ask("/drive/x", "Range: bytes=0-2", 'If-Range: "ours"')
+    assert (part.status, part.body) == (206, b"con")
+    whole = proxy.ask("/drive/x", "Range: bytes=0-2", 'If-Range: "older"')
+    assert (whole.status, whole.body) == (200, b"content")
+
+
 @pytest.mark.parametrize("name", ["link", "to_directory/secret", "hard/../link"])
 def test_it_follows_no_link_in_a_library(proxy: Proxy, name: str) -> None:
     outside = proxy.directory / "outside"

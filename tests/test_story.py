@@ -111,14 +111,16 @@ def test_it_takes_a_team_from_sign_up_to_a_stopped_lab(site: Site, browser: Brow
 
     # 6. Stopped while away: a page says so, and the same link works again.
     server = Server.objects.get(owner__username="ada", state=State.RUNNING)
+    page.goto("about:blank")  # an open JupyterLab rightly complains when its server goes
     stop_server(None, server, StopReason.IDLE)
     wait_for(lambda: Server.objects.get(pk=server.pk).state == State.STOPPED, 30, "the Lab did not stop")
-    page.goto("about:blank")
     page.goto(deep_link)
     expect(page.get_by_text(re.compile("12 hours"))).to_be_visible()
     page.get_by_role("main").get_by_role("button", name=re.compile("(Start|Open).*", re.I)).first.click()
     page.wait_for_url(deep_link, timeout=90_000)
     page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=60_000)
+
+    page.goto("about:blank")
 
     # 7. An operator sees it, and stops it.
     operator = Visitor(browser)
