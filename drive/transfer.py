@@ -75,7 +75,7 @@ def send(request: HttpRequest, library: Library, files: LibraryFiles, path: str)
     response["ETag"] = tag
     answer = get_conditional_response(request, etag=tag, response=response)
     if answer is not response:
-        response.close()
+        source.close()
     return answer
 
 
