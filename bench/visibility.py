@@ -23,7 +23,8 @@ LIBRARIES, MINE, PEOPLE, RUNS, BATCH = 100_000, 200, 20_000, 200, 5000
 def main() -> None:
     """Each database in a process of its own, because settings are read once."""
     if os.environ.get("BENCH_INSIDE"):
-        return inside()
+        inside()
+        return
     with tempfile.TemporaryDirectory() as var:
         environment = os.environ | {"BENCH_INSIDE": "1", "COLLABORATORY_VAR": var}
         given = environment.pop("DATABASE_URL", "")
