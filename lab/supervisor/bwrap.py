@@ -73,7 +73,7 @@ def command(
     ]
     for name, value in environment.items():
         words += ["--setenv", name, value]
-    return [*words, "--", f"{prefix}/bin/python", f"{RUN}/inside/start_jupyter.py"]
+    return [*words, "--", f"{prefix}/bin/python", f"{RUN}/inside/start_jupyter.py", RUN]
 
 
 def _system() -> list[str]:

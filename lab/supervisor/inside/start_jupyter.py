@@ -120,13 +120,14 @@ class SocketServerApp(ServerApp):
 
 def main() -> None:
     """Read the launch's settings, wait for the word that everything is in place, and serve until stopped."""
-    fds = json.loads(Path("/run/lab/launch.json").read_text())["fds"]
+    run = Path(sys.argv[1])
+    fds = json.loads((run / "launch.json").read_text())["fds"]
     for fd in fds.values():
         os.set_inheritable(fd, False)
     if os.read(fds["go"], 1) != b"1":
         sys.exit("The supervisor ended while it was starting this server.")
     SocketServerApp.listening_fd = fds["listening"]
-    SocketServerApp.launch_instance(argv=["--config=/run/lab/jupyter_config.json"])
+    SocketServerApp.launch_instance(argv=[f"--config={run}/jupyter_config.json"])
 
 
 if __name__ == "__main__":
