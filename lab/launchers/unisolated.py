@@ -1,8 +1,8 @@
 """The unisolated launcher: Jupyter as a plain process of the portal's account, for a developer alone on a laptop.
 
 For machines that cannot isolate. A notebook can read all that the portal can read, so this is chosen by hand
-(`LAB_LAUNCHER=unisolated`) and refuses to start anything with DEBUG off. The Drive view is made of symbolic links: nothing in
-it is read-only, and `pip install` changes the shared environment.
+(`LAB_LAUNCHER=unisolated`) and refuses to start anything with DEBUG off. The Drive view is made of symbolic links:
+nothing in it is read-only, and `pip install` changes the shared environment.
 """
 
 import http.client
@@ -32,7 +32,7 @@ PUBLIC_FOLDER = "Shared with all"
 
 
 class UnisolatedLauncher:
-    """Servers are sessions (setsid(2)) of the portal's account; a file in each one's directory holds its process number."""
+    """Servers are sessions of the portal's account (setsid(2)); a file in each directory holds the process number."""
 
     isolated = False
 
