@@ -28,6 +28,7 @@ from drive.models import Library
 
 from .files import LibraryFiles, NotFound
 
+LOOKS = 20
 LONGEST_TRANSACTION = 60.0
 """Seconds. A younger note may belong to a change that is not committed yet: it is obeyed, and kept."""
 
@@ -59,16 +60,17 @@ def public_path(library_id: UUID) -> Path:
 
 
 def find(library_id: UUID) -> Path:
-    """Where the library is now; a third look, because it may move between the first two."""
-    for path in (private_path(library_id), public_path(library_id), private_path(library_id)):
-        if path.is_dir():
-            return path
+    """Where the library is now. Several looks, because it may move between two of them."""
+    for _look in range(LOOKS):
+        for path in (private_path(library_id), public_path(library_id)):
+            if path.is_dir():
+                return path
     raise NotFound("This library's directory is missing. An operator can repair it.")
 
 
 def open_library(library: Library) -> LibraryFiles:
     """The library's files. The descriptor stays right when the library is moved between private and public."""
-    for _attempt in range(3):
+    for _attempt in range(LOOKS):
         with suppress(FileNotFoundError):
             fd = os.open(find(library.pk), os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
             trash = root() / "trash" / str(library.pk)
