@@ -59,6 +59,14 @@ def test_it_has_no_capability_and_cannot_get_one(notebook: Kernel) -> None:
     assert notebook.run("!mount -t tmpfs none /mnt 2>&1 || mount --bind / /tmp 2>&1; echo $?").text.strip()[-1] != "0"
 
 
+def test_it_cannot_start_processes_without_end(notebook: Kernel) -> None:
+    """A limit that it cannot raise."""
+    code = "import resource as r; print(r.getrlimit(r.RLIMIT_NPROC)); r.setrlimit(r.RLIMIT_NPROC, (9999, 9999))"
+    result = notebook.run(code)
+    assert "(4096, 4096)" in result.text
+    assert result.error.startswith("ValueError")
+
+
 def test_it_runs_as_no_root_of_the_host(site: Site, hostile: Person) -> None:
     """Seen from outside: no process of a Lab has the host's uid 0."""
     import os

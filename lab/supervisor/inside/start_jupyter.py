@@ -7,6 +7,7 @@ sees nothing of the portal. Jupyter is imported while the supervisor still sets 
 
 import json
 import os
+import resource
 import socket
 import sys
 from datetime import UTC, datetime
@@ -18,6 +19,8 @@ from jupyter_server.serverapp import ServerApp
 from jupyter_server.utils import url_path_join
 from tornado import web
 
+PROCESSES = 4096
+"""Processes and threads of one sandbox; counted per user namespace since Linux 5.14, so a fork bomb harms its owner alone."""
 CHANGES = {"POST", "PUT", "PATCH", "DELETE"}
 AUTOMATIC = ("/api/security/", "/api/collaboratory/", "/lab/api/workspaces", "/lab/api/settings", "/api/me")
 """What JupyterLab sends by itself, without a person doing anything."""
@@ -126,6 +129,8 @@ def main() -> None:
         os.set_inheritable(fd, False)
     if os.read(fds["go"], 1) != b"1":
         sys.exit("The supervisor ended while it was starting this server.")
+    resource.setrlimit(resource.RLIMIT_NPROC, (PROCESSES, PROCESSES))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     SocketServerApp.listening_fd = fds["listening"]
     SocketServerApp.launch_instance(argv=[f"--config={run}/jupyter_config.json"])
 
