@@ -20,7 +20,7 @@ from jupyter_server.utils import url_path_join
 from tornado import web
 
 PROCESSES = 4096
-"""Processes and threads of one sandbox; counted per user namespace since Linux 5.14, so a fork bomb harms its owner alone."""
+"""Processes and threads of one sandbox. Counted per user namespace (Linux 5.14): a fork bomb harms its owner alone."""
 CHANGES = {"POST", "PUT", "PATCH", "DELETE"}
 AUTOMATIC = ("/api/security/", "/api/collaboratory/", "/lab/api/workspaces", "/lab/api/settings", "/api/me")
 """What JupyterLab sends by itself, without a person doing anything."""
