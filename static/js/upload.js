@@ -103,7 +103,7 @@ function choose(zone, line, answer) {
     if (answer.may_replace) offer("Replace it", "replace");
     offer("Keep both", "both");
     offer("Do not upload", "drop");
-    line.append(answer.error, " ", buttons);
+    line.replaceChildren(answer.error, " ", buttons);
     buttons.firstChild.focus();
   });
 }
