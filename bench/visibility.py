@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 LIBRARIES, MINE, PEOPLE, RUNS, BATCH = 100_000, 200, 20_000, 200, 5000
@@ -68,7 +69,7 @@ def build() -> None:
     from drive.models import Library, Permission, Share
     from portal.models import User
 
-    def insert(model: type, rows: Iterator) -> list:
+    def insert(model: Any, rows: Iterator) -> list:
         return model._base_manager.bulk_create(list(rows), batch_size=BATCH)
 
     def library(number: int, **owner: object) -> Library:

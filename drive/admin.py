@@ -20,7 +20,8 @@ class ShareInline(admin.TabularInline):
 
     model = Share
     extra = 0
-    fields = readonly_fields = ["user", "collab", "permission", "created_by", "created_at"]
+    fields = ["user", "collab", "permission", "created_by", "created_at"]
+    readonly_fields = ["user", "collab", "permission", "created_by", "created_at"]
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
@@ -38,8 +39,8 @@ class LibraryAdmin(AuditedAdmin):
     ]
     list_select_related = ["owner_user", "owner_collab"]
     search_fields = ["name", "shared_name", "owner_user__username", "owner_collab__title"]
-    fields = ["name", "shared_name", "owner", "is_default", "is_public", "usage", "created_at", "deleted_at"]
-    readonly_fields = fields
+    readonly_fields = ["name", "shared_name", "owner", "is_default", "is_public", "usage", "created_at", "deleted_at"]
+    fields = [*readonly_fields]
     inlines = [ShareInline]
     actions = ["delete_softly", "restore", "settle"]
 

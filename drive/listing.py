@@ -2,7 +2,7 @@
 
 import heapq
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from django.core.paginator import Page, Paginator
 
@@ -59,7 +59,8 @@ def _by_name(files: LibraryFiles, path: str, number: str | None) -> Page:
         (not is_folder, name.casefold(), name) for name, is_folder in files.names(path) if not _is_hidden(name)
     )
     page = Paginator(names, PER_PAGE).get_page(number)
-    page.object_list = sorted(files.look(path, [name for _, _, name in page.object_list]), key=_KEYS["name"])
+    shown = files.look(path, [name for _, _, name in page.object_list])
+    cast(Any, page).object_list = sorted(shown, key=_KEYS["name"])
     return page
 
 

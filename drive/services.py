@@ -1,6 +1,7 @@
 """Changes to libraries: one transaction, an audit row, word to running servers; the disk follows on commit."""
 
 import logging
+from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import DatabaseError, IntegrityError, transaction
@@ -156,7 +157,7 @@ def share_with_team(actor: User, library: Library, collab: Collab, permission: P
     return _share(actor, library, permission, collab=collab)
 
 
-def _share(actor: User, library: Library, permission: Permission, **target: User | Collab) -> Share:
+def _share(actor: User, library: Library, permission: Permission, **target: Any) -> Share:
     row = _lock(library)
     _check_persons(row)
     naming.publish_name(row)

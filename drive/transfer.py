@@ -76,7 +76,7 @@ def send(request: HttpRequest, library: Library, files: LibraryFiles, path: str)
     answer = get_conditional_response(request, etag=tag, response=response)
     if answer is not response:
         source.close()
-    return answer
+    return answer or response
 
 
 def disposition(name: str) -> str:

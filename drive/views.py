@@ -13,6 +13,7 @@ from django.views.decorators.http import require_http_methods
 
 from collabs.access import get_collab
 from collabs.models import Collab
+from portal.access import person
 
 from . import services, transfer
 from .access import get_library
@@ -34,7 +35,7 @@ def home(request: HttpRequest) -> HttpResponse:
     form = LibraryForm(request.POST or None)
     if form.is_valid():
         try:
-            library = services.create_library(request.user, form.cleaned_data["name"])
+            library = services.create_library(person(request), form.cleaned_data["name"])
         except ValidationError as error:
             form.add_error("name", error)
         else:
@@ -146,7 +147,7 @@ def _choose(request: HttpRequest, found: Library, path: str) -> list[Held]:
     with open_library(found) as files:
         for number, token in enumerate(request.POST.getlist("held")):
             how, etag = request.POST.get(f"how-{number}", ""), request.POST.get(f"etag-{number}", "")
-            again.append(choose(files, request.user, found, token, how, etag))
+            again.append(choose(files, person(request), found, token, how, etag))
     return [held for held in again if held]
 
 

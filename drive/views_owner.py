@@ -8,7 +8,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_POST
 
-from portal.access import SignInFirst
+from portal.access import SignInFirst, person
 
 from . import services
 from .access import owned_library
@@ -20,15 +20,15 @@ from .models import Permission, Share
 def sharing(request: HttpRequest, library_id: UUID) -> HttpResponse:
     """Who sees my library, and by which route."""
     library = owned_library(request.user, library_id)
-    form = ShareForm(request.POST or None, user=request.user)
+    form = ShareForm(request.POST or None, user=person(request))
     if form.is_valid():
         data = form.cleaned_data
         permission = Permission(data["permission"])
         try:
             if data["person"]:
-                services.share_with_person(request.user, library, data["person"], permission)
+                services.share_with_person(person(request), library, data["person"], permission)
             else:
-                services.share_with_team(request.user, library, data["team"], permission)
+                services.share_with_team(person(request), library, data["team"], permission)
         except ValidationError as error:
             form.add_error(None, error)
         else:
@@ -50,13 +50,13 @@ def change(request: HttpRequest, library_id: UUID) -> HttpResponse:
     try:
         match request.POST.get("do"):
             case "rename":
-                services.rename_library(request.user, library, request.POST.get("name", "")[:100])
+                services.rename_library(person(request), library, request.POST.get("name", "")[:100])
             case "public":
-                services.set_public(request.user, library, True)
+                services.set_public(person(request), library, True)
             case "private":
-                services.set_public(request.user, library, False)
+                services.set_public(person(request), library, False)
             case "delete":
-                services.delete_library(request.user, library)
+                services.delete_library(person(request), library)
                 messages.success(request, f"“{library.name}” was deleted. An operator can restore it for 30 days.")
                 return redirect("drive:home")
             case _:
@@ -72,7 +72,7 @@ def leave(request: HttpRequest, library_id: UUID) -> HttpResponse:
     if not request.user.is_authenticated:
         raise SignInFirst
     mine = Share.objects.select_related("library", "user", "collab")
-    services.unshare(request.user, get_object_or_404(mine, library=library_id, user=request.user))
+    services.unshare(person(request), get_object_or_404(mine, library=library_id, user=person(request)))
     messages.success(request, "The library is not shared with you any more.")
     return redirect("drive:home")
 
@@ -84,6 +84,6 @@ def unshare(request: HttpRequest, share_id: int) -> HttpResponse:
         raise SignInFirst
     share = get_object_or_404(Share.objects.select_related("library", "user", "collab"), pk=share_id)
     library = owned_library(request.user, share.library_id)
-    services.unshare(request.user, share)
+    services.unshare(person(request), share)
     messages.success(request, "The share has ended.")
     return redirect("drive:sharing", library.pk)

@@ -23,6 +23,7 @@ from uuid import UUID
 from django.db.models import Case, CharField, F, Q, QuerySet, Value, When
 
 from collabs.models import Membership, Person, Role
+from portal.models import User
 
 from . import naming
 from .models import Library, Permission, Share
@@ -77,7 +78,7 @@ class Entry:
 
 def entries(user: Person, *, folders: Iterable[Folder] = Folder, library: UUID | None = None) -> list[Entry]:
     """What the person sees, by folder and name; of one library only, if one is named. Inactive people see nothing."""
-    if not user.is_active:
+    if not isinstance(user, User) or not user.is_active:
         return []
     routes = [route for folder in folders for route in _routes(user, folder)]
     if not routes:
@@ -106,7 +107,7 @@ def _text(value: str) -> Value:
     return Value(value, output_field=CharField())
 
 
-def _routes(user: Person, folder: Folder) -> list[QuerySet]:
+def _routes(user: User, folder: Folder) -> list[QuerySet]:
     """The query sets of one folder, annotated with `_COLUMNS`."""
     match folder:
         case Folder.MINE:
@@ -124,7 +125,7 @@ def _annotated(rows: QuerySet, folder: Folder, kind: str | F, **columns: object)
     return rows.annotate(folder=_text(folder), kind=_text(kind) if isinstance(kind, str) else kind, **columns)
 
 
-def _owned(user: Person) -> QuerySet:
+def _owned(user: User) -> QuerySet:
     rows = Library.objects.filter(owner_user=user, deleted_at=None).order_by()
     return _annotated(
         rows, Folder.MINE, "owner", library_id=F("id"), shown_name=F("name"), given=_text("rw"), detail=_text("")
@@ -136,7 +137,7 @@ def _shares(folder: Folder, kind: str, detail: str) -> QuerySet:
     return _annotated(rows, folder, kind, shown_name=F("library__shared_name"), given=F("permission"), detail=F(detail))
 
 
-def _of_collabs(user: Person) -> QuerySet:
+def _of_collabs(user: User) -> QuerySet:
     writers = [Role.ADMINISTRATOR, Role.EDITOR]
     given = Case(When(role__in=writers, then=_text("rw")), default=_text("r"))
     rows = Membership.objects.filter(user=user, collab__deleted_at=None, collab__library__deleted_at=None).order_by()

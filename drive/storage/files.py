@@ -106,7 +106,11 @@ class FileEntry:
         return self.shown_name == self.name
 
 
-def split(path: str) -> list[str]:
+Parts = list[str]
+"""The names in a path. (Within the class below, `list` is a method.)"""
+
+
+def split(path: str) -> Parts:
     """The names in a path; WrongPath for what is none: empty, `.`, `..`, NUL, a name or path that is too long."""
     parts = path.split("/") if path else []
     for name in parts:
@@ -363,12 +367,12 @@ class LibraryFiles:
 
     # Within
 
-    def _fd(self, parts: "list[str]", flags: int) -> int:
+    def _fd(self, parts: Parts, flags: int) -> int:
         path = os.fsencode("/".join(parts)) or b"."
         return openat2.open_beneath(self.root, path, flags)
 
     @contextmanager
-    def _folder(self, parts: "list[str]") -> Iterator[int]:
+    def _folder(self, parts: Parts) -> Iterator[int]:
         fd = self._fd(parts, _DIRECTORY)
         try:
             yield fd
@@ -455,14 +459,14 @@ def _move_in(staged: Path, directory: int, name: str, if_match: str | None) -> N
             raise Changed("The file was deleted or renamed meanwhile.") from error
 
 
-def _remove_empty(place: Path, folder: "list[str]") -> None:
+def _remove_empty(place: Path, folder: Parts) -> None:
     """Take back the empty directories that a failed `delete` made."""
     with suppress(OSError):
         for depth in range(len(folder), -1, -1):
             place.joinpath(*folder[:depth]).rmdir()
 
 
-def _tags(if_match: str | None) -> "list[str]":
+def _tags(if_match: str | None) -> list[str]:
     return [tag.strip() for tag in (if_match or "").split(",")]
 
 

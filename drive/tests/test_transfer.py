@@ -7,6 +7,7 @@ import re
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote, unquote
 
 import pytest
@@ -183,7 +184,7 @@ def test_it_takes_empty_and_large_bodies(as_owner: Client, url: str, place: Path
 
 
 def test_it_refuses_a_body_that_breaks_off(as_owner: Client, url: str, place: Path) -> None:
-    half = {"wsgi.input": io.BytesIO(b"half"), "CONTENT_LENGTH": "8"}
+    half: Any = {"wsgi.input": io.BytesIO(b"half"), "CONTENT_LENGTH": "8"}
     response = as_owner.generic("PUT", url + "a.txt", b"half", **half)
     assert response.status_code == 400
     assert b"broke off" in response.content

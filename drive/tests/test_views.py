@@ -4,11 +4,11 @@ import os
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
-from django.http import HttpResponse
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
@@ -31,7 +31,7 @@ def as_owner(owner: User, sign_in: SignIn) -> Client:
     return sign_in(owner)
 
 
-def answer(response: HttpResponse) -> str | int:
+def answer(response: Any) -> str | int:
     """The status; "sign in" for the way to the sign-in page."""
     if response.status_code == 302 and response["Location"].startswith("/account/login/"):
         return "sign in"
@@ -88,7 +88,7 @@ def test_it_holds_to_the_table(
         client = sign_in(user)
         if who == "inactive":
             User.objects.filter(pk=user.pk).update(is_active=False)
-    read, change = PEOPLE[who][2:] if is_public else PEOPLE[who][:2]
+    read, change = cast(tuple[int, tuple[int, int]], PEOPLE[who][2:] if is_public else PEOPLE[who][:2])
     # A private Collab's own pages do not exist for visitors: they say 404 and do not ask to sign in.
     hidden = who in ("anonymous", "inactive") and not is_public
 
@@ -103,7 +103,7 @@ def test_it_holds_to_the_table(
         if method == "PUT":
             assert answer(client.put(url, b"x")) == expect(door, change[0]), (method, door)
         else:
-            form = {"do": method.removeprefix("POST "), "name": "b.txt", "old": "a.txt"}
+            form: dict[str, Any] = {"do": method.removeprefix("POST "), "name": "b.txt", "old": "a.txt"}
             form["name"] = "b.txt" if form["do"] in ("rename", "delete") else "new folder"
             if form["do"] == "upload":
                 form["file"] = SimpleUploadedFile("up.txt", b"x")
