@@ -1,6 +1,7 @@
 """Addresses of files: any name that the disk can hold, a line break included, has one."""
 
-from urllib.parse import quote
+import os
+from urllib.parse import quote, unquote_to_bytes
 
 from django.urls.converters import StringConverter
 
@@ -14,6 +15,16 @@ class FilePathConverter(StringConverter):
 def quoted(path: str) -> str:
     """The path as it stands in an address."""
     return quote(path, safe="/")
+
+
+def name_in_form(name: str) -> str:
+    """A name as a form's field: browsers change line breaks in fields, and send no bytes that are not UTF-8."""
+    return quote(os.fsencode(name), safe="")
+
+
+def name_from_form(field: str) -> str:
+    """The name that `name_in_form` wrote."""
+    return os.fsdecode(unquote_to_bytes(field))
 
 
 def folder_address(base: str, path: str) -> str:

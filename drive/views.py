@@ -17,12 +17,12 @@ from portal.access import person
 
 from . import services, transfer
 from .access import get_library
-from .addresses import folder_address
+from .addresses import folder_address, name_from_form
 from .forms import LibraryForm
 from .held import Held, choose
 from .listing import Listing, read_listing
 from .models import Library
-from .storage import NotFound, StorageError, open_library
+from .storage import NotFound, StorageError, open_library, shown
 from .visibility import MOUNTED, Entry, Folder, as_entry, entries, public_entries
 
 PUBLIC_PAGE = 50
@@ -158,16 +158,17 @@ def _make_folder(request: HttpRequest, found: Library, path: str) -> list[Held]:
 
 
 def _rename(request: HttpRequest, found: Library, path: str) -> list[Held]:
+    old = name_from_form(request.POST.get("old", ""))
     with open_library(found) as files:
-        files.rename(_child(path, request.POST.get("old", "")), _child(path, request.POST.get("name", "")))
+        files.rename(_child(path, old), _child(path, request.POST.get("name", "")))
     return []
 
 
 def _delete(request: HttpRequest, found: Library, path: str) -> list[Held]:
-    name = request.POST.get("name", "")
+    name = name_from_form(request.POST.get("name", ""))
     with open_library(found) as files:
         files.delete(_child(path, name))
-    messages.success(request, f"“{name}” was moved to the library's trash.")
+    messages.success(request, f"“{shown(name)}” was moved to the library's trash.")
     return []
 
 

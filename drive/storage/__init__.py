@@ -23,6 +23,7 @@ from .files import (
     StorageError,
     WrongPath,
     etag,
+    shown,
 )
 from .layout import open_library
 
@@ -42,4 +43,5 @@ __all__ = [
     "WrongPath",
     "etag",
     "open_library",
+    "shown",
 ]

@@ -84,6 +84,11 @@ class Locked(StorageError):
     status = 403
 
 
+def shown(name: str) -> str:
+    """A name for a page, with what is not UTF-8 replaced."""
+    return os.fsencode(name).decode(errors="replace")
+
+
 @dataclass(frozen=True)
 class FileEntry:
     """One name in a folder."""
@@ -98,7 +103,7 @@ class FileEntry:
     @property
     def shown_name(self) -> str:
         """The name with what is not UTF-8 replaced."""
-        return os.fsencode(self.name).decode(errors="replace")
+        return shown(self.name)
 
     @property
     def reachable(self) -> bool:

@@ -7,7 +7,7 @@ from django.urls import reverse
 from django.utils.safestring import SafeString
 
 from collabs.models import Collab
-from drive.addresses import quoted
+from drive.addresses import name_in_form, quoted
 from drive.listing import latest, read_readme
 from drive.models import Library
 from drive.storage import FileEntry, StorageError
@@ -83,6 +83,9 @@ def _latest(library: Library, base: str, share: int = 1) -> list[dict[str, Any]]
         ]
     except StorageError:
         return []
+
+
+register.filter("name_in_form", name_in_form)
 
 
 @register.filter

@@ -364,11 +364,11 @@ def round_trip(client: Client, url: str, place: Path, name: str, new: str) -> No
     if not stored.startswith("."):
         assert f'href="{url}{quote(stored)}"' in page
     assert body(client, url + quote(stored, safe="")) == data
-    assert client.post(url, {"do": "rename", "old": stored, "name": new}).status_code == 302
+    assert client.post(url, {"do": "rename", "old": quote(stored, safe=""), "name": new}).status_code == 302
     [renamed] = os.listdir(place)
     assert renamed == storage.new_name(new)
     assert body(client, url + quote(renamed, safe="")) == data
-    client.post(url, {"do": "delete", "name": renamed})
+    client.post(url, {"do": "delete", "name": quote(renamed, safe="")})
     assert os.listdir(place) == []
 
 

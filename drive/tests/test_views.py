@@ -291,6 +291,23 @@ def test_it_makes_renames_and_deletes(as_owner: Client, library: Library, place:
     assert list(place.iterdir()) == []
 
 
+@pytest.mark.parametrize("name", ["bad\udcff.txt", "line\nbreak.txt", "both\r\n.txt", "50%25.txt"])
+def test_it_renames_and_deletes_what_a_notebook_named_oddly(
+    as_owner: Client, library: Library, place: Path, name: str
+) -> None:
+    """As a browser does it: it sends the fields of the page back, with line breaks as it likes them."""
+    url = address(library)
+    for form in ({"do": "rename", "name": "good.txt"}, {"do": "delete"}):
+        for old in place.iterdir():
+            old.unlink()
+        (place / name).touch()
+        page = as_owner.get(url).content.decode()
+        [field] = re.findall(r'name="old" value="([^"]*)"', page)
+        assert field.isascii()
+        assert as_owner.post(url, {"old": field, "name": field} | form, follow=True).status_code == 200
+        assert [path.name for path in place.iterdir()] == (["good.txt"] if form["do"] == "rename" else [])
+
+
 @pytest.mark.parametrize(
     ("form", "words"),
     [
