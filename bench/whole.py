@@ -176,7 +176,7 @@ def timed(request: Callable[[], int], seconds: float) -> list[float]:
 
 
 def revocation() -> None:
-    """From `remove_member` (and the role of a viewer) to what the sandbox sees, read from outside in its own /proc/…/root."""
+    """From a change of role or team to what the sandbox's own mounts show, read in its /proc/…/mountinfo."""
     owner, editor = person("bench-owner"), person("bench-editor")
     collab = collab_services.create_collab(owner.user, title="Bench")
     collab_services.add_member(owner.user, collab, editor.user, Role.EDITOR)
