@@ -39,7 +39,7 @@ def main() -> None:
     """Start a site, take the measurements that were asked for (all by default), stop it."""
     chosen = sys.argv[1:] or list(MEASUREMENTS)
     real = socket.getaddrinfo
-    socket.getaddrinfo = lambda host, *rest, **more: real(  # type: ignore[assignment]
+    socket.getaddrinfo = lambda host, *rest, **more: real(
         "127.0.0.1" if str(host).endswith(".localhost") else host, *rest, **more
     )
     site = Site()
