@@ -117,6 +117,7 @@ class Kernel:
             origin=self.person.origin,
             max_size=None,
             open_timeout=30,
+            legacy=True,
         )
 
     def run(self, code: str, seconds: float = 60) -> Result:
