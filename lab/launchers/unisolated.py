@@ -70,7 +70,7 @@ class UnisolatedLauncher:
                 start_new_session=True,
             )
         os.close(go_for_jupyter)
-        (directory / "pid").write_text(str(process.pid))
+        (directory / "pid").write_text(f"{process.pid} {_birth(process.pid)}")
         os.write(go, b"1")
         os.close(go)
 
@@ -151,13 +151,12 @@ class UnisolatedLauncher:
     def _pid(self, server_id: UUID) -> int | None:
         """The server's process, if it lives and is the one that was started."""
         try:
-            pid = int((self._directory(server_id) / "pid").read_text())
+            pid, birth = (int(word) for word in (self._directory(server_id) / "pid").read_text().split())
             with suppress(ChildProcessError):
                 os.waitpid(pid, os.WNOHANG)  # a zombie of ours is gone for good
-            arguments = Path(f"/proc/{pid}/cmdline").read_text()
+            return pid if _birth(pid) == birth else None
         except (OSError, ValueError):
             return None
-        return pid if server_id.hex in arguments else None
 
     def _log_tail(self, server_id: UUID) -> str:
         with suppress(OSError):
@@ -175,3 +174,8 @@ class UnisolatedLauncher:
         for mount in mounts:
             with suppress(StorageError):
                 (drive / mount.folder / mount.name).symlink_to(layout.find(mount.library_id))
+
+
+def _birth(pid: int) -> int:
+    """When the process began, in ticks since boot (proc(5), field 22 of stat): a pid alone may be given to another."""
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])
