@@ -71,9 +71,7 @@ def test_it_ends_clean_when_killed_in_a_stop(site: Site, owner: Person, name: st
     assert [path.read_text() for path in rescued] == ["# kept"]
 
 
-def test_it_says_within_a_second_why_a_server_does_not_start(
-    site: Site, owner: Person, person: Callable[..., Person]
-) -> None:
+def test_it_says_why_a_server_does_not_start(site: Site, owner: Person, person: Callable[..., Person]) -> None:
     """A broken environment: the row says failed, with the log's end."""
     from lab.models import Environment
 
