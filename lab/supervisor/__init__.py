@@ -3,6 +3,7 @@
     linux.py       the system calls that Python lacks
     namespace.py   the Lab's user and mount namespace, kept by a pause process
     view.py        ~/drive of one server: libraries as bind mounts that propagate into the running sandbox
+    read_only.py   turning one mount of a running sandbox read-only
     processes.py   finding sandboxes, and who in them holds a library, in /proc
     network.py     slirp4netns for one sandbox
     bwrap.py       the command line of one sandbox
