@@ -11,9 +11,10 @@ from pytest_django.plugin import DjangoDbBlocker
 from collabs import services as collab_services
 from collabs.models import Collab, Role
 from portal.models import User
+from portal.queue import broker_is_up
 
 from .people import Person
-from .site import Site
+from .site import Site, wait_for
 
 LOG_LINES = 400
 _numbers = itertools.count(1)
@@ -68,6 +69,8 @@ def person(site: Site) -> Iterator[Callable[..., Person]]:
     made: list[Person] = []
 
     def make(name: str = "person") -> Person:
+        # An earlier test may have killed the broker, and its answer is believed for some seconds.
+        wait_for(broker_is_up, 20, "the broker is away")
         username = f"{name}{next(_numbers)}"
         made.append(Person(User.objects.create_user(username, email=f"{username}@example.org", password="unused")))
         return made[-1]
