@@ -1,0 +1,1 @@
+"""Benchmarks, each one command: `bin/bench NAME`. README.md says what each measures."""

@@ -1,0 +1,75 @@
+"""Sites of their own, for tests and benchmarks: settings, a port, a database."""
+
+import contextlib
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from place import Place
+
+SETTINGS = [
+    "PORT",
+    "PORTAL_URL",
+    "LAB_DOMAIN",
+    "LISTEN",
+    "DEBUG",
+    "DATABASE_URL",
+    "REDIS_URL",
+    "EMAIL_URL",
+    "DRIVE_ROOT",
+]
+SETTINGS += ["LAB_ROOT", "LAB_NETWORK", "LAB_LAUNCHER", "LAB_IDLE_LIMIT", "LAB_MAX_AGE", "SITE_NAME", "TIME_ZONE"]
+SETTINGS += ["COLLABORATORY_RUN", "COLLABORATORY_VAR"]
+"""Variables of the person who runs a trial that are not for the trial."""
+
+
+def forget_settings() -> None:
+    """From here on, the settings of the person who runs this do not count."""
+    for name in SETTINGS:
+        os.environ.pop(name, None)
+
+
+def free_port() -> int:
+    """A port for a site that really listens."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def settings(place: Place, directory: Path, port: int) -> dict[str, str]:
+    """A site of its own in `directory`; the environments are the place's."""
+    site = Place(place.code)
+    site.var, site.venv = directory, place.venv
+    return site.settings(port) | {
+        "COLLABORATORY_TEST_SITE": "1",
+        # playwright keeps an event loop in the thread of the tests, which use the database from there.
+        "DJANGO_ALLOW_ASYNC_UNSAFE": "true",
+        "SECRET_KEY": secrets.token_urlsafe(50),
+        "DATABASE_URL": f"sqlite:///{directory}/portal.sqlite3",
+        "LAB_BASE_ENVIRONMENT": str(place.var / "lab/environments/base"),
+        "EMAIL_URL": f"filemail://{directory}/mail",
+    }
+
+
+@contextlib.contextmanager
+def postgres() -> Iterator[str]:
+    """A PostgreSQL of our own, gone afterwards; its address."""
+    programs = max(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name))
+    directory = tempfile.mkdtemp(prefix="pg-")
+    quiet = {"check": True, "stdout": subprocess.DEVNULL, "cwd": "/"}
+    control = [str(programs / "pg_ctl"), "--pgdata", f"{directory}/data", "--wait"]
+    try:
+        initdb = [str(programs / "initdb"), "--auth=trust", "--username=test", "--no-sync", "--encoding=UTF8"]
+        subprocess.run([*initdb, "--pgdata", f"{directory}/data"], **quiet)  # type: ignore[call-overload]
+        options = f"-c listen_addresses='' -c unix_socket_directories={directory} -c fsync=off"
+        log = ["--log", f"{directory}/log", "--options", options]
+        subprocess.run([*control, *log, "start"], **quiet)  # type: ignore[call-overload]
+        yield f"postgres://test@/postgres?host={directory}"
+    finally:
+        subprocess.run([*control, "--mode=immediate", "stop"], stdout=subprocess.DEVNULL, cwd="/")
+        shutil.rmtree(directory, ignore_errors=True)
