@@ -15,6 +15,7 @@ from django.core import signing
 
 from portal.models import User
 
+from . import changes
 from .models import Library
 from .storage import ABSENT, Changed, Clash, FileEntry, LibraryFiles, NotFound
 
@@ -68,11 +69,11 @@ def choose(files: LibraryFiles, user: User, library: Library, token: str, how: s
     staged, path, target = _take(files, user, library, token)
     if how == "replace":
         try:
-            files.put(target, staged, if_match=etag or ABSENT)
+            changes.put(user, library, target, staged, if_match=etag or ABSENT)
         except (Changed, Clash) as error:
             return hold(files, user, library, path, staged, error)
     elif how == "both":
-        _put_beside(files, path, staged)
+        _put_beside(user, library, path, staged)
     else:
         staged.unlink(missing_ok=True)
     return None
@@ -90,10 +91,10 @@ def _take(files: LibraryFiles, user: User, library: Library, token: str) -> tupl
     return staged, path, target
 
 
-def _put_beside(files: LibraryFiles, path: str, staged: Path) -> None:
+def _put_beside(user: User, library: Library, path: str, staged: Path) -> None:
     for candidate in islice(_free_names(path), NAMES_TRIED):
         try:
-            files.put(candidate, staged, if_match=ABSENT)
+            changes.put(user, library, candidate, staged, if_match=ABSENT)
         except Clash:
             continue
         return

@@ -38,14 +38,13 @@ class Listing:
     readme: str | None
 
 
-def read_listing(library: Library, path: str, number: str | None, sort: str) -> Listing:
+def read_listing(files: LibraryFiles, path: str, number: str | None, sort: str) -> Listing:
     """Read a folder. `number` is the page's, as it came; an unknown `sort` means by name."""
     sort = sort if sort in _KEYS else "name"
-    with open_library(library) as files:
-        page = _by_name(files, path, number) if sort == "name" else _by_looks(files, path, number, sort)
+    page = _by_name(files, path, number) if sort == "name" else _by_looks(files, path, number, sort)
     parts = path.split("/") if path else []
     crumbs = [Crumb(name, "/".join(parts[: depth + 1])) for depth, name in enumerate(parts)]
-    return Listing(path, crumbs, page, sort, read_readme(library, path))
+    return Listing(path, crumbs, page, sort, read_readme(files, path))
 
 
 def _is_hidden(name: str) -> bool:
@@ -69,15 +68,14 @@ def _by_looks(files: LibraryFiles, path: str, number: str | None, sort: str) -> 
     return Paginator(items, PER_PAGE).get_page(number)
 
 
-def read_readme(library: Library, path: str = "") -> str | None:
+def read_readme(files: LibraryFiles, path: str = "") -> str | None:
     """The text of a folder's README.md, cut at 256 KiB; None where there is none that can be read (a link, say)."""
-    with open_library(library) as files:
-        for name in README:
-            try:
-                with files.open(f"{path}/{name}" if path else name) as source:
-                    return source.read(README_BYTES).decode(errors="replace")
-            except StorageError:
-                continue
+    for name in README:
+        try:
+            with files.open(f"{path}/{name}" if path else name) as source:
+                return source.read(README_BYTES).decode(errors="replace")
+        except StorageError:
+            continue
     return None
 
 

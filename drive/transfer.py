@@ -13,6 +13,7 @@ from django.core.files.uploadedfile import TemporaryUploadedFile, UploadedFile
 from django.http import FileResponse, HttpRequest, HttpResponse, JsonResponse, UnreadablePostError
 from django.utils.cache import get_conditional_response
 
+from . import changes
 from .addresses import quoted
 from .held import Held, hold
 from .models import Library
@@ -52,17 +53,18 @@ class LengthRequired(StorageError):
     status = 411
 
 
-def send(request: HttpRequest, library: Library, files: LibraryFiles, path: str) -> HttpResponse:
+def send(request: HttpRequest, library: Library, files: LibraryFiles, path: str, inside: str) -> HttpResponse:
     """A file as a download. It is never shown as a page of the portal's origin: the content is somebody else's.
 
-    Storage has resolved the path; nginx opens it again with `disable_symlinks on`, which follows no link either. The
-    ETag is the one that a later PUT's `If-Match` is held against; nginx hands on ours instead of its own.
+    `path` is the file in `files`, `inside` its path in the library. Storage has resolved the path; nginx opens it again
+    with `disable_symlinks on`, which follows no link either. The ETag is the one that a later PUT's `If-Match` is held
+    against; nginx hands on ours instead of its own.
     """
     source = files.open(path)
     tag = etag(os.fstat(source.fileno()))
     if settings.DRIVE_USE_ACCEL:
         source.close()
-        address = layout.internal_address(library, path)
+        address = layout.internal_address(library, inside)
         response = HttpResponse(headers={"X-Accel-Redirect": f"/_drive/{quoted(address)}"})
     else:
         response = FileResponse(source)  # type: ignore[assignment]
@@ -100,7 +102,7 @@ def receive(request: HttpRequest, library: Library, path: str) -> HttpResponse:
             if_match = ABSENT
         with open_library(library) as files, _body(request, files) as staged:
             try:
-                entry = files.put(path, staged, if_match=if_match)
+                entry = changes.put(cast(Any, request.user), library, path, staged, if_match=if_match)
             except (Clash, Changed) as error:
                 if request.headers.get("X-Hold") != "1":
                     raise
@@ -149,15 +151,15 @@ def _body_file(request: HttpRequest) -> Path | None:
 
 def receive_form(request: HttpRequest, library: Library, path: str) -> tuple[list[FileEntry], list[Held]]:
     """The upload form, for browsers without JavaScript: what is in place now, and what waits for a choice."""
-    done, held = [], []
+    done, held, actor = [], [], cast(Any, request.user)
     with open_library(library) as files:
         for upload in request.FILES.getlist("file"):
             target = "/".join(part for part in (path, upload.name or "") if part)
             with _upload(upload, files) as staged:
                 try:
-                    done.append(files.put(target, staged, if_match=ABSENT))
+                    done.append(changes.put(actor, library, target, staged, if_match=ABSENT))
                 except Clash as error:
-                    held.append(hold(files, cast(Any, request.user), library, target, staged, error))
+                    held.append(hold(files, actor, library, target, staged, error))
     return done, held
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
 
 OPTIONS = [
     "--no-sandbox",
@@ -14,10 +14,14 @@ OPTIONS = [
     "--no-first-run",
 ]
 
+PATIENCE = 30_000
+"""Milliseconds for a page to show something: these machines are slow at times."""
+
 
 @contextmanager
 def chromium() -> Iterator[Browser]:
     """A headless browser."""
+    expect.set_options(timeout=PATIENCE)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=OPTIONS)
         yield browser

@@ -217,6 +217,12 @@ class LibraryFiles:
     def __exit__(self, *_: object) -> None:
         os.close(self.root)
 
+    @contextmanager
+    def below(self, path: str) -> Iterator["LibraryFiles"]:
+        """The files of one folder, as if it were the library: nothing above it can be reached."""
+        with _plainly(), self._folder(split(path)) as folder:
+            yield LibraryFiles(folder, staging=self.staging, trash=self.trash, lock=self.lock)
+
     # Reading
 
     def list(self, path: str = "") -> Iterator[FileEntry]:

@@ -10,7 +10,7 @@ from collabs.models import Collab
 from drive.addresses import name_in_form, quoted
 from drive.listing import latest, read_readme
 from drive.models import Library
-from drive.storage import FileEntry, StorageError
+from drive.storage import FileEntry, StorageError, open_library
 from drive.visibility import MOUNTED, Entry, Folder, entries
 from portal.markdown import render
 
@@ -50,7 +50,8 @@ def rendered(text: str | None, base: str) -> SafeString | None:
 
 def _readme(library: Library, path: str, base: str) -> SafeString | None:
     try:
-        return rendered(read_readme(library, path), base)
+        with open_library(library) as files:
+            return rendered(read_readme(files, path), base)
     except StorageError:
         return None
 

@@ -1,0 +1,81 @@
+"""Which function shows what, and which does what: the tables of all pages behind a door."""
+
+from collections.abc import Callable
+
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.shortcuts import redirect, render
+
+from . import transfer, views_file, views_folder
+from .doors import Door
+from .storage import NotFound, StorageError
+
+Page = Callable[[HttpRequest, Door, str], HttpResponse]
+Action = Callable[[HttpRequest, Door, str], HttpResponse | None]
+
+FOLDER_PAGES: dict[str, Page] = {
+    "": views_folder.folder,
+}
+"""By `?show=…` at a folder's address."""
+
+FILE_PAGES: dict[str, Page] = {
+    "": views_file.raw,
+    "raw": views_file.raw,
+}
+"""By `?show=…` at a file's address."""
+
+ACTIONS: dict[str, Action] = {
+    "upload": views_folder.upload,
+    "choose": views_folder.choose,
+    "folder": views_folder.make_folder,
+    "rename": views_folder.rename,
+    "delete": views_folder.delete,
+}
+"""By the field `do` of a form; the path is that of the page with the form. All need the right to write.
+
+One that returns None leads back to the page; a StorageError is said there.
+"""
+
+
+def serve(request: HttpRequest, door: Door, path: str) -> HttpResponse:
+    """Answer a request for `path` behind `door`."""
+    path = path.strip("/")
+    try:
+        match request.method:
+            case "GET" | "HEAD":
+                return _show(request, door, path)
+            case "PUT":
+                door.require_write()
+                return transfer.receive(request, door.library, door.inside(path))
+            case "POST":
+                door.require_write()
+                return _act(request, door, path)
+        return HttpResponseNotAllowed(["GET", "HEAD", "PUT", "POST"])
+    except NotFound as error:
+        raise Http404(str(error)) from error
+    except StorageError as error:
+        return render(request, "drive/refusal.html", {"error": error, "base": door.base}, status=error.status)
+
+
+def _show(request: HttpRequest, door: Door, path: str) -> HttpResponse:
+    with door.files() as files:
+        is_folder = files.stat(path).kind == "folder"
+    page = (FOLDER_PAGES if is_folder else FILE_PAGES).get(request.GET.get("show", ""))
+    if page is None:
+        raise Http404("No such page.")
+    if is_folder and not request.path.endswith("/"):
+        query = request.META.get("QUERY_STRING", "")
+        return redirect(f"{door.folder_address(path)}{f'?{query}' if query else ''}")
+    return page(request, door, path)
+
+
+def _act(request: HttpRequest, door: Door, path: str) -> HttpResponse:
+    action = ACTIONS.get(request.POST.get("do", ""))
+    if action is None:
+        raise Http404("No such action.")
+    try:
+        answer = action(request, door, path)
+    except StorageError as error:
+        messages.error(request, str(error))
+        answer = None
+    return answer or redirect(door.folder_address(path))
