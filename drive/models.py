@@ -52,6 +52,9 @@ class Library(models.Model):
     is_public = models.BooleanField(default=False, help_text="Everybody who is signed in can read it.")
     created_at = models.DateTimeField(auto_now_add=True)
     deleted_at = models.DateTimeField(null=True, blank=True, help_text="Kept for 30 days.")
+    used_bytes = models.BigIntegerField(default=0, editable=False)
+    used_files = models.BigIntegerField(default=0, editable=False)
+    counted_at = models.DateTimeField(null=True, editable=False, help_text="When a scan last counted what is used.")
 
     objects = LibraryQuerySet.as_manager()
 
@@ -79,6 +82,104 @@ class Library(models.Model):
 
     def get_absolute_url(self) -> str:
         return reverse("drive:library", args=[self.pk])
+
+
+class Via(models.TextChoices):
+    """How a change came about."""
+
+    WEB = "web", "on the web"
+    LAB = "lab", "in a Lab"
+    RESTORED = "restored", "restored"
+
+
+class Trashed(models.Model):
+    """Something that was deleted from a library: a file or folder, restorable as a whole.
+
+    What was deleted on the web lies in the library's trash directory, at `place`. What vanished in a Lab is made again
+    from the last captured version of each file; then `place` is empty.
+    """
+
+    library = models.ForeignKey(Library, on_delete=models.CASCADE, related_name="trash")
+    path = models.TextField(help_text="Where it was.")
+    kind = models.CharField(max_length=6, help_text="file, folder, link or other")
+    place = models.CharField(max_length=100, blank=True)
+    files = models.BigIntegerField(default=1)
+    size = models.BigIntegerField(default=0)
+    deleted_at = models.DateTimeField(db_index=True)
+    deleted_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
+    via = models.CharField(max_length=8, choices=Via)
+    loss = models.ForeignKey("Loss", null=True, on_delete=models.SET_NULL, related_name="trashed")
+
+    class Meta:
+        ordering = ["-deleted_at", "-pk"]
+        verbose_name_plural = "trashed"
+        indexes = [models.Index(fields=["library", "-deleted_at"], name="trash_of_library")]
+
+    def __str__(self) -> str:
+        return self.path
+
+
+class Loss(models.Model):
+    """A large share of a library vanished at once: its people are told until one of them has answered."""
+
+    library = models.ForeignKey(Library, on_delete=models.CASCADE, related_name="losses")
+    files = models.BigIntegerField()
+    of_files = models.BigIntegerField(help_text="How many there were before.")
+    noticed_at = models.DateTimeField(auto_now_add=True)
+    answered_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["-noticed_at"]
+        verbose_name_plural = "losses"
+
+    def __str__(self) -> str:
+        return f"{self.files} of {self.of_files} files of {self.library}"
+
+
+class File(models.Model):
+    """The history of one file, through renames, deletion and restore. Made when the file is first seen or changed."""
+
+    library = models.ForeignKey(Library, on_delete=models.CASCADE, related_name="files")
+    path = models.TextField(help_text="Where it is, or was when it was deleted, as drive.versions.paths writes it.")
+    path_key = models.CharField(max_length=64, help_text="The path's SHA-256: paths are longer than an index may hold.")
+    signature = models.CharField(max_length=80, help_text="What it looked like when it was last seen or written.")
+    size = models.BigIntegerField(default=0)
+    changed_at = models.DateTimeField()
+    changed_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
+    via = models.CharField(max_length=8, choices=Via)
+    is_captured = models.BooleanField(default=False, help_text="Whether the newest version is what is there now.")
+    trashed = models.ForeignKey(Trashed, null=True, on_delete=models.CASCADE, related_name="histories")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["library", "path_key"], condition=Q(trashed=None), name="one_live_file_per_path"
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["library"], condition=Q(is_captured=False, trashed=None), name="not_captured"),
+        ]
+
+    def __str__(self) -> str:
+        return self.path
+
+
+class Version(models.Model):
+    """What a file held at some time. The bytes are in the object store, under their SHA-256."""
+
+    file = models.ForeignKey(File, on_delete=models.CASCADE, related_name="versions")
+    sha256 = models.CharField(max_length=64, db_index=True)
+    size = models.BigIntegerField()
+    modified = models.DateTimeField(help_text="The file's own time.")
+    captured_at = models.DateTimeField(auto_now_add=True)
+    by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
+    via = models.CharField(max_length=8, choices=Via)
+
+    class Meta:
+        ordering = ["-pk"]
+
+    def __str__(self) -> str:
+        return f"{self.file} of {self.modified:%Y-%m-%d %H:%M}"
 
 
 class Share(models.Model):

@@ -1,0 +1,126 @@
+"""The object store: files named by the SHA-256 of what they hold, at DRIVE_ROOT/objects/ab/abcd….
+
+An object is always a copy, never a library's own file renamed: a notebook may still hold that one open, or know it by
+another name, and could change it afterwards, for everybody who has the same bytes. Where the file system can, the copy
+shares its blocks (reflink) and costs nothing.
+
+Objects are removed by `retention` alone, and never while a version may be about to refer to them: whoever adds one
+holds `adding()` until the row is committed, and removal waits for that (flock(2), shared and exclusive).
+"""
+
+import fcntl
+import hashlib
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO
+
+from drive.storage import StorageError, layout
+
+CHUNK = 1 << 20
+FICLONE = 0x40049409
+"""ioctl_ficlone(2): the target shares the source's blocks (Btrfs, XFS, bcachefs, ZFS)."""
+
+
+class Gone(StorageError):
+    """The bytes of a version are missing from the store."""
+
+    status = 410
+
+
+def root() -> Path:
+    """The store's directory; made when it is missing."""
+    path = layout.root() / "objects"
+    path.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def path_of(sha256: str) -> Path:
+    """Where an object is."""
+    return root() / sha256[:2] / sha256
+
+
+def has(sha256: str) -> bool:
+    """Whether the store holds these bytes."""
+    return path_of(sha256).is_file()
+
+
+def open_object(sha256: str) -> BinaryIO:
+    """The bytes, for reading. Gone when they are missing."""
+    try:
+        return path_of(sha256).open("rb")
+    except FileNotFoundError as error:
+        raise Gone("This version's content is missing from the store. An operator can look for it in a backup.") from error
+
+
+@contextmanager
+def adding() -> Iterator[None]:
+    """Held from before an object is added until the row that needs it is committed."""
+    with _locked(fcntl.LOCK_SH):
+        yield
+
+
+@contextmanager
+def removing() -> Iterator[None]:
+    """Held while rows are asked whether an object is needed, and it is removed."""
+    with _locked(fcntl.LOCK_EX):
+        yield
+
+
+@contextmanager
+def _locked(how: int) -> Iterator[None]:
+    fd = os.open(root() / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(fd, how)
+        yield
+    finally:
+        os.close(fd)
+
+
+def add(source: BinaryIO) -> tuple[str, int]:
+    """Copy what `source` holds, from its beginning, into the store; returns SHA-256 and size. Call it within `adding()`.
+
+    The copy is complete and on disk before it has its name. What `source` holds may change meanwhile: the name is that
+    of the copy, always.
+    """
+    copy = layout.staging() / f"object-{secrets.token_hex(16)}"
+    try:
+        with copy.open("xb+") as target:
+            sha256, size = _clone_or_copy(source, target)
+            os.fchmod(target.fileno(), 0o400)
+            os.fsync(target.fileno())
+        place = path_of(sha256)
+        if not place.is_file():
+            place.parent.mkdir(exist_ok=True)
+            copy.rename(place)
+            _sync_directory(place.parent)
+        return sha256, size
+    finally:
+        copy.unlink(missing_ok=True)
+
+
+def _clone_or_copy(source: BinaryIO, target: BinaryIO) -> tuple[str, int]:
+    digest, size = hashlib.sha256(), 0
+    source.seek(0)
+    cloned = False
+    with suppress(OSError):
+        fcntl.ioctl(target.fileno(), FICLONE, source.fileno())
+        cloned = True
+    reader = target if cloned else source
+    while chunk := reader.read(CHUNK):
+        digest.update(chunk)
+        size += len(chunk)
+        if not cloned:
+            target.write(chunk)
+    target.flush()
+    return digest.hexdigest(), size
+
+
+def _sync_directory(path: Path) -> None:
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
