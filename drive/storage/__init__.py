@@ -1,6 +1,8 @@
 """Files on disk: the one layer behind every door (pages, API, rescue).
 
     openat2.py   opening paths that cannot leave their directory
+    names.py     what a file can be called
+    errors.py    what can go wrong, in words for people
     files.py     what can be done to the files of one library
     layout.py    where libraries are: private, public, staging, trash
 
@@ -8,24 +10,10 @@ Nothing in a library is trusted, because notebook code wrote it. Paths come as t
 below the library's directory, and only descriptors are used after that.
 """
 
-from .files import (
-    ABSENT,
-    ANY,
-    Changed,
-    Clash,
-    CutOff,
-    DiskFull,
-    FileEntry,
-    LibraryFiles,
-    Locked,
-    NotAFile,
-    NotFound,
-    StorageError,
-    WrongPath,
-    etag,
-    shown,
-)
+from .errors import Changed, Clash, CutOff, DiskFull, Locked, NotAFile, NotFound, StorageError, WrongPath, plainly
+from .files import ABSENT, ANY, FileEntry, Keeper, LibraryFiles, etag, signature
 from .layout import open_library
+from .names import key, shown
 
 __all__ = [
     "ABSENT",
@@ -35,6 +23,7 @@ __all__ = [
     "CutOff",
     "DiskFull",
     "FileEntry",
+    "Keeper",
     "LibraryFiles",
     "Locked",
     "NotAFile",
@@ -42,6 +31,9 @@ __all__ = [
     "StorageError",
     "WrongPath",
     "etag",
+    "key",
     "open_library",
+    "plainly",
     "shown",
+    "signature",
 ]

@@ -6,87 +6,29 @@ import os
 import secrets
 import shutil
 import stat
-import unicodedata
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import BinaryIO, Final, Protocol
 
 from . import openat2
+from .errors import Changed, Clash, CutOff, NotAFile, NotFound, StorageError, WrongPath, plainly
+from .names import Parts, check_name, key, new_name, shown, split
 
-NAME_BYTES = 255
-"""The longest name that Linux file systems hold."""
-PATH_BYTES = 3000
 DIRECTORY_MODE, FILE_MODE = 0o755, 0o644
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY
 
 _OLDEST, _NEWEST = datetime(1902, 1, 1, tzinfo=UTC), datetime(9998, 1, 1, tzinfo=UTC)
 
+REPLACED: Final = "replaced-"
+"""How names in staging begin of files that change places with what they replace; the library's id comes next."""
+
 ABSENT: Final = "absent"
 """For `if_match`: there must be no such file yet."""
 ANY: Final = "*"
 """For `if_match`: there must be a file, whichever version (RFC 9110)."""
-
-
-class StorageError(Exception):
-    """Base of what can go wrong; the text is for the person."""
-
-    status = 400
-
-
-class WrongPath(StorageError):
-    """The path cannot be one of ours."""
-
-
-class NotFound(StorageError):
-    """There is no such file or folder."""
-
-    status = 404
-
-
-class NotAFile(StorageError):
-    """It is a link or a device, or it is not the kind of thing that was asked for."""
-
-    status = 409
-
-
-class Clash(StorageError):
-    """Something else has this name; `name` is what it is called."""
-
-    status = 409
-
-    def __init__(self, name: str) -> None:
-        super().__init__(f"“{name}” is there already.")
-        self.name = name
-
-
-class Changed(StorageError):
-    """The file is not the one that was read before (HTTP 412)."""
-
-    status = 412
-
-
-class CutOff(StorageError):
-    """Fewer bytes arrived than were announced; nothing was changed."""
-
-
-class DiskFull(StorageError):
-    """No space, or over a quota; nothing was changed."""
-
-    status = 507
-
-
-class Locked(StorageError):
-    """The portal's account may not read or change it: somebody took the right away in their Lab."""
-
-    status = 403
-
-
-def shown(name: str) -> str:
-    """A name for a page, with what is not UTF-8 replaced."""
-    return os.fsencode(name).decode(errors="replace")
 
 
 @dataclass(frozen=True)
@@ -99,6 +41,8 @@ class FileEntry:
     size: int
     modified: datetime
     etag: str
+    signature: str
+    """As `etag`, and changes with the file's attributes and name too: the time of those cannot be set by a program."""
 
     @property
     def shown_name(self) -> str:
@@ -111,76 +55,14 @@ class FileEntry:
         return self.shown_name == self.name
 
 
-Parts = list[str]
-"""The names in a path. (Within the class below, `list` is a method.)"""
-
-
-def split(path: str) -> Parts:
-    """The names in a path; WrongPath for what is none: empty, `.`, `..`, NUL, a name or path that is too long."""
-    parts = path.split("/") if path else []
-    for name in parts:
-        check_name(name)
-    if len(os.fsencode(path)) > PATH_BYTES:
-        raise WrongPath("This path is too long.")
-    return parts
-
-
-def check_name(name: str) -> str:
-    """The name, if a file can have it."""
-    try:
-        raw = os.fsencode(name)
-    except UnicodeEncodeError as error:
-        raise WrongPath("This name cannot be written in UTF-8.") from error
-    if name in ("", ".", "..") or "/" in name or "\0" in name:
-        raise WrongPath("This is no name for a file or folder.")
-    if len(raw) > NAME_BYTES:
-        raise WrongPath(f"This name is too long: {len(raw)} of at most {NAME_BYTES} bytes.")
-    return name
-
-
-def new_name(name: str) -> str:
-    """A name as we give it to new files: in NFC, as keyboards write it; macOS sends some names taken apart."""
-    return check_name(unicodedata.normalize("NFC", check_name(name)))
-
-
-def key(name: str) -> str:
-    """Names with one key are refused side by side: other systems cannot hold both."""
-    if name.isascii():
-        return name.lower()
-    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
-
-
-@contextmanager
-def _plainly() -> Iterator[None]:
-    """Errors of the system as errors for people."""
-    try:
-        yield
-    except FileNotFoundError as error:
-        raise NotFound("There is nothing at this path.") from error
-    except OSError as error:
-        match error.errno:
-            case errno.ELOOP | errno.EXDEV:
-                raise NotAFile("Links are not followed.") from error
-            case errno.ENOTDIR | errno.EISDIR | errno.ENXIO:
-                raise NotAFile("It is not the kind of thing that was asked for.") from error
-            case errno.ENOSPC | errno.EDQUOT:
-                raise DiskFull("There is no space left. Nothing was changed.") from error
-            case errno.EFBIG:
-                raise DiskFull("The disk cannot hold a file of this size. Nothing was changed.") from error
-            case errno.EAGAIN:
-                raise Locked("A program in a Lab holds this file (a lease). Please try again.") from error
-            case errno.EACCES | errno.EPERM | errno.EROFS:
-                raise Locked("The portal may not touch this: its mode was changed in a Lab (chmod).") from error
-            case errno.ENAMETOOLONG:
-                raise WrongPath("This path is too long.") from error
-            case errno.EILSEQ | errno.EINVAL:
-                raise WrongPath("The disk cannot hold this name.") from error
-        raise
-
-
 def etag(status: os.stat_result) -> str:
     """Changes whenever the file is replaced or written."""
     return f'"{status.st_ino:x}-{status.st_mtime_ns:x}-{status.st_size:x}"'
+
+
+def signature(status: os.stat_result) -> str:
+    """Changes whenever the file is written, by whatever means: nobody sets the time of change (ctime)."""
+    return f"{status.st_ino:x}-{status.st_mtime_ns:x}-{status.st_ctime_ns:x}-{status.st_size:x}"
 
 
 def _entry(name: str, status: os.stat_result) -> FileEntry:
@@ -189,14 +71,28 @@ def _entry(name: str, status: os.stat_result) -> FileEntry:
         name=name,
         kind=kinds.get(stat.S_IFMT(status.st_mode), "other"),
         size=status.st_size,
-        modified=_moment(status.st_mtime),
+        modified=moment(status.st_mtime),
         etag=etag(status),
+        signature=signature(status),
     )
 
 
-def _moment(seconds: float) -> datetime:
+def moment(seconds: float) -> datetime:
     """When: a file's time is what its owner says it is, the year 50,000 included; the calendar ends earlier."""
     return datetime.fromtimestamp(min(max(seconds, _OLDEST.timestamp()), _NEWEST.timestamp()), UTC)
+
+
+class Keeper(Protocol):
+    """Sees to it that what a file held before it was replaced is not lost."""
+
+    def keep(self, source: BinaryIO) -> None:
+        """Called before the file is replaced, with what is there."""
+
+    def take(self, replaced: Path) -> None:
+        """Called afterwards, with the file that was replaced, which is out of the library: to be removed or kept.
+
+        It may hold something else than `keep` saw: a notebook may have saved in between.
+        """
 
 
 class LibraryFiles:
@@ -220,27 +116,47 @@ class LibraryFiles:
     @contextmanager
     def below(self, path: str) -> Iterator["LibraryFiles"]:
         """The files of one folder, as if it were the library: nothing above it can be reached."""
-        with _plainly(), self._folder(split(path)) as folder:
+        with plainly(), self._folder(split(path)) as folder:
             yield LibraryFiles(folder, staging=self.staging, trash=self.trash, lock=self.lock)
 
     # Reading
 
     def list(self, path: str = "") -> Iterator[FileEntry]:
         """What is in a folder, in no order, one by one; what vanishes meanwhile is left out."""
-        with _plainly(), self._folder(split(path)) as folder, os.scandir(folder) as found:
+        with plainly(), self._folder(split(path)) as folder, os.scandir(folder) as found:
             for item in found:
                 with suppress(FileNotFoundError):
                     yield _entry(item.name, os.stat(item.name, dir_fd=folder, follow_symlinks=False))
 
     def names(self, path: str = "") -> Iterator[tuple[str, bool]]:
         """The names in a folder and whether each is a folder, in no order: `list` without a look at every file."""
-        with _plainly(), self._folder(split(path)) as folder, os.scandir(folder) as found:
+        with plainly(), self._folder(split(path)) as folder, os.scandir(folder) as found:
             for item in found:
                 yield item.name, item.is_dir(follow_symlinks=False)
 
+    def walk(self, unread: Parts, folder: str = "") -> Iterator[tuple[str, os.stat_result]]:
+        """Every folder and regular file below a folder, with its path. Folders that cannot be read go to `unread`."""
+        waiting = [folder]
+        while waiting:
+            here = waiting.pop()
+            try:
+                with plainly(), self._folder(split(here)) as fd, os.scandir(fd) as found:
+                    for item in found:
+                        path = f"{here}/{item.name}" if here else item.name
+                        with suppress(FileNotFoundError):
+                            if item.is_dir(follow_symlinks=False):
+                                waiting.append(path)
+                                yield path, item.stat(follow_symlinks=False)
+                            elif item.is_file(follow_symlinks=False):
+                                yield path, os.stat(item.name, dir_fd=fd, follow_symlinks=False)
+            except NotFound:
+                continue  # removed meanwhile
+            except (StorageError, OSError):
+                unread.append(here)
+
     def look(self, path: str, names: Iterable[str]) -> Iterator[FileEntry]:
         """The entries of some names in a folder; what vanished meanwhile is left out."""
-        with _plainly(), self._folder(split(path)) as folder:
+        with plainly(), self._folder(split(path)) as folder:
             for name in names:
                 with suppress(FileNotFoundError):
                     yield _entry(name, os.stat(check_name(name), dir_fd=folder, follow_symlinks=False))
@@ -248,7 +164,7 @@ class LibraryFiles:
     def stat(self, path: str) -> FileEntry:
         """What is at a path; the library itself for the empty path."""
         parts = split(path)
-        with _plainly():
+        with plainly():
             if not parts:
                 return _entry("", os.fstat(self.root))
             try:
@@ -264,7 +180,7 @@ class LibraryFiles:
         link in /proc then opens that very file, whatever has taken its place by now. O_NONBLOCK: a lease that a
         notebook holds on its file (fcntl(2)) would keep us waiting for up to 45 seconds.
         """
-        with _plainly():
+        with plainly():
             found = self._fd(split(path), os.O_PATH)
             try:
                 if not stat.S_ISREG(os.fstat(found).st_mode):
@@ -289,7 +205,7 @@ class LibraryFiles:
         """A complete copy of `source` in the staging area; removed again unless `put` takes it."""
         target = self.staging / secrets.token_hex(16)
         try:
-            with _plainly(), target.open("xb") as copy:
+            with plainly(), target.open("xb") as copy:
                 shutil.copyfileobj(source, copy, 1 << 20)
             if size is not None and target.stat().st_size != size:
                 raise CutOff("The upload broke off. Nothing was changed; please try again.")
@@ -297,23 +213,62 @@ class LibraryFiles:
         finally:
             target.unlink(missing_ok=True)
 
-    def put(self, path: str, staged: Path, *, if_match: str | None = None) -> FileEntry:
-        """Move a file from the staging area (same file system) to its place. A new file's name is made NFC."""
+    def put(self, path: str, staged: Path, *, if_match: str | None = None, keeper: Keeper | None = None) -> FileEntry:
+        """Move a file from the staging area (same file system) to its place. A new file's name is made NFC.
+
+        The file that was there goes to `keeper`; without one it is removed.
+        """
         *folder, name = split(path) or [""]
         check_name(name)
-        with _plainly():
-            status = _sync(staged)
-            with self._folder(folder) as directory, self._locked():
-                name = self._guard(directory, name, if_match)
-                _move_in(staged, directory, name, if_match)
-                os.fsync(directory)
-            return _entry(name, status)
+        with plainly():
+            _sync(staged)
+            with self._folder(folder) as directory:
+                if keeper and if_match != ABSENT:
+                    _show(directory, name, keeper)
+                with self._outgoing(staged) as outgoing:
+                    with self._locked():
+                        name = self._guard(directory, name, if_match)
+                        replaced = _move_in(outgoing, directory, name, if_match)
+                        os.fsync(directory)
+                        entry = _entry(name, os.stat(name, dir_fd=directory, follow_symlinks=False))
+                    if replaced:
+                        keeper.take(outgoing) if keeper else outgoing.unlink()
+            return entry
+
+    @contextmanager
+    def _outgoing(self, staged: Path) -> Iterator[Path]:
+        """The staged file under a name that says what comes out there, should we be killed: `sweep` keeps it."""
+        outgoing = self.staging / f"{REPLACED}{self.trash.name}-{secrets.token_hex(8)}"
+        staged.rename(outgoing)
+        try:
+            yield outgoing
+        except StorageError:
+            outgoing.rename(staged)  # not taken: whoever uploaded it is asked what to do with it
+            raise
+
+    def adopt(self, path: str, staged: Path) -> None:
+        """Move a file, folder or link from beside the library (same file system) to a path where nothing is.
+
+        Folders above it are made. Clash when something has the name.
+        """
+        *folder, name = split(path) or [""]
+        name = new_name(name) if name.isprintable() else check_name(name)
+        if folder:
+            self.make_folders("/".join(folder))
+        with plainly(), self._folder(folder) as directory, _directory(staged.parent) as source, self._locked():
+            self._refuse_clash(directory, name)
+            try:
+                openat2.rename(source, os.fsencode(staged.name), directory, os.fsencode(name))
+            except FileExistsError as error:
+                raise Clash(name) from error
+            os.fsync(directory)
+            os.fsync(source)
 
     def make_folder(self, path: str) -> None:
         """Create one folder; Clash when something has the name."""
         *folder, name = split(path) or [""]
         name = new_name(name)
-        with _plainly(), self._folder(folder) as directory, self._locked():
+        with plainly(), self._folder(folder) as directory, self._locked():
             self._refuse_clash(directory, name)
             try:
                 os.mkdir(name, DIRECTORY_MODE, dir_fd=directory)
@@ -340,7 +295,7 @@ class LibraryFiles:
         if (old_folder, old) == (new_folder, new):
             return
         with (
-            _plainly(),
+            plainly(),
             self._folder(old_folder) as source,
             self._folder(new_folder) as target,
             self._locked(),
@@ -358,12 +313,12 @@ class LibraryFiles:
             os.fsync(source)
             os.fsync(target)
 
-    def delete(self, path: str) -> None:
-        """Move a file, folder or link to the library's trash. Nothing is unlinked."""
+    def delete(self, path: str) -> str:
+        """Move a file, folder or link to the library's trash; returns its place there. Nothing is unlinked."""
         *folder, name = split(path) or [""]
         check_name(name)
-        place = self.trash / f"{datetime.now(UTC):%Y%m%dT%H%M%S.%f}-{secrets.token_hex(4)}"
-        with _plainly(), self._folder(folder) as directory:
+        place = self.trash / new_place()
+        with plainly(), self._folder(folder) as directory:
             os.stat(name, dir_fd=directory, follow_symlinks=False)
             inside = place.joinpath(*folder)
             inside.mkdir(parents=True)
@@ -375,6 +330,7 @@ class LibraryFiles:
                 _remove_empty(place, folder)
                 raise
             os.fsync(directory)
+        return place.name
 
     # Within
 
@@ -432,6 +388,11 @@ class LibraryFiles:
                     raise Clash(item.name)
 
 
+def new_place() -> str:
+    """A name in the trash, by time."""
+    return f"{datetime.now(UTC):%Y%m%dT%H%M%S.%f}-{secrets.token_hex(4)}"
+
+
 @contextmanager
 def _directory(path: Path) -> Iterator[int]:
     """A descriptor of one of our own directories, which no notebook can reach."""
@@ -446,28 +407,48 @@ def _reopen(found: int) -> int:
     return os.open(f"/proc/self/fd/{found}", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
 
 
-def _move_in(staged: Path, directory: int, name: str, if_match: str | None) -> None:
-    """Rename a staged file to its name, in one step.
+def _show(directory: int, name: str, keeper: Keeper) -> None:
+    """Let the keeper see the file that has the name, if there is one."""
+    try:
+        found = openat2.open_beneath(directory, os.fsencode(name), os.O_PATH | os.O_NOFOLLOW)
+    except FileNotFoundError:
+        return
+    try:
+        if stat.S_ISREG(os.fstat(found).st_mode):
+            with os.fdopen(_reopen(found), "rb") as source:
+                keeper.keep(source)
+    finally:
+        os.close(found)
 
-    Where one version only may be replaced, the two files change places, and back again if the one that came out is
-    another: a notebook may have saved since we looked, and a plain rename would lose what it saved.
+
+def _move_in(staged: Path, directory: int, name: str, if_match: str | None) -> bool:
+    """Give a staged file its name, in one step; whether it changed places with another, which is at `staged` now.
+
+    Where one version only may be replaced, the two change places back again if the one that came out is another: a
+    notebook may have saved since we looked.
     """
     ours, theirs = os.fsencode(staged.name), os.fsencode(name)
     with _directory(staged.parent) as source:
         try:
             if if_match in (None, ABSENT):
-                openat2.rename(source, ours, directory, theirs, openat2.NOREPLACE if if_match else 0)
-                return
+                try:
+                    openat2.rename(source, ours, directory, theirs)
+                except FileExistsError:
+                    if if_match == ABSENT:
+                        raise
+                else:
+                    return False
             openat2.rename(source, ours, directory, theirs, openat2.EXCHANGE)
             status = os.stat(ours, dir_fd=source, follow_symlinks=False)
-            if not stat.S_ISREG(status.st_mode) or (if_match != ANY and etag(status) not in _tags(if_match)):
+            is_other = if_match not in (None, ANY) and etag(status) not in _tags(if_match)
+            if is_other or not stat.S_ISREG(status.st_mode):
                 openat2.rename(source, ours, directory, theirs, openat2.EXCHANGE)
                 raise Changed("The file was changed meanwhile.")
-            os.unlink(ours, dir_fd=source)
         except FileExistsError as error:
             raise Clash(name) from error
         except FileNotFoundError as error:
             raise Changed("The file was deleted or renamed meanwhile.") from error
+    return True
 
 
 def _remove_empty(place: Path, folder: Parts) -> None:
@@ -481,8 +462,8 @@ def _tags(if_match: str | None) -> list[str]:
     return [tag.strip() for tag in (if_match or "").split(",")]
 
 
-def _sync(staged: Path) -> os.stat_result:
-    """Bytes on disk before the name; returns the file's status."""
+def _sync(staged: Path) -> None:
+    """Bytes on disk before the name."""
     try:
         fd = os.open(staged, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
     except FileNotFoundError as error:
@@ -492,6 +473,5 @@ def _sync(staged: Path) -> os.stat_result:
             raise NotAFile("Only files can be uploaded.")
         os.fchmod(fd, FILE_MODE)
         os.fsync(fd)
-        return os.fstat(fd)
     finally:
         os.close(fd)

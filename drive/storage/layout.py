@@ -26,7 +26,8 @@ from django.conf import settings
 
 from drive.models import Library
 
-from .files import LibraryFiles, NotFound
+from .errors import NotFound
+from .files import LibraryFiles
 
 LOOKS = 20
 LONGEST_TRANSACTION = 60.0

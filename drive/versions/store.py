@@ -52,7 +52,7 @@ def open_object(sha256: str) -> BinaryIO:
     try:
         return path_of(sha256).open("rb")
     except FileNotFoundError as error:
-        raise Gone("This version's content is missing from the store. An operator can look for it in a backup.") from error
+        raise Gone("This version's content is missing. An operator can look for it in a backup.") from error
 
 
 @contextmanager
@@ -80,7 +80,7 @@ def _locked(how: int) -> Iterator[None]:
 
 
 def add(source: BinaryIO) -> tuple[str, int]:
-    """Copy what `source` holds, from its beginning, into the store; returns SHA-256 and size. Call it within `adding()`.
+    """Copy what `source` holds, from its beginning; returns SHA-256 and size. Call it within `adding()`.
 
     The copy is complete and on disk before it has its name. What `source` holds may change meanwhile: the name is that
     of the copy, always.

@@ -120,7 +120,9 @@ def test_it_shows_a_file_of_any_time(
             return found
         fields = list(found[:10])
         fields[8] = moment
-        return os.stat_result(fields, {"st_mtime": float(moment), "st_mtime_ns": moment * 10**9})
+        return os.stat_result(
+            fields, {"st_mtime": float(moment), "st_mtime_ns": moment * 10**9, "st_ctime_ns": found.st_ctime_ns}
+        )
 
     monkeypatch.setattr(storage.os, "stat", stat)
     assert 1900 < files.stat("a.txt").modified.year < 9999
