@@ -1,7 +1,7 @@
 """Every change that somebody makes to files through the web: one function each, whichever door they came by.
 
 The caller has checked that `actor` may write there. Paths are the library's. What goes wrong is a StorageError, and
-then nothing was changed.
+then nothing was changed. The disk is changed first, then the rows that remember who did it (drive.versions).
 """
 
 import io
@@ -9,20 +9,41 @@ from pathlib import Path
 
 from portal.models import User
 
-from .models import Library
+from .models import Library, Trashed, Via
 from .storage import FileEntry, open_library
+from .versions import records, store, trash
+from .versions.capture import Taken
+from .versions.keeper import VersionKeeper
 
 
-def put(actor: User, library: Library, path: str, staged: Path, *, if_match: str | None = None) -> FileEntry:
-    """Move a complete file from the staging area to its place (`LibraryFiles.put` says what `if_match` means)."""
+def put(
+    actor: User, library: Library, path: str, staged: Path, *, if_match: str | None = None, via: Via = Via.WEB
+) -> FileEntry:
+    """Move a complete file from the staging area to its place (`LibraryFiles.put` says what `if_match` means).
+
+    What was there becomes an earlier version.
+    """
     with open_library(library) as files:
-        return files.put(path, staged, if_match=if_match)
+        entry = files.put(path, staged, if_match=if_match, keeper=VersionKeeper(actor, library, path))
+    records.written(actor, library, _beside(path, entry.name), entry, via=via)
+    return entry
+
+
+def _beside(path: str, name: str) -> str:
+    folder, _, _name = path.rpartition("/")
+    return f"{folder}/{name}" if folder else name
 
 
 def write(actor: User, library: Library, path: str, content: bytes, *, if_match: str | None = None) -> FileEntry:
-    """Put a small file in place: what was typed on a page, or an empty notebook."""
-    with open_library(library) as files, files.staged(io.BytesIO(content), len(content)) as staged:
-        return put(actor, library, path, staged, if_match=if_match)
+    """Put a small file in place, what was typed on a page or an empty notebook; it is a version at once."""
+    source = io.BytesIO(content)
+    with open_library(library) as files, files.staged(source, len(content)) as staged, store.adding():
+        sha256, size = store.add(source)
+        entry = put(actor, library, path, staged, if_match=if_match)
+        row = records.live(library, _beside(path, entry.name))
+        if row and row.signature == entry.signature:
+            records.captured([(row, Taken(entry.signature, sha256, size, entry.modified))])
+    return entry
 
 
 def make_folder(actor: User, library: Library, path: str) -> None:
@@ -34,10 +55,12 @@ def make_folder(actor: User, library: Library, path: str) -> None:
 def rename(actor: User, library: Library, path: str, new_path: str) -> None:
     """Give a file, folder or link another path within its library; Clash when something has it."""
     with open_library(library) as files:
-        files.rename(path, new_path)
+        new_path = files.rename(path, new_path)
+    if new_path != path:
+        trash.clear(library, new_path)
+        records.move(library, path, new_path, library)
 
 
-def delete(actor: User, library: Library, path: str) -> None:
+def delete(actor: User, library: Library, path: str) -> Trashed:
     """Move a file, folder or link to the library's trash."""
-    with open_library(library) as files:
-        files.delete(path)
+    return trash.delete(actor, library, path)

@@ -1,4 +1,7 @@
-"""What heals the disk after a crash between a commit and its rename, and removes what uploads left behind."""
+"""What heals the disk after a crash, captures what notebooks write, and removes what is not needed any more.
+
+What takes long (scans, captures, tidying) has a queue of its own, `files`: healing does not wait behind it.
+"""
 
 import logging
 import time
@@ -6,9 +9,15 @@ from collections.abc import Iterable
 from uuid import UUID
 
 from celery import shared_task
+from django.conf import settings
 
-from .models import Library
+from portal.models import User
+from portal.queue import publish
+
+from .models import File, Library, Loss
 from .storage import layout
+from .versions import retention, trash
+from .versions import scan as scanning
 
 log = logging.getLogger(__name__)
 
@@ -59,5 +68,52 @@ def _settle_all(library_ids: Iterable[UUID]) -> set[UUID]:
 
 @shared_task(soft_time_limit=220, time_limit=240)
 def sweep() -> None:
-    """Once a day: remove what uploads that were cut off left in staging."""
+    """Once a day: remove what uploads that were cut off left in staging. What they were replacing is kept."""
+    trash.keep_replaced()
     layout.sweep_staging(older_than=time.time() - KEEP_STAGED)
+
+
+# Versions
+
+SOFT, HARD = 3500, 3600
+"""Seconds. What is stopped here has kept what it did; the next round goes on."""
+
+
+@shared_task(soft_time_limit=SOFT, time_limit=HARD)
+def scan(library_id: str, by_id: int | None = None) -> None:
+    """Note and capture what notebooks changed in one library; `by_id`: whose, if it can only have been one person's."""
+    library = Library.objects.filter(pk=library_id, deleted_at=None).first()
+    if library:
+        scanning.scan(library, User.objects.filter(pk=by_id).first() if by_id else None)
+
+
+@shared_task(soft_time_limit=SOFT, time_limit=HARD)
+def scan_all() -> None:
+    """Every night: all libraries."""
+    for library_id in Library.objects.live().values_list("pk", flat=True).iterator():
+        publish(scan, str(library_id))
+
+
+@shared_task(soft_time_limit=SOFT, time_limit=HARD)
+def capture_waiting() -> int:
+    """Every minute: what was written on the web since the last time; returns how many files."""
+    waiting = File.objects.filter(is_captured=False, trashed=None, size__lte=settings.VERSION_MAX_BYTES)
+    libraries = Library.objects.filter(pk__in=waiting.values("library"), deleted_at=None)
+    return sum(scanning.capture_waiting(library) for library in libraries)
+
+
+@shared_task(soft_time_limit=SOFT, time_limit=HARD)
+def restore_loss(loss_id: int, actor_id: int) -> None:
+    """Bring back everything that vanished at once."""
+    loss = Loss.objects.filter(pk=loss_id).first()
+    if loss:
+        trash.restore_loss(User.objects.get(pk=actor_id), loss)
+
+
+@shared_task(soft_time_limit=SOFT, time_limit=HARD)
+def tidy() -> None:
+    """Every night: finish what was cut off, thin versions, empty the trash, remove what no version needs."""
+    trash.mend()
+    retention.thin()
+    retention.empty_trash()
+    retention.sweep_store()

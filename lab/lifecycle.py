@@ -16,7 +16,7 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from . import activity, queueing, rescue, services
+from . import activity, queueing, rescue, scans, services
 from .jupyter import JupyterClient, JupyterError
 from .launchers import LauncherUnavailable, LaunchFailed, LaunchSpec, Mount, get_launcher
 from .launchers.base import GRACE_SECONDS
@@ -213,6 +213,7 @@ def _finish(server: Server) -> None:
     with transaction.atomic():
         if not Server.objects.move(server, State.STOPPING, to=final, **gone):
             return
+        scans.scan_of(server)
         server.refresh_from_db()  # `again` cannot be set any more now, but may have been since we read it
         server.owner.refresh_from_db()
         if server.again and server.owner.is_active:

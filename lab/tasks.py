@@ -12,7 +12,7 @@ from celery import shared_task
 from celery.signals import worker_ready
 from django.conf import settings
 
-from . import lifecycle, reaping
+from . import lifecycle, reaping, scans
 from . import reconcile as reconciling
 
 LAUNCH_SECONDS = settings.LAB_START_TIMEOUT + 90
@@ -61,6 +61,12 @@ def reap() -> None:
 def reconcile() -> None:
     """Makes rows true. See reconcile.reconcile."""
     reconciling.reconcile()
+
+
+@shared_task(soft_time_limit=60, time_limit=75)
+def scan_mounted() -> None:
+    """Has the Drive capture what running notebooks write. See scans.scan_mounted."""
+    scans.scan_mounted()
 
 
 @worker_ready.connect

@@ -8,6 +8,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import environ
+from celery.schedules import crontab
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
@@ -124,6 +125,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 REDIS_URL = env.str("REDIS_URL", default=f"unix://{RUN_DIR / 'redis.sock'}")
 CELERY_BROKER_URL = REDIS_URL.replace("unix://", "redis+socket://")
+CELERY_TIMEZONE = env.str("TIME_ZONE", default="UTC")
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
@@ -136,12 +138,19 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {"socket_connect_timeout": 2, "visibility_time
 CELERY_TASK_PUBLISH_RETRY = False
 # Launches and stops take seconds each and keep their order; what must not wait behind them goes to the default queue.
 CELERY_TASK_ROUTES = {f"lab.tasks.{name}": {"queue": "lab"} for name in ("launch", "stop", "reap_server")}
+# What takes long, and nobody waits for, has a queue of its own.
+_LONG = ("scan", "scan_all", "capture_waiting", "restore_loss", "tidy")
+CELERY_TASK_ROUTES |= {f"drive.tasks.{name}": {"queue": "files"} for name in _LONG}
 CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "celerybeat-schedule")
 CELERY_BEAT_SCHEDULE: dict[str, dict] = {
     "lab-reconcile": {"task": "lab.tasks.reconcile", "schedule": 15.0, "options": {"expires": 15}},
     "drive-settle": {"task": "drive.tasks.settle_unsettled", "schedule": 2.0, "options": {"expires": 2}},
     "drive-compare": {"task": "drive.tasks.compare", "schedule": 300.0, "options": {"expires": 300}},
     "drive-sweep": {"task": "drive.tasks.sweep", "schedule": 24 * 3600.0},
+    "drive-capture": {"task": "drive.tasks.capture_waiting", "schedule": 60.0, "options": {"expires": 60}},
+    "drive-scan-all": {"task": "drive.tasks.scan_all", "schedule": crontab(hour="2", minute="0")},
+    "drive-tidy": {"task": "drive.tasks.tidy", "schedule": crontab(hour="4", minute="0")},
+    "lab-scan": {"task": "lab.tasks.scan_mounted", "schedule": 300.0, "options": {"expires": 300}},
     "lab-reap": {"task": "lab.tasks.reap", "schedule": 30.0, "options": {"expires": 30}},
 }
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
@@ -162,6 +171,13 @@ DRIVE_ROOT = Path(env.str("DRIVE_ROOT", default=str(VAR_DIR / "drive")))
 """One filesystem: `private/`, `public/`, `staging/` are renamed into each other."""
 DRIVE_USE_ACCEL = env.bool("DRIVE_USE_ACCEL", default=True)
 """nginx moves the bytes (X-Accel-Redirect, request body to a file)."""
+
+VERSION_MAX_BYTES = env.int("VERSION_MAX_BYTES", default=2 * 2**30)
+"""Larger files have no versions; one that is replaced on the web goes to the trash as a whole."""
+VERSION_KEEP = env.list("VERSION_KEEP", default=["1d:all", "7d:1h", "30d:1d", "365d:7d"])
+"""How versions are thinned: up to an age, at most one per span. Older ones go, the newest always stays."""
+TRASH_KEEP_DAYS = env.int("TRASH_KEEP_DAYS", default=30)
+"""Days for which what was deleted can be restored."""
 
 # Lab.
 

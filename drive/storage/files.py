@@ -252,7 +252,7 @@ class LibraryFiles:
         Folders above it are made. Clash when something has the name.
         """
         *folder, name = split(path) or [""]
-        name = new_name(name) if name.isprintable() else check_name(name)
+        check_name(name)
         if folder:
             self.make_folders("/".join(folder))
         with plainly(), self._folder(folder) as directory, _directory(staged.parent) as source, self._locked():
@@ -286,14 +286,15 @@ class LibraryFiles:
                 if clash.name != parts[depth - 1] or self.stat("/".join(parts[:depth])).kind != "folder":
                     raise
 
-    def rename(self, path: str, new_path: str) -> None:
-        """Move within the library; Clash when something has the new name."""
+    def rename(self, path: str, new_path: str) -> str:
+        """Move within the library; returns the new path, with its name in NFC. Clash when something has the name."""
         *old_folder, old = split(path) or [""]
         *new_folder, new = split(new_path) or [""]
         check_name(old)
         new = new_name(new)
+        result = "/".join([*new_folder, new])
         if (old_folder, old) == (new_folder, new):
-            return
+            return result
         with (
             plainly(),
             self._folder(old_folder) as source,
@@ -312,6 +313,7 @@ class LibraryFiles:
                 raise
             os.fsync(source)
             os.fsync(target)
+        return result
 
     def delete(self, path: str) -> str:
         """Move a file, folder or link to the library's trash; returns its place there. Nothing is unlinked."""
@@ -408,14 +410,14 @@ def _reopen(found: int) -> int:
 
 
 def _show(directory: int, name: str, keeper: Keeper) -> None:
-    """Let the keeper see the file that has the name, if there is one."""
+    """Let the keeper see the file that has the name, if there is one that can be read."""
     try:
         found = openat2.open_beneath(directory, os.fsencode(name), os.O_PATH | os.O_NOFOLLOW)
     except FileNotFoundError:
         return
     try:
         if stat.S_ISREG(os.fstat(found).st_mode):
-            with os.fdopen(_reopen(found), "rb") as source:
+            with suppress(PermissionError, BlockingIOError), os.fdopen(_reopen(found), "rb") as source:
                 keeper.keep(source)
     finally:
         os.close(found)

@@ -5,7 +5,8 @@
     public/<name>             their names, as links to .libraries/<id>
     names/<id>                a link that says which name above is this library's
     staging/                  files that are not complete yet; nginx's uploads in staging/nginx
-    trash/<id>/               what was deleted from a library
+    trash/<id>/<place>/…      what was deleted from a library, each below the folders it was in
+    objects/                  earlier versions of files (drive.versions.store)
     unsettled/<id>            an empty file: the row is about to change, or has, and the disk may not have followed
     locks/<two digits>        who changes a library holds one of these
 
@@ -16,6 +17,7 @@ later, finishes the work. On the way to private the name goes first.
 
 import fcntl
 import os
+import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -27,9 +29,11 @@ from django.conf import settings
 from drive.models import Library
 
 from .errors import NotFound
-from .files import LibraryFiles
+from .files import REPLACED, LibraryFiles
 
 LOOKS = 20
+RESTORED = "restored-"
+"""How names in staging begin of what is being made anew from versions."""
 LONGEST_TRANSACTION = 60.0
 """Seconds. A younger note may belong to a change that is not committed yet: it is obeyed, and kept."""
 
@@ -60,6 +64,11 @@ def public_path(library_id: UUID) -> Path:
     return root() / "public/.libraries" / str(library_id)
 
 
+def trash(library_id: UUID) -> Path:
+    """Where what was deleted from a library is, each in a place of its own, below the folders it was in."""
+    return root() / "trash" / str(library_id)
+
+
 def find(library_id: UUID) -> Path:
     """Where the library is now. Several looks, because it may move between two of them."""
     for _look in range(LOOKS):
@@ -74,8 +83,7 @@ def open_library(library: Library) -> LibraryFiles:
     for _attempt in range(LOOKS):
         with suppress(FileNotFoundError):
             fd = os.open(find(library.pk), os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
-            trash = root() / "trash" / str(library.pk)
-            return LibraryFiles(fd, staging=staging(), trash=trash, lock=_lock_path(library.pk))
+            return LibraryFiles(fd, staging=staging(), trash=trash(library.pk), lock=_lock_path(library.pk))
     raise NotFound("This library's directory is missing. An operator can repair it.")
 
 
@@ -87,6 +95,11 @@ def internal_address(library: Library, path: str) -> str:
 def _lock_path(library_id: UUID) -> Path:
     """One of 256 files, which stay: removing a lock while somebody waits for it would make two of it."""
     return _made("locks") / library_id.hex[:2]
+
+
+def scan_lock(library_id: UUID) -> Path:
+    """Whoever scans a library holds this."""
+    return _made("locks") / f"scan-{library_id}"
 
 
 def note_unsettled(library_id: UUID) -> None:
@@ -202,12 +215,20 @@ def _ids(place: Path) -> set[UUID]:
 
 
 def sweep_staging(older_than: float) -> int:
-    """Remove what was left in staging before `older_than` (seconds since the epoch); returns how many."""
+    """Remove what was left in staging before `older_than` (seconds since the epoch); returns how many.
+
+    What stands where a replaced file may be stays: that is for `drive.versions.trash.keep_replaced`.
+    """
     removed = 0
     for path in [*staging().iterdir(), *(staging() / "nginx").rglob("*")]:
         with suppress(FileNotFoundError):
-            if not path.is_dir() and path.lstat().st_mtime < older_than:
+            if path.lstat().st_mtime >= older_than or path.name.startswith(REPLACED) or path == staging() / "nginx":
+                continue
+            if not path.is_dir():
                 path.unlink()
+                removed += 1
+            elif path.name.startswith(RESTORED):
+                shutil.rmtree(path, ignore_errors=True)
                 removed += 1
     return removed
 

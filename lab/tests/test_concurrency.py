@@ -53,7 +53,7 @@ def test_a_thousand_requests_start_one_server(owner: User, environment: Environm
     assert len(servers) == 1000
     assert len(set(servers)) == 1
     assert Server.objects.count() == 1
-    assert queue.names() == ["lab.tasks.launch"]
+    assert queue.names().count("lab.tasks.launch") == 1
 
 
 def test_a_thousand_requests_while_it_stops_start_one_more(
@@ -73,7 +73,7 @@ def test_a_thousand_requests_while_it_stops_start_one_more(
     together(1000, request_or_end)
     assert Server.objects.filter(state=State.STOPPED).count() == 1
     assert Server.objects.live().count() == 1
-    assert queue.names() == ["lab.tasks.launch"]
+    assert queue.names().count("lab.tasks.launch") == 1
 
 
 def test_of_many_launches_one_starts_it(

@@ -1,0 +1,66 @@
+"""A file's bytes into the store: never torn, never waiting, never too large."""
+
+import os
+import time
+from dataclasses import dataclass
+from datetime import datetime
+from typing import BinaryIO
+
+from django.conf import settings
+
+from drive.storage import LibraryFiles, StorageError, signature
+from drive.storage.files import moment
+
+from . import store
+
+TRIES = 3
+PAUSE = 0.05
+"""Seconds between tries, and longer than the clock of a file system may stand still: a file written twice within one
+tick looks unchanged (kernel docs, "multigrain timestamps")."""
+
+
+class Torn(StorageError):
+    """The file is being written: what could be copied would be neither the old content nor the new."""
+
+    status = 409
+
+
+class TooLarge(StorageError):
+    """Files of this size are not kept as versions (VERSION_MAX_BYTES)."""
+
+    status = 413
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What was copied: the bytes of a file that had this signature before and after."""
+
+    signature: str
+    sha256: str
+    size: int
+    modified: datetime
+
+
+def take(source: BinaryIO, *, sync: bool = True) -> Taken:
+    """Copy an open file into the store. Call it within `store.adding()`. Raises Torn or TooLarge.
+
+    Without `sync` the copy is on disk only after `store.sync()`.
+    """
+    for _attempt in range(TRIES):
+        before = os.fstat(source.fileno())
+        if before.st_size > settings.VERSION_MAX_BYTES:
+            raise TooLarge("This file is too large for versions.")
+        if time.time() - before.st_ctime < PAUSE:
+            time.sleep(PAUSE)
+            continue
+        sha256, size = store.add(source, sync=sync)
+        after = os.fstat(source.fileno())
+        if signature(before) == signature(after) and size == after.st_size:
+            return Taken(signature(after), sha256, size, moment(after.st_mtime))
+    raise Torn("This file is being written right now.")
+
+
+def take_path(files: LibraryFiles, path: str, *, sync: bool = True) -> Taken:
+    """`take`, of a file in a library."""
+    with files.open(path) as source:
+        return take(source, sync=sync)

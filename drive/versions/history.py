@@ -1,0 +1,52 @@
+"""What the pages ask about a file's past, and going back."""
+
+from collections.abc import Iterable
+
+from drive import changes
+from drive.models import File, Library, Version, Via
+from drive.storage import FileEntry, NotFound, open_library
+from portal.models import User
+
+from . import paths, store
+
+IN_A_LAB = "a Lab"
+
+
+def who(library: Library, file_paths: Iterable[str]) -> dict[str, str]:
+    """Who changed each file last, in words; files that no scan has seen yet are left out. One query."""
+    keys = {paths.key(path): path for path in file_paths}
+    rows = File.objects.filter(library=library, path_key__in=keys, trashed=None).select_related("changed_by")
+    return {keys[row.path_key]: author(row.changed_by, row.via) for row in rows}
+
+
+def author(user: User | None, via: str) -> str:
+    """A person, or a Lab, of which one cannot always say whose it was."""
+    if user is None:
+        return IN_A_LAB if via == Via.LAB else ""
+    return f"{user.display_name} in the Lab" if via == Via.LAB else user.display_name
+
+
+def of_path(library: Library, path: str) -> File | None:
+    """The history of what is at a path, with its author; None while no scan has seen it."""
+    rows = File.objects.filter(library=library, path_key=paths.key(path), trashed=None)
+    return rows.select_related("changed_by").first()
+
+
+def find(library: Library, path: str, version_id: str) -> Version:
+    """One version of the file at a path. NotFound for any other."""
+    versions = Version.objects.filter(file__library=library, file__path_key=paths.key(path), file__trashed=None)
+    found = versions.filter(pk=version_id).select_related("by", "file").first() if version_id.isdigit() else None
+    if found is None:
+        raise NotFound("There is no such version of this file.")
+    return found
+
+
+def restore(actor: User, version: Version, path: str) -> FileEntry:
+    """Put what a version holds in the place of what is there, which stays as a version too."""
+    library = version.file.library
+    with (
+        open_library(library) as files,
+        store.open_object(version.sha256) as source,
+        files.staged(source, version.size) as staged,
+    ):
+        return changes.put(actor, library, path, staged, via=Via.RESTORED)

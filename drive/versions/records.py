@@ -1,0 +1,125 @@
+"""What the rows say about the files of a library. The disk is the truth; the rows remember who, when, and what before.
+
+Each change on the web is carried out on the disk first and written here right after. A process that dies in between
+leaves nothing but an unknown author: the next scan finds the rest.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+from django.db.models import F, Q
+from django.utils import timezone
+
+from drive.models import File, Library, Version, Via
+from drive.storage import FileEntry
+from portal.models import User
+
+from . import paths
+from .capture import Taken
+
+BATCH = 500
+"""Rows per statement."""
+
+
+@dataclass(frozen=True)
+class State:
+    """A file as it was found."""
+
+    signature: str
+    size: int
+    modified: datetime
+
+
+def live(library: Library, path: str) -> File | None:
+    """The history of what is at a path now."""
+    return File.objects.filter(library=library, path_key=paths.key(path), trashed=None).first()
+
+
+def within(library: Library, path: str) -> list[File]:
+    """The histories of a file, or of all files below a folder."""
+    rows = File.objects.filter(library=library, trashed=None)
+    if path:
+        rows = rows.filter(Q(path_key=paths.key(path)) | Q(path__startswith=f"{paths.to_row(path)}/"))
+    return list(rows)
+
+
+def written(actor: User | None, library: Library, path: str, entry: FileEntry, *, via: Via = Via.WEB) -> File:
+    """Somebody has put a file at a path on the web: they are its author, and it is to be captured."""
+    before = live(library, path)
+    use(library, entry.size - (before.size if before else 0), 0 if before else 1)
+    return _save(library, path, State(entry.signature, entry.size, timezone.now()), actor, via)
+
+
+def found(library: Library, path: str, state: State, *, by: User | None) -> File:
+    """A file has turned up, or changed, by the code of `by`, or of somebody unknown."""
+    return _save(library, path, state, by, Via.LAB)
+
+
+def by_lab(state: State, by: User | None) -> dict[str, Any]:
+    """The columns of a file that a notebook has written."""
+    return _columns(state, by, Via.LAB)
+
+
+def _columns(state: State, author: User | None, via: Via) -> dict[str, Any]:
+    columns = {"signature": state.signature, "size": state.size, "changed_at": state.modified}
+    return columns | {"changed_by": author, "via": via, "is_captured": False}
+
+
+def _save(library: Library, path: str, state: State, author: User | None, via: Via) -> File:
+    columns = _columns(state, author, via)
+    row, _created = File.objects.update_or_create(
+        library=library,
+        path_key=paths.key(path),
+        trashed=None,
+        defaults=columns,
+        create_defaults=columns | {"path": paths.to_row(path)},
+    )
+    return row
+
+
+def captured(copies: list[tuple[File, Taken]]) -> None:
+    """Copies of files are in the store: each is a version, unless the file's newest one holds the same.
+
+    Call it within `store.adding()`. The author is the row's only if the copy is of the file that the row knows.
+    """
+    rows = [row for row, _taken in copies]
+    with transaction.atomic():
+        of_rows = Version.objects.filter(file__in=rows).order_by("pk")
+        newest = dict(of_rows.values_list("file_id", "sha256"))
+        changed = [(row, taken) for row, taken in copies if newest.get(row.pk) != taken.sha256]
+        Version.objects.bulk_create([_version(row, taken) for row, taken in changed])
+        for row, taken in copies:
+            same = File.objects.filter(pk=row.pk, signature=row.signature)
+            same.update(signature=taken.signature, size=taken.size, is_captured=True)
+
+
+def _version(row: File, taken: Taken) -> Version:
+    is_known = taken.signature == row.signature
+    return Version(
+        file=row,
+        sha256=taken.sha256,
+        size=taken.size,
+        modified=taken.modified,
+        by_id=row.changed_by_id if is_known else None,
+        via=row.via if is_known else Via.LAB,
+    )
+
+
+def move(library: Library, old: str, new: str, target: Library) -> None:
+    """A file or folder has another path, maybe in another library: its histories go along."""
+    rows = within(library, old)
+    for row in rows:
+        here = paths.moved(paths.from_row(row.path), old, new)
+        row.library, row.path, row.path_key = target, paths.to_row(here), paths.key(here)
+    File.objects.bulk_update(rows, ["library", "path", "path_key"], batch_size=BATCH)
+    if library != target:
+        size = sum(row.size for row in rows)
+        use(library, -size, -len(rows))
+        use(target, size, len(rows))
+
+
+def use(library: Library, size: int, files: int) -> None:
+    """Count what a change on the web adds to a library; the next scan counts exactly."""
+    Library.objects.filter(pk=library.pk).update(used_bytes=F("used_bytes") + size, used_files=F("used_files") + files)

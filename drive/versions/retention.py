@@ -1,0 +1,99 @@
+"""How long versions are kept, thinned with age; and the end of objects that no version needs."""
+
+import re
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+from django.utils import timezone
+
+from drive.models import Trashed, Version
+
+from . import store, trash
+
+_UNITS = {"m": "minutes", "h": "hours", "d": "days"}
+BATCH = 500
+OLD_ENOUGH = timedelta(hours=1)
+"""Objects younger than this are left alone by `sweep_store`, whatever the rows say."""
+
+Rule = tuple[timedelta, timedelta]
+"""Up to this age, at most one version per this span; a span of zero keeps them all."""
+
+
+def rules() -> list[Rule]:
+    """VERSION_KEEP, read. ImproperlyConfigured where it cannot be."""
+    found = []
+    for rule in settings.VERSION_KEEP:
+        age, _, span = rule.partition(":")
+        found.append((_span(age), timedelta(0) if span == "all" else _span(span)))
+    return sorted(found)
+
+
+def _span(text: str) -> timedelta:
+    match = re.fullmatch(r"(\d+)([mhd])", text.strip())
+    if not match:
+        raise ImproperlyConfigured(f"VERSION_KEEP: “{text}” is no span of time, such as 30d or 1h.")
+    return timedelta(**{_UNITS[match[2]]: int(match[1])})
+
+
+def superfluous(moments: Iterable[tuple[int, datetime]], now: datetime) -> list[int]:
+    """Ids of the versions that the rules do not keep. `moments`: ids with times, oldest first; the last one stays.
+
+    Of each span the last version stays: what somebody had when they stopped for the hour, or the day.
+    """
+    *earlier, _newest = list(moments) or [(0, now)]
+    keep: dict[object, int] = {}
+    for key, moment in earlier:
+        age = now - moment
+        span = next((span for limit, span in rules() if age <= limit), None)
+        if span is not None:
+            keep[(span, moment.timestamp() // span.total_seconds()) if span else key] = key
+    kept = set(keep.values())
+    return [key for key, _moment in earlier if key not in kept]
+
+
+def thin(now: datetime | None = None) -> int:
+    """Remove the versions that the rules do not keep; returns how many."""
+    now = now or timezone.now()
+    youngest = min((limit for limit, span in rules() if not span), default=timedelta(0))
+    old = Version.objects.filter(captured_at__lt=now - youngest)
+    removed = 0
+    for file_id in old.values_list("file_id", flat=True).distinct().order_by("file_id").iterator(BATCH):
+        moments = Version.objects.filter(file_id=file_id).order_by("pk").values_list("pk", "captured_at")
+        keys = superfluous(moments, now)
+        for first in range(0, len(keys), BATCH):
+            removed += Version.objects.filter(pk__in=keys[first : first + BATCH]).delete()[0]
+    return removed
+
+
+def empty_trash(now: datetime | None = None) -> int:
+    """Purge what was deleted more than TRASH_KEEP_DAYS ago; returns how many items."""
+    until = (now or timezone.now()) - timedelta(days=settings.TRASH_KEEP_DAYS)
+    items = list(Trashed.objects.filter(deleted_at__lt=until))
+    for item in items:
+        trash.purge(item)
+    return len(items)
+
+
+def sweep_store() -> int:
+    """Remove the objects that no version refers to; returns how many."""
+    removed = 0
+    for folder in sorted(store.root().glob("[0-9a-f][0-9a-f]")):
+        names = [path.name for path in folder.iterdir() if _is_old(path.stat().st_ctime)]
+        for first in range(0, len(names), BATCH):
+            removed += _remove_unneeded(names[first : first + BATCH])
+    return removed
+
+
+def _remove_unneeded(names: list[str]) -> int:
+    with store.removing():
+        needed = set(Version.objects.filter(sha256__in=names).values_list("sha256", flat=True))
+        unneeded = [name for name in names if name not in needed]
+        for name in unneeded:
+            store.path_of(name).unlink(missing_ok=True)
+    return len(unneeded)
+
+
+def _is_old(seconds: float) -> bool:
+    return timezone.now().timestamp() - seconds > OLD_ENOUGH.total_seconds()

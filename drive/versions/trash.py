@@ -1,0 +1,298 @@
+"""The trash of a library: deleting, what vanished in a Lab, restoring, emptying."""
+
+import os
+import secrets
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from itertools import count, islice
+from pathlib import Path
+from uuid import UUID
+
+from django.db import transaction
+from django.utils import timezone
+
+from drive.models import File, Library, Loss, Trashed, Version, Via
+from drive.storage import Clash, LibraryFiles, StorageError, layout, open_library
+from drive.storage.files import DIRECTORY_MODE, FILE_MODE, REPLACED, new_place
+from portal import audit
+from portal.models import User
+
+from . import paths, records, store
+
+LOSS_FILES = 20
+LOSS_SHARE = 0.3
+"""So many files, and such a share of a library, gone at once: its people are told."""
+NAMES_TRIED = 100
+MEND_AFTER = 3600
+"""Seconds after which a place in the trash that no row knows belongs to a process that died."""
+
+
+class NothingToRestore(StorageError):
+    """It was restored or emptied meanwhile, or no version of it was ever captured."""
+
+    status = 410
+
+
+# Into the trash
+
+
+def delete(actor: User, library: Library, path: str) -> Trashed:
+    """Move a file, folder or link to the trash, with its histories."""
+    with open_library(library) as files:
+        entry = files.stat(path)
+        place = files.delete(path)
+    item = Trashed(
+        library=library, path=paths.to_row(path), kind=entry.kind, place=place, deleted_by=actor, via=Via.WEB
+    )
+    item.size, item.files = _measure(_where(item))
+    rows = records.within(library, path)
+    with transaction.atomic():
+        _note(item, rows, alarm(library, len(rows), actor))
+        records.use(library, -item.size, -item.files)
+    return item
+
+
+def vanished(
+    library: Library, path: str, rows: list[File], *, by: User | None = None, loss: Loss | None = None
+) -> Trashed | None:
+    """A notebook deleted a file, or a folder with all its files: what was captured of them can be restored.
+
+    None when nothing was captured.
+    """
+    with transaction.atomic():
+        kept = set(Version.objects.filter(file__in=rows).values_list("file_id", flat=True))
+        File.objects.filter(pk__in=[row.pk for row in rows if row.pk not in kept]).delete()
+        rows = [row for row in rows if row.pk in kept]
+        if not rows:
+            return None
+        kind = "file" if [row.path for row in rows] == [paths.to_row(path)] else "folder"
+        item = Trashed(library=library, path=paths.to_row(path), kind=kind, deleted_by=by, via=Via.LAB)
+        item.size, item.files = sum(row.size for row in rows), len(rows)
+        _note(item, rows, loss)
+        return item
+
+
+def clear(library: Library, path: str) -> None:
+    """Before something takes a path: what the rows know there was deleted by a notebook, and no scan has seen it."""
+    stale = records.within(library, path)
+    if stale:
+        vanished(library, path, stale)
+
+
+def keep_whole(actor: User | None, library: Library, path: str, replaced: Path) -> Trashed:
+    """Put a file that is out of the library, and cannot be made a version, into the trash as it is."""
+    item = Trashed(library=library, path=paths.to_row(path), kind="file", place=new_place())
+    item.deleted_by, item.via = actor, Via.WEB
+    place = _where(item)
+    place.parent.mkdir(parents=True)
+    replaced.rename(place)
+    item.size = place.lstat().st_size
+    _note(item, [], None)
+    return item
+
+
+def _note(item: Trashed, rows: list[File], loss: Loss | None) -> None:
+    item.deleted_at = timezone.now()
+    item.loss = loss
+    item.save()
+    keys = [row.pk for row in rows]
+    for first in range(0, len(keys), records.BATCH):
+        File.objects.filter(pk__in=keys[first : first + records.BATCH]).update(trashed=item)
+
+
+def alarm(library: Library, gone: int, actor: User | None = None) -> Loss | None:
+    """Tell the library's people when a large share of it is about to be noted as gone."""
+    if gone < LOSS_FILES:
+        return None
+    before = File.objects.filter(library=library, trashed=None).count()
+    if gone < LOSS_SHARE * before:
+        return None
+    audit.record(actor, "library.loss", library, files=gone, of=before)
+    return Loss.objects.create(library=library, files=gone, of_files=before)
+
+
+def _where(item: Trashed) -> Path:
+    """Where the item lies in the trash."""
+    return layout.trash(item.library_id) / item.place / paths.from_row(item.path)
+
+
+def _measure(path: Path) -> tuple[int, int]:
+    """Bytes and files of something in the trash."""
+    if path.is_symlink() or not path.is_dir():
+        return path.lstat().st_size, 1
+    sizes = [(Path(here) / name).lstat().st_size for here, _folders, names in os.walk(path) for name in names]
+    return sum(sizes), len(sizes)
+
+
+# Out of the trash
+
+
+def restore(actor: User | None, item: Trashed) -> str:
+    """Put an item back; returns its path, which is another one where its name is taken.
+
+    What vanished in a Lab is made anew, beside the library, from the last version of each file.
+    """
+    library = item.library
+    staged = _where(item) if item.place else _rebuild(item)
+    try:
+        with open_library(library) as files, transaction.atomic():
+            locked = Trashed.objects.select_for_update().filter(pk=item.pk).first()
+            if locked is None or not os.path.lexists(staged):
+                raise NothingToRestore("This is not in the trash any more.")
+            path = _put_back(files, library, paths.from_row(item.path), staged)
+            _take_up(files, locked, path)
+            records.use(library, locked.size, locked.files)
+            audit.record(actor, "file.restored", library, path=paths.to_row(path))
+            locked.delete()
+        return path
+    finally:
+        if item.place:
+            _remove_empty(layout.trash(library.pk) / item.place)
+        else:
+            _remove(staged)
+
+
+def _remove_empty(place: Path) -> None:
+    """Remove what is left of a place after a restore: the folders that the item was in."""
+    for here, _folders, _names in os.walk(place, topdown=False):
+        with suppress(OSError):
+            Path(here).rmdir()
+
+
+def _remove(staged: Path) -> None:
+    """Remove what was rebuilt and not put back."""
+    if staged.is_dir():
+        shutil.rmtree(staged, ignore_errors=True)
+    else:
+        staged.unlink(missing_ok=True)
+
+
+def _put_back(files: LibraryFiles, library: Library, path: str, staged: Path) -> str:
+    for candidate in islice(_candidates(path), NAMES_TRIED):
+        try:
+            files.adopt(candidate, staged)
+        except Clash:
+            continue
+        clear(library, candidate)
+        return candidate
+    raise Clash(path.rpartition("/")[2])
+
+
+def _candidates(path: str) -> Iterator[str]:
+    """`a.txt`, `a (restored).txt`, `a (restored 2).txt`, …"""
+    stem, suffix = os.path.splitext(path)  # noqa: PTH122  # a path in the library, not on this disk
+    yield path
+    yield f"{stem} (restored){suffix}"
+    yield from (f"{stem} (restored {number}){suffix}" for number in count(2))
+
+
+def _take_up(files: LibraryFiles, item: Trashed, path: str) -> None:
+    """The histories of an item live again, at the path where it is now."""
+    old = paths.from_row(item.path)
+    rows = list(item.histories.all())
+    for row in rows:
+        here = paths.moved(paths.from_row(row.path), old, path)
+        row.path, row.path_key, row.trashed = paths.to_row(here), paths.key(here), None
+        try:
+            entry = files.stat(here)
+            row.signature, row.size = entry.signature, entry.size
+        except StorageError:
+            row.is_captured = False
+    fields = ["path", "path_key", "trashed", "signature", "size", "is_captured"]
+    File.objects.bulk_update(rows, fields, batch_size=records.BATCH)
+
+
+def _rebuild(item: Trashed) -> Path:
+    """Make a file, or a folder with its files, from their last versions, in the staging area."""
+    root = layout.staging() / f"{layout.RESTORED}{secrets.token_hex(8)}"
+    old = paths.from_row(item.path)
+    histories = item.histories.all()
+    if not histories:
+        raise NothingToRestore("No version of this was captured.")
+    for row in histories:
+        version = row.versions.first()
+        if version:
+            inside = paths.from_row(row.path)[len(old) :].lstrip("/")
+            _copy_version(version, root / inside if inside else root)
+    return root
+
+
+def _copy_version(version: Version, target: Path) -> None:
+    target.parent.mkdir(DIRECTORY_MODE, parents=True, exist_ok=True)
+    with store.open_object(version.sha256) as source, target.open("xb") as copy:
+        shutil.copyfileobj(source, copy, store.CHUNK)
+    target.chmod(FILE_MODE)
+    seconds = version.modified.timestamp()
+    os.utime(target, (seconds, seconds))
+
+
+def restore_loss(actor: User, loss: Loss) -> int:
+    """Restore everything of a loss; returns how many items."""
+    items = list(loss.trashed.select_related("library").order_by("path"))
+    for item in items:
+        restore(actor, item)
+    answer(loss)
+    return len(items)
+
+
+def answer(loss: Loss) -> None:
+    """Somebody has dealt with it: the banner goes."""
+    Loss.objects.filter(library=loss.library_id, answered_at=None).update(answered_at=timezone.now())
+
+
+# Emptying, mending
+
+
+def purge(item: Trashed) -> None:
+    """Remove an item for good, with its histories. May be repeated after a crash at any step."""
+    if item.place:
+        shutil.rmtree(layout.trash(item.library_id) / item.place, ignore_errors=True)
+    item.delete()
+
+
+def mend() -> int:
+    """Finish what processes that died between disk and rows left in the trash; returns how many."""
+    mended = _mend_restored()
+    for directory in (layout.root() / "trash").glob("*/*"):
+        library = Library.objects.filter(pk=directory.parent.name).first()
+        if library and _is_old(directory) and not library.trash.filter(place=directory.name).exists():
+            for found in list(directory.iterdir())[:1]:
+                kind = "folder" if found.is_dir() and not found.is_symlink() else "file"
+                item = Trashed(library=library, path=paths.to_row(found.name), kind=kind, place=directory.name)
+                item.via, (item.size, item.files) = Via.WEB, _measure(found)
+                _note(item, [], None)
+                mended += 1
+    return mended
+
+
+def _mend_restored() -> int:
+    """Items that were put back, whose rows say they are in the trash."""
+    mended = 0
+    for item in Trashed.objects.exclude(place="").select_related("library"):
+        if os.path.lexists(_where(item)):
+            continue
+        path = paths.from_row(item.path)
+        with open_library(item.library) as files, transaction.atomic():
+            clear(item.library, path)
+            _take_up(files, item, path)
+            item.delete()
+        mended += 1
+    return mended
+
+
+def keep_replaced() -> int:
+    """Files that were being replaced when a process died go to the trash of their library; returns how many."""
+    kept = 0
+    for path in layout.staging().glob(f"{REPLACED}*"):
+        name = path.name.removeprefix(REPLACED)[:36]
+        library = Library.objects.filter(pk=UUID(name)).first()
+        if library and _is_old(path):
+            keep_whole(None, library, "recovered file", path)
+            kept += 1
+    return kept
+
+
+def _is_old(path: Path) -> bool:
+    return time.time() - path.lstat().st_ctime > MEND_AFTER
