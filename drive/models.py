@@ -4,10 +4,11 @@ import uuid
 
 from django.conf import settings
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Exists, F, OuterRef, Q
 from django.urls import reverse
+from django.utils import timezone
 
-from collabs.models import Collab, Membership, Person
+from collabs.models import Collab, Membership, Person, Role
 
 
 class Permission(models.TextChoices):
@@ -206,3 +207,68 @@ class Share(models.Model):
 
     def __str__(self) -> str:
         return f"{self.library} with {self.user or self.collab}"
+
+
+class Quota(models.Model):
+    """Room for one person's libraries, or for one Collab's, where it is not what the settings give everybody."""
+
+    user = models.OneToOneField(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.CASCADE, related_name="quota"
+    )
+    collab = models.OneToOneField(Collab, null=True, blank=True, on_delete=models.CASCADE, related_name="quota")
+    max_bytes = models.PositiveBigIntegerField(
+        "bytes", null=True, blank=True, help_text="Of all the files together. Empty: as for everybody."
+    )
+    max_files = models.PositiveBigIntegerField("files", null=True, blank=True, help_text="Empty: as for everybody.")
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(user__isnull=True) ^ Q(collab__isnull=True),
+                name="quota_is_for_one",
+                violation_error_message="A quota is for a person or for a Collab.",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"Quota of {self.user or self.collab}"
+
+
+class PublicLinkQuerySet(models.QuerySet["PublicLink"]):
+    """Questions about many links."""
+
+    def open(self) -> "PublicLinkQuerySet":
+        """Those that let visitors in: whoever made one is active and could make it today."""
+        administered = Membership.objects.filter(
+            user=OuterRef("created_by"), collab=OuterRef("library__owner_collab"), role=Role.ADMINISTRATOR
+        )
+        may_link = Q(library__owner_user=F("created_by")) | Exists(administered)
+        in_time = Q(expires_at=None) | Q(expires_at__gt=timezone.now())
+        return self.filter(may_link, in_time, revoked_at=None, library__deleted_at=None, created_by__is_active=True)
+
+
+class PublicLink(models.Model):
+    """Lets whoever knows its address read one file or folder of a library, without an account."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    library = models.ForeignKey(Library, on_delete=models.CASCADE, related_name="links")
+    path = models.TextField(blank=True, help_text="As drive.versions.paths writes it; empty for the whole library.")
+    is_folder = models.BooleanField()
+    password = models.CharField(max_length=128, blank=True, help_text="Hashed; empty where none is asked.")
+    expires_at = models.DateTimeField(null=True, blank=True)
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+    uses = models.BigIntegerField(default=0, help_text="How often a page or file was opened through it.")
+    last_used_at = models.DateTimeField(null=True, blank=True)
+    wrong_tries = models.IntegerField(default=0, editable=False, help_text="Wrong passwords since `wrong_since`.")
+    wrong_since = models.DateTimeField(null=True, editable=False)
+
+    objects = PublicLinkQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-created_at", "-pk"]
+        indexes = [models.Index(fields=["library", "-created_at"], name="links_of_library")]
+
+    def __str__(self) -> str:
+        return f"{self.library}/{self.path}"

@@ -171,6 +171,14 @@ DRIVE_ROOT = Path(env.str("DRIVE_ROOT", default=str(VAR_DIR / "drive")))
 """One filesystem: `private/`, `public/`, `staging/` are renamed into each other."""
 DRIVE_USE_ACCEL = env.bool("DRIVE_USE_ACCEL", default=True)
 """nginx moves the bytes (X-Accel-Redirect, request body to a file)."""
+QUOTA_PERSON_BYTES = env.int("QUOTA_PERSON_BYTES", default=100 * 2**30)
+"""For all of a person's libraries together; an operator can give somebody another quota."""
+QUOTA_PERSON_FILES = env.int("QUOTA_PERSON_FILES", default=1_000_000)
+QUOTA_COLLAB_BYTES = env.int("QUOTA_COLLAB_BYTES", default=2**40)
+"""For a Collab's library; an operator can give a Collab another quota."""
+QUOTA_COLLAB_FILES = env.int("QUOTA_COLLAB_FILES", default=5_000_000)
+LIBRARY_KEEP_DAYS = env.int("LIBRARY_KEEP_DAYS", default=30)
+"""Days for which a deleted library or Collab can be restored; then it is removed for good."""
 
 VERSION_MAX_BYTES = env.int("VERSION_MAX_BYTES", default=2 * 2**30)
 """Larger files have no versions; one that is replaced on the web goes to the trash as a whole."""

@@ -7,12 +7,15 @@ from django.urls import reverse
 from django.utils.safestring import SafeString
 
 from collabs.models import Collab
+from drive import quota
 from drive.addresses import name_in_form, quoted
+from drive.doors import Door
 from drive.listing import latest, read_readme
 from drive.models import Library
 from drive.storage import FileEntry, StorageError, open_library
 from drive.visibility import MOUNTED, Entry, Folder, entries
 from portal.markdown import render
+from portal.models import User
 
 register = template.Library()
 LATEST = 6
@@ -84,6 +87,21 @@ def _latest(library: Library, base: str, share: int = 1) -> list[dict[str, Any]]
         ]
     except StorageError:
         return []
+
+
+@register.inclusion_tag("drive/_quota.html")
+def quota_bar(door: Door) -> dict[str, Any]:
+    """How much room there is behind a door, for those who may put something there."""
+    if not door.may_write:
+        return {}
+    title = "Room in this Collab" if door.library.owner_collab_id else f"Room for {door.library.owner_user}'s libraries"
+    return {"usage": quota.of(door.library), "title": title}
+
+
+@register.inclusion_tag("drive/_quota.html")
+def my_quota_bar(user: User) -> dict[str, Any]:
+    """How much room a person has in their own libraries."""
+    return {"usage": quota.of_person(user), "title": "Room for your libraries"}
 
 
 register.filter("name_in_form", name_in_form)
