@@ -2,6 +2,7 @@
 
 import unicodedata
 from collections.abc import Collection
+from datetime import datetime, timedelta
 from typing import Self
 
 from django.conf import settings
@@ -82,6 +83,11 @@ class CollabQuerySet(models.QuerySet["Collab"]):
         team = Membership.objects.filter(collab=OuterRef("pk"), user__is_active=True).order_by().values("collab")
         return self.annotate(team_size=Coalesce(Subquery(team.annotate(size=Count("pk")).values("size")), 0))
 
+    def restorable_by(self, user: User) -> Self:
+        """Deleted ones that the person administers, while they are kept."""
+        mine = Membership.objects.filter(user=user, role=Role.ADMINISTRATOR).values("collab")
+        return self.filter(pk__in=mine, removed_at=None).exclude(deleted_at=None)
+
     def unadministered(self) -> Self:
         """Those whose last administrator was deactivated: an operator has to appoint another."""
         return self.exclude(
@@ -122,6 +128,9 @@ class Collab(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
     deleted_at = models.DateTimeField(null=True, blank=True, help_text="Kept for 30 days, title and address included.")
+    removed_at = models.DateTimeField(
+        null=True, editable=False, help_text="When it was removed for good. Only its address stays taken."
+    )
 
     my_role: Role | None
     """Of the person who asks; set by `access.get_collab`."""
@@ -146,6 +155,11 @@ class Collab(models.Model):
 
     def get_absolute_url(self) -> str:
         return reverse("collabs:page", args=[self.slug])
+
+    @property
+    def kept_until(self) -> datetime | None:
+        """When a deleted one is removed for good."""
+        return self.deleted_at + timedelta(days=settings.LIBRARY_KEEP_DAYS) if self.deleted_at else None
 
     def clean_fields(self, exclude: Collection[str] | None = None) -> None:
         """Tidy the title before its length is checked: NFC may be longer than what was typed."""

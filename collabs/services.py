@@ -1,6 +1,7 @@
 """Changes to Collabs: each one transaction, with its audit row, its hooks, and word to running servers."""
 
 from collections.abc import Iterator
+from datetime import datetime
 from itertools import islice
 
 from django.core.exceptions import ValidationError
@@ -15,7 +16,7 @@ from portal.models import User
 
 from .models import TITLE_TAKEN, Collab, Membership, Role, tidy_title
 
-RESERVED_SLUGS = frozenset({"new"})
+RESERVED_SLUGS = frozenset({"new", "deleted"})
 SLUG_LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
 SLUGS_TRIED = 50
 
@@ -116,6 +117,8 @@ def delete_collab(actor: User, collab: Collab) -> None:
 def restore_collab(actor: User, collab: Collab) -> None:
     """Undo `delete_collab`: page, team and library are as they were."""
     row = _lock(collab)
+    if row.removed_at:
+        raise ValidationError("This Collab was removed for good.")
     if not row.deleted_at:
         return
     row.deleted_at = None
@@ -123,6 +126,20 @@ def restore_collab(actor: User, collab: Collab) -> None:
     audit.record(actor, "collab.restored", row)
     hooks.run("collab_restored", actor=actor, collab=row)
     send_access_changed(_member_ids(row))
+
+
+@transaction.atomic
+def remove_collab(collab: Collab, deleted_before: datetime) -> bool:
+    """Remove for good what was deleted before then; whether it was. Only the address stays taken, for ever."""
+    row = _lock(collab)
+    if row.removed_at or not row.deleted_at or row.deleted_at >= deleted_before:
+        return False
+    audit.record(None, "collab.removed", row)
+    row.removed_at, row.is_public, row.description = timezone.now(), False, ""
+    row.title = f"removed {row.slug[:60]} #{row.pk}"
+    row.memberships.all().delete()
+    row.save()
+    return True
 
 
 @transaction.atomic

@@ -6,6 +6,7 @@ app_name = "collabs"
 urlpatterns = [
     path("", views.directory, name="directory"),
     path("new/", views.create, name="create"),
+    path("deleted/", views.deleted, name="deleted"),
     path("<slug:slug>/", views.page, name="page"),
     path("<slug:slug>/team/", views.team, name="team"),
     path("<slug:slug>/team/add/", views.add_member, name="add_member"),

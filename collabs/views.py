@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from django.conf import settings as conf
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import ValidationError
@@ -164,7 +165,7 @@ def settings(request: HttpRequest, slug: str) -> HttpResponse:
         else:
             messages.success(request, "Saved.")
             return redirect("collabs:settings", slug)
-    context = {"collab": collab, "form": form, "delete": DeleteForm(collab=collab)}
+    context = {"collab": collab, "form": form, "delete": DeleteForm(collab=collab), "days": conf.LIBRARY_KEEP_DAYS}
     return render(request, "collabs/settings.html", context, status=422 if form.errors else 200)
 
 
@@ -175,7 +176,23 @@ def delete(request: HttpRequest, slug: str) -> HttpResponse:
     form = DeleteForm(request.POST, collab=collab)
     if form.is_valid():
         services.delete_collab(person(request), collab)
-        messages.success(request, f"{collab.title} was deleted. An operator can restore it for 30 days.")
+        days = conf.LIBRARY_KEEP_DAYS
+        messages.success(request, f"{collab.title} was deleted. Its administrators can restore it for {days} days.")
         return redirect("collabs:directory")
-    context = {"collab": collab, "form": CollabForm(instance=collab), "delete": form}
+    context = {"collab": collab, "form": CollabForm(instance=collab), "delete": form, "days": conf.LIBRARY_KEEP_DAYS}
     return render(request, "collabs/settings.html", context, status=422)
+
+
+@login_required
+@require_http_methods(["GET", "POST"])
+def deleted(request: HttpRequest) -> HttpResponse:
+    """Deleted Collabs that one administers, and the way back."""
+    collabs = Collab.all_objects.restorable_by(person(request))
+    if request.method == "POST":
+        collab = get_object_or_404(collabs, slug=request.POST.get("slug", ""))
+        if not _try(request, lambda: services.restore_collab(person(request), collab)):
+            return redirect("collabs:deleted")
+        messages.success(request, f"{collab.title} is back, with its team and its files.")
+        return redirect(collab)
+    page = Paginator(collabs.order_by("-deleted_at"), PAGE_SIZE).get_page(request.GET.get("page"))
+    return render(request, "collabs/deleted.html", {"page": page, "days": conf.LIBRARY_KEEP_DAYS})

@@ -1,6 +1,7 @@
 """Libraries and the shares that let others see them."""
 
 import uuid
+from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import models
@@ -53,6 +54,9 @@ class Library(models.Model):
     is_public = models.BooleanField(default=False, help_text="Everybody who is signed in can read it.")
     created_at = models.DateTimeField(auto_now_add=True)
     deleted_at = models.DateTimeField(null=True, blank=True, help_text="Kept for 30 days.")
+    removed_at = models.DateTimeField(
+        null=True, editable=False, help_text="When its removal for good began: it cannot be restored any more."
+    )
     used_bytes = models.BigIntegerField(default=0, editable=False)
     used_files = models.BigIntegerField(default=0, editable=False)
     counted_at = models.DateTimeField(null=True, editable=False, help_text="When a scan last counted what is used.")
@@ -83,6 +87,11 @@ class Library(models.Model):
 
     def get_absolute_url(self) -> str:
         return reverse("drive:library", args=[self.pk])
+
+    @property
+    def kept_until(self) -> datetime | None:
+        """When a deleted one is removed for good."""
+        return self.deleted_at + timedelta(days=settings.LIBRARY_KEEP_DAYS) if self.deleted_at else None
 
 
 class Via(models.TextChoices):

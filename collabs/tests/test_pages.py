@@ -303,7 +303,7 @@ def test_it_deletes_when_the_title_is_typed(owner: User, sign_in: SignIn) -> Non
     assert Collab.objects.exists()
     response = client.post(address, {"typed_title": "Gro\u0308ße"}, follow=True)  # as a Mac types it
     assertRedirects(response, "/collabs/")
-    assertContains(response, "An operator can restore it")
+    assertContains(response, "Its administrators can restore it")
     assert not Collab.objects.exists()
 
 
@@ -330,3 +330,27 @@ def test_it_needs_no_more_queries_for_more_rows(
         services.create_collab(owner, title=f"Slice {number}", is_public=bool(number % 2))
         services.add_member(owner, collab, person(f"member{number}"), Role.EDITOR)
     assert queries() == few
+
+
+# Deleted, and back
+
+
+def test_it_lets_administrators_restore_what_they_deleted(
+    collab: Collab, owner: User, editor: User, stranger: User, sign_in: SignIn
+) -> None:
+    services.delete_collab(owner, collab)
+    for user in (editor, stranger):
+        client = sign_in(user)
+        assertNotContains(client.get("/collabs/deleted/"), "Cortex")
+        assert client.post("/collabs/deleted/", {"slug": collab.slug}).status_code == 404
+    client = sign_in(owner)
+    assertContains(client.get("/collabs/deleted/"), "Cortex")
+    response = client.post("/collabs/deleted/", {"slug": collab.slug}, follow=True)
+    assertContains(response, "Cortex is back")
+    assert Collab.objects.get(pk=collab.pk).role_of(editor) == Role.EDITOR
+    assert client.post("/collabs/deleted/", {"slug": collab.slug}).status_code == 404
+
+
+def test_it_keeps_the_address_of_the_page_of_deleted_collabs(owner: User) -> None:
+    assert services.create_collab(owner, title="Deleted").slug != "deleted"
+    assert services.create_collab(owner, title="New").slug != "new"
