@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from uuid import UUID
 
-from django.http import HttpRequest
+from django.http import Http404, HttpRequest
 from django.urls import reverse
 
 from collabs.access import get_collab
@@ -42,10 +42,21 @@ class Door:
     root: str = ""
     """The folder behind the door, as a path in the library. All paths of pages are below it."""
 
+    @property
+    def frame(self) -> str:
+        """The template that pages behind this door extend; their own part is the block `collab`."""
+        return "collabs/_frame.html" if self.collab else "drive/_frame.html"
+
     def require_write(self) -> None:
         """Forbidden for those who may only read."""
         if not self.may_write:
             raise Forbidden(f"This needs the right to write in “{self.name}”. {self.reason}")
+
+    def require_entry(self) -> Entry:
+        """The place in the person's Drive; Http404 for visitors with a link, whom this page is not for."""
+        if self.entry is None:
+            raise Http404("Not behind a link.")
+        return self.entry
 
     def inside(self, path: str) -> str:
         """A page's path as a path in the library."""

@@ -6,7 +6,7 @@ from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.shortcuts import redirect, render
 
-from . import transfer, views_file, views_folder
+from . import transfer, views_file, views_folder, views_history, views_trash
 from .doors import Door
 from .storage import NotFound, StorageError
 
@@ -15,12 +15,17 @@ Action = Callable[[HttpRequest, Door, str], HttpResponse | None]
 
 FOLDER_PAGES: dict[str, Page] = {
     "": views_folder.folder,
+    "trash": views_trash.trash,
 }
 """By `?show=…` at a folder's address."""
 
 FILE_PAGES: dict[str, Page] = {
     "": views_file.raw,
     "raw": views_file.raw,
+    "versions": views_history.versions,
+    "version": views_history.version,
+    "old": views_history.old,
+    "compare": views_history.compare,
 }
 """By `?show=…` at a file's address."""
 
@@ -30,6 +35,11 @@ ACTIONS: dict[str, Action] = {
     "folder": views_folder.make_folder,
     "rename": views_folder.rename,
     "delete": views_folder.delete,
+    "go-back": views_history.go_back,
+    "restore": views_trash.restore,
+    "purge": views_trash.purge,
+    "restore-all": views_trash.restore_all,
+    "dismiss": views_trash.dismiss,
 }
 """By the field `do` of a form; the path is that of the page with the form. All need the right to write.
 

@@ -16,7 +16,7 @@ from django.utils.cache import get_conditional_response
 from . import changes
 from .addresses import quoted
 from .held import Held, hold
-from .models import Library
+from .models import Library, Version
 from .storage import (
     ABSENT,
     Changed,
@@ -30,6 +30,7 @@ from .storage import (
     layout,
     open_library,
 )
+from .versions import store
 
 PICTURES = {
     "avif": "image/avif",
@@ -61,14 +62,24 @@ def send(request: HttpRequest, library: Library, files: LibraryFiles, path: str,
     against; nginx hands on ours instead of its own.
     """
     source = files.open(path)
-    tag = etag(os.fstat(source.fileno()))
+    address = layout.internal_address(library, inside) if settings.DRIVE_USE_ACCEL else ""
+    return _deliver(request, source, address, path.rpartition("/")[2], etag(os.fstat(source.fileno())))
+
+
+def send_version(request: HttpRequest, version: Version, name: str) -> HttpResponse:
+    """What a version holds, as a download."""
+    source = store.open_object(version.sha256)
+    address = str(store.path_of(version.sha256).relative_to(layout.root()))
+    return _deliver(request, source, address, name, f'"{version.sha256}"')
+
+
+def _deliver(request: HttpRequest, source: BinaryIO, address: str, name: str, tag: str) -> HttpResponse:
+    """`address`: below DRIVE_ROOT, for nginx."""
     if settings.DRIVE_USE_ACCEL:
         source.close()
-        address = layout.internal_address(library, inside)
         response = HttpResponse(headers={"X-Accel-Redirect": f"/_drive/{quoted(address)}"})
     else:
         response = FileResponse(source)  # type: ignore[assignment]
-    name = path.rpartition("/")[2]
     response["Content-Type"] = PICTURES.get(name.rpartition(".")[2].lower(), "application/octet-stream")
     response["Content-Disposition"] = disposition(name)
     response["X-Content-Type-Options"] = "nosniff"

@@ -11,8 +11,9 @@ from drive import quota
 from drive.addresses import name_in_form, quoted
 from drive.doors import Door
 from drive.listing import latest, read_readme
-from drive.models import Library
+from drive.models import Library, Trashed, Version
 from drive.storage import FileEntry, StorageError, open_library
+from drive.versions import history
 from drive.visibility import MOUNTED, Entry, Folder, entries
 from portal.markdown import render
 from portal.models import User
@@ -102,6 +103,25 @@ def quota_bar(door: Door) -> dict[str, Any]:
 def my_quota_bar(user: User) -> dict[str, Any]:
     """How much room a person has in their own libraries."""
     return {"usage": quota.of_person(user), "title": "Room for your libraries"}
+
+
+@register.filter
+def author(version: Version) -> str:
+    """Who made a version."""
+    return history.author(version.by, version.via) or "unknown"
+
+
+@register.filter
+def deleter(item: Trashed) -> str:
+    """Who deleted something."""
+    return history.author(item.deleted_by, item.via)
+
+
+@register.inclusion_tag("drive/_loss.html", takes_context=True)
+def loss_banner(context: template.Context, door: Door) -> dict[str, Any]:
+    """Tells the people of a library when much of it is gone at once."""
+    loss = door.library.losses.filter(answered_at=None).first() if door.entry else None
+    return {"loss": loss, "door": door, "csrf_token": context.get("csrf_token")}
 
 
 register.filter("name_in_form", name_in_form)

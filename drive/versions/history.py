@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable
 
+from django.db.models import QuerySet
+
 from drive import changes
 from drive.models import File, Library, Version, Via
 from drive.storage import FileEntry, NotFound, open_library
@@ -32,10 +34,16 @@ def of_path(library: Library, path: str) -> File | None:
     return rows.select_related("changed_by").first()
 
 
+def versions_of(library: Library, path: str) -> QuerySet[Version]:
+    """The versions of what is at a path, newest first."""
+    found = Version.objects.filter(file__library=library, file__path_key=paths.key(path), file__trashed=None)
+    return found.select_related("by").order_by("-pk")
+
+
 def find(library: Library, path: str, version_id: str) -> Version:
     """One version of the file at a path. NotFound for any other."""
-    versions = Version.objects.filter(file__library=library, file__path_key=paths.key(path), file__trashed=None)
-    found = versions.filter(pk=version_id).select_related("by", "file").first() if version_id.isdigit() else None
+    is_number = version_id.isdecimal() and len(version_id) < 19
+    found = versions_of(library, path).select_related("file").filter(pk=version_id).first() if is_number else None
     if found is None:
         raise NotFound("There is no such version of this file.")
     return found

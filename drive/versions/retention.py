@@ -37,6 +37,16 @@ def _span(text: str) -> timedelta:
     return timedelta(**{_UNITS[match[2]]: int(match[1])})
 
 
+def in_words() -> list[str]:
+    """The rules for a page: “up to 7 days: the last of each hour”."""
+    spans = {timedelta(hours=1): "hour", timedelta(days=1): "day", timedelta(days=7): "week"}
+    found = []
+    for limit, span in rules():
+        age = f"{limit.days} days" if limit.days > 1 else "24 hours" if limit.days else str(limit)
+        found.append(f"up to {age}: {f'the last of each {spans.get(span, span)}' if span else 'every version'}")
+    return found
+
+
 def superfluous(moments: Iterable[tuple[int, datetime]], now: datetime) -> list[int]:
     """Ids of the versions that the rules do not keep. `moments`: ids with times, oldest first; the last one stays.
 
@@ -72,7 +82,7 @@ def empty_trash(now: datetime | None = None) -> int:
     until = (now or timezone.now()) - timedelta(days=settings.TRASH_KEEP_DAYS)
     items = list(Trashed.objects.filter(deleted_at__lt=until))
     for item in items:
-        trash.purge(item)
+        trash.purge(None, item)
     return len(items)
 
 

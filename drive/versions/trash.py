@@ -233,20 +233,23 @@ def restore_loss(actor: User, loss: Loss) -> int:
     items = list(loss.trashed.select_related("library").order_by("path"))
     for item in items:
         restore(actor, item)
-    answer(loss)
+    answer(actor, loss)
     return len(items)
 
 
-def answer(loss: Loss) -> None:
+def answer(actor: User, loss: Loss) -> None:
     """Somebody has dealt with it: the banner goes."""
+    audit.record(actor, "library.loss_answered", loss.library, files=loss.files)
     Loss.objects.filter(library=loss.library_id, answered_at=None).update(answered_at=timezone.now())
 
 
 # Emptying, mending
 
 
-def purge(item: Trashed) -> None:
+def purge(actor: User | None, item: Trashed) -> None:
     """Remove an item for good, with its histories. May be repeated after a crash at any step."""
+    if actor:
+        audit.record(actor, "file.purged", item.library, path=item.path)
     if item.place:
         shutil.rmtree(layout.trash(item.library_id) / item.place, ignore_errors=True)
     item.delete()
