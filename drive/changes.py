@@ -5,12 +5,18 @@ then nothing was changed. The disk is changed first, then the rows that remember
 """
 
 import io
+from collections.abc import Iterable, Iterator
+from contextlib import closing
 from pathlib import Path
+
+from django.utils import timezone
 
 from portal.models import User
 
+from . import quota
 from .models import Library, Trashed, Via
-from .storage import FileEntry, open_library
+from .storage import FileEntry, LibraryFiles, copying, open_library, signature
+from .storage.tree import tree
 from .versions import records, store, trash
 from .versions.capture import Taken
 from .versions.keeper import VersionKeeper
@@ -64,3 +70,47 @@ def rename(actor: User, library: Library, path: str, new_path: str) -> None:
 def delete(actor: User, library: Library, path: str) -> Trashed:
     """Move a file, folder or link to the library's trash."""
     return trash.delete(actor, library, path)
+
+
+def move(actor: User, source: Library, path: str, target: Library, new_path: str) -> None:
+    """Give a file, folder or link another path, in another library perhaps; Clash when something has it."""
+    if source == target:
+        rename(actor, source, path, new_path)
+        return
+    rows = records.within(source, path)
+    if quota.differs(source, target):
+        quota.check(target, sum(row.size for row in rows), len(rows))
+    with open_library(source) as here, open_library(target) as there:
+        new_path = copying.move(here, path, there, new_path)
+    trash.clear(target, new_path)
+    records.move(source, path, new_path, target)
+
+
+def copy(actor: User, source: Library, path: str, target: Library, new_path: str) -> copying.Copied:
+    """Copy a file, folder or link, in another library perhaps; Clash when something has the name.
+
+    `actor` may read the source. Raises copying.TooLarge for more than is copied while somebody waits.
+    """
+    with open_library(source) as here, open_library(target) as there:
+        extra = copying.measure(here, [path])
+        quota.check(target, extra.size, extra.files)
+        copied = copying.copy(here, path, there, new_path)
+        trash.clear(target, copied.path)
+        records.copied(actor, target, _states(there, copied.path))
+    return copied
+
+
+def _states(files: LibraryFiles, path: str) -> Iterator[tuple[str, records.State]]:
+    """The files at and below a path."""
+    with closing(tree(files, path)) as items:
+        for item in items:
+            if item.kind == "file":
+                here = f"{path}/{item.path}" if item.path else path
+                yield here, records.State(signature(item.status), item.status.st_size, timezone.now())
+
+
+def check_copy(source: Library, paths: Iterable[str], target: Library) -> None:
+    """Whether all of these may be copied at once: copying.TooLarge, or OverQuota, where they are too much together."""
+    with open_library(source) as files:
+        extra = copying.measure(files, paths)
+    quota.check(target, extra.size, extra.files)

@@ -1,6 +1,7 @@
 """One page of a folder: sorted by name, size or date; folders with very many entries stay usable."""
 
 import heapq
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -10,13 +11,16 @@ from .models import Library
 from .storage import FileEntry, LibraryFiles, StorageError, open_library
 
 PER_PAGE = 200
+FEW = 4000
+"""Up to so many entries of a sorted folder are picked out without sorting, or even holding, the rest."""
+DIGITS = 10
 README = ("README.md", "Readme.md", "readme.md")
 README_BYTES = 256 * 1024
-_KEYS: dict[str, Any] = {
-    "name": lambda item: (item.kind != "folder", item.name.casefold(), item.name),
-    "size": lambda item: (item.kind != "folder", -item.size),
-    "date": lambda item: (item.kind != "folder", -item.modified.timestamp()),
-}
+SORTS = ("name", "-name", "size", "-size", "date", "-date")
+"""As they stand in an address; the minus means from the end: Z to A, largest, newest first."""
+
+_Key = tuple[bool, Any, str, str]
+"""Folders first; then what is sorted by; then the name."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +32,18 @@ class Crumb:
 
 
 @dataclass(frozen=True)
+class Column:
+    """The head of a column that can be sorted by."""
+
+    label: str
+    link: str
+    """What `?sort=` is when it is chosen."""
+    aria: str
+    """For `aria-sort`; empty when the list is sorted by something else."""
+    classes: str
+
+
+@dataclass(frozen=True)
 class Listing:
     """What a folder's page shows."""
 
@@ -35,37 +51,90 @@ class Listing:
     crumbs: list[Crumb]
     page: Page
     sort: str
+    columns: list[Column]
+    hidden: int
+    """How many names begin with a dot."""
     readme: str | None
 
 
-def read_listing(files: LibraryFiles, path: str, number: str | None, sort: str) -> Listing:
-    """Read a folder. `number` is the page's, as it came; an unknown `sort` means by name."""
-    sort = sort if sort in _KEYS else "name"
-    page = _by_name(files, path, number) if sort == "name" else _by_looks(files, path, number, sort)
+def read_listing(files: LibraryFiles, path: str, number: str | None, sort: str, *, hidden: bool = False) -> Listing:
+    """Read a folder. `number` is the page's, as it came; an unknown `sort` means by name; `hidden` shows all names."""
+    sort = sort if sort in SORTS else "name"
+    page, dotted = _read_page(files, path, _page_number(number or ""), sort, hidden)
+    return Listing(path, crumbs(path), page, sort, _columns(sort), dotted, read_readme(files, path))
+
+
+def _page_number(text: str) -> int:
+    return max(1, int(text)) if text.isdecimal() and len(text) < DIGITS else 1
+
+
+def crumbs(path: str) -> list[Crumb]:
+    """The steps to a folder, without the library itself."""
     parts = path.split("/") if path else []
-    crumbs = [Crumb(name, "/".join(parts[: depth + 1])) for depth, name in enumerate(parts)]
-    return Listing(path, crumbs, page, sort, read_readme(files, path))
+    return [Crumb(name, "/".join(parts[: depth + 1])) for depth, name in enumerate(parts)]
 
 
-def _is_hidden(name: str) -> bool:
+def is_hidden(name: str) -> bool:
     """Names that begin with a dot, as in JupyterLab."""
     return name.startswith(".")
 
 
-def _by_name(files: LibraryFiles, path: str, number: str | None) -> Page:
-    """A page by name: only its own files are looked at, whatever the size of the folder."""
-    names = sorted(
-        (not is_folder, name.casefold(), name) for name, is_folder in files.names(path) if not _is_hidden(name)
-    )
-    page = Paginator(names, PER_PAGE).get_page(number)
-    shown = files.look(path, [name for _, _, name in page.object_list])
-    cast(Any, page).object_list = sorted(shown, key=_KEYS["name"])
-    return page
+class _Counted:
+    """Counts the entries that pass, and leaves the hidden ones out."""
+
+    def __init__(self, keys: Iterator[_Key], hidden: bool) -> None:
+        self.keys, self.hidden, self.shown, self.dotted = keys, hidden, 0, 0
+
+    def __iter__(self) -> Iterator[_Key]:
+        shown = dotted = 0
+        for key in self.keys:
+            if is_hidden(key[3]):
+                dotted += 1
+                if not self.hidden:
+                    continue
+            shown += 1
+            yield key
+        self.shown, self.dotted = shown, dotted
 
 
-def _by_looks(files: LibraryFiles, path: str, number: str | None, sort: str) -> Page:
-    items = sorted((item for item in files.list(path) if not _is_hidden(item.name)), key=_KEYS[sort])
-    return Paginator(items, PER_PAGE).get_page(number)
+def _read_page(files: LibraryFiles, path: str, number: int, sort: str, hidden: bool) -> tuple[Page, int]:
+    """The page and the number of hidden names. What is held grows with the page's number, not with the folder."""
+    wanted = number * PER_PAGE
+    counted = _Counted(_keys(files, path, sort), hidden)
+    backwards = sort.startswith("-")
+    if wanted <= FEW:
+        keys = (heapq.nlargest if backwards else heapq.nsmallest)(wanted, counted)
+    else:
+        keys = sorted(counted, reverse=backwards)
+    page = Paginator(range(counted.shown), PER_PAGE).get_page(number)
+    start = (page.number - 1) * PER_PAGE
+    names = [key[3] for key in keys[start : start + PER_PAGE]]
+    found = {item.name: item for item in files.look(path, names)}
+    cast(Any, page).object_list = [found[name] for name in names if name in found]
+    return page, counted.dotted
+
+
+def _keys(files: LibraryFiles, path: str, sort: str) -> Iterator[_Key]:
+    """Of every entry, what it is sorted by. By name, no file is looked at."""
+    first = sort.startswith("-")  # folders stay in front when the order is turned round
+    if sort.endswith("name"):
+        return ((is_folder == first, "", name.casefold(), name) for name, is_folder in files.names(path))
+    facts = files.facts(path)
+    if sort.endswith("size"):
+        return ((folder == first, 0 if folder else size, name.casefold(), name) for name, folder, size, _ in facts)
+    return ((folder == first, seconds, name.casefold(), name) for name, folder, _, seconds in facts)
+
+
+def _columns(sort: str) -> list[Column]:
+    columns = [("name", "Name", "name", ""), ("size", "Size", "-size", "number"), ("date", "Changed", "-date", "")]
+    return [_column(sort, *column) for column in columns]
+
+
+def _column(sort: str, by: str, label: str, begin: str, classes: str) -> Column:
+    if sort.lstrip("-") != by:
+        return Column(label, begin, "", classes)
+    descending = sort.startswith("-")
+    return Column(label, by if descending else f"-{by}", "descending" if descending else "ascending", classes)
 
 
 def read_readme(files: LibraryFiles, path: str = "") -> str | None:
@@ -90,7 +159,7 @@ def latest(library: Library, count: int, limit: int = 5000) -> list[tuple[str, F
                 for item in files.list(folder):
                     seen += 1
                     path = f"{folder}/{item.name}" if folder else item.name
-                    if _is_hidden(item.name) or not item.reachable:
+                    if is_hidden(item.name) or not item.reachable:
                         continue
                     if item.kind == "folder":
                         folders.append(path)

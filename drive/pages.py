@@ -3,10 +3,20 @@
 from collections.abc import Callable
 
 from django.contrib import messages
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, QueryDict
 from django.shortcuts import redirect, render
 
-from . import transfer, views_file, views_folder, views_history, views_trash
+from . import (
+    transfer,
+    views_archive,
+    views_file,
+    views_find,
+    views_folder,
+    views_history,
+    views_moving,
+    views_selection,
+    views_trash,
+)
 from .doors import Door
 from .storage import NotFound, StorageError
 
@@ -16,6 +26,9 @@ Action = Callable[[HttpRequest, Door, str], HttpResponse | None]
 FOLDER_PAGES: dict[str, Page] = {
     "": views_folder.folder,
     "trash": views_trash.trash,
+    "change": views_folder.change,
+    "find": views_find.within,
+    "zip": views_archive.folder,
 }
 """By `?show=…` at a folder's address."""
 
@@ -33,18 +46,27 @@ ACTIONS: dict[str, Action] = {
     "upload": views_folder.upload,
     "choose": views_folder.choose,
     "folder": views_folder.make_folder,
+    "create": views_folder.create,
     "rename": views_folder.rename,
-    "delete": views_folder.delete,
     "go-back": views_history.go_back,
     "restore": views_trash.restore,
     "purge": views_trash.purge,
     "restore-all": views_trash.restore_all,
     "dismiss": views_trash.dismiss,
+    "delete": views_selection.delete,
+    "move": views_moving.move,
+    "copy": views_moving.copy,
+    "zip": views_archive.selection,
 }
-"""By the field `do` of a form; the path is that of the page with the form. All need the right to write.
+"""By the field `do` of a form; the path is that of the page with the form. All but those below need the right to write.
 
 One that returns None leads back to the page; a StorageError is said there.
 """
+
+READING = ("copy", "zip")
+"""Actions for which reading is enough; `copy` asks for the right to write where the copy goes."""
+
+PLACE_IN_LIST = ("sort", "page", "hidden")
 
 
 def serve(request: HttpRequest, door: Door, path: str) -> HttpResponse:
@@ -58,7 +80,8 @@ def serve(request: HttpRequest, door: Door, path: str) -> HttpResponse:
                 door.require_write()
                 return transfer.receive(request, door.library, door.inside(path))
             case "POST":
-                door.require_write()
+                if request.POST.get("do") not in READING:
+                    door.require_write()
                 return _act(request, door, path)
         return HttpResponseNotAllowed(["GET", "HEAD", "PUT", "POST"])
     except NotFound as error:
@@ -88,4 +111,13 @@ def _act(request: HttpRequest, door: Door, path: str) -> HttpResponse:
     except StorageError as error:
         messages.error(request, str(error))
         answer = None
-    return answer or redirect(door.folder_address(path))
+    return answer or redirect(_back(request, door, path))
+
+
+def _back(request: HttpRequest, door: Door, path: str) -> str:
+    """The list as it was: forms send the query of the page that they are on."""
+    query = QueryDict(mutable=True)
+    for name in PLACE_IN_LIST:
+        if request.GET.get(name):
+            query[name] = request.GET[name]
+    return door.folder_address(path) + (f"?{query.urlencode()}" if query else "")

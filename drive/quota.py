@@ -108,6 +108,11 @@ def _whose(library: Library) -> str:
     return f"The libraries of {library.owner_user}"
 
 
+def differs(one: Library, other: Library) -> bool:
+    """Whether what leaves one library for the other counts against another quota."""
+    return (one.owner_collab_id, one.owner_user_id) != (other.owner_collab_id, other.owner_user_id)
+
+
 def check(library: Library, extra_bytes: int, extra_files: int = 1) -> None:
     """Raise OverQuota unless so much more fits. Making something smaller is always possible."""
     usage = of(library)

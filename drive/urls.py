@@ -1,6 +1,6 @@
 from django.urls import path, register_converter
 
-from . import views, views_owner
+from . import views, views_find, views_owner
 from .addresses import FilePathConverter
 
 register_converter(FilePathConverter, "file")
@@ -8,6 +8,7 @@ register_converter(FilePathConverter, "file")
 app_name = "drive"
 urlpatterns = [
     path("", views.home, name="home"),
+    path("find/", views_find.across, name="find"),
     path("shares/<int:share_id>/end/", views_owner.unshare, name="unshare"),
     path("sharing/<uuid:library_id>/", views_owner.sharing, name="sharing"),
     path("sharing/<uuid:library_id>/change/", views_owner.change, name="change"),

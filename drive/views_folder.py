@@ -1,35 +1,74 @@
-"""One folder: its page, and what the forms on it do."""
+"""One folder: its page, and what the forms on it do to one thing. For several at once, see views_selection.py."""
+
+from collections.abc import Iterable
+from unicodedata import normalize
+from urllib.parse import urlencode
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.html import format_html
 
 from portal.access import person
 
-from . import changes, transfer
+from . import blank, changes, transfer
 from .addresses import name_from_form
 from .doors import Door
 from .held import Held
 from .held import choose as choose_held
 from .listing import read_listing
-from .storage import open_library, shown
+from .storage import ABSENT, FileEntry, check_name, open_library
+from .versions import history
 
 
 def folder(request: HttpRequest, door: Door, path: str) -> HttpResponse:
     """What is in a folder, page by page, and its README."""
+    hidden = "hidden" in request.GET
     with door.files() as files:
-        listing = read_listing(files, path, request.GET.get("page"), request.GET.get("sort", "name"))
-    context = {
+        query = request.GET
+        listing = read_listing(files, path, query.get("page"), query.get("sort", "name"), hidden=hidden)
+    context = frame(request, door, path) | {
+        "rows": _rows(door, path, listing.page.object_list),
+        "listing": listing,
+        "crumbs": listing.crumbs,
+        "page": listing.page,
+        "show_hidden": hidden,
+        "all_selected": request.GET.get("select") == "all",
+    }
+    return render(request, "drive/collab_files.html" if door.collab else "drive/library.html", context)
+
+
+def _rows(door: Door, path: str, items: Iterable[FileEntry]) -> list[tuple[FileEntry, str]]:
+    """What is listed, and who changed it last; visitors with a link learn no names."""
+    places = {door.inside(child(path, item.name)): item for item in items}
+    who = history.who(door.library, places) if door.entry else {}
+    return [(item, who.get(place, "")) for place, item in places.items()]
+
+
+def frame(request: HttpRequest, door: Door, path: str) -> dict[str, object]:
+    """What every page of a folder is told."""
+    return {
         "door": door,
         "library": door.library,
-        "listing": listing,
-        "page": listing.page,
         "here": door.folder_address(path),
         "lab_path": door.lab_path(path),
         "collab": door.collab,
         "is_owner": door.library.owner_user_id == request.user.pk,
     }
-    return render(request, "drive/collab_files.html" if door.collab else "drive/library.html", context)
+
+
+def change(request: HttpRequest, door: Door, path: str) -> HttpResponse:
+    """What can be done to one thing in this folder, for browsers without JavaScript."""
+    door.require_write()
+    name = name_from_form(request.GET.get("name", ""))
+    with door.files() as files:
+        item = files.stat(child(path, name)) if name else None
+    if item is None:
+        raise Http404("Nothing was named.")
+    has_versions = item.kind == "file" and item.reachable
+    versions = f"{door.address(child(path, name))}?show=versions" if has_versions else ""
+    return render(request, "drive/change.html", frame(request, door, path) | {"item": item, "versions": versions})
 
 
 def child(path: str, name: str) -> str:
@@ -66,6 +105,29 @@ def _ask(request: HttpRequest, door: Door, path: str, held: list[Held]) -> HttpR
     return render(request, "drive/choice.html", context, status=409)
 
 
+def create(request: HttpRequest, door: Door, path: str) -> HttpResponse | None:
+    """A new folder, text file, Markdown file or notebook in this folder."""
+    kind = request.POST.get("kind", "")
+    name = check_name(normalize("NFC", request.POST.get("name", "").strip()))
+    if kind == "folder":
+        changes.make_folder(person(request), door.library, door.inside(child(path, name)))
+        return redirect(door.folder_address(child(path, name)))
+    if kind not in blank.KINDS:
+        raise Http404("No such kind of file.")
+    name = blank.name_of(kind, name)
+    place = door.inside(child(path, name))
+    made = changes.write(person(request), door.library, place, blank.content(kind, name), if_match=ABSENT)
+    if kind == "notebook":
+        messages.success(request, _open_in_lab(door, path, made.name))
+        return None
+    return redirect(door.address(child(path, made.name)))
+
+
+def _open_in_lab(door: Door, path: str, name: str) -> str:
+    address = f"{reverse('lab:open')}?{urlencode({'path': door.lab_path(child(path, name))})}"
+    return format_html("“{}” is here. <a href='{}'>Open in Lab</a>", name, address)
+
+
 def make_folder(request: HttpRequest, door: Door, path: str) -> None:
     """A new folder in this one."""
     changes.make_folder(person(request), door.library, door.inside(child(path, request.POST.get("name", ""))))
@@ -74,11 +136,5 @@ def make_folder(request: HttpRequest, door: Door, path: str) -> None:
 def rename(request: HttpRequest, door: Door, path: str) -> None:
     """Another name for something in this folder."""
     old, new = name_from_form(request.POST.get("old", "")), request.POST.get("name", "")
-    changes.rename(person(request), door.library, door.inside(child(path, old)), door.inside(child(path, new)))
-
-
-def delete(request: HttpRequest, door: Door, path: str) -> None:
-    """Something in this folder goes to the trash."""
-    name = name_from_form(request.POST.get("name", ""))
-    changes.delete(person(request), door.library, door.inside(child(path, name)))
-    messages.success(request, f"“{shown(name)}” was moved to the library's trash.")
+    here, there = door.inside(child(path, old)), door.inside(child(path, check_name(new)))
+    changes.rename(person(request), door.library, here, there)

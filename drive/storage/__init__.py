@@ -13,7 +13,7 @@ below the library's directory, and only descriptors are used after that.
 from .errors import Changed, Clash, CutOff, DiskFull, Locked, NotAFile, NotFound, StorageError, WrongPath, plainly
 from .files import ABSENT, ANY, FileEntry, Keeper, LibraryFiles, etag, signature
 from .layout import open_library
-from .names import key, shown
+from .names import check_name, key, shown
 
 __all__ = [
     "ABSENT",
@@ -30,6 +30,7 @@ __all__ = [
     "NotFound",
     "StorageError",
     "WrongPath",
+    "check_name",
     "etag",
     "key",
     "open_library",

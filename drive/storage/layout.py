@@ -28,6 +28,7 @@ from django.conf import settings
 
 from drive.models import Library
 
+from .copying import PREFIX as COPIED
 from .errors import NotFound
 from .files import REPLACED, LibraryFiles
 
@@ -227,7 +228,7 @@ def sweep_staging(older_than: float) -> int:
             if not path.is_dir():
                 path.unlink()
                 removed += 1
-            elif path.name.startswith(RESTORED):
+            elif path.name.startswith((RESTORED, COPIED)):
                 shutil.rmtree(path, ignore_errors=True)
                 removed += 1
     return removed

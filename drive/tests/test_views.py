@@ -205,10 +205,11 @@ def test_it_shows_what_a_notebook_left_there(as_owner: Client, library: Library,
         assert "root:" not in response.content.decode()
 
 
-@pytest.mark.parametrize("sort", ["name", "size", "date", "nonsense"])
+@pytest.mark.parametrize("sort", ["name", "-size", "-date", "nonsense"])
 def test_it_pages_and_sorts_large_folders(as_owner: Client, library: Library, place: Path, sort: str) -> None:
     for number in range(450):
         (place / f"{number:03}.txt").write_text("x" * number)
+        os.utime(place / f"{number:03}.txt", (number, number))
     first = as_owner.get(address(library) + f"?sort={sort}").content.decode()
     assert "Page 1 of 3" in first
     assert ("000.txt" in first) == (sort in ("name", "nonsense"))
@@ -253,6 +254,7 @@ def test_it_takes_queries_that_do_not_grow(
     data = services.create_library(owner, "Data")
     pages = ["/drive/", address(collab.library), f"/collabs/{collab.slug}/files/", f"/drive/sharing/{data.pk}/", "/"]
     services.share_with_person(owner, data, stranger, Permission.READ)
+    (layout.find(collab.library.pk) / "first.txt").touch()
     before = [queries(page) for page in pages]
     for number in range(5):
         library = services.create_library(stranger, f"Library {number}")
@@ -302,8 +304,10 @@ def test_it_renames_and_deletes_what_a_notebook_named_oddly(
             old.unlink()
         (place / name).touch()
         page = as_owner.get(url).content.decode()
-        [field] = re.findall(r'name="old" value="([^"]*)"', page)
+        [field] = re.findall(r'type="checkbox" name="name" value="([^"]*)"', page)
+        [link] = re.findall(r'href="([^"]*show=change[^"]*)"', page)
         assert field.isascii()
+        assert f'name="old" value="{field}"' in as_owner.get(link.replace("&amp;", "&")).content.decode()
         assert as_owner.post(url, {"old": field, "name": field} | form, follow=True).status_code == 200
         assert [path.name for path in place.iterdir()] == (["good.txt"] if form["do"] == "rename" else [])
 

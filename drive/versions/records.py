@@ -4,6 +4,7 @@ Each change on the web is carried out on the disk first and written here right a
 leaves nothing but an unknown author: the next scan finds the rest.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -50,6 +51,16 @@ def written(actor: User | None, library: Library, path: str, entry: FileEntry, *
     before = live(library, path)
     use(library, entry.size - (before.size if before else 0), 0 if before else 1)
     return _save(library, path, State(entry.signature, entry.size, timezone.now()), actor, via)
+
+
+def copied(actor: User, library: Library, states: Iterable[tuple[str, State]]) -> None:
+    """Somebody has copied files, by their paths, to where nothing was: they are the author of each copy."""
+    rows = [
+        File(library=library, path=paths.to_row(path), path_key=paths.key(path), **_columns(state, actor, Via.WEB))
+        for path, state in states
+    ]
+    File.objects.bulk_create(rows, batch_size=BATCH, ignore_conflicts=True)
+    use(library, sum(row.size for row in rows), len(rows))
 
 
 def found(library: Library, path: str, state: State, *, by: User | None) -> File:

@@ -1,0 +1,89 @@
+"""All that is below a path, one thing at a time, each held by a descriptor: for copies and archives."""
+
+import os
+import stat
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from . import openat2
+from .errors import StorageError, plainly
+from .files import LibraryFiles
+from .names import Parts, split
+
+_KINDS = {stat.S_IFDIR: "folder", stat.S_IFREG: "file", stat.S_IFLNK: "link"}
+_HOLD = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One thing of a tree. It is held, not opened, and only until the next one is asked for."""
+
+    path: str
+    """Below the tree's top, which itself has the empty path."""
+    kind: str
+    """`folder`, `file`, `link`, `other`; `unreadable` for a folder that was found and cannot be read."""
+    status: os.stat_result
+    fd: int
+
+    def open(self) -> BinaryIO:
+        """A file's content: of the very file that was found, whatever has its name by now."""
+        with plainly():
+            reading = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC  # O_NONBLOCK: see LibraryFiles.open
+            return os.fdopen(os.open(f"/proc/self/fd/{self.fd}", reading), "rb", buffering=0)
+
+    def link(self) -> bytes:
+        """Where a link leads, as it is written."""
+        with plainly():
+            return os.readlink(b"", dir_fd=self.fd)
+
+
+def tree(files: LibraryFiles, path: str = "") -> Generator[Found]:
+    """What is at `path`, then all that is below it, folders before what is in them, in no order. No link is followed.
+
+    What vanishes meanwhile is left out. Raises a StorageError when there is nothing at `path`.
+    """
+    with plainly():
+        top = openat2.open_beneath(files.root, _bytes(split(path)), _HOLD)
+    try:
+        found = _found("", top)
+        yield found
+        waiting = [found] if found.kind == "folder" else []
+        while waiting:
+            for child in _children(top, waiting.pop()):
+                if child.kind == "folder":
+                    waiting.append(child)
+                yield child
+    finally:
+        os.close(top)
+
+
+def _bytes(parts: Parts) -> bytes:
+    return os.fsencode("/".join(parts)) or b"."
+
+
+def _found(path: str, fd: int) -> Found:
+    status = os.fstat(fd)
+    return Found(path, _KINDS.get(stat.S_IFMT(status.st_mode), "other"), status, fd)
+
+
+def _children(top: int, folder: Found) -> Iterator[Found]:
+    try:
+        with plainly():
+            fd = openat2.open_beneath(top, _bytes([folder.path] if folder.path else []), os.O_RDONLY | os.O_DIRECTORY)
+    except StorageError:
+        yield Found(folder.path, "unreadable", folder.status, -1)
+        return
+    try:
+        with os.scandir(fd) as names:
+            for item in names:
+                try:
+                    held = os.open(item.name, _HOLD, dir_fd=fd)
+                except FileNotFoundError:
+                    continue
+                try:
+                    yield _found(f"{folder.path}/{item.name}" if folder.path else item.name, held)
+                finally:
+                    os.close(held)
+    finally:
+        os.close(fd)

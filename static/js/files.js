@@ -1,0 +1,128 @@
+// The list of a folder: select all, what is selected, rename in place, and the keys. Without this file links and forms do it.
+"use strict";
+
+const list = document.querySelector("table.files");
+const rows = list ? [...list.tBodies[0].rows] : [];
+const selection = document.getElementById("selection");
+const sheet = document.getElementById("change");
+const keys = document.getElementById("keys");
+
+const box = (row) => row.querySelector("input[type=checkbox]");
+const handle = (row) => row.querySelector("td.name a") || box(row);
+const boxes = rows.map(box);
+const all = rows.length ? selectAllBox(list.querySelector("[data-select-all]")) : null;
+
+function selectAllBox(link) {
+  const input = document.createElement("input");
+  input.type = "checkbox";
+  input.setAttribute("aria-label", "Select all on this page");
+  input.addEventListener("change", () => {
+    for (const one of boxes) one.checked = input.checked;
+    tell();
+  });
+  link.replaceWith(input);
+  return input;
+}
+
+function tell() {
+  const count = boxes.filter((one) => one.checked).length;
+  for (const [index, row] of rows.entries()) row.classList.toggle("selected", boxes[index].checked);
+  for (const button of selection.querySelectorAll("button")) button.disabled = !count;
+  selection.querySelector("[data-selected]").textContent = count ? `${count} selected` : "nothing selected";
+  all.checked = count === boxes.length;
+  all.indeterminate = count > 0 && count < boxes.length;
+}
+
+// Shift and a click select all rows from the one ticked before.
+let ticked = -1;
+function tick(event, index) {
+  if (event.shiftKey && ticked >= 0) {
+    const [from, to] = [Math.min(ticked, index), Math.max(ticked, index)];
+    for (const one of boxes.slice(from, to + 1)) one.checked = boxes[index].checked;
+  }
+  ticked = index;
+  tell();
+}
+
+function change(link) {
+  const name = link.dataset.name;
+  document.getElementById("change-title").textContent = name;
+  sheet.querySelector("[name=old]").value = link.dataset.change;
+  sheet.querySelector("input[type=hidden][name=name]").value = link.dataset.change;
+  const file = link.closest("tr").querySelector("td.name a.file");
+  const versions = sheet.querySelector("[data-versions]");
+  versions.hidden = !file;
+  if (file) versions.querySelector("a").href = `${file.getAttribute("href")}?show=versions`;
+  const field = document.getElementById("change-name");
+  field.value = name;
+  sheet.returnTo = link;
+  sheet.showPopover();
+  field.focus();
+  const dot = name.lastIndexOf(".");
+  field.setSelectionRange(0, dot > 0 ? dot : name.length);
+}
+
+if (rows.length) {
+  for (const [index, one] of boxes.entries()) one.addEventListener("click", (event) => tick(event, index));
+  for (const link of list.querySelectorAll("[data-change]")) {
+    link.addEventListener("click", (event) => {
+      event.preventDefault();
+      change(link);
+    });
+  }
+  sheet?.addEventListener("toggle", (event) => {
+    if (event.newState === "closed") sheet.returnTo?.focus();
+  });
+  window.addEventListener("pageshow", tell); // a page that one comes back to keeps its ticks
+  tell();
+}
+
+// The keys. The focus itself moves, so a screen reader says where it is.
+const current = () => rows.findIndex((row) => row.contains(document.activeElement));
+
+function go(step) {
+  const at = current();
+  const next = at < 0 ? (step > 0 ? 0 : rows.length - 1) : Math.min(rows.length - 1, Math.max(0, at + step));
+  handle(rows[next])?.focus();
+  rows[next]?.scrollIntoView({ block: "nearest" });
+}
+
+function remove() {
+  const button = selection.querySelector("[value=delete]");
+  if (!button) return;
+  const at = current();
+  if (!boxes.some((one) => one.checked) && at >= 0) boxes[at].checked = true;
+  tell();
+  if (!button.disabled) selection.requestSubmit(button);
+}
+
+const actions = {
+  ArrowDown: () => go(1),
+  ArrowUp: () => go(-1),
+  j: () => go(1),
+  k: () => go(-1),
+  " ": () => {
+    const at = current();
+    if (at < 0) return false;
+    boxes[at].click();
+  },
+  Delete: remove,
+  F2: () => {
+    const link = rows[current()]?.querySelector("[data-change]");
+    if (!link) return false;
+    change(link);
+  },
+  "/": () => document.getElementById("find")?.focus(),
+  "?": () => keys?.showPopover(),
+};
+
+const typing = "input:not([type=checkbox]), select, textarea, [popover], [contenteditable]";
+const elsewhere = "button, summary, header a"; // these keep their own Space
+document.addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
+  if (event.target.closest(typing) || (event.key === " " && event.target.closest(elsewhere))) return;
+  const action = Object.hasOwn(actions, event.key) ? actions[event.key] : null;
+  const needsRows = !["/", "?"].includes(event.key);
+  if (!action || (needsRows && !rows.length)) return;
+  if (action() !== false) event.preventDefault();
+});
