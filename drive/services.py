@@ -101,11 +101,7 @@ def rename_library(actor: User, library: Library, name: str) -> None:
     if row.is_default:
         raise ValidationError("My Library keeps its name.")
     before = row.name
-    naming.set_name(row, name)
-    was_shared, row.shared_name, row.shared_key = row.shared_name, None, None
-    _save_name(row)
-    if was_shared:
-        naming.publish_name(row)
+    _give_name(row, name)
     audit.record(actor, "library.renamed", row, before=before, after=row.name)
     _settle_on_commit(row)
     send_access_changed(affected(row))
@@ -117,19 +113,42 @@ def delete_library(actor: User, library: Library) -> None:
     row = _lock(library)
     if row.is_default or row.owner_collab_id:
         raise ValidationError("This library stays as long as its owner does.")
+    if row.deleted_at:
+        return
     _mark_deleted(row)
     audit.record(actor, "library.deleted", row)
 
 
 @transaction.atomic
-def restore_library(actor: User, library: Library) -> None:
-    """Undo `delete_library`. ValidationError when the owner has another library of that name by now."""
+def restore_library(actor: User, library: Library, name: str = "") -> None:
+    """Undo `delete_library`, under another name if one is given; what is not deleted stays as it is.
+
+    ValidationError when the owner has another library of that name by now, or when its removal has begun.
+    """
     row = _lock(library)
+    if row.removed_at:
+        raise ValidationError("This library was removed for good.")
+    if row.owner_collab_id:
+        raise ValidationError("The library of a Collab comes back with its Collab.")
+    if not row.deleted_at:
+        return
     row.deleted_at = None
-    _save_name(row)
+    if name and naming.clean(name) != row.name:
+        _give_name(row, name)
+    else:
+        _save_name(row)
     audit.record(actor, "library.restored", row)
     _settle_on_commit(row)
     send_access_changed(affected(row))
+
+
+def _give_name(row: Library, name: str) -> None:
+    """Another name for the owner, and for others if they see it."""
+    naming.set_name(row, name)
+    was_shared, row.shared_name, row.shared_key = row.shared_name, None, None
+    _save_name(row)
+    if was_shared:
+        naming.publish_name(row)
 
 
 def _mark_deleted(library: Library) -> None:
@@ -151,9 +170,14 @@ def share_with_person(actor: User, library: Library, user: User, permission: Per
 
 @transaction.atomic
 def share_with_team(actor: User, library: Library, collab: Collab, permission: Permission) -> Share:
-    """Let the team of a Collab see the library; sharing again changes the permission."""
+    """Let the team of a Collab see the library; sharing again changes the permission.
+
+    The sharer belongs to the team: otherwise one could find out which Collabs there are, and fill others' Drives.
+    """
     if collab.deleted_at:
         raise ValidationError("This Collab was deleted.")
+    if not collab.role_of(actor):
+        raise ValidationError("You share with teams that you belong to.")
     return _share(actor, library, permission, collab=collab)
 
 
@@ -167,6 +191,16 @@ def _share(actor: User, library: Library, permission: Permission, **target: Any)
     audit.record(actor, "library.shared", row, permission=permission, **_whom(share))
     send_access_changed(reached_by(share))
     return share
+
+
+@transaction.atomic
+def change_share(actor: User, share: Share, permission: Permission) -> None:
+    """Another permission for those whom a share is for. One that has ended stays ended."""
+    library = _lock(share.library)
+    if not Share.objects.filter(pk=share.pk).exclude(permission=permission).update(permission=permission):
+        return
+    audit.record(actor, "library.shared", library, permission=permission, **_whom(share))
+    send_access_changed(reached_by(share))
 
 
 @transaction.atomic

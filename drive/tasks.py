@@ -14,6 +14,7 @@ from django.conf import settings
 from portal.models import User
 from portal.queue import publish
 
+from . import purge
 from .models import File, Library, Loss
 from .storage import layout
 from .versions import retention, trash
@@ -117,3 +118,9 @@ def tidy() -> None:
     retention.thin()
     retention.empty_trash()
     retention.sweep_store()
+
+
+@shared_task(soft_time_limit=SOFT, time_limit=HARD)
+def purge_deleted() -> int:
+    """Every night: remove what was deleted too long ago to be restored; returns how many libraries."""
+    return purge.purge()

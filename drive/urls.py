@@ -1,6 +1,6 @@
 from django.urls import path, register_converter
 
-from . import views, views_find, views_owner
+from . import views, views_find, views_mine, views_owner
 from .addresses import FilePathConverter
 
 register_converter(FilePathConverter, "file")
@@ -9,6 +9,10 @@ app_name = "drive"
 urlpatterns = [
     path("", views.home, name="home"),
     path("find/", views_find.across, name="find"),
+    path("shared-by-me/", views_mine.shared_by_me, name="shared_by_me"),
+    path("shared-with-me/", views_mine.shared_with_me, name="shared_with_me"),
+    path("deleted/", views_mine.deleted, name="deleted"),
+    path("shares/<int:share_id>/change/", views_owner.change_share, name="change_share"),
     path("shares/<int:share_id>/end/", views_owner.unshare, name="unshare"),
     path("sharing/<uuid:library_id>/", views_owner.sharing, name="sharing"),
     path("sharing/<uuid:library_id>/change/", views_owner.change, name="change"),

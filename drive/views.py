@@ -18,6 +18,7 @@ from portal.access import person
 from . import services
 from .doors import collab_door, drive_door
 from .forms import LibraryForm
+from .models import Library
 from .pages import serve
 from .visibility import MOUNTED, Folder, as_entry, entries, public_entries
 
@@ -42,6 +43,7 @@ def home(request: HttpRequest) -> HttpResponse:
     page = Paginator(public_entries(search), PUBLIC_PAGE).get_page(request.GET.get("page"))
     context = {
         "folders": folders,
+        "own": Library.objects.live().filter(owner_user=person(request)).in_bulk(),
         "public_name": Folder.ALL,
         "page": page,
         "public": [as_entry(row) for row in page.object_list],

@@ -8,7 +8,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_POST
 
-from portal.access import SignInFirst, person
+from portal.access import person
 
 from . import services
 from .access import owned_library
@@ -57,8 +57,8 @@ def change(request: HttpRequest, library_id: UUID) -> HttpResponse:
                 services.set_public(person(request), library, False)
             case "delete":
                 services.delete_library(person(request), library)
-                messages.success(request, f"“{library.name}” was deleted. An operator can restore it for 30 days.")
-                return redirect("drive:home")
+                messages.success(request, f"“{library.name}” was deleted. You can restore it here.")
+                return redirect("drive:deleted")
             case _:
                 raise Http404("No such action.")
     except ValidationError as error:
@@ -66,13 +66,14 @@ def change(request: HttpRequest, library_id: UUID) -> HttpResponse:
     return redirect("drive:sharing", library_id)
 
 
-@require_POST
+@require_http_methods(["GET", "POST"])
 def leave(request: HttpRequest, library_id: UUID) -> HttpResponse:
-    """Take a library that somebody shared with me off my Drive."""
-    if not request.user.is_authenticated:
-        raise SignInFirst
-    mine = Share.objects.select_related("library", "user", "collab")
-    services.unshare(person(request), get_object_or_404(mine, library=library_id, user=person(request)))
+    """Take a library that somebody shared with me off my Drive; asked first, because only they can give it back."""
+    mine = Share.objects.select_related("library__owner_user", "user", "collab")
+    share = get_object_or_404(mine, library=library_id, user=person(request))
+    if request.method == "GET":
+        return render(request, "drive/leave.html", {"share": share})
+    services.unshare(person(request), share)
     messages.success(request, "The library is not shared with you any more.")
     return redirect("drive:home")
 
@@ -80,10 +81,27 @@ def leave(request: HttpRequest, library_id: UUID) -> HttpResponse:
 @require_POST
 def unshare(request: HttpRequest, share_id: int) -> HttpResponse:
     """End a share of one's own library."""
-    if not request.user.is_authenticated:
-        raise SignInFirst
-    share = get_object_or_404(Share.objects.select_related("library", "user", "collab"), pk=share_id)
-    library = owned_library(request.user, share.library_id)
+    share = _own_share(request, share_id)
     services.unshare(person(request), share)
     messages.success(request, "The share has ended.")
-    return redirect("drive:sharing", library.pk)
+    return redirect("drive:sharing", share.library_id)
+
+
+@require_POST
+def change_share(request: HttpRequest, share_id: int) -> HttpResponse:
+    """Another right for whom a library is shared with."""
+    share = _own_share(request, share_id)
+    if request.POST.get("permission") not in Permission.values:
+        raise Http404("No such permission.")
+    permission = Permission(request.POST["permission"])
+    services.change_share(person(request), share, permission)
+    messages.success(request, f"{share.user or share.collab} {permission.label} it now.")
+    return redirect("drive:sharing", share.library_id)
+
+
+def _own_share(request: HttpRequest, share_id: int) -> Share:
+    """A share of one's own library; whoever else sees the library is told that it is not theirs."""
+    user = person(request)
+    share = get_object_or_404(Share.objects.select_related("library", "user", "collab"), pk=share_id)
+    owned_library(user, share.library_id)
+    return share

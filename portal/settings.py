@@ -139,7 +139,7 @@ CELERY_TASK_PUBLISH_RETRY = False
 # Launches and stops take seconds each and keep their order; what must not wait behind them goes to the default queue.
 CELERY_TASK_ROUTES = {f"lab.tasks.{name}": {"queue": "lab"} for name in ("launch", "stop", "reap_server")}
 # What takes long, and nobody waits for, has a queue of its own.
-_LONG = ("scan", "scan_all", "capture_waiting", "restore_loss", "tidy")
+_LONG = ("scan", "scan_all", "capture_waiting", "restore_loss", "tidy", "purge_deleted")
 CELERY_TASK_ROUTES |= {f"drive.tasks.{name}": {"queue": "files"} for name in _LONG}
 CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "celerybeat-schedule")
 CELERY_BEAT_SCHEDULE: dict[str, dict] = {
@@ -149,6 +149,7 @@ CELERY_BEAT_SCHEDULE: dict[str, dict] = {
     "drive-sweep": {"task": "drive.tasks.sweep", "schedule": 24 * 3600.0},
     "drive-capture": {"task": "drive.tasks.capture_waiting", "schedule": 60.0, "options": {"expires": 60}},
     "drive-scan-all": {"task": "drive.tasks.scan_all", "schedule": crontab(hour="2", minute="0")},
+    "drive-purge": {"task": "drive.tasks.purge_deleted", "schedule": crontab(hour="3", minute="30")},
     "drive-tidy": {"task": "drive.tasks.tidy", "schedule": crontab(hour="4", minute="0")},
     "lab-scan": {"task": "lab.tasks.scan_mounted", "schedule": 300.0, "options": {"expires": 300}},
     "lab-reap": {"task": "lab.tasks.reap", "schedule": 30.0, "options": {"expires": 30}},

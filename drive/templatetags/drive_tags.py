@@ -134,6 +134,12 @@ def child_address(item: FileEntry, folder: str) -> str:
 
 
 @register.filter
+def of(found: dict, key: Any) -> Any:
+    """What a dictionary has under a key; "" for nothing."""
+    return found.get(key, "")
+
+
+@register.filter
 def in_lab(entry: Entry, path: str) -> str:
     """Where a path of this library is in the Lab."""
     return entry.lab_path(path)

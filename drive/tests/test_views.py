@@ -355,7 +355,7 @@ def test_it_creates_renames_and_deletes_a_library(as_owner: Client, owner: User)
     library.refresh_from_db()
     assert (library.name, library.is_public) == ("Results", True)
     as_owner.post(change, {"do": "private"})
-    assert as_owner.post(change, {"do": "delete"})["Location"] == "/drive/"
+    assert as_owner.post(change, {"do": "delete"})["Location"] == "/drive/deleted/"
     assert as_owner.get(address(library)).status_code == 404
     assert as_owner.post(change, {"do": "delete"}).status_code == 404
 
@@ -406,7 +406,9 @@ def test_it_offers_no_team_that_one_is_not_in(as_owner: Client, owner: User, str
 def test_it_lets_a_person_take_a_shared_library_off(owner: User, stranger: User, sign_in: SignIn) -> None:
     library = services.create_library(owner, "Data")
     services.share_with_person(owner, library, stranger, Permission.READ)
-    assert "Take it off my Drive" in sign_in(stranger).get("/drive/").content.decode()
+    assert f"/drive/sharing/{library.pk}/leave/" in sign_in(stranger).get("/drive/").content.decode()
+    assert "Take it off my Drive" in sign_in(stranger).get(f"/drive/sharing/{library.pk}/leave/").content.decode()
+    assert library.shares.exists()
     sign_in(stranger).post(f"/drive/sharing/{library.pk}/leave/")
     assert not library.shares.exists()
     assert sign_in(stranger).post(f"/drive/sharing/{library.pk}/leave/").status_code == 404

@@ -207,7 +207,7 @@ def test_it_knows_whom_a_change_reaches(
     assert affected(collab.library) == everybody
     library = services.create_library(stranger, "Data")
     assert affected(library) == {stranger.pk}
-    team = services.share_with_team(stranger, library, collab, READ)
+    team = Share.objects.create(library=library, collab=collab, permission=READ)
     assert affected(library) == everybody | {stranger.pk}
     assert reached_by(team) == everybody
     assert reached_by(services.share_with_person(stranger, library, owner, READ)) == {owner.pk}
