@@ -58,10 +58,12 @@ class Search:
         folded = key(name)
         return all(word in folded for word in self.words)
 
-    def look(self, files: LibraryFiles, folder: str = "", library: Library | None = None, most: int = NAMES) -> None:
+    def look(
+        self, files: LibraryFiles, folder: str = "", library: Library | None = None, most: int | None = None
+    ) -> None:
         """Look through a folder and all below it, nearest first; at no more than `most` names. Hidden ones are not."""
         waiting = deque([folder])
-        last = self.names + most
+        last = NAMES if most is None else self.names + most
         while waiting and self.words:
             here = waiting.popleft()
             found = []

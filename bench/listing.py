@@ -1,0 +1,95 @@
+"""The first page of a folder with 100,000 entries, as a person gets it: time, queries, and memory that Python holds.
+
+    python bench/listing.py
+
+In a database and a directory of its own, without the network: the whole of Django's work, with the page rendered.
+"""
+
+import os
+import random
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import tracemalloc
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+ENTRIES, RUNS = 100_000, 9
+PAGES = ["", "?sort=-name", "?page=250", "?sort=-size", "?sort=-date"]
+
+
+def main() -> None:
+    """In a process of its own, because settings are read once."""
+    if os.environ.get("BENCH_INSIDE"):
+        inside()
+        return
+    with tempfile.TemporaryDirectory() as var:
+        environment = os.environ | {"BENCH_INSIDE": "1", "COLLABORATORY_VAR": var, "DRIVE_ROOT": f"{var}/drive"}
+        environment["DATABASE_URL"] = f"sqlite:///{var}/bench.sqlite3"
+        subprocess.run([sys.executable, __file__], env=environment, check=True)
+
+
+def inside() -> None:
+    """Build, measure, print."""
+    sys.path.insert(0, str(ROOT))
+    os.environ["DJANGO_SETTINGS_MODULE"] = "portal.settings"
+    import django
+
+    django.setup()
+    from django.conf import settings
+    from django.core.management import call_command
+    from django.test import Client
+
+    settings.ALLOWED_HOSTS = ["*"]
+    settings.STORAGES["staticfiles"]["BACKEND"] = "django.contrib.staticfiles.storage.StaticFilesStorage"
+    call_command("migrate", verbosity=0)
+    from drive import services
+    from drive.storage import layout
+    from portal.models import User
+
+    ada = User.objects.create_user("ada", email="ada@example.org", password="unused")
+    library = services.create_library(ada, "Data")
+    layout.settle(library.pk)
+    fill(layout.find(library.pk) / "large")
+    client = Client()
+    client.force_login(ada)
+    address = f"/drive/{library.pk}/large/"
+    print(f"a folder with {ENTRIES:,} entries; median of {RUNS}")
+    for query in PAGES:
+        measure(client, f"{address}{query}", query or "first page, by name")
+
+
+def fill(folder: Path) -> None:
+    """Files with names in no order; every tenth has something in it."""
+    folder.mkdir()
+    numbers = random.Random(1)
+    for number in range(ENTRIES):
+        (folder / f"Result {numbers.getrandbits(40):x} run {number}.csv").write_bytes(b"x" * (number % 10 == 0))
+
+
+def measure(client: Any, address: str, what: str) -> None:
+    """One page."""
+    from django.db import connection
+    from django.test.utils import CaptureQueriesContext
+
+    times = []
+    for _ in range(RUNS):
+        began = time.perf_counter()
+        answer = client.get(address)
+        times.append((time.perf_counter() - began) * 1000)
+        assert answer.status_code == 200
+    with CaptureQueriesContext(connection) as captured:
+        client.get(address)
+    queries = len(captured)
+    tracemalloc.start()
+    client.get(address)
+    peak = tracemalloc.get_traced_memory()[1] / (1 << 20)
+    tracemalloc.stop()
+    print(f"  {what:22} {statistics.median(times):6.0f} ms   {queries} queries   {peak:5.1f} MiB at most")
+
+
+if __name__ == "__main__":
+    main()
