@@ -15,11 +15,15 @@ from portal.models import User
 
 from . import quota
 from .models import Library, Trashed, Via
-from .storage import FileEntry, LibraryFiles, copying, open_library, signature
+from .storage import FileEntry, LibraryFiles, NotFound, copying, open_library, signature
+from .storage.files import sync_staged
 from .storage.tree import tree
 from .versions import records, store, trash
 from .versions.capture import Taken
 from .versions.keeper import VersionKeeper
+
+CAPTURE_AT_ONCE = 8 * 2**20
+"""Bytes up to which a new file is a version from the first moment: the copy costs milliseconds."""
 
 
 def put(
@@ -27,29 +31,39 @@ def put(
 ) -> FileEntry:
     """Move a complete file from the staging area to its place (`LibraryFiles.put` says what `if_match` means).
 
-    What was there becomes an earlier version.
+    What was there becomes an earlier version. A small file is captured before any notebook can change it, a large one
+    within a minute.
     """
-    with open_library(library) as files:
+    size = sync_staged(staged)
+    with open_library(library) as files, store.adding():
+        there = _size(files, path)
+        quota.check(library, size - (there or 0), 1 if there is None else 0)
+        copy = _copy(staged) if size <= CAPTURE_AT_ONCE else None
         entry = files.put(path, staged, if_match=if_match, keeper=VersionKeeper(actor, library, path))
-    records.written(actor, library, _beside(path, entry.name), entry, via=via)
+        folder, _, _name = path.rpartition("/")
+        row = records.written(actor, library, f"{folder}/{entry.name}" if folder else entry.name, entry, via=via)
+        if copy:
+            records.captured([(row, Taken(entry.signature, *copy, entry.modified))])
     return entry
 
 
-def _beside(path: str, name: str) -> str:
-    folder, _, _name = path.rpartition("/")
-    return f"{folder}/{name}" if folder else name
+def _size(files: LibraryFiles, path: str) -> int | None:
+    """Bytes of the file at a path; None where none is."""
+    try:
+        return files.stat(path).size
+    except NotFound:
+        return None
+
+
+def _copy(staged: Path) -> tuple[str, int]:
+    with staged.open("rb") as source:
+        return store.add(source)
 
 
 def write(actor: User, library: Library, path: str, content: bytes, *, if_match: str | None = None) -> FileEntry:
-    """Put a small file in place, what was typed on a page or an empty notebook; it is a version at once."""
-    source = io.BytesIO(content)
-    with open_library(library) as files, files.staged(source, len(content)) as staged, store.adding():
-        sha256, size = store.add(source)
-        entry = put(actor, library, path, staged, if_match=if_match)
-        row = records.live(library, _beside(path, entry.name))
-        if row and row.signature == entry.signature:
-            records.captured([(row, Taken(entry.signature, sha256, size, entry.modified))])
-    return entry
+    """Put a small file in place: what was typed on a page, or an empty notebook."""
+    with open_library(library) as files, files.staged(io.BytesIO(content), len(content)) as staged:
+        return put(actor, library, path, staged, if_match=if_match)
 
 
 def make_folder(actor: User, library: Library, path: str) -> None:

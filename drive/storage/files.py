@@ -236,7 +236,7 @@ class LibraryFiles:
         *folder, name = split(path) or [""]
         check_name(name)
         with plainly():
-            _sync(staged)
+            sync_staged(staged)
             with self._folder(folder) as directory:
                 if keeper and if_match != ABSENT:
                     _show(directory, name, keeper)
@@ -479,16 +479,19 @@ def _tags(if_match: str | None) -> list[str]:
     return [tag.strip() for tag in (if_match or "").split(",")]
 
 
-def _sync(staged: Path) -> None:
-    """Bytes on disk before the name."""
+def sync_staged(staged: Path) -> int:
+    """Bytes on disk before the name; returns how many. CutOff or NotAFile where there is no file."""
     try:
         fd = os.open(staged, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
     except FileNotFoundError as error:
         raise CutOff("The upload was lost on its way. Nothing was changed; please try again.") from error
+    except OSError as error:
+        raise NotAFile("Only files can be uploaded.") from error
     try:
         if not stat.S_ISREG(os.fstat(fd).st_mode):
             raise NotAFile("Only files can be uploaded.")
         os.fchmod(fd, FILE_MODE)
         os.fsync(fd)
+        return os.fstat(fd).st_size
     finally:
         os.close(fd)

@@ -66,9 +66,10 @@ def test_it_keeps_what_a_notebook_saved_before_and_meanwhile(
 
 
 def test_it_puts_what_is_too_large_for_versions_into_the_trash(
-    library: Library, place: Path, owner: User, settings: Settings
+    library: Library, place: Path, owner: User, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings.VERSION_MAX_BYTES = 10
+    monkeypatch.setattr(changes, "CAPTURE_AT_ONCE", 0)
     upload(owner, library, "deep.bin", b"a large file")
     upload(owner, library, "deep.bin", b"a new large file")
     item = Trashed.objects.get()
