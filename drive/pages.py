@@ -66,6 +66,9 @@ One that returns None leads back to the page; a StorageError is said there.
 READING = ("copy", "zip")
 """Actions for which reading is enough; `copy` asks for the right to write where the copy goes."""
 
+FOR_LINKS = frozenset({"", "raw", "zip", "find"})
+"""Pages that a public link gives. The others are for those who see the library: they show more than what is there."""
+
 PLACE_IN_LIST = ("sort", "page", "hidden")
 
 
@@ -93,8 +96,9 @@ def serve(request: HttpRequest, door: Door, path: str) -> HttpResponse:
 def _show(request: HttpRequest, door: Door, path: str) -> HttpResponse:
     with door.files() as files:
         is_folder = files.stat(path).kind == "folder"
-    page = (FOLDER_PAGES if is_folder else FILE_PAGES).get(request.GET.get("show", ""))
-    if page is None:
+    show = request.GET.get("show", "")
+    page = (FOLDER_PAGES if is_folder else FILE_PAGES).get(show)
+    if page is None or (door.entry is None and show not in FOR_LINKS):
         raise Http404("No such page.")
     if is_folder and not request.path.endswith("/"):
         query = request.META.get("QUERY_STRING", "")

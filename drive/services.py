@@ -12,7 +12,7 @@ from portal import audit
 from portal.access import send_access_changed
 from portal.models import User
 
-from . import naming
+from . import links, naming, quota
 from .models import Library, Permission, Share
 from .storage import layout
 from .visibility import affected, reached_by
@@ -149,6 +149,61 @@ def _give_name(row: Library, name: str) -> None:
     _save_name(row)
     if was_shared:
         naming.publish_name(row)
+
+
+@transaction.atomic
+def transfer_library(
+    actor: User, library: Library, new_owner: User, *, keep_access: bool = False, check_room: bool = False
+) -> Library:
+    """Give a person's library to another person, who sees it as `name (from …)` where they have one of that name.
+
+    Shares stay, and so does the path of everybody who has it by one; public links to it end. With `keep_access` the old
+    owner can go on reading and writing. ValidationError when it would not fit into the new owner's quota and
+    `check_room` asks. Whoever gives away My Library has a new one, empty.
+    """
+    row = _lock(library)
+    _check_persons(row)
+    old_owner = User.objects.get(libraries=row)
+    if new_owner == old_owner:
+        raise ValidationError("The library is theirs already.")
+    if not new_owner.is_active:
+        raise ValidationError("This account is deactivated.")
+    told, was_default = affected(row), row.is_default
+    row.owner_user, row.is_default = new_owner, False
+    if check_room:
+        _check_room(row)
+    _take_over(row, f" (from {old_owner.username})")
+    row.shares.filter(user=new_owner).delete()
+    for link in row.links.filter(revoked_at=None):
+        links.revoke_link(actor, link)
+    audit.record(actor, "library.transferred", row, before=old_owner.username, after=new_owner.username)
+    if was_default:
+        open_my_library(old_owner)
+    if keep_access:
+        _share(actor, row, Permission.WRITE, user=old_owner)
+    send_access_changed(told | affected(row) | {old_owner.pk})
+    return row
+
+
+def _check_room(library: Library) -> None:
+    try:
+        quota.check(library, library.used_bytes, library.used_files)
+    except quota.OverQuota as error:
+        raise ValidationError(str(error)) from error
+
+
+def _take_over(row: Library, suffix: str) -> None:
+    """Save the library with its new owner, under the first name that is free among theirs."""
+    name = row.name
+    beside = f"{name[: naming.LONGEST_NAME - len(suffix)].strip(' .')}{suffix}"
+    for candidate in [name, beside, f"Library {str(row.pk)[:8]}{suffix}"]:
+        try:
+            naming.set_name(row, candidate)
+            _save_name(row)
+        except ValidationError:
+            continue
+        return
+    raise ValidationError("The new owner has libraries with this name. Please give it another one first.")
 
 
 def _mark_deleted(library: Library) -> None:

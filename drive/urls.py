@@ -1,6 +1,6 @@
 from django.urls import path, register_converter
 
-from . import views, views_find, views_mine, views_owner
+from . import views, views_find, views_links, views_mine, views_owner
 from .addresses import FilePathConverter
 
 register_converter(FilePathConverter, "file")
@@ -17,6 +17,10 @@ urlpatterns = [
     path("sharing/<uuid:library_id>/", views_owner.sharing, name="sharing"),
     path("sharing/<uuid:library_id>/change/", views_owner.change, name="change"),
     path("sharing/<uuid:library_id>/leave/", views_owner.leave, name="leave"),
+    path("sharing/<uuid:library_id>/people/", views_owner.suggest, name="suggest"),
+    path("sharing/<uuid:library_id>/transfer/", views_owner.transfer, name="transfer"),
+    path("links/<uuid:library_id>/", views_links.manage, name="links"),
+    path("links/<uuid:library_id>/<uuid:link_id>/revoke/", views_links.revoke, name="revoke"),
     path("<uuid:library_id>/", views.library, name="library"),
     path("<uuid:library_id>/<file:path>", views.library, name="path"),
 ]

@@ -36,7 +36,14 @@ def folder(request: HttpRequest, door: Door, path: str) -> HttpResponse:
         "show_hidden": hidden,
         "all_selected": request.GET.get("select") == "all",
     }
-    return render(request, "drive/collab_files.html" if door.collab else "drive/library.html", context)
+    return render(request, _template(door), context)
+
+
+def _template(door: Door) -> str:
+    """The page of a folder, by who comes."""
+    if door.entry is None:
+        return "drive/link_folder.html"
+    return "drive/collab_files.html" if door.collab else "drive/library.html"
 
 
 def _rows(door: Door, path: str, items: Iterable[FileEntry]) -> list[tuple[FileEntry, str]]:
@@ -54,7 +61,7 @@ def frame(request: HttpRequest, door: Door, path: str) -> dict[str, object]:
         "here": door.folder_address(path),
         "lab_path": door.lab_path(path),
         "collab": door.collab,
-        "is_owner": door.library.owner_user_id == request.user.pk,
+        "is_owner": request.user.is_authenticated and door.library.owner_user_id == request.user.pk,
     }
 
 

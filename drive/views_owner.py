@@ -2,25 +2,36 @@
 
 from uuid import UUID
 
+from django.conf import settings
 from django.contrib import messages
 from django.core.exceptions import ValidationError
+from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.views.decorators.http import require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from portal.access import person
+from portal import limits, people
+from portal.access import Forbidden, person
+from portal.models import User
 
-from . import services
-from .access import owned_library
-from .forms import LibraryForm, ShareForm
-from .models import Permission, Share
+from . import services, who
+from .access import get_library, owned_library
+from .forms import ShareForm, TransferForm
+from .models import Library, Permission, PublicLink, Share
+from .visibility import Entry
+
+PER_PAGE = 50
+SUGGESTIONS = 60
+"""So many searches for people a minute: enough for typing, too few to list everybody."""
 
 
 @require_http_methods(["GET", "POST"])
 def sharing(request: HttpRequest, library_id: UUID) -> HttpResponse:
-    """Who sees my library, and by which route."""
-    library = owned_library(request.user, library_id)
-    form = ShareForm(request.POST or None, user=person(request))
+    """Who sees a library, and by which route; its owner changes that here."""
+    library, entry = get_library(person(request), library_id)
+    if library.owner_user_id != request.user.pk:
+        return _who_sees(request, library, entry)
+    form = ShareForm(request.POST or None, user=person(request), library=library)
     if form.is_valid():
         data = form.cleaned_data
         permission = Permission(data["permission"])
@@ -34,13 +45,43 @@ def sharing(request: HttpRequest, library_id: UUID) -> HttpResponse:
         else:
             messages.success(request, "Shared.")
             return redirect("drive:sharing", library_id)
-    context = {
-        "library": library,
+    context = _seen_by(request, library) | {
         "form": form,
-        "shares": library.shares.select_related("user", "collab"),
-        "rename": LibraryForm(initial={"name": library.name}),
+        "shares": Paginator(library.shares.select_related("user", "collab"), PER_PAGE).get_page(
+            request.GET.get("shares")
+        ),
+        "permissions": Permission.choices,
+        "links": PublicLink.objects.open().filter(library=library).count(),
+        "days": settings.LIBRARY_KEEP_DAYS,
     }
-    return render(request, "drive/sharing.html", context)
+    return render(request, "drive/sharing.html", context, status=422 if form.errors else 200)
+
+
+def _seen_by(request: HttpRequest, library: Library) -> dict[str, object]:
+    """Who sees the library, page by page, as far as the one who asks may know."""
+    asker = person(request)
+    page = Paginator(who.people(asker, library), PER_PAGE).get_page(request.GET.get("page"))
+    others, teams = who.untold(asker, library)
+    seers = who.with_ways(asker, library, page.object_list)
+    return {"library": library, "page": page, "seers": seers, "untold_people": others, "untold_teams": teams}
+
+
+def _who_sees(request: HttpRequest, library: Library, entry: Entry) -> HttpResponse:
+    if request.method != "GET":
+        raise Forbidden("Only the owner of this library may do this.")
+    return render(request, "drive/who.html", _seen_by(request, library) | {"entry": entry})
+
+
+@require_safe
+def suggest(request: HttpRequest, library_id: UUID) -> HttpResponse:
+    """People to share with, whose names begin with what is being typed: options for the browser's own list."""
+    library = owned_library(request.user, library_id)
+    asker = person(request)
+    if not limits.allowed("suggestions", str(asker.pk), SUGGESTIONS, 60):
+        return HttpResponse(status=429)
+    others = User.objects.exclude(pk=asker.pk).exclude(pk__in=library.shares.filter(user__isnull=False).values("user"))
+    found = people.suggest(request.GET.get("person", "")[:100], among=others)
+    return render(request, "collabs/_suggestions.html", {"people": found})
 
 
 @require_POST
@@ -64,6 +105,24 @@ def change(request: HttpRequest, library_id: UUID) -> HttpResponse:
     except ValidationError as error:
         messages.error(request, " ".join(error.messages))
     return redirect("drive:sharing", library_id)
+
+
+@require_http_methods(["GET", "POST"])
+def transfer(request: HttpRequest, library_id: UUID) -> HttpResponse:
+    """Give my library to somebody else."""
+    library = owned_library(request.user, library_id)
+    form = TransferForm(request.POST or None, library=library)
+    if form.is_valid():
+        new_owner = form.cleaned_data["person"]
+        try:
+            services.transfer_library(person(request), library, new_owner, keep_access=True, check_room=True)
+        except ValidationError as error:
+            form.add_error("person", error)
+        else:
+            messages.success(request, f"“{library.name}” belongs to {people.described(new_owner)} now.")
+            return redirect("drive:home")
+    context = {"library": library, "form": form}
+    return render(request, "drive/transfer.html", context, status=422 if form.errors else 200)
 
 
 @require_http_methods(["GET", "POST"])

@@ -44,6 +44,8 @@ def development_secret() -> str:
 
 
 SECRET_KEY = required("SECRET_KEY", development_secret())
+SECRET_KEY_FALLBACKS = env.list("SECRET_KEY_FALLBACKS", default=[])
+"""Earlier keys: sessions and public links made under them go on."""
 
 SITE_NAME = env.str("SITE_NAME", default="Collaboratory")
 LAB_DOMAIN = required("LAB_DOMAIN", "lab.localhost:8000")

@@ -12,6 +12,7 @@ urlpatterns = [
     path("collabs/<slug:slug>/files/", include("drive.urls_collab")),
     path("collabs/", include("collabs.urls")),
     path("drive/", include("drive.urls")),
+    path("l/", include("drive.urls_links")),
     path("lab/", include("lab.urls")),
     path("_gateway/signed-in", views.signed_in, name="signed_in"),
     path("_gateway/", include("lab.urls_gateway")),

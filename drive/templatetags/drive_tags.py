@@ -4,15 +4,17 @@ from typing import Any
 
 from django import template
 from django.urls import reverse
+from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 
 from collabs.models import Collab
 from drive import quota
 from drive.addresses import name_in_form, quoted
 from drive.doors import Door
+from drive.links import may_link
 from drive.listing import latest, read_readme
 from drive.models import Library, Trashed, Version
-from drive.storage import FileEntry, StorageError, open_library
+from drive.storage import FileEntry, StorageError, open_library, shown
 from drive.versions import history
 from drive.visibility import MOUNTED, Entry, Folder, entries
 from portal.markdown import render
@@ -97,6 +99,17 @@ def quota_bar(door: Door) -> dict[str, Any]:
         return {}
     title = "Room in this Collab" if door.library.owner_collab_id else f"Room for {door.library.owner_user}'s libraries"
     return {"usage": quota.of(door.library), "title": title}
+
+
+@register.simple_tag(takes_context=True)
+def link_address(context: template.Context, door: Door, path: str = "") -> str:
+    """Where a public link to a path is made; "" for those who may make none."""
+    user = context["request"].user
+    if door.entry is None or not may_link(user, door.library):
+        return ""
+    address = reverse("drive:links", args=[door.library.pk])
+    inside = door.inside(path)
+    return f"{address}?{urlencode({'path': inside})}" if inside and shown(inside) == inside else address
 
 
 @register.inclusion_tag("drive/_quota.html")

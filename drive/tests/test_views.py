@@ -423,7 +423,11 @@ def test_it_lets_only_owners_share(
     share = library.shares.get()
     client = Client() if who == "anonymous" else sign_in(User.objects.get(username=who))
     url = f"/drive/sharing/{library.pk}/"
-    assert answer(client.get(url)) == status
+    assert answer(client.get(url)) == (200 if who == "viewer" else status)
+    assert answer(client.get(url + "people/?person=str")) == status
+    assert answer(client.get(url + "transfer/")) == status
+    assert answer(client.post(url + "transfer/", {"person": "stranger"})) == status
+    assert answer(client.post(f"/drive/shares/{share.pk}/change/", {"permission": "r"})) == status
     assert answer(client.post(url, {"person": "stranger", "permission": "r"})) == status
     assert answer(client.post(url + "change/", {"do": "delete"})) == status
     assert answer(client.post(f"/drive/shares/{share.pk}/end/")) == status
