@@ -1,51 +1,35 @@
 """The first page of a folder with 100,000 entries, as a person gets it: time, queries, and memory that Python holds.
 
-    python bench/listing.py
+    python -m bench.listing
 
 In a database and a directory of its own, without the network: the whole of Django's work, with the page rendered.
 """
 
-import os
 import random
 import statistics
-import subprocess
-import sys
-import tempfile
 import time
 import tracemalloc
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parent.parent
+from bench.alone import run_alone
+
 ENTRIES, RUNS = 100_000, 9
 PAGES = ["", "?sort=-name", "?page=250", "?sort=-size", "?sort=-date"]
 
 
 def main() -> None:
-    """In a process of its own, because settings are read once."""
-    if os.environ.get("BENCH_INSIDE"):
-        inside()
-        return
-    with tempfile.TemporaryDirectory() as var:
-        environment = os.environ | {"BENCH_INSIDE": "1", "COLLABORATORY_VAR": var, "DRIVE_ROOT": f"{var}/drive"}
-        environment["DATABASE_URL"] = f"sqlite:///{var}/bench.sqlite3"
-        subprocess.run([sys.executable, __file__], env=environment, check=True)
+    """In a process of its own."""
+    run_alone("listing", inside)
 
 
 def inside() -> None:
     """Build, measure, print."""
-    sys.path.insert(0, str(ROOT))
-    os.environ["DJANGO_SETTINGS_MODULE"] = "portal.settings"
-    import django
-
-    django.setup()
     from django.conf import settings
-    from django.core.management import call_command
     from django.test import Client
 
     settings.ALLOWED_HOSTS = ["*"]
     settings.STORAGES["staticfiles"]["BACKEND"] = "django.contrib.staticfiles.storage.StaticFilesStorage"
-    call_command("migrate", verbosity=0)
     from drive import services
     from drive.storage import layout
     from portal.models import User
