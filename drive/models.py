@@ -10,6 +10,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from collabs.models import Collab, Membership, Person, Role
+from portal.models import User
 
 
 class Permission(models.TextChoices):
@@ -216,6 +217,14 @@ class Share(models.Model):
 
     def __str__(self) -> str:
         return f"{self.library} with {self.user or self.collab}"
+
+
+class Owner(User):
+    """A person as the owner of libraries: for the operators' list of who uses how much."""
+
+    class Meta:
+        proxy = True
+        verbose_name_plural = "owners"
 
 
 class Quota(models.Model):
