@@ -17,7 +17,7 @@ from .addresses import name_from_form
 from .doors import Door
 from .held import Held
 from .held import choose as choose_held
-from .listing import read_listing
+from .listing import crumbs, read_listing
 from .storage import ABSENT, FileEntry, check_name, open_library
 from .versions import history
 
@@ -75,7 +75,8 @@ def change(request: HttpRequest, door: Door, path: str) -> HttpResponse:
         raise Http404("Nothing was named.")
     has_versions = item.kind == "file" and item.reachable
     versions = f"{door.address(child(path, name))}?show=versions" if has_versions else ""
-    return render(request, "drive/change.html", frame(request, door, path) | {"item": item, "versions": versions})
+    context = frame(request, door, path) | {"item": item, "versions": versions, "crumbs": crumbs(path)}
+    return render(request, "drive/change.html", context)
 
 
 def child(path: str, name: str) -> str:

@@ -181,17 +181,20 @@ def _ask(
         "error": error,
     }
     if place:
-        context |= _inside(place)
+        at_home = (place.door.library, place.path) == (door.library, door.inside(path))
+        context |= _inside(place, without=set(names) if what == "move" and at_home else set())
     else:
         context["groups"] = _libraries(request)
     return render(request, "drive/moving.html", context, status=409 if error else 200)
 
 
-def _inside(place: Place) -> dict[str, object]:
-    """The folders in a folder, and the way to it."""
+def _inside(place: Place, without: set[str]) -> dict[str, object]:
+    """The folders in a folder, and the way to it. What is moved goes into none of itself."""
     with place.door.files() as files:
         found = ((name.casefold(), name) for name, is_folder in files.names(place.path) if is_folder)
-        folders = heapq.nsmallest(FOLDERS_SHOWN + 1, (item for item in found if not is_hidden(item[1])))
+        folders = heapq.nsmallest(
+            FOLDERS_SHOWN + 1, (item for item in found if not is_hidden(item[1]) and item[1] not in without)
+        )
     shown_folders = [(shown(name), Place(place.door, child(place.path, name)).field) for _, name in folders]
     steps = [(crumb.name, Place(place.door, crumb.path).field) for crumb in crumbs(place.path)]
     return {
