@@ -43,6 +43,7 @@ def tree(files: LibraryFiles, path: str = "") -> Generator[Found]:
 
     What vanishes meanwhile is left out. Raises a StorageError when there is nothing at `path`.
     """
+    files.stat(path)  # what is no thing of theirs, in a part of a library, is none of ours
     with plainly():
         top = openat2.open_beneath(files.root, _bytes(split(path)), _HOLD)
     try:

@@ -14,9 +14,10 @@ import pytest
 from django.contrib.auth.models import AnonymousUser
 from django.test import Client, RequestFactory
 
-from drive import archive, doors, pages, views_archive
+from drive import archive, doors, links, pages, views_archive
 from drive.addresses import name_in_form
-from drive.models import Library
+from drive.links import link_door
+from drive.models import Library, PublicLink
 from drive.storage import LibraryFiles
 from portal.models import User
 
@@ -234,6 +235,22 @@ def test_it_sends_visitors_with_a_link_what_is_below_it_only(
     request.user = AnonymousUser()
     assert pages.serve(request, door, "").status_code == 400
     assert not [name for name in found.namelist() if "secret" in name]
+
+
+def test_it_sends_nothing_beside_the_file_of_a_link(library: Library, tree: Path, rf: RequestFactory) -> None:
+    link = PublicLink(library=library, path="top/a.txt", is_folder=False)
+    door = link_door(link, "/l/x/")
+    with door.files() as files:
+        found = contents(packed(files, "a.txt", "", "large", "sub"))
+    assert set(found) == {"a.txt", "Left out.txt"}
+
+
+def test_it_offers_visitors_with_a_link_a_download(library: Library, owner: User, tree: Path) -> None:
+    page = Client().get(f"/l/{links.token(links.make_link(owner, library, 'top'))}/").content.decode()
+    form = page.partition('id="selection"')[2].partition("</form>")[0]
+    assert 'name="show" value="zip"' in form
+    assert "csrf" not in form
+    assert "copy" not in form
 
 
 def test_it_sends_a_few_archives_at_once_and_takes_the_places_back(
