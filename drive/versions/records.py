@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
@@ -124,11 +124,20 @@ def move(library: Library, old: str, new: str, target: Library) -> None:
     for row in rows:
         here = paths.moved(paths.from_row(row.path), old, new)
         row.library, row.path, row.path_key = target, paths.to_row(here), paths.key(here)
-    File.objects.bulk_update(rows, ["library", "path", "path_key"], batch_size=BATCH)
+    _save_places(rows)
     if library != target:
         size = sum(row.size for row in rows)
         use(library, -size, -len(rows))
         use(target, size, len(rows))
+
+
+def _save_places(rows: list[File]) -> None:
+    """Library and path of many rows, by one prepared statement: `bulk_update` takes ten times as long for thousands."""
+    columns: list[Any] = [File._meta.get_field(name) for name in ("library", "path", "path_key", "id")]
+    values = [[column.get_db_prep_save(getattr(row, column.attname), connection) for column in columns] for row in rows]
+    statement = f"UPDATE {File._meta.db_table} SET library_id = %s, path = %s, path_key = %s WHERE id = %s"  # noqa: S608
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.executemany(statement, values)
 
 
 def use(library: Library, size: int, files: int) -> None:
