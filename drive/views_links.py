@@ -102,7 +102,7 @@ def manage(request: HttpRequest, library_id: UUID) -> HttpResponse:
     """The links of a library, and a new one to `?path=…`."""
     library = _linkable(request, library_id)
     path = request.GET.get("path", "").strip("/").replace("\0", "")
-    form = LinkForm(request.POST or None)
+    form = LinkForm(request.POST if request.method == "POST" else None)
     if form.is_valid():
         try:
             made = links.make_link(

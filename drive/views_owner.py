@@ -31,7 +31,7 @@ def sharing(request: HttpRequest, library_id: UUID) -> HttpResponse:
     library, entry = get_library(person(request), library_id)
     if library.owner_user_id != request.user.pk:
         return _who_sees(request, library, entry)
-    form = ShareForm(request.POST or None, user=person(request), library=library)
+    form = ShareForm(request.POST if request.method == "POST" else None, user=person(request), library=library)
     if form.is_valid():
         data = form.cleaned_data
         permission = Permission(data["permission"])
@@ -111,7 +111,7 @@ def change(request: HttpRequest, library_id: UUID) -> HttpResponse:
 def transfer(request: HttpRequest, library_id: UUID) -> HttpResponse:
     """Give my library to somebody else."""
     library = owned_library(request.user, library_id)
-    form = TransferForm(request.POST or None, library=library)
+    form = TransferForm(request.POST if request.method == "POST" else None, library=library)
     if form.is_valid():
         new_owner = form.cleaned_data["person"]
         try:
