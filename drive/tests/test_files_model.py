@@ -50,6 +50,8 @@ class Drive(RuleBasedStateMachine):
         self.model: dict[str, bytes] = {}
         self.kept: set[bytes] = set()
         """Contents that must be to be had for ever: saved on the web, or seen by a scan."""
+        self.deleted: set[bytes] = set()
+        """Contents that were deleted on the web, and not restored since."""
 
     def new(self) -> bytes:
         return f"content {next(contents)}".encode()
@@ -99,7 +101,7 @@ class Drive(RuleBasedStateMachine):
             assert not self.below(path)
             return
         for name in self.below(path):
-            self.kept.add(self.model.pop(name))
+            self.deleted.add(self.model.pop(name))
 
     @rule(who=WRITERS, number=st.integers(0, 5))
     def restore(self, who: str, number: int) -> None:
@@ -110,6 +112,7 @@ class Drive(RuleBasedStateMachine):
             after = self.on_disk()
             assert before.items() <= after.items()
             self.model = after
+            self.deleted -= set(after.values())
 
     @rule(who=WRITERS, number=st.integers(0, 5))
     def go_back(self, who: str, number: int) -> None:
@@ -188,7 +191,7 @@ class Drive(RuleBasedStateMachine):
         there |= {path.read_bytes() for path in layout.trash(self.library.pk).rglob("*") if path.is_file()}
         shas = Version.objects.filter(file__library=self.library).values_list("sha256", flat=True)
         there |= {store.path_of(sha256).read_bytes() for sha256 in set(shas)}
-        assert self.kept <= there
+        assert self.kept | self.deleted <= there
 
     def teardown(self) -> None:
         """Everything in the trash can be restored, and nothing is left beside the library."""
