@@ -102,7 +102,8 @@ def receive(request: HttpRequest, library: Library, path: str) -> HttpResponse:
     """PUT: the body becomes the file. `If-None-Match: *` creates only, `If-Match` replaces one version only (RFC 9110).
 
     204 with the new ETag; 409 where a name is in the way, 412 where the file was changed, 507 where there is no space.
-    With `X-Hold: 1` a 409 or 412 keeps the bytes, and says in JSON how to go on (held.py).
+    With `X-Hold: 1` a 409 or 412 keeps the bytes, and says in JSON how to go on (held.py). With `X-Make-Folders: 1` the
+    folders above the file are made where they are missing.
     """
     if_match = request.headers.get("If-Match")
     if_none_match = request.headers.get("If-None-Match")
@@ -113,17 +114,20 @@ def receive(request: HttpRequest, library: Library, path: str) -> HttpResponse:
             if_match = ABSENT
         with open_library(library) as files, _body(request, files) as staged:
             try:
+                if request.headers.get("X-Make-Folders") == "1":
+                    files.make_folders(path.rpartition("/")[0])
                 entry = changes.put(cast(Any, request.user), library, path, staged, if_match=if_match)
             except (Clash, Changed) as error:
                 if request.headers.get("X-Hold") != "1":
                     raise
-                return _as_json(error, hold(files, cast(Any, request.user), library, path, staged, error))
+                return as_json(error, hold(files, cast(Any, request.user), library, path, staged, error))
     except StorageError as error:
         return HttpResponse(str(error), status=error.status, content_type="text/plain; charset=utf-8")
     return HttpResponse(status=204, headers={"ETag": entry.etag})
 
 
-def _as_json(error: StorageError, held: Held) -> JsonResponse:
+def as_json(error: StorageError, held: Held) -> JsonResponse:
+    """What a script shows when the name is taken, and sends back with the person's choice."""
     etag = held.there.etag if held.there else ""
     data = {"error": str(error), "held": held.token, "etag": etag, "may_replace": held.may_replace}
     return JsonResponse(data, status=error.status)
@@ -132,7 +136,7 @@ def _as_json(error: StorageError, held: Held) -> JsonResponse:
 @contextmanager
 def _body(request: HttpRequest, files: LibraryFiles) -> Iterator[Path]:
     """The request's body as a file in staging."""
-    arrived = _body_file(request)
+    arrived = body_file(request)
     if arrived:
         yield arrived
         return
@@ -146,7 +150,7 @@ def _body(request: HttpRequest, files: LibraryFiles) -> Iterator[Path]:
         raise CutOff("The upload broke off. Nothing was changed; please try again.") from error
 
 
-def _body_file(request: HttpRequest) -> Path | None:
+def body_file(request: HttpRequest) -> Path | None:
     """The file into which nginx wrote the body. nginx sets the header on every request, so no browser can.
 
     Without nginx (DRIVE_USE_ACCEL off) the header means nothing.

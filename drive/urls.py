@@ -1,6 +1,6 @@
 from django.urls import path, register_converter
 
-from . import views, views_find, views_links, views_mine, views_owner
+from . import views, views_find, views_links, views_mine, views_owner, views_uploads
 from .addresses import FilePathConverter
 
 register_converter(FilePathConverter, "file")
@@ -21,6 +21,8 @@ urlpatterns = [
     path("sharing/<uuid:library_id>/transfer/", views_owner.transfer, name="transfer"),
     path("links/<uuid:library_id>/", views_links.manage, name="links"),
     path("links/<uuid:library_id>/<uuid:link_id>/revoke/", views_links.revoke, name="revoke"),
+    path("uploads/<uuid:library_id>/", views_uploads.collection, name="uploads"),
+    path("uploads/<uuid:library_id>/<slug:upload_id>", views_uploads.upload, name="upload"),
     path("<uuid:library_id>/", views.library, name="library"),
     path("<uuid:library_id>/<file:path>", views.library, name="path"),
 ]

@@ -183,6 +183,8 @@ QUOTA_COLLAB_FILES = env.int("QUOTA_COLLAB_FILES", default=5_000_000)
 LIBRARY_KEEP_DAYS = env.int("LIBRARY_KEEP_DAYS", default=30)
 """Days for which a deleted library or Collab can be restored; then it is removed for good."""
 
+DISK_RESERVE_BYTES = env.int("DISK_RESERVE_BYTES", default=2**29)
+"""No upload begins that would leave less than this of the disk."""
 VERSION_MAX_BYTES = env.int("VERSION_MAX_BYTES", default=2 * 2**30)
 """Larger files have no versions; one that is replaced on the web goes to the trash as a whole."""
 VERSION_KEEP = env.list("VERSION_KEEP", default=["1d:all", "7d:1h", "30d:1d", "365d:7d"])

@@ -1,109 +1,427 @@
-// Uploads by drag and drop and by the file button, one PUT per file, with progress. Without this file the form does it.
+// Uploads by the file button, by choosing a folder, by drag and drop: with progress, cancelled or taken up again at will.
+// Small files go by one PUT each; larger ones in pieces, by tus 1.0 (tus.io), so that a broken connection, or a closed
+// browser, costs no more than the last piece. Without this file the form uploads.
 "use strict";
 
-for (const zone of document.querySelectorAll("[data-upload]")) {
-  zone.querySelector("[data-hint]").hidden = false;
-  for (const name of ["dragenter", "dragover"]) {
-    zone.addEventListener(name, (event) => {
+const PIECE = 8 * 2 ** 20;
+const LARGEST_PIECE = 64 * 2 ** 20;
+const PIECE_SECONDS = 4;
+const AT_ONCE = 3;
+const PAUSES = [1, 2, 4, 8, 15, 30];
+const FEW = 20;
+
+const WORDS = {
+  200: "You are not signed in any more. Please load the page again.",
+  403: "You may not write here any more. Please load the page again.",
+  404: "This folder is not there any more.",
+  413: "The file is too large.",
+};
+
+for (const zone of document.querySelectorAll("[data-uploads]")) new Zone(zone).listen();
+
+// Where files are dropped: its queue, its totals.
+function Zone(element) {
+  const part = (name) => element.querySelector(`[data-${name}]`);
+  const zone = this;
+  zone.waiting = [];
+  zone.all = [];
+  zone.active = 0;
+  zone.sameForAll = null;
+  zone.asking = Promise.resolve();
+  zone.data = element.dataset;
+  zone.list = part("list");
+
+  zone.listen = function () {
+    part("hint").hidden = false;
+    part("folder-button").hidden = false;
+    for (const name of ["dragenter", "dragover"]) {
+      element.addEventListener(name, (event) => {
+        event.preventDefault();
+        element.classList.add("over");
+      });
+    }
+    element.addEventListener("dragleave", () => element.classList.remove("over"));
+    element.addEventListener("drop", async (event) => {
       event.preventDefault();
-      zone.classList.add("over");
+      element.classList.remove("over");
+      zone.add(await dropped(event.dataTransfer));
+    });
+    const chosen = element.querySelector("input[name=file]");
+    chosen.form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      zone.add([...chosen.files].map((file) => [file.name, file]));
+      chosen.form.reset();
+    });
+    part("folder-input").addEventListener("change", (event) => {
+      zone.add([...event.target.files].map((file) => [file.webkitRelativePath || file.name, file]));
+      event.target.value = "";
+    });
+    part("cancel-all").addEventListener("click", () => {
+      for (const upload of zone.all) upload.cancel();
+    });
+    window.addEventListener("beforeunload", (event) => {
+      if (zone.active) event.preventDefault();
+    });
+  };
+
+  zone.add = function (files) {
+    for (const [path, file] of files) {
+      const upload = new Upload(zone, path, file);
+      zone.all.push(upload);
+      zone.waiting.push(upload);
+    }
+    if (!files.length) return;
+    part("total").hidden = false;
+    zone.next();
+  };
+
+  zone.next = function () {
+    while (zone.active < AT_ONCE && zone.waiting.length) {
+      const upload = zone.waiting.shift();
+      if (upload.over) continue;
+      zone.active += 1;
+      upload.run().finally(() => {
+        zone.active -= 1;
+        zone.next();
+      });
+    }
+    zone.show();
+    if (!zone.active && !zone.waiting.length) zone.end();
+  };
+
+  // The page is loaded anew when nothing is left to be said on it.
+  zone.end = function () {
+    const failed = zone.all.filter((upload) => upload.failed).length;
+    part("said").textContent = failed ? `${failed} uploads did not work.` : "All uploads are done.";
+    if (!failed && zone.all.some((upload) => upload.done)) window.location.reload();
+    if (zone.all.every((upload) => upload.over && !upload.failed)) part("total").hidden = true;
+  };
+
+  zone.show = function () {
+    if (zone.drawn) return;
+    zone.drawn = requestAnimationFrame(() => {
+      zone.drawn = 0;
+      const total = sum(zone.all, (upload) => upload.file.size);
+      const sent = sum(zone.all, (upload) => (upload.over ? upload.file.size : upload.sent));
+      const over = zone.all.filter((upload) => upload.over).length;
+      const bar = part("total").querySelector("progress");
+      bar.max = Math.max(total, 1);
+      bar.value = sent;
+      part("total-text").textContent = [`${over} of ${zone.all.length} files`, `${size(sent)} of ${size(total)}`, zone.speed(total - sent)]
+        .filter(Boolean)
+        .join(" · ");
+    });
+  };
+
+  // Bytes that went over the line in the last ten seconds.
+  const moved = [];
+  zone.count = function (bytes) {
+    moved.push([performance.now(), bytes]);
+    while (moved[0][0] < performance.now() - 10_000) moved.shift();
+    zone.show();
+  };
+  zone.speed = function (left) {
+    if (moved.length < 2) return "";
+    const seconds = (performance.now() - moved[0][0]) / 1000;
+    const rate = sum(moved, (entry) => entry[1]) / Math.max(seconds, 0.5);
+    return rate > 0 && left > 0 ? `${size(rate)}/s · ${duration(left / rate)} left` : "";
+  };
+}
+
+// One file on its way.
+function Upload(zone, path, file) {
+  const upload = this;
+  Object.assign(upload, { file, path, sent: 0, over: false, failed: false, done: false, request: null });
+  const memory = `upload ${zone.data.uploads} ${zone.data.folder} ${path} ${file.size} ${file.lastModified}`;
+  const tus = { "Tus-Resumable": "1.0.0", "X-CSRFToken": zone.data.token };
+  let line, bar, wake;
+
+  upload.run = async function () {
+    [line, bar] = drawLine(upload, zone);
+    try {
+      const answer = await (file.size <= PIECE ? whole() : inPieces());
+      if (answer) await settle(answer);
+    } catch (error) {
+      if (!upload.over) fail(error instanceof Refused ? error.message : "This did not work. Please load the page again.");
+    }
+  };
+
+  upload.cancel = function () {
+    if (upload.over) return;
+    upload.over = true;
+    upload.request?.abort();
+    wake?.();
+    line?.remove();
+    const address = recall();
+    forget();
+    if (address) fetch(address, { method: "DELETE", headers: tus }).catch(() => null);
+    zone.show();
+  };
+
+  // One PUT. It is sent again as a whole.
+  async function whole() {
+    const address = zone.data.upload + path.split("/").map(encodeURIComponent).join("/");
+    const headers = { "X-CSRFToken": zone.data.token, "If-None-Match": "*", "X-Hold": "1", "X-Make-Folders": "1" };
+    for (let pause = 0; ; pause += 1) {
+      const answer = await send("PUT", address, { ...headers, "Content-Type": "application/octet-stream" }, file);
+      if (!isPassing(answer)) return answer;
+      await rest(pause);
+    }
+  }
+
+  // A piece after the other; after anything unclear, the server is asked how much it has.
+  async function inPieces() {
+    let length = PIECE;
+    let address = recall();
+    let offset = address ? await ask(address) : null;
+    for (let pause = 0; !upload.over; ) {
+      if (offset === null) {
+        address = await create();
+        offset = 0;
+      }
+      upload.sent = offset;
+      const piece = file.slice(offset, offset + length);
+      const began = performance.now();
+      const headers = { ...tus, "Upload-Offset": offset, "Content-Type": "application/offset+octet-stream" };
+      const answer = await send("PATCH", address, headers, piece);
+      if (answer.status === 204) {
+        pause = 0;
+        offset = Number(answer.headers("Upload-Offset"));
+        if (offset >= file.size) return answer;
+        const seconds = (performance.now() - began) / 1000;
+        length = clamp((piece.size / Math.max(seconds, 0.1)) * PIECE_SECONDS, 2 ** 20, LARGEST_PIECE);
+      } else if (isPassing(answer) || answer.status === 423 || (answer.status === 409 && !answer.json)) {
+        await rest(pause++);
+        offset = upload.over ? 0 : await ask(address);
+      } else if (answer.status === 404) {
+        offset = null;
+      } else {
+        return answer;
+      }
+    }
+  }
+
+  async function create() {
+    const metadata = { filename: file.name, relativePath: path, folder: zone.data.folder };
+    const header = Object.entries(metadata).map(([key, value]) => `${key} ${base64(value)}`).join(",");
+    for (let pause = 0; ; pause += 1) {
+      const answer = await send("POST", zone.data.uploads, { ...tus, "Upload-Length": file.size, "Upload-Metadata": header });
+      if (answer.status === 201) {
+        remember(answer.headers("Location"));
+        return answer.headers("Location");
+      }
+      if (!isPassing(answer)) throw new Refused(why(answer));
+      await rest(pause);
+    }
+  }
+
+  // How much has arrived; null when the server knows nothing of it.
+  async function ask(address) {
+    for (let pause = 0; ; pause += 1) {
+      const answer = await send("HEAD", address, tus);
+      if (answer.status === 200 && answer.headers("Upload-Offset")) return Number(answer.headers("Upload-Offset"));
+      if (!isPassing(answer)) {
+        forget();
+        return null;
+      }
+      await rest(pause);
+    }
+  }
+
+  async function settle(answer) {
+    forget();
+    if (answer.status === 204) finish();
+    else if (answer.json) await choose(answer.json);
+    else fail(why(answer));
+  }
+
+  // The name is taken. The server keeps the bytes; the person says what shall happen. One question at a time.
+  async function choose(taken) {
+    const mine = zone.asking.then(async () => {
+      const how = (zone.sameForAll !== "replace" || taken.may_replace) && zone.sameForAll;
+      return how || question(zone, line, path, taken);
+    });
+    zone.asking = mine;
+    const how = await mine;
+    const body = new FormData();
+    const fields = { do: "choose", held: taken.held, "how-0": how, "etag-0": taken.etag };
+    for (const [name, value] of Object.entries(fields)) body.append(name, value);
+    const headers = { "X-CSRFToken": zone.data.token };
+    const response = await fetch(zone.data.upload, { method: "POST", body, headers }).catch(() => null);
+    if (response?.ok) finish();
+    else fail("It was changed once more meanwhile. Please load the page again.");
+  }
+
+  function finish() {
+    upload.over = upload.done = true;
+    if (zone.all.length > FEW) line.remove();
+    else line.replaceChildren(`${path} ✓`);
+    zone.show();
+  }
+
+  function fail(text) {
+    upload.over = upload.failed = true;
+    line.replaceChildren(`${path}: ${text}`);
+    zone.show();
+  }
+
+  function send(method, address, headers, body = null) {
+    return new Promise((resolve) => {
+      const request = (upload.request = new XMLHttpRequest());
+      request.open(method, address);
+      for (const [name, value] of Object.entries(headers)) request.setRequestHeader(name, value);
+      const start = upload.sent;
+      let before = 0;
+      request.upload.onprogress = (event) => {
+        zone.count(event.loaded - before);
+        before = event.loaded;
+        bar.value = upload.sent = start + event.loaded;
+      };
+      request.onloadend = () => {
+        const type = request.getResponseHeader("Content-Type") || "";
+        resolve({
+          status: request.status,
+          text: type.startsWith("text/plain") ? request.responseText : "",
+          json: type.startsWith("application/json") ? JSON.parse(request.responseText) : null,
+          headers: (name) => request.getResponseHeader(name),
+        });
+      };
+      request.send(body);
     });
   }
-  zone.addEventListener("dragleave", () => zone.classList.remove("over"));
-  zone.addEventListener("drop", (event) => {
-    event.preventDefault();
-    zone.classList.remove("over");
-    uploadAll(zone, [...event.dataTransfer.files]);
-  });
-  const chosen = zone.querySelector("input[type=file]");
-  chosen.form.addEventListener("submit", (event) => {
-    event.preventDefault();
-    uploadAll(zone, [...chosen.files]);
-    chosen.form.reset();
-  });
+
+  async function rest(pause) {
+    if (upload.over) throw new Refused("Cancelled.");
+    bar.after(...note("The connection broke; it goes on by itself."));
+    await new Promise((resolve) => {
+      wake = resolve;
+      setTimeout(resolve, PAUSES[Math.min(pause, PAUSES.length - 1)] * 1000);
+      window.addEventListener("online", resolve, { once: true });
+    });
+    line.querySelector(".meta")?.remove();
+    if (upload.over) throw new Refused("Cancelled.");
+  }
+
+  // The addresses of uploads under way, kept in the browser: after a reload the same file goes on where it was.
+  function recall() {
+    return stored(() => localStorage.getItem(memory));
+  }
+  function remember(address) {
+    stored(() => localStorage.setItem(memory, address));
+  }
+  function forget() {
+    stored(() => localStorage.removeItem(memory));
+  }
 }
 
-// One after the other: they would only share the line. The page is loaded anew when nothing is left to be said.
-async function uploadAll(zone, files) {
-  const results = [];
-  for (const file of files) results.push(await upload(zone, file));
-  if (results.length && results.every(Boolean)) window.location.reload();
-}
+class Refused extends Error {}
 
-function upload(zone, file) {
-  const line = zone.querySelector("[data-progress]").appendChild(document.createElement("li"));
+function drawLine(upload, zone) {
+  const line = zone.list.appendChild(document.createElement("li"));
   const bar = document.createElement("progress");
-  line.append(file.name, " ", bar);
-  return new Promise((resolve) => {
-    const request = new XMLHttpRequest();
-    request.open("PUT", zone.dataset.upload + encodeURIComponent(file.name));
-    request.setRequestHeader("X-CSRFToken", zone.dataset.token);
-    request.setRequestHeader("If-None-Match", "*");
-    request.setRequestHeader("X-Hold", "1");
-    request.setRequestHeader("Content-Type", "application/octet-stream");
-    request.upload.onprogress = (event) => {
-      bar.max = event.total;
-      bar.value = event.loaded;
-    };
-    request.onloadend = async () => {
-      bar.remove();
-      if (request.status === 204) {
-        line.append("✓");
-        resolve(true);
-      } else if (isJson(request)) {
-        resolve(await choose(zone, line, JSON.parse(request.responseText)));
-      } else {
-        line.append(why(request));
-        resolve(false);
-      }
-    };
-    request.send(file);
-  });
+  bar.max = Math.max(upload.file.size, 1);
+  bar.value = 0;
+  bar.setAttribute("aria-label", upload.path);
+  const cancel = document.createElement("button");
+  Object.assign(cancel, { type: "button", className: "button quiet small", textContent: "Cancel" });
+  cancel.setAttribute("aria-label", `Cancel ${upload.path}`);
+  cancel.addEventListener("click", upload.cancel);
+  line.append(upload.path, " ", bar, " ", cancel);
+  return [line, bar];
 }
 
-function isJson(request) {
-  return (request.getResponseHeader("Content-Type") || "").startsWith("application/json");
+function note(text) {
+  const element = document.createElement("span");
+  element.className = "meta";
+  element.textContent = text;
+  return [" ", element];
 }
 
-function why(request) {
-  const known = {
-    0: "The connection broke. Please try again.",
-    200: "You are not signed in any more. Please load the page again.",
-    403: "You may not write here any more. Please load the page again.",
-    404: "This folder is not there any more.",
-    413: "The file is too large.",
-    502: "The portal is away for a moment. Please try again.",
-  };
-  const text = (request.getResponseHeader("Content-Type") || "").startsWith("text/plain") ? request.responseText : "";
-  return text || known[request.status] || "This did not work.";
-}
-
-// The name is taken. The server keeps the bytes, so that nobody uploads twice; the person says what shall happen.
-function choose(zone, line, answer) {
+function question(zone, line, path, taken) {
   return new Promise((resolve) => {
     const buttons = document.createElement("span");
     buttons.className = "toolbar";
-    const offer = (label, how) => {
+    const all = document.createElement("input");
+    all.type = "checkbox";
+    const label = document.createElement("label");
+    label.append(all, " the same for all");
+    const offer = (text, how) => {
       const button = buttons.appendChild(document.createElement("button"));
-      button.type = "button";
-      button.className = "button small";
-      button.textContent = label;
-      button.addEventListener("click", async () => {
-        for (const other of buttons.children) other.disabled = true;
-        const body = new FormData();
-        const fields = { do: "choose", held: answer.held, "how-0": how, "etag-0": answer.etag };
-        for (const [name, value] of Object.entries(fields)) body.append(name, value);
-        const headers = { "X-CSRFToken": zone.dataset.token };
-        const response = await fetch(zone.dataset.upload, { method: "POST", body, headers }).catch(() => null);
-        buttons.remove();
-        line.append(response?.ok ? "✓" : "This did not work: it was changed again. Please load the page again.");
-        resolve(Boolean(response?.ok));
+      Object.assign(button, { type: "button", className: "button small", textContent: text });
+      button.addEventListener("click", () => {
+        if (all.checked) zone.sameForAll = how;
+        line.replaceChildren(path);
+        resolve(how);
       });
     };
-    if (answer.may_replace) offer("Replace it", "replace");
+    if (taken.may_replace) offer("Replace it", "replace");
     offer("Keep both", "both");
     offer("Do not upload", "drop");
-    line.replaceChildren(answer.error, " ", buttons);
+    if (zone.all.length > 1) buttons.append(label);
+    line.replaceChildren(taken.error, " ", buttons);
     buttons.firstChild.focus();
   });
+}
+
+// What was dropped, with paths: [["folder/a.txt", File], …].
+async function dropped(transfer) {
+  const entries = [...transfer.items].map((item) => item.webkitGetAsEntry?.()).filter(Boolean);
+  if (!entries.length) return [...transfer.files].map((file) => [file.name, file]);
+  const found = [];
+  for (const entry of entries) await collect(entry, "", found);
+  return found;
+}
+
+async function collect(entry, folder, found) {
+  const path = folder + entry.name;
+  if (entry.isFile) {
+    found.push([path, await new Promise((resolve, reject) => entry.file(resolve, reject))]);
+    return;
+  }
+  const reader = entry.createReader();
+  for (;;) {
+    const some = await new Promise((resolve, reject) => reader.readEntries(resolve, reject));
+    if (!some.length) return;
+    for (const child of some) await collect(child, `${path}/`, found);
+  }
+}
+
+// Nothing was said about the upload itself: the connection broke, or the portal is away for a moment.
+function isPassing(answer) {
+  return [0, 502, 503, 504].includes(answer.status);
+}
+
+function why(answer) {
+  return answer.text || WORDS[answer.status] || "This did not work.";
+}
+
+function stored(access) {
+  try {
+    return access();
+  } catch {
+    return null; // Storage is switched off: then nothing survives a reload.
+  }
+}
+
+function base64(text) {
+  return btoa(String.fromCodePoint(...new TextEncoder().encode(text)));
+}
+
+function sum(items, number) {
+  return items.reduce((total, item) => total + number(item), 0);
+}
+
+function clamp(number, least, most) {
+  return Math.round(Math.min(Math.max(number, least), most));
+}
+
+function size(bytes) {
+  const units = ["bytes", "KB", "MB", "GB", "TB"];
+  const power = Math.min(Math.floor(Math.log2(Math.max(bytes, 1)) / 10), units.length - 1);
+  return `${(bytes / 2 ** (10 * power)).toFixed(power ? 1 : 0)} ${units[power]}`;
+}
+
+function duration(seconds) {
+  if (seconds < 90) return `${Math.max(1, Math.round(seconds))} s`;
+  return seconds < 5400 ? `${Math.round(seconds / 60)} min` : `${(seconds / 3600).toFixed(1)} h`;
 }
