@@ -68,7 +68,7 @@ def test_it_goes_on_after_a_broken_connection(library: Library, visitor: Visitor
     file.write_bytes(os.urandom(SIZE))
     seen = break_once(visitor.page, "PATCH")
     choose(visitor.page, file)
-    expect(visitor.page.get_by_role("link", name="large ü.bin")).to_be_visible()
+    expect(visitor.page.get_by_role("link", name="large ü.bin", exact=True)).to_be_visible()
     assert (layout.find(library.pk) / "large ü.bin").read_bytes() == file.read_bytes()
     assert seen.count("POST") == 1
     assert "HEAD" in seen
@@ -97,7 +97,7 @@ def test_it_goes_on_after_a_reload(library: Library, visitor: Visitor, tmp_path:
     later: list[str] = []
     page.on("request", lambda request: later.append(request.method) if "/drive/uploads/" in request.url else None)
     choose(page, file)
-    expect(page.get_by_role("link", name="large.bin")).to_be_visible()
+    expect(page.get_by_role("link", name="large.bin", exact=True)).to_be_visible()
     assert (layout.find(library.pk) / "large.bin").read_bytes() == file.read_bytes()
     assert "POST" not in later
     assert page.evaluate("Object.keys(localStorage).filter((key) => key.startsWith('upload ')).length") == 0
