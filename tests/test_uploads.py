@@ -64,7 +64,7 @@ def kill_web_at_random(site: Site, done: threading.Event) -> None:
 
 
 def test_it_loses_nothing_that_was_acknowledged(site: Site, collab: Collab, editor: Person) -> None:
-    """The portal's workers are killed again and again while a file is sent; nothing of it is seen before it is whole."""
+    """The portal is killed again and again while a file is sent; nothing of it is seen before it is whole."""
     content = os.urandom(PIECE) * PIECES
     place = layout.find(collab.library.pk)
     sender = Sender(editor, collab.library.pk)
