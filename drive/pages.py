@@ -9,6 +9,7 @@ from django.shortcuts import redirect, render
 from . import (
     transfer,
     views_archive,
+    views_edit,
     views_file,
     views_find,
     views_folder,
@@ -33,8 +34,9 @@ FOLDER_PAGES: dict[str, Page] = {
 """By `?show=…` at a folder's address."""
 
 FILE_PAGES: dict[str, Page] = {
-    "": views_file.raw,
+    "": views_file.page,
     "raw": views_file.raw,
+    "edit": views_edit.edit,
     "versions": views_history.versions,
     "version": views_history.version,
     "old": views_history.old,
@@ -48,6 +50,7 @@ ACTIONS: dict[str, Action] = {
     "folder": views_folder.make_folder,
     "create": views_folder.create,
     "rename": views_folder.rename,
+    "save": views_edit.save,
     "go-back": views_history.go_back,
     "restore": views_trash.restore,
     "purge": views_trash.purge,

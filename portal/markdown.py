@@ -48,19 +48,20 @@ ATTRIBUTES = {
 CLASSES = re.compile(r"language-[\w+#-]{1,32}|align-(?:left|center|right)|contains-task-list|task-list-item")
 
 
-def render(text: str, *, base: str = "") -> SafeString:
+def render(text: str, *, base: str = "", folder: str = "") -> SafeString:
     """HTML of a Markdown text (CommonMark, tables, strikethrough, task lists, bare links, harmless raw HTML).
 
-    Relative links and pictures are taken below `base`, a path of ours that ends with a slash; one that climbs out of it
-    is dropped. Pictures of other sites become links: a text must not tell other sites who reads it, and the page's
-    Content Security Policy refuses them anyway.
+    Relative links and pictures are those of `folder`, which is below `base`, a path of ours that ends with a slash; one
+    that climbs out of `base` is dropped. Links lead to pages of files, pictures are their bytes (`?show=raw`). Pictures
+    of other sites become links: a text must not tell other sites who reads it, and the page's Content Security Policy
+    refuses them anyway.
     """
     html = nh3.clean(
         _markdown.render(text[:MAX_LENGTH]),
         tags=TAGS,
         clean_content_tags=DROPPED_WITH_CONTENT,
         attributes=ATTRIBUTES,
-        attribute_filter=_attribute_filter(base),
+        attribute_filter=_attribute_filter(base, folder),
         set_tag_attribute_values={"input": {"type": "checkbox", "disabled": ""}},
         url_schemes={"http", "https", "mailto"},
         link_rel="noopener noreferrer nofollow",
@@ -69,12 +70,12 @@ def render(text: str, *, base: str = "") -> SafeString:
     return mark_safe(html)  # noqa: S308
 
 
-def _attribute_filter(base: str) -> Callable[[str, str, str], str | None]:
+def _attribute_filter(base: str, folder: str) -> Callable[[str, str, str], str | None]:
     def check(tag: str, attribute: str, value: str) -> str | None:
         if attribute == "href":
-            return f"#{ID_PREFIX}{value[1:]}" if value.startswith("#") else _below(base, value)
+            return f"#{ID_PREFIX}{value[1:]}" if value.startswith("#") else _below(base, folder, value)
         if attribute == "src":
-            return None if _is_elsewhere(value) else _below(base, value)
+            return None if _is_elsewhere(value) else _bytes_of(_below(base, folder, value))
         if attribute == "class":
             return " ".join(name for name in value.split() if CLASSES.fullmatch(name)) or None
         return value
@@ -91,12 +92,21 @@ def _is_elsewhere(url: str) -> bool:
     return bool(parts.scheme or parts.netloc) or parts.path.startswith("//")
 
 
-def _below(base: str, url: str) -> str | None:
-    """The address with a relative path put below `base`; None when it climbs out of it."""
+def _bytes_of(url: str | None) -> str | None:
+    """The address of the bytes, where an address of ours leads to a file's page."""
+    if not url or not url.startswith("/"):
+        return url
+    parts = urlsplit(url)
+    return urlunsplit(("", "", parts.path, "show=raw", ""))
+
+
+def _below(base: str, folder: str, url: str) -> str | None:
+    """The address with a relative path put into `folder`; None when it climbs out of `base`."""
     if not base or _is_elsewhere(url) or url.startswith(("/", "\\")):
         return url
     parts = urlsplit(url)
-    path = normpath(unquote(parts.path)) if parts.path else "."
+    here = f"{folder}/" if folder and parts.path else ""
+    path = normpath(here + unquote(parts.path)) if parts.path else folder or "."
     if path == ".." or path.startswith(("../", "/")):
         return None
     path = "" if path == "." else path + "/" * parts.path.endswith("/")

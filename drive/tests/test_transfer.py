@@ -68,7 +68,7 @@ def put(client: Client, url: str, name: str, data: bytes = b"x", **headers: str)
 
 
 def body(client: Client, url: str) -> bytes:
-    return b"".join(client.get(url).streaming_content)  # type: ignore[attr-defined]
+    return b"".join(client.get(url + "?show=raw").streaming_content)  # type: ignore[attr-defined]
 
 
 # Down
@@ -81,7 +81,7 @@ def test_it_names_a_file_to_nginx(
 ) -> None:
     (place / folder).mkdir(exist_ok=True)
     (place / folder / name).write_text("x")
-    response = as_owner.get(url + quote(folder + name))
+    response = as_owner.get(url + quote(folder + name) + "?show=raw")
     accel = response["X-Accel-Redirect"]
     assert re.fullmatch(r"/_drive/[\w./%~-]+", accel, re.ASCII)
     assert unquote(accel) == f"/_drive/private/{library.pk}/{folder}{name}"
@@ -96,7 +96,7 @@ def test_it_names_a_file_to_nginx(
 def test_it_names_a_public_library_where_it_is(as_owner: Client, public_collab: object, owner: User) -> None:
     library = Library.objects.get(owner_collab=public_collab)  # type: ignore[misc]
     (layout.find(library.pk) / "a.txt").touch()
-    response = as_owner.get(f"/drive/{library.pk}/a.txt")
+    response = as_owner.get(f"/drive/{library.pk}/a.txt?show=raw")
     assert response["X-Accel-Redirect"] == f"/_drive/public/.libraries/{library.pk}/a.txt"
 
 
@@ -110,7 +110,7 @@ def test_it_never_lets_a_download_run(
 ) -> None:
     settings.DRIVE_USE_ACCEL = accel
     (place / name).write_text("<script>alert(1)</script>")
-    response = as_owner.get(url + name)
+    response = as_owner.get(url + name + "?show=raw")
     assert response["Content-Type"] == kind
     assert response["Content-Security-Policy"] == "sandbox; default-src 'none'"
     assert response["X-Content-Type-Options"] == "nosniff"
@@ -122,7 +122,7 @@ def test_it_never_lets_a_download_run(
 def test_it_sends_the_bytes_itself_without_nginx(as_owner: Client, url: str, place: Path, without_nginx: None) -> None:
     data = os.urandom(300_000)
     (place / "a.bin").write_bytes(data)
-    response = as_owner.get(url + "a.bin")
+    response = as_owner.get(url + "a.bin?show=raw")
     assert response["Content-Length"] == "300000"
     assert b"".join(response.streaming_content) == data  # type: ignore[attr-defined]
 
@@ -146,7 +146,7 @@ def test_it_leaks_no_byte_in_a_race(
     statuses = set()
     try:
         for _ in range(80):
-            response = as_owner.get(url + "folder/secret.txt")
+            response = as_owner.get(url + "folder/secret.txt?show=raw")
             statuses.add(response.status_code)
             if response.status_code == 200:
                 assert b"".join(response.streaming_content) == b"mine"  # type: ignore[attr-defined]

@@ -271,7 +271,7 @@ def test_it_shows_the_readme_of_a_folder(as_owner: Client, collab: Collab, libra
     (place / "sub dir/README.md").write_text("# Below\n![plot](plot.png) [up](../x) <script>alert(1)</script>")
     page = as_owner.get(f"/collabs/{collab.slug}/files/sub dir/").content.decode()
     assert "Below</h1>" in page
-    assert f'src="/collabs/{collab.slug}/files/sub%20dir/plot.png"' in page
+    assert f'src="/collabs/{collab.slug}/files/sub%20dir/plot.png?show=raw"' in page
     assert "alert(1)" not in page
     (place / "README.md").write_text("# Welcome\n" + "x" * 1_000_000)
     front = as_owner.get(f"/collabs/{collab.slug}/").content.decode()

@@ -123,7 +123,7 @@ def test_it_shows_pictures_of_the_library_and_links_to_those_of_other_sites() ->
         "![Figure](fig.png) ![Badge](https://ci.example/b.svg) <img src=//ci.example/c.svg alt=C>", base="/d/"
     )
     reader = Reader(html)
-    assert [image.get("src") for image in reader.attributes("img")] == ["/d/fig.png", None]
+    assert [image.get("src") for image in reader.attributes("img")] == ["/d/fig.png?show=raw", None]
     assert [link["href"] for link in reader.attributes("a")] == ["https://ci.example/b.svg"]
 
 

@@ -1,0 +1,10 @@
+"""Files as pages: what is shown of a file, by its name and its first bytes.
+
+    kinds.py      what a file is, and what of it is shown
+    texts.py      bytes as text, tables, lines
+    colouring.py  code in colours
+    inside/       programs that run in processes of their own
+
+Content is somebody else's, of any size, and may change while it is read: reads are bounded, and no content stands on a
+page of the portal other than as text, as a picture, or as Markdown that was cleaned (portal/markdown.py).
+"""

@@ -1,0 +1,154 @@
+"""What a file is, and what of it is shown on its page."""
+
+from dataclasses import dataclass, field
+from typing import BinaryIO
+
+from django.utils.safestring import SafeString
+
+from drive.storage import FileEntry
+from portal.markdown import MAX_LENGTH, render
+
+from . import colouring
+from .texts import Table, Text, read_table, read_text
+
+SHOWN = 512 * 1024
+"""Bytes of a text that are shown."""
+COLOURED = 256 * 1024
+"""Bytes of code that are shown in colours."""
+PICTURE = 64 * 2**20
+"""Bytes of a picture that a page asks a browser to load."""
+
+PICTURES = {"png", "jpg", "jpeg", "gif", "webp", "avif"}
+MARKDOWN = {"md", "markdown", "mdown"}
+TABLES = {"csv", "tsv", "tab"}
+_MAGIC = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF87a", b"GIF89a")
+_KNOWN = {
+    b"PK\x03\x04": "a ZIP archive, or a document in one",
+    b"\x1f\x8b": "compressed (gzip)",
+    b"BZh": "compressed (bzip2)",
+    b"\xfd7zXZ": "compressed (xz)",
+    b"\x28\xb5\x2f\xfd": "compressed (zstd)",
+    b"7z\xbc\xaf": "a 7-Zip archive",
+    b"\x7fELF": "a program or library for Linux",
+    b"\x89HDF\r\n": "data in HDF5",
+    b"CDF": "data in NetCDF",
+    b"\x93NUMPY": "an array of NumPy",
+    b"SQLite format 3\0": "a database of SQLite",
+    b"PAR1": "data in Parquet",
+    b"OggS": "sound or video (Ogg)",
+    b"ID3": "sound (MP3)",
+    b"RIFF": "sound or video (RIFF)",
+    b"II*\0": "a picture in TIFF, which browsers do not show",
+    b"MM\0*": "a picture in TIFF, which browsers do not show",
+}
+_SPECIAL = {"pipe": "a pipe", "socket": "a socket", "device": "a device"}
+
+
+@dataclass(frozen=True)
+class Preview:
+    """What the page shows; which of the fields are set depends on the kind."""
+
+    kind: str
+    """`picture`, `markdown`, `code`, `text`, `table`, `empty`, or `nothing`."""
+    why: str = ""
+    """Of nothing: what the file is, as a sentence."""
+    text: str = ""
+    html: SafeString | None = None
+    table: Table | None = None
+    notes: list[str] = field(default_factory=list)
+
+    encoding: str = ""
+
+    @property
+    def is_text(self) -> bool:
+        """Whether it can be edited as text."""
+        return self.encoding == "UTF-8" or self.kind == "empty"
+
+    @property
+    def line_numbers(self) -> str:
+        """Of code: 1, 2, …, each in a line."""
+        lines = self.text.removesuffix("\n").count("\n") + 1
+        return "\n".join(map(str, range(1, lines + 1)))
+
+
+def of_special(item: FileEntry) -> Preview:
+    """A link, a pipe and so on, none of which is ever opened."""
+    if item.kind == "link":
+        return Preview("nothing", "This is a link. Links are not followed here.")
+    return Preview("nothing", f"This is {_SPECIAL.get(item.special, 'no file')}. It is never opened here.")
+
+
+def of_file(source: BinaryIO, name: str, size: int, base: str, folder: str) -> Preview:
+    """What is shown of a file. Links of Markdown are the folder's, whose files are below `base`."""
+    content = source.read(SHOWN + 1)
+    if not content:
+        return Preview("empty")
+    ending = name.rpartition(".")[2].lower()
+    if ending in PICTURES and is_picture(content):
+        return _picture(size)
+    text = read_text(content[:SHOWN], is_cut=len(content) > SHOWN)
+    if text is None:
+        return Preview("nothing", _what(content))
+    if ending == "svg" and "<svg" in text.text:
+        return _picture(size)
+    if ending in MARKDOWN and text.encoding == "UTF-8":
+        return _markdown(text, base, folder)
+    return (_table(text, name) if ending in TABLES else None) or _code(text, name)
+
+
+def is_picture(content: bytes) -> bool:
+    """Whether the first bytes are those of a picture that browsers show."""
+    is_webp = content[:4] == b"RIFF" and content[8:12] == b"WEBP"
+    is_avif = content[4:12] in (b"ftypavif", b"ftypavis")
+    return content.startswith(_MAGIC) or is_webp or is_avif
+
+
+def _what(content: bytes) -> str:
+    for magic, what in _KNOWN.items():
+        if content.startswith(magic):
+            return f"This is {what}."
+    if content[4:8] == b"ftyp":
+        return "This is sound or video (MPEG-4)."
+    return "This is no text, and nothing that can be shown here."
+
+
+def _picture(size: int) -> Preview:
+    if size > PICTURE:
+        return Preview("nothing", "This is a picture, and too large to be shown here.")
+    return Preview("picture")
+
+
+def _notes(text: Text, most: int = SHOWN) -> list[str]:
+    notes = []
+    if text.encoding != "UTF-8":
+        guess = " (a guess: it is not UTF-8)" if text.encoding == "Latin-1" else ""
+        notes.append(f"Read as {text.encoding}{guess}.")
+    if text.is_cut:
+        notes.append(f"Only the first {most // 1024} KB are shown. Download the file to see all of it.")
+    return notes
+
+
+def _markdown(text: Text, base: str, folder: str) -> Preview:
+    cut = Text(text.text, text.encoding, text.is_cut or len(text.text) > MAX_LENGTH)
+    html = render(cut.text, base=base, folder=folder)
+    return Preview("markdown", html=html, notes=_notes(cut, MAX_LENGTH), encoding=text.encoding)
+
+
+def _table(text: Text, name: str) -> Preview | None:
+    table = read_table(text, name)
+    if table is None:
+        return None
+    notes = _notes(Text("", text.encoding, False))
+    if table.is_cut:
+        rows = len(table.rows)
+        notes.append(f"Only the first {rows} row{'s' * (rows != 1)} are shown, and of them the first columns.")
+    return Preview("table", table=table, notes=notes, encoding=text.encoding)
+
+
+def _code(text: Text, name: str) -> Preview:
+    lexer = colouring.lexer_of(name)
+    if not lexer:
+        return Preview("text", text=text.text, notes=_notes(text), encoding=text.encoding)
+    small = len(text.text) <= COLOURED and not text.is_cut
+    html = colouring.coloured(lexer, text.text) if small else None
+    return Preview("code", text=text.text, html=html, notes=_notes(text), encoding=text.encoding)
