@@ -67,6 +67,16 @@ def test_it_shows_the_last_page_for_one_that_is_not_there(as_editor: Client, lib
         assert names(as_editor.get(f"/drive/{library.pk}/?page={page}"))[0] == "0000"
 
 
+def test_it_goes_to_any_page(as_editor: Client, library: Library, place: Path) -> None:
+    for number in range(listing.PER_PAGE + 1):
+        (place / f"{number:04}").touch()
+    page = as_editor.get(f"/drive/{library.pk}/?sort=-date&page=2&select=all").content.decode()
+    form = page.partition('<nav class="pages"')[2].partition("</nav>")[0]
+    assert 'name="sort" value="-date"' in form
+    assert 'max="2" value="2"' in form
+    assert 'href="?sort=-date&amp;page=1"' in form
+
+
 def test_it_holds_little_of_a_large_folder(library: Library, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(6000):
         (place / f"a file with a name of some length {number}").touch()

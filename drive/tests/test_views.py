@@ -211,7 +211,7 @@ def test_it_pages_and_sorts_large_folders(as_owner: Client, library: Library, pl
         (place / f"{number:03}.txt").write_text("x" * number)
         os.utime(place / f"{number:03}.txt", (number, number))
     first = as_owner.get(address(library) + f"?sort={sort}").content.decode()
-    assert "Page 1 of 3" in first
+    assert "of 3</span>" in first
     assert ("000.txt" in first) == (sort in ("name", "nonsense"))
     last = as_owner.get(address(library) + f"?sort={sort}&page=3").content.decode()
     assert last.count('class="name"') == 50
