@@ -11,7 +11,7 @@ import stat
 import struct
 import time
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing
 from typing import BinaryIO
 
@@ -82,7 +82,9 @@ def _one(archive: "_Archive", found: Found, name: str, left_out: "_LeftOut") -> 
                 left_out.add(name, str(error))
                 return
             with content:
-                yield from _file(archive, arcname, found, content)
+                size = yield from _file(archive, arcname, found, content)
+            if size < found.status.st_size:
+                left_out.add(name, f"cut short while it was read; the first {size:,} bytes are there")
         case "link":
             left_out.add(name, "a link; links are not followed")
         case "unreadable":
@@ -91,11 +93,14 @@ def _one(archive: "_Archive", found: Found, name: str, left_out: "_LeftOut") -> 
             left_out.add(name, "a special file; these are never opened")
 
 
-def _file(archive: "_Archive", name: bytes, found: Found, content: BinaryIO) -> Iterator[bytes]:
+def _file(archive: "_Archive", name: bytes, found: Found, content: BinaryIO) -> Generator[bytes, None, int]:
+    """Returns how many bytes there were."""
     size, mode = found.status.st_size, stat.S_IFREG | (found.status.st_mode & 0o777)
-    if size <= WHOLE:
-        return archive.add_bytes(name, _read(content, size), found.status.st_mtime, mode)
-    return archive.add_stream(name, content, size, found.status.st_mtime, mode)
+    if size > WHOLE:
+        return (yield from archive.add_stream(name, content, size, found.status.st_mtime, mode))
+    data = _read(content, size)
+    yield from archive.add_bytes(name, data, found.status.st_mtime, mode)
+    return len(data)
 
 
 def _read(content: BinaryIO, size: int) -> bytes:
@@ -136,7 +141,7 @@ class _LeftOut:
 
     def text(self) -> bytes:
         more = [f"and {self.more} more"] if self.more else []
-        return "\n".join(["These are not in this archive:", "", *self.lines, *more, ""]).encode()
+        return "\n".join(["These are not in this archive, or not whole:", "", *self.lines, *more, ""]).encode()
 
 
 class _Archive:
@@ -157,8 +162,10 @@ class _Archive:
         self._note(name, flags, date, crc, size, extra, mode)
         self.offset += _LOCAL.size + len(name) + len(extra) + size
 
-    def add_stream(self, name: bytes, content: BinaryIO, size: int, modified: float, mode: int) -> Iterator[bytes]:
-        """A large file, of at most `size` bytes; how many they were is written after them."""
+    def add_stream(
+        self, name: bytes, content: BinaryIO, size: int, modified: float, mode: int
+    ) -> Generator[bytes, None, int]:
+        """A large file, of at most `size` bytes; how many they were is written after them, and returned."""
         large = size >= _MOST
         extra, unknown = _extended_time(modified), 0
         local_extra = extra
@@ -176,6 +183,7 @@ class _Archive:
         yield trailer
         self._note(name, flags, date, crc, done, extra, mode)
         self.offset += len(head) + len(name) + len(local_extra) + done + len(trailer)
+        return done
 
     def _note(
         self, name: bytes, flags: int, date: tuple[int, int], crc: int, size: int, extra: bytes, mode: int

@@ -171,6 +171,7 @@ def test_it_is_whole_whatever_happens_to_a_file_meanwhile(
     monkeypatch.setattr(archive, "_read", read_and_change)
     found = contents(packed(files, "large"))
     assert found["large"] == b"x" * (archive.WHOLE if change == "shrink" else size)
+    assert (b"cut short" in found.get("Left out.txt", b"")) == (change == "shrink")
 
 
 @pytest.mark.parametrize("year", [1960, 1980, 2107, 2200, 9000])
