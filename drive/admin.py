@@ -94,7 +94,7 @@ class LibraryAdmin(AuditedAdmin):
     @admin.display(description="used", ordering="used_bytes")
     def used(self, obj: Library) -> str:
         """As the quota counts it."""
-        return filesizeformat(obj.used_bytes) if obj.counted_at or obj.used_bytes else "not counted yet"
+        return filesizeformat(obj.used_bytes) if obj.counted_at or obj.used_bytes else "–"
 
     @admin.display(description="counted")
     def counted(self, obj: Library) -> str:

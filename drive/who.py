@@ -66,7 +66,7 @@ def with_ways(asker: User, library: Library, users: Iterable[User]) -> list[Seer
     _add_memberships(seers, library, known_teams(asker, library))
     for share in Share.objects.filter(library=library, user__in=seers):
         if share.user_id:
-            seers[share.user_id].ways.append(Way("shared with them", share.permission == Permission.WRITE))
+            seers[share.user_id].ways.append(Way("shared directly", share.permission == Permission.WRITE))
     for seer in seers.values():
         seer.ways.sort(key=lambda way: not way.may_write)
     return list(seers.values())

@@ -103,8 +103,8 @@ def test_it_tells_the_owner_everybody(
     assert names(owner, data) == {
         "owner": ["owner", "in the team of Cortex"],
         "editor": ["in the team of Cortex"],
-        "viewer": ["shared with them", "in the team of Cortex"],
-        "stranger": ["shared with them"],
+        "viewer": ["shared directly", "in the team of Cortex"],
+        "stranger": ["shared directly"],
     }
     assert who.untold(owner, data) == (0, 0)
 
@@ -116,7 +116,7 @@ def test_it_tells_others_what_they_may_know(
     services.share_with_person(owner, data, stranger, READ)
     services.share_with_person(owner, data, other, READ)
     services.share_with_team(owner, data, collab, READ)
-    assert names(stranger, data) == {"owner": ["owner"], "stranger": ["shared with them"]}
+    assert names(stranger, data) == {"owner": ["owner"], "stranger": ["shared directly"]}
     assert who.untold(stranger, data) == (1, 1)
     assert set(names(viewer, data)) == {"owner", "editor", "viewer"}
     assert who.untold(viewer, data) == (2, 0)
@@ -130,7 +130,7 @@ def test_it_tells_the_public_no_names(
     assert names(stranger, data) == {"owner": ["owner"]}
     assert names(stranger, public_collab.library) == {}
     page = sign_in(stranger).get(sharing(data))
-    assertContains(page, "everybody who is signed in can read it")
+    assertContains(page, "Everybody who is signed in can read it")
     assertContains(page, "1 other person")
     assertNotContains(page, "Vera")
     page = sign_in(stranger).get(sharing(public_collab.library))
