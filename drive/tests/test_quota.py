@@ -1,16 +1,19 @@
 """How much fits, whose room it is, and what the pages say about it."""
 
+import threading
 from collections.abc import Callable
 
 import pytest
-from django.db import IntegrityError, connection, transaction
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import IntegrityError, connection, connections, transaction
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from pytest_django import Settings
 
 from collabs.models import Collab
-from drive import quota, services
+from drive import changes, quota, services
 from drive.models import Library, Permission, Quota
+from drive.storage import layout
 from portal.models import User
 
 SignIn = Callable[[User], Client]
@@ -142,3 +145,69 @@ def test_it_shows_a_collab_its_room(collab: Collab, editor: User, viewer: User, 
     address = f"/collabs/{collab.slug}/files/"
     assert "over the quota" in sign_in(editor).get(address).content.decode()
     assert "over the quota" not in sign_in(viewer).get(address).content.decode()
+
+
+# At the web's doors
+
+
+def there(library: Library) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in layout.find(library.pk).iterdir()}
+
+
+def test_it_refuses_one_byte_too_many_and_changes_nothing(owner: User, mine: Library, sign_in: SignIn) -> None:
+    client, here = sign_in(owner), mine.get_absolute_url()
+    assert client.put(f"{here}a.txt", b"x" * 400).status_code == 204
+    response = client.put(f"{here}b.txt", b"x" * 601)
+    assert response.status_code == 507
+    assert "ask an operator" in response.content.decode()
+    assert set(there(mine)) == {"a.txt"}
+    assert client.put(f"{here}b.txt", b"x" * 600).status_code == 204
+    assert client.put(f"{here}c.txt", b"").status_code == 204, "a name needs no room"
+    assert client.put(f"{here}c.txt", b"x").status_code == 507
+    assert client.put(f"{here}b.txt", b"y" * 599).status_code == 204
+    assert client.put(f"{here}c.txt", b"x").status_code == 204
+    assert client.put(f"{here}a.txt", b"y" * 401).status_code == 507
+    assert there(mine) == {"a.txt": b"x" * 400, "b.txt": b"y" * 599, "c.txt": b"x"}
+    usage = quota.of(mine)
+    assert (usage.used_bytes, usage.used_files, usage.is_over, usage.percent) == (1000, 3, False, 100)
+    client.post(here, {"do": "delete", "name": "b.txt"})
+    assert client.put(f"{here}d.txt", b"y" * 599).status_code == 204
+
+
+def test_it_refuses_the_form_and_the_copy_too(owner: User, mine: Library, collab: Collab, sign_in: SignIn) -> None:
+    client, here = sign_in(owner), mine.get_absolute_url()
+    page = client.post(here, {"do": "upload", "file": SimpleUploadedFile("a.txt", b"x" * 1001)}, follow=True)
+    assert "ask an operator" in page.content.decode()
+    changes.write(owner, collab.library, "large.txt", b"x" * 1001)
+    for move in (changes.copy, changes.move):
+        with pytest.raises(quota.OverQuota):
+            move(owner, collab.library, "large.txt", mine, "large.txt")
+    assert there(mine) == {}
+    assert set(there(collab.library)) == {"large.txt"}
+
+
+def test_it_is_passed_by_no_more_than_what_arrives_at_once(transactional_db: None, owner: User, mine: Library) -> None:
+    """Eight uploads in the same moment, room for three: none is cut, and afterwards nothing more fits."""
+    together, done, refused = threading.Barrier(8), [], []
+
+    def upload(number: int) -> None:
+        try:
+            together.wait()
+            changes.write(owner, mine, f"{number}.txt", b"x" * 300)
+            done.append(number)
+        except quota.OverQuota:
+            refused.append(number)
+        finally:
+            connections.close_all()
+
+    threads = [threading.Thread(target=upload, args=[number]) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(done) + len(refused) == 8
+    assert len(done) >= 3
+    assert set(there(mine)) == {f"{number}.txt" for number in done}
+    assert quota.of(mine).used_bytes == 300 * len(done) <= 1000 + 300 * 8
+    with pytest.raises(quota.OverQuota):
+        changes.write(owner, mine, "late.txt", b"x" * 300)
