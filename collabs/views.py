@@ -83,6 +83,8 @@ def _team_page(request: HttpRequest, collab: Collab, form: MemberForm, status: i
 def suggest(request: HttpRequest, slug: str) -> HttpResponse:
     """People to add whose names begin with what is being typed: options for the browser's own list."""
     collab = get_collab(request, slug, Role.ADMINISTRATOR)
+    if not people.may_search(person(request)):
+        return HttpResponse(status=429)
     others = User.objects.exclude(pk__in=collab.memberships.values("user"))
     found = people.suggest(request.GET.get("person", "")[:100], among=others)
     return render(request, "collabs/_suggestions.html", {"people": found})

@@ -10,7 +10,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from portal import limits, people
+from portal import people
 from portal.access import Forbidden, person
 from portal.models import User
 
@@ -21,8 +21,6 @@ from .models import Library, Permission, PublicLink, Share
 from .visibility import Entry
 
 PER_PAGE = 50
-SUGGESTIONS = 60
-"""So many searches for people a minute: enough for typing, too few to list everybody."""
 
 
 @require_http_methods(["GET", "POST"])
@@ -77,7 +75,7 @@ def suggest(request: HttpRequest, library_id: UUID) -> HttpResponse:
     """People to share with, whose names begin with what is being typed: options for the browser's own list."""
     library = owned_library(request.user, library_id)
     asker = person(request)
-    if not limits.allowed("suggestions", str(asker.pk), SUGGESTIONS, 60):
+    if not people.may_search(asker):
         return HttpResponse(status=429)
     others = User.objects.exclude(pk=asker.pk).exclude(pk__in=library.shares.filter(user__isnull=False).values("user"))
     found = people.suggest(request.GET.get("person", "")[:100], among=others)

@@ -5,11 +5,14 @@ from allauth.account.models import EmailAddress
 from django.core.exceptions import ValidationError
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
+from . import limits
 from .models import User
 
 SUGGESTED = 8
 SHORTEST = 2
 """Letters that a search for people needs: one would list everybody, page by page."""
+SEARCHES = 60
+"""So many searches a minute: enough for typing, too few to list everybody."""
 
 
 def find(text: str) -> User:
@@ -55,6 +58,11 @@ def suggest(text: str, among: QuerySet[User] | None = None) -> QuerySet[User]:
         begins = Q(username__istartswith=word) | Q(first_name__istartswith=word) | Q(last_name__istartswith=word)
         people = people.filter(begins)
     return people.order_by("username")[:SUGGESTED]
+
+
+def may_search(user: User) -> bool:
+    """Whether this person may look for people once more: SEARCHES a minute, whichever page they are on."""
+    return limits.allowed("people", str(user.pk), SEARCHES, 60)
 
 
 def described(user: User) -> str:

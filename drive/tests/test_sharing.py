@@ -12,11 +12,11 @@ from pytest_django.asserts import assertContains, assertNotContains
 
 from collabs import services as collab_services
 from collabs.models import Collab, Role
-from drive import links, services, views_owner, who
+from drive import links, services, who
 from drive.models import Library, Permission, Share
 from drive.storage import layout
 from drive.visibility import entries
-from portal import audit
+from portal import audit, people
 from portal.access import access_changed
 from portal.models import User
 from portal.services import deactivate
@@ -79,7 +79,7 @@ def test_it_suggests_people(
 def test_it_limits_how_fast_people_can_be_listed(
     owner: User, editor: User, data: Library, sign_in: SignIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(views_owner, "SUGGESTIONS", 3)
+    monkeypatch.setattr(people, "SEARCHES", 3)
     client, page = sign_in(owner), sharing(data) + "people/?person=ve"
     assert [client.get(page).status_code for _ in range(4)] == [200, 200, 200, 429]
     mine = Library.objects.get(owner_user=editor)
