@@ -6,6 +6,7 @@ The same client, the same disk, in turns; and how much memory the portal's proce
 import base64
 import http.client
 import os
+import socket
 import statistics
 import subprocess
 import tempfile
@@ -34,7 +35,7 @@ http {{
     access_log off; sendfile on; tcp_nopush on; client_max_body_size 0;
     client_body_temp_path {place}/body; proxy_temp_path {place}/unused; fastcgi_temp_path {place}/unused;
     uwsgi_temp_path {place}/unused; scgi_temp_path {place}/unused;
-    server {{ listen unix:{place}/socket; location / {{ root {place}/files; dav_methods PUT; }} }}
+    server {{ listen 127.0.0.1:{port}; location / {{ root {place}/files; dav_methods PUT; }} }}
 }}
 """
 
@@ -49,19 +50,21 @@ def main() -> None:
         base = f"/drive/{library.pk}/"
         token = someone.get(base).text.partition('data-token="')[2].partition('"')[0]
         ways: dict[str, Callable[[], object]] = {
-            "upload, nginx alone": lambda: bare("PUT", "/large.bin", source, {}),
-            "upload, one PUT": lambda: put(someone, f"{base}put.bin", source, token),
+            "upload, nginx alone": lambda: bare(source),
+            "upload, nginx and fsync": lambda: bare(source, sync=True),
+            "upload, one PUT": lambda: put(someone, f"{base}new {time.time_ns()}.bin", source, token),
             "upload, tus": lambda: tus(someone, f"/drive/uploads/{library.pk}/", source, token),
-            "download, nginx alone": lambda: bare("GET", "/large.bin", None, {}),
-            "download": lambda: request(portal(), "GET", f"{base}put.bin?show=raw", None, cookie(someone)),
+            "download, nginx alone": lambda: bare(None),
+            "download": lambda: request(portal(), "GET", f"{base}large.bin?show=raw", None, cookie(someone)),
         }
+        put(someone, f"{base}large.bin", source, token)
         times: dict[str, list[float]] = {name: [] for name in ways}
         with peak_memory(site) as peak:
             for _ in range(TURNS):
                 for name, way in ways.items():
                     times[name].append(seconds(way))
-                    for left in layout.find(library.pk).glob("tus*"):
-                        left.unlink()
+                    for new in layout.find(library.pk).glob("new *"):
+                        new.unlink()
         report(times)
         print(f"  most memory of any of the portal's own processes: {max(peak) / 2**20:.0f} MiB")
 
@@ -82,35 +85,34 @@ def fill(path: Path) -> None:
 
 
 @contextmanager
-def bare_nginx() -> Iterator[Callable[..., int]]:
-    """nginx with nothing behind it, its files on the Drive's disk; yields a function that makes requests of it."""
-    with tempfile.TemporaryDirectory(dir=settings.VAR_DIR) as name:
+def bare_nginx() -> Iterator[Callable[..., None]]:
+    """nginx with nothing behind it, its files on the Drive's disk; yields what sends it a file, or fetches that."""
+    with tempfile.TemporaryDirectory(dir=settings.VAR_DIR) as name, socket.socket() as probe:
         place = Path(name)
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+        probe.close()
         (place / "files").mkdir()
-        (place / "nginx.conf").write_text(BARE.format(place=place))
+        (place / "nginx.conf").write_text(BARE.format(place=place, port=port))
         command = ["nginx", "-p", name, "-c", f"{name}/nginx.conf", "-e", f"{name}/error.log"]
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL)
+
+        def transfer(source: Path | None, sync: bool = False) -> None:
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=300)
+            path = "large.bin" if not source else f"new {time.time_ns()}.bin"
+            request(connection, "PUT" if source else "GET", f"/{path.replace(' ', '%20')}", source, {})
+            if sync:
+                with (place / "files" / path).open("rb") as file:
+                    os.fsync(file.fileno())
+            if source:
+                (place / "files" / path).replace(place / "files/large.bin")
+
         try:
-            wait_for((place / "socket").exists, 10, "nginx did not start")
-            yield lambda *arguments: request(Unix(str(place / "socket")), *arguments)
+            wait_for((place / "pid").exists, 10, "nginx did not start")
+            yield transfer
         finally:
             process.terminate()
             process.wait()
-
-
-class Unix(http.client.HTTPConnection):
-    """HTTP over a unix socket."""
-
-    def __init__(self, path: str) -> None:
-        super().__init__("localhost", timeout=300)
-        self.path = path
-
-    def connect(self) -> None:
-        """As its base does for TCP."""
-        import socket
-
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.connect(self.path)
 
 
 def portal() -> http.client.HTTPConnection:
@@ -131,7 +133,7 @@ def request(
     if isinstance(body, Path):
         with body.open("rb") as source:
             headers = headers | {"Content-Length": str(SIZE)}
-            connection.request(method, path, Large(source), headers)  # type: ignore[arg-type]
+            connection.request(method, path, Large(source), headers)
     else:
         connection.request(method, path, body, headers)
     answer = connection.getresponse()
@@ -157,13 +159,13 @@ class Large:
 
 def put(someone: Person, path: str, source: Path, token: str) -> None:
     """The whole file in one request."""
-    request(portal(), "PUT", path, source, cookie(someone) | {"X-CSRFToken": token})
+    request(portal(), "PUT", path.replace(" ", "%20"), source, cookie(someone) | {"X-CSRFToken": token})
 
 
 def tus(someone: Person, base: str, source: Path, token: str) -> None:
     """In pieces, as the pages do."""
     headers = cookie(someone) | {"X-CSRFToken": token, "Tus-Resumable": "1.0.0"}
-    name = base64.b64encode(f"tus {time.time_ns()}.bin".encode()).decode()
+    name = base64.b64encode(f"new {time.time_ns()}.bin".encode()).decode()
     begin = {"Upload-Length": str(SIZE), "Upload-Metadata": f"filename {name}", "Content-Length": "0"}
     request(portal(), "POST", base, None, headers | begin)
     address = request.location  # type: ignore[attr-defined]
