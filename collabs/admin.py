@@ -129,7 +129,7 @@ class CollabAdmin(AuditedAdmin):
         for row in formset.deleted_objects:
             services.remove_member(request.user, collab, row.user)
 
-    @admin.action(description="Delete (kept for 30 days)", permissions=["change"])
+    @admin.action(description="Delete (can be restored for a while)", permissions=["change"])
     def delete_softly(self, request: Any, queryset: models.QuerySet[Collab]) -> None:
         """Bulk action."""
         collabs = list(queryset.filter(deleted_at=None))
@@ -140,7 +140,7 @@ class CollabAdmin(AuditedAdmin):
     @admin.action(description="Restore", permissions=["change"])
     def restore(self, request: Any, queryset: models.QuerySet[Collab]) -> None:
         """Bulk action."""
-        collabs = list(queryset.exclude(deleted_at=None))
+        collabs = list(queryset.filter(removed_at=None).exclude(deleted_at=None))
         for collab in collabs:
             services.restore_collab(request.user, collab)
         self.message_user(request, f"Restored: {len(collabs)}.", messages.SUCCESS)
