@@ -15,7 +15,10 @@ from .views_selection import selected
 
 AT_ONCE = 4
 """Per process: each archive occupies one of its threads as long as its receiver takes; pages need the others."""
+VISITORS_AT_ONCE = 2
+"""The same for visitors with a link, apart: who has no account keeps nobody who has one from an archive."""
 _slots = threading.BoundedSemaphore(AT_ONCE)
+_visitors_slots = threading.BoundedSemaphore(VISITORS_AT_ONCE)
 
 
 class Busy(StorageError):
@@ -49,9 +52,10 @@ def _send(request: HttpRequest, door: Door, wanted: list[tuple[str, str]], name:
     }
     if request.method == "HEAD":
         return HttpResponse(headers=headers)
-    if not _slots.acquire(blocking=False):
+    slots = _slots if door.entry else _visitors_slots
+    if not slots.acquire(blocking=False):
         raise Busy("Many archives are being downloaded just now. Please try again in a minute.")
-    sending: Any = _Sending(_packed(door, wanted), _slots.release)
+    sending: Any = _Sending(_packed(door, wanted), slots.release)
     return cast(Any, StreamingHttpResponse(sending, headers=headers))
 
 

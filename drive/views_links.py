@@ -65,7 +65,7 @@ def _behind(request: HttpRequest, found: PublicLink, base: str, path: str) -> Ht
 
 def _is_visit(request: HttpRequest) -> bool:
     """Browsers say what they want something for: the pictures of a page are not opened by anybody."""
-    return request.headers.get("Sec-Fetch-Dest", "document") == "document"
+    return request.headers.get("Sec-Fetch-Dest", "document") in ("document", "empty")  # a page, or a download
 
 
 def _ask(request: HttpRequest, found: PublicLink, base: str) -> HttpResponse:

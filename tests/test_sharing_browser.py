@@ -54,7 +54,7 @@ def test_it_shares_with_somebody_found_while_typing(
     page.get_by_label("They", exact=True).select_option(label="can read and write")
     page.get_by_role("button", name="Share", exact=True).click()
     expect(page.get_by_role("status")).to_contain_text("Shared.")
-    page.get_by_label(f"Right of {colleague.user.username}").select_option(label="can read")
+    page.get_by_label(f"Right of {colleague.user.username}", exact=True).select_option(label="can read")
     page.get_by_role("button", name=f"Change the right of {colleague.user.username}").click()
     expect(page.get_by_role("status")).to_contain_text("can read it now")
     page.get_by_role("button", name=f"Stop sharing with {colleague.user.username}").click()

@@ -20,7 +20,7 @@ from pytest_django.asserts import assertContains, assertNotContains, assertRedir
 
 from collabs import services as collab_services
 from collabs.models import Collab, Role
-from drive import links, pages, services
+from drive import links, pages, services, views_archive
 from drive.models import Library, Permission, PublicLink
 from drive.storage import LibraryFiles, NotFound, StorageError, layout, open_library
 from portal.models import AuditEntry, User
@@ -499,3 +499,15 @@ def test_it_leaves_the_bytes_to_nginx(client: Client, settings: Settings, folder
         response = client.get(base(link) + "a.txt?show=raw")
         assert response["X-Accel-Redirect"] == f"/_drive/private/{link.library_id}/given/a.txt"
         assert "noindex" in response["X-Robots-Tag"]
+
+
+def test_it_lets_no_visitors_take_all_archives(
+    client: Client, owner: User, folder: PublicLink, sign_in: SignIn
+) -> None:
+    held = [client.get(base(folder) + "?show=zip") for _ in range(views_archive.VISITORS_AT_ONCE)]
+    assert client.get(base(folder) + "?show=zip").status_code == 503
+    own = sign_in(owner).get(f"/drive/{folder.library_id}/?show=zip")
+    assert own.status_code == 200
+    for response in (*held, own):
+        assert body(response)
+    assert body(client.get(base(folder) + "?show=zip"))
