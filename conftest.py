@@ -39,6 +39,7 @@ def own_files(settings: Settings, tmp_path: Path) -> Path:
     settings.DRIVE_ROOT = tmp_path / "drive"
     settings.LAB_ROOT = tmp_path / "lab"
     settings.RUN_DIR = tmp_path / "run"
+    settings.PREVIEW_CACHE = tmp_path / "previews"
     for place in (settings.DRIVE_ROOT / "staging", settings.LAB_ROOT, settings.RUN_DIR):
         place.mkdir(parents=True)
     settings.FILE_UPLOAD_TEMP_DIR = str(settings.DRIVE_ROOT / "staging")

@@ -37,6 +37,8 @@ FILE_PAGES: dict[str, Page] = {
     "": views_file.page,
     "raw": views_file.raw,
     "edit": views_edit.edit,
+    "rendered": views_file.rendered,
+    "rendering": views_file.rendering_state,
     "versions": views_history.versions,
     "version": views_history.version,
     "old": views_history.old,
@@ -69,7 +71,7 @@ One that returns None leads back to the page; a StorageError is said there.
 READING = ("copy", "zip")
 """Actions for which reading is enough; `copy` asks for the right to write where the copy goes."""
 
-FOR_LINKS = frozenset({"", "raw", "zip", "find"})
+FOR_LINKS = frozenset({"", "raw", "rendered", "rendering", "zip", "find"})
 """Pages that a public link gives. The others are for those who see the library: they show more than what is there."""
 
 PLACE_IN_LIST = ("sort", "page", "hidden")

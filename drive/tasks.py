@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterable
 from uuid import UUID
 
-from celery import shared_task
+from celery import Task, shared_task
 from django.conf import settings
 
 from portal.models import User
@@ -16,7 +16,8 @@ from portal.queue import publish
 
 from . import purge
 from .models import File, Library, Loss
-from .storage import layout
+from .preview import rendering
+from .storage import StorageError, layout, open_library
 from .versions import retention, trash
 from .versions import scan as scanning
 
@@ -72,6 +73,31 @@ def sweep() -> None:
     """Once a day: remove what uploads that were cut off left in staging. What they were replacing is kept."""
     trash.keep_replaced()
     layout.sweep_staging(older_than=time.time() - KEEP_STAGED)
+
+
+# Previews
+
+
+@shared_task(bind=True, soft_time_limit=100, time_limit=120)
+def render_preview(self: Task, library_id: str, path: str) -> None:
+    """Render a notebook or a PDF as it is now, for those who look at it."""
+    library = Library.objects.filter(pk=library_id, deleted_at=None).first()
+    what = rendering.KINDS.get(path.rpartition(".")[2].lower())
+    if library is None or what is None:
+        return
+    try:
+        with open_library(library) as files, files.open(path) as source:
+            rendering.make(source, what)
+    except rendering.Busy as busy:
+        raise self.retry(exc=busy, countdown=1, max_retries=rendering.ASK_AGAIN) from busy
+    except StorageError:
+        log.info("%s of library %s is gone", path, library_id)
+
+
+@shared_task(soft_time_limit=220, time_limit=240)
+def sweep_previews() -> int:
+    """Every hour: keep what is rendered within its bounds; returns how many files were removed."""
+    return rendering.sweep()
 
 
 # Versions

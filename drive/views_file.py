@@ -1,13 +1,15 @@
 """One file: its page, and its bytes."""
 
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 
-from . import transfer
+from portal.queue import publish
+
+from . import tasks, transfer
 from .doors import Door
 from .listing import crumbs
-from .preview import kinds
-from .storage import FileEntry, StorageError
+from .preview import kinds, rendering
+from .storage import FileEntry, NotFound, StorageError
 from .versions import history
 from .views_edit import may_edit
 
@@ -16,7 +18,10 @@ def page(request: HttpRequest, door: Door, path: str) -> HttpResponse:
     """What the file holds, as far as that can be shown; what it is otherwise."""
     with door.files() as files:
         item = files.stat(path)
-    context = about(door, path, item) | {"preview": _preview(door, path, item)}
+    preview = _preview(door, path, item)
+    context = about(door, path, item) | {"preview": preview}
+    if preview.kind == "rendered":
+        context["state"] = _state(door, path)
     return render(request, "drive/file.html", context, status=200 if item.kind == "file" else 409)
 
 
@@ -51,6 +56,53 @@ def _preview(door: Door, path: str, item: FileEntry) -> kinds.Preview:
             return kinds.of_file(source, name, item.size, door.base, folder)
     except StorageError as error:
         return kinds.Preview("nothing", str(error))
+
+
+FRAME_POLICY = "sandbox; default-src 'none'; img-src data:; style-src 'unsafe-inline'; frame-ancestors 'self'"
+"""Of what was rendered from somebody else's content: no script, no request, no form, no origin of ours."""
+
+
+def _state(door: Door, path: str) -> rendering.State:
+    """How far the rendering of a file is; asks for it where nobody has."""
+    key = _key(door, path)
+    state = rendering.state(key)
+    if state.name != "none":
+        return state
+    if rendering.want(key) and not publish(tasks.render_preview, str(door.library.pk), door.inside(path)):
+        rendering.unwant(key)
+        return rendering.State("failed", "It cannot be rendered right now. Please try again in a minute.")
+    return rendering.State("waiting")
+
+
+def _key(door: Door, path: str) -> str:
+    ending = path.rpartition(".")[2].lower()
+    if ending not in rendering.KINDS:
+        raise NotFound("There is nothing rendered of this file.")
+    with door.files() as files, files.open(path) as source:
+        return rendering.key_of(source, rendering.KINDS[ending])
+
+
+def rendering_state(request: HttpRequest, door: Door, path: str) -> HttpResponse:
+    """What the page of a notebook asks for while it waits."""
+    state = _state(door, path)
+    context = {"state": state, "here": door.address(path), "name": path.rpartition("/")[2]}
+    return render(request, "drive/_rendered.html", context | {"lab_path": door.lab_path(path)})
+
+
+def rendered(request: HttpRequest, door: Door, path: str) -> HttpResponse:
+    """The rendered notebook or PDF, for the frame on its page; as harmless when it is opened by itself."""
+    content = rendering.result(_key(door, path))
+    if content is None:
+        return redirect(door.address(path))
+    headers = {
+        "Content-Security-Policy": FRAME_POLICY,
+        "X-Content-Type-Options": "nosniff",
+        "X-Frame-Options": "SAMEORIGIN",
+        "X-DNS-Prefetch-Control": "off",
+        "Referrer-Policy": "no-referrer",
+        "Cache-Control": "private, no-cache",
+    }
+    return HttpResponse(content, content_type="text/html; charset=utf-8", headers=headers)
 
 
 def raw(request: HttpRequest, door: Door, path: str) -> HttpResponse:

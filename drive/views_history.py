@@ -1,5 +1,9 @@
 """A file's past: its versions, one of them, two side by side, and going back."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import BinaryIO
+
 from django.contrib import messages
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
@@ -11,6 +15,8 @@ from . import transfer
 from .comparing import Text, compare_texts, read_text
 from .doors import Door
 from .models import Version
+from .preview import rendering
+from .preview.sandbox import Failed
 from .storage import StorageError
 from .versions import history, retention, store
 
@@ -48,13 +54,20 @@ def old(request: HttpRequest, door: Door, path: str) -> HttpResponse:
 
 
 def compare(request: HttpRequest, door: Door, path: str) -> HttpResponse:
-    """Two versions of a text, line by line; `a` and `b` are ids, or “now”."""
+    """Two versions of a text, line by line, or of a notebook, cell by cell; `a` and `b` are ids, or “now”."""
     door.require_entry()
     older, newer = request.GET.get("a", ""), request.GET.get("b", NOW)
     context = _context(door, path) | {
         "older": _version_or_now(door, path, older),
         "newer": _version_or_now(door, path, newer),
     }
+    if path.lower().endswith(".ipynb"):
+        try:
+            with _opened(door, path, older) as old_one, _opened(door, path, newer) as new_one:
+                cells = rendering.compare_notebooks(old_one, new_one)
+            return render(request, "drive/compare.html", context | {"cells": cells, "is_notebook": True})
+        except Failed as error:
+            context["why_no_cells"] = str(error)
     texts = _text_of(door, path, older), _text_of(door, path, newer)
     context["blocks"] = compare_texts(*texts) if texts[0].is_text and texts[1].is_text else None
     return render(request, "drive/compare.html", context)
@@ -91,9 +104,16 @@ def _version_or_now(door: Door, path: str, which: str) -> Version | None:
 
 
 def _text_of(door: Door, path: str, which: str) -> Text:
+    with _opened(door, path, which) as source:
+        return read_text(source)
+
+
+@contextmanager
+def _opened(door: Door, path: str, which: str) -> Iterator[BinaryIO]:
     found = _version_or_now(door, path, which)
     if found is None:
         with door.files() as files, files.open(path) as source:
-            return read_text(source)
-    with store.open_object(found.sha256) as source:
-        return read_text(source)
+            yield source
+    else:
+        with store.open_object(found.sha256) as source:
+            yield source

@@ -150,6 +150,7 @@ CELERY_BEAT_SCHEDULE: dict[str, dict] = {
     "drive-compare": {"task": "drive.tasks.compare", "schedule": 300.0, "options": {"expires": 300}},
     "drive-sweep": {"task": "drive.tasks.sweep", "schedule": 24 * 3600.0},
     "drive-capture": {"task": "drive.tasks.capture_waiting", "schedule": 60.0, "options": {"expires": 60}},
+    "drive-previews": {"task": "drive.tasks.sweep_previews", "schedule": 3600.0, "options": {"expires": 3600}},
     "drive-scan-all": {"task": "drive.tasks.scan_all", "schedule": crontab(hour="2", minute="0")},
     "drive-purge": {"task": "drive.tasks.purge_deleted", "schedule": crontab(hour="3", minute="30")},
     "drive-tidy": {"task": "drive.tasks.tidy", "schedule": crontab(hour="4", minute="0")},
@@ -191,6 +192,12 @@ VERSION_KEEP = env.list("VERSION_KEEP", default=["1d:all", "7d:1h", "30d:1d", "3
 """How versions are thinned: up to an age, at most one per span. Older ones go, the newest always stays."""
 TRASH_KEEP_DAYS = env.int("TRASH_KEEP_DAYS", default=30)
 """Days for which what was deleted can be restored."""
+
+PREVIEW_ENVIRONMENT = env.str("PREVIEW_ENVIRONMENT", default=str(VAR_DIR / "preview"))
+"""Where `bin/up` put the packages that render notebooks and PDF."""
+PREVIEW_CACHE = VAR_DIR / "previews"
+PREVIEW_CACHE_BYTES = env.int("PREVIEW_CACHE_BYTES", default=2 * 2**30)
+"""How much of what was rendered is kept."""
 
 # Lab.
 
@@ -257,6 +264,7 @@ CONTENT_SECURITY_POLICY = {
         "img-src": [SELF, "data:"],
         "object-src": [NONE],
         "base-uri": [NONE],
+        "frame-src": [SELF],
         "frame-ancestors": [NONE],
         # Browsers hold a redirect that answers a form to this too: signing in may end in one's own Lab.
         "form-action": [SELF, f"{urlsplit(PORTAL_URL).scheme}://*.{LAB_DOMAIN}"],

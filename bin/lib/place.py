@@ -116,14 +116,19 @@ class Place:
         self.run.chmod(0o700)
 
     def make_environments(self, python: str, *, dev: bool = False, lab: bool = True) -> None:
-        """The portal's virtual environment and the Lab's base environment, as pinned."""
+        """The portal's virtual environment, that of the previews and the Lab's base environment, as pinned."""
         requirements = self.code / ("requirements-dev.txt" if dev else "requirements.txt")
         accepted = [requirements] if dev else [requirements, self.code / "requirements-dev.txt"]
         if not _is_made(self.venv, accepted, python):
             _make(self.venv, python, requirements, "the portal's packages")
+        if not lab:
+            return
+        preview, packages = self.var / "preview", self.code / "drive/preview/environment.txt"
+        if not _is_made(preview, [packages], python):
+            _make(preview, python, packages, "what renders notebooks and PDF")
         base = self.var / "lab/environments/base"
         packages = self.code / "lab/environments/base.txt"
-        if not lab or _is_made(base, [packages], python):
+        if _is_made(base, [packages], python):
             return
         if base.exists() and list((self.run / "lab").glob("*.sock")):
             machine.say("The Lab's base environment has changed. It is renewed by the first start without running Labs")

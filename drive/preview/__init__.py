@@ -3,6 +3,8 @@
     kinds.py      what a file is, and what of it is shown
     texts.py      bytes as text, tables, lines
     colouring.py  code in colours
+    rendering.py  notebooks and PDF: asked for, made once, kept
+    sandbox.py    the process in which that is done
     inside/       programs that run in processes of their own
 
 Content is somebody else's, of any size, and may change while it is read: reads are bounded, and no content stands on a

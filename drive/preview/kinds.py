@@ -8,7 +8,7 @@ from django.utils.safestring import SafeString
 from drive.storage import FileEntry
 from portal.markdown import MAX_LENGTH, render
 
-from . import colouring
+from . import colouring, rendering
 from .texts import Table, Text, read_table, read_text
 
 SHOWN = 512 * 1024
@@ -41,6 +41,7 @@ _KNOWN = {
     b"II*\0": "a picture in TIFF, which browsers do not show",
     b"MM\0*": "a picture in TIFF, which browsers do not show",
 }
+_RENDERED = {"ipynb": "notebook", "pdf": "PDF"}
 _SPECIAL = {"pipe": "a pipe", "socket": "a socket", "device": "a device"}
 
 
@@ -49,7 +50,7 @@ class Preview:
     """What the page shows; which of the fields are set depends on the kind."""
 
     kind: str
-    """`picture`, `markdown`, `code`, `text`, `table`, `empty`, or `nothing`."""
+    """`picture`, `markdown`, `code`, `text`, `table`, `rendered` (elsewhere), `empty`, or `nothing`."""
     why: str = ""
     """Of nothing: what the file is, as a sentence."""
     text: str = ""
@@ -84,6 +85,10 @@ def of_file(source: BinaryIO, name: str, size: int, base: str, folder: str) -> P
     if not content:
         return Preview("empty")
     ending = name.rpartition(".")[2].lower()
+    if ending in rendering.KINDS:
+        if size > rendering.MOST_BYTES:
+            return Preview("nothing", f"This is a {_RENDERED[ending]}, and too large to be shown here.")
+        return Preview("rendered")
     if ending in PICTURES and is_picture(content):
         return _picture(size)
     text = read_text(content[:SHOWN], is_cut=len(content) > SHOWN)

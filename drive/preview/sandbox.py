@@ -1,0 +1,147 @@
+"""One rendering: a process that has the renderer's packages and its input, and nothing else of the machine.
+
+A notebook or a PDF is read by large programs that were not written against people who make files to break them. So
+these run in namespaces of their own: no network, no files but the interpreter and its packages (read-only), no
+privileges, bounds for memory, processor time and output, and an end.
+"""
+
+import os
+import selectors
+import signal
+import subprocess
+import time
+from pathlib import Path
+from typing import BinaryIO
+
+from django.conf import settings
+
+RENDER = Path(__file__).parent / "inside/render.py"
+SECONDS = 40
+MEMORY = 2 * 2**30
+"""Of address space; what is written to `/tmp` inside counts apart."""
+TMP = 32 * 2**20
+MOST_OUTPUT = 32 * 2**20
+USER = "65534"
+WRONG = 3
+"""The status that says: what is wrong is the content; stderr ends with a sentence for people."""
+
+
+class Failed(Exception):
+    """No result; the text is for people."""
+
+
+class CannotIsolate(Failed):
+    """This machine, or this account, cannot run it as it must be run."""
+
+
+def render(what: str, source: BinaryIO, *, seconds: float = SECONDS, memory: int = MEMORY) -> bytes:
+    """What the program inside makes of a file that is open (and has a descriptor). Failed with the reason otherwise."""
+    if os.geteuid() == 0:
+        raise CannotIsolate("Nothing is rendered by the machine's own root account.")
+    if not (environment() / "bin/python").exists():
+        raise CannotIsolate("The packages that render are not installed; bin/up does that.")
+    limits = ["prlimit", f"--as={memory}", f"--cpu={int(seconds) + 1}", "--core=0", "--nofile=256"]
+    try:
+        process = subprocess.Popen(
+            [*limits, *_command(what)],
+            stdin=source,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+            cwd="/",
+        )
+    except OSError as error:
+        raise CannotIsolate("bubblewrap or prlimit is missing on this machine.") from error
+    try:
+        output, said = _read(process, time.monotonic() + seconds)
+        status = process.wait(max(1, seconds))
+    except subprocess.TimeoutExpired as error:
+        raise Failed("It takes too long to be rendered.") from error
+    finally:
+        _end(process)
+    if status == WRONG:
+        raise Failed(said.decode(errors="replace").rstrip().rpartition("\n")[2][:300])
+    if status:
+        raise Failed(_reason(status, said))
+    return output
+
+
+def environment() -> Path:
+    """The virtual environment with the packages that render."""
+    return Path(settings.PREVIEW_ENVIRONMENT)
+
+
+def _reason(status: int, said: bytes) -> str:
+    if b"bwrap:" in said:
+        return "This machine does not let it be rendered in a sandbox."
+    if b"MemoryError" in said or b"bad_alloc" in said or b"Unable to allocate" in said:
+        return "It needs too much memory to be rendered."
+    if status in (-signal.SIGXCPU, 128 + signal.SIGXCPU, -signal.SIGKILL, 128 + signal.SIGKILL):
+        return "It takes too long to be rendered."
+    return "It could not be rendered."
+
+
+def _read(process: subprocess.Popen, until: float) -> tuple[bytes, bytes]:
+    """All output, and the end of what was complained. Failed for too much, TimeoutExpired for too slow."""
+    assert process.stdout
+    assert process.stderr
+    output, said = bytearray(), bytearray()
+    with selectors.DefaultSelector() as waiting:
+        waiting.register(process.stdout, selectors.EVENT_READ, output)
+        waiting.register(process.stderr, selectors.EVENT_READ, said)
+        while waiting.get_map():
+            left = until - time.monotonic()
+            if left <= 0:
+                raise subprocess.TimeoutExpired(process.args, 0)
+            for key, _ in waiting.select(left):
+                data = os.read(key.fd, 1 << 16)
+                key.data.extend(data)
+                if not data:
+                    waiting.unregister(key.fileobj)
+            if len(output) > MOST_OUTPUT:
+                raise Failed("What it is rendered to is too large to be shown.")
+            del said[:-4096]
+    return bytes(output), bytes(said)
+
+
+def _end(process: subprocess.Popen) -> None:
+    """Killing bubblewrap ends everything in its PID namespace (`--die-with-parent`)."""
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    for pipe in (process.stdout, process.stderr):
+        if pipe:
+            pipe.close()
+
+
+def _command(what: str) -> list[str]:
+    prefix = environment()
+    words = ["bwrap", "--unshare-all", "--unshare-user", "--disable-userns", "--die-with-parent", "--new-session"]
+    words += ["--cap-drop", "ALL", "--uid", USER, "--gid", USER, "--hostname", "preview", "--clearenv"]
+    for name in ("lib", "lib64", "lib32"):
+        words += ["--ro-bind-try", f"/usr/{name}", f"/usr/{name}"]
+        if Path("/", name).is_symlink():
+            words += ["--symlink", f"usr/{name}", f"/{name}"]
+        else:
+            words += ["--ro-bind-try", f"/{name}", f"/{name}"]
+    words += [*_interpreter(prefix), "--ro-bind", str(prefix), str(prefix), "--ro-bind", str(RENDER), "/render.py"]
+    words += ["--proc", "/proc", "--dev", "/dev", "--size", str(TMP), "--tmpfs", "/tmp"]  # noqa: S108
+    words += ["--remount-ro", "/", "--chdir", "/tmp"]  # noqa: S108
+    for name, value in {"HOME": "/tmp", "LANG": "C.UTF-8", "JUPYTER_PLATFORM_DIRS": "1"}.items():  # noqa: S108
+        words += ["--setenv", name, value]
+    return [*words, "--", f"{prefix}/bin/python", "-I", "/render.py", what]
+
+
+def _interpreter(prefix: Path) -> list[str]:
+    """The Python that a virtual environment was made with: of `/usr` the program alone, with the links to it."""
+    python = (prefix / "bin/python").resolve()
+    base = python.parent.parent
+    if base != Path("/usr"):
+        return ["--ro-bind", str(base), str(base)]
+    words = ["--ro-bind", str(python), str(python)]
+    link = prefix / "bin/python"
+    while link.is_symlink():
+        if prefix not in link.parents:
+            words += ["--symlink", os.readlink(link), str(link)]
+        link = link.parent / link.readlink()
+    return words

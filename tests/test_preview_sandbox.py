@@ -1,0 +1,169 @@
+"""The process that renders other people's notebooks and PDF: what it can do, and that it comes to an end."""
+
+import io
+import json
+import os
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import pytest
+
+from drive.preview import rendering, sandbox
+from drive.preview.sandbox import Failed
+
+pytestmark = pytest.mark.sandbox
+
+WORDS = b"BT /F 24 Tf 40 100 Td (Hello, page) Tj ET"
+PDF = b"\n".join(
+    [
+        b"%PDF-1.4",
+        b"1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj",
+        b"2 0 obj<</Type/Pages/Kids[3 0 R]/Count 1>>endobj",
+        b"3 0 obj<</Type/Page/Parent 2 0 R/MediaBox[0 0 300 200]/Contents 4 0 R",
+        b"/Resources<</Font<</F<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>>>>>>>endobj",
+        b"4 0 obj<</Length %d>>stream\n%s\nendstream endobj" % (len(WORDS), WORDS),
+        b"trailer<</Root 1 0 R>>",
+    ]
+)
+
+
+def notebook(*outputs: dict[str, Any], text: str = "# Title") -> bytes:
+    cells = [
+        {"cell_type": "markdown", "id": "a", "metadata": {}, "source": text},
+        {
+            "cell_type": "code",
+            "id": "b",
+            "metadata": {},
+            "execution_count": 1,
+            "source": "print(6 * 7)",
+            "outputs": list(outputs),
+        },
+    ]
+    return json.dumps({"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}).encode()
+
+
+def html_output(html: str) -> dict[str, Any]:
+    return {"output_type": "display_data", "metadata": {}, "data": {"text/html": html}}
+
+
+def file_of(content: bytes) -> BinaryIO:
+    file = tempfile.TemporaryFile()  # noqa: SIM115 - closed with its last reference
+    file.write(content)
+    file.seek(0)
+    return file
+
+
+def render(what: str, content: bytes, **options: Any) -> str:
+    return sandbox.render(what, file_of(content), **options).decode()
+
+
+@pytest.fixture
+def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Something else in the renderer's place: what a file could make of it that takes it over."""
+    path = tmp_path / "program.py"
+    monkeypatch.setattr(sandbox, "RENDER", path)
+    return path
+
+
+def test_it_renders_a_notebook_with_its_outputs() -> None:
+    stream = {"output_type": "stream", "name": "stdout", "text": "42\n"}
+    html = render("notebook", notebook(stream, html_output("<b>bold</b><link rel=preconnect href=//evil.example>")))
+    for part in ("<h1", "Title", "print", "42", "<b>bold</b>"):
+        assert part in html
+    assert "<link" not in html
+
+
+def test_it_renders_the_pages_of_a_pdf() -> None:
+    html = render("pdf", PDF)
+    assert html.count("data:image/png;base64,") == 1
+    assert "Hello, page" in html
+
+
+@pytest.mark.parametrize(
+    ("what", "content", "why"),
+    [
+        ("notebook", b"{}", "not a notebook"),
+        ("notebook", b"\xff", "not a notebook"),
+        ("notebook", b"[" * 100_000, "not a notebook"),
+        ("pdf", b"%PDF-1.4 nonsense", "not a PDF"),
+    ],
+)
+def test_it_says_what_is_wrong_with_a_file(what: str, content: bytes, why: str) -> None:
+    with pytest.raises(Failed, match=why):
+        render(what, content)
+
+
+def test_it_compares_notebooks_cell_by_cell() -> None:
+    older, newer = notebook(text="# Old words"), notebook(text="# New words")
+    lines = rendering.compare_notebooks(io.BytesIO(older), io.BytesIO(newer))
+    assert {("removed", "-  # Old words"), ("added", "+  # New words")} <= {(line.kind, line.text) for line in lines}
+    assert any(line.kind == "gap" for line in lines)
+
+
+def test_it_gives_up_what_never_ends(program: Path) -> None:
+    program.write_text("import os\nos.fork()\nwhile True: pass")
+    with pytest.raises(Failed, match="takes too long"):
+        render("notebook", b"x", seconds=2)
+    command = ["pgrep", "--full", str(program)]
+    assert subprocess.run(command, stdout=subprocess.DEVNULL, check=False).returncode == 1
+
+
+def test_it_gives_up_what_takes_all_memory(program: Path) -> None:
+    program.write_text("x = bytearray(10 * 2**30)")
+    with pytest.raises(Failed, match="too much memory"):
+        render("notebook", b"x")
+
+
+def test_it_gives_up_what_writes_without_end(program: Path) -> None:
+    program.write_text("import sys\nwhile True: sys.stdout.write('x' * 65536)")
+    with pytest.raises(Failed, match="too large"):
+        render("notebook", b"x")
+
+
+def test_it_has_no_network_no_files_and_no_rights(program: Path, site_secrets: list[Path]) -> None:
+    program.write_text(f"""
+import json, os, socket
+PLACES = "/x", "/usr/lib/x", "/render.py", "/proc/sys/kernel/hostname"
+def fails(do):
+    try:
+        do()
+    except OSError:
+        return True
+    return False
+def connect():
+    with socket.create_connection(("127.0.0.1", 80), 1): pass
+print(json.dumps({{
+    "readable": [path for path in {[str(path) for path in site_secrets]!r} if os.path.exists(path)],
+    "uid": os.getuid(),
+    "interfaces": [name for _, name in socket.if_nameindex()],
+    "offline": fails(connect),
+    "cannot write": all(fails(lambda: open(path, "w")) for path in PLACES),
+    "processes": len([name for name in os.listdir("/proc") if name.isdigit()]),
+    "variables": sorted(set(os.environ) - {{"HOME", "LANG", "JUPYTER_PLATFORM_DIRS", "PWD", "LC_CTYPE"}}),
+    "capabilities": [line for line in open("/proc/self/status") if line.startswith("CapEff")][0].split()[1].strip("0"),
+}}))
+""")
+    seen = json.loads(render("notebook", b"x"))
+    assert seen == {
+        "readable": [],
+        "uid": 65534,
+        "interfaces": ["lo"],
+        "offline": True,
+        "cannot write": True,
+        "processes": 2,
+        "variables": [],
+        "capabilities": "",
+    }
+
+
+@pytest.fixture
+def site_secrets(settings: Any) -> list[Path]:
+    return [
+        Path(settings.VAR_DIR),
+        Path(settings.DRIVE_ROOT),
+        Path("/etc/passwd"),
+        Path("/home"),
+        Path(os.environ["HOME"]),
+    ]
