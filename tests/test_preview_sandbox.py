@@ -2,7 +2,6 @@
 
 import io
 import json
-import os
 import subprocess
 import tempfile
 from pathlib import Path
@@ -165,5 +164,5 @@ def site_secrets(settings: Any) -> list[Path]:
         Path(settings.DRIVE_ROOT),
         Path("/etc/passwd"),
         Path("/home"),
-        Path(os.environ["HOME"]),
+        Path(settings.BASE_DIR),
     ]
