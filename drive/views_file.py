@@ -9,7 +9,7 @@ from . import tasks, transfer
 from .doors import Door
 from .listing import crumbs
 from .preview import kinds, rendering
-from .storage import FileEntry, NotFound, StorageError
+from .storage import FileEntry, NotAFile, StorageError
 from .versions import history
 from .views_edit import may_edit
 
@@ -77,7 +77,7 @@ def _state(door: Door, path: str) -> rendering.State:
 def _key(door: Door, path: str) -> str:
     ending = path.rpartition(".")[2].lower()
     if ending not in rendering.KINDS:
-        raise NotFound("There is nothing rendered of this file.")
+        raise NotAFile("Nothing is rendered of files of this kind.")
     with door.files() as files, files.open(path) as source:
         return rendering.key_of(source, rendering.KINDS[ending])
 

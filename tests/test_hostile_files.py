@@ -115,11 +115,11 @@ class Victim:
             return
         if self.page.get_by_text("This is being rendered").count():
             expect(self.page.locator("iframe.rendered, .empty:not([hx-get])")).to_be_visible()
-        self.page.wait_for_load_state("networkidle")
         for frame in self.page.frames:
+            frame.wait_for_load_state()
             for link in frame.get_by_text("click me").all():
                 link.click(force=True, no_wait_after=True, timeout=2000)
-        self.page.wait_for_load_state("networkidle")
+        self.page.wait_for_load_state()
         assert self.page.url.partition("#")[0] == address
         assert MARK not in self.page.title()
 
