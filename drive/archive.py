@@ -47,10 +47,13 @@ def _blocks(parts: Iterable[bytes]) -> Iterator[bytes]:
     """The same bytes in larger pieces: each piece is a system call or two on its way."""
     block = bytearray()
     for part in parts:
-        block += part
-        if len(block) >= BLOCK:
+        if len(block) + len(part) >= BLOCK and block:
             yield bytes(block)
             block.clear()
+        if len(part) >= BLOCK:
+            yield part
+        else:
+            block += part
     if block:
         yield bytes(block)
 
@@ -176,7 +179,7 @@ class _Archive:
         head = _LOCAL.pack(0x04034B50, version, flags, 0, *date, 0, unknown, unknown, len(name), len(local_extra))
         yield head + name + local_extra
         crc = done = 0
-        while done < size and (data := _read(content, min(WHOLE, size - done))):
+        while done < size and (data := _read(content, min(BLOCK, size - done))):
             crc, done = zlib.crc32(data, crc), done + len(data)
             yield data
         trailer = struct.pack("<2I2Q" if large else "<4I", 0x08074B50, crc, done, done)

@@ -158,7 +158,7 @@ def test_it_is_whole_whatever_happens_to_a_file_meanwhile(
 
     def read_and_change(content: Any, wanted: int) -> bytes:
         reads.append(wanted)
-        if len(reads) == 2:
+        if len(reads) == 5:
             if change == "grow":
                 with large.open("ab") as more:
                     more.write(b"y" * size)
