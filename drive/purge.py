@@ -64,7 +64,7 @@ def purge_library(library: Library, until: datetime) -> bool:
 
 @transaction.atomic
 def _mark(library: Library, until: datetime) -> bool:
-    row = Library.objects.select_for_update().filter(_is_due(until), pk=library.pk).first()
+    row = Library.objects.select_for_update(of=("self",)).filter(_is_due(until), pk=library.pk).first()
     if row is None:
         return False
     if not row.removed_at:
