@@ -88,6 +88,9 @@ def test_it_serves_a_link_through_the_proxy(site: Site, owner: Person, library: 
     links.revoke_link(owner.user, link)
     assert requests.get(raw, timeout=30).status_code == 404
     assert (layout.find(library.pk) / "a.txt").read_text() == "0123456789"
+    log = (settings.VAR_DIR / "log/access.log").read_text()
+    assert "/l/-/a.txt" in log
+    assert links.token(link) not in log, "who reads the log opens no link"
 
 
 def test_it_asks_for_a_links_password_through_the_proxy(site: Site, owner: Person, library: Library) -> None:
