@@ -14,8 +14,8 @@ from django.core.management.base import BaseCommand
 
 from collabs.models import Collab
 from collabs.services import create_collab
+from drive import changes
 from drive.models import Library
-from drive.storage import open_library
 from lab.models import Environment
 from portal.models import User
 
@@ -82,7 +82,6 @@ def create_demo(operator: User) -> None:
         description="A first look: a notebook, its data, and how things work.",
         is_public=True,
     )
-    with open_library(Library.objects.get(owner_collab=collab)) as files:
-        for path in sorted(DEMO.iterdir()):
-            with path.open("rb") as source:
-                files.write(path.name, source)
+    library = Library.objects.get(owner_collab=collab)
+    for path in sorted(DEMO.iterdir()):
+        changes.write(operator, library, path.name, path.read_bytes())
