@@ -15,7 +15,7 @@ from portal.models import User
 from portal.queue import publish
 
 from . import purge
-from .models import File, Library, Loss
+from .models import File, Library, Loss, Trashed
 from .preview import rendering
 from .storage import StorageError, layout, open_library
 from .versions import retention, trash
@@ -127,6 +127,14 @@ def capture_waiting() -> int:
     waiting = File.objects.filter(is_captured=False, trashed=None, size__lte=settings.VERSION_MAX_BYTES)
     libraries = Library.objects.filter(pk__in=waiting.values("library"), deleted_at=None)
     return sum(scanning.capture_waiting(library) for library in libraries)
+
+
+@shared_task(soft_time_limit=SOFT, time_limit=HARD)
+def restore_trashed(trashed_id: int, actor_id: int) -> None:
+    """Bring back a folder with very many files."""
+    item = Trashed.objects.select_related("library").filter(pk=trashed_id).first()
+    if item:
+        trash.restore(User.objects.get(pk=actor_id), item)
 
 
 @shared_task(soft_time_limit=SOFT, time_limit=HARD)

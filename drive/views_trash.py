@@ -16,6 +16,9 @@ from .storage import NotFound, StorageError, shown
 from .versions import trash as trashing
 
 PER_PAGE = 50
+AT_ONCE = 1000
+"""Files that vanished in a Lab are made again while the person waits, up to so many; more are for a task."""
+CANNOT_START = "This cannot be started right now. Please try again in a minute."
 
 
 def trash(request: HttpRequest, door: Door, path: str) -> HttpResponse:
@@ -38,6 +41,8 @@ def trash(request: HttpRequest, door: Door, path: str) -> HttpResponse:
 def restore(request: HttpRequest, door: Door, path: str) -> HttpResponse:
     """Put an item back."""
     item = _item(request, door)
+    if item.files > AT_ONCE and not item.place:
+        return _restore_later(request, door, item)
     try:
         now = trashing.restore(person(request), item)
     except StorageError as error:
@@ -46,6 +51,14 @@ def restore(request: HttpRequest, door: Door, path: str) -> HttpResponse:
     messages.success(request, f"“{shown(now)}” is back.")
     folder = now.rpartition("/")[0]
     return redirect(door.folder_address(folder))
+
+
+def _restore_later(request: HttpRequest, door: Door, item: Trashed) -> HttpResponse:
+    if publish(tasks.restore_trashed, item.pk, person(request).pk):
+        messages.success(request, f"“{item.path}” is being made again, {item.files} files. This takes a while.")
+    else:
+        messages.error(request, CANNOT_START)
+    return _back(door)
 
 
 def purge(request: HttpRequest, door: Door, path: str) -> HttpResponse:
@@ -62,7 +75,7 @@ def restore_all(request: HttpRequest, door: Door, path: str) -> HttpResponse:
     if publish(tasks.restore_loss, loss.pk, person(request).pk):
         messages.success(request, f"{loss.files} files are being restored. Large files take a while.")
     else:
-        messages.error(request, "This cannot be started right now. Please try again in a minute.")
+        messages.error(request, CANNOT_START)
     return redirect(door.folder_address())
 
 

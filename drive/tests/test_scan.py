@@ -1,6 +1,7 @@
 """What notebooks do to a library is captured, however they do it."""
 
 import os
+import shutil
 import socket
 import threading
 import time
@@ -273,3 +274,24 @@ def test_it_removes_objects_that_nothing_needs(library: Library, place: Path, mo
     assert retention.sweep_store() == 0
     File.objects.all().delete()
     assert retention.sweep_store() == 1
+
+
+def test_it_buries_and_brings_back_very_many(library: Library, place: Path, owner: User) -> None:
+    """More than a statement has room for (SQLite)."""
+    count = 1500
+    (place / "many").mkdir()
+    for number in range(count):
+        (place / f"many/{number}").write_text(str(number % 7))
+    scan.scan(library)
+    shutil.rmtree(place / "many")
+    with CaptureQueriesContext(connection) as queries:
+        scan.scan(library)
+    assert len(queries) < 40
+    item = Trashed.objects.get()
+    with CaptureQueriesContext(connection) as queries:
+        trash.restore(owner, item)
+    assert len(queries) < 40
+    assert (place / "many/1499").read_text() == str(1499 % 7)
+    outcome = scan.scan(library)
+    assert outcome
+    assert (outcome.new, outcome.changed, outcome.captured) == (0, 0, 0)

@@ -1,5 +1,6 @@
 """The pages of versions and the trash."""
 
+import shutil
 from collections.abc import Callable
 
 import pytest
@@ -10,7 +11,7 @@ from pytest_django import Settings
 
 from collabs.models import Collab
 from conftest import Queue
-from drive import changes
+from drive import changes, tasks, views_trash
 from drive.models import Library, Loss, Trashed, Version
 from drive.storage import layout
 from drive.versions import capture, scan
@@ -160,3 +161,21 @@ def test_it_says_how_long_versions_are_kept(past: Library, editor: User, sign_in
     settings.VERSION_KEEP = ["2h:all", "10d:1d"]
     page = sign_in(editor).get(f"/drive/{past.pk}/notes.txt?show=versions").content.decode()
     assert "up to 2:00:00: every version; up to 10 days: the last of each day" in page
+
+
+def test_it_leaves_very_much_to_a_task(
+    library: Library, editor: User, sign_in: SignIn, queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(views_trash, "AT_ONCE", 1)
+    place, here = layout.find(library.pk), f"/drive/{library.pk}/"
+    (place / "data").mkdir()
+    for name in ("a", "b"):
+        (place / "data" / name).write_text(name)
+    scan.scan(library)
+    shutil.rmtree(place / "data")
+    scan.scan(library)
+    item = Trashed.objects.get()
+    sign_in(editor).post(here, {"do": "restore", "id": item.pk})
+    assert ("drive.tasks.restore_trashed", item.pk, editor.pk) in queue
+    tasks.restore_trashed(item.pk, editor.pk)
+    assert (place / "data/b").read_text() == "b"

@@ -11,6 +11,7 @@ from pathlib import Path
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import Max
 from django.utils import timezone
 
 from drive.models import File, Library, Loss, Trashed, Version, Via
@@ -62,9 +63,7 @@ def vanished(
     None when nothing was captured.
     """
     with transaction.atomic():
-        kept = set(Version.objects.filter(file__in=rows).values_list("file_id", flat=True))
-        File.objects.filter(pk__in=[row.pk for row in rows if row.pk not in kept]).delete()
-        rows = [row for row in rows if row.pk in kept]
+        rows = _with_versions(rows)
         if not rows:
             return None
         kind = "file" if [row.path for row in rows] == [paths.to_row(path)] else "folder"
@@ -72,6 +71,17 @@ def vanished(
         item.size, item.files = sum(row.size for row in rows), len(rows)
         _note(item, rows, loss)
         return item
+
+
+def _with_versions(rows: list[File]) -> list[File]:
+    """Those that can be restored; the others are forgotten."""
+    kept: set[int] = set()
+    for first in range(0, len(rows), records.BATCH):
+        keys = [row.pk for row in rows[first : first + records.BATCH]]
+        found = set(Version.objects.filter(file__in=keys).values_list("file_id", flat=True))
+        File.objects.filter(pk__in=set(keys) - found).delete()
+        kept |= found
+    return [row for row in rows if row.pk in kept]
 
 
 def clear(library: Library, path: str) -> None:
@@ -208,15 +218,19 @@ def _rebuild(item: Trashed) -> Path:
     """Make a file, or a folder with its files, from their last versions, in the staging area."""
     root = layout.staging() / f"{layout.RESTORED}{secrets.token_hex(8)}"
     old = paths.from_row(item.path)
-    histories = item.histories.all()
-    if not histories:
+    if not item.histories.exists():
         raise NothingToRestore("No version of this was captured.")
-    for row in histories:
-        version = row.versions.first()
-        if version:
-            inside = paths.from_row(row.path)[len(old) :].lstrip("/")
-            _copy_version(version, root / inside if inside else root)
+    for path, version in _newest(item):
+        inside = path[len(old) :].lstrip("/")
+        _copy_version(version, root / inside if inside else root)
     return root
+
+
+def _newest(item: Trashed) -> Iterator[tuple[str, Version]]:
+    """The path and the last version of each file of an item."""
+    newest = Version.objects.filter(file__trashed=item).order_by().values("file").annotate(last=Max("pk"))
+    versions = Version.objects.filter(pk__in=newest.values("last")).select_related("file")
+    return ((paths.from_row(version.file.path), version) for version in versions.iterator(records.BATCH))
 
 
 def _copy_version(version: Version, target: Path) -> None:
