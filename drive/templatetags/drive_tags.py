@@ -92,13 +92,10 @@ def _latest(library: Library, base: str, share: int = 1) -> list[dict[str, Any]]
         return []
 
 
-@register.inclusion_tag("drive/_quota.html")
-def quota_bar(door: Door) -> dict[str, Any]:
-    """How much room there is behind a door, for those who may put something there."""
-    if not door.may_write:
-        return {}
-    title = "Room in this Collab" if door.library.owner_collab_id else f"Room for {door.library.owner_user}'s libraries"
-    return {"usage": quota.of(door.library), "title": title}
+@register.simple_tag
+def room(door: Door) -> quota.Usage | None:
+    """How much is used of the room behind a door; None for those who may put nothing there."""
+    return quota.of(door.library) if door.may_write else None
 
 
 @register.simple_tag(takes_context=True)
@@ -112,10 +109,10 @@ def link_address(context: template.Context, door: Door, path: str = "") -> str:
     return f"{address}?{urlencode({'path': inside})}" if inside and shown(inside) == inside else address
 
 
-@register.inclusion_tag("drive/_quota.html")
-def my_quota_bar(user: User) -> dict[str, Any]:
-    """How much room a person has in their own libraries."""
-    return {"usage": quota.of_person(user), "title": "Room for your libraries"}
+@register.simple_tag
+def my_room(user: User) -> quota.Usage:
+    """How much is used of the room for a person's own libraries."""
+    return quota.of_person(user)
 
 
 @register.filter
