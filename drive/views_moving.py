@@ -72,8 +72,10 @@ def _carry(request: HttpRequest, door: Door, path: str, what: str) -> HttpRespon
     if what == "copy":
         things = [door.inside(child(path, name)) for name in names]
         changes.check_copy(door.library, things, place.door.library)
-    act = _mover(request, door, path, place, wanted) if what == "move" else _copier(request, door, path, place, wanted)
-    done = each(request, names, act)
+    missing: list[str] = []
+    mover, copier = _mover(request, door, path, place, wanted), _copier(request, door, path, place, wanted, missing)
+    done = each(request, names, mover if what == "move" else copier)
+    _say_missing(request, missing)
     if done:
         address = place.door.folder_address(place.path)
         said = format_html("{} {} to <a href='{}'>{}</a>.", counted(done), WORDS[what][1], address, place.name)
@@ -153,19 +155,25 @@ def _mover(
 
 
 def _copier(
-    request: HttpRequest, door: Door, path: str, place: Place, wanted: dict[str, str]
+    request: HttpRequest, door: Door, path: str, place: Place, wanted: dict[str, str], missing: list[str]
 ) -> Callable[[str], object]:
+    """What cannot be copied is added to `missing`."""
     actor, target = person(request), place.door.library
 
     def act(name: str) -> None:
         source = door.inside(child(path, name))
         copied = changes.copy(actor, door.library, source, target, child(place.path, wanted[name]))
-        for missing in copied.left_out:
-            messages.warning(request, f"“{shown(child(name, missing))}” is not in the copy: it cannot be read.")
-        if copied.more_left_out:
-            messages.warning(request, f"{copied.more_left_out} more are not in the copy either.")
+        missing.extend(child(name, left_out) for left_out in copied.left_out)
+        missing.extend([name] * copied.more_left_out)
 
     return act
+
+
+def _say_missing(request: HttpRequest, missing: list[str]) -> None:
+    for name in missing[:NAMES_SHOWN]:
+        messages.warning(request, f"“{shown(name)}” is not in the copy: it cannot be read, or is no file.")
+    if len(missing) > NAMES_SHOWN:
+        messages.warning(request, f"{len(missing) - NAMES_SHOWN:,} more are not in the copy either.")
 
 
 def _ask(

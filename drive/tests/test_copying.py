@@ -352,6 +352,19 @@ def test_it_copies_several_into_a_new_folder(
     assert tree_of(there / "Copies") == tree_of(place)
 
 
+def test_it_names_a_few_of_very_many_that_are_not_copied(
+    as_editor: Client, library: Library, other: Library, place: Path
+) -> None:
+    for folder in ("one", "two"):
+        (place / folder).mkdir()
+        for number in range(30):
+            os.mkfifo(place / folder / f"pipe {number}")
+    form = {"do": "copy", "name": fields("one", "two"), "to": to(other), "go": "1"}
+    page = as_editor.post(f"/drive/{library.pk}/", form, follow=True).content.decode()
+    assert page.count("is not in the copy") == 10
+    assert "50 more are not in the copy either." in page
+
+
 def test_it_names_what_is_in_the_way_and_changes_nothing(
     as_editor: Client, library: Library, other: Library, place: Path, there: Path
 ) -> None:
