@@ -119,6 +119,7 @@ def test_it_manages_files_by_keyboard(browser: Browser, owner: Person, library: 
     keys.press("?")
     expect(page.get_by_role("dialog", name="Keys")).to_be_visible()
     keys.press("Escape")
+    expect(page.get_by_role("dialog", name="Keys")).to_be_hidden()
     keys.press("j")
     expect(page.get_by_role("link", name="folder/", exact=True)).to_be_focused()
     keys.press("ArrowDown")
