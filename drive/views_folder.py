@@ -12,7 +12,7 @@ from django.utils.html import format_html
 
 from portal.access import person
 
-from . import blank, changes, transfer
+from . import blank, changes, form_uploads, transfer
 from .addresses import name_from_form
 from .doors import Door
 from .held import Held
@@ -86,6 +86,7 @@ def child(path: str, name: str) -> str:
 
 def upload(request: HttpRequest, door: Door, path: str) -> HttpResponse | None:
     """The upload form, for browsers without JavaScript."""
+    form_uploads.check(request)
     if not request.FILES:
         messages.error(request, "Choose a file first.")
         return None

@@ -290,6 +290,10 @@ STORAGES = {
 }
 DATA_UPLOAD_MAX_MEMORY_SIZE = 4 * 2**20
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 10_000  # an operator saves a Collab with its whole team: four fields per member
+FILE_UPLOAD_HANDLERS = [
+    "django.core.files.uploadhandler.MemoryFileUploadHandler",
+    "drive.form_uploads.StagedUploadHandler",
+]
 FILE_UPLOAD_TEMP_DIR = str(DRIVE_ROOT / "staging")
 
 LOGGING = {

@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import quote, unquote
 
 import pytest
-from django.core.files.uploadedfile import SimpleUploadedFile
+from django.core.files.uploadedfile import SimpleUploadedFile, TemporaryUploadedFile
 from django.test import Client
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
@@ -398,3 +398,20 @@ def no_descriptor_is_left_open(library: Library) -> Iterator[None]:
     links = [Path("/proc/self/fd") / fd for fd in os.listdir("/proc/self/fd")]
     left = [os.readlink(link) for link in links if link.is_symlink()]
     assert [target for target in left if target.startswith(root) and "/private/" in target] == []
+
+
+def test_the_form_says_that_the_disk_is_full(
+    as_owner: Client, url: str, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While Django reads the form, before our code; the file is too large to be held in memory."""
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(TemporaryUploadedFile, "write", full, raising=False)
+    large = SimpleUploadedFile("a.bin", b"x" * 3_000_000)
+    response = as_owner.post(url, {"do": "upload", "file": large}, follow=True)
+    assert response.status_code == 200
+    assert "no space left" in response.content.decode()
+    assert list(place.iterdir()) == []
+    assert [path for path in layout.staging().iterdir() if path.is_file()] == []
