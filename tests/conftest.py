@@ -6,6 +6,7 @@ import socket
 from collections.abc import Callable, Iterator
 
 import pytest
+from playwright.sync_api import Browser
 from pytest_django.plugin import DjangoDbBlocker
 
 from collabs import services as collab_services
@@ -13,6 +14,7 @@ from collabs.models import Collab, Role
 from portal.models import User
 from portal.queue import broker_is_up
 
+from .browser import chromium
 from .people import Person
 from .site import Site, wait_for
 
@@ -111,3 +113,10 @@ def collab(owner: Person, editor: Person, viewer: Person) -> Collab:
     collab_services.add_member(owner.user, created, editor.user, Role.EDITOR)
     collab_services.add_member(owner.user, created, viewer.user, Role.VIEWER)
     return created
+
+
+@pytest.fixture
+def browser(site: Site) -> Iterator[Browser]:
+    """A headless Chromium."""
+    with chromium() as browser:
+        yield browser

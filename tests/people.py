@@ -10,6 +10,7 @@ from urllib.parse import quote
 import requests
 from django.conf import settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
+from playwright.sync_api import BrowserContext
 from websockets.sync.client import ClientConnection, connect
 
 from lab.models import Server, State
@@ -49,6 +50,11 @@ class Person:
         session[HASH_SESSION_KEY] = self.user.get_session_auth_hash()
         session.create()
         return session.session_key or ""
+
+    def sign_in_at(self, context: BrowserContext) -> None:
+        """Be signed in at a browser, too."""
+        name = settings.SESSION_COOKIE_NAME
+        context.add_cookies([{"name": name, "value": self.session_key, "url": settings.PORTAL_URL}])
 
     # The portal
 

@@ -1,6 +1,5 @@
 """The Drive's pages of files in a browser: by mouse, by keyboard, and without JavaScript."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,17 +10,10 @@ from drive import services
 from drive.models import Library
 from drive.storage import layout
 
-from .browser import Visitor, chromium
+from .browser import Visitor
 from .people import Person
-from .site import Site
 
 pytestmark = pytest.mark.browser
-
-
-@pytest.fixture
-def browser(site: Site) -> Iterator[Browser]:
-    with chromium() as browser:
-        yield browser
 
 
 @pytest.fixture
@@ -32,10 +24,6 @@ def library(owner: Person) -> Library:
 @pytest.fixture
 def place(library: Library) -> Path:
     return layout.find(library.pk)
-
-
-def cookie(person: Person) -> dict[str, str]:
-    return {"name": settings.SESSION_COOKIE_NAME, "value": person.session_key, "url": settings.PORTAL_URL}
 
 
 def address(library: Library, path: str = "") -> str:
@@ -60,7 +48,7 @@ def names(place: Path) -> set[str]:
 def test_it_manages_files_by_mouse(browser: Browser, owner: Person, library: Library, place: Path) -> None:
     other = services.create_library(owner.user, "Archive")
     visitor = Visitor(browser)
-    visitor.context.add_cookies([cookie(owner)])  # type: ignore[list-item]
+    owner.sign_in_at(visitor.context)
     page = visitor.page
     page.goto(address(library))
     create(page, "New folder", "session 1")
@@ -113,7 +101,7 @@ def test_it_manages_files_by_keyboard(browser: Browser, owner: Person, library: 
     for name in ("one.txt", "two.txt", "three.txt"):
         (place / name).write_text(name)
     visitor = Visitor(browser)
-    visitor.context.add_cookies([cookie(owner)])  # type: ignore[list-item]
+    owner.sign_in_at(visitor.context)
     page, keys = visitor.page, visitor.page.keyboard
     page.goto(address(library))
     keys.press("?")
@@ -149,7 +137,7 @@ def test_it_needs_no_javascript(browser: Browser, owner: Person, library: Librar
     (place / "folder").mkdir()
     (place / "folder/data.txt").write_text("data")
     context = browser.new_context(java_script_enabled=False)
-    context.add_cookies([cookie(owner)])  # type: ignore[list-item]
+    owner.sign_in_at(context)
     page = context.new_page()
     page.goto(f"{settings.PORTAL_URL}/drive/")
 

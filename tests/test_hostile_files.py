@@ -21,9 +21,7 @@ from drive.models import Library
 from drive.storage import layout
 from portal.models import User
 
-from .browser import chromium
 from .people import Person
-from .site import Site
 
 pytestmark = pytest.mark.browser
 MARK = "IT RAN"
@@ -65,12 +63,6 @@ def elsewhere() -> Iterator[Elsewhere]:
 
 
 @pytest.fixture
-def browser(site: Site) -> Iterator[Browser]:
-    with chromium() as browser:
-        yield browser
-
-
-@pytest.fixture
 def library(owner: Person) -> Library:
     return services.create_library(owner.user, "Gifts")
 
@@ -82,8 +74,7 @@ def place(library: Library) -> Path:
 
 def signed_in(browser: Browser, person: Person, **options: Any) -> BrowserContext:
     context = browser.new_context(**options)
-    name = settings.SESSION_COOKIE_NAME
-    context.add_cookies([{"name": name, "value": person.session_key, "url": settings.PORTAL_URL}])
+    person.sign_in_at(context)
     return context
 
 

@@ -4,7 +4,6 @@ import time
 from datetime import timedelta
 
 import pytest
-from django.conf import settings as site_settings
 from pytest_django import Settings
 
 from lab.models import Server, State, StopReason
@@ -37,9 +36,7 @@ def test_it_reaps_a_lab_whose_tab_is_only_open(site: Site, owner: Person, limits
     owner.launch()
     with chromium() as browser:
         visitor = Visitor(browser)
-        visitor.context.add_cookies(
-            [{"name": site_settings.SESSION_COOKIE_NAME, "value": owner.session_key, "url": site_settings.PORTAL_URL}]
-        )
+        owner.sign_in_at(visitor.context)
         visitor.page.goto(f"{owner.origin}/lab")
         visitor.page.wait_for_selector(".jp-Launcher", timeout=60_000)
         requests: list[str] = []

@@ -1,6 +1,6 @@
 """Sharing in a browser: a person found by the beginning of a name, and a link that a visitor opens."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 from django.conf import settings
@@ -10,17 +10,11 @@ from drive import services
 from drive.models import Library, PublicLink
 from drive.storage import layout
 
-from .browser import Visitor, chromium
+from .browser import Visitor
 from .people import Person
-from .site import Site, wait_for
+from .site import wait_for
 
 pytestmark = pytest.mark.browser
-
-
-@pytest.fixture
-def browser(site: Site) -> Iterator[Browser]:
-    with chromium() as browser:
-        yield browser
 
 
 @pytest.fixture
@@ -37,8 +31,7 @@ def library(owner: Person) -> Library:
 def at_home(browser: Browser, owner: Person) -> Visitor:
     """The owner at their browser."""
     visitor = Visitor(browser)
-    cookie = {"name": settings.SESSION_COOKIE_NAME, "value": owner.session_key, "url": settings.PORTAL_URL}
-    visitor.context.add_cookies([cookie])  # type: ignore[list-item]
+    owner.sign_in_at(visitor.context)
     return visitor
 
 

@@ -1,7 +1,6 @@
 """The whole story of a person, in a browser: from sign-up to a reaped Lab. No console error, no policy violation."""
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,19 +10,13 @@ from playwright.sync_api import Browser, Page, expect
 from lab.models import Server, State, StopReason
 from lab.services import stop_server
 
-from .browser import Visitor, chromium
+from .browser import Visitor
 from .site import CODE, Site, wait_for
 
 pytestmark = pytest.mark.browser
 
 NOTEBOOK = CODE / "lab/demo/Waves.ipynb"
 PASSWORD = "a long enough phrase"
-
-
-@pytest.fixture
-def browser(site: Site) -> Iterator[Browser]:
-    with chromium() as browser:
-        yield browser
 
 
 def sign_up(page: Page, username: str) -> None:

@@ -1,7 +1,6 @@
 """Uploads in a browser: broken connections, reloads, whole folders."""
 
 import os
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -12,9 +11,8 @@ from drive import services
 from drive.models import Library
 from drive.storage import layout
 
-from .browser import Visitor, chromium
+from .browser import Visitor
 from .people import Person
-from .site import Site
 
 pytestmark = pytest.mark.browser
 
@@ -22,23 +20,15 @@ SIZE = 20 * 2**20
 
 
 @pytest.fixture
-def library(site: Site, person: Callable[..., Person]) -> Library:
-    someone = person("uploader")
-    library = services.create_library(someone.user, "Uploads")
-    library.person = someone  # type: ignore[attr-defined]
-    return library
+def library(owner: Person) -> Library:
+    return services.create_library(owner.user, "Uploads")
 
 
 @pytest.fixture
-def visitor(library: Library) -> Iterator[Visitor]:
-    with chromium() as browser:
-        yield signed_in(browser, library)
-
-
-def signed_in(browser: Browser, library: Library) -> Visitor:
+def visitor(browser: Browser, owner: Person, library: Library) -> Visitor:
+    """The owner, at the library's page."""
     visitor = Visitor(browser)
-    key = library.person.session_key  # type: ignore[attr-defined]
-    visitor.context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": key, "url": settings.PORTAL_URL}])
+    owner.sign_in_at(visitor.context)
     visitor.page.goto(f"{settings.PORTAL_URL}/drive/{library.pk}/")
     return visitor
 
