@@ -53,7 +53,7 @@ def settings(place: Place, directory: Path, port: int) -> dict[str, str]:
         "DATABASE_URL": f"sqlite:///{directory}/portal.sqlite3",
         "LAB_BASE_ENVIRONMENT": str(place.var / "lab/environments/base"),
         "PREVIEW_ENVIRONMENT": str(place.var / "preview"),
-        "EMAIL_URL": f"filemail://{directory}/mail",
+        "EMAIL_URL": f"filemail:///{directory}/mail",  # a slash more: environ drops one
     }
 
 

@@ -16,6 +16,8 @@ from typing import BinaryIO
 from django.conf import settings
 
 RENDER = Path(__file__).parent / "inside/render.py"
+INSIDE = "/environment"
+"""Where the packages are seen: elsewhere than on the machine, whose directories are nobody's business there."""
 SECONDS = 40
 MEMORY = 2 * 2**30
 """Of address space; what is written to `/tmp` inside counts apart."""
@@ -124,12 +126,12 @@ def _command(what: str) -> list[str]:
             words += ["--symlink", f"usr/{name}", f"/{name}"]
         else:
             words += ["--ro-bind-try", f"/{name}", f"/{name}"]
-    words += [*_interpreter(prefix), "--ro-bind", str(prefix), str(prefix), "--ro-bind", str(RENDER), "/render.py"]
+    words += [*_interpreter(prefix), "--ro-bind", str(prefix), INSIDE, "--ro-bind", str(RENDER), "/render.py"]
     words += ["--proc", "/proc", "--dev", "/dev", "--size", str(TMP), "--tmpfs", "/tmp"]  # noqa: S108
     words += ["--remount-ro", "/", "--chdir", "/tmp"]  # noqa: S108
     for name, value in {"HOME": "/tmp", "LANG": "C.UTF-8", "JUPYTER_PLATFORM_DIRS": "1"}.items():  # noqa: S108
         words += ["--setenv", name, value]
-    return [*words, "--", f"{prefix}/bin/python", "-I", "/render.py", what]
+    return [*words, "--", f"{INSIDE}/bin/python", "-I", "/render.py", what]
 
 
 def _interpreter(prefix: Path) -> list[str]:
