@@ -4,6 +4,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.urls import reverse
 
+from groups.forms import GroupField
 from portal import people
 from portal.models import User
 
@@ -48,6 +49,17 @@ class RoleForm(forms.Form):
     """Change a member's role."""
 
     role = forms.ChoiceField(choices=Role.choices)
+
+
+class GroupRoleForm(forms.Form):
+    """Give a group a role."""
+
+    role = forms.ChoiceField(choices=Role.choices, initial=Role.VIEWER)
+
+    def __init__(self, *args: object, **kwargs: object) -> None:
+        super().__init__(*args, **kwargs)  # type: ignore[arg-type]
+        group = GroupField(help_text="Its name. Everybody in it has the role, now and later.")
+        self.fields = {"group": group, **self.fields}
 
 
 class DeleteForm(forms.Form):

@@ -13,7 +13,9 @@ from django.db.models import Count, OuterRef, Q, Subquery
 from django.db.models.functions import Coalesce
 from django.urls import reverse
 
+from groups.models import Group
 from portal.models import User
+from portal.titles import tidy_title, title_key
 
 Person = User | AnonymousUser
 
@@ -31,16 +33,6 @@ class Role(models.TextChoices):
         """Whether this role may do all that `other` may."""
         order = list(Role)
         return order.index(self) <= order.index(other)
-
-
-def title_key(title: str) -> str:
-    """Two titles with one key are the same title: NFC, without regard to case."""
-    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", title).casefold())
-
-
-def tidy_title(title: str) -> str:
-    """The title as it is kept: NFC, no outer spaces, single plain spaces between words."""
-    return unicodedata.normalize("NFC", " ".join(title.split()))
 
 
 def validate_title(title: str) -> None:
@@ -65,27 +57,28 @@ class CollabQuerySet(models.QuerySet["Collab"]):
         """Public ones, and those that the person is a member of."""
         if not user.is_active:
             return self.filter(is_public=True)
-        return self.filter(Q(is_public=True) | Q(pk__in=Membership.objects.filter(user=user).values("collab")))
+        return self.filter(Q(is_public=True) | Q(pk__in=Standing.objects.filter(user=user).values("collab")))
 
     def of_member(self, user: User) -> Self:
-        """Those that the person is a member of."""
-        return self.filter(pk__in=Membership.objects.filter(user=user).values("collab"))
+        """Those that the person is a member of, by a group too."""
+        return self.filter(pk__in=Standing.objects.filter(user=user).values("collab"))
 
     def with_role_of(self, user: Person) -> Self:
-        """Annotated with `my_role`, None for who is not a member."""
+        """Annotated with `my_role`, the highest over all routes; None for who is not a member."""
         if not user.is_active:
             return self.annotate(my_role=models.Value(None, output_field=models.CharField(null=True)))
-        mine = Membership.objects.filter(collab=OuterRef("pk"), user=user).values("role")[:1]
+        mine = Standing.objects.filter(collab=OuterRef("pk"), user=user).order_by("role").values("role")[:1]
         return self.annotate(my_role=Subquery(mine))
 
     def with_team_size(self) -> Self:
-        """Annotated with `team_size`, active members only."""
-        team = Membership.objects.filter(collab=OuterRef("pk"), user__is_active=True).order_by().values("collab")
-        return self.annotate(team_size=Coalesce(Subquery(team.annotate(size=Count("pk")).values("size")), 0))
+        """Annotated with `team_size`: active people, each counted once over all routes."""
+        team = Standing.objects.filter(collab=OuterRef("pk"), user__is_active=True).order_by().values("collab")
+        size = team.annotate(size=Count("user", distinct=True)).values("size")
+        return self.annotate(team_size=Coalesce(Subquery(size), 0))
 
     def restorable_by(self, user: User) -> Self:
         """Deleted ones that the person administers, while they are kept."""
-        mine = Membership.objects.filter(user=user, role=Role.ADMINISTRATOR).values("collab")
+        mine = Standing.objects.filter(user=user, role=Role.ADMINISTRATOR).values("collab")
         return self.filter(pk__in=mine, removed_at=None).exclude(deleted_at=None)
 
     def unadministered(self) -> Self:
@@ -172,14 +165,22 @@ class Collab(models.Model):
             raise ValidationError({"title": TITLE_TAKEN})
 
     def role_of(self, user: Person) -> Role | None:
-        """The person's role; None for strangers and for inactive people."""
+        """The person's highest role over all routes; None for strangers and for inactive people."""
+        standing = self.standing_of(user)
+        return Role(standing.role) if standing else None
+
+    def standing_of(self, user: Person) -> "Standing | None":
+        """The route that gives the person the highest role; one of their own before one by a group."""
         if not user.is_active:
             return None
-        role = self.memberships.filter(user=user).values_list("role", flat=True).first()
-        return Role(role) if role else None
+        routes = self.standings.filter(user=user).select_related("group")
+        return routes.order_by("role", models.F("group").asc(nulls_first=True)).first()
 
     def is_administered(self) -> bool:
-        """Whether an active administrator is left; a deactivation may take the last one away."""
+        """Whether an active administrator is left, by a role of their own; a deactivation may take the last one away.
+
+        Administrators by a group do not count: the group's managers, who know nothing of this Collab, could take them.
+        """
         return self.memberships.filter(role=Role.ADMINISTRATOR, user__is_active=True).exists()
 
 
@@ -197,3 +198,42 @@ class Membership(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user} ({self.role})"
+
+
+class GroupRole(models.Model):
+    """The role that a group's people have in a Collab, now and later."""
+
+    collab = models.ForeignKey(Collab, on_delete=models.CASCADE, related_name="group_roles")
+    group = models.ForeignKey(Group, on_delete=models.CASCADE, related_name="roles")
+    role = models.CharField(max_length=16, choices=Role)
+    since = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["role", "group__name_key"]
+        constraints = [models.UniqueConstraint(fields=["collab", "group"], name="one_role_per_group")]
+
+    def __str__(self) -> str:
+        return f"{self.group} ({self.role})"
+
+
+class Standing(models.Model):
+    """One route by which a person has a role in a Collab: their own membership, or a group that they are in.
+
+    A view of the database (standing.py), so it is never out of date. A person may have several rows in a Collab; the
+    highest role counts, which the alphabet puts first: `Min("role")`. Deactivated people are in it as well.
+    """
+
+    id = models.TextField(primary_key=True)
+    collab = models.ForeignKey(Collab, on_delete=models.DO_NOTHING, related_name="standings")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.DO_NOTHING, related_name="standings")
+    role = models.CharField(max_length=16, choices=Role)
+    group = models.ForeignKey(
+        Group, null=True, on_delete=models.DO_NOTHING, related_name="+", help_text="Null for the person's own role."
+    )
+
+    class Meta:
+        managed = False
+        db_table = "collabs_standing"
+
+    def __str__(self) -> str:
+        return f"{self.user} ({self.role}, by {self.group or 'membership'})"

@@ -10,11 +10,12 @@ from django.utils import timezone
 from django.utils.crypto import get_random_string
 from django.utils.text import slugify
 
+from groups.models import Group, people_in
 from portal import audit, hooks
 from portal.access import send_access_changed
 from portal.models import User
 
-from .models import TITLE_TAKEN, Collab, Membership, Role, tidy_title
+from .models import TITLE_TAKEN, Collab, GroupRole, Membership, Role, Standing, tidy_title
 
 RESERVED_SLUGS = frozenset({"new", "deleted"})
 SLUG_LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
@@ -138,6 +139,7 @@ def remove_collab(collab: Collab, deleted_before: datetime) -> bool:
     row.removed_at, row.is_public, row.description = timezone.now(), False, ""
     row.title = f"removed {row.slug[:60]} #{row.pk}"
     row.memberships.all().delete()
+    row.group_roles.all().delete()
     row.save()
     return True
 
@@ -202,5 +204,35 @@ def _check_administered(collab: Collab) -> None:
         raise LastAdministrator
 
 
+@transaction.atomic
+def give_group_role(actor: User, collab: Collab, group: Group, role: Role) -> GroupRole:
+    """Give all people of a group a role, now and later; a group that has one gets this one instead."""
+    row = _lock(collab)
+    held, created = GroupRole.objects.get_or_create(collab=row, group=group, defaults={"role": role})
+    if not created and held.role == role:
+        return held
+    before, held.role = (None if created else held.role), role
+    held.save()
+    audit.record(actor, "collab.group.given", row, group=group.slug, before=before, role=role)
+    send_access_changed(people_in(group).values_list("pk", flat=True))
+    return held
+
+
+@transaction.atomic
+def remove_group(actor: User, collab: Collab, group: Group) -> None:
+    """Take the role from a group; its people keep what they have by other routes."""
+    row = _lock(collab)
+    removed, _ = GroupRole.objects.filter(collab=row, group=group).delete()
+    if removed:
+        audit.record(actor, "collab.group.removed", row, group=group.slug)
+        send_access_changed(people_in(group).values_list("pk", flat=True))
+
+
+def drop_group(actor: User, group: Group) -> None:
+    """A group is being deleted: its roles end, which the Collabs' audit trails say."""
+    for held in GroupRole.objects.filter(group=group).select_related("collab"):
+        remove_group(actor, held.collab, group)
+
+
 def _member_ids(collab: Collab) -> list[int]:
-    return list(collab.memberships.values_list("user_id", flat=True))
+    return list(Standing.objects.filter(collab=collab).values_list("user_id", flat=True).distinct())

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from . import views
+from . import views, views_groups
 
 app_name = "collabs"
 urlpatterns = [
@@ -14,6 +14,9 @@ urlpatterns = [
     path("<slug:slug>/team/leave/", views.leave, name="leave"),
     path("<slug:slug>/team/<slug:username>/role/", views.change_role, name="change_role"),
     path("<slug:slug>/team/<slug:username>/remove/", views.remove_member, name="remove_member"),
+    path("<slug:slug>/team/groups/", views_groups.groups, name="groups"),
+    path("<slug:slug>/team/groups/<slug:group>/", views_groups.group_people, name="group_people"),
+    path("<slug:slug>/team/groups/<slug:group>/remove/", views_groups.remove_group, name="remove_group"),
     path("<slug:slug>/settings/", views.settings, name="settings"),
     path("<slug:slug>/settings/delete/", views.delete, name="delete"),
 ]

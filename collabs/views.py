@@ -76,7 +76,9 @@ def _team_page(request: HttpRequest, collab: Collab, form: MemberForm, status: i
         members = members.filter(user__is_active=True)
     page = Paginator(members, TEAM_PAGE_SIZE).get_page(request.GET.get("page"))
     context = {"collab": collab, "page": page, "form": form, "roles": Role.choices}
-    return render(request, "collabs/team.html", context | {"administered": collab.is_administered()}, status=status)
+    context |= {"administered": collab.is_administered(), "standing": collab.standing_of(request.user)}
+    context["group_count"] = collab.group_roles.count()
+    return render(request, "collabs/team.html", context, status=status)
 
 
 @require_safe
@@ -87,7 +89,7 @@ def suggest(request: HttpRequest, slug: str) -> HttpResponse:
         return HttpResponse(status=429)
     others = User.objects.exclude(pk__in=collab.memberships.values("user"))
     found = people.suggest(request.GET.get("person", "")[:100], among=others)
-    return render(request, "collabs/_suggestions.html", {"people": found})
+    return render(request, "portal/_suggestions.html", {"people": found})
 
 
 @require_POST
@@ -136,11 +138,14 @@ def remove_member(request: HttpRequest, slug: str, username: str) -> HttpRespons
 def leave(request: HttpRequest, slug: str) -> HttpResponse:
     """Stop being a member; asked first, because there is no way back for oneself."""
     collab = get_collab(request, slug, Role.VIEWER)
-    if request.method == "GET":
-        return render(request, "collabs/leave.html", {"collab": collab})
+    own = collab.memberships.filter(user=person(request)).exists()
+    by_groups = collab.standings.filter(user=person(request)).exclude(group=None)
+    if request.method == "GET" or not own:
+        context = {"collab": collab, "own": own, "groups": {row.group for row in by_groups.select_related("group")}}
+        return render(request, "collabs/leave.html", context, status=200 if request.method == "GET" else 409)
     if _try(request, lambda: services.leave(person(request), collab)):
         messages.success(request, f"You have left {collab.title}.")
-        return redirect("collabs:directory")
+        return redirect(collab if by_groups.exists() else "collabs:directory")
     return redirect("collabs:team", slug)
 
 

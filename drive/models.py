@@ -9,7 +9,7 @@ from django.db.models import Exists, F, OuterRef, Q
 from django.urls import reverse
 from django.utils import timezone
 
-from collabs.models import Collab, Membership, Person, Role
+from collabs.models import Collab, Person, Role, Standing
 from portal.models import User
 
 
@@ -31,7 +31,7 @@ class LibraryQuerySet(models.QuerySet["Library"]):
         """Those with at least one entry in `visibility.entries`."""
         if not user.is_active:
             return self.none()
-        team = Membership.objects.filter(user=user, collab__deleted_at=None).values("collab")
+        team = Standing.objects.filter(user=user, collab__deleted_at=None).values("collab")
         routes = Q(owner_user=user) | Q(owner_collab__in=team) | Q(is_public=True)
         shares = Share.objects.filter(Q(user=user) | Q(collab__in=team)).values("library")
         return self.live().filter(routes | Q(pk__in=shares))
@@ -257,7 +257,7 @@ class PublicLinkQuerySet(models.QuerySet["PublicLink"]):
 
     def open(self) -> "PublicLinkQuerySet":
         """Those that let visitors in: whoever made one is active and could make it today."""
-        administered = Membership.objects.filter(
+        administered = Standing.objects.filter(
             user=OuterRef("created_by"), collab=OuterRef("library__owner_collab"), role=Role.ADMINISTRATOR
         )
         may_link = Q(library__owner_user=F("created_by")) | Exists(administered)

@@ -79,7 +79,7 @@ def suggest(request: HttpRequest, library_id: UUID) -> HttpResponse:
         return HttpResponse(status=429)
     others = User.objects.exclude(pk=asker.pk).exclude(pk__in=library.shares.filter(user__isnull=False).values("user"))
     found = people.suggest(request.GET.get("person", "")[:100], among=others)
-    return render(request, "collabs/_suggestions.html", {"people": found})
+    return render(request, "portal/_suggestions.html", {"people": found})
 
 
 @require_POST

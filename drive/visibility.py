@@ -7,7 +7,8 @@ route                                 folder                permission
 ====================================  ====================  ==========================================
 I own it                              My Libraries          rw
 shared with me                        Shared with me        as shared
-I am a member of the owning Collab    Shared with groups    administrator, editor: rw; viewer: r
+I am a member of the owning Collab,   Shared with groups    administrator, editor: rw; viewer: r
+myself or through a group
 shared with a team that I am in       Shared with groups    as shared
 public                                Shared with all       r
 ====================================  ====================  ==========================================
@@ -22,7 +23,7 @@ from uuid import UUID
 
 from django.db.models import Case, CharField, F, Q, QuerySet, Value, When
 
-from collabs.models import Membership, Person, Role
+from collabs.models import Person, Role, Standing
 from portal.models import User
 
 from . import naming
@@ -89,7 +90,7 @@ def entries(user: Person, *, folders: Iterable[Folder] = Folder, library: UUID |
     found: dict[tuple[UUID, str], Entry] = {}
     for library_id, folder, name, permission, kind, detail in sorted(rows[0].union(*rows[1:], all=True), key=_best):
         if (library_id, folder) not in found:
-            reason = _REASONS[kind].format(detail)
+            reason = _reason(kind, detail)
             found[library_id, folder] = Entry(library_id, Folder(folder), name, permission, reason)
     return sorted(found.values(), key=lambda entry: (_ORDER[entry.folder], entry.name.casefold()))
 
@@ -101,6 +102,11 @@ def _best(row: tuple) -> tuple:
     """Sorts rows: the most right first, then by route."""
     _library_id, _folder, _name, permission, kind, detail = row
     return permission != Permission.WRITE, _ROUTES.index(kind), detail
+
+
+def _reason(kind: str, detail: str) -> str:
+    sentence = _REASONS[kind].format(detail)
+    return f"{sentence[:-1]} through the group {detail}." if kind in Role.values and detail else sentence
 
 
 def _text(value: str) -> Value:
@@ -116,7 +122,7 @@ def _routes(user: User, folder: Folder) -> list[QuerySet]:
             return [_shares(folder, "share", "library__owner_user__username").filter(user=user)]
         case Folder.GROUPS:
             team = _shares(folder, "team", "collab__title")
-            return [_of_collabs(user), team.filter(collab__memberships__user=user, collab__deleted_at=None)]
+            return [_of_collabs(user), team.filter(collab__standings__user=user, collab__deleted_at=None)]
         case Folder.ALL:
             return [public_libraries()]
 
@@ -140,7 +146,7 @@ def _shares(folder: Folder, kind: str, detail: str) -> QuerySet:
 def _of_collabs(user: User) -> QuerySet:
     writers = [Role.ADMINISTRATOR, Role.EDITOR]
     given = Case(When(role__in=writers, then=_text("rw")), default=_text("r"))
-    rows = Membership.objects.filter(user=user, collab__deleted_at=None, collab__library__deleted_at=None).order_by()
+    rows = Standing.objects.filter(user=user, collab__deleted_at=None, collab__library__deleted_at=None).order_by()
     return _annotated(
         rows,
         Folder.GROUPS,
@@ -148,7 +154,7 @@ def _of_collabs(user: User) -> QuerySet:
         library_id=F("collab__library__id"),
         shown_name=F("collab__library__shared_name"),
         given=given,
-        detail=_text(""),
+        detail=Case(When(group=None, then=_text("")), default=F("group__name"), output_field=CharField()),
     )
 
 
@@ -180,7 +186,7 @@ def affected(library: Library) -> set[int]:
     """Ids of those for whom it is mounted: owner, members, people and teams that it is shared with."""
     ids = {library.owner_user_id} | set(library.shares.values_list("user_id", flat=True))
     shared = Q(collab__shares__library=library)
-    ids |= set(Membership.objects.filter(shared | Q(collab__library=library)).values_list("user_id", flat=True))
+    ids |= set(Standing.objects.filter(shared | Q(collab__library=library)).values_list("user_id", flat=True))
     return {pk for pk in ids if pk}
 
 
@@ -188,4 +194,4 @@ def reached_by(share: Share) -> set[int]:
     """Ids of those whom one share is for."""
     if share.user_id:
         return {share.user_id}
-    return set(Membership.objects.filter(collab=share.collab_id).values_list("user_id", flat=True))
+    return set(Standing.objects.filter(collab=share.collab_id).values_list("user_id", flat=True))

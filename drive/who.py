@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 
 from django.db.models import Q, QuerySet
 
-from collabs.models import Collab, Membership, Role
+from collabs.models import Collab, Role, Standing
 from portal.models import User
 
 from .models import Library, Permission, Share
@@ -46,12 +46,12 @@ class Seer:
 def known_teams(asker: User, library: Library) -> QuerySet[Collab]:
     """Collabs that give access to the library and whose team the asker is in."""
     gives = Q(library=library) | Q(shares__library=library)
-    return Collab.objects.filter(gives, memberships__user=asker).distinct()
+    return Collab.objects.filter(gives, standings__user=asker).distinct()
 
 
 def people(asker: User, library: Library) -> QuerySet[User]:
     """Those whom the asker may know of, by name; page through them, a team may be large."""
-    known = Q(pk__in=Membership.objects.filter(collab__in=known_teams(asker, library)).values("user"))
+    known = Q(pk__in=Standing.objects.filter(collab__in=known_teams(asker, library)).values("user"))
     known |= Q(pk=asker.pk, shares__library=library) | Q(pk=library.owner_user_id)
     if library.owner_user_id == asker.pk:
         known |= Q(pk__in=Share.objects.filter(library=library).values("user"))
@@ -74,12 +74,13 @@ def with_ways(asker: User, library: Library, users: Iterable[User]) -> list[Seer
 
 def _add_memberships(seers: dict[int, Seer], library: Library, teams: QuerySet[Collab]) -> None:
     given = dict(Share.objects.filter(library=library, collab__isnull=False).values_list("collab", "permission"))
-    rows = Membership.objects.filter(user__in=seers, collab__in=teams).select_related("collab")
+    rows = Standing.objects.filter(user__in=seers, collab__in=teams).select_related("collab", "group")
     for row in rows:
+        by = f", through the group {row.group}" if row.group else ""
         if row.collab_id == library.owner_collab_id:
-            way = Way(f"{Role(row.role).label.lower()} of {row.collab}", row.role != Role.VIEWER)
+            way = Way(f"{Role(row.role).label.lower()} of {row.collab}{by}", row.role != Role.VIEWER)
         else:
-            way = Way(f"in the team of {row.collab}", given.get(row.collab_id) == Permission.WRITE)
+            way = Way(f"in the team of {row.collab}{by}", given.get(row.collab_id) == Permission.WRITE)
         seers[row.user_id].ways.append(way)
 
 
@@ -88,7 +89,7 @@ def untold(asker: User, library: Library) -> tuple[int, int]:
     if library.owner_user_id == asker.pk:
         return 0, 0
     others = library.shares.filter(user__isnull=False, user__is_active=True).exclude(user=asker)
-    members = Membership.objects.filter(collab__in=known_teams(asker, library)).values("user")
+    members = Standing.objects.filter(collab__in=known_teams(asker, library)).values("user")
     teams = library.shares.filter(collab__isnull=False, collab__deleted_at=None)
     known = known_teams(asker, library).values("pk")
     return others.exclude(user__in=members).count(), teams.exclude(collab__in=known).count()

@@ -14,6 +14,7 @@ event                 arguments                              called
 ``collab_changed``    ``actor, collab, changed`` (set[str])  after title, description or visibility were saved
 ``collab_deleted``    ``actor, collab``                      after the Collab was marked deleted
 ``collab_restored``   ``actor, collab``                      after the mark was taken away
+``group_deleted``     ``actor, group``                       before its row is deleted
 ====================  =====================================  ==========================================================
 """
 

@@ -66,6 +66,7 @@ INSTALLED_APPS = [
     "csp",
     "django_htmx",
     "portal",
+    "groups",
     "collabs",
     "drive",
     "lab",
@@ -167,6 +168,7 @@ PORTAL_HOOKS: dict[str, list[str]] = {
     "collab_changed": ["drive.services.follow_collab"],
     "collab_deleted": ["drive.services.close_collab_library"],
     "collab_restored": ["drive.services.reopen_collab_library"],
+    "group_deleted": ["collabs.services.drop_group"],
 }
 
 # Drive.

@@ -1,0 +1,28 @@
+"""Fetch and authorise. That a group exists, everybody may know who is signed in; who is in it, only its people."""
+
+from django.http import HttpRequest
+from django.shortcuts import get_object_or_404
+
+from portal.access import Forbidden, person
+
+from .models import Group
+
+
+def get_group(request: HttpRequest, slug: str) -> Group:
+    """The group, for anybody who is signed in."""
+    person(request)
+    return get_object_or_404(Group, slug=slug)
+
+
+def managed_group(request: HttpRequest, slug: str) -> Group:
+    """The group, for its managers."""
+    group = get_group(request, slug)
+    if not group.is_managed_by(person(request)):
+        raise Forbidden("Only the managers of this group may do this.")
+    return group
+
+
+def may_see_people(request: HttpRequest, group: Group) -> bool:
+    """Whether this person may know who is in the group: its managers and its people."""
+    user = person(request)
+    return group.is_managed_by(user) or group.has(user)

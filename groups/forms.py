@@ -1,0 +1,97 @@
+"""What people type about groups."""
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.urls import reverse
+
+from portal import people
+from portal.models import User
+from portal.titles import tidy_title, title_key
+
+from .models import Group
+
+
+class GroupForm(forms.ModelForm):
+    """Create or change a group; names are checked once more by the service."""
+
+    class Meta:
+        model = Group
+        fields = ["name", "description"]
+        widgets = {"description": forms.Textarea(attrs={"rows": 3})}
+
+
+class PersonForm(forms.Form):
+    """Put somebody in, or let somebody manage."""
+
+    person = forms.CharField(
+        max_length=254,
+        help_text="Username or e-mail address; or begin a name, to find the username.",
+        widget=forms.TextInput(attrs={"autocomplete": "off", "autocapitalize": "none", "spellcheck": "false"}),
+    )
+
+    def __init__(self, *args: object, group: Group, **kwargs: object) -> None:
+        super().__init__(*args, **kwargs)  # type: ignore[arg-type]
+        self.fields["person"].widget.attrs |= {
+            "list": "suggestions",
+            "hx-get": reverse("groups:suggest", args=[group.slug]),
+            "hx-trigger": "input changed delay:200ms",
+            "hx-target": "#suggestions",
+            "hx-sync": "this:replace",
+        }
+
+    def clean_person(self) -> User:
+        """The one active person of that username or address."""
+        return people.find(self.cleaned_data["person"])
+
+
+class GroupField(forms.CharField):
+    """A group by its name, found by the browser's own list while typing."""
+
+    def __init__(self, **options: object) -> None:
+        super().__init__(max_length=200, **options)  # type: ignore[arg-type]
+        self.widget.attrs |= {
+            "autocomplete": "off",
+            "spellcheck": "false",
+            "list": "groups",
+            "hx-get": reverse("groups:names"),
+            "hx-trigger": "input changed delay:200ms",
+            "hx-target": "#groups",
+            "hx-sync": "this:replace",
+        }
+
+    def clean(self, value: str) -> Group:
+        """The group of that name. ValidationError otherwise."""
+        name = super().clean(value).replace("\0", " ")
+        group = Group.objects.filter(name_key=title_key(tidy_title(name))).first()
+        if group is None:
+            raise ValidationError(f"There is no group “{name}”. The groups of this site are on the page “Groups”.")
+        return group
+
+
+class NestForm(forms.Form):
+    """Put a group into this one."""
+
+    def __init__(self, *args: object, **kwargs: object) -> None:
+        super().__init__(*args, **kwargs)  # type: ignore[arg-type]
+        self.fields["group"] = GroupField(help_text="All its people, now and later, are in this group too.")
+
+
+class DeleteForm(forms.Form):
+    """Deleting asks for the name, so that nobody does it by a slip."""
+
+    typed_name = forms.CharField(
+        label="Type the group's name to delete it",
+        max_length=200,
+        widget=forms.TextInput({"autocomplete": "off", "spellcheck": "false"}),
+    )
+
+    def __init__(self, *args: object, group: Group, **kwargs: object) -> None:
+        super().__init__(*args, **kwargs)  # type: ignore[arg-type]
+        self.group = group
+
+    def clean_typed_name(self) -> str:
+        """The name, however the keyboard composes its accents."""
+        typed = tidy_title(self.cleaned_data["typed_name"])
+        if typed != self.group.name:
+            raise ValidationError(f"This is not the group's name, which is “{self.group.name}”.")
+        return typed
