@@ -5,11 +5,11 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Exists, F, OuterRef, Q
+from django.db.models import F, OuterRef, Q
 from django.urls import reverse
 from django.utils import timezone
 
-from collabs.models import Collab, Person, Role, Standing
+from collabs.models import Collab, Person, Standing, administers
 from portal.models import User
 
 
@@ -257,10 +257,8 @@ class PublicLinkQuerySet(models.QuerySet["PublicLink"]):
 
     def open(self) -> "PublicLinkQuerySet":
         """Those that let visitors in: whoever made one is active and could make it today."""
-        administered = Standing.objects.filter(
-            user=OuterRef("created_by"), collab=OuterRef("library__owner_collab"), role=Role.ADMINISTRATOR
-        )
-        may_link = Q(library__owner_user=F("created_by")) | Exists(administered)
+        administered = administers(user=OuterRef("created_by"), collab=OuterRef("library__owner_collab"))
+        may_link = Q(library__owner_user=F("created_by")) | administered
         in_time = Q(expires_at=None) | Q(expires_at__gt=timezone.now())
         return self.filter(may_link, in_time, revoked_at=None, library__deleted_at=None, created_by__is_active=True)
 

@@ -21,7 +21,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from uuid import UUID
 
-from django.db.models import Case, CharField, F, Q, QuerySet, Value, When
+from django.db.models import Case, CharField, F, QuerySet, Value, When
 
 from collabs.models import Person, Role, Standing
 from portal.models import User
@@ -184,9 +184,10 @@ def as_entry(row: Library) -> Entry:
 
 def affected(library: Library) -> set[int]:
     """Ids of those for whom it is mounted: owner, members, people and teams that it is shared with."""
-    ids = {library.owner_user_id} | set(library.shares.values_list("user_id", flat=True))
-    shared = Q(collab__shares__library=library)
-    ids |= set(Standing.objects.filter(shared | Q(collab__library=library)).values_list("user_id", flat=True))
+    shares = list(library.shares.values_list("user_id", "collab_id"))
+    teams = {library.owner_collab_id, *(collab for _user, collab in shares)}
+    ids = {library.owner_user_id, *(user for user, _collab in shares)}
+    ids |= set(Standing.objects.filter(collab__in=teams - {None}).values_list("user_id", flat=True))
     return {pk for pk in ids if pk}
 
 

@@ -49,9 +49,14 @@ def known_teams(asker: User, library: Library) -> QuerySet[Collab]:
     return Collab.objects.filter(gives, standings__user=asker).distinct()
 
 
+def _members(teams: QuerySet[Collab]) -> QuerySet[Standing]:
+    """The people of these teams; the ids are fetched, so that SQLite looks only at them."""
+    return Standing.objects.filter(collab__in=list(teams.values_list("pk", flat=True)))
+
+
 def people(asker: User, library: Library) -> QuerySet[User]:
     """Those whom the asker may know of, by name; page through them, a team may be large."""
-    known = Q(pk__in=Standing.objects.filter(collab__in=known_teams(asker, library)).values("user"))
+    known = Q(pk__in=_members(known_teams(asker, library)).values("user"))
     known |= Q(pk=asker.pk, shares__library=library) | Q(pk=library.owner_user_id)
     if library.owner_user_id == asker.pk:
         known |= Q(pk__in=Share.objects.filter(library=library).values("user"))
@@ -74,7 +79,7 @@ def with_ways(asker: User, library: Library, users: Iterable[User]) -> list[Seer
 
 def _add_memberships(seers: dict[int, Seer], library: Library, teams: QuerySet[Collab]) -> None:
     given = dict(Share.objects.filter(library=library, collab__isnull=False).values_list("collab", "permission"))
-    rows = Standing.objects.filter(user__in=seers, collab__in=teams).select_related("collab", "group")
+    rows = _members(teams).filter(user__in=seers).select_related("collab", "group")
     for row in rows:
         by = f", through the group {row.group}" if row.group else ""
         if row.collab_id == library.owner_collab_id:
@@ -89,7 +94,7 @@ def untold(asker: User, library: Library) -> tuple[int, int]:
     if library.owner_user_id == asker.pk:
         return 0, 0
     others = library.shares.filter(user__isnull=False, user__is_active=True).exclude(user=asker)
-    members = Standing.objects.filter(collab__in=known_teams(asker, library)).values("user")
+    members = _members(known_teams(asker, library)).values("user")
     teams = library.shares.filter(collab__isnull=False, collab__deleted_at=None)
     known = known_teams(asker, library).values("pk")
     return others.exclude(user__in=members).count(), teams.exclude(collab__in=known).count()

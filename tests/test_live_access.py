@@ -7,6 +7,7 @@ from collabs import services as collab_services
 from collabs.models import Collab, Role
 from drive import services as drive_services
 from drive.models import Library, Permission
+from groups import services as group_services
 from lab.supervisor import processes
 from portal.services import deactivate
 
@@ -51,6 +52,25 @@ def test_it_gives_and_takes_a_library_while_the_lab_runs(
     wait_for(lambda: sees(stranger, place(collab)), SOON, "the library did not appear")
     collab_services.remove_member(owner.user, collab, stranger.user)
     wait_for(lambda: not sees(stranger, place(collab)), SOON, "the library did not vanish")
+
+
+def test_it_follows_groups_by_any_nesting_while_the_lab_runs(
+    site: Site, collab: Collab, owner: Person, stranger: Person
+) -> None:
+    stranger.launch()
+    institute = group_services.create_group(owner.user, name=f"Institute of {collab.title}")
+    course = group_services.create_group(owner.user, name=f"Course of {collab.title}")
+    group_services.nest(owner.user, institute, course)
+    collab_services.give_group_role(owner.user, collab, institute, Role.EDITOR)
+    assert not sees(stranger, place(collab))
+    group_services.add_person(owner.user, course, stranger.user)
+    wait_for(lambda: sees(stranger, place(collab)), SOON, "the library did not appear")
+    group_services.unnest(owner.user, institute, course)
+    wait_for(lambda: not sees(stranger, place(collab)), SOON, "the library did not vanish")
+    group_services.nest(owner.user, institute, course)
+    wait_for(lambda: sees(stranger, place(collab)), SOON, "the library did not come back")
+    group_services.delete_group(owner.user, institute)
+    wait_for(lambda: not sees(stranger, place(collab)), SOON, "the library did not vanish with the group")
 
 
 def test_it_turns_read_only_where_a_kernel_is_working(

@@ -112,7 +112,7 @@ def test_operators_change_groups_by_the_same_rules(
     client = sign_in(operator)
     assert client.get("/admin/groups/group/").status_code == 200
     address = f"/admin/groups/group/{group.pk}/change/"
-    form = {"name": "Institute", "description": "", "provider_name": "keycloak:/hill"}
+    form: dict[str, object] = {"name": "Institute", "description": "", "provider_name": "keycloak:/hill"}
     for prefix, initial in (("members", 1), ("managers", 1), ("inner_nestings", 0)):
         form |= {f"{prefix}-TOTAL_FORMS": str(initial), f"{prefix}-INITIAL_FORMS": str(initial)}
     member, manager = group.members.get(), group.managers.get()

@@ -1,6 +1,6 @@
 """Groups: who is in them, who may change them, and that nesting has no circles."""
 
-from collections.abc import Callable
+from collections.abc import Iterator
 
 import pytest
 from django.core.exceptions import ValidationError
@@ -125,7 +125,7 @@ def test_it_says_whose_access_changed(
 
 
 @pytest.fixture
-def access_changes() -> Callable[[], object]:
+def access_changes() -> Iterator[list[set[int]]]:
     from portal.access import access_changed
 
     heard: list[set[int]] = []
