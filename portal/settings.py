@@ -66,6 +66,7 @@ INSTALLED_APPS = [
     "csp",
     "django_htmx",
     "portal",
+    "notices",
     "groups",
     "collabs",
     "drive",
@@ -155,6 +156,8 @@ CELERY_BEAT_SCHEDULE: dict[str, dict] = {
     "drive-scan-all": {"task": "drive.tasks.scan_all", "schedule": crontab(hour="2", minute="0")},
     "drive-purge": {"task": "drive.tasks.purge_deleted", "schedule": crontab(hour="3", minute="30")},
     "drive-tidy": {"task": "drive.tasks.tidy", "schedule": crontab(hour="4", minute="0")},
+    "notices-send": {"task": "notices.tasks.send_waiting", "schedule": 60.0, "options": {"expires": 60}},
+    "notices-forget": {"task": "notices.tasks.forget_old", "schedule": crontab(hour="4", minute="30")},
     "lab-scan": {"task": "lab.tasks.scan_mounted", "schedule": 300.0, "options": {"expires": 300}},
     "lab-reap": {"task": "lab.tasks.reap", "schedule": 30.0, "options": {"expires": 30}},
 }

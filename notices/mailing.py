@@ -1,0 +1,62 @@
+"""One notice as a mail. The row says how far it is, so a broker or a mail server that is away loses nothing."""
+
+import logging
+from datetime import timedelta
+from email.utils import make_msgid
+from smtplib import SMTPRecipientsRefused
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.core.mail import EmailMessage
+from django.template.loader import render_to_string
+from django.utils import timezone
+
+from .models import Mail, Notice
+
+log = logging.getLogger(__name__)
+
+FIRST_PAUSE = timedelta(minutes=1)
+MOST_TRIES = 12
+"""With a pause that doubles, the last is a day and a half after the first."""
+
+
+def send(notice: Notice) -> bool:
+    """Try once; whether it was sent. Of two that try at once, one does."""
+    if not _take(notice):
+        return False
+    if not notice.user.is_active or not notice.user.email:
+        Notice.objects.filter(pk=notice.pk).update(mail=Mail.NONE)
+        return False
+    try:
+        message(notice).send()
+    except SMTPRecipientsRefused as error:
+        log.warning("mail of notice %s refused: %s", notice.pk, error)
+        Notice.objects.filter(pk=notice.pk).update(mail=Mail.FAILED)
+        return False
+    except OSError as error:  # smtplib's errors are among them
+        log.warning("mail of notice %s not sent, try %s: %s", notice.pk, notice.mail_tries, error)
+        if notice.mail_tries >= MOST_TRIES:
+            Notice.objects.filter(pk=notice.pk).update(mail=Mail.FAILED)
+        return False
+    Notice.objects.filter(pk=notice.pk).update(mail=Mail.SENT, mail_again_at=None)
+    return True
+
+
+def _take(notice: Notice) -> bool:
+    """Count a try, and put off the next one: a worker that is killed here leaves the rest to that one."""
+    now = timezone.now()
+    due = Notice.objects.filter(pk=notice.pk, mail=Mail.WAITING, mail_again_at__lte=now, mail_tries=notice.mail_tries)
+    pause = FIRST_PAUSE * 2**notice.mail_tries
+    if not due.update(mail_tries=notice.mail_tries + 1, mail_again_at=now + pause):
+        return False
+    notice.mail_tries += 1
+    return True
+
+
+def message(notice: Notice) -> EmailMessage:
+    """What is sent. The id's domain is the site's: the machine's own name may take seconds to be found."""
+    text = render_to_string("notices/mail.txt", {"notice": notice, "portal_url": settings.PORTAL_URL})
+    subject = f"{settings.ACCOUNT_EMAIL_SUBJECT_PREFIX}{notice.subject}"
+    host = urlsplit(settings.PORTAL_URL).hostname or "localhost"
+    headers = {"Message-ID": make_msgid(str(notice.pk), domain=host), "Auto-Submitted": "auto-generated"}
+    return EmailMessage(subject, text, to=[notice.user.email], headers=headers)

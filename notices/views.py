@@ -1,0 +1,56 @@
+"""The pages of messages."""
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.core.paginator import Paginator
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from portal.access import person
+
+from . import services
+from .models import Kind, Notice
+
+PAGE_SIZE = 50
+
+
+@login_required
+@require_safe
+def index(request: HttpRequest) -> HttpResponse:
+    """My messages, newest first."""
+    rows = Notice.objects.filter(user=person(request))
+    page = Paginator(rows, PAGE_SIZE).get_page(request.GET.get("page"))
+    return render(request, "notices/index.html", {"page": page})
+
+
+@login_required
+@require_POST
+def follow(request: HttpRequest, pk: int) -> HttpResponse:
+    """To what a message is about; it is read then."""
+    notice = get_object_or_404(Notice, pk=pk, user=person(request))
+    services.mark_read(person(request), notice)
+    inside = url_has_allowed_host_and_scheme(notice.url, allowed_hosts=None)
+    return redirect(notice.url if inside else "notices:index")
+
+
+@login_required
+@require_POST
+def read(request: HttpRequest) -> HttpResponse:
+    """All of them are read."""
+    services.mark_read(person(request))
+    return redirect("notices:index")
+
+
+@login_required
+@require_http_methods(["GET", "POST"])
+def settings(request: HttpRequest) -> HttpResponse:
+    """Which kinds come by mail too."""
+    user = person(request)
+    if request.method == "POST":
+        services.set_wishes(user, request.POST.getlist("by_mail"))
+        messages.success(request, "Saved.")
+        return redirect("notices:settings")
+    wishes = [(kind, by_mail) for kind, by_mail in services.wishes(user).items()]
+    return render(request, "notices/settings.html", {"wishes": wishes, "kinds": Kind})
