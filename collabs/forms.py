@@ -1,5 +1,7 @@
 """What people type about Collabs."""
 
+from typing import Any
+
 from django import forms
 from django.core.exceptions import ValidationError
 from django.urls import reverse
@@ -60,6 +62,67 @@ class GroupRoleForm(forms.Form):
         super().__init__(*args, **kwargs)  # type: ignore[arg-type]
         group = GroupField(help_text="Its name. Everybody in it has the role, now and later.")
         self.fields = {"group": group, **self.fields}
+
+
+class InviteForm(forms.Form):
+    """Invite an address."""
+
+    email = forms.EmailField(label="E-mail address", help_text="Also of somebody who has no account yet.")
+    role = forms.ChoiceField(choices=Role.choices, initial=Role.VIEWER)
+    days = forms.IntegerField(label="Open for so many days", min_value=1, max_value=365, initial=14)
+
+    def values(self) -> dict[str, Any]:
+        """As the services take them."""
+        return self.cleaned_data | {"role": Role(self.cleaned_data["role"])}
+
+
+class LinkForm(InviteForm):
+    """Invite whoever has a link."""
+
+    email = None  # type: ignore[assignment]
+    uses = forms.IntegerField(label="For so many people", min_value=1, max_value=1000, initial=1)
+
+
+class NoteForm(forms.Form):
+    """Ask to join."""
+
+    note = forms.CharField(
+        required=False,
+        max_length=1000,
+        label="A word to the administrators",
+        help_text="Who you are, and what you would like to do.",
+        widget=forms.Textarea(attrs={"rows": 4}),
+    )
+
+
+class AnswerForm(forms.Form):
+    """Answer a request."""
+
+    answer = forms.ChoiceField(choices=[("approve", "Approve"), ("decline", "Decline")])
+    role = forms.ChoiceField(choices=Role.choices, initial=Role.VIEWER)
+    why = forms.CharField(required=False, max_length=1000)
+
+
+class HandOverForm(forms.Form):
+    """Who takes over, and what becomes of oneself."""
+
+    person = forms.ModelChoiceField(
+        User.objects.none(),
+        to_field_name="username",
+        label="To",
+        help_text="An active member with a role of their own.",
+    )
+    stay_as = forms.ChoiceField(
+        required=False,
+        label="I",
+        choices=[("editor", "stay as editor"), ("viewer", "stay as viewer"), ("", "leave the Collab")],
+        initial="editor",
+    )
+
+    def __init__(self, *args: object, collab: Collab, user: User, **kwargs: object) -> None:
+        super().__init__(*args, **kwargs)  # type: ignore[arg-type]
+        others = User.objects.filter(memberships__collab=collab, is_active=True).exclude(pk=user.pk)
+        self.fields["person"].queryset = others.order_by("username")  # type: ignore[attr-defined]
 
 
 class DeleteForm(forms.Form):

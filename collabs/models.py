@@ -12,6 +12,7 @@ from django.db import models
 from django.db.models import Count, Exists, OuterRef, Q, Subquery
 from django.db.models.functions import Coalesce
 from django.urls import reverse
+from django.utils import timezone
 
 from groups.models import Group, GroupMember
 from portal.models import User
@@ -221,6 +222,74 @@ class GroupRole(models.Model):
 
     def __str__(self) -> str:
         return f"{self.group} ({self.role})"
+
+
+class InvitationQuerySet(models.QuerySet["Invitation"]):
+    """Questions about many invitations."""
+
+    def open(self) -> Self:
+        """Those that can be used."""
+        return self.filter(revoked_at=None, uses_left__gt=0, expires_at__gt=timezone.now())
+
+
+class Invitation(models.Model):
+    """Lets whoever has its token join a Collab. Only the token's digest is kept."""
+
+    collab = models.ForeignKey(Collab, on_delete=models.CASCADE, related_name="invitations")
+    role = models.CharField(max_length=16, choices=Role)
+    email = models.EmailField(blank=True, help_text="Whom it was sent to; empty for a link.")
+    digest = models.CharField(max_length=64, unique=True, editable=False)
+    uses_left = models.PositiveIntegerField()
+    expires_at = models.DateTimeField()
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+    mailed_at = models.DateTimeField(null=True, blank=True)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+
+    objects = InvitationQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-created_at", "-pk"]
+        indexes = [models.Index(fields=["email"], name="invitations_by_address")]
+
+    def __str__(self) -> str:
+        return f"{self.email or 'a link'} ({self.role})"
+
+    @property
+    def why_closed(self) -> str:
+        """Why it cannot be used, as a sentence; empty while it can."""
+        if self.revoked_at:
+            return "This invitation was withdrawn."
+        if self.uses_left < 1:
+            return "This invitation has been used."
+        return "This invitation has run out." if self.expires_at <= timezone.now() else ""
+
+    def note_mailed(self) -> None:
+        """Its mail was handed to a mail server."""
+        Invitation.objects.filter(pk=self.pk).update(mailed_at=timezone.now())
+
+
+class JoinRequest(models.Model):
+    """Somebody asks to join a public Collab."""
+
+    collab = models.ForeignKey(Collab, on_delete=models.CASCADE, related_name="requests")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="join_requests")
+    note = models.TextField(blank=True, max_length=1000, help_text="Who you are, and what you would like to do.")
+    created_at = models.DateTimeField(auto_now_add=True)
+    decided_at = models.DateTimeField(null=True, blank=True)
+    decided_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
+    approved = models.BooleanField(default=False)
+
+    class Meta:
+        ordering = ["created_at", "pk"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["collab", "user"], condition=Q(decided_at=None), name="one_open_request_per_person"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user} to {self.collab}"
 
 
 class Standing(models.Model):

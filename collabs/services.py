@@ -5,19 +5,21 @@ from datetime import datetime
 from itertools import islice
 
 from django.core.exceptions import ValidationError
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, models, transaction
 from django.utils import timezone
 from django.utils.crypto import get_random_string
 from django.utils.text import slugify
 
 from groups.models import Group, people_in
+from notices.models import Kind
+from notices.services import tell
 from portal import audit, hooks
 from portal.access import send_access_changed
 from portal.models import User
 
 from .models import TITLE_TAKEN, Collab, GroupRole, Membership, Role, Standing, tidy_title
 
-RESERVED_SLUGS = frozenset({"new", "deleted"})
+RESERVED_SLUGS = frozenset({"new", "deleted", "join"})
 SLUG_LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
 SLUGS_TRIED = 50
 
@@ -73,7 +75,7 @@ def _slugs(title: str) -> Iterator[str]:
         yield f"{base or 'collab'}-{get_random_string(6, SLUG_LETTERS)}"
 
 
-def _lock(collab: Collab) -> Collab:
+def lock(collab: Collab) -> Collab:
     """The Collab's row, locked: changes to one team happen one after the other."""
     return Collab.all_objects.select_for_update().get(pk=collab.pk)
 
@@ -81,7 +83,7 @@ def _lock(collab: Collab) -> Collab:
 @transaction.atomic
 def update_collab(actor: User, collab: Collab, *, title: str, description: str, is_public: bool) -> Collab:
     """Change what the settings page shows."""
-    row = _lock(collab)
+    row = lock(collab)
     wanted = {"title": tidy_title(title), "description": description, "is_public": is_public}
     changed = {name for name, value in wanted.items() if getattr(row, name) != value}
     if not changed:
@@ -104,7 +106,7 @@ def update_collab(actor: User, collab: Collab, *, title: str, description: str, 
 @transaction.atomic
 def delete_collab(actor: User, collab: Collab) -> None:
     """Hide the Collab and its library at once; both are kept for 30 days. A deleted one stays as it is."""
-    row = _lock(collab)
+    row = lock(collab)
     if row.deleted_at:
         return
     row.deleted_at = timezone.now()
@@ -117,7 +119,7 @@ def delete_collab(actor: User, collab: Collab) -> None:
 @transaction.atomic
 def restore_collab(actor: User, collab: Collab) -> None:
     """Undo `delete_collab`: page, team and library are as they were."""
-    row = _lock(collab)
+    row = lock(collab)
     if row.removed_at:
         raise ValidationError("This Collab was removed for good.")
     if not row.deleted_at:
@@ -132,7 +134,7 @@ def restore_collab(actor: User, collab: Collab) -> None:
 @transaction.atomic
 def remove_collab(collab: Collab, deleted_before: datetime) -> bool:
     """Remove for good what was deleted before then; whether it was. Only the address stays taken, for ever."""
-    row = _lock(collab)
+    row = lock(collab)
     if row.removed_at or not row.deleted_at or row.deleted_at >= deleted_before:
         return False
     audit.record(None, "collab.removed", row)
@@ -147,13 +149,14 @@ def remove_collab(collab: Collab, deleted_before: datetime) -> bool:
 @transaction.atomic
 def add_member(actor: User, collab: Collab, user: User, role: Role) -> Membership:
     """Add an active person. ValidationError when they are a member already."""
-    row = _lock(collab)
+    row = lock(collab)
     if not user.is_active:
         raise ValidationError("This account is deactivated.")
     membership, created = Membership.objects.get_or_create(collab=row, user=user, defaults={"role": role})
     if not created:
         raise ValidationError(f"{user.username} is a member already.")
     audit.record(actor, "collab.member.added", row, user=user.username, role=role)
+    _tell(actor, user, Kind.INVITED, row, f"{actor.display_name} added you to “{row}” as {Role(role).label.lower()}")
     send_access_changed([user.pk])
     return membership
 
@@ -161,7 +164,7 @@ def add_member(actor: User, collab: Collab, user: User, role: Role) -> Membershi
 @transaction.atomic
 def change_role(actor: User, collab: Collab, user: User, role: Role) -> None:
     """Give a member another role. LastAdministrator; ValidationError when they are no member (any more)."""
-    row = _lock(collab)
+    row = lock(collab)
     membership = Membership.objects.filter(collab=row, user=user).first()
     if membership is None:
         raise ValidationError(f"{user.username} is not a member.")
@@ -172,13 +175,14 @@ def change_role(actor: User, collab: Collab, user: User, role: Role) -> None:
     if before == Role.ADMINISTRATOR:
         _check_administered(row)
     audit.record(actor, "collab.member.changed", row, user=user.username, before=before, role=role)
+    _tell(actor, user, Kind.ROLE, row, f"You are {Role(role).label.lower()} of “{row}” now")
     send_access_changed([user.pk])
 
 
 @transaction.atomic
 def remove_member(actor: User, collab: Collab, user: User) -> None:
     """Remove a member; who is none already, stays none. LastAdministrator."""
-    row = _lock(collab)
+    row = lock(collab)
     membership = Membership.objects.filter(collab=row, user=user).first()
     if membership is None:
         return
@@ -187,7 +191,30 @@ def remove_member(actor: User, collab: Collab, user: User) -> None:
         _check_administered(row)
     verb = "collab.member.left" if actor == user else "collab.member.removed"
     audit.record(actor, verb, row, user=user.username)
+    _tell(actor, user, Kind.ROLE, row, f"You are no longer a member of “{row}”")
     send_access_changed([user.pk])
+
+
+@transaction.atomic
+def hand_over(actor: User, collab: Collab, user: User, stay_as: Role | None) -> None:
+    """Make a member administrator, and become what one stays as: editor, viewer, or no member at all."""
+    change_role(actor, collab, user, Role.ADMINISTRATOR)
+    if stay_as:
+        change_role(actor, collab, actor, stay_as)
+    else:
+        leave(actor, collab)
+
+
+def administrators(collab: Collab) -> models.QuerySet[User]:
+    """Active administrators, by whichever route."""
+    standings = Standing.objects.filter(collab=collab, role=Role.ADMINISTRATOR)
+    return User.objects.filter(pk__in=standings.values("user"), is_active=True)
+
+
+def _tell(actor: User, user: User, kind: Kind, collab: Collab, subject: str) -> None:
+    """Say it to whom it is about, not to who did it."""
+    if actor != user:
+        tell([user], kind, subject=subject, url=collab.get_absolute_url())
 
 
 def leave(actor: User, collab: Collab) -> None:
@@ -207,7 +234,7 @@ def _check_administered(collab: Collab) -> None:
 @transaction.atomic
 def give_group_role(actor: User, collab: Collab, group: Group, role: Role) -> GroupRole:
     """Give all people of a group a role, now and later; a group that has one gets this one instead."""
-    row = _lock(collab)
+    row = lock(collab)
     held, created = GroupRole.objects.get_or_create(collab=row, group=group, defaults={"role": role})
     if not created and held.role == role:
         return held
@@ -221,7 +248,7 @@ def give_group_role(actor: User, collab: Collab, group: Group, role: Role) -> Gr
 @transaction.atomic
 def remove_group(actor: User, collab: Collab, group: Group) -> None:
     """Take the role from a group; its people keep what they have by other routes."""
-    row = _lock(collab)
+    row = lock(collab)
     removed, _ = GroupRole.objects.filter(collab=row, group=group).delete()
     if removed:
         audit.record(actor, "collab.group.removed", row, group=group.slug)

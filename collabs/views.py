@@ -1,6 +1,7 @@
 """The pages of Collabs."""
 
 from collections.abc import Callable
+from typing import Any
 
 from django.conf import settings as conf
 from django.contrib import messages
@@ -57,7 +58,10 @@ def page(request: HttpRequest, slug: str) -> HttpResponse:
     """The Collab: README, latest changes, team."""
     collab = get_collab(request, slug)
     members = collab.memberships.filter(user__is_active=True).select_related("user")
-    context = {"collab": collab, "members": members[:TEAM_SHOWN], "more": max(0, members.count() - TEAM_SHOWN)}
+    context: dict[str, Any] = {"collab": collab, "members": members[:TEAM_SHOWN]}
+    context["more"] = max(0, members.count() - TEAM_SHOWN)
+    if collab.my_role == Role.ADMINISTRATOR:
+        context["asking"] = collab.requests.filter(decided_at=None).count()
     return render(request, "collabs/page.html", context)
 
 
@@ -78,6 +82,7 @@ def _team_page(request: HttpRequest, collab: Collab, form: MemberForm, status: i
     context = {"collab": collab, "page": page, "form": form, "roles": Role.choices}
     context |= {"administered": collab.is_administered(), "standing": collab.standing_of(request.user)}
     context["group_count"] = collab.group_roles.count()
+    context["asking"] = collab.requests.filter(decided_at=None).count()
     return render(request, "collabs/team.html", context, status=status)
 
 

@@ -8,6 +8,8 @@ from django.db import DatabaseError, IntegrityError, transaction
 from django.utils import timezone
 
 from collabs.models import Collab
+from notices.models import Kind
+from notices.services import tell
 from portal import audit
 from portal.access import send_access_changed
 from portal.models import User
@@ -220,7 +222,11 @@ def share_with_person(actor: User, library: Library, user: User, permission: Per
         raise ValidationError("It is yours already.")
     if not user.is_active:
         raise ValidationError("This account is deactivated.")
-    return _share(actor, library, permission, user=user)
+    share = _share(actor, library, permission, user=user)
+    subject = f"{actor.display_name} shares “{library.name}” with you"
+    said = f"You {share.get_permission_display()} it."
+    tell([user], Kind.SHARE, subject=subject, text=said, url=library.get_absolute_url())
+    return share
 
 
 @transaction.atomic

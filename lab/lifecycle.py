@@ -22,6 +22,7 @@ from .launchers import LauncherUnavailable, LaunchFailed, LaunchSpec, Mount, get
 from .launchers.base import GRACE_SECONDS
 from .models import FAILURES, Phase, Server, State, StopReason
 from .mounts import digest, mounts_of
+from .telling import tell_of_end
 
 log = logging.getLogger(__name__)
 
@@ -216,6 +217,7 @@ def _finish(server: Server) -> None:
         scans.scan_of(server)
         server.refresh_from_db()  # `again` cannot be set any more now, but may have been since we read it
         server.owner.refresh_from_db()
+        tell_of_end(server)
         if server.again and server.owner.is_active:
             services.create(server.owner, server.owner, server.again_place)
 

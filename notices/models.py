@@ -12,7 +12,7 @@ class Kind(models.TextChoices):
 
     INVITED = "invited", "Somebody adds me to a Collab, or invites me"
     ROLE = "role", "My role in a Collab changes, or ends"
-    REQUEST = "request", "Somebody asks to join a Collab of mine, or my request is answered"
+    REQUEST = "request", "Somebody asks to join a Collab of mine, or a request or invitation is answered"
     SHARE = "share", "Somebody shares a library with me"
     LAB_STOPPED = "lab_stopped", "My Lab was stopped, with what was rescued"
     MASS_DELETION = "mass_deletion", "A large part of a library of mine vanishes at once"

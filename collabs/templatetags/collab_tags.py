@@ -2,7 +2,8 @@
 
 from django import template
 
-from collabs.models import Collab
+from collabs.invitations import waiting_for
+from collabs.models import Collab, Invitation
 
 register = template.Library()
 SHOWN = 6
@@ -12,6 +13,12 @@ SHOWN = 6
 def latest_public_collabs() -> list[Collab]:
     """For visitors."""
     return list(Collab.objects.filter(is_public=True).with_team_size().order_by("-created_at")[:SHOWN])
+
+
+@register.simple_tag(takes_context=True)
+def my_invitations(context: template.Context) -> list[Invitation]:
+    """What waits for the person's answer."""
+    return list(waiting_for(context["request"].user)[:SHOWN])
 
 
 @register.simple_tag(takes_context=True)

@@ -11,12 +11,15 @@ from pathlib import Path
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Max
+from django.db.models import Max, QuerySet
 from django.utils import timezone
 
+from collabs.models import Role, Standing
 from drive.models import File, Library, Loss, Trashed, Version, Via
 from drive.storage import Clash, LibraryFiles, StorageError, layout, open_library
 from drive.storage.files import DIRECTORY_MODE, FILE_MODE, REPLACED, new_place
+from notices.models import Kind
+from notices.services import tell
 from portal import audit
 from portal.models import User
 
@@ -120,7 +123,22 @@ def alarm(library: Library, gone: int, actor: User | None = None) -> Loss | None
     if gone < LOSS_SHARE * before:
         return None
     audit.record(actor, "library.loss", library, files=gone, of=before)
+    tell(
+        _keepers(library),
+        Kind.MASS_DELETION,
+        subject=f"{gone} of {before} files vanished from “{library.name}”",
+        text="If nobody meant to delete them: the library's page can restore all of them at once.",
+        url=library.get_absolute_url(),
+    )
     return Loss.objects.create(library=library, files=gone, of_files=before)
+
+
+def _keepers(library: Library) -> QuerySet[User]:
+    """Who answers for a library: its owner, or its Collab's administrators."""
+    if library.owner_user_id:
+        return User.objects.filter(pk=library.owner_user_id)
+    administrators = Standing.objects.filter(collab=library.owner_collab_id, role=Role.ADMINISTRATOR)
+    return User.objects.filter(pk__in=administrators.values("user"))
 
 
 def _where(item: Trashed) -> Path:

@@ -14,6 +14,7 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries, Settings
 
+from conftest import Queue
 from notices import mailing, services, tasks
 from notices.models import Kind, Mail, Notice
 from portal.models import User
@@ -64,7 +65,7 @@ def test_it_tells_in_the_site_and_by_mail(owner: User, queue: list, postbox: Pos
     (message,) = postbox.received
     assert message["To"] == owner.email
     assert message["Message-ID"].endswith("@localhost>")
-    body = message.get_payload(decode=True).decode()
+    body = str(message.get_payload())
     assert "http://localhost:8000/drive/1/" in body
     assert "You can read it." in body
     assert Notice.objects.get().mail == Mail.SENT
@@ -89,9 +90,9 @@ def test_it_asks_what_people_wish(owner: User, editor: User, queue: list) -> Non
 
 
 def test_it_tells_nobody_what_was_undone(owner: User, queue: list) -> None:
-    with pytest.raises(ZeroDivisionError), transaction.atomic():
+    with transaction.atomic():
         services.tell([owner], Kind.SHARE, subject="Shared")
-        1 / 0  # noqa: B018
+        transaction.set_rollback(True)
     assert queue == []
     assert not Notice.objects.exists()
 
@@ -139,7 +140,7 @@ def test_it_gives_up_in_the_end_and_says_so(owner: User, queue: list, postbox: P
     assert Notice.objects.get().mail == Mail.FAILED
 
 
-def test_it_waits_while_the_broker_is_away(owner: User, queue: list) -> None:
+def test_it_waits_while_the_broker_is_away(owner: User, queue: Queue) -> None:
     queue.up = False
     services.tell([owner], Kind.SHARE, subject="Shared")
     assert mail.outbox == []
@@ -155,7 +156,7 @@ def test_its_pages_are_ones_own(sign_in: SignIn, owner: User, stranger: User, qu
     assert "Ada shares &lt;b&gt;Data" in client.get("/notices/").text
     assert sign_in(stranger).post(f"/notices/{notice.pk}/").status_code == 404
     assert "Ada" not in sign_in(stranger).get("/notices/").text
-    assert client.post(f"/notices/{notice.pk}/").url == "/drive/"
+    assert client.post(f"/notices/{notice.pk}/")["Location"] == "/drive/"
     assert not Notice.objects.unread(owner).exists()
     assert Client().get("/notices/").status_code == 302
 
@@ -164,7 +165,7 @@ def test_it_leads_to_no_other_site(sign_in: SignIn, owner: User, queue: list) ->
     services.tell([owner], Kind.SHARE, subject="Look", url="https://evil.example/")
     services.tell([owner], Kind.SHARE, subject="Look", url="//evil.example/")
     for notice in Notice.objects.all():
-        assert sign_in(owner).post(f"/notices/{notice.pk}/").url == "/notices/"
+        assert sign_in(owner).post(f"/notices/{notice.pk}/")["Location"] == "/notices/"
 
 
 def test_it_keeps_what_a_person_wishes(sign_in: SignIn, owner: User) -> None:

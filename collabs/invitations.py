@@ -1,0 +1,144 @@
+"""Invitations: by mail to an address that may have no account yet, or by a link for whoever gets it.
+
+Both are a random token, of which only the digest is kept, with a role, a last day and a number of uses. An invitation
+by mail is used once; whoever proved to own its address finds it on the home page too, without the mail.
+"""
+
+import hashlib
+import secrets
+from datetime import timedelta
+
+from allauth.account.models import EmailAddress
+from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
+from django.db import transaction
+from django.db.models import F, QuerySet
+from django.urls import reverse
+from django.utils import timezone
+
+from notices.models import Kind
+from notices.services import tell
+from portal import audit, queue
+from portal.models import User
+
+from .models import Collab, Invitation, Membership, Role
+from .services import add_member, change_role, lock
+
+TOKEN_BYTES = 32
+MOST_DAYS = 365
+MOST_USES = 1000
+MOST_OPEN = 500
+"""Open invitations of one Collab; mails are sent in its name."""
+
+
+class Unusable(ValidationError):
+    """An invitation that has been used up, revoked or has run out; the text says which."""
+
+
+def digest(token: str) -> str:
+    """What is kept of a token. It is random and long, so one hash is enough."""
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def find(token: str) -> Invitation | None:
+    """The invitation of that token, usable or not; none for a Collab that was deleted."""
+    rows = Invitation.objects.filter(digest=digest(token), collab__deleted_at=None)
+    return rows.select_related("collab", "created_by").first()
+
+
+def waiting_for(user: User) -> QuerySet[Invitation]:
+    """Open invitations to an address that the person has proved to be theirs."""
+    mine = EmailAddress.objects.filter(user=user, verified=True).values("email")
+    rows = Invitation.objects.open().filter(email__in=mine, collab__deleted_at=None)
+    return rows.exclude(collab__memberships__user=user).select_related("collab", "created_by")
+
+
+@transaction.atomic
+def invite_by_link(actor: User, collab: Collab, role: Role, *, days: int = 14, uses: int = 1) -> tuple[Invitation, str]:
+    """An invitation for whoever has its link; returns the token too, which is never shown again."""
+    if not 1 <= uses <= MOST_USES:
+        raise ValidationError(f"A link can be used from once to {MOST_USES} times.")
+    return _invite(actor, collab, role, days, uses, "")
+
+
+@transaction.atomic
+def invite_by_mail(actor: User, collab: Collab, email: str, role: Role, *, days: int = 14) -> Invitation:
+    """Send an invitation to an address. One that is sent again replaces the earlier one."""
+    email = email.strip().lower()
+    validate_email(email)
+    for earlier in Invitation.objects.open().filter(collab=collab, email=email):
+        revoke(actor, earlier)
+    invitation, token = _invite(actor, collab, role, days, 1, email)
+    owners = User.objects.filter(emailaddress__email=email, emailaddress__verified=True)
+    subject = f"{actor.display_name} invites you to “{collab}”"
+    tell(owners, Kind.INVITED, subject=subject, text="The answer is on your home page.", url=reverse("home"))
+    from .tasks import mail_invitation
+
+    queue.enqueue(mail_invitation, invitation.pk, token)
+    return invitation
+
+
+def _invite(actor: User, collab: Collab, role: Role, days: int, uses: int, email: str) -> tuple[Invitation, str]:
+    row = lock(collab)
+    if row.deleted_at:
+        raise ValidationError("This Collab was deleted.")
+    if not 1 <= days <= MOST_DAYS:
+        raise ValidationError(f"An invitation is open for 1 to {MOST_DAYS} days.")
+    if Invitation.objects.open().filter(collab=row).count() >= MOST_OPEN:
+        raise ValidationError("There are too many open invitations. Revoke some first.")
+    token = secrets.token_urlsafe(TOKEN_BYTES)
+    invitation = Invitation.objects.create(
+        collab=row,
+        role=role,
+        email=email,
+        digest=digest(token),
+        uses_left=uses,
+        expires_at=timezone.now() + timedelta(days=days),
+        created_by=actor,
+    )
+    audit.record(actor, "collab.invitation.made", row, invitation=invitation.pk, role=role, email=email, uses=uses)
+    return invitation, token
+
+
+@transaction.atomic
+def revoke(actor: User, invitation: Invitation) -> None:
+    """End an invitation; who came in by it stays."""
+    open_one = Invitation.objects.filter(pk=invitation.pk, revoked_at=None)
+    if open_one.update(revoked_at=timezone.now()):
+        audit.record(actor, "collab.invitation.revoked", invitation.collab, invitation=invitation.pk)
+
+
+@transaction.atomic
+def accept(user: User, invitation: Invitation) -> Collab:
+    """Join; a member gets the higher of the two roles, and uses nothing up where that is theirs already. Unusable."""
+    collab = lock(invitation.collab)
+    role = Role(invitation.role)
+    membership = Membership.objects.filter(collab=collab, user=user).first()
+    if membership and Role(membership.role).includes(role):
+        return collab
+    usable = Invitation.objects.open().filter(pk=invitation.pk, collab__deleted_at=None)
+    if not usable.update(uses_left=F("uses_left") - 1):
+        invitation.refresh_from_db()
+        raise Unusable(invitation.why_closed or "This invitation cannot be used any more.")
+    audit.record(user, "collab.invitation.accepted", collab, invitation=invitation.pk, role=role)
+    if invitation.created_by:
+        subject = f"{user.display_name} accepted your invitation to “{collab}”"
+        tell([invitation.created_by], Kind.REQUEST, subject=subject, url=reverse("collabs:team", args=[collab.slug]))
+    if membership:
+        change_role(user, collab, user, role)
+    else:
+        add_member(user, collab, user, role)
+    return collab
+
+
+@transaction.atomic
+def decline(user: User, invitation: Invitation) -> None:
+    """Say no to an invitation by mail."""
+    if waiting_for(user).filter(pk=invitation.pk).exists():
+        Invitation.objects.filter(pk=invitation.pk, revoked_at=None).update(revoked_at=timezone.now())
+        audit.record(user, "collab.invitation.declined", invitation.collab, invitation=invitation.pk)
+
+
+def address(token: str) -> str:
+    """The path of an invitation's page."""
+    return reverse("collabs:invitation", args=[token])

@@ -1,0 +1,128 @@
+"""Pages of invitations: an administrator makes and revokes them, somebody accepts or declines."""
+
+from typing import Any
+
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.core.exceptions import ValidationError
+from django.core.paginator import Paginator
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from portal import limits
+from portal.access import SignInFirst, person
+from portal.views import too_many
+
+from . import invitations
+from .access import get_collab
+from .forms import InviteForm, LinkForm
+from .models import Collab, Invitation, Role
+
+PAGE_SIZE = 50
+WRONG_TOKENS = 30
+"""So many addresses of invitations that do not exist may be tried from one network address an hour."""
+MAILS = 200
+"""So many invitations by mail may one person send a day."""
+
+
+@never_cache
+@require_safe
+def index(request: HttpRequest, slug: str) -> HttpResponse:
+    """The invitations of a Collab, and the forms to make more."""
+    return _index(request, get_collab(request, slug, Role.ADMINISTRATOR))
+
+
+def _index(request: HttpRequest, collab: Collab, status: int = 200, **more: Any) -> HttpResponse:
+    page = Paginator(collab.invitations.select_related("created_by"), PAGE_SIZE).get_page(request.GET.get("page"))
+    context = {"collab": collab, "page": page, "by_mail": InviteForm(prefix="mail"), "by_link": LinkForm(prefix="link")}
+    return render(request, "collabs/invitations.html", context | more, status=status)
+
+
+@require_POST
+def by_mail(request: HttpRequest, slug: str) -> HttpResponse:
+    """Send an invitation to an address."""
+    collab = get_collab(request, slug, Role.ADMINISTRATOR)
+    form = InviteForm(request.POST, prefix="mail")
+    if form.is_valid():
+        if not limits.allowed("invitation-mail", str(person(request).pk), MAILS, 24 * 3600):
+            return too_many(request)
+        try:
+            invitations.invite_by_mail(person(request), collab, **form.values())
+        except ValidationError as error:
+            form.add_error(None, error)
+        else:
+            messages.success(request, f"An invitation is on its way to {form.cleaned_data['email']}.")
+            return redirect("collabs:invitations", slug)
+    return _index(request, collab, 422, by_mail=form)
+
+
+@never_cache
+@require_POST
+def by_link(request: HttpRequest, slug: str) -> HttpResponse:
+    """Make a link, and show it: the one time that it can be seen."""
+    collab = get_collab(request, slug, Role.ADMINISTRATOR)
+    form = LinkForm(request.POST, prefix="link")
+    if form.is_valid():
+        try:
+            _invitation, token = invitations.invite_by_link(person(request), collab, **form.values())
+        except ValidationError as error:
+            form.add_error(None, error)
+        else:
+            return _index(request, collab, link=f"{settings.PORTAL_URL}{invitations.address(token)}")
+    return _index(request, collab, 422, by_link=form)
+
+
+@require_POST
+def revoke(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
+    """End an invitation."""
+    collab = get_collab(request, slug, Role.ADMINISTRATOR)
+    invitations.revoke(person(request), get_object_or_404(Invitation, pk=pk, collab=collab))
+    messages.success(request, "The invitation cannot be used any more.")
+    return redirect("collabs:invitations", slug)
+
+
+@never_cache
+@require_http_methods(["GET", "POST"])
+def invitation(request: HttpRequest, token: str) -> HttpResponse:
+    """What somebody sees who got a link: what it is, and the way in."""
+    where = limits.address(request)
+    if not limits.allowed("invitation-page", where, 10 * WRONG_TOKENS, 3600):
+        return too_many(request)
+    found = invitations.find(token)
+    if found is None:
+        if not limits.allowed("invitation", where, WRONG_TOKENS, 3600):
+            return too_many(request)
+        raise Http404("No such invitation.")
+    if request.method == "POST":
+        if not request.user.is_authenticated:
+            raise SignInFirst
+        return _accept(request, found)
+    context = {"invitation": found, "collab": found.collab, "closed": found.why_closed}
+    if request.user.is_authenticated:
+        context["my_role"] = found.collab.role_of(request.user)
+    return render(request, "collabs/invitation.html", context, status=410 if found.why_closed else 200)
+
+
+def _accept(request: HttpRequest, found: Invitation) -> HttpResponse:
+    try:
+        collab = invitations.accept(person(request), found)
+    except ValidationError as error:
+        messages.error(request, " ".join(error.messages))
+        return redirect("home")
+    messages.success(request, f"Welcome to {collab.title}.")
+    return redirect(collab)
+
+
+@login_required
+@require_POST
+def answer(request: HttpRequest, pk: int) -> HttpResponse:
+    """Accept or decline what was sent to an address of mine."""
+    found = get_object_or_404(invitations.waiting_for(person(request)), pk=pk)
+    if request.POST.get("answer") == "accept":
+        return _accept(request, found)
+    invitations.decline(person(request), found)
+    messages.success(request, "Declined.")
+    return redirect("home")

@@ -1,0 +1,91 @@
+"""Pages of requests: somebody asks to join, an administrator answers; and handing a Collab over."""
+
+from django.contrib import messages
+from django.core.exceptions import ValidationError
+from django.core.paginator import Paginator
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from portal.access import SignInFirst, person
+
+from . import requests, services
+from .access import get_collab
+from .forms import AnswerForm, HandOverForm, NoteForm
+from .models import JoinRequest, Role
+
+PAGE_SIZE = 50
+
+
+@require_http_methods(["GET", "POST"])
+def join(request: HttpRequest, slug: str) -> HttpResponse:
+    """Ask to become a member of a public Collab, or ask no longer."""
+    collab = get_collab(request, slug)
+    if not request.user.is_authenticated:
+        raise SignInFirst
+    user = person(request)
+    if collab.my_role:
+        return redirect(collab)
+    asked = JoinRequest.objects.filter(collab=collab, user=user, decided_at=None).first()
+    if asked and request.POST.get("do") == "withdraw":
+        requests.withdraw(user, asked)
+        messages.success(request, "You do not ask to join any more.")
+        return redirect(collab)
+    form = NoteForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        try:
+            requests.ask(user, collab, form.cleaned_data["note"])
+        except ValidationError as error:
+            form.add_error(None, error)
+        else:
+            messages.success(request, "The administrators have been told. You will get a message.")
+            return redirect(collab)
+    context = {"collab": collab, "asked": asked, "form": form}
+    return render(request, "collabs/join.html", context, status=422 if form.errors else 200)
+
+
+@require_safe
+def index(request: HttpRequest, slug: str) -> HttpResponse:
+    """Requests that wait for an answer."""
+    collab = get_collab(request, slug, Role.ADMINISTRATOR)
+    rows = collab.requests.filter(decided_at=None).select_related("user")
+    page = Paginator(rows, PAGE_SIZE).get_page(request.GET.get("page"))
+    return render(request, "collabs/requests.html", {"collab": collab, "page": page, "roles": Role.choices})
+
+
+@require_POST
+def decide(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
+    """Approve with a role, or decline."""
+    collab = get_collab(request, slug, Role.ADMINISTRATOR)
+    asked = get_object_or_404(JoinRequest.objects.select_related("user", "collab"), pk=pk, collab=collab)
+    form = AnswerForm(request.POST)
+    if form.is_valid():
+        try:
+            if form.cleaned_data["answer"] == "approve":
+                requests.approve(person(request), asked, Role(form.cleaned_data["role"]))
+                messages.success(request, f"{asked.user.display_name} is a member now.")
+            else:
+                requests.decline(person(request), asked, form.cleaned_data["why"])
+                messages.success(request, "Declined.")
+        except ValidationError as error:
+            messages.error(request, " ".join(error.messages))
+    return redirect("collabs:requests", slug)
+
+
+@require_http_methods(["GET", "POST"])
+def hand_over(request: HttpRequest, slug: str) -> HttpResponse:
+    """Make somebody else administrator in one's own place."""
+    collab = get_collab(request, slug, Role.ADMINISTRATOR)
+    form = HandOverForm(request.POST or None, collab=collab, user=person(request))
+    if form.is_valid():
+        user, stay_as = form.cleaned_data["person"], form.cleaned_data["stay_as"]
+        try:
+            services.hand_over(person(request), collab, user, Role(stay_as) if stay_as else None)
+        except ValidationError as error:
+            form.add_error(None, error)
+        else:
+            messages.success(request, f"{user.display_name} is administrator of {collab.title} now.")
+            return redirect(collab if collab.role_of(request.user) or collab.is_public else "collabs:directory")
+    return render(
+        request, "collabs/hand_over.html", {"collab": collab, "form": form}, status=422 if form.errors else 200
+    )
