@@ -36,6 +36,12 @@ def rendered(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
     return seen
 
 
+@pytest.fixture(autouse=True)
+def only_renderings(library: Library, queue: Queue) -> None:
+    """What was queued while the team came together is not looked at here."""
+    queue.clear()
+
+
 @pytest.fixture
 def url(library: Library, place: Path) -> str:
     (place / "a.ipynb").write_bytes(b"{}")

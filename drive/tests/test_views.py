@@ -254,6 +254,7 @@ def test_it_takes_queries_that_do_not_grow(
     data = services.create_library(owner, "Data")
     pages = ["/drive/", address(collab.library), f"/collabs/{collab.slug}/files/", f"/drive/sharing/{data.pk}/", "/"]
     services.share_with_person(owner, data, stranger, Permission.READ)
+    services.share_with_team(owner, data, public_collab, Permission.READ)
     (layout.find(collab.library.pk) / "first.txt").touch()
     before = [queries(page) for page in pages]
     for number in range(5):
