@@ -1,6 +1,6 @@
 """How often somebody may do something that could be used to try out or list things.
 
-Counts are in the process's cache: with several processes a limit is at most so many times higher. What must hold
+Counts are in the cache that all processes share; while it is away each process counts for itself. What must hold
 exactly counts in the database.
 """
 

@@ -1,0 +1,58 @@
+"""The cache that all processes share: Redis, and while Redis is away each process's own memory.
+
+Pages never fail for want of a cache, and limits (`limits.py`, allauth's) still hold, if only per process. The database
+of Redis is the broker's too, so nothing here may flush it.
+"""
+
+import logging
+import time
+from collections.abc import Callable
+from typing import Any
+
+from django.core.cache.backends.locmem import LocMemCache
+from django.core.cache.backends.redis import RedisCache
+from redis.exceptions import RedisError
+
+log = logging.getLogger(__name__)
+
+PAUSE = 2.0
+"""Seconds for which Redis is not asked again after it did not answer."""
+FORWARDED = ("add", "get", "set", "touch", "delete", "get_many", "has_key", "incr", "set_many", "delete_many", "clear")
+
+
+class _Shared(RedisCache):
+    """Redis, of which only our own keys are cleared."""
+
+    def clear(self) -> None:
+        client = self._cache.get_client(None, write=True)
+        for key in client.scan_iter(match=f"{self.key_prefix}:*"):
+            client.delete(key)
+
+
+class SharedCache(LocMemCache):
+    """Asks Redis (`LOCATION`), else the process's memory, which is what this class is by itself."""
+
+    def __init__(self, server: str, params: dict[str, Any]) -> None:
+        super().__init__(server, {name: value for name, value in params.items() if name != "OPTIONS"})
+        self._shared = _Shared(server, params)
+        self._away_until = 0.0
+
+    def _ask(self, name: str, own: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        if time.monotonic() >= self._away_until:
+            try:
+                return getattr(self._shared, name)(*args, **kwargs)
+            except (RedisError, OSError) as error:
+                self._away_until = time.monotonic() + PAUSE
+                log.warning("cache away, using this process's own memory: %s", error)
+        return own(*args, **kwargs)
+
+
+def _forward(name: str) -> Callable[..., Any]:
+    def method(self: SharedCache, *args: Any, **kwargs: Any) -> Any:
+        return self._ask(name, getattr(super(SharedCache, self), name), *args, **kwargs)
+
+    return method
+
+
+for _name in FORWARDED:
+    setattr(SharedCache, _name, _forward(_name))

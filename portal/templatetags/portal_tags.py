@@ -1,0 +1,18 @@
+"""What pages of accounts say."""
+
+from django import template
+
+register = template.Library()
+
+_BROWSERS = (("Edg/", "Edge"), ("OPR/", "Opera"), ("Firefox/", "Firefox"), ("Chrome/", "Chrome"), ("Safari/", "Safari"))
+_SYSTEMS = (("Android", "Android"), ("iPhone", "iPhone"), ("iPad", "iPad"), ("Windows", "Windows"), ("Mac OS", "macOS"))
+
+
+@register.filter
+def browser(user_agent: str) -> str:
+    """`Firefox on Windows`, as far as a browser says; else the beginning of what it does say."""
+    name = next((name for mark, name in _BROWSERS if mark in user_agent), "")
+    system = next((name for mark, name in (*_SYSTEMS, ("Linux", "Linux")) if mark in user_agent), "")
+    if not name:
+        return user_agent[:40] or "A program that does not say its name"
+    return f"{name} on {system}" if system else name
