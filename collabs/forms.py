@@ -32,8 +32,9 @@ class MemberForm(forms.Form):
     )
     role = forms.ChoiceField(choices=Role.choices, initial=Role.VIEWER)
 
-    def __init__(self, *args: object, collab: Collab, **kwargs: object) -> None:
+    def __init__(self, *args: object, collab: Collab, asker: User, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)  # type: ignore[arg-type]
+        self.asker = asker
         self.fields["person"].widget.attrs |= {
             "list": "suggestions",
             "hx-get": reverse("collabs:suggest", args=[collab.slug]),
@@ -44,7 +45,7 @@ class MemberForm(forms.Form):
 
     def clean_person(self) -> User:
         """The one active person of that username or address."""
-        return people.find(self.cleaned_data["person"])
+        return people.find(self.cleaned_data["person"], self.asker)
 
 
 class RoleForm(forms.Form):

@@ -71,7 +71,7 @@ def team(request: HttpRequest, slug: str) -> HttpResponse:
     collab = get_collab(request, slug)
     if not request.user.is_authenticated:
         get_collab(request, slug, Role.VIEWER)
-    return _team_page(request, collab, MemberForm(collab=collab))
+    return _team_page(request, collab, MemberForm(collab=collab, asker=person(request)))
 
 
 def _team_page(request: HttpRequest, collab: Collab, form: MemberForm, status: int = 200) -> HttpResponse:
@@ -101,7 +101,7 @@ def suggest(request: HttpRequest, slug: str) -> HttpResponse:
 def add_member(request: HttpRequest, slug: str) -> HttpResponse:
     """Add a person by username or address."""
     collab = get_collab(request, slug, Role.ADMINISTRATOR)
-    form = MemberForm(request.POST, collab=collab)
+    form = MemberForm(request.POST, collab=collab, asker=person(request))
     if form.is_valid():
         user = form.cleaned_data["person"]
         try:

@@ -2,11 +2,13 @@
 
 import difflib
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import BinaryIO, Literal
 
 MOST_BYTES = 512 * 1024
 """Larger texts are not compared on a page."""
 MOST_LINES = 20_000
+MOST_COMPARED = 2000
+"""Lines between the first and the last difference that are compared one by one: 0.1 s for the worst."""
 CONTEXT_LINES = 3
 
 
@@ -47,11 +49,48 @@ def read_text(source: BinaryIO) -> Text:
 
 def compare_texts(older: Text, newer: Text) -> list[list[Line]]:
     """What differs, in blocks with a few lines around each; empty where nothing does."""
-    matcher = difflib.SequenceMatcher(None, older.lines, newer.lines, autojunk=True)
     return [
         [line for operation in group for line in _lines(older, newer, operation)]
-        for group in matcher.get_grouped_opcodes(CONTEXT_LINES)
+        for group in _Found(_operations(older.lines, newer.lines)).get_grouped_opcodes(CONTEXT_LINES)
     ]
+
+
+Operation = tuple[Literal["replace", "delete", "insert", "equal"], int, int, int, int]
+
+
+class _Found(difflib.SequenceMatcher):
+    """Operations that were found already, for the way in which difflib groups them."""
+
+    def __init__(self, operations: list[Operation]) -> None:
+        super().__init__(None, "", "")
+        self._operations = operations
+
+    def get_opcodes(self) -> list[Operation]:
+        return self._operations
+
+
+def _operations(older: list[str], newer: list[str]) -> list[Operation]:
+    """What leads from one text to the other.
+
+    What lies between the lines that both begin and end with is not looked into where it is long: for lines that repeat,
+    the time grows with the third power of their number.
+    """
+    begin, shorter = 0, min(len(older), len(newer))
+    while begin < shorter and older[begin] == newer[begin]:
+        begin += 1
+    end = 0
+    while end < shorter - begin and older[-1 - end] == newer[-1 - end]:
+        end += 1
+    old, new = older[begin : len(older) - end], newer[begin : len(newer) - end]
+    found: list[Operation] = [("equal", 0, begin, 0, begin)] if begin else []
+    if len(old) > MOST_COMPARED or len(new) > MOST_COMPARED:
+        found.append(("replace", begin, begin + len(old), begin, begin + len(new)))
+    elif old or new:
+        inside = difflib.SequenceMatcher(None, old, new).get_opcodes()
+        found += [(what, a + begin, b + begin, c + begin, d + begin) for what, a, b, c, d in inside]
+    if end:
+        found.append(("equal", len(older) - end, len(older), len(newer) - end, len(newer)))
+    return found
 
 
 def _lines(older: Text, newer: Text, operation: tuple[str, int, int, int, int]) -> list[Line]:

@@ -22,7 +22,9 @@ class LibraryForm(forms.Form):
 
 
 class PersonField(forms.CharField):
-    """An active person, by username or e-mail address."""
+    """An active person, by username or e-mail address; the form says who asks."""
+
+    asker: User
 
     def __init__(self, **kwargs: Any) -> None:
         widget = forms.TextInput({"autocomplete": "off", "autocapitalize": "none", "spellcheck": "false"})
@@ -32,7 +34,7 @@ class PersonField(forms.CharField):
     def clean(self, value: Any) -> User | None:
         """Whom it names; None for an empty field that need not be filled."""
         text = super().clean(value)
-        return people.find(text) if text else None
+        return people.find(text, self.asker) if text else None
 
 
 def suggesting(library: Library) -> dict[str, str]:
@@ -57,6 +59,7 @@ class ShareForm(forms.Form):
         super().__init__(*args, **kwargs)  # type: ignore[arg-type]
         self.fields["team"].queryset = Collab.objects.of_member(user)  # type: ignore[attr-defined]
         self.fields["person"].widget.attrs |= suggesting(library)
+        self.fields["person"].asker = user  # type: ignore[attr-defined]
 
     def clean(self) -> dict:
         data = super().clean() or {}
@@ -70,9 +73,10 @@ class TransferForm(forms.Form):
 
     person = PersonField(label="New owner")
 
-    def __init__(self, *args: object, library: Library, **kwargs: object) -> None:
+    def __init__(self, *args: object, user: User, library: Library, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)  # type: ignore[arg-type]
         self.fields["person"].widget.attrs |= suggesting(library)
+        self.fields["person"].asker = user  # type: ignore[attr-defined]
 
 
 class LinkForm(forms.Form):

@@ -11,6 +11,7 @@ deleted, and when whoever made it is deactivated or could not make it any more.
 import base64
 import binascii
 import hmac
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ from django.conf import settings
 from django.contrib.auth.hashers import check_password, make_password
 from django.core import signing
 from django.core.exceptions import ValidationError
-from django.db import transaction
+from django.db import DatabaseError, transaction
 from django.db.models import F, Q
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
@@ -37,6 +38,8 @@ from .doors import Door
 from .models import Library, PublicLink
 from .storage import FileEntry, LibraryFiles, NotFound, StorageError, WrongPath, open_library, shown
 from .versions import paths
+
+log = logging.getLogger(__name__)
 
 SALT = "drive.links"
 CODE = 16
@@ -133,7 +136,10 @@ def revoke_link(actor: User, link: PublicLink) -> bool:
 
 def note_use(link: PublicLink) -> None:
     """Count that a page or file was opened."""
-    PublicLink.objects.filter(pk=link.pk).update(uses=F("uses") + 1, last_used_at=timezone.now())
+    try:
+        PublicLink.objects.filter(pk=link.pk).update(uses=F("uses") + 1, last_used_at=timezone.now())
+    except DatabaseError:
+        log.warning("a use of link %s was not counted", link.pk, exc_info=True)  # what it leads to is being sent
 
 
 def try_password(request: HttpRequest, link: PublicLink, password: str) -> bool:
@@ -144,6 +150,7 @@ def try_password(request: HttpRequest, link: PublicLink, password: str) -> bool:
     if not check_password(password, link.password):
         return False
     PublicLink.objects.filter(pk=link.pk, wrong_tries__gt=0).update(wrong_tries=F("wrong_tries") - 1)
+    limits.give_back("link-password", whence, ADDRESS_SECONDS)  # a class has one address
     return True
 
 

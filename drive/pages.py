@@ -118,9 +118,18 @@ def _act(request: HttpRequest, door: Door, path: str) -> HttpResponse:
     try:
         answer = action(request, door, path)
     except StorageError as error:
+        if from_script(request):
+            return HttpResponse(str(error), status=error.status, content_type="text/plain; charset=utf-8")
         messages.error(request, str(error))
         answer = None
+    if answer is None and from_script(request):
+        return HttpResponse(status=204)
     return answer or redirect(_back(request, door, path))
+
+
+def from_script(request: HttpRequest) -> bool:
+    """Whether a script of ours asks, which wants a status and not another page."""
+    return request.headers.get("X-Script") == "1"
 
 
 def _back(request: HttpRequest, door: Door, path: str) -> str:

@@ -183,6 +183,9 @@ def transfer_library(
         open_my_library(old_owner)
     if keep_access:
         _share(actor, row, Permission.WRITE, user=old_owner)
+    subject = f"“{row.name}” of {old_owner.display_name} belongs to you now"
+    said = "It counts against your quota. You can rename it, share it, give it away or delete it."
+    tell([new_owner], Kind.SHARE, subject=subject, text=said, url=row.get_absolute_url())
     send_access_changed(told | affected(row) | {old_owner.pk})
     return row
 

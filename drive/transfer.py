@@ -29,6 +29,7 @@ from .storage import (
     etag,
     layout,
     open_library,
+    shown,
 )
 from .versions import store
 
@@ -94,6 +95,7 @@ def _deliver(request: HttpRequest, source: BinaryIO, address: str, name: str, ta
 
 def disposition(name: str) -> str:
     """Content-Disposition for a download of any name (RFC 6266), with a plain one for old programs."""
+    name = shown(name)
     plain = re.sub(r"[^ !#-\[\]-~]", "_", name)
     return f"attachment; filename=\"{plain}\"; filename*=utf-8''{quote(name, safe='')}"
 

@@ -19,6 +19,8 @@ from .storage import ABSENT, Changed, Clash, FileEntry, NotFound, StorageError, 
 MOST_BYTES = 2**20
 """Of a file that is edited on a page."""
 BOM = "\ufeff"
+SAVED = "#saved"
+"""Tells static/js/site.js that the draft which the tab remembers is no longer one."""
 ENDINGS = {"lf": "\n", "crlf": "\r\n", "cr": "\r"}
 
 
@@ -138,7 +140,7 @@ def save(request: HttpRequest, door: Door, path: str) -> HttpResponse:
     except StorageError as error:
         return _editor(request, door, path, draft, error)
     messages.success(request, "Saved.")
-    return redirect(f"{door.address(path)}{'?show=edit' if request.POST.get('stay') else ''}")
+    return redirect(f"{door.address(path)}{'?show=edit' if request.POST.get('stay') else ''}{SAVED}")
 
 
 def _choose(request: HttpRequest, door: Door, path: str, mine: Draft, error: StorageError) -> HttpResponse:

@@ -3,6 +3,7 @@
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 
+from portal import limits
 from portal.queue import publish
 
 from . import tasks, transfer
@@ -21,7 +22,7 @@ def page(request: HttpRequest, door: Door, path: str) -> HttpResponse:
     preview = _preview(door, path, item)
     context = about(door, path, item) | {"preview": preview}
     if preview.kind == "rendered":
-        context["state"] = _state(door, path)
+        context["state"] = _state(request, door, path)
     return render(request, "drive/file.html", context, status=200 if item.kind == "file" else 409)
 
 
@@ -62,12 +63,19 @@ FRAME_POLICY = "sandbox; default-src 'none'; img-src data:; style-src 'unsafe-in
 """Of what was rendered from somebody else's content: no script, no request, no form, no origin of ours."""
 
 
-def _state(door: Door, path: str) -> rendering.State:
+RENDERINGS = 30
+"""So many files a minute may one person, or one network address, have rendered: each may take many seconds."""
+
+
+def _state(request: HttpRequest, door: Door, path: str) -> rendering.State:
     """How far the rendering of a file is; asks for it where nobody has."""
+    whose = str(request.user.pk) if request.user.is_authenticated else limits.address(request)
     key = _key(door, path)
     state = rendering.state(key)
     if state.name != "none":
         return state
+    if not limits.allowed("rendering", whose, RENDERINGS, 60):
+        return rendering.State("failed", "You have asked for many renderings. Please come back in a minute.")
     if rendering.want(key) and not publish(tasks.render_preview, str(door.library.pk), door.inside(path)):
         rendering.unwant(key)
         return rendering.State("failed", "It cannot be rendered right now. Please try again in a minute.")
@@ -84,7 +92,7 @@ def _key(door: Door, path: str) -> str:
 
 def rendering_state(request: HttpRequest, door: Door, path: str) -> HttpResponse:
     """What the page of a notebook asks for while it waits."""
-    state = _state(door, path)
+    state = _state(request, door, path)
     context = {"state": state, "here": door.address(path), "name": path.rpartition("/")[2]}
     return render(request, "drive/_rendered.html", context | {"lab_path": door.lab_path(path)})
 

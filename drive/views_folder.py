@@ -18,7 +18,7 @@ from .doors import Door
 from .held import Held
 from .held import choose as choose_held
 from .listing import crumbs, read_listing
-from .storage import ABSENT, FileEntry, check_name, open_library
+from .storage import ABSENT, FileEntry, StorageError, check_name, open_library
 from .versions import history
 
 
@@ -98,11 +98,18 @@ def upload(request: HttpRequest, door: Door, path: str) -> HttpResponse | None:
 
 def choose(request: HttpRequest, door: Door, path: str) -> HttpResponse | None:
     """The person's answer about uploads whose names were taken."""
-    again = []
+    again, refused = [], []
     with open_library(door.library) as files:
         for number, token in enumerate(request.POST.getlist("held")):
             how, etag = request.POST.get(f"how-{number}", ""), request.POST.get(f"etag-{number}", "")
-            again.append(choose_held(files, person(request), door.library, token, how, etag))
+            try:
+                again.append(choose_held(files, person(request), door.library, token, how, etag))
+            except StorageError as error:  # of one; the others are looked at all the same
+                refused.append(error)
+    if len(refused) == 1 and not any(again):
+        raise refused[0]
+    for refusal in refused:
+        messages.error(request, str(refusal))
     return _ask(request, door, path, [held for held in again if held])
 
 

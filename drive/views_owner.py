@@ -109,7 +109,8 @@ def change(request: HttpRequest, library_id: UUID) -> HttpResponse:
 def transfer(request: HttpRequest, library_id: UUID) -> HttpResponse:
     """Give my library to somebody else."""
     library = owned_library(request.user, library_id)
-    form = TransferForm(request.POST if request.method == "POST" else None, library=library)
+    posted = request.POST if request.method == "POST" else None
+    form = TransferForm(posted, user=person(request), library=library)
     if form.is_valid():
         new_owner = form.cleaned_data["person"]
         try:

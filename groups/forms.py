@@ -29,8 +29,9 @@ class PersonForm(forms.Form):
         widget=forms.TextInput(attrs={"autocomplete": "off", "autocapitalize": "none", "spellcheck": "false"}),
     )
 
-    def __init__(self, *args: object, group: Group, **kwargs: object) -> None:
+    def __init__(self, *args: object, group: Group, asker: User, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)  # type: ignore[arg-type]
+        self.asker = asker
         self.fields["person"].widget.attrs |= {
             "list": "suggestions",
             "hx-get": reverse("groups:suggest", args=[group.slug]),
@@ -41,7 +42,7 @@ class PersonForm(forms.Form):
 
     def clean_person(self) -> User:
         """The one active person of that username or address."""
-        return people.find(self.cleaned_data["person"])
+        return people.find(self.cleaned_data["person"], self.asker)
 
 
 class GroupField(forms.CharField):

@@ -73,7 +73,9 @@ def _page(request: HttpRequest, group: Group, status: int = 200, **forms: Any) -
             "outer": Group.objects.filter(inner_nestings__inner=group),
         }
     if context["manages"]:
-        context |= {"person_form": PersonForm(group=group), "manager_form": PersonForm(group=group, prefix="manager")}
+        asker = person(request)
+        context["person_form"] = PersonForm(group=group, asker=asker)
+        context["manager_form"] = PersonForm(group=group, asker=asker, prefix="manager")
         context |= {"nest_form": NestForm()} | forms
     return render(request, "groups/page.html", context, status=status)
 
@@ -101,7 +103,7 @@ def suggest(request: HttpRequest, slug: str) -> HttpResponse:
 def add_person(request: HttpRequest, slug: str) -> HttpResponse:
     """Put a person in."""
     group = managed_group(request, slug)
-    form = PersonForm(request.POST, group=group)
+    form = PersonForm(request.POST, group=group, asker=person(request))
     return _add(request, group, form, services.add_person, "is in the group now", "person_form")
 
 
@@ -109,7 +111,7 @@ def add_person(request: HttpRequest, slug: str) -> HttpResponse:
 def add_manager(request: HttpRequest, slug: str) -> HttpResponse:
     """Let a person manage the group."""
     group = managed_group(request, slug)
-    form = PersonForm(request.POST, group=group, prefix="manager")
+    form = PersonForm(request.POST, group=group, asker=person(request), prefix="manager")
     return _add(request, group, form, services.add_manager, "manages the group now", "manager_form")
 
 

@@ -7,16 +7,27 @@ exactly counts in the database.
 import hashlib
 import ipaddress
 import time
+from contextlib import suppress
 
 from allauth.account.adapter import get_adapter
 from django.core.cache import cache
 from django.http import HttpRequest
 
 
+def _key(action: str, whose: str, seconds: int) -> str:
+    digest = hashlib.sha256(whose.encode()).hexdigest()
+    return f"limit:{action}:{digest}:{int(time.time() // seconds)}"
+
+
+def give_back(action: str, whose: str, seconds: int) -> None:
+    """What was counted last was right, and does not count."""
+    with suppress(ValueError):
+        cache.decr(_key(action, whose, seconds))
+
+
 def allowed(action: str, whose: str, most: int, seconds: int) -> bool:
     """Count one more; whether it is one of the first `most` in the current span of `seconds`."""
-    digest = hashlib.sha256(whose.encode()).hexdigest()
-    key = f"limit:{action}:{digest}:{int(time.time() // seconds)}"
+    key = _key(action, whose, seconds)
     cache.add(key, 0, seconds)
     try:
         return cache.incr(key) <= most

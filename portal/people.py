@@ -15,8 +15,13 @@ SEARCHES = 60
 """So many searches a minute: enough for typing, too few to list everybody."""
 
 
-def find(text: str) -> User:
-    """The one active person of that username or e-mail address. ValidationError, with near names, otherwise."""
+def find(text: str, asker: User) -> User:
+    """The one active person of that username or e-mail address. ValidationError, with near names, otherwise.
+
+    Counts as a search of `asker`: what is wrong with a form lists people as suggestions do.
+    """
+    if not may_search(asker):
+        raise ValidationError("You have looked for many people. Please wait a minute.")
     text = text.replace("\0", " ").strip()  # PostgreSQL refuses NUL
     user = User.objects.filter(username=text.lower(), is_active=True).first()
     if user:

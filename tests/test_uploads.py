@@ -4,6 +4,7 @@ import base64
 import hashlib
 import os
 import signal
+import socket
 import threading
 from pathlib import Path
 
@@ -117,3 +118,16 @@ def test_nobody_without_a_sign_in_fills_the_disk(site: Site, collab: Collab, str
     answer = sender.send("PATCH", address, b"x" * 2**20, Upload_Offset=0)
     assert answer.status_code in (401, 403)  # type: ignore[attr-defined]
     assert not list((settings.DRIVE_ROOT / "staging/nginx").rglob("0*"))
+
+
+def test_nobody_without_a_sign_in_posts_a_large_form(site: Site, collab: Collab, stranger: Person) -> None:
+    """The proxy asks before it reads the form's body either; whose session has ended is led to sign in, and back."""
+    folder = f"/drive/{collab.library.pk}/"
+    stranger.session.cookies.clear()
+    with socket.create_connection(("127.0.0.1", site.port), 10) as connection:
+        head = f"POST {folder} HTTP/1.1\r\nHost: localhost:{site.port}\r\nContent-Length: {2**33}\r\n\r\n"
+        connection.sendall(head.encode() + b"x" * 2**16)
+        answer = connection.recv(2000)
+    assert answer.startswith(b"HTTP/1.1 302 ")
+    assert f"Location: /account/login/?next={folder}".encode() in answer
+    assert not [path for path in (settings.VAR_DIR / "nginx/body").rglob("*") if path.is_file()]

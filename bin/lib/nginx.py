@@ -2,6 +2,7 @@
 
 import re
 import string
+from ipaddress import ip_network
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -39,5 +40,13 @@ def values(code: Path, var: Path, run: Path, environment: dict[str, str]) -> dic
         "LAB_HOST": lab_host,
         "LAB_HOST_RE": re.escape(lab_host),
         "UNKNOWN_HOST": f"302 {environment['PORTAL_URL']}$request_uri" if development else "421",
+        "TRUSTED_PROXY": trusted(environment.get("TRUSTED_PROXY", "")),
         "UPLOAD_MAX": environment.get("UPLOAD_MAX", "64g"),
     }
+
+
+def trusted(networks: str) -> str:
+    """Whose word nginx takes for where a request comes from: proxies in front of it, as `10.0.0.5 192.0.2.0/28`."""
+    names = [name if name == "unix:" else str(ip_network(name)) for name in networks.replace(",", " ").split()]
+    lines = [f"set_real_ip_from {name};" for name in names]
+    return " ".join([*lines, "real_ip_header X-Forwarded-For;", "real_ip_recursive on;"]) if lines else ""

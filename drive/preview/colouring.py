@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 from django.utils.safestring import SafeString, mark_safe
@@ -12,6 +13,8 @@ COLOUR = Path(__file__).parent / "inside/colour.py"
 SECONDS = 3
 MEMORY = 512 * 2**20
 LONGEST_LINE = 5000
+_slots = threading.BoundedSemaphore(2)
+"""Per process of the portal: somebody who opens many files at once takes neither all memory nor all threads."""
 
 
 def lexer_of(name: str) -> str:
@@ -31,6 +34,15 @@ def coloured(lexer: str, text: str) -> SafeString | None:
     """
     if max(map(len, text.split("\n"))) > LONGEST_LINE:
         return None
+    if not _slots.acquire(timeout=SECONDS):
+        return None
+    try:
+        return _run(lexer, text)
+    finally:
+        _slots.release()
+
+
+def _run(lexer: str, text: str) -> SafeString | None:
     limits = ["prlimit", f"--cpu={SECONDS}", f"--as={MEMORY}", "--core=0"]
     command = [*limits, sys.executable, "-I", str(COLOUR), lexer]
     try:

@@ -49,9 +49,9 @@ def collab_readme(context: template.Context, collab: Collab) -> dict[str, Any]:
 
 
 @register.simple_tag
-def rendered(text: str | None, base: str) -> SafeString | None:
-    """Markdown whose links begin at `base`."""
-    return render(text, base=base) if text else None
+def rendered(text: str | None, base: str, folder: str = "") -> SafeString | None:
+    """Markdown of a file in `folder`, below `base`."""
+    return render(text, base=base, folder=folder) if text else None
 
 
 def _readme(library: Library, path: str, base: str) -> SafeString | None:

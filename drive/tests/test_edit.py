@@ -11,6 +11,7 @@ from pytest_django.asserts import assertContains, assertNotContains
 from drive import views_edit
 from drive.models import Library, Version
 from drive.storage import ABSENT, DiskFull, open_library
+from drive.views_edit import SAVED
 from portal.models import User
 
 SignIn = Callable[[User], Client]
@@ -55,14 +56,14 @@ def test_it_keeps_every_byte_that_nobody_changed(as_editor: Client, url: str, pl
     draft = draft_of(as_editor, url)
     typed = draft.text.replace("\n", "\r\n")  # as browsers send it
     response = save(as_editor, url, draft, typed)
-    assert response["Location"] == url
+    assert response["Location"] == url + SAVED
     assert (place / "a.txt").read_bytes() == content
 
 
 def test_it_saves_what_was_typed(as_editor: Client, url: str, place: Path, editor: User) -> None:
     (place / "a.txt").write_bytes(b"one\r\n")
     draft = draft_of(as_editor, url)
-    assert save(as_editor, url, draft, "one\r\ntwo\r\n", stay="1")["Location"] == f"{url}?show=edit"
+    assert save(as_editor, url, draft, "one\r\ntwo\r\n", stay="1")["Location"] == f"{url}?show=edit{SAVED}"
     assert (place / "a.txt").read_bytes() == b"one\r\ntwo\r\n"
     assert Version.objects.latest("pk").by == editor
 
@@ -82,7 +83,7 @@ def test_it_shows_both_texts_when_somebody_was_faster(as_editor: Client, url: st
         assertContains(response, words, status_code=412)
     assert (place / "a.txt").read_text() == "one\ntheirs\n"
     again = response.context["draft"]
-    assert save(as_editor, url, again, "one\nboth\n")["Location"] == url
+    assert save(as_editor, url, again, "one\nboth\n")["Location"] == url + SAVED
     assert (place / "a.txt").read_text() == "one\nboth\n"
     assert Version.objects.filter(file__library__pk=response.context["door"].library.pk).count() == 2
 
@@ -103,7 +104,7 @@ def test_it_puts_a_file_back_that_was_deleted(as_editor: Client, url: str, place
     response = save(as_editor, url, draft, "mine")
     assertContains(response, "deleted or renamed", status_code=412)
     assert response.context["draft"].etag == ABSENT
-    assert save(as_editor, url, response.context["draft"], "mine")["Location"] == url
+    assert save(as_editor, url, response.context["draft"], "mine")["Location"] == url + SAVED
     assert (place / "a.txt").read_text() == "mine"
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from django.conf import settings as django_settings
 from django.core.exceptions import ValidationError
-from django.db import connection, connections
+from django.db import DatabaseError, connection, connections
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
@@ -511,3 +511,21 @@ def test_it_lets_no_visitors_take_all_archives(
     for response in (*held, own):
         assert body(response)
     assert body(client.get(base(folder) + "?show=zip"))
+
+
+def test_it_gives_archives_again_after_a_use_could_not_be_counted(
+    client: Client, folder: PublicLink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def locked(*_: Any, **__: Any) -> None:
+        raise DatabaseError("database is locked")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("django.db.models.QuerySet.update", locked)
+        for _ in range(views_archive.VISITORS_AT_ONCE + 1):
+            assert body(client.get(base(folder) + "?show=zip"))
+    assert body(client.get(base(folder) + "?show=zip"))
+
+
+def test_it_lets_a_whole_class_in_from_one_address(secured: PublicLink) -> None:
+    answers = [Client().post(base(secured), {"password": PASSWORD}).status_code for _ in range(15)]
+    assert answers == [302] * 15

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, unquote
+from urllib.parse import quote, unquote, unquote_to_bytes
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile, TemporaryUploadedFile
@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from pytest_django import Settings
 
 from drive import services
+from drive.addresses import name_in_form
 from drive.models import Library
 from drive.storage import files as storage
 from drive.storage import layout
@@ -415,3 +416,26 @@ def test_the_form_says_that_the_disk_is_full(
     assert "no space left" in response.content.decode()
     assert list(place.iterdir()) == []
     assert [path for path in layout.staging().iterdir() if path.is_file()] == []
+
+
+def test_it_answers_scripts_with_a_status(as_owner: Client, url: str, place: Path, held: dict[str, str]) -> None:
+    """A script that follows to a page of ours would take that for a yes."""
+    form = {"do": "choose", "held": held["held"], "how-0": "both", "etag-0": held["etag"]}
+    script = {"X-Script": "1"}
+    assert as_owner.post(url, form, headers=script).status_code == 204
+    assert (place / "a (2).txt").read_bytes() == b"mine"
+    gone = as_owner.post(url, form, headers=script)
+    assert gone.status_code == 404
+    assert gone["Content-Type"].startswith("text/plain")
+    assert "not kept any more" in gone.text
+    assert Client().post(url, form, headers=script).status_code == 302
+
+
+def test_it_downloads_names_that_are_not_utf8(as_owner: Client, url: str, place: Path) -> None:
+    (place / os.fsdecode(b"m\xfcller.txt")).write_text("x")
+    (place / os.fsdecode(b"f\xf6lder")).mkdir()
+    for name in (b"m%FCller.txt", b"f%F6lder"):
+        field = name_in_form(os.fsdecode(unquote_to_bytes(name)))
+        response = as_owner.post(url, {"do": "zip", "name": field})
+        assert response.status_code == 200
+        assert "filename=" in response["Content-Disposition"]

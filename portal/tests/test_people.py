@@ -14,54 +14,72 @@ from portal.services import deactivate
 Person = Callable[..., User]
 
 
+@pytest.fixture
+def asker(person: Person) -> User:
+    return person("zoe")
+
+
+def test_it_lists_nobody_without_end(person: Person, asker: User) -> None:
+    """What a form says is wrong lists people as suggestions do."""
+    person("ada", first_name="Ada")
+    said = []
+    for _ in range(people.SEARCHES + 5):
+        with pytest.raises(ValidationError) as error:
+            people.find("Ad", asker)
+        said.append("ada" in str(error.value))
+    assert said == [True] * people.SEARCHES + [False] * 5
+
+
 @pytest.mark.parametrize("typed", ["ada", " ADA ", "ada@example.org", "Ada@Example.Org"])
-def test_it_finds_by_username_or_address(person: Person, typed: str) -> None:
+def test_it_finds_by_username_or_address(person: Person, asker: User, typed: str) -> None:
     ada = person("ada")
-    assert people.find(typed) == ada
+    assert people.find(typed, asker) == ada
 
 
 @pytest.mark.parametrize("typed", ["", " ", "nobody", "nobody@example.org", "a\0b", "gone", "gone@example.org"])
-def test_it_finds_nobody_else(person: Person, typed: str) -> None:
+def test_it_finds_nobody_else(person: Person, asker: User, typed: str) -> None:
     person("ada", email="")
     deactivate(None, person("gone"))
     with pytest.raises(ValidationError, match="There is no account"):
-        people.find(typed)
+        people.find(typed, asker)
 
 
-def test_it_does_not_choose_between_two_of_one_address(person: Person) -> None:
+def test_it_does_not_choose_between_two_of_one_address(person: Person, asker: User) -> None:
     for name in ("one", "two"):
         person(name, email="shared@example.org")
     with pytest.raises(ValidationError, match="Several accounts"):
-        people.find("shared@example.org")
+        people.find("shared@example.org", asker)
 
 
 @pytest.mark.parametrize("must_confirm", [True, False])
 @pytest.mark.parametrize("has_record", [True, False])
 def test_it_takes_who_confirmed_the_address(
-    person: Person, settings: Settings, must_confirm: bool, has_record: bool
+    person: Person, asker: User, settings: Settings, must_confirm: bool, has_record: bool
 ) -> None:
     settings.ACCOUNT_EMAIL_VERIFICATION = "mandatory" if must_confirm else "optional"
     squatter, ada = person("squatter", email="ada@example.org"), person("ada")
     EmailAddress.objects.create(user=squatter, email="ada@example.org", verified=False)
     if has_record:
         EmailAddress.objects.create(user=ada, email="ada@example.org", verified=True)
-    assert people.find("ADA@example.org") == ada
+    assert people.find("ADA@example.org", asker) == ada
 
 
-def test_it_takes_an_unconfirmed_address_only_where_nobody_must_confirm(person: Person, settings: Settings) -> None:
+def test_it_takes_an_unconfirmed_address_only_where_nobody_must_confirm(
+    person: Person, asker: User, settings: Settings
+) -> None:
     squatter = person("squatter", email="ada@example.org")
     EmailAddress.objects.create(user=squatter, email="ada@example.org", verified=False)
     settings.ACCOUNT_EMAIL_VERIFICATION = "optional"
-    assert people.find("ada@example.org") == squatter
+    assert people.find("ada@example.org", asker) == squatter
     settings.ACCOUNT_EMAIL_VERIFICATION = "mandatory"
     with pytest.raises(ValidationError, match="There is no account"):
-        people.find("ada@example.org")
+        people.find("ada@example.org", asker)
 
 
-def test_it_suggests_near_names_when_it_finds_nobody(person: Person) -> None:
+def test_it_suggests_near_names_when_it_finds_nobody(person: Person, asker: User) -> None:
     person("ada", first_name="Ada", last_name="Lovelace")
     with pytest.raises(ValidationError, match=r"Perhaps you mean: Ada Lovelace \(ada\)\."):
-        people.find("Ada Love")
+        people.find("Ada Love", asker)
 
 
 @pytest.mark.parametrize(

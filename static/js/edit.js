@@ -5,7 +5,7 @@
   const form = document.getElementById("editor");
   const text = form.elements.text;
   const saved = text.defaultValue;
-  const key = "draft:" + form.getAttribute("action");
+  const key = "draft:" + location.pathname;
   const notice = form.querySelector("[data-draft]");
   let leaving = false;
 
@@ -31,6 +31,7 @@
   }
 
   const draft = remembered();
+  if (draft && draft[1] === saved) sessionStorage.removeItem(key);
   if (draft && form.dataset.unsaved !== "1" && draft[1] !== saved) {
     const etag = form.elements.etag.value;
     text.value = draft[1];

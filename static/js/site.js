@@ -22,6 +22,16 @@
     }
   }
 
+  // The text that the editor remembers for this file was saved.
+  if (location.hash === "#saved") {
+    try {
+      sessionStorage.removeItem("draft:" + location.pathname);
+    } catch {
+      // Nothing was remembered.
+    }
+    history.replaceState(history.state, "", location.pathname + location.search);
+  }
+
   show(current());
   document.addEventListener("DOMContentLoaded", function () {
     show(current());

@@ -246,10 +246,12 @@ function Upload(zone, path, file) {
     const body = new FormData();
     const fields = { do: "choose", held: taken.held, "how-0": how, "etag-0": taken.etag };
     for (const [name, value] of Object.entries(fields)) body.append(name, value);
-    const headers = { "X-CSRFToken": zone.data.token };
-    const response = await fetch(zone.data.upload, { method: "POST", body, headers }).catch(() => null);
-    if (response?.ok) finish();
-    else fail("It was changed once more meanwhile. Please load the page again.");
+    const headers = { "X-CSRFToken": zone.data.token, "X-Script": "1" };
+    const redirect = "manual"; // to the sign-in page: not an answer
+    const response = await fetch(zone.data.upload, { method: "POST", body, headers, redirect }).catch(() => null);
+    if (response?.status === 204) finish();
+    else if (response?.headers.get("Content-Type")?.startsWith("text/plain")) fail(await response.text());
+    else fail("It was not saved. Please load the page again, and upload it once more.");
   }
 
   function finish() {
