@@ -16,7 +16,7 @@ from portal.models import User
 from . import quota
 from .models import Library, Trashed, Via
 from .storage import FileEntry, LibraryFiles, NotFound, copying, open_library, signature
-from .storage.files import sync_staged
+from .storage.files import identity, sync_staged
 from .storage.tree import tree
 from .versions import records, store, trash
 from .versions.capture import Taken
@@ -39,11 +39,14 @@ def put(
         there = _size(files, path)
         quota.check(library, size - (there or 0), 1 if there is None else 0)
         copy = _copy(staged) if size <= CAPTURE_AT_ONCE else None
+        sent = identity(signature(staged.stat()))
         entry = files.put(path, staged, if_match=if_match, keeper=VersionKeeper(actor, library, path))
         folder, _, _name = path.rpartition("/")
         row = records.written(actor, library, f"{folder}/{entry.name}" if folder else entry.name, entry, via=via)
         if copy:
-            records.captured([(row, Taken(entry.signature, *copy, entry.modified))])
+            # A notebook may have written into it since it had its name: then its own content is captured later.
+            taken = Taken(entry.signature, *copy, entry.modified)
+            records.captured([(row, taken)], current=identity(entry.signature) == sent)
     return entry
 
 
@@ -74,11 +77,11 @@ def make_folder(actor: User, library: Library, path: str) -> None:
 
 def rename(actor: User, library: Library, path: str, new_path: str) -> None:
     """Give a file, folder or link another path within its library; Clash when something has it."""
-    with open_library(library) as files:
+    with open_library(library) as files, records.changing(library):
         new_path = files.rename(path, new_path)
-    if new_path != path:
-        trash.clear(library, new_path)
-        records.move(library, path, new_path, library)
+        if new_path != path:
+            trash.clear(library, new_path)
+            records.move(library, path, new_path, library)
 
 
 def delete(actor: User, library: Library, path: str) -> Trashed:
@@ -94,10 +97,10 @@ def move(actor: User, source: Library, path: str, target: Library, new_path: str
     rows = records.within(source, path)
     if quota.differs(source, target):
         quota.check(target, sum(row.size for row in rows), len(rows))
-    with open_library(source) as here, open_library(target) as there:
+    with open_library(source) as here, open_library(target) as there, records.changing(source, target):
         new_path = copying.move(here, path, there, new_path)
-    trash.clear(target, new_path)
-    records.move(source, path, new_path, target)
+        trash.clear(target, new_path)
+        records.move(source, path, new_path, target)
 
 
 def copy(actor: User, source: Library, path: str, target: Library, new_path: str) -> copying.Copied:

@@ -17,7 +17,7 @@ from portal.queue import publish
 from . import purge
 from .models import File, Library, Loss, Trashed
 from .preview import rendering
-from .storage import StorageError, layout, open_library
+from .storage import StorageError, layout, open_library, removal
 from .versions import retention, trash
 from .versions import scan as scanning
 
@@ -126,7 +126,13 @@ def capture_waiting() -> int:
     """Every minute: what was written on the web since the last time; returns how many files."""
     waiting = File.objects.filter(is_captured=False, trashed=None, size__lte=settings.VERSION_MAX_BYTES)
     libraries = Library.objects.filter(pk__in=waiting.values("library"), deleted_at=None)
-    return sum(scanning.capture_waiting(library) for library in libraries)
+    captured = 0
+    for library in libraries:
+        try:
+            captured += scanning.capture_waiting(library)
+        except (OSError, StorageError) as error:  # of one; the others are captured all the same
+            log.warning("library %s not captured: %s", library.pk, error)
+    return captured
 
 
 @shared_task(soft_time_limit=SOFT, time_limit=HARD)
@@ -151,7 +157,14 @@ def tidy() -> None:
     trash.mend()
     retention.thin()
     retention.empty_trash()
+    removal.empty_bin()
     retention.sweep_store()
+
+
+@shared_task(soft_time_limit=SOFT, time_limit=HARD)
+def empty_bin() -> int:
+    """Remove what somebody deleted for good; returns how many files and folders."""
+    return removal.empty_bin()
 
 
 @shared_task(soft_time_limit=SOFT, time_limit=HARD)

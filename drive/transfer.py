@@ -115,9 +115,9 @@ def receive(request: HttpRequest, library: Library, path: str) -> HttpResponse:
                 raise Unclear("Of “If-None-Match”, only “*” is understood here, and not beside “If-Match”.")
             if_match = ABSENT
         with open_library(library) as files, _body(request, files) as staged:
+            if request.headers.get("X-Make-Folders") == "1":
+                files.make_folders(path.rpartition("/")[0])
             try:
-                if request.headers.get("X-Make-Folders") == "1":
-                    files.make_folders(path.rpartition("/")[0])
                 entry = changes.put(cast(Any, request.user), library, path, staged, if_match=if_match)
             except (Clash, Changed) as error:
                 if request.headers.get("X-Hold") != "1":

@@ -9,7 +9,6 @@ then it is the whole file at once. What nobody goes on with is removed a day aft
 """
 
 import base64
-import binascii
 import fcntl
 import json
 import os
@@ -110,7 +109,7 @@ def read_metadata(header: str) -> dict[str, str]:
         key, _, value = pair.partition(" ")
         try:
             found[key] = base64.b64decode(value, validate=True).decode()
-        except (binascii.Error, UnicodeDecodeError) as error:
+        except ValueError as error:  # of base64, of its alphabet, of UTF-8
             raise Malformed(f"Upload-Metadata: the value of “{key}” is not UTF-8 in base64.") from error
     return found
 

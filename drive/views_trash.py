@@ -65,6 +65,7 @@ def purge(request: HttpRequest, door: Door, path: str) -> HttpResponse:
     """Remove an item for good."""
     item = _item(request, door)
     trashing.purge(person(request), item)
+    publish(tasks.empty_bin)  # should the broker be away: every night
     messages.success(request, f"“{item.path}” was deleted for good.")
     return _back(door)
 

@@ -146,7 +146,7 @@ CELERY_TASK_PUBLISH_RETRY = False
 # Launches and stops take seconds each and keep their order; what must not wait behind them goes to the default queue.
 CELERY_TASK_ROUTES = {f"lab.tasks.{name}": {"queue": "lab"} for name in ("launch", "stop", "reap_server")}
 # What takes long, and nobody waits for, has a queue of its own.
-_LONG = ("scan", "scan_all", "capture_waiting", "restore_trashed", "restore_loss", "tidy", "purge_deleted")
+_LONG = ("scan", "scan_all", "capture_waiting", "restore_trashed", "restore_loss", "tidy", "empty_bin", "purge_deleted")
 CELERY_TASK_ROUTES |= {f"drive.tasks.{name}": {"queue": "files"} for name in _LONG}
 CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "celerybeat-schedule")
 CELERY_BEAT_SCHEDULE: dict[str, dict] = {

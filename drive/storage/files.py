@@ -67,6 +67,12 @@ def signature(status: os.stat_result) -> str:
     return f"{status.st_ino:x}-{status.st_mtime_ns:x}-{status.st_ctime_ns:x}-{status.st_size:x}"
 
 
+def identity(signature: str) -> str:
+    """Inode, time and size: what a rename leaves as it was. A time before 1970 begins with a hyphen."""
+    head, _changed, size = signature.rsplit("-", 2)
+    return f"{head}-{size}"
+
+
 _KINDS = {stat.S_IFDIR: "folder", stat.S_IFREG: "file", stat.S_IFLNK: "link"}
 _SPECIAL = {stat.S_IFIFO: "pipe", stat.S_IFSOCK: "socket", stat.S_IFBLK: "device", stat.S_IFCHR: "device"}
 
@@ -257,7 +263,7 @@ class LibraryFiles:
         staged.rename(outgoing)
         try:
             yield outgoing
-        except StorageError:
+        except (StorageError, OSError):
             outgoing.rename(staged)  # not taken: whoever uploaded it is asked what to do with it
             raise
 

@@ -103,6 +103,16 @@ def scan_lock(library_id: UUID) -> Path:
     return _made("locks") / f"scan-{library_id}"
 
 
+def rows_lock(library_id: UUID) -> Path:
+    """Whoever changes which paths a library has, on disk and in the rows, holds this."""
+    return _made("locks") / f"rows-{library_id}"
+
+
+def bin_lock() -> Path:
+    """Whoever empties the bin (removal.py) holds this."""
+    return _made("locks") / "bin"
+
+
 def note_unsettled(library_id: UUID) -> None:
     """Say, before the commit, that the disk will have to follow."""
     (_made("unsettled") / str(library_id)).touch()

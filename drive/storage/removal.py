@@ -6,6 +6,7 @@ folders become neighbours of it in `removed/`, to be emptied in their turn. So a
 at a time, and a link is unlinked like a file and leads nowhere.
 """
 
+import fcntl
 import os
 import secrets
 import stat
@@ -33,13 +34,31 @@ def discard(path: Path) -> None:
 
 
 def empty_bin() -> int:
-    """Remove what was discarded; returns how many files and folders. May be repeated after a crash at any step."""
+    """Remove what was discarded; returns how many files and folders. May be repeated after a crash at any step.
+
+    One at a time; another one that is at it removes what was added meanwhile as well.
+    """
     removed = 0
-    with _opened(bin_directory(), None) as fd:
+    with _alone() as alone, _opened(bin_directory(), None) as fd:
+        if not alone:
+            return 0
         while names := _some(fd):
             for name in names:
                 removed += _remove(fd, name)
     return removed
+
+
+@contextmanager
+def _alone() -> Iterator[bool]:
+    fd = os.open(layout.bin_lock(), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        yield False
+    else:
+        yield True
+    finally:
+        os.close(fd)
 
 
 def _some(directory: int) -> list[str]:

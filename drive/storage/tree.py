@@ -68,6 +68,10 @@ def _found(path: str, fd: int) -> Found:
     return Found(path, _KINDS.get(stat.S_IFMT(status.st_mode), "other"), status, fd)
 
 
+def _below(folder: Found, name: str) -> str:
+    return f"{folder.path}/{name}" if folder.path else name
+
+
 def _children(top: int, folder: Found) -> Iterator[Found]:
     try:
         with plainly():
@@ -82,8 +86,11 @@ def _children(top: int, folder: Found) -> Iterator[Found]:
                     held = os.open(item.name, _HOLD, dir_fd=fd)
                 except FileNotFoundError:
                     continue
+                except OSError:  # of a folder that may be listed but not entered
+                    yield Found(_below(folder, item.name), "unreadable", folder.status, -1)
+                    continue
                 try:
-                    yield _found(f"{folder.path}/{item.name}" if folder.path else item.name, held)
+                    yield _found(_below(folder, item.name), held)
                 finally:
                     os.close(held)
     finally:

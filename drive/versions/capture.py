@@ -44,7 +44,8 @@ class Taken:
 def take(source: BinaryIO, *, sync: bool = True) -> Taken:
     """Copy an open file into the store. Call it within `store.adding()`. Raises Torn or TooLarge.
 
-    Without `sync` the copy is on disk only after `store.sync()`.
+    Without `sync` the copy is on disk only after `store.sync()`, which has to be called before, too: a store into a
+    memory-mapped file moves the file's time only where its page has been written since the last one (mmap(2)).
     """
     for _attempt in range(TRIES):
         before = os.fstat(source.fileno())
@@ -53,7 +54,9 @@ def take(source: BinaryIO, *, sync: bool = True) -> Taken:
         if time.time() - before.st_ctime < PAUSE:
             time.sleep(PAUSE)
             continue
-        sha256, size = store.add(source, sync=sync)
+        if sync:
+            os.fdatasync(source.fileno())  # else by `store.sync()`: stores into a mapped file are seen after that
+        sha256, size = store.add(source, sync=sync, most=before.st_size)
         after = os.fstat(source.fileno())
         if signature(before) == signature(after) and size == after.st_size:
             return Taken(signature(after), sha256, size, moment(after.st_mtime))

@@ -4,7 +4,10 @@ Each change on the web is carried out on the disk first and written here right a
 leaves nothing but an unknown author: the next scan finds the rest.
 """
 
-from collections.abc import Iterable
+import fcntl
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -14,7 +17,7 @@ from django.db.models import F, Q
 from django.utils import timezone
 
 from drive.models import File, Library, Version, Via
-from drive.storage import FileEntry
+from drive.storage import FileEntry, layout
 from portal.models import User
 
 from . import paths
@@ -43,7 +46,7 @@ def within(library: Library, path: str) -> list[File]:
     rows = File.objects.filter(library=library, trashed=None)
     if path:
         rows = rows.filter(Q(path_key=paths.key(path)) | Q(path__startswith=f"{paths.to_row(path)}/"))
-    return list(rows)
+    return [row for row in rows if paths.is_within(paths.from_row(row.path), path)]  # SQLite's LIKE takes A for a
 
 
 def written(actor: User | None, library: Library, path: str, entry: FileEntry, *, via: Via = Via.WEB) -> File:
@@ -90,20 +93,28 @@ def _save(library: Library, path: str, state: State, author: User | None, via: V
     return row
 
 
-def captured(copies: list[tuple[File, Taken]]) -> None:
+def captured(copies: list[tuple[File, Taken]], *, current: bool = True) -> None:
     """Copies of files are in the store: each is a version, unless the file's newest one holds the same.
 
-    Call it within `store.adding()`. The author is the row's only if the copy is of the file that the row knows.
+    Call it within `store.adding()`. The author is the row's only if the copy is of the file that the row knows. A row
+    that has another path by now gets nothing: the bytes are those of whatever took its place. Not `current`: the file
+    holds something else already, which is still to be captured.
     """
-    rows = [row for row, _taken in copies]
     with transaction.atomic():
+        now = File.objects.in_bulk([row.pk for row, _taken in copies])
+        copies = [(row, taken) for row, taken in copies if row.pk in now and _place(now[row.pk]) == _place(row)]
+        rows = [row for row, _taken in copies]
         of_rows = Version.objects.filter(file__in=rows).order_by("pk")
         newest = dict(of_rows.values_list("file_id", "sha256"))
         changed = [(row, taken) for row, taken in copies if newest.get(row.pk) != taken.sha256]
         Version.objects.bulk_create([_version(row, taken) for row, taken in changed])
-        for row, taken in copies:
+        for row, taken in copies if current else []:
             same = File.objects.filter(pk=row.pk, signature=row.signature)
             same.update(signature=taken.signature, size=taken.size, is_captured=True)
+
+
+def _place(row: File) -> tuple[object, ...]:
+    return row.library_id, row.path_key, row.trashed_id
 
 
 def _version(row: File, taken: Taken) -> Version:
@@ -124,20 +135,35 @@ def move(library: Library, old: str, new: str, target: Library) -> None:
     for row in rows:
         here = paths.moved(paths.from_row(row.path), old, new)
         row.library, row.path, row.path_key = target, paths.to_row(here), paths.key(here)
-    _save_places(rows)
+    save(rows, "library", "path", "path_key")
     if library != target:
         size = sum(row.size for row in rows)
         use(library, -size, -len(rows))
         use(target, size, len(rows))
 
 
-def _save_places(rows: list[File]) -> None:
-    """Library and path of many rows, by one prepared statement: `bulk_update` takes ten times as long for thousands."""
-    columns: list[Any] = [File._meta.get_field(name) for name in ("library", "path", "path_key", "id")]
+def save(rows: list[File], *names: str) -> None:
+    """These columns of many rows, by one prepared statement: `bulk_update` takes ten times as long for thousands."""
+    columns: list[Any] = [File._meta.get_field(name) for name in (*names, "id")]
     values = [[column.get_db_prep_save(getattr(row, column.attname), connection) for column in columns] for row in rows]
-    statement = f"UPDATE {File._meta.db_table} SET library_id = %s, path = %s, path_key = %s WHERE id = %s"  # noqa: S608
+    setting = ", ".join(f"{column.column} = %s" for column in columns[:-1])
+    statement = f"UPDATE {File._meta.db_table} SET {setting} WHERE id = %s"  # noqa: S608  # names of our own columns
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.executemany(statement, values)
+
+
+@contextmanager
+def changing(*libraries: Library) -> Iterator[None]:
+    """Held while files get other paths, on disk and in the rows: no scan shall see the one without the other.
+
+    Taken before a transaction begins, never inside one. The kernel drops it should this process die.
+    """
+    with ExitStack() as held:
+        for key in sorted({library.pk for library in libraries}):
+            fd = os.open(layout.rows_lock(key), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            held.callback(os.close, fd)
+            fcntl.flock(fd, fcntl.LOCK_EX)
+        yield
 
 
 def use(library: Library, size: int, files: int) -> None:

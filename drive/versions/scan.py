@@ -20,7 +20,7 @@ from django.utils import timezone
 
 from drive.models import File, Library
 from drive.storage import LibraryFiles, NotFound, StorageError, layout, open_library, signature
-from drive.storage.files import moment
+from drive.storage.files import identity, moment
 from portal.models import User
 
 from . import paths, records, store, trash
@@ -106,10 +106,12 @@ class _Scan:
         fresh = self._look(gone)
         for path in [path for path in gone if any(paths.is_within(path, at) for at in self.outcome.unread)]:
             del gone[path]
-        self._follow_moves(gone, fresh)
-        self._add(fresh)
+        with records.changing(self.library):
+            self._follow_moves(gone, fresh)
+            self._add(fresh)
         self.capture()
-        self._bury(gone)
+        with records.changing(self.library):
+            self._bury(gone)
         return self.outcome
 
     def _known(self) -> Known:
@@ -134,15 +136,21 @@ class _Scan:
         return fresh
 
     def _note_change(self, row: tuple[int, str], state: records.State) -> None:
-        """Somebody may have saved on the web since the row was read: then it is theirs, and stays."""
+        """Somebody may have saved on the web since the row was read: then it is theirs, and stays.
+
+        A file that was renamed, or has another mode, is looked into again; whoever wrote it last stays its author.
+        """
         same = File.objects.filter(pk=row[0], signature=row[1], trashed=None)
-        self.outcome.changed += same.update(**records.by_lab(state, self.by))
+        if row[1] and identity(row[1]) == identity(state.signature):
+            same.update(signature=state.signature, is_captured=False)
+        else:
+            self.outcome.changed += same.update(**records.by_lab(state, self.by))
 
     def _follow_moves(self, gone: Known, fresh: dict[str, records.State]) -> None:
         """A file that is gone here and new there, and is the same file, was moved."""
-        new = {_identity(state.signature): path for path, state in fresh.items()} if gone else {}
+        new = {identity(state.signature): path for path, state in fresh.items()} if gone else {}
         for path, (pk, seen) in list(gone.items()):
-            there = new.pop(_identity(seen), None)
+            there = new.pop(identity(seen), None) if seen else None
             if there is None:
                 continue
             values = {"path": paths.to_row(there), "path_key": paths.key(there), "is_captured": False}
@@ -171,6 +179,7 @@ class _Scan:
         rows = File.objects.filter(library=self.library, trashed=None, is_captured=False)
         rows = rows.filter(size__lte=settings.VERSION_MAX_BYTES).order_by("pk")
         for keys in _batches(rows.values_list("pk", flat=True), CAPTURE_BATCH):
+            store.sync()
             with store.adding():
                 taken = [(row, self._take(row)) for row in File.objects.filter(pk__in=keys, trashed=None)]
                 store.sync()
@@ -215,12 +224,6 @@ class _Scan:
         parts = path.split("/")
         above = ("/".join(parts[:depth]) for depth in range(1, len(parts)))
         return next((folder for folder in above if folder not in self.folders), path)
-
-
-def _identity(signature: str) -> str:
-    """Inode, time and size: what a rename does not change."""
-    inode, modified, _changed, size = signature.split("-")
-    return f"{inode}-{modified}-{size}"
 
 
 def _batches(items: Iterable[T], size: int) -> Iterator[list[T]]:

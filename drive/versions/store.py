@@ -80,8 +80,10 @@ def _locked(how: int) -> Iterator[None]:
         os.close(fd)
 
 
-def add(source: BinaryIO, *, sync: bool = True) -> tuple[str, int]:
-    """Copy what `source` holds, from its beginning; returns SHA-256 and size. Call it within `adding()`.
+def add(source: BinaryIO, *, sync: bool = True, most: int | None = None) -> tuple[str, int]:
+    """Copy what `source` holds, from its beginning, up to `most` bytes and one more; returns SHA-256 and size.
+
+    Call it within `adding()`.
 
     The copy is complete before it has its name, and on disk, unless the caller calls `sync()` for many at once. What
     `source` holds may change meanwhile: the name is that of the copy, always.
@@ -89,12 +91,12 @@ def add(source: BinaryIO, *, sync: bool = True) -> tuple[str, int]:
     copy = layout.staging() / f"object-{secrets.token_hex(16)}"
     try:
         with copy.open("xb+") as target:
-            sha256, size = _clone_or_copy(source, target)
+            sha256, size = _clone_or_copy(source, target, most)
             os.fchmod(target.fileno(), 0o400)
             if sync:
                 os.fsync(target.fileno())
         place = path_of(sha256)
-        if not place.is_file():
+        if not _holds(place, size):
             place.parent.mkdir(exist_ok=True)
             copy.rename(place)
             if sync:
@@ -104,7 +106,15 @@ def add(source: BinaryIO, *, sync: bool = True) -> tuple[str, int]:
         copy.unlink(missing_ok=True)
 
 
-def _clone_or_copy(source: BinaryIO, target: BinaryIO) -> tuple[str, int]:
+def _holds(place: Path, size: int) -> bool:
+    """Whether the object is there, and whole: after a power failure a name may stand without its bytes."""
+    try:
+        return place.stat().st_size == size
+    except FileNotFoundError:
+        return False
+
+
+def _clone_or_copy(source: BinaryIO, target: BinaryIO, most: int | None) -> tuple[str, int]:
     digest, size = hashlib.sha256(), 0
     source.seek(0)
     cloned = False
@@ -112,7 +122,7 @@ def _clone_or_copy(source: BinaryIO, target: BinaryIO) -> tuple[str, int]:
         fcntl.ioctl(target.fileno(), FICLONE, source.fileno())
         cloned = True
     reader = target if cloned else source
-    while chunk := reader.read(CHUNK):
+    while chunk := reader.read(CHUNK if most is None else min(CHUNK, most + 1 - size)):
         digest.update(chunk)
         size += len(chunk)
         if not cloned:

@@ -1,5 +1,6 @@
 """The trash of a library: deleting, what vanished in a Lab, restoring, emptying."""
 
+import logging
 import os
 import secrets
 import shutil
@@ -10,20 +11,22 @@ from itertools import count, islice
 from pathlib import Path
 from uuid import UUID
 
-from django.db import transaction
+from django.db import DatabaseError, transaction
 from django.db.models import Max, QuerySet
 from django.utils import timezone
 
 from collabs.models import Role, Standing
 from drive.models import File, Library, Loss, Trashed, Version, Via
-from drive.storage import Clash, LibraryFiles, StorageError, layout, open_library
-from drive.storage.files import DIRECTORY_MODE, FILE_MODE, REPLACED, new_place
+from drive.storage import Clash, LibraryFiles, StorageError, layout, open_library, removal, signature
+from drive.storage.files import DIRECTORY_MODE, FILE_MODE, REPLACED, identity, new_place
 from notices.models import Kind
 from notices.services import tell
 from portal import audit
 from portal.models import User
 
 from . import paths, records, store
+
+log = logging.getLogger(__name__)
 
 LOSS_FILES = 20
 LOSS_SHARE = 0.3
@@ -44,17 +47,16 @@ class NothingToRestore(StorageError):
 
 def delete(actor: User, library: Library, path: str) -> Trashed:
     """Move a file, folder or link to the trash, with its histories."""
-    with open_library(library) as files:
+    with open_library(library) as files, records.changing(library):
         entry = files.stat(path)
-        place = files.delete(path)
-    item = Trashed(
-        library=library, path=paths.to_row(path), kind=entry.kind, place=place, deleted_by=actor, via=Via.WEB
-    )
-    item.size, item.files = _measure(_where(item))
-    rows = records.within(library, path)
-    with transaction.atomic():
-        _note(item, rows, alarm(library, len(rows), actor))
-        records.use(library, -item.size, -item.files)
+        item = Trashed(library=library, path=paths.to_row(path), kind=entry.kind, deleted_by=actor, via=Via.WEB)
+        item.place = files.delete(path)
+        rows = records.within(library, path)
+        with transaction.atomic():
+            _note(item, rows, alarm(library, len(rows), actor))
+    item.size, item.files = _measure(_where(item))  # which takes seconds for many files
+    Trashed.objects.filter(pk=item.pk).update(size=item.size, files=item.files)
+    records.use(library, -item.size, -item.files)
     return item
 
 
@@ -150,8 +152,17 @@ def _measure(path: Path) -> tuple[int, int]:
     """Bytes and files of something in the trash."""
     if path.is_symlink() or not path.is_dir():
         return path.lstat().st_size, 1
-    sizes = [(Path(here) / name).lstat().st_size for here, _folders, names in os.walk(path) for name in names]
-    return sum(sizes), len(sizes)
+    statuses = list(_files_below(path))
+    return sum(status.st_size for _name, status in statuses), len(statuses)
+
+
+def _files_below(top: Path) -> Iterator[tuple[str, os.stat_result]]:
+    """Files, by their paths below `top`, as far as they can be looked at: a notebook set the modes."""
+    for here, _folders, names in os.walk(top):
+        for name in names:
+            path = os.path.join(here, name)  # noqa: PTH118  # a hundred thousand of them
+            with suppress(OSError):
+                yield os.path.relpath(path, top), os.lstat(path)
 
 
 # Out of the trash
@@ -164,13 +175,15 @@ def restore(actor: User | None, item: Trashed) -> str:
     """
     library = item.library
     staged = _where(item) if item.place else _rebuild(item)
+    states = _states(staged)
     try:
-        with open_library(library) as files, transaction.atomic():
+        with open_library(library) as files, records.changing(library), transaction.atomic():
             locked = Trashed.objects.select_for_update().filter(pk=item.pk).first()
             if locked is None or not os.path.lexists(staged):
                 raise NothingToRestore("This is not in the trash any more.")
             path = _put_back(files, library, paths.from_row(item.path), staged)
-            _take_up(files, locked, path)
+            states[""] = _state_of(files, path)
+            _take_up(locked, path, states)
             records.use(library, locked.size, locked.files)
             audit.record(actor, "file.restored", library, path=paths.to_row(path))
             locked.delete()
@@ -180,6 +193,22 @@ def restore(actor: User | None, item: Trashed) -> str:
             _remove_empty(layout.trash(library.pk) / item.place)
         else:
             _remove(staged)
+
+
+def _states(top: Path) -> dict[str, tuple[str, int]]:
+    """Signature and size of every file of an item, by its path below `top`."""
+    if top.is_symlink() or not top.is_dir():
+        return {}
+    return {name: (signature(status), status.st_size) for name, status in _files_below(top)}
+
+
+def _state_of(files: LibraryFiles, path: str) -> tuple[str, int]:
+    """Of the item itself, where it is now: a rename changes its signature."""
+    try:
+        entry = files.stat(path)
+    except StorageError:
+        return "", 0
+    return entry.signature, entry.size
 
 
 def _remove_empty(place: Path) -> None:
@@ -216,20 +245,23 @@ def _candidates(path: str) -> Iterator[str]:
     yield from (f"{stem} (restored {number}){suffix}" for number in count(2))
 
 
-def _take_up(files: LibraryFiles, item: Trashed, path: str) -> None:
-    """The histories of an item live again, at the path where it is now."""
+def _take_up(item: Trashed, path: str, states: dict[str, tuple[str, int]]) -> None:
+    """The histories of an item live again, at the path where it is now, with these states by path below it.
+
+    A file that is not the one that was captured, because a notebook wrote before it was deleted, is captured anew. What
+    was rebuilt is the last version.
+    """
     old = paths.from_row(item.path)
     rows = list(item.histories.all())
     for row in rows:
-        here = paths.moved(paths.from_row(row.path), old, path)
+        before = paths.from_row(row.path)
+        here = paths.moved(before, old, path)
         row.path, row.path_key, row.trashed = paths.to_row(here), paths.key(here), None
-        try:
-            entry = files.stat(here)
-            row.signature, row.size = entry.signature, entry.size
-        except StorageError:
+        found, size = states.get(before[len(old) :].lstrip("/"), ("", 0))
+        if not found or (item.place and (not row.signature or identity(found) != identity(row.signature))):
             row.is_captured = False
-    fields = ["path", "path_key", "trashed", "signature", "size", "is_captured"]
-    File.objects.bulk_update(rows, fields, batch_size=records.BATCH)
+        row.signature, row.size = found or row.signature, size
+    records.save(rows, "path", "path_key", "trashed", "signature", "size", "is_captured")
 
 
 def _rebuild(item: Trashed) -> Path:
@@ -262,11 +294,15 @@ def _copy_version(version: Version, target: Path) -> None:
 
 def restore_loss(actor: User, loss: Loss) -> int:
     """Restore everything of a loss; returns how many items."""
-    items = list(loss.trashed.select_related("library").order_by("path"))
-    for item in items:
-        restore(actor, item)
+    restored = 0
+    for item in loss.trashed.select_related("library").order_by("path"):
+        try:
+            restore(actor, item)
+            restored += 1
+        except StorageError as error:  # it stays in the trash; the others are restored all the same
+            log.warning("%s of library %s not restored: %s", item.path, item.library_id, error)
     answer(actor, loss)
-    return len(items)
+    return restored
 
 
 def answer(actor: User, loss: Loss) -> None:
@@ -279,27 +315,44 @@ def answer(actor: User, loss: Loss) -> None:
 
 
 def purge(actor: User | None, item: Trashed) -> None:
-    """Remove an item for good, with its histories. May be repeated after a crash at any step."""
-    if actor:
-        audit.record(actor, "file.purged", item.library, path=item.path)
+    """Remove an item for good, with its histories. What somebody restores in the same moment stays.
+
+    The row goes first: what is killed in between is in the trash once more, where `mend` finds it. `removal.empty_bin`
+    removes the bytes.
+    """
+    with transaction.atomic():
+        locked = Trashed.objects.select_for_update().filter(pk=item.pk).first()
+        if locked is None:
+            return
+        if actor:
+            audit.record(actor, "file.purged", item.library, path=item.path)
+        locked.delete()
     if item.place:
-        shutil.rmtree(layout.trash(item.library_id) / item.place, ignore_errors=True)
-    item.delete()
+        removal.discard(layout.trash(item.library_id) / item.place)
 
 
 def mend() -> int:
     """Finish what processes that died between disk and rows left in the trash; returns how many."""
     mended = _mend_restored()
     for directory in (layout.root() / "trash").glob("*/*"):
-        library = Library.objects.filter(pk=directory.parent.name).first()
-        if library and _is_old(directory) and not library.trash.filter(place=directory.name).exists():
-            for found in list(directory.iterdir())[:1]:
-                kind = "folder" if found.is_dir() and not found.is_symlink() else "file"
-                item = Trashed(library=library, path=paths.to_row(found.name), kind=kind, place=directory.name)
-                item.via, (item.size, item.files) = Via.WEB, _measure(found)
-                _note(item, [], None)
-                mended += 1
+        try:
+            mended += _mend_place(directory)
+        except OSError as error:
+            log.warning("%s in the trash not mended: %s", directory.name, error)
     return mended
+
+
+def _mend_place(directory: Path) -> int:
+    library = Library.objects.filter(pk=directory.parent.name).first()
+    if not library or not _is_old(directory) or library.trash.filter(place=directory.name).exists():
+        return 0
+    for found in list(directory.iterdir())[:1]:
+        kind = "folder" if found.is_dir() and not found.is_symlink() else "file"
+        item = Trashed(library=library, path=paths.to_row(found.name), kind=kind, place=directory.name)
+        item.via, (item.size, item.files) = Via.WEB, _measure(found)
+        _note(item, [], None)
+        return 1
+    return 0
 
 
 def _mend_restored() -> int:
@@ -308,13 +361,22 @@ def _mend_restored() -> int:
     for item in Trashed.objects.exclude(place="").select_related("library"):
         if os.path.lexists(_where(item)):
             continue
-        path = paths.from_row(item.path)
-        with open_library(item.library) as files, transaction.atomic():
-            clear(item.library, path)
-            _take_up(files, item, path)
-            item.delete()
-        mended += 1
+        try:
+            _finish_restore(item)
+            mended += 1
+        except (OSError, StorageError, DatabaseError) as error:  # of one; the others are mended all the same
+            log.warning("%s of library %s not mended: %s", item.path, item.library_id, error)
     return mended
+
+
+def _finish_restore(item: Trashed) -> None:
+    path = paths.from_row(item.path)
+    with open_library(item.library) as files, records.changing(item.library), transaction.atomic():
+        clear(item.library, path)
+        states = {row.path: _state_of(files, paths.from_row(row.path)) for row in item.histories.all()}
+        below = {paths.from_row(row)[len(path) :].lstrip("/"): state for row, state in states.items()}
+        _take_up(item, path, below)
+        item.delete()
 
 
 def keep_replaced() -> int:
