@@ -128,6 +128,6 @@ def test_nobody_without_a_sign_in_posts_a_large_form(site: Site, collab: Collab,
         head = f"POST {folder} HTTP/1.1\r\nHost: localhost:{site.port}\r\nContent-Length: {2**33}\r\n\r\n"
         connection.sendall(head.encode() + b"x" * 2**16)
         answer = connection.recv(2000)
-    assert answer.startswith(b"HTTP/1.1 302 ")
+    assert answer.startswith(b"HTTP/1.1 303 ")
     assert f"Location: /account/login/?next={folder}".encode() in answer
     assert not [path for path in (settings.VAR_DIR / "nginx/body").rglob("*") if path.is_file()]
