@@ -110,10 +110,10 @@ def rename_library(actor: User, library: Library, name: str) -> None:
 
 
 @transaction.atomic
-def delete_library(actor: User, library: Library) -> None:
-    """Hide one's library from everybody; kept for 30 days."""
+def delete_library(actor: User, library: Library, *, leaving: bool = False) -> None:
+    """Hide one's library from everybody; kept for 30 days. My Library only when its owner is `leaving`."""
     row = _lock(library)
-    if row.is_default or row.owner_collab_id:
+    if row.owner_collab_id or (row.is_default and not leaving):
         raise ValidationError("This library stays as long as its owner does.")
     if row.deleted_at:
         return

@@ -15,6 +15,9 @@ event                 arguments                              called
 ``collab_deleted``    ``actor, collab``                      after the Collab was marked deleted
 ``collab_restored``   ``actor, collab``                      after the mark was taken away
 ``group_deleted``     ``actor, group``                       before its row is deleted
+``account_leaving``   ``user``                               collected: what a deletion asks (`leaving.Belonging`)
+``account_left``      ``user, answers`` (dict[str, str])     when an account is deleted, before its row is emptied
+``account_export``    ``user``                               collected: names of files with what they hold, for JSON
 ====================  =====================================  ==========================================================
 """
 
@@ -26,5 +29,9 @@ from django.utils.module_loading import import_string
 
 def run(event: str, **arguments: Any) -> None:
     """Call every function that the settings name for `event`; an unknown event is a programming error (KeyError)."""
-    for path in settings.PORTAL_HOOKS[event]:
-        import_string(path)(**arguments)
+    collect(event, **arguments)
+
+
+def collect(event: str, **arguments: Any) -> list[Any]:
+    """The same, with what each function returns."""
+    return [import_string(path)(**arguments) for path in settings.PORTAL_HOOKS[event]]

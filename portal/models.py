@@ -26,6 +26,8 @@ class User(AbstractUser):
         help_text="Lower-case letters, digits and hyphens, starting with a letter; part of the Lab's address.",
     )
 
+    deleted_at = models.DateTimeField(null=True, editable=False, help_text="When the person deleted the account.")
+
     def save(self, *args: Any, **kwargs: Any) -> None:
         """Save; a person's first save also opens what everybody has from sign-up (`user_created`)."""
         if not self._state.adding:

@@ -25,8 +25,8 @@ def deactivate(actor: User | None, user: User) -> None:
 
 @transaction.atomic
 def activate(actor: User | None, user: User) -> None:
-    """Give a person back what they had."""
-    if not User.objects.filter(pk=user.pk, is_active=False).update(is_active=True):
+    """Give a person back what they had; an account that its person deleted is empty, and stays so."""
+    if not User.objects.filter(pk=user.pk, is_active=False, deleted_at=None).update(is_active=True):
         return
     user.is_active = True
     audit.record(actor, "account.activated", user)

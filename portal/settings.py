@@ -182,6 +182,9 @@ PORTAL_HOOKS: dict[str, list[str]] = {
     "collab_deleted": ["drive.services.close_collab_library"],
     "collab_restored": ["drive.services.reopen_collab_library"],
     "group_deleted": ["collabs.services.drop_group"],
+    "account_leaving": ["collabs.leaving.belongings", "drive.leaving.belongings"],
+    "account_left": ["collabs.leaving.leave", "drive.leaving.leave", "groups.leaving.leave"],
+    "account_export": ["portal.leaving.export", "collabs.leaving.export", "drive.leaving.export"],
 }
 
 # Drive.

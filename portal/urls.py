@@ -3,7 +3,7 @@
 from django.contrib import admin
 from django.urls import include, path
 
-from . import views, views_sessions
+from . import views, views_leaving, views_sessions
 
 handler429 = "portal.views.too_many"
 
@@ -19,6 +19,8 @@ urlpatterns = [
     path("_gateway/signed-in", views.signed_in, name="signed_in"),
     path("_gateway/", include("lab.urls_gateway")),
     path("account/", views.account, name="account"),
+    path("account/export/", views_leaving.export, name="account_export"),
+    path("account/delete/", views_leaving.delete, name="delete_account"),
     path("account/sessions/<int:pk>/end/", views_sessions.end, name="end_session"),
     path("account/", include("allauth.urls")),
     path("admin/", admin.site.urls),

@@ -1,0 +1,56 @@
+"""What a person who deletes their account leaves behind in Collabs."""
+
+from typing import Any
+
+from portal.leaving import Belonging
+from portal.models import User
+
+from . import services
+from .models import Collab, Membership, Role
+
+DELETE = "delete"
+MOST_NAMED = 50
+
+
+def belongings(user: User) -> list[Belonging]:
+    """Collabs whose only administrator the person is: somebody else takes over, or the Collab is deleted."""
+    text = "You are the only administrator of this Collab."
+    return [Belonging(_key(collab), collab.title, text, _choices(collab, user)) for collab in _alone(user)]
+
+
+def _alone(user: User) -> list[Collab]:
+    mine = Membership.objects.filter(user=user, role=Role.ADMINISTRATOR).values("collab")
+    others = Membership.objects.filter(role=Role.ADMINISTRATOR, user__is_active=True).exclude(user=user)
+    return list(Collab.objects.filter(pk__in=mine).exclude(pk__in=others.values("collab")))
+
+
+def _key(collab: Collab) -> str:
+    return f"collab-{collab.pk}"
+
+
+def _choices(collab: Collab, user: User) -> list[tuple[str, str]]:
+    members = collab.memberships.filter(user__is_active=True).exclude(user=user).select_related("user")
+    people = [member.user for member in members[:MOST_NAMED]]
+    return [
+        (DELETE, "Delete it; its members lose its page and its files"),
+        *((person.username, f"{person.display_name} ({person.username}) becomes administrator") for person in people),
+    ]
+
+
+def leave(user: User, answers: dict[str, str]) -> None:
+    """Hand over or delete, then leave every team."""
+    for collab in _alone(user):
+        answer = answers[_key(collab)]
+        if answer == DELETE:
+            services.delete_collab(user, collab)
+        else:
+            services.change_role(user, collab, User.objects.get(username=answer), Role.ADMINISTRATOR)
+    for collab in Collab.objects.filter(memberships__user=user):
+        services.leave(user, collab)
+    user.join_requests.filter(decided_at=None).delete()
+
+
+def export(user: User) -> dict[str, Any]:
+    """Memberships."""
+    rows = Membership.objects.filter(user=user).values("collab__slug", "collab__title", "role", "since")
+    return {"collabs.json": list(rows)}
