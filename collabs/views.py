@@ -27,16 +27,6 @@ TEAM_SHOWN = 20
 """Members on the Collab's first page."""
 
 
-@require_safe
-def directory(request: HttpRequest) -> HttpResponse:
-    """All Collabs that one may see, searchable; one's own on request."""
-    words, mine = request.GET.get("q", "").strip()[:100], "mine" in request.GET and request.user.is_authenticated
-    collabs = Collab.objects.of_member(request.user) if mine else Collab.objects.visible_to(request.user)
-    shown = collabs.matching(words).with_role_of(request.user).with_team_size().order_by("title_key")
-    page = Paginator(shown, PAGE_SIZE).get_page(request.GET.get("page"))
-    return render(request, "collabs/directory.html", {"page": page, "words": words, "mine": mine})
-
-
 @login_required
 @require_http_methods(["GET", "POST"])
 def create(request: HttpRequest) -> HttpResponse:
@@ -62,6 +52,9 @@ def page(request: HttpRequest, slug: str) -> HttpResponse:
     context["more"] = max(0, members.count() - TEAM_SHOWN)
     if collab.my_role == Role.ADMINISTRATOR:
         context["asking"] = collab.requests.filter(decided_at=None).count()
+    if collab.my_role:
+        context["group_roles"] = collab.group_roles.select_related("group")[:TEAM_SHOWN]
+    context["tags"] = collab.tags.all()
     return render(request, "collabs/page.html", context)
 
 

@@ -4,15 +4,17 @@ from django import template
 
 from collabs.invitations import waiting_for
 from collabs.models import Collab, Invitation
+from collabs.shown import cards
 
 register = template.Library()
 SHOWN = 6
 
 
-@register.simple_tag
-def latest_public_collabs() -> list[Collab]:
+@register.simple_tag(takes_context=True)
+def latest_public_collabs(context: template.Context) -> list[Collab]:
     """For visitors."""
-    return list(Collab.objects.filter(is_public=True).with_team_size().order_by("-created_at")[:SHOWN])
+    newest = Collab.objects.current().filter(is_public=True).order_by("-created_at").values_list("pk", flat=True)
+    return cards(context["request"].user, newest[:SHOWN])
 
 
 @register.simple_tag(takes_context=True)
@@ -25,5 +27,13 @@ def my_invitations(context: template.Context) -> list[Invitation]:
 def my_collabs(context: template.Context) -> list[Collab]:
     """The person's Collabs, newest first."""
     user = context["request"].user
-    mine = Collab.objects.of_member(user).with_role_of(user).with_team_size()
-    return list(mine.order_by("-created_at")[:SHOWN])
+    mine = Collab.objects.of_member(user).current().order_by("-created_at").values_list("pk", flat=True)
+    return cards(user, mine[:SHOWN])
+
+
+@register.simple_tag(takes_context=True)
+def favourite_collabs(context: template.Context) -> list[Collab]:
+    """What the person has marked, last marked first."""
+    user = context["request"].user
+    marked = Collab.objects.favourites_of(user).filter(favourites__user=user).order_by("-favourites__since")
+    return cards(user, marked.values_list("pk", flat=True)[:SHOWN])
