@@ -4,26 +4,69 @@ In one query, SQLite would count the teams of all that are sorted before it take
 """
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Count
+from django.core.cache import cache
+from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
 
-from .models import Collab, CollabQuerySet, Person, Tag
+from portal.models import User
 
+from .models import Collab, CollabQuerySet, Favourite, Person, Tag
+
+AT_HOME = 6
 TAGS = 24
 """Tags that the directory offers."""
+TAGS_SECONDS = 60
+"""Counting them takes longer the more Collabs there are, so all pages of a minute share one count."""
 
 
 def cards(user: Person, keys: Iterable[int]) -> list[Collab]:
     """These Collabs, in this order, with role, team size and tags; two queries."""
     keys = list(keys)
-    rows = Collab.objects.filter(pk__in=keys).with_role_of(user).with_team_size().with_favourite_of(user)
-    found = {collab.pk: collab for collab in rows.prefetch_related("tags")}
+    found = {collab.pk: collab for collab in _described(user).with_favourite_of(user).filter(pk__in=keys)}
     return [found[key] for key in keys if key in found]
 
 
-def common_tags(among: CollabQuerySet) -> list[dict[str, Any]]:
-    """The tags that most of these have, by name, with `size`."""
-    sizes = Tag.objects.filter(collab__in=among.order_by().values("pk")).values("name").annotate(size=Count("pk"))
-    commonest = list(sizes.order_by("-size", "name")[:TAGS])
-    return sorted(map(dict, commonest), key=lambda tag: tag["name"])
+def _described(user: Person) -> CollabQuerySet:
+    return Collab.objects.with_role_of(user).with_team_size().prefetch_related("tags")
+
+
+@dataclass(frozen=True)
+class Mine:
+    """What stands on a person's home page."""
+
+    favourites: list[Collab]
+    """The last marked first."""
+    newest: list[Collab]
+    """Those that the person is a member of."""
+
+
+def at_home(user: User) -> Mine:
+    """A person's favourites and newest Collabs; two queries for both."""
+    newest = Collab.objects.of_member(user).current().order_by("-created_at")[:AT_HOME]
+    marks = Favourite.objects.filter(user=user)
+    marked = Collab.objects.visible_to(user).filter(favourites__user=user).order_by("-favourites__since")[:AT_HOME]
+    when = Subquery(marks.filter(collab=OuterRef("pk")).values("since")[:1])
+    either = Q(pk__in=_keys(newest)) | Q(pk__in=_keys(marked))
+    found: list[Any] = list(_described(user).annotate(marked_at=when).filter(either).order_by("-created_at"))
+    for row in found:
+        row.is_favourite = row.marked_at is not None
+    favourites = sorted((row for row in found if row.is_favourite), key=lambda row: row.marked_at, reverse=True)
+    mine = [row for row in found if row.my_role and not row.archived_at]
+    return Mine(favourites[:AT_HOME], mine[:AT_HOME])
+
+
+def _keys(collabs: CollabQuerySet) -> QuerySet:
+    return collabs.values("pk")
+
+
+def common_tags() -> list[dict[str, Any]]:
+    """The tags that most public Collabs have, by name, with `size`."""
+    found = cache.get("collabs.tags")
+    if found is None:
+        collabs = Collab.objects.current().filter(is_public=True).order_by().values("pk")
+        sizes = Tag.objects.filter(collab__in=collabs).values("name").annotate(size=Count("pk"))
+        found = sorted(map(dict, sizes.order_by("-size", "name")[:TAGS]), key=lambda tag: tag["name"])
+        cache.set("collabs.tags", found, TAGS_SECONDS)
+    return found

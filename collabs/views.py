@@ -47,9 +47,10 @@ def create(request: HttpRequest) -> HttpResponse:
 def page(request: HttpRequest, slug: str) -> HttpResponse:
     """The Collab: README, latest changes, team."""
     collab = get_collab(request, slug)
-    members = collab.memberships.filter(user__is_active=True).select_related("user")
+    team = collab.memberships.filter(user__is_active=True).select_related("user")
+    members = list(team[: TEAM_SHOWN + 1])
     context: dict[str, Any] = {"collab": collab, "members": members[:TEAM_SHOWN]}
-    context["more"] = max(0, members.count() - TEAM_SHOWN)
+    context["more"] = team.count() - TEAM_SHOWN if len(members) > TEAM_SHOWN else 0
     if collab.my_role == Role.ADMINISTRATOR:
         context["asking"] = collab.requests.filter(decided_at=None).count()
     if collab.my_role:

@@ -6,6 +6,7 @@ markdown-it renders, nh3 lets through only what is listed.
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from posixpath import normpath
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
@@ -22,6 +23,9 @@ from mdit_py_plugins.tasklists import tasklists_plugin
 
 MAX_LENGTH = 256 * 1024
 """Characters of a text that are rendered; what comes after is left out."""
+
+KEPT_LENGTH = 32 * 1024
+"""Characters of a text whose rendering may be kept in memory."""
 
 ID_PREFIX = "text-"
 """Keeps the ids of a text apart from those of the page around it (DOM clobbering)."""
@@ -59,8 +63,12 @@ def render(text: str, *, base: str = "", folder: str = "", pages: str = "") -> S
     pictures are their bytes (`?show=raw`). Pictures of other sites become links: a text must not tell other sites who
     reads it, and the page's Content Security Policy refuses them anyway.
     """
+    return (_kept if len(text) <= KEPT_LENGTH else _render)(text[:MAX_LENGTH], base, folder, pages)
+
+
+def _render(text: str, base: str, folder: str, pages: str) -> SafeString:
     html = nh3.clean(
-        _markdown.render(text[:MAX_LENGTH]),
+        _markdown.render(text),
         tags=TAGS,
         clean_content_tags=DROPPED_WITH_CONTENT,
         attributes=ATTRIBUTES,
@@ -71,6 +79,10 @@ def render(text: str, *, base: str = "", folder: str = "", pages: str = "") -> S
         id_prefix=ID_PREFIX,
     )
     return mark_safe(html)  # noqa: S308
+
+
+_kept = lru_cache(64)(_render)
+"""What is shown again and again, such as the README of a Collab, is rendered once per process."""
 
 
 def _attribute_filter(base: str, folder: str, pages: str) -> Callable[[str, str, str], str | None]:

@@ -4,7 +4,7 @@ from django import template
 
 from collabs.invitations import waiting_for
 from collabs.models import Collab, Invitation
-from collabs.shown import cards
+from collabs.shown import Mine, at_home, cards
 
 register = template.Library()
 SHOWN = 6
@@ -24,16 +24,6 @@ def my_invitations(context: template.Context) -> list[Invitation]:
 
 
 @register.simple_tag(takes_context=True)
-def my_collabs(context: template.Context) -> list[Collab]:
-    """The person's Collabs, newest first."""
-    user = context["request"].user
-    mine = Collab.objects.of_member(user).current().order_by("-created_at").values_list("pk", flat=True)
-    return cards(user, mine[:SHOWN])
-
-
-@register.simple_tag(takes_context=True)
-def favourite_collabs(context: template.Context) -> list[Collab]:
-    """What the person has marked, last marked first."""
-    user = context["request"].user
-    marked = Collab.objects.favourites_of(user).filter(favourites__user=user).order_by("-favourites__since")
-    return cards(user, marked.values_list("pk", flat=True)[:SHOWN])
+def my_collabs(context: template.Context) -> Mine:
+    """The person's favourites, and their newest Collabs."""
+    return at_home(context["request"].user)

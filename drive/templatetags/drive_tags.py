@@ -13,7 +13,7 @@ from drive.addresses import name_in_form, quoted
 from drive.doors import Door, pages_of
 from drive.links import may_link
 from drive.listing import read_readme
-from drive.models import Library, Trashed, Version
+from drive.models import Trashed, Version
 from drive.storage import FileEntry, StorageError, open_library, shown
 from drive.versions import history
 from drive.visibility import MOUNTED, Entry, Folder, entries
@@ -22,10 +22,6 @@ from portal.models import User
 
 register = template.Library()
 LATEST = 6
-
-
-def _library(collab: Collab) -> Library:
-    return Library.objects.get(owner_collab=collab)
 
 
 @register.simple_tag(takes_context=True)
@@ -43,7 +39,7 @@ def collab_readme(context: template.Context, collab: Collab) -> dict[str, Any]:
     """The README.md of the Collab's library, rendered; or how to make one."""
     base = reverse("collab_files", args=[collab.slug])
     try:
-        with open_library(_library(collab)) as files:
+        with open_library(collab.library) as files:
             text = read_readme(files)
     except StorageError:
         text = None
@@ -61,7 +57,7 @@ def rendered(text: str | None, base: str, folder: str = "") -> SafeString | None
 def collab_latest(collab: Collab) -> dict[str, Any]:
     """The Collab's files that changed last."""
     base = reverse("collab_files", args=[collab.slug])
-    found = latest.of_library(_library(collab), LATEST)
+    found = latest.of_library(collab.library, LATEST)
     return {"files": [(f"{base}{quoted(file.path)}", file) for file in found]}
 
 
