@@ -214,7 +214,18 @@ def _server() -> Iterator[str]:
     """gunicorn as the Procfile has it; yields its socket's path."""
     with tempfile.TemporaryDirectory(prefix="web-") as directory:
         address = f"{directory}/web.sock"
-        options = ["--workers", "2", "--threads", "8", "--no-control-socket", "--log-level", "error"]
+        # nginx sees when a kept connection is closed; the client here does not look.
+        options = [
+            "--keep-alive",
+            "60",
+            "--workers",
+            "2",
+            "--threads",
+            "8",
+            "--no-control-socket",
+            "--log-level",
+            "error",
+        ]
         command = [sys.executable, "-m", "gunicorn", "portal.wsgi", "--bind", f"unix:{address}", *options]
         process = subprocess.Popen(command)
         try:
