@@ -226,7 +226,8 @@ def _server() -> Iterator[str]:
             "--log-level",
             "error",
         ]
-        command = [sys.executable, "-m", "gunicorn", "portal.wsgi", "--bind", f"unix:{address}", *options]
+        command = [sys.executable, "-m", "gunicorn", "portal.wsgi", "--bind", f"unix:{address}", "--log-level", "error"]
+        command += options
         process = subprocess.Popen(command)
         try:
             while not Path(address).exists():
