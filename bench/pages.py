@@ -215,19 +215,9 @@ def _server() -> Iterator[str]:
     with tempfile.TemporaryDirectory(prefix="web-") as directory:
         address = f"{directory}/web.sock"
         # nginx sees when a kept connection is closed; the client here does not look.
-        options = [
-            "--keep-alive",
-            "60",
-            "--workers",
-            "2",
-            "--threads",
-            "8",
-            "--no-control-socket",
-            "--log-level",
-            "error",
-        ]
-        command = [sys.executable, "-m", "gunicorn", "portal.wsgi", "--bind", f"unix:{address}", "--log-level", "error"]
-        command += options
+        options = ["--workers", "2", "--threads", "8", "--keep-alive", "60", "--no-control-socket"]
+        command = [sys.executable, "-m", "gunicorn", "portal.wsgi", "--bind", f"unix:{address}"]
+        command += [*options, "--log-level", "error"]
         process = subprocess.Popen(command)
         try:
             while not Path(address).exists():
