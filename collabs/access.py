@@ -14,8 +14,12 @@ RIGHTS = {
 
 
 def get_collab(request: HttpRequest, slug: str, need: Role | None = None) -> Collab:
-    """The Collab, with `my_role` (a Role or None), if the person may see it and has at least the role `need`."""
-    collab = Collab.objects.visible_to(request.user).with_role_of(request.user).filter(slug=slug).first()
+    """The Collab, if the person may see it and has at least the role `need`.
+
+    It has their `my_role` (a Role or None) and `is_favourite`.
+    """
+    seen = Collab.objects.visible_to(request.user).with_role_of(request.user).with_favourite_of(request.user)
+    collab = seen.filter(slug=slug).first()
     if collab is None:
         raise Http404("No such Collab.")
     collab.my_role = Role(collab.my_role) if collab.my_role else None

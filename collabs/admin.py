@@ -66,11 +66,16 @@ class AdministeredFilter(admin.SimpleListFilter):
 class CollabAdmin(AuditedAdmin):
     """All Collabs, the deleted included."""
 
-    list_display = ["title", "slug", "is_public", "people", "created_at", "deleted_at"]
-    list_filter = [AdministeredFilter, "is_public", ("deleted_at", admin.EmptyFieldListFilter)]
+    list_display = ["title", "slug", "is_public", "people", "created_at", "archived_at", "deleted_at"]
+    list_filter = [
+        AdministeredFilter,
+        "is_public",
+        ("archived_at", admin.EmptyFieldListFilter),
+        ("deleted_at", admin.EmptyFieldListFilter),
+    ]
     search_fields = ["title", "slug", "description", "memberships__user__username"]
-    readonly_fields = ["slug", "created_at", "created_by", "deleted_at"]
-    actions = ["delete_softly", "restore"]
+    readonly_fields = ["slug", "created_at", "created_by", "archived_at", "deleted_at"]
+    actions = ["archive", "unarchive", "delete_softly", "restore"]
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet[Collab]:
         return Collab.all_objects.with_team_size()
@@ -128,6 +133,22 @@ class CollabAdmin(AuditedAdmin):
             services.change_role(request.user, collab, row.user, Role(row.role))
         for row in formset.deleted_objects:
             services.remove_member(request.user, collab, row.user)
+
+    @admin.action(description="Archive (read-only, not in the directory)", permissions=["change"])
+    def archive(self, request: Any, queryset: models.QuerySet[Collab]) -> None:
+        """Bulk action."""
+        collabs = list(queryset.filter(deleted_at=None, archived_at=None))
+        for collab in collabs:
+            services.archive_collab(request.user, collab)
+        self.message_user(request, f"Archived: {len(collabs)}.", messages.SUCCESS)
+
+    @admin.action(description="Restore from the archive", permissions=["change"])
+    def unarchive(self, request: Any, queryset: models.QuerySet[Collab]) -> None:
+        """Bulk action."""
+        collabs = list(queryset.filter(deleted_at=None).exclude(archived_at=None))
+        for collab in collabs:
+            services.unarchive_collab(request.user, collab)
+        self.message_user(request, f"Restored from the archive: {len(collabs)}.", messages.SUCCESS)
 
     @admin.action(description="Delete (can be restored for a while)", permissions=["change"])
     def delete_softly(self, request: Any, queryset: models.QuerySet[Collab]) -> None:

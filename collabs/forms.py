@@ -10,7 +10,20 @@ from groups.forms import GroupField
 from portal import people
 from portal.models import User
 
+from . import tags
 from .models import Collab, Role, tidy_title
+
+
+class TagsField(forms.CharField):
+    """Tags with commas between; gives a list."""
+
+    def __init__(self) -> None:
+        text = f"Up to {tags.MOST} words by which others find it, with commas between: “fmri, mouse”."
+        super().__init__(required=False, max_length=600, help_text=text)
+
+    def clean(self, value: str) -> list[str]:
+        """The tags as they are kept."""
+        return tags.split(super().clean(value))
 
 
 class CollabForm(forms.ModelForm):
@@ -20,6 +33,13 @@ class CollabForm(forms.ModelForm):
         model = Collab
         fields = ["title", "description", "is_public"]
         widgets = {"description": forms.Textarea(attrs={"rows": 3})}
+
+    tags = TagsField()
+
+    def __init__(self, *args: object, **kwargs: object) -> None:
+        super().__init__(*args, **kwargs)  # type: ignore[arg-type]
+        if self.instance.pk:
+            self.initial["tags"] = ", ".join(self.instance.tags.values_list("name", flat=True))
 
 
 class MemberForm(forms.Form):
@@ -124,6 +144,20 @@ class HandOverForm(forms.Form):
         super().__init__(*args, **kwargs)  # type: ignore[arg-type]
         others = User.objects.filter(memberships__collab=collab, is_active=True).exclude(pk=user.pk)
         self.fields["person"].queryset = others.order_by("username")  # type: ignore[attr-defined]
+
+
+class DirectoryForm(forms.Form):
+    """What one looks for; everything may be left out, and what makes no sense counts as left out."""
+
+    ORDERS = {"best": "Best match", "title": "Title", "new": "Newest first", "old": "Oldest first"}
+
+    q = forms.CharField(required=False)
+    tag = forms.CharField(required=False)
+    order = forms.ChoiceField(required=False, choices=list(ORDERS.items()))
+    mine = forms.BooleanField(required=False)
+    favourites = forms.BooleanField(required=False)
+    public = forms.BooleanField(required=False)
+    archived = forms.BooleanField(required=False)
 
 
 class DeleteForm(forms.Form):

@@ -18,6 +18,8 @@ from groups.models import Group, GroupMember
 from portal.models import User
 from portal.titles import tidy_title, title_key
 
+from . import search, tags
+
 Person = User | AnonymousUser
 
 TITLE_TAKEN = "This title is taken, perhaps by a private Collab or a deleted one. Please choose another."
@@ -95,12 +97,27 @@ class CollabQuerySet(models.QuerySet["Collab"]):
             pk__in=Membership.objects.filter(role=Role.ADMINISTRATOR, user__is_active=True).values("collab")
         )
 
+    def favourites_of(self, user: User) -> Self:
+        """Those that the person has marked and may see still."""
+        return self.filter(pk__in=Favourite.objects.filter(user=user).values("collab")).visible_to(user)
+
+    def with_favourite_of(self, user: Person) -> Self:
+        """Annotated with `is_favourite`."""
+        if not user.is_active:
+            return self.annotate(is_favourite=models.Value(False))
+        return self.annotate(is_favourite=Exists(Favourite.objects.filter(collab=OuterRef("pk"), user=user)))
+
+    def current(self) -> Self:
+        """All but the archived."""
+        return self.filter(archived_at=None)
+
+    def tagged(self, name: str) -> Self:
+        """Those with a tag."""
+        return self.filter(pk__in=Tag.objects.filter(name=name).values("collab"))
+
     def matching(self, words: str) -> Self:
-        """Those with every word in the title or the description; in titles without regard to case in any script."""
-        found = self
-        for word in words.replace("\0", " ").split():  # PostgreSQL refuses NUL
-            found = found.filter(Q(title_key__contains=title_key(word)) | Q(description__icontains=word))
-        return found
+        """Those that a full-text search finds, with `distance` to order them by."""
+        return search.narrow(self, words)
 
 
 class LiveCollabs(models.Manager.from_queryset(CollabQuerySet)):  # type: ignore[misc]
@@ -128,13 +145,17 @@ class Collab(models.Model):
     )
     created_at = models.DateTimeField(auto_now_add=True)
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
+    archived_at = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="Since then nothing in it can be changed."
+    )
     deleted_at = models.DateTimeField(null=True, blank=True, help_text="Kept for 30 days, title and address included.")
     removed_at = models.DateTimeField(
         null=True, editable=False, help_text="When it was removed for good. Only its address stays taken."
     )
 
     my_role: Role | None
-    """Of the person who asks; set by `access.get_collab`."""
+    is_favourite: bool
+    """Of the person who asks; both are set by `access.get_collab`."""
 
     all_objects = CollabQuerySet.as_manager()
     objects = LiveCollabs()
@@ -143,7 +164,11 @@ class Collab(models.Model):
         ordering = ["title_key"]
         base_manager_name = "all_objects"
         default_manager_name = "all_objects"
-        indexes = [models.Index(fields=["is_public", "deleted_at"])]
+        indexes = [
+            models.Index(fields=["is_public", "deleted_at"]),
+            models.Index(fields=["title_key"], condition=Q(deleted_at=None, archived_at=None), name="current_by_title"),
+            models.Index(fields=["-created_at"], condition=Q(deleted_at=None, archived_at=None), name="current_by_age"),
+        ]
 
     def __str__(self) -> str:
         return self.title
@@ -206,6 +231,51 @@ class Membership(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user} ({self.role})"
+
+
+class Tag(models.Model):
+    """A word by which a Collab is found; `tags.tidy` says how it is written."""
+
+    collab = models.ForeignKey(Collab, on_delete=models.CASCADE, related_name="tags")
+    name = models.CharField(max_length=tags.LONGEST)
+
+    class Meta:
+        ordering = ["name"]
+        constraints = [models.UniqueConstraint(fields=["name", "collab"], name="one_tag_of_a_name")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Favourite(models.Model):
+    """A Collab that somebody wants at hand; nobody else sees which."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="favourites")
+    collab = models.ForeignKey(Collab, on_delete=models.CASCADE, related_name="favourites")
+    since = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["-since"]
+        constraints = [models.UniqueConstraint(fields=["user", "collab"], name="one_favourite")]
+
+    def __str__(self) -> str:
+        return f"{self.collab} of {self.user}"
+
+
+class SearchEntry(models.Model):
+    """What full-text search asks: an FTS5 table, or one with a tsvector (search.py)."""
+
+    collab = models.OneToOneField(
+        Collab, on_delete=models.DO_NOTHING, primary_key=True, db_column="rowid", related_name="search_entry"
+    )
+    document = search.DocumentField(db_column=search.TABLE)
+
+    class Meta:
+        managed = False
+        db_table = search.TABLE
+
+    def __str__(self) -> str:
+        return f"search entry {self.pk}"
 
 
 class GroupRole(models.Model):

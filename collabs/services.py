@@ -1,8 +1,9 @@
 """Changes to Collabs: each one transaction, with its audit row, its hooks, and word to running servers."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from itertools import islice
+from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, models, transaction
@@ -17,7 +18,9 @@ from portal import audit, hooks
 from portal.access import send_access_changed
 from portal.models import User
 
-from .models import TITLE_TAKEN, Collab, GroupRole, Membership, Role, Standing, tidy_title
+from . import search
+from .models import TITLE_TAKEN, Collab, GroupRole, Membership, Role, Standing, Tag, tidy_title
+from .tags import tidy_all
 
 RESERVED_SLUGS = frozenset({"new", "deleted", "join"})
 SLUG_LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
@@ -31,17 +34,42 @@ class LastAdministrator(ValidationError):
         super().__init__("A Collab needs an administrator: make somebody else one first.", code="last_administrator")
 
 
+class Archived(ValidationError):
+    """The change would be one to an archived Collab."""
+
+    def __init__(self) -> None:
+        super().__init__("This Collab is archived. Restore it from the archive to change it.", code="archived")
+
+
 @transaction.atomic
-def create_collab(actor: User, *, title: str, description: str = "", is_public: bool = False) -> Collab:
+def create_collab(
+    actor: User, *, title: str, description: str = "", is_public: bool = False, tags: Iterable[str] = ()
+) -> Collab:
     """Create a Collab with `actor` as its administrator. ValidationError when the title is taken or no good."""
     collab = Collab(title=title, description=description, is_public=is_public, created_by=actor)
     _check(collab)
     _insert(collab)
     Membership.objects.create(collab=collab, user=actor, role=Role.ADMINISTRATOR)
+    search.index(collab, _set_tags(collab, tags))
     audit.record(actor, "collab.created", collab, is_public=is_public)
     hooks.run("collab_created", actor=actor, collab=collab)
     send_access_changed([actor.pk])
     return collab
+
+
+def _set_tags(collab: Collab, names: Iterable[str]) -> list[str]:
+    """Give the Collab these tags and no others; returns them as they are kept."""
+    kept = _tidy_tags(names)
+    collab.tags.all().delete()
+    Tag.objects.bulk_create(Tag(collab=collab, name=name) for name in kept)
+    return kept
+
+
+def _tidy_tags(names: Iterable[str]) -> list[str]:
+    try:
+        return tidy_all(names)
+    except ValidationError as error:
+        raise ValidationError({"tags": error.messages}) from error
 
 
 def _check(collab: Collab) -> None:
@@ -81,15 +109,28 @@ def lock(collab: Collab) -> Collab:
 
 
 @transaction.atomic
-def update_collab(actor: User, collab: Collab, *, title: str, description: str, is_public: bool) -> Collab:
-    """Change what the settings page shows."""
+def update_collab(
+    actor: User,
+    collab: Collab,
+    *,
+    title: str,
+    description: str,
+    is_public: bool,
+    tags: Iterable[str] | None = None,
+) -> Collab:
+    """Change what the settings page shows; the tags stay as they are where none are given. Archived."""
     row = lock(collab)
-    wanted = {"title": tidy_title(title), "description": description, "is_public": is_public}
-    changed = {name for name, value in wanted.items() if getattr(row, name) != value}
+    before: dict[str, Any] = {name: getattr(row, name) for name in ("title", "description", "is_public")}
+    wanted: dict[str, Any] = {"title": tidy_title(title), "description": description, "is_public": is_public}
+    if tags is not None:
+        before["tags"] = list(row.tags.values_list("name", flat=True))
+        wanted["tags"] = _tidy_tags(tags)
+    changed = {name for name, value in wanted.items() if before[name] != value}
     if not changed:
         return row
-    before = {name: getattr(row, name) for name in changed}
-    for name in changed:
+    if row.archived_at:
+        raise Archived
+    for name in changed - {"tags"}:
         setattr(row, name, wanted[name])
     _check(row)
     try:
@@ -97,10 +138,42 @@ def update_collab(actor: User, collab: Collab, *, title: str, description: str, 
             row.save()
     except IntegrityError as error:  # somebody took the title in this moment
         raise ValidationError({"title": TITLE_TAKEN}) from error
-    audit.record(actor, "collab.changed", row, before=before, after={name: wanted[name] for name in changed})
-    hooks.run("collab_changed", actor=actor, collab=row, changed=changed)
-    send_access_changed(_member_ids(row))
+    if "tags" in changed:
+        _set_tags(row, wanted["tags"])
+    search.index(row)
+    said = [{name: values[name] for name in changed} for values in (before, wanted)]
+    audit.record(actor, "collab.changed", row, before=said[0], after=said[1])
+    if changed - {"tags"}:
+        hooks.run("collab_changed", actor=actor, collab=row, changed=changed)
+        send_access_changed(_member_ids(row))
     return row
+
+
+@transaction.atomic
+def archive_collab(actor: User, collab: Collab) -> None:
+    """Close a Collab that is finished: everybody keeps reading, nobody writes, the directory does not list it.
+
+    Running Labs follow: its files turn read-only in them. An archived one stays as it is.
+    """
+    _set_archived(actor, collab, timezone.now())
+
+
+@transaction.atomic
+def unarchive_collab(actor: User, collab: Collab) -> None:
+    """Undo `archive_collab`."""
+    _set_archived(actor, collab, None)
+
+
+def _set_archived(actor: User, collab: Collab, at: datetime | None) -> None:
+    row = lock(collab)
+    if row.deleted_at:
+        raise ValidationError("This Collab was deleted.")
+    if bool(row.archived_at) == bool(at):
+        return
+    row.archived_at = at
+    row.save()
+    audit.record(actor, "collab.archived" if at else "collab.unarchived", row)
+    send_access_changed(_member_ids(row))
 
 
 @transaction.atomic
@@ -142,7 +215,9 @@ def remove_collab(collab: Collab, deleted_before: datetime) -> bool:
     row.title = f"removed {row.slug[:60]} #{row.pk}"
     row.memberships.all().delete()
     row.group_roles.all().delete()
+    row.favourites.all().delete()
     row.save()
+    search.index(row, _set_tags(row, []))
     return True
 
 

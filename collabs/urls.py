@@ -1,15 +1,16 @@
 from django.urls import path
 
-from . import views, views_groups, views_invitations, views_requests
+from . import views, views_archive, views_directory, views_groups, views_invitations, views_requests
 
 app_name = "collabs"
 urlpatterns = [
-    path("", views.directory, name="directory"),
+    path("", views_directory.directory, name="directory"),
     path("new/", views.create, name="create"),
     path("deleted/", views.deleted, name="deleted"),
     path("join/<str:token>/", views_invitations.invitation, name="invitation"),
     path("join/<int:pk>/answer/", views_invitations.answer, name="answer_invitation"),
     path("<slug:slug>/", views.page, name="page"),
+    path("<slug:slug>/favourite/", views_directory.favourite, name="favourite"),
     path("<slug:slug>/team/", views.team, name="team"),
     path("<slug:slug>/team/add/", views.add_member, name="add_member"),
     path("<slug:slug>/team/people/", views.suggest, name="suggest"),
@@ -29,4 +30,6 @@ urlpatterns = [
     path("<slug:slug>/team/groups/<slug:group>/remove/", views_groups.remove_group, name="remove_group"),
     path("<slug:slug>/settings/", views.settings, name="settings"),
     path("<slug:slug>/settings/delete/", views.delete, name="delete"),
+    path("<slug:slug>/settings/archive/", views_archive.archive, name="archive"),
+    path("<slug:slug>/settings/unarchive/", views_archive.unarchive, name="unarchive"),
 ]

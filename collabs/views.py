@@ -27,16 +27,6 @@ TEAM_SHOWN = 20
 """Members on the Collab's first page."""
 
 
-@require_safe
-def directory(request: HttpRequest) -> HttpResponse:
-    """All Collabs that one may see, searchable; one's own on request."""
-    words, mine = request.GET.get("q", "").strip()[:100], "mine" in request.GET and request.user.is_authenticated
-    collabs = Collab.objects.of_member(request.user) if mine else Collab.objects.visible_to(request.user)
-    shown = collabs.matching(words).with_role_of(request.user).with_team_size().order_by("title_key")
-    page = Paginator(shown, PAGE_SIZE).get_page(request.GET.get("page"))
-    return render(request, "collabs/directory.html", {"page": page, "words": words, "mine": mine})
-
-
 @login_required
 @require_http_methods(["GET", "POST"])
 def create(request: HttpRequest) -> HttpResponse:
@@ -57,11 +47,15 @@ def create(request: HttpRequest) -> HttpResponse:
 def page(request: HttpRequest, slug: str) -> HttpResponse:
     """The Collab: README, latest changes, team."""
     collab = get_collab(request, slug)
-    members = collab.memberships.filter(user__is_active=True).select_related("user")
+    team = collab.memberships.filter(user__is_active=True).select_related("user")
+    members = list(team[: TEAM_SHOWN + 1])
     context: dict[str, Any] = {"collab": collab, "members": members[:TEAM_SHOWN]}
-    context["more"] = max(0, members.count() - TEAM_SHOWN)
+    context["more"] = team.count() - TEAM_SHOWN if len(members) > TEAM_SHOWN else 0
     if collab.my_role == Role.ADMINISTRATOR:
         context["asking"] = collab.requests.filter(decided_at=None).count()
+    if collab.my_role:
+        context["group_roles"] = collab.group_roles.select_related("group")[:TEAM_SHOWN]
+    context["tags"] = collab.tags.all()
     return render(request, "collabs/page.html", context)
 
 

@@ -15,6 +15,7 @@ from django.urls import reverse
 from collabs.access import get_collab
 from collabs.models import Collab
 from portal.access import Forbidden
+from portal.markdown import is_markdown
 
 from .access import get_library
 from .addresses import folder_address, quoted
@@ -39,6 +40,8 @@ class Door:
     """The place in the person's Drive; None for visitors with a link."""
     collab: Collab | None = None
     """Where the pages are a Collab's."""
+    pages: str = ""
+    """Address below which Markdown files are pages of the Collab; ends with a slash. "" behind other doors."""
     root: str = ""
     """The folder behind the door, as a path in the library. All paths of pages are below it."""
 
@@ -70,6 +73,10 @@ class Door:
         """Address of a folder; ends with a slash."""
         return folder_address(self.base, path)
 
+    def page_address(self, path: str) -> str:
+        """Address of a Markdown file as a page; "" for what is none."""
+        return f"{self.pages}{quoted(path)}" if self.pages and is_markdown(path) else ""
+
     def lab_path(self, path: str = "") -> str:
         """Where it is in the person's Lab, below `~/drive`; "" for visitors with a link."""
         return self.entry.lab_path(path) if self.entry else ""
@@ -97,4 +104,9 @@ def collab_door(request: HttpRequest, slug: str) -> Door:
     collab = get_collab(request, slug)
     library, entry = get_library(request.user, Library.objects.get(owner_collab=collab).pk)
     base = reverse("collab_files", args=[slug])
-    return Door(library, base, entry.name, entry.may_write, entry.reason, entry, collab)
+    return Door(library, base, entry.name, entry.may_write, entry.reason, entry, collab, pages_of(collab))
+
+
+def pages_of(collab: Collab) -> str:
+    """Where the Collab's pages in Markdown are."""
+    return reverse("collab_pages", args=[collab.slug])

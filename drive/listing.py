@@ -7,8 +7,7 @@ from typing import Any, cast
 
 from django.core.paginator import Page, Paginator
 
-from .models import Library
-from .storage import FileEntry, LibraryFiles, StorageError, open_library
+from .storage import LibraryFiles, StorageError
 
 PER_PAGE = 200
 FEW = 4000
@@ -146,29 +145,3 @@ def read_readme(files: LibraryFiles, path: str = "") -> str | None:
         except StorageError:
             continue
     return None
-
-
-def latest(library: Library, count: int, limit: int = 5000) -> list[tuple[str, FileEntry]]:
-    """The files of a library changed last, with their paths; looks at no more than `limit` names."""
-    found: list[tuple[float, str, FileEntry]] = []
-    folders, seen = [""], 0
-    with open_library(library) as files:
-        while folders and seen < limit:
-            folder = folders.pop(0)
-            try:
-                for item in files.list(folder):
-                    seen += 1
-                    path = f"{folder}/{item.name}" if folder else item.name
-                    if is_hidden(item.name) or not item.reachable:
-                        continue
-                    if item.kind == "folder":
-                        folders.append(path)
-                    elif item.kind == "file":
-                        heapq.heappush(found, (item.modified.timestamp(), path, item))
-                        if len(found) > count:
-                            heapq.heappop(found)
-                    if seen >= limit:
-                        break
-            except StorageError:
-                continue  # deleted while we looked, or not ours to read
-    return [(path, item) for _time, path, item in sorted(found, reverse=True)]

@@ -169,6 +169,7 @@ class File(models.Model):
         ]
         indexes = [
             models.Index(fields=["library"], condition=Q(is_captured=False, trashed=None), name="not_captured"),
+            models.Index(fields=["library", "-changed_at"], condition=Q(trashed=None), name="latest_files"),
         ]
 
     def __str__(self) -> str:

@@ -38,6 +38,7 @@ def about(door: Door, path: str, item: FileEntry) -> dict[str, object]:
         "path": path,
         "name": name,
         "here": door.address(path),
+        "as_page": door.page_address(path),
         "folder": door.folder_address(folder),
         "crumbs": crumbs(folder),
         "beyond": name,

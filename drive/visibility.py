@@ -7,9 +7,10 @@ route                                 folder                permission
 ====================================  ====================  ==========================================
 I own it                              My Libraries          rw
 shared with me                        Shared with me        as shared
-I am a member of the owning Collab,   Shared with groups    administrator, editor: rw; viewer: r
-myself or through a group
-shared with a team that I am in       Shared with groups    as shared
+I am a member of the owning Collab,   Shared with groups    administrator, editor: rw; viewer: r;
+myself or through a group                                   where it is archived: r
+shared with a team that I am in       Shared with groups    as shared; where the team's Collab
+                                                            is archived: r
 public                                Shared with all       r
 ====================================  ====================  ==========================================
 
@@ -21,7 +22,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from uuid import UUID
 
-from django.db.models import Case, CharField, F, QuerySet, Value, When
+from django.db.models import Case, CharField, F, Q, QuerySet, Value, When
 
 from collabs.models import Person, Role, Standing
 from portal.models import User
@@ -49,7 +50,9 @@ _REASONS = {
     Role.ADMINISTRATOR: "You are an administrator of its Collab.",
     Role.EDITOR: "You are an editor of its Collab.",
     Role.VIEWER: "You are a viewer of its Collab.",
+    "archived": "You belong to its Collab, which is archived.",
     "team": "It is shared with the team of {}.",
+    "archived team": "It is shared with the team of {}, which is archived.",
     "public": "It is public.",
 }
 _ROUTES = list(_REASONS)
@@ -119,15 +122,14 @@ def _routes(user: User, folder: Folder) -> list[QuerySet]:
         case Folder.MINE:
             return [_owned(user)]
         case Folder.PEOPLE:
-            return [_shares(folder, "share", "library__owner_user__username").filter(user=user)]
+            return [_shared_with(user)]
         case Folder.GROUPS:
-            team = _shares(folder, "team", "collab__title")
-            return [_of_collabs(user), team.filter(collab__standings__user=user, collab__deleted_at=None)]
+            return [_of_collabs(user), _of_teams(user)]
         case Folder.ALL:
             return [public_libraries()]
 
 
-def _annotated(rows: QuerySet, folder: Folder, kind: str | F, **columns: object) -> QuerySet:
+def _annotated(rows: QuerySet, folder: Folder, kind: str | F | Case, **columns: object) -> QuerySet:
     return rows.annotate(folder=_text(folder), kind=_text(kind) if isinstance(kind, str) else kind, **columns)
 
 
@@ -138,19 +140,40 @@ def _owned(user: User) -> QuerySet:
     )
 
 
-def _shares(folder: Folder, kind: str, detail: str) -> QuerySet:
-    rows = Share.objects.filter(library__deleted_at=None).order_by()
-    return _annotated(rows, folder, kind, shown_name=F("library__shared_name"), given=F("permission"), detail=F(detail))
+def _shared_with(user: User) -> QuerySet:
+    rows = Share.objects.filter(library__deleted_at=None, user=user).order_by()
+    return _annotated(
+        rows,
+        Folder.PEOPLE,
+        "share",
+        shown_name=F("library__shared_name"),
+        given=F("permission"),
+        detail=F("library__owner_user__username"),
+    )
+
+
+def _of_teams(user: User) -> QuerySet:
+    """What others share with the teams that the person is in."""
+    rows = Share.objects.filter(library__deleted_at=None, collab__standings__user=user, collab__deleted_at=None)
+    is_archived = Q(collab__archived_at__isnull=False)
+    return _annotated(
+        rows.order_by(),
+        Folder.GROUPS,
+        Case(When(is_archived, then=_text("archived team")), default=_text("team")),
+        shown_name=F("library__shared_name"),
+        given=Case(When(is_archived, then=_text("r")), default=F("permission")),
+        detail=F("collab__title"),
+    )
 
 
 def _of_collabs(user: User) -> QuerySet:
-    writers = [Role.ADMINISTRATOR, Role.EDITOR]
-    given = Case(When(role__in=writers, then=_text("rw")), default=_text("r"))
+    writers = Q(role__in=[Role.ADMINISTRATOR, Role.EDITOR], collab__archived_at=None)
+    given = Case(When(writers, then=_text("rw")), default=_text("r"))
     rows = Standing.objects.filter(user=user, collab__deleted_at=None, collab__library__deleted_at=None).order_by()
     return _annotated(
         rows,
         Folder.GROUPS,
-        F("role"),
+        Case(When(collab__archived_at=None, then=F("role")), default=_text("archived")),
         library_id=F("collab__library__id"),
         shown_name=F("collab__library__shared_name"),
         given=given,

@@ -81,11 +81,13 @@ def _add_memberships(seers: dict[int, Seer], library: Library, teams: QuerySet[C
     given = dict(Share.objects.filter(library=library, collab__isnull=False).values_list("collab", "permission"))
     rows = _members(teams).filter(user__in=seers).select_related("collab", "group")
     for row in rows:
-        by = f", through the group {row.group}" if row.group else ""
+        is_open = row.collab.archived_at is None
+        by = (f", through the group {row.group}" if row.group else "") + ("" if is_open else ", which is archived")
         if row.collab_id == library.owner_collab_id:
-            way = Way(f"{Role(row.role).label.lower()} of {row.collab}{by}", row.role != Role.VIEWER)
+            way = Way(f"{Role(row.role).label.lower()} of {row.collab}{by}", row.role != Role.VIEWER and is_open)
         else:
-            way = Way(f"in the team of {row.collab}{by}", given.get(row.collab_id) == Permission.WRITE)
+            may_write = given.get(row.collab_id) == Permission.WRITE and is_open
+            way = Way(f"in the team of {row.collab}{by}", may_write)
         seers[row.user_id].ways.append(way)
 
 

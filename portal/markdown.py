@@ -6,6 +6,7 @@ markdown-it renders, nh3 lets through only what is listed.
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from posixpath import normpath
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
@@ -23,8 +24,14 @@ from mdit_py_plugins.tasklists import tasklists_plugin
 MAX_LENGTH = 256 * 1024
 """Characters of a text that are rendered; what comes after is left out."""
 
+KEPT_LENGTH = 32 * 1024
+"""Characters of a text whose rendering may be kept in memory."""
+
 ID_PREFIX = "text-"
 """Keeps the ids of a text apart from those of the page around it (DOM clobbering)."""
+
+ENDINGS = (".md", ".markdown", ".mdown")
+"""Of the names of Markdown files."""
 
 TAGS = set(
     "a abbr b blockquote br caption cite code dd del details dfn div dl dt em figcaption figure h1 h2 h3 h4 h5 h6 hr i "
@@ -48,20 +55,24 @@ ATTRIBUTES = {
 CLASSES = re.compile(r"language-[\w+#-]{1,32}|align-(?:left|center|right)|contains-task-list|task-list-item")
 
 
-def render(text: str, *, base: str = "", folder: str = "") -> SafeString:
+def render(text: str, *, base: str = "", folder: str = "", pages: str = "") -> SafeString:
     """HTML of a Markdown text (CommonMark, tables, strikethrough, task lists, bare links, harmless raw HTML).
 
     Relative links and pictures are those of `folder`, which is below `base`, a path of ours that ends with a slash; one
-    that climbs out of `base` is dropped. Links lead to pages of files, pictures are their bytes (`?show=raw`). Pictures
-    of other sites become links: a text must not tell other sites who reads it, and the page's Content Security Policy
-    refuses them anyway.
+    that climbs out of `base` is dropped. Links lead to pages of files, those to Markdown below `pages` where given;
+    pictures are their bytes (`?show=raw`). Pictures of other sites become links: a text must not tell other sites who
+    reads it, and the page's Content Security Policy refuses them anyway.
     """
+    return (_kept if len(text) <= KEPT_LENGTH else _render)(text[:MAX_LENGTH], base, folder, pages)
+
+
+def _render(text: str, base: str, folder: str, pages: str) -> SafeString:
     html = nh3.clean(
-        _markdown.render(text[:MAX_LENGTH]),
+        _markdown.render(text),
         tags=TAGS,
         clean_content_tags=DROPPED_WITH_CONTENT,
         attributes=ATTRIBUTES,
-        attribute_filter=_attribute_filter(base, folder),
+        attribute_filter=_attribute_filter(base, folder, pages or base),
         set_tag_attribute_values={"input": {"type": "checkbox", "disabled": ""}},
         url_schemes={"http", "https", "mailto"},
         link_rel="noopener noreferrer nofollow",
@@ -70,10 +81,14 @@ def render(text: str, *, base: str = "", folder: str = "") -> SafeString:
     return mark_safe(html)  # noqa: S308
 
 
-def _attribute_filter(base: str, folder: str) -> Callable[[str, str, str], str | None]:
+_kept = lru_cache(64)(_render)
+"""What is shown again and again, such as the README of a Collab, is rendered once per process."""
+
+
+def _attribute_filter(base: str, folder: str, pages: str) -> Callable[[str, str, str], str | None]:
     def check(tag: str, attribute: str, value: str) -> str | None:
         if attribute == "href":
-            return f"#{ID_PREFIX}{value[1:]}" if value.startswith("#") else _below(base, folder, value)
+            return f"#{ID_PREFIX}{value[1:]}" if value.startswith("#") else _below(base, folder, value, pages)
         if attribute == "src":
             return None if _is_elsewhere(value) else _bytes_of(_below(base, folder, value))
         if attribute == "class":
@@ -100,7 +115,12 @@ def _bytes_of(url: str | None) -> str | None:
     return urlunsplit(("", "", parts.path, "show=raw", ""))
 
 
-def _below(base: str, folder: str, url: str) -> str | None:
+def is_markdown(path: str) -> bool:
+    """Whether a file is Markdown, by its name."""
+    return path.lower().endswith(ENDINGS)
+
+
+def _below(base: str, folder: str, url: str, pages: str = "") -> str | None:
     """The address with a relative path put into `folder`; None when it climbs out of `base`."""
     if not base or _is_elsewhere(url) or url.startswith(("/", "\\")):
         return url
@@ -110,7 +130,9 @@ def _below(base: str, folder: str, url: str) -> str | None:
     if path == ".." or path.startswith(("../", "/")):
         return None
     path = "" if path == "." else path + "/" * parts.path.endswith("/")
-    return urlunsplit(("", "", base + quote(path), parts.query, parts.fragment))
+    fragment = f"{ID_PREFIX}{parts.fragment}" if parts.fragment and is_markdown(path) else parts.fragment
+    root = pages if pages and is_markdown(path) else base
+    return urlunsplit(("", "", root + quote(path), parts.query, fragment))
 
 
 def _image(self: RendererHTML, tokens: Sequence[Token], index: int, options: Any, env: Any) -> str:

@@ -10,6 +10,7 @@ handler429 = "portal.views.too_many"
 urlpatterns = [
     path("", views.home, name="home"),
     path("collabs/<slug:slug>/files/", include("drive.urls_collab")),
+    path("collabs/<slug:slug>/pages/", include("drive.urls_pages")),
     path("notices/", include("notices.urls")),
     path("groups/", include("groups.urls")),
     path("collabs/", include("collabs.urls")),

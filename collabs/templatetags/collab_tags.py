@@ -4,15 +4,17 @@ from django import template
 
 from collabs.invitations import waiting_for
 from collabs.models import Collab, Invitation
+from collabs.shown import Mine, at_home, cards
 
 register = template.Library()
 SHOWN = 6
 
 
-@register.simple_tag
-def latest_public_collabs() -> list[Collab]:
+@register.simple_tag(takes_context=True)
+def latest_public_collabs(context: template.Context) -> list[Collab]:
     """For visitors."""
-    return list(Collab.objects.filter(is_public=True).with_team_size().order_by("-created_at")[:SHOWN])
+    newest = Collab.objects.current().filter(is_public=True).order_by("-created_at").values_list("pk", flat=True)
+    return cards(context["request"].user, newest[:SHOWN])
 
 
 @register.simple_tag(takes_context=True)
@@ -22,8 +24,6 @@ def my_invitations(context: template.Context) -> list[Invitation]:
 
 
 @register.simple_tag(takes_context=True)
-def my_collabs(context: template.Context) -> list[Collab]:
-    """The person's Collabs, newest first."""
-    user = context["request"].user
-    mine = Collab.objects.of_member(user).with_role_of(user).with_team_size()
-    return list(mine.order_by("-created_at")[:SHOWN])
+def my_collabs(context: template.Context) -> Mine:
+    """The person's favourites, and their newest Collabs."""
+    return at_home(context["request"].user)

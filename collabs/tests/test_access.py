@@ -24,9 +24,10 @@ CHANGE: dict[str, tuple[str, dict[str, str]]] = {
     "change": ("team/somebody/role/", {"role": "editor"}),
     "remove": ("team/somebody/remove/", {}),
     "leave": ("team/leave/", {}),
+    "archive": ("settings/archive/", {}),
 }
 ASKED = [*READ, *CHANGE]
-ADMINISTER = ["settings", "suggest", "save", "delete", "add", "change", "remove"]
+ADMINISTER = ["settings", "suggest", "save", "delete", "add", "change", "remove", "archive"]
 
 PEOPLE = ["anonymous", "inactive", "stranger", "viewer", "editor", "administrator"]
 
@@ -115,7 +116,7 @@ def test_it_follows_the_table(
 
 def state(collab: Collab) -> object:
     row = Collab.all_objects.get(pk=collab.pk)
-    return row.title, row.deleted_at, sorted(row.memberships.values_list("user__username", "role"))
+    return row.title, row.deleted_at, row.archived_at, sorted(row.memberships.values_list("user__username", "role"))
 
 
 def test_it_makes_a_private_collab_look_like_none(collab: Collab, stranger: User, sign_in: Callable) -> None:

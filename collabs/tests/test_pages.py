@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +12,7 @@ from pytest_django.asserts import assertContains, assertNotContains, assertRedir
 
 from collabs import services, views
 from collabs.models import Collab, Membership, Role
+from drive import changes
 from drive.models import Library
 from portal.models import User
 from portal.services import deactivate
@@ -123,11 +123,11 @@ def test_it_shows_twenty_people_and_says_how_many_more(
 
 
 def test_it_shows_visitors_the_readme_and_the_way_in_but_no_files(
-    client: Client, public_collab: Collab, viewer: User, own_files: Path, sign_in: SignIn
+    client: Client, public_collab: Collab, viewer: User, sign_in: SignIn
 ) -> None:
-    place = own_files / "public/.libraries" / str(Library.objects.get(owner_collab=public_collab).pk)
-    (place / "README.md").write_text("# How we slice")
-    (place / "unpublished.csv").write_text("1,2")
+    library = Library.objects.get(owner_collab=public_collab)
+    changes.write(viewer, library, "README.md", b"# How we slice")
+    changes.write(viewer, library, "unpublished.csv", b"1,2")
     base = public_collab.get_absolute_url()
     visitor, member = client.get(base), sign_in(viewer).get(base)
     for page in (visitor, member):

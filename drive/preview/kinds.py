@@ -6,7 +6,7 @@ from typing import BinaryIO
 from django.utils.safestring import SafeString
 
 from drive.storage import FileEntry
-from portal.markdown import MAX_LENGTH, render
+from portal.markdown import MAX_LENGTH, is_markdown, render
 
 from . import colouring, rendering
 from .texts import Table, Text, read_table, read_text
@@ -19,7 +19,6 @@ PICTURE = 64 * 2**20
 """Bytes of a picture that a page asks a browser to load."""
 
 PICTURES = {"png", "jpg", "jpeg", "gif", "webp", "avif"}
-MARKDOWN = {"md", "markdown", "mdown"}
 TABLES = {"csv", "tsv", "tab"}
 _MAGIC = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF87a", b"GIF89a")
 _KNOWN = {
@@ -79,8 +78,8 @@ def of_special(item: FileEntry) -> Preview:
     return Preview("nothing", f"This is {_SPECIAL.get(item.special, 'no file')}. It is never opened here.")
 
 
-def of_file(source: BinaryIO, name: str, size: int, base: str, folder: str) -> Preview:
-    """What is shown of a file. Links of Markdown are the folder's, whose files are below `base`."""
+def of_file(source: BinaryIO, name: str, size: int, base: str, folder: str, pages: str = "") -> Preview:
+    """What is shown of a file. Links of Markdown are the folder's, whose files are below `base`, and pages `pages`."""
     content = source.read(SHOWN + 1)
     if not content:
         return Preview("empty")
@@ -96,8 +95,8 @@ def of_file(source: BinaryIO, name: str, size: int, base: str, folder: str) -> P
         return Preview("nothing", _what(content))
     if ending == "svg" and "<svg" in text.text:
         return _picture(size)
-    if ending in MARKDOWN and text.encoding == "UTF-8":
-        return _markdown(text, base, folder)
+    if is_markdown(name) and text.encoding == "UTF-8":
+        return _markdown(text, base, folder, pages)
     return (_table(text, name) if ending in TABLES else None) or _code(text, name)
 
 
@@ -133,9 +132,9 @@ def _notes(text: Text, most: int = SHOWN) -> list[str]:
     return notes
 
 
-def _markdown(text: Text, base: str, folder: str) -> Preview:
+def _markdown(text: Text, base: str, folder: str, pages: str) -> Preview:
     cut = Text(text.text, text.encoding, text.is_cut or len(text.text) > MAX_LENGTH)
-    html = render(cut.text, base=base, folder=folder)
+    html = render(cut.text, base=base, folder=folder, pages=pages)
     return Preview("markdown", html=html, notes=_notes(cut, MAX_LENGTH), encoding=text.encoding)
 
 

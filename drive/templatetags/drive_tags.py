@@ -8,12 +8,12 @@ from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 
 from collabs.models import Collab
-from drive import quota
+from drive import latest, quota
 from drive.addresses import name_in_form, quoted
-from drive.doors import Door
+from drive.doors import Door, pages_of
 from drive.links import may_link
-from drive.listing import latest, read_readme
-from drive.models import Library, Trashed, Version
+from drive.listing import read_readme
+from drive.models import Trashed, Version
 from drive.storage import FileEntry, StorageError, open_library, shown
 from drive.versions import history
 from drive.visibility import MOUNTED, Entry, Folder, entries
@@ -22,13 +22,6 @@ from portal.models import User
 
 register = template.Library()
 LATEST = 6
-RECENT_LIBRARIES = 8
-NAMES_LOOKED_AT = 2000
-"""For one list of latest files, however many libraries it is about: 13 ms. Large libraries are not read whole."""
-
-
-def _library(collab: Collab) -> Library:
-    return Library.objects.get(owner_collab=collab)
 
 
 @register.simple_tag(takes_context=True)
@@ -45,7 +38,13 @@ def collab_lab_path(context: template.Context, collab: Collab) -> str:
 def collab_readme(context: template.Context, collab: Collab) -> dict[str, Any]:
     """The README.md of the Collab's library, rendered; or how to make one."""
     base = reverse("collab_files", args=[collab.slug])
-    return {"html": _readme(_library(collab), "", base), "base": base, "collab": collab}
+    try:
+        with open_library(collab.library) as files:
+            text = read_readme(files)
+    except StorageError:
+        text = None
+    html = render(text, base=base, pages=pages_of(collab)) if text else None
+    return {"html": html, "base": base, "collab": collab}
 
 
 @register.simple_tag
@@ -54,42 +53,21 @@ def rendered(text: str | None, base: str, folder: str = "") -> SafeString | None
     return render(text, base=base, folder=folder) if text else None
 
 
-def _readme(library: Library, path: str, base: str) -> SafeString | None:
-    try:
-        with open_library(library) as files:
-            return rendered(read_readme(files, path), base)
-    except StorageError:
-        return None
-
-
-@register.inclusion_tag("drive/_files.html", takes_context=True)
-def collab_latest(context: template.Context, collab: Collab) -> dict[str, Any]:
+@register.inclusion_tag("drive/_files.html")
+def collab_latest(collab: Collab) -> dict[str, Any]:
     """The Collab's files that changed last."""
     base = reverse("collab_files", args=[collab.slug])
-    return {"files": _latest(_library(collab), base)}
+    found = latest.of_library(collab.library, LATEST)
+    return {"files": [(f"{base}{quoted(file.path)}", file) for file in found]}
 
 
 @register.inclusion_tag("drive/_files.html", takes_context=True)
 def recent_files(context: template.Context) -> dict[str, Any]:
     """The files that changed last in what the person can write to."""
-    mine = [entry for entry in entries(context["request"].user, folders=MOUNTED) if entry.may_write]
-    libraries = Library.objects.in_bulk([entry.library_id for entry in mine[:RECENT_LIBRARIES]])
-    files = [
-        found
-        for library in libraries.values()
-        for found in _latest(library, reverse("drive:library", args=[library.pk]), share=len(libraries))
-    ]
-    return {"files": sorted(files, key=lambda found: found["file"].modified, reverse=True)[:LATEST]}
-
-
-def _latest(library: Library, base: str, share: int = 1) -> list[dict[str, Any]]:
-    try:
-        return [
-            {"path": path, "file": item, "library": library, "address": f"{base}{quoted(path)}"}
-            for path, item in latest(library, LATEST, limit=NAMES_LOOKED_AT // share)
-        ]
-    except StorageError:
-        return []
+    mine = {entry.library_id for entry in entries(context["request"].user, folders=MOUNTED) if entry.may_write}
+    found = latest.of_libraries(mine, LATEST)
+    files = [(reverse("drive:path", args=[file.row.library_id, file.path]), file) for file in found]
+    return {"files": files, "show_library": True}
 
 
 @register.simple_tag

@@ -29,14 +29,25 @@ def lab_chip(context: dict[str, Any]) -> dict[str, Any]:
     """The header's word on my Lab: off, starting, running and for how long."""
     user = getattr(context.get("request"), "user", None)
     signed_in = user is not None and user.is_authenticated
-    return {"signed_in": signed_in, "server": Server.objects.live().filter(owner=user).first() if signed_in else None}
+    server = _server(context)
+    return {"signed_in": signed_in, "server": server if server and server.is_live else None}
 
 
 @register.inclusion_tag("lab/_summary.html", takes_context=True)
 def lab_summary(context: dict[str, Any]) -> dict[str, Any]:
     """My Lab in a few words, for the home page."""
-    user = getattr(context.get("request"), "user", None)
-    return {"server": Server.objects.of(user) if user is not None and user.is_authenticated else None}
+    return {"server": _server(context)}
+
+
+def _server(context: dict[str, Any]) -> Server | None:
+    """The person's server, asked for once per page."""
+    request = context.get("request")
+    user = getattr(request, "user", None)
+    if request is None or user is None or not user.is_authenticated:
+        return None
+    if not hasattr(request, "lab_server"):
+        request.lab_server = Server.objects.of(user)
+    return request.lab_server
 
 
 @register.simple_tag

@@ -99,7 +99,8 @@ def test_it_cannot_take_the_id_or_the_look_of_the_page_around_it() -> None:
     [
         ("data/a.csv", "/drive/x/data/a.csv"),
         ("./data/", "/drive/x/data/"),
-        ("data/../b.md#part", "/drive/x/b.md#part"),
+        ("data/../b.md#part", "/drive/x/b.md#text-part"),
+        ("b.pdf#page=2", "/drive/x/b.pdf#page=2"),
         ("fig%201.png", "/drive/x/fig%201.png"),
         ("grün.md", "/drive/x/gr%C3%BCn.md"),
         ("a%3Fb.md", "/drive/x/a%3Fb.md"),
@@ -116,6 +117,25 @@ def test_it_cannot_take_the_id_or_the_look_of_the_page_around_it() -> None:
 def test_it_puts_relative_links_below_the_library(written: str, shown: str | None) -> None:
     (link,) = Reader(render(f"[x]({written})", base="/drive/x/")).attributes("a")
     assert link.get("href") == shown
+
+
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        ("b.md", "/pages/sub/b.md"),
+        ("../B.MD#part", "/pages/B.MD#text-part"),
+        ("b.csv", "/files/sub/b.csv"),
+        ("./", "/files/sub/"),
+        ("../../b.md", None),
+        ("https://example.org/b.md", "https://example.org/b.md"),
+        ("/collabs/", "/collabs/"),
+    ],
+)
+def test_it_leads_from_page_to_page(written: str, shown: str | None) -> None:
+    html = render(f"[x]({written}) ![y](b.png) ![z](b.md)", base="/files/", folder="sub", pages="/pages/")
+    assert Reader(html).attributes("a")[0].get("href") == shown
+    pictures = [picture.get("src") for picture in Reader(html).attributes("img")]
+    assert pictures == ["/files/sub/b.png?show=raw", "/files/sub/b.md?show=raw"]
 
 
 def test_it_shows_pictures_of_the_library_and_links_to_those_of_other_sites() -> None:

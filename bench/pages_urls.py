@@ -1,0 +1,19 @@
+"""The site's addresses, and a view that asks nothing and returns a template without variables."""
+
+from django.http import HttpRequest, HttpResponse
+from django.template import engines
+from django.urls import path
+
+from portal.urls import handler429, urlpatterns
+
+__all__ = ["handler429", "urlpatterns"]
+
+PAGE = engines["django"].from_string(f"<!doctype html><title>Bare</title>{'<p>Nothing is asked for this.</p>' * 200}")
+
+
+def bare(request: HttpRequest) -> HttpResponse:
+    """What Django itself, our middleware and the server cost."""
+    return HttpResponse(PAGE.render())
+
+
+urlpatterns = [path("_bare", bare), *urlpatterns]

@@ -1,0 +1,25 @@
+"""Write the search index of Collabs anew, from the rows."""
+
+from typing import Any
+
+from django.core.management.base import BaseCommand
+from django.db import connection, transaction
+
+from collabs import search
+from collabs.models import Collab
+
+BATCH = 500
+
+
+class Command(BaseCommand):
+    help = "Write the search index of Collabs anew: after rows were changed past the site, by SQL or a partial restore."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """All or nothing: people search in the old index until the new one is there."""
+        count = 0
+        with transaction.atomic():
+            search.clear(connection)
+            for collab in Collab.all_objects.order_by("pk").prefetch_related("tags").iterator(chunk_size=BATCH):
+                search.write(connection, collab, [tag.name for tag in collab.tags.all()])
+                count += 1
+        self.stdout.write(f"{count} Collabs are in the search index.")

@@ -1,0 +1,72 @@
+"""Collabs as lists show them: which ones is found first, and then what is said of those on the page.
+
+In one query, SQLite would count the teams of all that are sorted before it takes the first page.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from django.core.cache import cache
+from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
+
+from portal.models import User
+
+from .models import Collab, CollabQuerySet, Favourite, Person, Tag
+
+AT_HOME = 6
+TAGS = 24
+"""Tags that the directory offers."""
+TAGS_SECONDS = 60
+"""Counting them takes longer the more Collabs there are, so all pages of a minute share one count."""
+
+
+def cards(user: Person, keys: Iterable[int]) -> list[Collab]:
+    """These Collabs, in this order, with role, team size and tags; two queries."""
+    keys = list(keys)
+    found = {collab.pk: collab for collab in _described(user).with_favourite_of(user).filter(pk__in=keys)}
+    return [found[key] for key in keys if key in found]
+
+
+def _described(user: Person) -> CollabQuerySet:
+    return Collab.objects.with_role_of(user).with_team_size().prefetch_related("tags")
+
+
+@dataclass(frozen=True)
+class Mine:
+    """What stands on a person's home page."""
+
+    favourites: list[Collab]
+    """The last marked first."""
+    newest: list[Collab]
+    """Those that the person is a member of."""
+
+
+def at_home(user: User) -> Mine:
+    """A person's favourites and newest Collabs; two queries for both."""
+    newest = Collab.objects.of_member(user).current().order_by("-created_at")[:AT_HOME]
+    marks = Favourite.objects.filter(user=user)
+    marked = Collab.objects.visible_to(user).filter(favourites__user=user).order_by("-favourites__since")[:AT_HOME]
+    when = Subquery(marks.filter(collab=OuterRef("pk")).values("since")[:1])
+    either = Q(pk__in=_keys(newest)) | Q(pk__in=_keys(marked))
+    found: list[Any] = list(_described(user).annotate(marked_at=when).filter(either).order_by("-created_at"))
+    for row in found:
+        row.is_favourite = row.marked_at is not None
+    favourites = sorted((row for row in found if row.is_favourite), key=lambda row: row.marked_at, reverse=True)
+    mine = [row for row in found if row.my_role and not row.archived_at]
+    return Mine(favourites[:AT_HOME], mine[:AT_HOME])
+
+
+def _keys(collabs: CollabQuerySet) -> QuerySet:
+    return collabs.values("pk")
+
+
+def common_tags() -> list[dict[str, Any]]:
+    """The tags that most public Collabs have, by name, with `size`."""
+    found = cache.get("collabs.tags")
+    if found is None:
+        collabs = Collab.objects.current().filter(is_public=True).order_by().values("pk")
+        sizes = Tag.objects.filter(collab__in=collabs).values("name").annotate(size=Count("pk"))
+        found = sorted(map(dict, sizes.order_by("-size", "name")[:TAGS]), key=lambda tag: tag["name"])
+        cache.set("collabs.tags", found, TAGS_SECONDS)
+    return found

@@ -1,0 +1,30 @@
+"""Closing a Collab that is finished, and opening it again."""
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.views.decorators.http import require_POST
+
+from portal.access import person
+
+from . import services
+from .access import get_collab
+from .models import Role
+
+
+@require_POST
+def archive(request: HttpRequest, slug: str) -> HttpResponse:
+    """Everybody keeps reading, nobody writes."""
+    collab = get_collab(request, slug, Role.ADMINISTRATOR)
+    services.archive_collab(person(request), collab)
+    messages.success(request, f"{collab.title} is archived. Its files can be read, and not be changed.")
+    return redirect("collabs:settings", slug)
+
+
+@require_POST
+def unarchive(request: HttpRequest, slug: str) -> HttpResponse:
+    """As it was."""
+    collab = get_collab(request, slug, Role.ADMINISTRATOR)
+    services.unarchive_collab(person(request), collab)
+    messages.success(request, f"{collab.title} is open again.")
+    return redirect("collabs:settings", slug)
