@@ -173,6 +173,6 @@ def test_it_offers_what_the_person_may_do(
 def test_it_leads_from_a_text_to_pages_and_shows_its_pictures() -> None:
     html = render("![p](fig/a.png) [q](../b.md#c) [r](../../x) <img src='../c.png?raw=true'>", base="/d/", folder="sub")
     assert 'src="/d/sub/fig/a.png?show=raw"' in html
-    assert 'href="/d/b.md#c"' in html
+    assert 'href="/d/b.md#text-c"' in html
     assert 'src="/d/c.png?show=raw"' in html
     assert "/x" not in html
