@@ -3,10 +3,8 @@
 from typing import Any
 
 from django.contrib import admin, messages
-from django.core.exceptions import ValidationError
 from django.db import models
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect
 
 from portal.admin import AuditedAdmin
 
@@ -88,14 +86,6 @@ class CollabAdmin(AuditedAdmin):
     def people(self, obj: Any) -> int:
         """Active members."""
         return obj.team_size
-
-    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        """What a service refuses is undone as a whole (Django wraps the request in a transaction) and said."""
-        try:
-            return super().changeform_view(request, *args, **kwargs)
-        except ValidationError as error:
-            messages.error(request, f"Nothing was saved. {' '.join(error.messages)}")
-            return redirect(request.get_full_path())
 
     def render_change_form(
         self,

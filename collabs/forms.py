@@ -7,7 +7,7 @@ from django.core.exceptions import ValidationError
 from django.urls import reverse
 
 from groups.forms import GroupField
-from portal import people
+from portal.fields import PersonField
 from portal.models import User
 
 from . import tags
@@ -45,27 +45,12 @@ class CollabForm(forms.ModelForm):
 class MemberForm(forms.Form):
     """Add somebody to the team."""
 
-    person = forms.CharField(
-        max_length=254,
-        help_text="Username or e-mail address; or begin a name, to find the username.",
-        widget=forms.TextInput(attrs={"autocomplete": "off", "autocapitalize": "none", "spellcheck": "false"}),
-    )
+    person = PersonField()
     role = forms.ChoiceField(choices=Role.choices, initial=Role.VIEWER)
 
     def __init__(self, *args: object, collab: Collab, asker: User, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)  # type: ignore[arg-type]
-        self.asker = asker
-        self.fields["person"].widget.attrs |= {
-            "list": "suggestions",
-            "hx-get": reverse("collabs:suggest", args=[collab.slug]),
-            "hx-trigger": "input changed delay:200ms",
-            "hx-target": "#suggestions",
-            "hx-sync": "this:replace",
-        }
-
-    def clean_person(self) -> User:
-        """The one active person of that username or address."""
-        return people.find(self.cleaned_data["person"], self.asker)
+        self.fields["person"].asked_by(asker, reverse("collabs:suggest", args=[collab.slug]))  # type: ignore[attr-defined]
 
 
 class RoleForm(forms.Form):

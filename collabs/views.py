@@ -1,6 +1,5 @@
 """The pages of Collabs."""
 
-from collections.abc import Callable
 from typing import Any
 
 from django.conf import settings as conf
@@ -14,6 +13,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from portal import people
 from portal.access import person
+from portal.attempts import attempt
 from portal.models import User
 
 from . import services
@@ -116,7 +116,7 @@ def change_role(request: HttpRequest, slug: str, username: str) -> HttpResponse:
     form = RoleForm(request.POST)
     if form.is_valid():
         role = Role(form.cleaned_data["role"])
-        if _try(request, lambda: services.change_role(person(request), collab, user, role)):
+        if attempt(request, lambda: services.change_role(person(request), collab, user, role)):
             messages.success(request, f"{people.described(user)} has the role {role.label} now.")
     return redirect("collabs:team", slug)
 
@@ -128,7 +128,7 @@ def remove_member(request: HttpRequest, slug: str, username: str) -> HttpRespons
     user = get_object_or_404(User, username=username, memberships__collab=collab)
     if user == request.user:
         return leave(request, slug)
-    if _try(request, lambda: services.remove_member(person(request), collab, user)):
+    if attempt(request, lambda: services.remove_member(person(request), collab, user)):
         messages.success(request, f"{people.described(user)} is no longer a member.")
     return redirect("collabs:team", slug)
 
@@ -142,20 +142,10 @@ def leave(request: HttpRequest, slug: str) -> HttpResponse:
     if request.method == "GET" or not own:
         context = {"collab": collab, "own": own, "groups": {row.group for row in by_groups.select_related("group")}}
         return render(request, "collabs/leave.html", context, status=200 if request.method == "GET" else 409)
-    if _try(request, lambda: services.leave(person(request), collab)):
+    if attempt(request, lambda: services.leave(person(request), collab)):
         messages.success(request, f"You have left {collab.title}.")
         return redirect(collab if by_groups.exists() else "collabs:directory")
     return redirect("collabs:team", slug)
-
-
-def _try(request: HttpRequest, change: Callable[[], object]) -> bool:
-    """Make the change; a rule that forbids it becomes a message."""
-    try:
-        change()
-    except ValidationError as error:
-        messages.error(request, " ".join(error.messages))
-        return False
-    return True
 
 
 @require_http_methods(["GET", "POST"])
@@ -196,7 +186,7 @@ def deleted(request: HttpRequest) -> HttpResponse:
     collabs = Collab.all_objects.restorable_by(person(request))
     if request.method == "POST":
         collab = get_object_or_404(collabs, slug=request.POST.get("slug", ""))
-        if not _try(request, lambda: services.restore_collab(person(request), collab)):
+        if not attempt(request, lambda: services.restore_collab(person(request), collab)):
             return redirect("collabs:deleted")
         messages.success(request, f"{collab.title} is back, with its team and its files.")
         return redirect(collab)

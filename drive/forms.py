@@ -1,7 +1,6 @@
 """What people type about libraries and files."""
 
 from datetime import date
-from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
@@ -9,7 +8,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from collabs.models import Collab
-from portal import people
+from portal.fields import PersonField
 from portal.models import User
 
 from .models import Library, Permission
@@ -19,33 +18,6 @@ class LibraryForm(forms.Form):
     """The name of one's library."""
 
     name = forms.CharField(max_length=100)
-
-
-class PersonField(forms.CharField):
-    """An active person, by username or e-mail address; the form says who asks."""
-
-    asker: User
-
-    def __init__(self, **kwargs: Any) -> None:
-        widget = forms.TextInput({"autocomplete": "off", "autocapitalize": "none", "spellcheck": "false"})
-        text = "Username or e-mail address; or begin a name, to find the username."
-        super().__init__(max_length=254, help_text=text, widget=widget, **kwargs)
-
-    def clean(self, value: Any) -> User | None:
-        """Whom it names; None for an empty field that need not be filled."""
-        text = super().clean(value)
-        return people.find(text, self.asker) if text else None
-
-
-def suggesting(library: Library) -> dict[str, str]:
-    """What makes a field of a library's owner suggest people while they type."""
-    return {
-        "list": "suggestions",
-        "hx-get": reverse("drive:suggest", args=[library.pk]),
-        "hx-trigger": "input changed delay:200ms",
-        "hx-target": "#suggestions",
-        "hx-sync": "this:replace",
-    }
 
 
 class ShareForm(forms.Form):
@@ -58,8 +30,7 @@ class ShareForm(forms.Form):
     def __init__(self, *args: object, user: User, library: Library, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)  # type: ignore[arg-type]
         self.fields["team"].queryset = Collab.objects.of_member(user)  # type: ignore[attr-defined]
-        self.fields["person"].widget.attrs |= suggesting(library)
-        self.fields["person"].asker = user  # type: ignore[attr-defined]
+        self.fields["person"].asked_by(user, reverse("drive:suggest", args=[library.pk]))  # type: ignore[attr-defined]
 
     def clean(self) -> dict:
         data = super().clean() or {}
@@ -75,8 +46,7 @@ class TransferForm(forms.Form):
 
     def __init__(self, *args: object, user: User, library: Library, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)  # type: ignore[arg-type]
-        self.fields["person"].widget.attrs |= suggesting(library)
-        self.fields["person"].asker = user  # type: ignore[attr-defined]
+        self.fields["person"].asked_by(user, reverse("drive:suggest", args=[library.pk]))  # type: ignore[attr-defined]
 
 
 class LinkForm(forms.Form):

@@ -4,7 +4,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.urls import reverse
 
-from portal import people
+from portal.fields import PersonField, suggesting
 from portal.models import User
 from portal.titles import tidy_title, title_key
 
@@ -23,26 +23,11 @@ class GroupForm(forms.ModelForm):
 class PersonForm(forms.Form):
     """Put somebody in, or let somebody manage."""
 
-    person = forms.CharField(
-        max_length=254,
-        help_text="Username or e-mail address; or begin a name, to find the username.",
-        widget=forms.TextInput(attrs={"autocomplete": "off", "autocapitalize": "none", "spellcheck": "false"}),
-    )
+    person = PersonField()
 
     def __init__(self, *args: object, group: Group, asker: User, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)  # type: ignore[arg-type]
-        self.asker = asker
-        self.fields["person"].widget.attrs |= {
-            "list": "suggestions",
-            "hx-get": reverse("groups:suggest", args=[group.slug]),
-            "hx-trigger": "input changed delay:200ms",
-            "hx-target": "#suggestions",
-            "hx-sync": "this:replace",
-        }
-
-    def clean_person(self) -> User:
-        """The one active person of that username or address."""
-        return people.find(self.cleaned_data["person"], self.asker)
+        self.fields["person"].asked_by(asker, reverse("groups:suggest", args=[group.slug]))  # type: ignore[attr-defined]
 
 
 class GroupField(forms.CharField):
@@ -50,15 +35,7 @@ class GroupField(forms.CharField):
 
     def __init__(self, **options: object) -> None:
         super().__init__(max_length=200, **options)  # type: ignore[arg-type]
-        self.widget.attrs |= {
-            "autocomplete": "off",
-            "spellcheck": "false",
-            "list": "groups",
-            "hx-get": reverse("groups:names"),
-            "hx-trigger": "input changed delay:200ms",
-            "hx-target": "#groups",
-            "hx-sync": "this:replace",
-        }
+        self.widget.attrs |= suggesting(reverse("groups:names"), "groups")
 
     def clean(self, value: str) -> Group:
         """The group of that name. ValidationError otherwise."""

@@ -13,6 +13,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from portal import limits, people
 from portal.access import person
+from portal.attempts import attempt
 from portal.models import User
 
 from . import services
@@ -147,19 +148,9 @@ def remove_manager(request: HttpRequest, slug: str, username: str) -> HttpRespon
     """Let a person manage the group no longer."""
     group = managed_group(request, slug)
     manager = get_object_or_404(User, username=username, managed_groups__group=group)
-    if _try(request, lambda: services.remove_manager(person(request), group, manager)):
+    if attempt(request, lambda: services.remove_manager(person(request), group, manager)):
         messages.success(request, f"{username} no longer manages the group.")
     return redirect(group)
-
-
-def _try(request: HttpRequest, change: Callable[[], object]) -> bool:
-    """Make the change; a rule that forbids it becomes a message."""
-    try:
-        change()
-    except ValidationError as error:
-        messages.error(request, " ".join(error.messages))
-        return False
-    return True
 
 
 @require_POST
