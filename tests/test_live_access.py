@@ -88,6 +88,20 @@ def test_it_turns_read_only_where_a_kernel_is_working(
     wait_for(lambda: not kernel.run(f"import os; {absolute}").error, SOON, "it could not write again")
 
 
+def test_it_turns_read_only_when_the_collab_is_archived(
+    site: Site, collab: Collab, owner: Person, editor: Person
+) -> None:
+    editor.launch()
+    kernel = editor.kernel(f"drive/{place(collab)}")
+    assert not kernel.run("kept = 41; open('mine.txt', 'w').write('x')").error
+    collab_services.archive_collab(owner.user, collab)
+    wait_for(lambda: "Read-only" in kernel.run("open('mine.txt', 'a').close()").error, SOON, "it could still write")
+    assert kernel.run("print(kept + 1, open('mine.txt').read())").text.strip() == "42 x"
+    collab_services.unarchive_collab(owner.user, collab)
+    absolute = f"open(os.path.expanduser('~/drive/{place(collab)}/mine.txt'), 'w').close()"
+    wait_for(lambda: not kernel.run(f"import os; {absolute}").error, SOON, "it could not write again")
+
+
 def test_it_stops_a_kernel_that_stands_in_a_library_taken_away(
     site: Site, collab: Collab, owner: Person, editor: Person
 ) -> None:

@@ -79,6 +79,7 @@ def test_it_lets_nothing_active_through(attack: str) -> None:
             assert (attributes.get("src") or "/").startswith("/")
         if tag == "input":
             assert attributes["type"] == "checkbox"
+            assert attributes["aria-label"] == "Task"
             assert "disabled" in attributes
             assert "name" not in attributes
 

@@ -1,0 +1,97 @@
+"""Every main page, looked at by axe-core: in light and dark, on a wide screen and on a phone."""
+
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from django.conf import settings
+from playwright.sync_api import Browser, Page
+
+from collabs import services
+from collabs.models import Collab
+from drive import changes
+from drive.models import Library
+
+from .browser import Visitor
+from .people import Person
+
+pytestmark = pytest.mark.browser
+
+FORBIDDEN = {"serious", "critical"}
+LOOKS = [("light", 1280), ("dark", 390)]
+TEXT = b"# Protocol\n\n- [x] cut\n- [ ] stain\n\n[next](n.md)\n\n|a|b|\n|---|--:|\n|1|2|\n\n```r\n1 < 2\n```\n"
+"""What is in the files."""
+
+VISITOR = [
+    "/",
+    "/collabs/",
+    "{collab}",
+    "/account/login/",
+    "/account/signup/",
+    "/account/password/reset/",
+    "/no-such-page/",
+]
+COLLAB = [
+    "",
+    "pages/",
+    "pages/README.md",
+    "pages/missing.md",
+    "files/",
+    "files/data.csv",
+    "files/README.md",
+    "files/README.md?show=edit",
+    "files/README.md?show=versions",
+    "files/?show=trash",
+    "team/",
+    "team/groups/",
+    "team/invitations/",
+    "settings/",
+]
+MEMBER = ["/", "/collabs/", "/collabs/new/", "/collabs/deleted/", *(f"{{collab}}{below}" for below in COLLAB)]
+MEMBER += ["/groups/", "/groups/new/", "/drive/", "/drive/find/?q=a", "/drive/shared-by-me/", "/drive/shared-with-me/"]
+MEMBER += ["/drive/deleted/", "/drive/{library}/", "/drive/sharing/{library}/", "/drive/links/{library}/", "/lab/"]
+MEMBER += ["/account/", "/account/email/", "/account/password/change/", "/no-such-page/"]
+
+
+@pytest.fixture
+def collab(owner: Person) -> Collab:
+    title = f"Atlas of {owner.user.username}"
+    collab = services.create_collab(owner.user, title=title, description="Slices.", is_public=True, tags=["mouse"])
+    changes.write(owner.user, collab.library, "README.md", TEXT)
+    changes.write(owner.user, collab.library, "data.csv", b"a,b\n1,2\n")
+    return collab
+
+
+def wrong(page: Page) -> list[tuple[str, str, list[str]]]:
+    """What axe finds serious: rule, impact, and the elements."""
+    found: list[dict[str, Any]] = Axe().run(page).response["violations"]
+    return [
+        (rule["id"], rule["impact"], [node["html"][:200] for node in rule["nodes"]])
+        for rule in found
+        if rule["impact"] in FORBIDDEN
+    ]
+
+
+@pytest.mark.parametrize(("scheme", "width"), LOOKS)
+@pytest.mark.parametrize(("who", "addresses"), [("visitor", VISITOR), ("member", MEMBER)])
+def test_it_has_nothing_that_shuts_people_out(
+    browser: Browser, owner: Person, collab: Collab, who: str, addresses: list[str], scheme: Any, width: int
+) -> None:
+    visitor = Visitor(browser)
+    if who == "member":
+        owner.sign_in_at(visitor.context)
+    page = visitor.page
+    page.emulate_media(color_scheme=scheme)
+    page.set_viewport_size({"width": width, "height": 860})
+    library = Library.objects.get(owner_user=owner.user, is_default=True)
+    faults = {}
+    for address in addresses:
+        path = address.format(collab=collab.get_absolute_url(), library=library.pk)
+        response = page.goto(f"{settings.PORTAL_URL}{path}")
+        assert response, path
+        assert response.status < 500, path
+        if found := wrong(page):
+            faults[path] = found
+        if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
+            faults[f"{path} is wider than the screen"] = []
+    assert not faults
