@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
-from collabs import services
+from collabs import invitations, services
 from collabs.models import Collab, Role
 from drive.visibility import Folder, entries
 from groups import services as group_services
@@ -41,6 +41,7 @@ class Teams(RuleBasedStateMachine):
         self.nested: set[tuple[int, int]] = set()
         self.gone: set[int] = set()
         self.deleted: set[int] = set()
+        self.archived: set[int] = set()
         self.inactive: set[str] = set()
 
     # What the model says.
@@ -98,6 +99,24 @@ class Teams(RuleBasedStateMachine):
             assert self.administrators(collab) <= {name}
         else:
             self.members[collab].pop(name, None)
+
+    @rule(collab=COLLABS, name=SOMEBODY, role=ROLES)
+    def invite_and_accept(self, collab: int, name: str, role: Role) -> None:
+        if collab in self.deleted or name in self.inactive:
+            return
+        invitation, _token = invitations.invite_by_link(self.people["owner"], self.collabs[collab], role)
+        invitations.accept(self.people[name], invitation)
+        before = self.members[collab].get(name)
+        if before is None or not before.includes(role):
+            self.members[collab][name] = role
+
+    @rule(collab=COLLABS)
+    def archive_or_open(self, collab: int) -> None:
+        if collab in self.deleted:
+            return
+        change = services.unarchive_collab if collab in self.archived else services.archive_collab
+        change(self.people["owner"], self.collabs[collab])
+        self.archived ^= {collab}
 
     @rule(collab=COLLABS, number=GROUPS, role=ROLES)
     def give(self, collab: int, number: int, role: Role) -> None:
@@ -191,7 +210,7 @@ class Teams(RuleBasedStateMachine):
                 entry = mounted.get(collab.library.pk)
                 assert (entry is not None) == visible
                 if entry:
-                    assert entry.may_write == (role != Role.VIEWER)
+                    assert entry.may_write == (role != Role.VIEWER and number not in self.archived)
 
     @invariant()
     def there_is_always_an_administrator(self) -> None:
