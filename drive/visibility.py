@@ -154,7 +154,8 @@ def _shared_with(user: User) -> QuerySet:
 
 def _of_teams(user: User) -> QuerySet:
     """What others share with the teams that the person is in."""
-    rows = Share.objects.filter(library__deleted_at=None, collab__standings__user=user, collab__deleted_at=None)
+    teams = Standing.objects.filter(user=user).values("collab")  # not joined: SQLite would go through all shares
+    rows = Share.objects.filter(library__deleted_at=None, collab__in=teams, collab__deleted_at=None)
     is_archived = Q(collab__archived_at__isnull=False)
     return _annotated(
         rows.order_by(),

@@ -46,7 +46,7 @@ class Seer:
 def known_teams(asker: User, library: Library) -> QuerySet[Collab]:
     """Collabs that give access to the library and whose team the asker is in."""
     gives = Q(library=library) | Q(shares__library=library)
-    return Collab.objects.filter(gives, standings__user=asker).distinct()
+    return Collab.objects.of_member(asker).filter(gives).distinct()
 
 
 def _members(teams: QuerySet[Collab]) -> QuerySet[Standing]:
