@@ -3,8 +3,8 @@
 A view and not a table, so that it cannot disagree with what it is made of. Not in a migration, because neither database
 alters a table that a view stands on: it is dropped before migrations run, and made again after them.
 
-Ask it for constants (a person, some Collabs) and use the answer in `pk__in=…values(…)`: then both databases look only at
-those rows. In a join, or for each row of another query, SQLite puts all of it together first.
+Ask it for constants (a person, some Collabs) and use the answer in `pk__in=…values(…)`: then both databases look only
+at those rows. In a join, or for each row of another query, SQLite puts all of it together first.
 """
 
 from typing import Any
