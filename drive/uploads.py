@@ -4,8 +4,8 @@ tus.io/protocols/resumable-upload is the specification.
 
 An upload is two files in staging: `tus-<id>` holds the bytes that have arrived, and its size is the offset; beside it
 `tus-<id>.json` says whose it is and where it belongs. Nothing is in the library before the last byte has arrived, and
-then it is the whole file at once. What nobody goes on with is removed a day after its last byte
-(`layout.sweep_staging`).
+then it is the whole file at once. What nobody goes on with, and the notes of what is done, are removed a day after the
+last byte (`layout.sweep_staging`).
 """
 
 import base64
@@ -15,7 +15,7 @@ import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import BinaryIO
@@ -70,6 +70,8 @@ class Upload:
     library_id: str
     path: str
     length: int
+    is_done: bool = False
+    """Whether it is in its place: whoever lost the last answer asks once more."""
 
     @property
     def data(self) -> Path:
@@ -84,6 +86,8 @@ class Upload:
     @property
     def offset(self) -> int:
         """How many bytes have arrived. NotFound when it is over."""
+        if self.is_done:
+            return self.length
         try:
             return self.data.stat().st_size
         except FileNotFoundError as error:
@@ -92,8 +96,9 @@ class Upload:
     @property
     def expires(self) -> datetime:
         """When it will be removed, unless more bytes arrive."""
+        last = self.note if self.is_done else self.data
         with plainly():
-            return datetime.fromtimestamp(self.data.stat().st_mtime, UTC) + KEPT
+            return datetime.fromtimestamp(last.stat().st_mtime, UTC) + KEPT
 
 
 def _gone() -> NotFound:
@@ -211,7 +216,7 @@ def finish(user: User, library: Library, upload: Upload) -> FileEntry:
         if folder:
             files.make_folders(folder)
     entry = changes.put(user, library, upload.path, upload.data, if_match=ABSENT)
-    upload.note.unlink(missing_ok=True)
+    upload.note.write_text(json.dumps(asdict(replace(upload, is_done=True))))
     return entry
 
 

@@ -1,7 +1,9 @@
 """tus 1.0, rule by rule (tus.io/protocols/resumable-upload), and what people try with it."""
 
 import base64
+import json
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -82,7 +84,9 @@ def sender(library: Library, editor: User, sign_in: SignIn, way: str) -> Sender:
 
 
 def left() -> list[str]:
-    return [path.name for path in layout.staging().iterdir() if path.is_file()]
+    """Files in staging, but for the notes of what is done."""
+    found = [path for path in layout.staging().iterdir() if path.is_file()]
+    return [path.name for path in found if not (path.suffix == ".json" and json.loads(path.read_text())["is_done"])]
 
 
 def test_it_puts_a_file_in_place_piece_by_piece(sender: Sender, place: Path) -> None:
@@ -96,7 +100,19 @@ def test_it_puts_a_file_in_place_piece_by_piece(sender: Sender, place: Path) -> 
     assert (place / "a.bin").read_bytes() == CONTENT
     assert response["ETag"]
     assert left() == []
+
+
+def test_it_says_to_whoever_lost_the_last_answer_that_all_is_there(
+    sender: Sender, place: Path, viewer: User, sign_in: SignIn
+) -> None:
+    address = sender.begin(filename="a.bin")
+    sender.patch(address, 0, CONTENT)
+    assert sender.offset(address) == len(CONTENT)
+    assert sender.patch(address, 0, CONTENT).status_code in (404, 409)
+    assert sign_in(viewer).head(address, headers=TUS).status_code == 403
+    layout.sweep_staging(older_than=time.time() + 1)
     assert sender.client.head(address, headers=TUS).status_code == 404
+    assert (place / "a.bin").read_bytes() == CONTENT
 
 
 def test_it_makes_the_folders_of_a_folder(sender: Sender, place: Path) -> None:

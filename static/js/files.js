@@ -116,7 +116,7 @@ const actions = {
   "?": () => keys?.showPopover(),
 };
 
-const typing = "input:not([type=checkbox]), select, textarea, [popover], [contenteditable]";
+const typing = "input:not([type=checkbox]), select, textarea, [popover]:popover-open, [contenteditable]";
 const elsewhere = "button, summary, header a"; // these keep their own Space
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;

@@ -179,6 +179,7 @@ function Upload(zone, path, file) {
         address = await create();
         offset = 0;
       }
+      if (offset >= file.size) return { status: 204 }; // only the answer to the last piece was lost
       upload.sent = offset;
       const piece = file.slice(offset, offset + length);
       const began = performance.now();
