@@ -5,6 +5,7 @@ from datetime import datetime
 from itertools import islice
 
 from django.core.exceptions import ValidationError
+from django.core.validators import validate_slug
 from django.db import IntegrityError, models, transaction
 from django.utils import timezone
 from django.utils.crypto import get_random_string
@@ -19,9 +20,10 @@ from portal.models import User
 
 from .models import TITLE_TAKEN, Collab, GroupRole, Membership, Role, Standing, tidy_title
 
-RESERVED_SLUGS = frozenset({"new", "deleted", "join"})
+RESERVED_SLUGS = frozenset({"new", "deleted", "join", "invite"})
 SLUG_LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
 SLUGS_TRIED = 50
+SLUG_TAKEN = "This address is taken, perhaps by a private Collab or a deleted one. Please choose another."
 
 
 class LastAdministrator(ValidationError):
@@ -32,11 +34,16 @@ class LastAdministrator(ValidationError):
 
 
 @transaction.atomic
-def create_collab(actor: User, *, title: str, description: str = "", is_public: bool = False) -> Collab:
-    """Create a Collab with `actor` as its administrator. ValidationError when the title is taken or no good."""
+def create_collab(
+    actor: User, *, title: str, description: str = "", is_public: bool = False, slug: str = ""
+) -> Collab:
+    """Create a Collab with `actor` as its administrator. ValidationError when the title is taken or no good.
+
+    Its address is made of the title, unless `slug` asks for one; then ValidationError when that is taken.
+    """
     collab = Collab(title=title, description=description, is_public=is_public, created_by=actor)
     _check(collab)
-    _insert(collab)
+    _insert(collab, slug)
     Membership.objects.create(collab=collab, user=actor, role=Role.ADMINISTRATOR)
     audit.record(actor, "collab.created", collab, is_public=is_public)
     hooks.run("collab_created", actor=actor, collab=collab)
@@ -49,9 +56,11 @@ def _check(collab: Collab) -> None:
     collab.clean()
 
 
-def _insert(collab: Collab) -> None:
-    """Save the new row under the first free slug."""
-    for slug in islice(_slugs(collab.title), SLUGS_TRIED):
+def _insert(collab: Collab, asked: str) -> None:
+    """Save the new row under the slug that was asked for, else under the first free one."""
+    if asked:
+        validate_slug(asked)
+    for slug in [asked] if asked else islice(_slugs(collab.title), SLUGS_TRIED):
         if slug in RESERVED_SLUGS or Collab.all_objects.filter(slug=slug).exists():
             continue
         collab.slug = slug
@@ -62,7 +71,7 @@ def _insert(collab: Collab) -> None:
             collab.clean()  # somebody took the title in this moment: ValidationError; or the slug: try the next
             continue
         return
-    raise ValidationError({"title": "Please choose another title."})
+    raise ValidationError({"slug": SLUG_TAKEN} if asked else {"title": "Please choose another title."})
 
 
 def _slugs(title: str) -> Iterator[str]:

@@ -19,8 +19,12 @@ urlpatterns = [
     path("_gateway/signed-in", views.signed_in, name="signed_in"),
     path("_gateway/", include("lab.urls_gateway")),
     path("account/", views.account, name="account"),
+    path("account/tokens/", include("api.urls_account")),
     path("account/sessions/<int:pk>/end/", views_sessions.end, name="end_session"),
     path("account/", include("allauth.urls")),
+    path("api/", include("api.urls")),
+    path("rest/v1/", include("api.urls_rest")),
+    path("bin/view/Collabs/", include("api.urls_old")),
     path("admin/", admin.site.urls),
     path("healthz", views.healthz, name="healthz"),
 ]
