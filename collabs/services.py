@@ -34,9 +34,7 @@ class LastAdministrator(ValidationError):
 
 
 @transaction.atomic
-def create_collab(
-    actor: User, *, title: str, description: str = "", is_public: bool = False, slug: str = ""
-) -> Collab:
+def create_collab(actor: User, *, title: str, description: str = "", is_public: bool = False, slug: str = "") -> Collab:
     """Create a Collab with `actor` as its administrator. ValidationError when the title is taken or no good.
 
     Its address is made of the title, unless `slug` asks for one; then ValidationError when that is taken.
