@@ -6,6 +6,7 @@ from itertools import islice
 from typing import Any
 
 from django.core.exceptions import ValidationError
+from django.core.validators import validate_slug
 from django.db import IntegrityError, models, transaction
 from django.utils import timezone
 from django.utils.crypto import get_random_string
@@ -22,9 +23,10 @@ from . import search
 from .models import TITLE_TAKEN, Collab, GroupRole, Membership, Role, Standing, Tag, tidy_title
 from .tags import tidy_all
 
-RESERVED_SLUGS = frozenset({"new", "deleted", "join"})
+RESERVED_SLUGS = frozenset({"new", "deleted", "join", "invite"})
 SLUG_LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
 SLUGS_TRIED = 50
+SLUG_TAKEN = "This address is taken, perhaps by a private Collab or a deleted one. Please choose another."
 
 
 class LastAdministrator(ValidationError):
@@ -43,12 +45,21 @@ class Archived(ValidationError):
 
 @transaction.atomic
 def create_collab(
-    actor: User, *, title: str, description: str = "", is_public: bool = False, tags: Iterable[str] = ()
+    actor: User,
+    *,
+    title: str,
+    description: str = "",
+    is_public: bool = False,
+    tags: Iterable[str] = (),
+    slug: str = "",
 ) -> Collab:
-    """Create a Collab with `actor` as its administrator. ValidationError when the title is taken or no good."""
+    """Create a Collab with `actor` as its administrator. ValidationError when the title is taken or no good.
+
+    Its address is made of the title, unless `slug` asks for one; then ValidationError when that is taken.
+    """
     collab = Collab(title=title, description=description, is_public=is_public, created_by=actor)
     _check(collab)
-    _insert(collab)
+    _insert(collab, slug)
     Membership.objects.create(collab=collab, user=actor, role=Role.ADMINISTRATOR)
     search.index(collab, _set_tags(collab, tags))
     audit.record(actor, "collab.created", collab, is_public=is_public)
@@ -77,9 +88,11 @@ def _check(collab: Collab) -> None:
     collab.clean()
 
 
-def _insert(collab: Collab) -> None:
-    """Save the new row under the first free slug."""
-    for slug in islice(_slugs(collab.title), SLUGS_TRIED):
+def _insert(collab: Collab, asked: str) -> None:
+    """Save the new row under the slug that was asked for, else under the first free one."""
+    if asked:
+        validate_slug(asked)
+    for slug in [asked] if asked else islice(_slugs(collab.title), SLUGS_TRIED):
         if slug in RESERVED_SLUGS or Collab.all_objects.filter(slug=slug).exists():
             continue
         collab.slug = slug
@@ -90,7 +103,7 @@ def _insert(collab: Collab) -> None:
             collab.clean()  # somebody took the title in this moment: ValidationError; or the slug: try the next
             continue
         return
-    raise ValidationError({"title": "Please choose another title."})
+    raise ValidationError({"slug": SLUG_TAKEN} if asked else {"title": "Please choose another title."})
 
 
 def _slugs(title: str) -> Iterator[str]:

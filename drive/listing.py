@@ -59,7 +59,7 @@ class Listing:
 def read_listing(files: LibraryFiles, path: str, number: str | None, sort: str, *, hidden: bool = False) -> Listing:
     """Read a folder. `number` is the page's, as it came; an unknown `sort` means by name; `hidden` shows all names."""
     sort = sort if sort in SORTS else "name"
-    page, dotted = _read_page(files, path, _page_number(number or ""), sort, hidden)
+    page, dotted = read_page(files, path, _page_number(number or ""), sort, hidden)
     return Listing(path, crumbs(path), page, sort, _columns(sort), dotted, read_readme(files, path))
 
 
@@ -96,7 +96,7 @@ class _Counted:
         self.shown, self.dotted = shown, dotted
 
 
-def _read_page(files: LibraryFiles, path: str, number: int, sort: str, hidden: bool) -> tuple[Page, int]:
+def read_page(files: LibraryFiles, path: str, number: int, sort: str, hidden: bool) -> tuple[Page, int]:
     """The page and the number of hidden names. What is held grows with the page's number, not with the folder."""
     wanted = number * PER_PAGE
     counted = _Counted(_keys(files, path, sort), hidden)

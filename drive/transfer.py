@@ -107,18 +107,12 @@ def receive(request: HttpRequest, library: Library, path: str) -> HttpResponse:
     With `X-Hold: 1` a 409 or 412 keeps the bytes, and says in JSON how to go on (held.py). With `X-Make-Folders: 1` the
     folders above the file are made where they are missing.
     """
-    if_match = request.headers.get("If-Match")
-    if_none_match = request.headers.get("If-None-Match")
     try:
-        if if_none_match:
-            if if_none_match.strip() != "*" or if_match:
-                raise Unclear("Of “If-None-Match”, only “*” is understood here, and not beside “If-Match”.")
-            if_match = ABSENT
-        with open_library(library) as files, _body(request, files) as staged:
+        with arriving(request, library) as (files, staged, condition):
             if request.headers.get("X-Make-Folders") == "1":
                 files.make_folders(path.rpartition("/")[0])
             try:
-                entry = changes.put(cast(Any, request.user), library, path, staged, if_match=if_match)
+                entry = changes.put(cast(Any, request.user), library, path, staged, if_match=condition)
             except (Clash, Changed) as error:
                 if request.headers.get("X-Hold") != "1":
                     raise
@@ -126,6 +120,18 @@ def receive(request: HttpRequest, library: Library, path: str) -> HttpResponse:
     except StorageError as error:
         return HttpResponse(str(error), status=error.status, content_type="text/plain; charset=utf-8")
     return HttpResponse(status=204, headers={"ETag": entry.etag})
+
+
+@contextmanager
+def arriving(request: HttpRequest, library: Library) -> Iterator[tuple[LibraryFiles, Path, str | None]]:
+    """The body of a PUT as a file in staging, and its condition as `changes.put` takes it. StorageError."""
+    if_match, if_none_match = request.headers.get("If-Match"), request.headers.get("If-None-Match")
+    if if_none_match:
+        if if_none_match.strip() != "*" or if_match:
+            raise Unclear("Of “If-None-Match”, only “*” is understood here, and not beside “If-Match”.")
+        if_match = ABSENT
+    with open_library(library) as files, _body(request, files) as staged:
+        yield files, staged, if_match
 
 
 def as_json(error: StorageError, held: Held) -> JsonResponse:

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from itertools import count
 
 from django.core.exceptions import ValidationError
+from django.core.validators import validate_slug
 from django.db import IntegrityError, transaction
 from django.utils.text import slugify
 
@@ -16,6 +17,7 @@ from . import nesting
 from .models import Group, GroupManager, GroupMember, Nesting, people_in
 
 NAME_TAKEN = "There is a group with this name. Please choose another."
+SLUG_TAKEN = "There is a group with this address. Please choose another."
 RESERVED_SLUGS = frozenset({"new"})
 
 
@@ -27,13 +29,18 @@ class LastManager(ValidationError):
 
 
 @transaction.atomic
-def create_group(actor: User | None, *, name: str, description: str = "", provider_name: str | None = None) -> Group:
-    """Create an empty group that `actor` manages. ValidationError when the name is taken or no good."""
+def create_group(
+    actor: User | None, *, name: str, description: str = "", provider_name: str | None = None, slug: str = ""
+) -> Group:
+    """Create an empty group that `actor` manages. ValidationError when the name is taken or no good.
+
+    Its address is made of the name, unless `slug` asks for one; then ValidationError when that is taken.
+    """
     nesting.lock()  # names and slugs are given out one after the other
     group = Group(name=tidy_title(name), description=description, provider_name=provider_name or None)
     group.created_by = actor
     _check(group)
-    group.slug = _free_slug(group.name)
+    group.slug = _asked_slug(slug) if slug else _free_slug(group.name)
     group.save()
     nesting.renew([group.pk])
     if actor:
@@ -51,6 +58,13 @@ def _check(group: Group) -> None:
         raise ValidationError({"name": NAME_TAKEN})
     if group.provider_name and others.filter(provider_name=group.provider_name).exists():
         raise ValidationError({"provider_name": "Another group follows this name already."})
+
+
+def _asked_slug(slug: str) -> str:
+    validate_slug(slug)
+    if slug in RESERVED_SLUGS or Group.objects.filter(slug=slug).exists():
+        raise ValidationError({"slug": SLUG_TAKEN})
+    return slug
 
 
 def _free_slug(name: str) -> str:

@@ -10,6 +10,7 @@ Events and their keyword arguments:
 event                 arguments                              called
 ====================  =====================================  ==========================================================
 ``user_created``      ``user``                               when an account's row is first saved
+``user_deactivated``  ``actor, user``                        after an account was deactivated
 ``collab_created``    ``actor, collab``                      after the row and the creator's membership exist
 ``collab_changed``    ``actor, collab, changed`` (set[str])  after title, description or visibility were saved
 ``collab_deleted``    ``actor, collab``                      after the Collab was marked deleted

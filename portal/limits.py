@@ -25,6 +25,11 @@ def give_back(action: str, whose: str, seconds: int) -> None:
         cache.decr(_key(action, whose, seconds))
 
 
+def used(action: str, whose: str, seconds: int) -> int:
+    """How often it was counted in the current span, without counting once more."""
+    return int(cache.get(_key(action, whose, seconds)) or 0)
+
+
 def allowed(action: str, whose: str, most: int, seconds: int) -> bool:
     """Count one more; whether it is one of the first `most` in the current span of `seconds`."""
     key = _key(action, whose, seconds)

@@ -2,7 +2,7 @@
 
 from django.db import transaction
 
-from . import audit
+from . import audit, hooks
 from .access import send_access_changed
 from .models import Session, User
 
@@ -20,6 +20,7 @@ def deactivate(actor: User | None, user: User) -> None:
     user.is_active = False
     Session.objects.filter(user=user).delete()
     audit.record(actor, "account.deactivated", user)
+    hooks.run("user_deactivated", actor=actor, user=user)
     send_access_changed([user.pk])
 
 

@@ -74,6 +74,7 @@ INSTALLED_APPS = [
     "collabs",
     "drive",
     "lab",
+    "api",
 ]
 
 MIDDLEWARE = [
@@ -83,6 +84,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "api.middleware.ApiMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
@@ -178,6 +180,7 @@ CACHES = {
 
 PORTAL_HOOKS: dict[str, list[str]] = {
     "user_created": ["drive.services.open_my_library"],
+    "user_deactivated": ["api.services.revoke_all"],
     "collab_created": ["drive.services.open_collab_library"],
     "collab_changed": ["drive.services.follow_collab"],
     "collab_deleted": ["drive.services.close_collab_library"],

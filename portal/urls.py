@@ -22,8 +22,12 @@ urlpatterns = [
     path("account/", views.account, name="account"),
     path("account/export/", views_leaving.export, name="account_export"),
     path("account/delete/", views_leaving.delete, name="delete_account"),
+    path("account/tokens/", include("api.urls_account")),
     path("account/sessions/<int:pk>/end/", views_sessions.end, name="end_session"),
     path("account/", include("allauth.urls")),
+    path("api/", include("api.urls")),
+    path("rest/v1/", include("api.urls_rest")),
+    path("bin/view/Collabs/", include("api.urls_old")),
     path("admin/", admin.site.urls),
     path("healthz", views.healthz, name="healthz"),
 ]

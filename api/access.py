@@ -1,0 +1,122 @@
+"""Who asks, by token or by cookie, and whether they may do this kind of thing.
+
+`ApiMiddleware` reads the Authorization header before anything else. A request with one is the token's person's, or
+nobody's: a cookie that is sent along counts for nothing. A request without one is the session's person's, and then what
+changes something needs the CSRF token, as a form does.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from django.http import HttpRequest
+from ninja.security.base import AuthBase
+from ninja.utils import check_csrf
+
+from portal import limits
+from portal.access import Forbidden
+
+from . import services
+from .models import Scope, Token
+
+GUESSES = 60
+"""So many tokens that never were may be tried from one network address in GUESS_SECONDS."""
+GUESS_SECONDS = 600
+CHANGING = ("POST", "PUT", "PATCH", "DELETE")
+
+_BEARER = re.compile(rf"\Abearer +({services.PREFIX}[0-9A-Za-z]{{{services.LETTERS}}})\Z", re.IGNORECASE)
+
+
+class Unauthorised(Exception):
+    """Nobody, or not who they say (401)."""
+
+
+class TooMany(Exception):
+    """Too often in a short time (429)."""
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """What came in the Authorization header: a token, or why it is none."""
+
+    token: Token | None = None
+    refusal: Exception | None = None
+
+
+def read_header(request: HttpRequest) -> Credentials | None:
+    """The credentials in the request's header; None for a request without."""
+    given = request.headers.get("Authorization", "").strip()
+    if not given:
+        return None
+    match = _BEARER.match(given)
+    if not match:
+        return Credentials(refusal=Unauthorised("Send “Authorization: Bearer ” and a personal access token."))
+    where = limits.address(request)
+    if limits.used("token", where, GUESS_SECONDS) >= GUESSES:
+        return Credentials(refusal=TooMany("Too many wrong tokens came from this network. Please wait ten minutes."))
+    token = Token.objects.select_related("user").filter(digest=services.digest(match[1])).first()
+    if token is None:  # one that has ended is no guess: an old script must not shut out its whole institute
+        limits.allowed("token", where, GUESSES, GUESS_SECONDS)
+        return Credentials(refusal=Unauthorised("This token is not known here."))
+    return _check(token)
+
+
+def _check(token: Token) -> Credentials:
+    if token.revoked_at or not token.user.is_active:
+        return Credentials(refusal=Unauthorised("This token was revoked."))
+    if token.is_expired:
+        return Credentials(refusal=Unauthorised("This token has expired. Make a new one at /account/tokens/."))
+    services.note_use(token)
+    return Credentials(token)
+
+
+def credentials(request: HttpRequest) -> Credentials | None:
+    """As the middleware found them; None where there is no Authorization header."""
+    return getattr(request, "api_credentials", None)
+
+
+class PersonalToken(AuthBase):
+    """A personal access token with the scope that an operation needs."""
+
+    openapi_type = "http"
+    openapi_scheme = "bearer"
+    openapi_description = "A personal access token, made at /account/tokens/."
+
+    def __init__(self, scope: Scope) -> None:
+        self.scope = scope
+        super().__init__()
+
+    def __call__(self, request: HttpRequest) -> Any:
+        given = credentials(request)
+        if given is None:
+            return None
+        if given.refusal:
+            raise given.refusal
+        assert given.token
+        if not given.token.allows(self.scope):
+            raise Forbidden(f"This needs a token with the scope “{self.scope.value}”.")
+        return given.token.user
+
+
+class SessionCookie(AuthBase):
+    """The cookie of somebody who is signed in, with the CSRF token where something changes."""
+
+    openapi_type = "apiKey"
+    openapi_in = "cookie"
+    openapi_description = "The site's own pages: a session, and “X-CSRFToken” for what changes something."
+
+    def __init__(self, name: str) -> None:
+        self.openapi_name = name
+        super().__init__()
+
+    def __call__(self, request: HttpRequest) -> Any:
+        if credentials(request) is not None or not request.user.is_authenticated:
+            return None
+        if request.method in CHANGING and check_csrf(request):
+            raise Forbidden("With a cookie, this needs the CSRF token in “X-CSRFToken”. Programs use a token.")
+        return request.user
+
+
+def anybody(request: HttpRequest) -> bool:
+    """For operations that public Collabs give to people without an account; after the two above."""
+    return credentials(request) is None

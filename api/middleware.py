@@ -1,0 +1,62 @@
+"""What every request of a program passes: whose it is, and that also what Django itself refuses is said in JSON."""
+
+from collections.abc import Callable
+
+from django.contrib.auth.models import AnonymousUser
+from django.http import HttpRequest, HttpResponse
+from django.utils.cache import patch_cache_control, patch_vary_headers
+
+from .access import Credentials, read_header
+from .errors import phrase, problem, rest_problem
+from .models import Scope
+
+SHAPES = {"/api/": problem, "/rest/": rest_problem}
+ASKED_BY_PROXY = "/_gateway/signed-in"
+FIRST_ERROR = 400
+
+
+class ApiMiddleware:
+    """Sets `request.user` to the person of the token. Pages know no tokens: there the header is nothing."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if request.path == ASKED_BY_PROXY:
+            return self._asked_by_proxy(request)
+        shape = next((shape for prefix, shape in SHAPES.items() if request.path.startswith(prefix)), None)
+        if shape is None:
+            return self.get_response(request)
+        _identify(request)
+        response = self.get_response(request)
+        if response.status_code >= FIRST_ERROR and "json" not in response.get("Content-Type", ""):
+            response = _in_shape(shape, response)
+        if not response.has_header("Cache-Control"):
+            patch_cache_control(response, private=True, no_store=True)
+        patch_vary_headers(response, ["Authorization"])
+        return response
+
+    def _asked_by_proxy(self, request: HttpRequest) -> HttpResponse:
+        """Before it reads the body of an upload: whether the sender of a token may write at all."""
+        if request.headers.get("X-Original-URI", "").startswith("/api/"):
+            given = _identify(request)
+            if given and given.token and not given.token.allows(Scope.WRITE):
+                request.user = AnonymousUser()
+        return self.get_response(request)
+
+
+def _identify(request: HttpRequest) -> Credentials | None:
+    given = read_header(request)
+    if given is not None:
+        request.api_credentials = given  # type: ignore[attr-defined]
+        request.user = given.token.user if given.token else AnonymousUser()
+    return given
+
+
+def _in_shape(shape: Callable[..., HttpResponse], response: HttpResponse) -> HttpResponse:
+    """A page of Django's, such as that for an address that does not exist, as JSON."""
+    said = shape(response.status_code, phrase(response.status_code))
+    if response.has_header("Allow"):
+        said["Allow"] = response["Allow"]
+    response.close()
+    return said

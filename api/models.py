@@ -1,0 +1,61 @@
+"""Personal access tokens: what a program shows instead of a person's password."""
+
+from typing import Self
+
+from django.conf import settings
+from django.db import models
+from django.utils import timezone
+
+
+class Scope(models.TextChoices):
+    """What a token lets a program do, never more than its person may."""
+
+    READ = "read", "Read: see Collabs, teams, libraries and files"
+    WRITE = "write", "Write: put, move, copy and delete files"
+    MANAGE = "manage", "Manage: create, change and delete Collabs, libraries and groups, and say who may see them"
+    LAB = "lab", "Lab: see its state, start and stop it"
+
+
+class TokenQuerySet(models.QuerySet["Token"]):
+    """Questions about many tokens."""
+
+    def usable(self) -> Self:
+        """Those that open something now."""
+        return self.filter(revoked_at=None, expires_at__gt=timezone.now(), user__is_active=True)
+
+
+class Token(models.Model):
+    """Lets programs act for a person. Only the secret's SHA-256 is kept: it is random and long, so one hash is enough."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="tokens")
+    name = models.CharField(max_length=100, help_text="What it is for, such as “backup on my laptop”.")
+    digest = models.CharField(max_length=64, unique=True, editable=False)
+    hint = models.CharField(max_length=12, editable=False, help_text="How it begins, to tell one from another.")
+    scopes = models.JSONField(default=list)
+    created_at = models.DateTimeField(auto_now_add=True)
+    expires_at = models.DateTimeField()
+    last_used_at = models.DateTimeField(null=True, blank=True, help_text="To the minute.")
+    revoked_at = models.DateTimeField(null=True, blank=True)
+
+    objects = TokenQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-created_at", "-pk"]
+        indexes = [models.Index(fields=["user", "-created_at"], name="tokens_of_person")]
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.hint}…)"
+
+    @property
+    def is_expired(self) -> bool:
+        """Whether its last day has passed."""
+        return self.expires_at <= timezone.now()
+
+    def allows(self, scope: Scope) -> bool:
+        """Whether a program with it may do this kind of thing."""
+        return scope in self.scopes
+
+    @property
+    def scope_names(self) -> list[str]:
+        """Its scopes, in their usual order."""
+        return [scope.value for scope in Scope if scope in self.scopes]

@@ -1,0 +1,74 @@
+"""Making and revoking tokens."""
+
+import hashlib
+from collections.abc import Collection
+from datetime import timedelta
+
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.db.models import Q
+from django.utils import timezone
+from django.utils.crypto import get_random_string
+
+from portal import audit
+from portal.models import User
+
+from .models import Scope, Token
+
+PREFIX = "clb_"
+"""By which people, and programs that look for lost secrets, know one."""
+LETTERS = 48
+"""Of 62: 285 bits."""
+HINT = len(PREFIX) + 4
+MOST_DAYS = 366
+MOST_TOKENS = 50
+"""Of one person, at a time."""
+USE_NOTED_EVERY = timedelta(minutes=1)
+
+
+def digest(secret: str) -> str:
+    """What is kept of a secret."""
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+@transaction.atomic
+def create_token(actor: User, *, name: str, scopes: Collection[Scope], days: int) -> tuple[Token, str]:
+    """A new token of `actor`, and its secret, which is never shown again. ValidationError for too many."""
+    User.objects.select_for_update().get(pk=actor.pk)  # of two that are made at once, the second counts the first
+    if Token.objects.usable().filter(user=actor).count() >= MOST_TOKENS:
+        raise ValidationError(f"You have {MOST_TOKENS} tokens. Revoke one that is not needed.")
+    if not 1 <= days <= MOST_DAYS:
+        raise ValidationError(f"A token is good for 1 to {MOST_DAYS} days.")
+    secret = PREFIX + get_random_string(LETTERS)
+    token = Token.objects.create(
+        user=actor,
+        name=name,
+        digest=digest(secret),
+        hint=secret[:HINT],
+        scopes=[scope.value for scope in Scope if scope in scopes],
+        expires_at=timezone.now() + timedelta(days=days),
+    )
+    audit.record(actor, "account.token.made", actor, token=token.pk, name=name, scopes=token.scopes, days=days)
+    return token, secret
+
+
+@transaction.atomic
+def revoke_token(actor: User | None, token: Token) -> None:
+    """End a token at once; one that has ended stays ended."""
+    if Token.objects.filter(pk=token.pk, revoked_at=None).update(revoked_at=timezone.now()):
+        audit.record(actor, "account.token.revoked", token.user, token=token.pk, name=token.name)
+
+
+def revoke_all(actor: User | None, user: User) -> None:
+    """End all tokens of a person: who was deactivated does not come back with them."""
+    for token in Token.objects.filter(user=user, revoked_at=None):
+        revoke_token(actor, token)
+
+
+def note_use(token: Token) -> None:
+    """Remember that it was used, at most once a minute."""
+    now = timezone.now()
+    if token.last_used_at and token.last_used_at > now - USE_NOTED_EVERY:
+        return
+    stale = Q(last_used_at=None) | Q(last_used_at__lte=now - USE_NOTED_EVERY)
+    Token.objects.filter(stale, pk=token.pk).update(last_used_at=now)

@@ -1,0 +1,172 @@
+"""Tokens: shown once, kept hashed, dead when they should be, and no help to whoever guesses."""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from api import access, services
+from api.models import Scope, Token
+from collabs.models import Collab
+from portal.models import AuditEntry, User
+from portal.services import activate, deactivate
+
+from .conftest import Program
+
+pytestmark = pytest.mark.django_db
+ME = "/api/v1/me"
+PAGE = "/account/tokens/"
+SignIn = Callable[[User], Client]
+
+
+def bearer(secret: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {secret}"}
+
+
+def make(user: User, *scopes: Scope) -> tuple[Token, str]:
+    return services.create_token(user, name="test", scopes=scopes or (Scope.READ,), days=1)
+
+
+def test_it_shows_a_token_once_and_keeps_its_hash(sign_in: SignIn, owner: User) -> None:
+    browser = sign_in(owner)
+    shown = browser.post(PAGE, {"name": "backup", "scopes": ["read", "lab"], "days": 30})
+    secret = shown.context["secret"]
+    assert secret in shown.content.decode()
+    assert "no-store" in shown["Cache-Control"]
+    assert secret not in browser.get(PAGE).content.decode()
+    token = Token.objects.get(user=owner)
+    assert (token.scopes, token.hint) == (["read", "lab"], secret[:8])
+    assert secret not in str(Token.objects.values().get())
+    entry = AuditEntry.objects.get(verb="account.token.made")
+    assert secret not in str(entry.details)
+    answer = Client().get(ME, headers=bearer(secret)).json()
+    assert (answer["username"], answer["scopes"]) == ("owner", ["read", "lab"])
+
+
+@pytest.mark.parametrize("data", [{"name": "", "scopes": ["read"], "days": 1}, {"name": "x", "scopes": [], "days": 1},
+                                  {"name": "x", "scopes": ["root"], "days": 1}, {"name": "x", "scopes": ["read"], "days": 9999}])
+def test_it_refuses_tokens_that_make_no_sense(sign_in: SignIn, owner: User, data: dict) -> None:
+    assert sign_in(owner).post(PAGE, data).status_code == 422
+    assert not Token.objects.exists()
+
+
+def test_it_revokes_a_token_at_once(sign_in: SignIn, owner: User, stranger: User) -> None:
+    token, secret = make(owner)
+    assert sign_in(stranger).post(f"{PAGE}{token.pk}/revoke/").status_code == 404
+    assert Client().get(ME, headers=bearer(secret)).status_code == 200
+    assert sign_in(owner).post(f"{PAGE}{token.pk}/revoke/").status_code == 302
+    assert Client().get(ME, headers=bearer(secret)).status_code == 401
+    assert AuditEntry.objects.filter(verb="account.token.revoked").count() == 1
+
+
+def test_it_lets_no_token_outlive_its_last_day(owner: User) -> None:
+    token, secret = make(owner)
+    Token.objects.filter(pk=token.pk).update(expires_at=timezone.now())
+    answer = Client().get(ME, headers=bearer(secret))
+    assert answer.status_code == 401
+    assert "expired" in answer.json()["message"]
+
+
+def test_it_kills_the_tokens_of_who_is_deactivated_for_good(owner: User, operator: User) -> None:
+    _token, secret = make(owner)
+    User.objects.filter(pk=owner.pk).update(is_active=False)  # by whatever way
+    assert Client().get(ME, headers=bearer(secret)).status_code == 401
+    User.objects.filter(pk=owner.pk).update(is_active=True)
+    deactivate(operator, owner)
+    activate(operator, owner)
+    assert Client().get(ME, headers=bearer(secret)).status_code == 401
+
+
+def test_it_notes_the_last_use_once_a_minute(owner: User, django_assert_num_queries: Callable) -> None:
+    token, secret = make(owner)
+    client = Client(headers=bearer(secret))
+    client.get(ME)
+    token.refresh_from_db()
+    first = token.last_used_at
+    assert first is not None
+    with django_assert_num_queries(1):
+        client.get(ME)
+    Token.objects.filter(pk=token.pk).update(last_used_at=first - timedelta(minutes=2))
+    client.get(ME)
+    token.refresh_from_db()
+    assert token.last_used_at is not None
+    assert token.last_used_at >= first
+
+
+def test_it_stops_who_guesses_and_nobody_with_an_old_token(owner: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(access, "GUESSES", 3)
+    old, dead = make(owner)
+    services.revoke_token(owner, old)
+    _token, secret = make(owner)
+    for _ in range(5):
+        assert Client().get(ME, headers=bearer(dead)).status_code == 401
+        assert Client().get(ME, headers=bearer("nonsense")).status_code == 401
+    assert Client().get(ME, headers=bearer(secret)).status_code == 200
+    for number in range(3):
+        assert Client().get(ME, headers=bearer(f"clb_{number:048d}")).status_code == 401
+    refused = Client().get(ME, headers=bearer(secret))
+    assert (refused.status_code, refused.json()["error"]) == (429, "too_many_requests")
+
+
+def test_it_asks_for_the_scope_by_name(program: Program, owner: User, collab: Collab) -> None:
+    refused = program(owner, Scope.READ).delete("/api/v1/collabs/cortex")
+    assert refused.status_code == 403
+    assert "“manage”" in refused.json()["message"]
+    assert Collab.objects.filter(pk=collab.pk).exists()
+
+
+def test_it_believes_the_header_and_not_the_cookie_beside_it(sign_in: SignIn, owner: User, stranger: User) -> None:
+    _token, secret = make(stranger)
+    browser = sign_in(owner)
+    assert browser.get(ME).json()["username"] == "owner"
+    assert browser.get(ME, headers=bearer(secret)).json()["username"] == "stranger"
+    assert browser.get(ME, headers=bearer("clb_wrong")).status_code == 401
+    assert browser.get(ME, headers={"Authorization": "Basic b3duZXI6eA=="}).status_code == 401
+
+
+def test_it_opens_no_page_of_the_site_with_a_token(program: Program, owner: User, collab: Collab) -> None:
+    client = program(owner)
+    assert client.get("/collabs/cortex/").status_code == 404
+    assert client.get(PAGE).status_code == 302
+
+
+def test_it_wants_the_csrf_token_with_a_cookie(owner: User, collab: Collab) -> None:
+    browser = Client(enforce_csrf_checks=True)
+    browser.force_login(owner)
+    assert browser.get("/api/v1/collabs/cortex").status_code == 200
+    assert browser.delete("/api/v1/collabs/cortex").status_code == 403
+    browser.get(PAGE)
+    token = browser.cookies["portal_csrf"].value
+    assert browser.delete("/api/v1/collabs/cortex", headers={"X-CSRFToken": token}).status_code == 204
+
+
+def test_it_lets_the_proxy_take_an_upload_for_a_token_that_may_write(owner: User) -> None:
+    _reading, reads = make(owner, Scope.READ)
+    _writing, writes = make(owner, Scope.WRITE)
+    ask = "/_gateway/signed-in"
+    to_api, to_page = {"X-Original-URI": "/api/v1/libraries/x/files/y"}, {"X-Original-URI": "/drive/x/y"}
+    assert Client().get(ask, headers=bearer(writes) | to_api).status_code == 204
+    assert Client().get(ask, headers=bearer(reads) | to_api).status_code == 401
+    assert Client().get(ask, headers=bearer(writes) | to_page).status_code == 401
+    assert Client().get(ask, headers=bearer("clb_wrong") | to_api).status_code == 401
+
+
+def test_it_makes_only_so_many(owner: User, monkeypatch: pytest.MonkeyPatch, sign_in: SignIn) -> None:
+    monkeypatch.setattr(services, "MOST_TOKENS", 2)
+    for _ in range(2):
+        make(owner)
+    refused = sign_in(owner).post(PAGE, {"name": "x", "scopes": ["read"], "days": 1})
+    assert refused.status_code == 422
+    assert Token.objects.count() == 2
+
+
+def test_it_lists_tokens_with_the_same_number_of_queries(
+    sign_in: SignIn, owner: User, django_assert_max_num_queries: Callable
+) -> None:
+    browser = sign_in(owner)
+    for _ in range(5):
+        make(owner)
+    with django_assert_max_num_queries(8):
+        browser.get(PAGE)

@@ -1,0 +1,272 @@
+"""Files of a library: list, look, get, put, move, copy, delete, and their versions.
+
+The same doors, changes and transfer as the pages: nginx moves the bytes here too.
+"""
+
+import unicodedata
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponse
+from ninja import Header, Query, Router
+from ninja.responses import Status
+from pydantic import Field
+
+from api.models import Scope
+from drive import changes, transfer
+from drive.doors import Door, drive_door
+from drive.listing import PER_PAGE, read_page
+from drive.models import Version
+from drive.storage import Changed, FileEntry, LibraryFiles, NotAFile, NotFound
+from drive.versions import history
+from portal.access import person
+
+from .shapes import EntryOut, FilePath, Input, Page, Paged, PageNumber, VersionOut, each, paged, route
+
+router = Router(tags=["Files"])
+BYTES = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
+ENTITY = {"ETag": {"schema": {"type": "string"}, "description": "For a later `If-Match`."}}
+CONTENT = {
+    200: {"content": BYTES, "headers": ENTITY},
+    206: {"description": "A part, as `Range` asked for.", "content": BYTES},
+    304: {"description": "As `If-None-Match` names it."},
+}
+
+
+class Sort(StrEnum):
+    """By what a folder is sorted; the minus means from the end. Folders come first."""
+
+    NAME = "name"
+    NAME_DOWN = "-name"
+    SIZE = "size"
+    SIZE_DOWN = "-size"
+    DATE = "date"
+    DATE_DOWN = "-date"
+
+
+class PathIn(Input):
+    """A path."""
+
+    path: FilePath = Field(min_length=1)
+
+
+class MoveIn(PathIn):
+    """Where something is, and where it goes."""
+
+    to_path: FilePath = Field(min_length=1, description="Its whole new path, with its name.")
+    to_library: UUID | None = Field(None, description="Another library; without it, the same.")
+
+
+Asked = Query("", pattern=r"^[^\x00]*$", max_length=3000, description="Path in the library; empty for its top folder.")
+IfMatch = Header(None, alias="If-Match", description="Only if the file there has this ETag.")
+
+
+def _writing(request: HttpRequest, library_id: UUID) -> Door:
+    door = drive_door(request, library_id)
+    door.require_write()
+    return door
+
+
+def _shown(item: FileEntry, path: str) -> EntryOut:
+    return EntryOut(
+        name=item.shown_name,
+        path=path,
+        kind=item.kind,
+        size=item.size,
+        modified=item.modified,
+        etag=item.etag,
+        reachable=item.reachable,
+    )
+
+
+def _within(folder: str, item: FileEntry) -> str:
+    return f"{folder}/{item.shown_name}" if folder else item.shown_name
+
+
+def _tidy(path: str) -> str:
+    return path.strip("/")
+
+
+def _kept(path: str) -> str:
+    """A new path as storage keeps it: its last name in NFC."""
+    folder, slash, name = _tidy(path).rpartition("/")
+    return f"{folder}{slash}{unicodedata.normalize('NFC', name)}"
+
+
+@router.get("/{uuid:library_id}/entries", **route(Scope.READ, {200: Page[EntryOut]}, 409))
+def list_folder(
+    request: HttpRequest,
+    library_id: UUID,
+    path: str = Asked,
+    page: PageNumber = 1,
+    sort: Sort = Sort.NAME,
+    hidden: bool = False,
+) -> Any:
+    """What is in a folder, 200 names a page. `hidden`: names that begin with a dot too."""
+    folder = _tidy(path)
+    with drive_door(request, library_id).files() as files:
+        found, _dotted = read_page(files, folder, page, sort.value, hidden)
+    items = found.object_list if found.number == page else []
+    return Page(
+        items=[_shown(item, _within(folder, item)) for item in items],
+        count=found.paginator.count,
+        page=page,
+        pages=max(1, -(-found.paginator.count // PER_PAGE)),
+    )
+
+
+@router.get("/{uuid:library_id}/stat", **route(Scope.READ, {200: EntryOut}))
+def stat(request: HttpRequest, library_id: UUID, path: str = Asked) -> Any:
+    """What is at a path."""
+    with drive_door(request, library_id).files() as files:
+        return _shown(files.stat(_tidy(path)), _tidy(path))
+
+
+@router.api_operation(
+    ["GET", "HEAD"],
+    "/{uuid:library_id}/files/{file:path}",
+    **route(Scope.READ, {200: None}, 409, 412, 416, openapi_extra={"responses": CONTENT}),
+)
+def get_file(request: HttpRequest, library_id: UUID, path: str) -> Any:
+    """The bytes of a file. `If-None-Match` and `Range` work as usual."""
+    door = drive_door(request, library_id)
+    with door.files() as files:
+        return transfer.send(request, door.library, files, _tidy(path), door.inside(_tidy(path)))
+
+
+@router.put(
+    "/{uuid:library_id}/files/{file:path}",
+    **route(
+        Scope.WRITE,
+        {200: EntryOut, 201: EntryOut},
+        409,
+        411,
+        412,
+        507,
+        openapi_extra={"requestBody": {"required": True, "content": BYTES}},
+    ),
+)
+def put_file(
+    request: HttpRequest,
+    response: HttpResponse,
+    library_id: UUID,
+    path: str,
+    if_match: str | None = IfMatch,
+    if_none_match: str | None = Header(None, alias="If-None-Match", description="`*`: only if nothing is there."),
+    make_folders: bool = Query(False, description="Make the folders above it where they are missing."),
+) -> Any:
+    """The body becomes the file; what was there stays as a version. With `If-Match`, nobody else's change is lost."""
+    door, path = _writing(request, library_id), _tidy(path)
+    with transfer.arriving(request, door.library) as (files, staged, condition):
+        if make_folders:
+            files.make_folders(path.rpartition("/")[0])
+        is_new = not _is_there(files, path)
+        entry = changes.put(person(request), door.library, path, staged, if_match=condition)
+    response["ETag"] = entry.etag
+    folder, slash, _name = path.rpartition("/")
+    return Status(201 if is_new else 200, _shown(entry, f"{folder}{slash}{entry.shown_name}"))
+
+
+def _is_there(files: LibraryFiles, path: str) -> bool:
+    try:
+        files.stat(path)
+    except NotFound:
+        return False
+    return True
+
+
+@router.delete("/{uuid:library_id}/files/{file:path}", **route(Scope.WRITE, {204: None}, 409, 412))
+def delete_file(request: HttpRequest, library_id: UUID, path: str, if_match: str | None = IfMatch) -> Any:
+    """Move a file or folder to the library's trash, from where its page restores it.
+
+    `If-Match` is held against what is there before it is moved; a change in the very next moment is in the trash too.
+    """
+    door, path = _writing(request, library_id), _tidy(path)
+    if if_match is not None:
+        with door.files() as files:
+            found = files.stat(path).etag
+        if if_match.strip() != "*" and found not in [tag.strip() for tag in if_match.split(",")]:
+            raise Changed("The file was changed since. Nothing was deleted.")
+    changes.delete(person(request), door.library, path)
+    return Status(204, None)
+
+
+@router.post("/{uuid:library_id}/folders", **route(Scope.WRITE, {201: EntryOut}, 409, 507))
+def make_folder(request: HttpRequest, library_id: UUID, data: PathIn) -> Any:
+    """A new folder."""
+    door = _writing(request, library_id)
+    changes.make_folder(person(request), door.library, _tidy(data.path))
+    return Status(201, _at(door, _kept(data.path)))
+
+
+def _at(door: Door, path: str) -> EntryOut:
+    with door.files() as files:
+        return _shown(files.stat(path), path)
+
+
+@router.post("/{uuid:library_id}/move", **route(Scope.WRITE, {200: EntryOut}, 409, 507))
+def move(request: HttpRequest, library_id: UUID, data: MoveIn) -> Any:
+    """Give a file or folder another path, in another library too; nothing that is there already is replaced."""
+    door = _writing(request, library_id)
+    target = _writing(request, data.to_library) if data.to_library else door
+    changes.move(person(request), door.library, _tidy(data.path), target.library, _tidy(data.to_path))
+    return _at(target, _kept(data.to_path))
+
+
+@router.post("/{uuid:library_id}/copy", **route(Scope.WRITE, {201: EntryOut}, 409, 507))
+def copy(request: HttpRequest, library_id: UUID, data: MoveIn) -> Any:
+    """Copy a file or folder, to another library too; nothing that is there already is replaced."""
+    door = drive_door(request, library_id)
+    target = _writing(request, data.to_library or library_id)
+    changes.copy(person(request), door.library, _tidy(data.path), target.library, _tidy(data.to_path))
+    return Status(201, _at(target, _kept(data.to_path)))
+
+
+# Versions
+
+
+def _version(row: Version) -> VersionOut:
+    return VersionOut(
+        id=row.pk,
+        sha256=row.sha256,
+        size=row.size,
+        modified=row.modified,
+        captured_at=row.captured_at,
+        by=row.by.username if row.by else None,
+        via=row.via,
+    )
+
+
+@router.get("/{uuid:library_id}/versions", **route(Scope.READ, {200: Page[VersionOut]}, 409), tags=["Versions"])
+def list_versions(request: HttpRequest, library_id: UUID, paging: Paged, path: str = Asked) -> Any:
+    """What a file held, newest first."""
+    door, path = drive_door(request, library_id), _tidy(path)
+    with door.files() as files:
+        if files.stat(path).kind != "file":
+            raise NotAFile("Only files have versions; this is something else.")
+    return paged(history.versions_of(door.library, path), paging, each(_version))
+
+
+@router.api_operation(
+    ["GET", "HEAD"],
+    "/{uuid:library_id}/versions/{int:version_id}",
+    **route(Scope.READ, {200: None}, 412, 416, openapi_extra={"responses": CONTENT}),
+    tags=["Versions"],
+)
+def get_version(request: HttpRequest, library_id: UUID, version_id: int, path: str = Asked) -> Any:
+    """The bytes of a version of the file at a path."""
+    door, path = drive_door(request, library_id), _tidy(path)
+    version = history.find(door.library, path, str(version_id))
+    return transfer.send_version(request, version, path.rpartition("/")[2])
+
+
+@router.post(
+    "/{uuid:library_id}/versions/{int:version_id}/restore",
+    **route(Scope.WRITE, {200: EntryOut}, 409, 507),
+    tags=["Versions"],
+)
+def restore_version(request: HttpRequest, library_id: UUID, version_id: int, data: PathIn) -> Any:
+    """Put a version in the place of what is there, which stays as a version too."""
+    door, path = _writing(request, library_id), _tidy(data.path)
+    return _shown(history.restore(person(request), history.find(door.library, path, str(version_id)), path), path)

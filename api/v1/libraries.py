@@ -1,0 +1,242 @@
+"""Libraries: where they show up, one's own, and with whom these are shared."""
+
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest
+from django.shortcuts import get_object_or_404
+from ninja import Query, Router
+from ninja.responses import Status
+from pydantic import Field, model_validator
+
+from api.models import Scope
+from collabs.models import Collab
+from drive import naming, services
+from drive.access import get_library, owned_library
+from drive.models import Library, Permission, Share
+from drive.visibility import MOUNTED, Entry, Folder, as_entry, entries, public_entries
+from portal.access import person
+
+from .shapes import (
+    Input,
+    LibraryDetail,
+    LibraryOut,
+    Page,
+    Paged,
+    ShareOut,
+    Slug,
+    Text,
+    Username,
+    each,
+    paged,
+    route,
+)
+from .teams import found
+
+router = Router(tags=["Libraries"])
+
+
+class Where(StrEnum):
+    """The folders of the Drive, in a word each."""
+
+    MINE = "mine"
+    PEOPLE = "people"
+    GROUPS = "groups"
+    ALL = "all"
+
+
+FOLDERS = {Where.MINE: Folder.MINE, Where.PEOPLE: Folder.PEOPLE, Where.GROUPS: Folder.GROUPS}
+
+
+class LibraryIn(Input):
+    """A new library."""
+
+    name: Text = Field(min_length=1, max_length=naming.LONGEST_NAME)
+
+
+class LibraryChange(Input):
+    """What is to change; what is left out stays."""
+
+    name: Text | None = Field(None, min_length=1, max_length=naming.LONGEST_NAME)
+    is_public: bool | None = None
+
+
+class ShareIn(Input):
+    """With whom to share: a person, or the team of a Collab."""
+
+    person: Username | None = None
+    collab: Slug | None = None
+    permission: Permission = Permission.READ
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> "ShareIn":
+        if (self.person is None) == (self.collab is None):
+            raise ValueError("Name a person or a Collab.")
+        return self
+
+
+class ShareChange(Input):
+    """Another right."""
+
+    permission: Permission
+
+
+def _values(entry: Entry) -> dict[str, Any]:
+    return {
+        "id": entry.library_id,
+        "folder": entry.folder,
+        "name": entry.name,
+        "permission": Permission(entry.permission),
+        "reason": entry.reason,
+        "lab_path": entry.lab_path(),
+        "url": f"{settings.PORTAL_URL}/drive/{entry.library_id}/",
+    }
+
+
+def _shown(entry: Entry) -> LibraryOut:
+    return LibraryOut(**_values(entry))
+
+
+def _detail(library: Library, entry: Entry) -> LibraryDetail:
+    owner = library.owner_collab.slug if library.owner_collab else library.owner_user.username  # type: ignore[union-attr]
+    return LibraryDetail(
+        **_values(entry),
+        owner=owner,
+        owner_is_collab=library.owner_collab_id is not None,
+        is_public=library.is_public,
+        used_bytes=library.used_bytes,
+        used_files=library.used_files,
+    )
+
+
+def _again(request: HttpRequest, library_id: UUID) -> LibraryDetail:
+    return _detail(*get_library(request.user, library_id))
+
+
+def _name(text: str) -> str:
+    """A name that a library can have; what is wrong with it is a fault of the value."""
+    try:
+        return naming.clean(text)
+    except ValidationError as error:
+        raise ValidationError({"name": error.messages}) from error
+
+
+@router.get("", **route(Scope.READ, {200: Page[LibraryOut]}))
+def list_libraries(
+    request: HttpRequest, paging: Paged, folder: Where | None = None, q: Text = Query("", max_length=100)
+) -> Any:
+    """Libraries that I see, by folder and name. `q`: what their names contain.
+
+    `folder`: `mine`, `people` (shared with me), `groups` (of my Collabs), `all` (public ones). Without it, the first three.
+    """
+    user = person(request)
+    if folder == Where.ALL:
+        return paged(public_entries(q), paging, each(lambda row: _shown(as_entry(row))))
+    rows = entries(user, folders=[FOLDERS[folder]] if folder else MOUNTED)
+    wanted = naming.key(q)
+    return paged([entry for entry in rows if wanted in naming.key(entry.name)], paging, each(_shown))
+
+
+@router.post("", **route(Scope.MANAGE, {201: LibraryDetail}, 409))
+def create_library(request: HttpRequest, data: LibraryIn) -> Any:
+    """A new private library of mine."""
+    library = services.create_library(person(request), _name(data.name))
+    return Status(201, _again(request, library.pk))
+
+
+@router.get("/{uuid:library_id}", **route(Scope.READ, {200: LibraryDetail}))
+def get_one(request: HttpRequest, library_id: UUID) -> Any:
+    """One library, where I have the most right to it."""
+    return _again(request, library_id)
+
+
+@router.patch("/{uuid:library_id}", **route(Scope.MANAGE, {200: LibraryDetail}, 409))
+def change_library(request: HttpRequest, library_id: UUID, data: LibraryChange) -> Any:
+    """Rename it, or let everybody read it. For its owner; a Collab's library follows the Collab."""
+    user, library = person(request), owned_library(person(request), library_id)
+    if data.name is not None:
+        services.rename_library(user, library, _name(data.name))
+    if data.is_public is not None:
+        services.set_public(user, library, data.is_public)
+    return _again(request, library_id)
+
+
+@router.delete("/{uuid:library_id}", **route(Scope.MANAGE, {204: None}, 409))
+def delete_library(request: HttpRequest, library_id: UUID) -> Any:
+    """Delete it; it can be restored for 30 days. For its owner."""
+    services.delete_library(person(request), owned_library(person(request), library_id))
+    return Status(204, None)
+
+
+@router.post("/{uuid:library_id}/restore", **route(Scope.MANAGE, {200: LibraryDetail}, 409))
+def restore_library(request: HttpRequest, library_id: UUID) -> Any:
+    """Bring back a deleted library of mine."""
+    gone = Library.objects.filter(owner_user=person(request), removed_at=None).exclude(deleted_at=None)
+    services.restore_library(person(request), get_object_or_404(gone, pk=library_id))
+    return _again(request, library_id)
+
+
+# Shares
+
+
+def _share(row: Share) -> ShareOut:
+    return ShareOut(
+        id=row.pk,
+        person=row.user.username if row.user else None,
+        collab=row.collab.slug if row.collab else None,
+        permission=Permission(row.permission),
+        created_at=row.created_at,
+    )
+
+
+@router.get("/{uuid:library_id}/shares", **route(Scope.READ, {200: Page[ShareOut]}), tags=["Shares"])
+def list_shares(request: HttpRequest, library_id: UUID, paging: Paged) -> Any:
+    """With whom my library is shared."""
+    library = owned_library(person(request), library_id)
+    return paged(library.shares.select_related("user", "collab"), paging, each(_share))
+
+
+@router.post("/{uuid:library_id}/shares", **route(Scope.MANAGE, {201: ShareOut}, 409), tags=["Shares"])
+def share(request: HttpRequest, library_id: UUID, data: ShareIn) -> Any:
+    """Share my library with a person, or with a team that I am in; sharing again changes the permission."""
+    user, library = person(request), owned_library(person(request), library_id)
+    if data.person is not None:
+        row = services.share_with_person(user, library, found(data.person, user), data.permission)
+    else:
+        team = Collab.objects.of_member(user).filter(slug=data.collab).first()
+        if team is None:
+            raise ValidationError({"collab": "You share with teams that you belong to."})
+        row = services.share_with_team(user, library, team, data.permission)
+    return Status(201, _share(row))
+
+
+def _own_share(request: HttpRequest, library_id: UUID, share_id: int) -> Share:
+    library = owned_library(person(request), library_id)
+    rows = Share.objects.select_related("library", "user", "collab")
+    return get_object_or_404(rows, pk=share_id, library=library)
+
+
+@router.patch("/{uuid:library_id}/shares/{int:share_id}", **route(Scope.MANAGE, {200: ShareOut}), tags=["Shares"])
+def change_share(request: HttpRequest, library_id: UUID, share_id: int, data: ShareChange) -> Any:
+    """Another right for those whom a share is for."""
+    row = _own_share(request, library_id, share_id)
+    services.change_share(person(request), row, data.permission)
+    return _share(_own_share(request, library_id, share_id))
+
+
+@router.delete("/{uuid:library_id}/shares/{int:share_id}", **route(Scope.MANAGE, {204: None}), tags=["Shares"])
+def unshare(request: HttpRequest, library_id: UUID, share_id: int) -> Any:
+    """End a share of my library."""
+    services.unshare(person(request), _own_share(request, library_id, share_id))
+    return Status(204, None)
+
+
+@router.delete("/{uuid:library_id}/shares/mine", **route(Scope.MANAGE, {204: None}), tags=["Shares"])
+def leave_share(request: HttpRequest, library_id: UUID) -> Any:
+    """Take a library that somebody shared with me off my Drive; only they can give it back."""
+    rows = Share.objects.select_related("library__owner_user", "user", "collab")
+    services.unshare(person(request), get_object_or_404(rows, library=library_id, user=person(request)))
+    return Status(204, None)

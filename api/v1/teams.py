@@ -1,0 +1,256 @@
+"""Who belongs to a Collab: people, groups, and invitations to it."""
+
+from typing import Any
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.db.models import Prefetch
+from django.http import Http404, HttpRequest
+from django.shortcuts import get_object_or_404
+from ninja import Router
+from ninja.responses import Status
+from pydantic import Field
+
+from api.access import TooMany
+from api.models import Scope
+from collabs import invitations, services
+from collabs.access import get_collab
+from collabs.models import Collab, GroupRole, Invitation, Membership, Role
+from collabs.views_invitations import MAILS, WRONG_TOKENS
+from groups.models import Group
+from portal import limits, people
+from portal.access import person
+from portal.models import User
+
+from .collabs import one
+from .shapes import (
+    CollabOut,
+    GroupRoleOut,
+    Input,
+    InvitationMade,
+    InvitationOut,
+    MemberOut,
+    Page,
+    Paged,
+    Text,
+    Username,
+    each,
+    paged,
+    route,
+)
+
+router = Router(tags=["Teams"])
+mine = Router(tags=["Invitations to me"])
+
+
+class MemberIn(Input):
+    """Somebody to add."""
+
+    person: Username
+    role: Role = Role.VIEWER
+
+
+class RoleIn(Input):
+    """A role."""
+
+    role: Role
+
+
+class InvitationIn(Input):
+    """Whom to invite: an address, or, without one, whoever gets the link."""
+
+    email: Text | None = Field(None, max_length=254, json_schema_extra={"format": "email"})
+    role: Role = Role.VIEWER
+    days: int = Field(14, ge=1, le=invitations.MOST_DAYS)
+    uses: int = Field(1, ge=1, le=invitations.MOST_USES, description="Of a link.")
+
+
+class TokenIn(Input):
+    """The secret part of an invitation's address."""
+
+    token: Text = Field(min_length=1, max_length=200)
+
+
+def found(name: str, asker: User, field: str = "person") -> User:
+    """The active person of that username or address; what is wrong with it is said of the field."""
+    try:
+        return people.find(name, asker)
+    except ValidationError as error:
+        raise ValidationError({field: error.messages}) from error
+
+
+def _member(row: Membership) -> MemberOut:
+    user = row.user
+    return MemberOut(
+        username=user.username, name=user.display_name, role=Role(row.role), since=row.since, is_active=user.is_active
+    )
+
+
+@router.get("/{slug:slug}/team", **route(Scope.READ, {200: Page[MemberOut]}))
+def list_team(request: HttpRequest, slug: str, paging: Paged) -> Any:
+    """Who has a role of their own; administrators see deactivated people too."""
+    person(request)
+    collab = get_collab(request, slug)
+    rows = collab.memberships.select_related("user")
+    if collab.my_role != Role.ADMINISTRATOR:
+        rows = rows.filter(user__is_active=True)
+    return paged(rows, paging, each(_member))
+
+
+@router.post("/{slug:slug}/team", **route(Scope.MANAGE, {201: MemberOut}, 409))
+def add_member(request: HttpRequest, slug: str, data: MemberIn) -> Any:
+    """Add somebody. For administrators."""
+    collab = get_collab(request, slug, Role.ADMINISTRATOR)
+    user = found(data.person, person(request))
+    return Status(201, _member(services.add_member(person(request), collab, user, data.role)))
+
+
+def _of_team(collab: Collab, username: str) -> User:
+    return get_object_or_404(User, username=username, memberships__collab=collab)
+
+
+@router.put("/{slug:slug}/team/{slug:username}", **route(Scope.MANAGE, {200: MemberOut}, 409))
+def change_member(request: HttpRequest, slug: str, username: str, data: RoleIn) -> Any:
+    """Give a member another role. For administrators."""
+    collab = get_collab(request, slug, Role.ADMINISTRATOR)
+    user = _of_team(collab, username)
+    services.change_role(person(request), collab, user, data.role)
+    return _member(get_object_or_404(collab.memberships.select_related("user"), user=user))
+
+
+@router.delete("/{slug:slug}/team/{slug:username}", **route(Scope.MANAGE, {204: None}, 409))
+def remove_member(request: HttpRequest, slug: str, username: str) -> Any:
+    """Remove a member (for administrators), or leave."""
+    user = person(request)
+    if username == user.username:
+        collab = get_collab(request, slug, Role.VIEWER)
+        _of_team(collab, username)
+        services.leave(user, collab)
+    else:
+        collab = get_collab(request, slug, Role.ADMINISTRATOR)
+        services.remove_member(user, collab, _of_team(collab, username))
+    return Status(204, None)
+
+
+# Groups with a role
+
+
+def _held(row: Any) -> GroupRoleOut:
+    group = row.group
+    return GroupRoleOut(slug=group.slug, name=group.name, role=Role(row.role), size=group.size, since=row.since)
+
+
+def _group_roles(collab: Collab) -> Any:
+    return GroupRole.objects.filter(collab=collab).prefetch_related(Prefetch("group", Group.objects.with_size()))
+
+
+@router.get("/{slug:slug}/groups", **route(Scope.READ, {200: Page[GroupRoleOut]}))
+def list_team_groups(request: HttpRequest, slug: str, paging: Paged) -> Any:
+    """The groups that have a role. For members."""
+    collab = get_collab(request, slug, Role.VIEWER)
+    return paged(_group_roles(collab), paging, each(_held))
+
+
+@router.put("/{slug:slug}/groups/{slug:group}", **route(Scope.MANAGE, {200: GroupRoleOut}, 409))
+def give_group_role(request: HttpRequest, slug: str, group: str, data: RoleIn) -> Any:
+    """Give everybody in a group a role, now and later. For administrators."""
+    collab = get_collab(request, slug, Role.ADMINISTRATOR)
+    row = get_object_or_404(Group, slug=group)
+    services.give_group_role(person(request), collab, row, data.role)
+    return _held(get_object_or_404(_group_roles(collab), group=row))
+
+
+@router.delete("/{slug:slug}/groups/{slug:group}", **route(Scope.MANAGE, {204: None}, 409))
+def remove_group(request: HttpRequest, slug: str, group: str) -> Any:
+    """Take the role from a group. For administrators."""
+    collab = get_collab(request, slug, Role.ADMINISTRATOR)
+    services.remove_group(person(request), collab, get_object_or_404(Group, slug=group, roles__collab=collab))
+    return Status(204, None)
+
+
+# Invitations
+
+
+def _invitation(row: Invitation) -> InvitationOut:
+    return InvitationOut(
+        id=row.pk,
+        collab=row.collab.slug,
+        role=Role(row.role),
+        email=row.email,
+        uses_left=row.uses_left,
+        expires_at=row.expires_at,
+        is_open=not row.why_closed,
+    )
+
+
+@router.get("/{slug:slug}/invitations", **route(Scope.MANAGE, {200: Page[InvitationOut]}))
+def list_invitations(request: HttpRequest, slug: str, paging: Paged) -> Any:
+    """All invitations to it, newest first. For administrators."""
+    collab = get_collab(request, slug, Role.ADMINISTRATOR)
+    return paged(collab.invitations.select_related("collab"), paging, each(_invitation))
+
+
+@router.post("/{slug:slug}/invitations", **route(Scope.MANAGE, {201: InvitationMade}, 409))
+def invite(request: HttpRequest, slug: str, data: InvitationIn) -> Any:
+    """Send an invitation to an address, or make a link, which is shown this once. For administrators."""
+    collab, actor = get_collab(request, slug, Role.ADMINISTRATOR), person(request)
+    link = None
+    if data.email:
+        if not limits.allowed("invitation-mail", str(actor.pk), MAILS, 24 * 3600):
+            raise TooMany("You have sent many invitations today. Please go on tomorrow.")
+        row = _by_mail(actor, collab, data)
+    else:
+        row, token = invitations.invite_by_link(actor, collab, data.role, days=data.days, uses=data.uses)
+        link = f"{settings.PORTAL_URL}{invitations.address(token)}"
+    return Status(201, InvitationMade(**_invitation(row).model_dump(), link=link))
+
+
+def _by_mail(actor: User, collab: Collab, data: InvitationIn) -> Invitation:
+    try:
+        return invitations.invite_by_mail(actor, collab, data.email or "", data.role, days=data.days)
+    except ValidationError as error:
+        if error.code != "invalid":
+            raise
+        raise ValidationError({"email": error.messages}) from error
+
+
+@router.delete("/{slug:slug}/invitations/{int:invitation_id}", **route(Scope.MANAGE, {204: None}))
+def revoke_invitation(request: HttpRequest, slug: str, invitation_id: int) -> Any:
+    """End an invitation; who came in by it stays. For administrators."""
+    collab = get_collab(request, slug, Role.ADMINISTRATOR)
+    invitations.revoke(person(request), get_object_or_404(Invitation, pk=invitation_id, collab=collab))
+    return Status(204, None)
+
+
+@mine.get("", **route(Scope.READ, {200: Page[InvitationOut]}))
+def list_my_invitations(request: HttpRequest, paging: Paged) -> Any:
+    """Open invitations to an address that is proved to be mine."""
+    return paged(invitations.waiting_for(person(request)).order_by("-pk"), paging, each(_invitation))
+
+
+@mine.post("/accept", **route(Scope.MANAGE, {200: CollabOut}, 409))
+def accept_by_token(request: HttpRequest, data: TokenIn) -> Any:
+    """Join by an invitation's token: the part of its address after `/join/`."""
+    where = limits.address(request)
+    if limits.used("invitation", where, 3600) >= WRONG_TOKENS:
+        raise TooMany("Too many wrong invitations came from this network. Please wait an hour.")
+    row = invitations.find(data.token)
+    if row is None:
+        limits.allowed("invitation", where, WRONG_TOKENS, 3600)
+        raise Http404("No such invitation.")
+    return one(request, invitations.accept(person(request), row))
+
+
+@mine.post("/{int:invitation_id}/accept", **route(Scope.MANAGE, {200: CollabOut}, 409))
+def accept_mine(request: HttpRequest, invitation_id: int) -> Any:
+    """Join by an invitation that was sent to me."""
+    row = get_object_or_404(invitations.waiting_for(person(request)), pk=invitation_id)
+    return one(request, invitations.accept(person(request), row))
+
+
+@mine.post("/{int:invitation_id}/decline", **route(Scope.MANAGE, {204: None}))
+def decline_mine(request: HttpRequest, invitation_id: int) -> Any:
+    """Say no to an invitation that was sent to me."""
+    row = get_object_or_404(invitations.waiting_for(person(request)), pk=invitation_id)
+    invitations.decline(person(request), row)
+    return Status(204, None)
