@@ -25,7 +25,7 @@ class TokenQuerySet(models.QuerySet["Token"]):
 
 
 class Token(models.Model):
-    """Lets programs act for a person. Only the secret's SHA-256 is kept: it is random and long, so one hash is enough."""
+    """Lets programs act for a person. Only the secret's SHA-256 is kept: it is long and random, so one hash will do."""
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="tokens")
     name = models.CharField(max_length=100, help_text="What it is for, such as “backup on my laptop”.")

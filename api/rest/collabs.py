@@ -5,10 +5,9 @@ from typing import Any
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
-from django.http import Http404, HttpRequest, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404
 from ninja import Query, Router
-from ninja.responses import Status
 from pydantic import BaseModel, Field
 
 from api.access import TooMany
@@ -113,9 +112,7 @@ def change_collab(request: HttpRequest, slug: str, data: CollabIn) -> Any:
     if data.name and data.name != slug:
         raise ValidationError({"name": "The address of a Collab never changes."})
     description = collab.description if data.description is None else data.description
-    services.update_collab(
-        person(request), collab, title=data.title, description=description, is_public=data.public
-    )
+    services.update_collab(person(request), collab, title=data.title, description=description, is_public=data.public)
     return _one(request, slug)
 
 
@@ -222,7 +219,7 @@ def give_role(request: HttpRequest, slug: str, role: str, username: str) -> Any:
     user = known_person(username)
     change = services.change_role if collab.memberships.filter(user=user).exists() else services.add_member
     change(person(request), collab, user, wanted)
-    return Status(204, None)
+    return HttpResponse(status=204)
 
 
 @router.delete("/{slug:slug}/team/{role}/users/{str:username}", **MANAGE)
@@ -231,7 +228,7 @@ def take_role(request: HttpRequest, slug: str, role: str, username: str) -> Any:
     role_named(role)
     collab = get_collab(request, slug, Role.ADMINISTRATOR)
     services.remove_member(person(request), collab, known_person(username))
-    return Status(204, None)
+    return HttpResponse(status=204)
 
 
 @router.api_operation(["PUT", "DELETE"], "/{slug:slug}/team/{role}/units/{str:unit}", **MANAGE)
@@ -247,7 +244,7 @@ def give_group_role(request: HttpRequest, slug: str, role: str, group: str) -> A
     """Give a group the role, and no other."""
     wanted, collab = role_named(role), get_collab(request, slug, Role.ADMINISTRATOR)
     services.give_group_role(person(request), collab, known_group(group), wanted)
-    return Status(204, None)
+    return HttpResponse(status=204)
 
 
 @router.delete("/{slug:slug}/team/{role}/groups/{str:group}", **MANAGE)
@@ -256,4 +253,4 @@ def take_group_role(request: HttpRequest, slug: str, role: str, group: str) -> A
     role_named(role)
     collab = get_collab(request, slug, Role.ADMINISTRATOR)
     services.remove_group(person(request), collab, known_group(group))
-    return Status(204, None)
+    return HttpResponse(status=204)

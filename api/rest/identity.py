@@ -3,10 +3,9 @@
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.http import HttpRequest, JsonResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404
 from ninja import Query, Router
-from ninja.responses import Status
 
 from api.access import TooMany
 from groups import services
@@ -52,15 +51,21 @@ def change_group(request: HttpRequest, slug: str, data: GroupIn) -> Any:
     if data.name and data.name != slug:
         raise ValidationError({"name": "The address of a group never changes."})
     description = group.description if data.description is None else data.description
-    named = {"name": data.title or group.name, "description": description, "provider_name": group.provider_name}
-    return shapes.group(services.update_group(person(request), group, **named))
+    changed = services.update_group(
+        person(request),
+        group,
+        name=data.title or group.name,
+        description=description,
+        provider_name=group.provider_name,
+    )
+    return shapes.group(changed)
 
 
 @router.delete("/groups/{slug:slug}", **MANAGE)
 def delete_group(request: HttpRequest, slug: str) -> Any:
     """Delete it for good."""
     services.delete_group(person(request), managed_group(request, slug))
-    return Status(204, None)
+    return HttpResponse(status=204)
 
 
 def _seen(request: HttpRequest, slug: str) -> Group:
@@ -109,7 +114,7 @@ def add_user(request: HttpRequest, slug: str, kind: str, username: str) -> Any:
         services.add_manager(actor, group, user)
     elif not group.members.filter(user=user).exists():
         services.add_person(actor, group, user)
-    return Status(204, None)
+    return HttpResponse(status=204)
 
 
 @router.delete("/groups/{slug:slug}/{kind}/users/{str:username}", **MANAGE)
@@ -118,7 +123,7 @@ def remove_user(request: HttpRequest, slug: str, kind: str, username: str) -> An
     wanted, group = kind_named(kind), managed_group(request, slug)
     remove = services.remove_manager if wanted == Kind.ADMINISTRATOR else services.remove_person
     remove(person(request), group, known_person(username))
-    return Status(204, None)
+    return HttpResponse(status=204)
 
 
 @router.put("/groups/{slug:slug}/{kind}/groups/{str:inner}", **MANAGE)
@@ -130,7 +135,7 @@ def add_group(request: HttpRequest, slug: str, kind: str, inner: str) -> Any:
         raise ValidationError({"group": "Only people manage groups here."})
     if not group.inner_nestings.filter(inner=row).exists():
         services.nest(person(request), group, row)
-    return Status(204, None)
+    return HttpResponse(status=204)
 
 
 @router.delete("/groups/{slug:slug}/{kind}/groups/{str:inner}", **MANAGE)
@@ -138,7 +143,7 @@ def remove_group(request: HttpRequest, slug: str, kind: str, inner: str) -> Any:
     """Take a group out."""
     kind_named(kind)
     services.unnest(person(request), managed_group(request, slug), known_group(inner))
-    return Status(204, None)
+    return HttpResponse(status=204)
 
 
 @router.get("/users", **READ)
@@ -146,7 +151,8 @@ def list_users(request: HttpRequest, search: str = Words, sub: str = Words) -> A
     """People whose names begin with these words, or the one with this id."""
     _count_search(request)
     if sub:
-        return shapes.people(User.objects.filter(uuid=shapes.uuid_of(sub)))
+        wanted = shapes.uuid_of(sub)
+        return shapes.people(User.objects.filter(uuid=wanted)) if wanted else []
     return [shapes.user(row) for row in people.suggest(search)]
 
 

@@ -61,8 +61,9 @@ def ways(scope: Scope, *, anonymous: bool = False) -> list[Any]:
     return [*found, anybody] if anonymous else found
 
 
-READ, MANAGE = {"auth": ways(Scope.READ)}, {"auth": ways(Scope.MANAGE)}
-OPEN = {"auth": ways(Scope.READ, anonymous=True)}
+READ: Json = {"auth": ways(Scope.READ)}
+MANAGE: Json = {"auth": ways(Scope.MANAGE)}
+OPEN: Json = {"auth": ways(Scope.READ, anonymous=True)}
 
 
 def require_token(request: HttpRequest) -> None:

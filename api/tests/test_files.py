@@ -1,5 +1,7 @@
 """Files by program: the same bytes, the same conditions and the same refusals as on the pages."""
 
+from typing import Any
+
 import pytest
 from django.test import Client
 from pytest_django import Settings
@@ -25,19 +27,23 @@ def base(collab: Collab) -> str:
     return f"/api/v1/libraries/{collab.library.pk}"
 
 
-def put(client: Client, address: str, content: bytes, **headers: str) -> object:
+def put(client: Client, address: str, content: bytes, **headers: str) -> Any:
     return client.put(address, content, content_type="application/octet-stream", headers=headers)
+
+
+def content(answer: Any) -> bytes:
+    return b"".join(answer.streaming_content)
 
 
 def test_it_puts_and_gets_a_file(program: Program, editor: User, collab: Collab) -> None:
     client, address = program(editor), f"{base(collab)}/files/notes/a b é.txt"
-    assert put(client, address, b"one").status_code == 404  # type: ignore[attr-defined]  # no folder
+    assert put(client, address, b"one").status_code == 404  # no folder
     made = client.put(f"{address}?make_folders=true", b"one", content_type="text/plain")
     assert made.status_code == 201, made.content
     assert made.json()["path"] == "notes/a b é.txt"
     assert made["ETag"] == made.json()["etag"]
     read = client.get(address)
-    assert (read.status_code, b"".join(read.streaming_content)) == (200, b"one")
+    assert (read.status_code, content(read)) == (200, b"one")
     assert read["ETag"] == made["ETag"]
     assert read["Content-Security-Policy"].startswith("sandbox")
     assert client.get(address, headers={"If-None-Match": read["ETag"]}).status_code == 304
@@ -46,17 +52,17 @@ def test_it_puts_and_gets_a_file(program: Program, editor: User, collab: Collab)
 
 def test_it_never_overwrites_what_somebody_else_changed(program: Program, editor: User, collab: Collab) -> None:
     client, address = program(editor), f"{base(collab)}/files/a.txt"
-    first = put(client, address, b"1")["ETag"]  # type: ignore[index]
+    first = put(client, address, b"1")["ETag"]
     again = put(client, address, b"2", **{"If-Match": first})
-    assert again.status_code == 200  # type: ignore[attr-defined]
+    assert again.status_code == 200
     for headers in ({"If-Match": first}, {"If-None-Match": "*"}):
         refused = put(client, address, b"3", **headers)
-        assert refused.status_code in (409, 412)  # type: ignore[attr-defined]
-        assert refused.json()["error"] in ("conflict", "precondition_failed")  # type: ignore[attr-defined]
-    assert put(client, address, b"3", **{"If-None-Match": '"x"'}).status_code == 400  # type: ignore[attr-defined]
-    assert b"".join(client.get(address).streaming_content) == b"2"
+        assert refused.status_code in (409, 412)
+        assert refused.json()["error"] in ("conflict", "precondition_failed")
+    assert put(client, address, b"3", **{"If-None-Match": '"x"'}).status_code == 400
+    assert content(client.get(address)) == b"2"
     assert client.delete(address, headers={"If-Match": first}).status_code == 412
-    assert client.delete(address, headers={"If-Match": again["ETag"]}).status_code == 204  # type: ignore[index]
+    assert client.delete(address, headers={"If-Match": again["ETag"]}).status_code == 204
     assert client.get(address).status_code == 404
 
 
@@ -99,7 +105,9 @@ def test_it_moves_nothing_to_where_one_may_only_read(
     put(client, f"/api/v1/libraries/{own.pk}/files/a", b"a")
     body = {"path": "a", "to_path": "a", "to_library": str(collab.library.pk)}
     for what in ("move", "copy"):
-        assert client.post(f"/api/v1/libraries/{own.pk}/{what}", body, content_type="application/json").status_code == 403
+        assert (
+            client.post(f"/api/v1/libraries/{own.pk}/{what}", body, content_type="application/json").status_code == 403
+        )
     secret = create_library(stranger, "Secret")
     body["to_library"] = str(secret.pk)
     assert client.post(f"/api/v1/libraries/{own.pk}/move", body, content_type="application/json").status_code == 404
@@ -107,27 +115,30 @@ def test_it_moves_nothing_to_where_one_may_only_read(
 
 def test_it_goes_back_to_a_version(program: Program, editor: User, collab: Collab) -> None:
     client, address = program(editor), f"{base(collab)}/files/a.txt"
-    for content in (b"one", b"two"):
-        put(client, address, content)
+    for written in (b"one", b"two"):
+        put(client, address, written)
     versions = client.get(f"{base(collab)}/versions?path=a.txt").json()
     assert [row["size"] for row in versions["items"]] == [3, 3]
     assert versions["items"][0]["by"] == "editor"
     first = versions["items"][-1]["id"]
     old = client.get(f"{base(collab)}/versions/{first}?path=a.txt")
-    assert b"".join(old.streaming_content) == b"one"
+    assert content(old) == b"one"
     assert client.get(f"{base(collab)}/versions/{first}?path=other.txt").status_code == 404
     assert client.get(f"{base(collab)}/versions/{10**30}?path=a.txt").status_code == 404
     body = {"path": "a.txt"}
-    assert client.post(f"{base(collab)}/versions/{first}/restore", body, content_type="application/json").status_code == 200
-    assert b"".join(client.get(address).streaming_content) == b"one"
+    assert (
+        client.post(f"{base(collab)}/versions/{first}/restore", body, content_type="application/json").status_code
+        == 200
+    )
+    assert content(client.get(address)) == b"one"
     assert Version.objects.count() == 3
 
 
 def test_it_says_that_there_is_no_room(program: Program, editor: User, collab: Collab, settings: Settings) -> None:
     settings.QUOTA_COLLAB_BYTES = 3
     refused = put(program(editor), f"{base(collab)}/files/a", b"four")
-    assert refused.status_code == 507  # type: ignore[attr-defined]
-    assert refused.json()["error"] == "insufficient_storage"  # type: ignore[attr-defined]
+    assert refused.status_code == 507
+    assert refused.json()["error"] == "insufficient_storage"
 
 
 @pytest.mark.parametrize("path", ["../a", "a/../../b", "a//b", "x" * 300])

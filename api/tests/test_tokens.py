@@ -45,8 +45,15 @@ def test_it_shows_a_token_once_and_keeps_its_hash(sign_in: SignIn, owner: User) 
     assert (answer["username"], answer["scopes"]) == ("owner", ["read", "lab"])
 
 
-@pytest.mark.parametrize("data", [{"name": "", "scopes": ["read"], "days": 1}, {"name": "x", "scopes": [], "days": 1},
-                                  {"name": "x", "scopes": ["root"], "days": 1}, {"name": "x", "scopes": ["read"], "days": 9999}])
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"name": "", "scopes": ["read"], "days": 1},
+        {"name": "x", "scopes": [], "days": 1},
+        {"name": "x", "scopes": ["root"], "days": 1},
+        {"name": "x", "scopes": ["read"], "days": 9999},
+    ],
+)
 def test_it_refuses_tokens_that_make_no_sense(sign_in: SignIn, owner: User, data: dict) -> None:
     assert sign_in(owner).post(PAGE, data).status_code == 422
     assert not Token.objects.exists()

@@ -5,7 +5,7 @@ from typing import Any
 from django.conf import settings
 from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
-from ninja import Query, Router
+from ninja import Router
 from ninja.responses import Status
 from pydantic import Field
 
@@ -15,7 +15,7 @@ from collabs.access import get_collab
 from collabs.models import Collab, Role
 from portal.access import person
 
-from .shapes import CollabOut, Input, Page, Paged, Text, each, paged, route
+from .shapes import CollabOut, Input, Page, Paged, Text, Words, each, paged, route
 
 router = Router(tags=["Collabs"])
 
@@ -58,7 +58,7 @@ def one(request: HttpRequest, collab: Collab) -> CollabOut:
 
 
 @router.get("", **route(Scope.READ, {200: Page[CollabOut]}, anonymous=True))
-def list_collabs(request: HttpRequest, paging: Paged, q: Text = Query("", max_length=100), mine: bool = False) -> Any:
+def list_collabs(request: HttpRequest, paging: Paged, q: Words = "", mine: bool = False) -> Any:
     """Collabs that I may see, by title; without an account, the public ones.
 
     `q`: words that are in the title or the description. `mine`: only those that I am a member of.

@@ -6,6 +6,7 @@ from typing import Any
 from .shapes import ALWAYS
 
 Document = dict[str, Any]
+NOTHING: tuple[str, Document] = ("", {})
 MEANING = {"application/octet-stream": "bytes"}
 
 
@@ -59,7 +60,7 @@ def described(document: Document) -> list[Group]:
 def _operation(document: Document, path: str, method: str, details: Document) -> Operation:
     codes = {int(code): answer for code, answer in details["responses"].items()}
     content = details.get("requestBody", {}).get("content", {})
-    kind, sent = next(iter(content.items()), ("", {}))
+    kind, sent = next(iter(content.items()), NOTHING)
     return Operation(
         id=details["operationId"].replace(".", "-"),
         method=method.upper(),
@@ -81,10 +82,10 @@ def _parameter(document: Document, one: Document) -> Field:
 
 
 def _answer(document: Document, answer: Document) -> str:
-    kind, given = next(iter(answer.get("content", {}).items()), ("", {}))
+    kind, given = next(iter(answer.get("content", {}).items()), NOTHING)
     if kind and kind not in MEANING:
         return _type(document, given["schema"])
-    return MEANING.get(kind, answer.get("description", ""))
+    return MEANING.get(kind) or answer.get("description", "")
 
 
 def _resolve(document: Document, schema: Document) -> Document:

@@ -3,10 +3,10 @@
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, Q
 from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
-from ninja import Query, Router
+from ninja import Router
 from ninja.responses import Status
 from pydantic import Field
 
@@ -17,7 +17,7 @@ from groups.models import Group, GroupManager
 from portal.access import Forbidden, person
 from portal.models import User
 
-from .shapes import GroupOut, Input, Page, Paged, PersonOut, Text, Username, each, paged, route
+from .shapes import GroupOut, Input, Page, Paged, PersonOut, Text, Username, Words, each, paged, route
 from .teams import found
 
 router = Router(tags=["Groups"])
@@ -68,13 +68,15 @@ def _person(row: Any) -> PersonOut:
 
 
 @router.get("", **route(Scope.READ, {200: Page[GroupOut]}))
-def list_groups(request: HttpRequest, paging: Paged, q: Text = Query("", max_length=100), mine: bool = False) -> Any:
+def list_groups(request: HttpRequest, paging: Paged, q: Words = "", mine: bool = False) -> Any:
     """All groups, by name. `mine`: only those that I am in or manage."""
     user = person(request)
     rows = _rows(user).matching(q)
     if mine:
-        own = Group.objects.of_person(user).values("pk").union(Group.objects.managed_by(user).values("pk"))
-        rows = rows.filter(pk__in=own)
+        own = Q(pk__in=Group.objects.of_person(user).values("pk")) | Q(
+            pk__in=Group.objects.managed_by(user).values("pk")
+        )
+        rows = rows.filter(own)
     return paged(rows.order_by("name_key"), paging, each(_shown))
 
 

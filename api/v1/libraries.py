@@ -8,7 +8,7 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
-from ninja import Query, Router
+from ninja import Router
 from ninja.responses import Status
 from pydantic import Field, model_validator
 
@@ -30,6 +30,7 @@ from .shapes import (
     Slug,
     Text,
     Username,
+    Words,
     each,
     paged,
     route,
@@ -125,12 +126,11 @@ def _name(text: str) -> str:
 
 
 @router.get("", **route(Scope.READ, {200: Page[LibraryOut]}))
-def list_libraries(
-    request: HttpRequest, paging: Paged, folder: Where | None = None, q: Text = Query("", max_length=100)
-) -> Any:
+def list_libraries(request: HttpRequest, paging: Paged, folder: Where | None = None, q: Words = "") -> Any:
     """Libraries that I see, by folder and name. `q`: what their names contain.
 
-    `folder`: `mine`, `people` (shared with me), `groups` (of my Collabs), `all` (public ones). Without it, the first three.
+    `folder`: `mine`, `people` (shared with me), `groups` (of my Collabs), `all` (public ones); without it, all but the
+    public ones.
     """
     user = person(request)
     if folder == Where.ALL:

@@ -22,7 +22,9 @@ lab = Router(tags=["Lab"])
 class PlaceIn(Input):
     """Where to go in the Lab."""
 
-    path: Text = Field("", max_length=places.MAX_LENGTH, description="Below `~/drive`, such as `My Libraries/My Library`.")
+    path: Text = Field(
+        "", max_length=places.MAX_LENGTH, description="Below `~/drive`, such as `My Libraries/My Library`."
+    )
 
 
 @router.get("/me", **route(Scope.READ, {200: MeOut}))
@@ -35,9 +37,9 @@ def me(request: HttpRequest) -> Any:
 
 def _shown(server: Server | None) -> ServerOut:
     if server is None:
-        nothing: dict[str, Any] = {"id": None, "state": "off", "is_live": False, "seconds_left": None}
-        times = {"requested_at": None, "started_at": None}
-        return ServerOut(**nothing, **times, phase="", url="", place="", why_stopped="", error="")
+        nothing: dict[str, Any] = dict.fromkeys(("phase", "url", "place", "why_stopped", "error"), "")
+        nothing |= dict.fromkeys(("id", "requested_at", "started_at", "seconds_left"))
+        return ServerOut(state="off", is_live=False, **nothing)
     address = places.origin(server.owner.username) + places.address_of(server.place) if server.is_running else ""
     return ServerOut(
         id=server.pk,
@@ -66,7 +68,10 @@ def status(request: HttpRequest) -> Any:
 
 @lab.post("", **route(Scope.LAB, {202: ServerOut}, 503))
 def launch(request: HttpRequest, data: PlaceIn) -> Any:
-    """Start my Lab, or do nothing where it runs or starts. Ask for its state until it runs; then `url` is for a browser."""
+    """Start my Lab, or do nothing where it runs or starts.
+
+    Ask for its state until it runs; then `url` is for a browser.
+    """
     user, path = person(request), places.drive_path(data.path)
     missing = places.missing(user, path)
     if missing:

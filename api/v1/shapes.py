@@ -20,8 +20,13 @@ from drive.visibility import Folder
 NO_NUL = r"^[^\x00]*$"
 """PostgreSQL holds no NUL, and no file's name has one."""
 Text = Annotated[str, Field(pattern=NO_NUL)]
-FilePath = Annotated[str, Field(pattern=NO_NUL, max_length=3000, description="Path in the library, with “/” between names.")]
-Username = Annotated[str, Field(pattern=NO_NUL, min_length=1, max_length=254, description="Username or e-mail address.")]
+FilePath = Annotated[
+    str, Field(pattern=NO_NUL, max_length=3000, description="Path in the library, with “/” between names.")
+]
+Username = Annotated[
+    str, Field(pattern=NO_NUL, min_length=1, max_length=254, description="Username or e-mail address.")
+]
+Words = Annotated[str, Query(pattern=NO_NUL, max_length=100)]
 Slug = Annotated[str, Field(pattern=r"^[-a-zA-Z0-9_]+$", max_length=80)]
 
 MOST = 200
@@ -80,7 +85,7 @@ def route(scope: Scope, answers: dict[int, Any], *errors: int, anonymous: bool =
         more["security"] = [{}]
     for name, value in extra.pop("openapi_extra", {}).items():
         more[name] = value
-    response = {**answers, frozenset({*ALWAYS, *errors}): Problem}
+    response: dict[Any, Any] = {**answers, frozenset({*ALWAYS, *errors}): Problem}
     return {"auth": ways, "response": response, "openapi_extra": more, **extra}
 
 
@@ -223,7 +228,9 @@ class ServerOut(BaseModel):
     """My Lab."""
 
     id: UUID | None
-    state: str = Field(description="`off` before the first one; else requested, starting, running, stopping, stopped, failed.")
+    state: str = Field(
+        description="`off` before the first one; else requested, starting, running, stopping, stopped, failed."
+    )
     phase: str
     is_live: bool
     url: str = Field(description="For a browser; empty unless it runs.")

@@ -14,8 +14,8 @@ from api import errors
 from api.models import Scope
 
 from . import collabs, files, groups, libraries, me, teams
-from .shapes import ALWAYS
 from .docs import described
+from .shapes import ALWAYS
 
 DESCRIPTION = """What people do on the pages, for programs: under the same rules, with the same traces.
 
@@ -27,7 +27,11 @@ class OwnPage(DocsBase):
 
     def render_page(self, request: HttpRequest, api: NinjaAPI, **kwargs: Any) -> HttpResponse:
         """Every operation with what it takes and gives."""
-        context = {"groups": _described(), "always": [(code, errors.phrase(code)) for code in ALWAYS], "scopes": Scope.choices}
+        context = {
+            "groups": _described(),
+            "always": [(code, errors.phrase(code)) for code in ALWAYS],
+            "scopes": Scope.choices,
+        }
         return render(request, "api/docs.html", context)
 
 
@@ -55,7 +59,23 @@ api = Site(
     description=DESCRIPTION,
     urls_namespace="api",
     docs=OwnPage(),
-    openapi_extra={"tags": [{"name": name} for name in ("Me", "Collabs", "Teams", "Invitations to me", "Groups", "Libraries", "Shares", "Files", "Versions", "Lab")]},
+    openapi_extra={
+        "tags": [
+            {"name": name}
+            for name in (
+                "Me",
+                "Collabs",
+                "Teams",
+                "Invitations to me",
+                "Groups",
+                "Libraries",
+                "Shares",
+                "Files",
+                "Versions",
+                "Lab",
+            )
+        ]
+    },
 )
 errors.install(api, errors.problem)
 api.add_router("", me.router)
