@@ -1,5 +1,6 @@
 """The proxy keeps origins apart: what browsers may say, what Labs may learn, and what goes on without the portal."""
 
+import json
 import os
 import shutil
 import tempfile
@@ -44,6 +45,7 @@ FORGED = {
     "X-Original-Method": "GET",
 }
 PORTAL_PATHS = ["/", "/drive/00000000-0000-4000-8000-000000000000/a", "/collabs/cortex/files/a"]
+PORTAL_PATHS += ["/api/v1/libraries/00000000-0000-4000-8000-000000000000/files/a"]
 
 
 def forged(request: Request) -> list[str]:
@@ -369,9 +371,11 @@ def test_it_lets_hashed_files_be_kept_and_others_asked_for_again(proxy: Proxy) -
 
 
 UPLOAD = "/drive/00000000-0000-4000-8000-000000000000/big.bin"
+API_UPLOAD = "/api/v1/libraries/00000000-0000-4000-8000-000000000000/files/big.bin"
 
 
-def test_it_writes_an_upload_to_disk_and_sends_only_its_name(proxy: Proxy) -> None:
+@pytest.mark.parametrize("target", [UPLOAD, API_UPLOAD])
+def test_it_writes_an_upload_to_disk_and_sends_only_its_name(proxy: Proxy, target: str) -> None:
     kept = proxy.directory / "kept"
 
     def take(request: Request) -> Answer:
@@ -381,14 +385,14 @@ def test_it_writes_an_upload_to_disk_and_sends_only_its_name(proxy: Proxy) -> No
     proxy.page = take
     part, parts = os.urandom(2**20), 200
     head = (
-        f"PUT {UPLOAD} HTTP/1.1\nHost: localhost:{proxy.port}\nConnection: close\nContent-Length: {parts * 2**20}\n\n"
+        f"PUT {target} HTTP/1.1\nHost: localhost:{proxy.port}\nConnection: close\nContent-Length: {parts * 2**20}\n\n"
     )
     with proxy.connect(head) as connection:
         for _ in range(parts):
             connection.sendall(part)
         assert read_answer(connection).status == 204
     request = proxy.portal.last()
-    assert (request.method, request.target, request.body) == ("PUT", UPLOAD, b"")
+    assert (request.method, request.target, request.body) == ("PUT", target, b"")
     assert request.header("Content-Length") in (None, "0")
     assert Path(str(request.header("X-Body-File"))).parent == proxy.drive / "staging/nginx"
     assert kept.stat().st_size == parts * 2**20
@@ -401,6 +405,17 @@ def test_it_reads_no_upload_of_somebody_who_is_not_signed_in(proxy: Proxy) -> No
     with proxy.connect(head) as connection:
         assert read_answer(connection).status == 401
     assert [(request.method, request.target) for request in proxy.portal.seen] == [("GET", "/_gateway/signed-in")]
+
+
+def test_it_tells_a_program_in_json_that_its_token_is_no_good(proxy: Proxy) -> None:
+    proxy.signed_in = Answer(401)
+    answer = proxy.ask(API_UPLOAD, "Authorization: Bearer clb_x", method="PUT", body=b"x")
+    assert answer.status == 401
+    assert answer.headers["content-type"] == "application/json"
+    assert json.loads(answer.body)["error"] == "unauthorized"
+    asked = proxy.portal.last()
+    assert asked.header("Authorization") == "Bearer clb_x"
+    assert asked.header("X-Original-URI") == API_UPLOAD
 
 
 def test_it_takes_an_upload_in_chunks(proxy: Proxy) -> None:

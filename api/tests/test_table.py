@@ -10,24 +10,15 @@ from django.db import transaction
 from django.test import Client
 from django.urls import resolve
 from ninja import NinjaAPI
-from pytest_django import Settings
 
 from api.models import Scope
 from api.rest.site import api as rest
 from api.v1.site import api as v1
-from collabs import invitations
-from collabs import services as collab_services
-from collabs.models import Collab, Role
-from drive import changes
-from drive import services as drive_services
-from drive.models import Permission, Version
-from drive.storage import layout
-from groups import services as group_services
-from lab.models import Environment
+from collabs.models import Collab
 from portal.models import User
 from portal.services import deactivate
 
-from .conftest import Program
+from .conftest import Program, reset_files
 
 pytestmark = pytest.mark.django_db
 CHANGING = ("POST", "PUT", "PATCH", "DELETE")
@@ -169,48 +160,6 @@ REST = [
 
 
 @pytest.fixture
-def world(
-    collab: Collab, public_collab: Collab, owner: User, viewer: User, person: Any, settings: Settings
-) -> dict[str, object]:
-    """One of everything. Returns what stands in braces in the table."""
-    settings.DRIVE_USE_ACCEL = False
-    institute = group_services.create_group(owner, name="Institute")
-    inner = group_services.create_group(owner, name="Inner")
-    group_services.create_group(owner, name="Outer")
-    group_services.nest(owner, institute, inner)
-    group_services.add_person(owner, institute, person("ingroup"))
-    for place in (collab, public_collab):
-        collab_services.give_group_role(owner, place, institute, Role.VIEWER)
-    gone = collab_services.create_collab(owner, title="Gone")
-    collab_services.delete_collab(owner, gone)
-    own = drive_services.create_library(owner, "Own")
-    share = drive_services.share_with_person(owner, own, viewer, Permission.READ)
-    deleted = drive_services.create_library(owner, "Deleted")
-    drive_services.delete_library(owner, deleted)
-    invitation, token = invitations.invite_by_link(owner, collab, Role.VIEWER, uses=100)
-    Environment.objects.create(slug="base", name="Base", prefix="/base", is_default=True)
-    _reset_files(collab)
-    changes.write(owner, collab.library, "a.txt", b"a")
-    return {
-        "lib": collab.library.pk,
-        "own": own.pk,
-        "deleted": deleted.pk,
-        "share": share.pk,
-        "invitation": invitation.pk,
-        "token": token,
-        "version": Version.objects.get().pk,
-    }
-
-
-def _reset_files(collab: Collab) -> None:
-    """The rows are rolled back after each request, the disk is not."""
-    place = layout.find(collab.library.pk)
-    for path in place.iterdir():
-        path.rmdir() if path.is_dir() else path.unlink()
-    (place / "a.txt").write_bytes(b"a")
-
-
-@pytest.fixture
 def clients(
     world: dict, program: Program, owner: User, editor: User, viewer: User, stranger: User, operator: User, person: Any
 ) -> Iterator[dict[str, Client]]:
@@ -249,7 +198,7 @@ def test_it_gives_everybody_what_the_table_says(
     wrong = []
     for row in rows:
         for kind, client in clients.items():
-            _reset_files(collab)
+            reset_files(collab)
             with transaction.atomic():
                 answer = ask(client, row, world)
                 transaction.set_rollback(True)
