@@ -2,6 +2,10 @@
 
 import hashlib
 import os
+import re
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import requests
@@ -58,3 +62,30 @@ def test_it_takes_no_byte_without_a_token_that_may_write(
 def test_it_answers_scripts_of_ebrains(site: Site, collab: Collab, viewer: Person) -> None:
     answer = session(viewer).get(f"{settings.PORTAL_URL}/rest/v1/collabs/{collab.slug}", timeout=60)
     assert answer.json()["driveRepositoryId"] == str(collab.library.pk)
+
+
+def examples(language: str) -> list[str]:
+    text = (settings.BASE_DIR / "docs/how-to/scripts.md").read_text()
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+
+
+def test_the_examples_of_the_documentation_work(site: Site, owner: Person, tmp_path: Path) -> None:
+    """All in one go, as somebody would paste them one after the other."""
+    _token, secret = create_token(owner.user, name="test", scopes=tuple(Scope), days=1)
+    environment = {**os.environ, "COLLABORATORY": settings.PORTAL_URL, "TOKEN": secret}
+    (tmp_path / "measurements.csv").write_text("1\n")
+
+    def run(*command: str) -> str:
+        done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    said = run(sys.executable, "-c", "\n".join(examples("python")))
+    assert "data/measurements.csv 2" in said
+    assert "['Retina 2026']" in said
+    assert (tmp_path / "copy.csv").read_text() == "1\n"
+    environment["LIBRARY"] = str(Collab.objects.get(title="Retina 2026").library.pk)
+    for example in examples("sh"):
+        if not example.startswith("export"):
+            run("sh", "-ec", example)
+    assert (tmp_path / "back.csv").read_text() == "1\n"

@@ -177,3 +177,15 @@ def test_it_lists_tokens_with_the_same_number_of_queries(
         make(owner)
     with django_assert_max_num_queries(8):
         browser.get(PAGE)
+
+
+def test_it_lets_operators_end_tokens_and_read_none(sign_in: SignIn, owner: User, operator: User) -> None:
+    token, secret = make(owner)
+    browser = sign_in(operator)
+    shown = browser.get("/admin/api/token/").content.decode()
+    assert token.hint in shown
+    assert secret not in shown
+    assert token.digest not in shown + browser.get(f"/admin/api/token/{token.pk}/change/").content.decode()
+    browser.post("/admin/api/token/", {"action": "revoke", "_selected_action": [token.pk]})
+    assert Client().get(ME, headers=bearer(secret)).status_code == 401
+    assert AuditEntry.objects.get(verb="account.token.revoked").actor == operator

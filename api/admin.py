@@ -1,0 +1,37 @@
+"""Tokens for operators: whose, what for, last used; and the means to end one."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.db import models
+from django.http import HttpRequest
+
+from . import services
+from .models import Token
+
+
+@admin.register(Token)
+class TokenAdmin(admin.ModelAdmin):
+    """All tokens. Nobody reads a secret here: it is not kept."""
+
+    list_display = ["user", "name", "hint", "scopes", "created_at", "last_used_at", "expires_at", "revoked_at"]
+    list_select_related = ["user"]
+    search_fields = ["user__username", "name", "hint"]
+    date_hierarchy = "created_at"
+    actions = ["revoke"]
+
+    @admin.action(description="Revoke")
+    def revoke(self, request: HttpRequest, queryset: models.QuerySet[Token]) -> None:
+        """End them at once."""
+        for token in queryset.select_related("user"):
+            services.revoke_token(request.user, token)  # type: ignore[arg-type]
+        self.message_user(request, "Revoked.")
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
