@@ -30,7 +30,7 @@ class OwnPage(DocsBase):
         context = {
             "groups": _described(),
             "always": [(code, errors.phrase(code)) for code in ALWAYS],
-            "scopes": Scope.choices,
+            "scopes": Scope.labels,
         }
         return render(request, "api/docs.html", context)
 
