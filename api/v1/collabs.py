@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.db.models import prefetch_related_objects
 from django.http import Http404, HttpRequest
 from django.shortcuts import get_object_or_404
@@ -93,10 +94,18 @@ def list_collabs(request: HttpRequest, asked: Query[Asked]) -> Any:
     if asked.favourites:
         rows = rows.favourites_of(person(request))
     if asked.tag:
-        rows = rows.tagged(tags.tidy(asked.tag))
+        rows = rows.tagged(_tag(asked.tag))
     order = ["distance", "title_key"] if asked.q else ["title_key"]
     found = rows.matching(asked.q).order_by(*order, "pk").values_list("pk", flat=True)
     return paged(found, asked, lambda keys: shown(request, keys))
+
+
+def _tag(text: str) -> str:
+    """A tag as it is kept; what is wrong with it is a fault of the value."""
+    try:
+        return tags.tidy(text)
+    except ValidationError as error:
+        raise ValidationError({"tag": error.messages}) from error
 
 
 @router.post("", **route(Scope.MANAGE, {201: CollabOut}, 409))
