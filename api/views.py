@@ -2,13 +2,14 @@
 
 from typing import Any
 
+from allauth.account.decorators import reauthentication_required
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from portal.access import person
 
@@ -21,25 +22,36 @@ SHOWN = 200
 
 @never_cache
 @login_required
-@require_http_methods(["GET", "POST"])
+@require_safe
 def tokens(request: HttpRequest) -> HttpResponse:
-    """My tokens, and a form for another; a new one's secret is on the answer to that form, and nowhere again."""
+    """My tokens."""
+    return _page(request)
+
+
+def _page(request: HttpRequest, **more: Any) -> HttpResponse:
+    rows = Token.objects.filter(user=person(request), revoked_at=None)[:SHOWN]
+    return render(request, "api/tokens.html", {"tokens": rows} | more)
+
+
+@never_cache
+@reauthentication_required
+@require_http_methods(["GET", "POST"])
+def new(request: HttpRequest) -> HttpResponse:
+    """Another token; its secret is on the answer, and nowhere again.
+
+    It outlives the session, so whoever sits at an open browser is asked for the password first.
+    """
     form = TokenForm(request.POST if request.method == "POST" else None)
     if not form.is_valid():
-        return _page(request, form, 422 if form.errors else 200)
+        return render(request, "api/new_token.html", {"form": form}, status=422 if form.errors else 200)
     data = form.cleaned_data
     scopes = [Scope(name) for name in data["scopes"]]
     try:
         made, secret = services.create_token(person(request), name=data["name"], scopes=scopes, days=data["days"])
     except ValidationError as error:
         form.add_error(None, error)
-        return _page(request, form, 422)
-    return _page(request, TokenForm(), made=made, secret=secret)
-
-
-def _page(request: HttpRequest, form: TokenForm, status: int = 200, **more: Any) -> HttpResponse:
-    rows = Token.objects.filter(user=person(request), revoked_at=None)[:SHOWN]
-    return render(request, "api/tokens.html", {"tokens": rows, "form": form} | more, status=status)
+        return render(request, "api/new_token.html", {"form": form}, status=422)
+    return _page(request, made=made, secret=secret)
 
 
 @require_POST

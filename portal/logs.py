@@ -3,7 +3,7 @@
 import logging
 import re
 
-OPENING = re.compile(r"""((?:^|[\s"'(=]|://[^/\s]*)/(?:l|collabs/join)/)[A-Za-z0-9_=:.-]{8,}""")
+OPENING = re.compile(r"""((?:^|[\s"'(=]|://[^/\s]*)/(?:l|collabs/join|rest/v1/collabs/invite)/)[A-Za-z0-9_=:.-]{8,}""")
 """Public links and invitations: whoever has the address has what it opens."""
 
 

@@ -187,8 +187,13 @@ PORTAL_HOOKS: dict[str, list[str]] = {
     "collab_restored": ["drive.services.reopen_collab_library"],
     "group_deleted": ["collabs.services.drop_group"],
     "account_leaving": ["collabs.leaving.belongings", "drive.leaving.belongings"],
-    "account_left": ["collabs.leaving.leave", "drive.leaving.leave", "groups.leaving.leave"],
-    "account_export": ["portal.leaving.export", "collabs.leaving.export", "drive.leaving.export"],
+    "account_left": ["collabs.leaving.leave", "drive.leaving.leave", "groups.leaving.leave", "api.leaving.leave"],
+    "account_export": [
+        "portal.leaving.export",
+        "collabs.leaving.export",
+        "drive.leaving.export",
+        "api.leaving.export",
+    ],
 }
 
 # Drive.

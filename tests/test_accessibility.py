@@ -50,7 +50,14 @@ COLLAB = [
 MEMBER = ["/", "/collabs/", "/collabs/new/", "/collabs/deleted/", *(f"{{collab}}{below}" for below in COLLAB)]
 MEMBER += ["/groups/", "/groups/new/", "/drive/", "/drive/find/?q=a", "/drive/shared-by-me/", "/drive/shared-with-me/"]
 MEMBER += ["/drive/deleted/", "/drive/{library}/", "/drive/sharing/{library}/", "/drive/links/{library}/", "/lab/"]
-MEMBER += ["/account/", "/account/email/", "/account/password/change/", "/no-such-page/"]
+MEMBER += [
+    "/account/tokens/",
+    "/api/v1/docs",
+    "/account/",
+    "/account/email/",
+    "/account/password/change/",
+    "/no-such-page/",
+]
 
 
 @pytest.fixture

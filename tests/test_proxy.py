@@ -418,6 +418,16 @@ def test_it_tells_a_program_in_json_that_its_token_is_no_good(proxy: Proxy) -> N
     assert asked.header("X-Original-URI") == API_UPLOAD
 
 
+@pytest.mark.parametrize("method", ["GET", "DELETE", "OPTIONS"])
+@pytest.mark.parametrize("target", [UPLOAD, API_UPLOAD])
+def test_it_reads_no_body_where_a_method_has_none(proxy: Proxy, target: str, method: str) -> None:
+    head = f"{method} {target} HTTP/1.1\nHost: localhost:{proxy.port}\nConnection: close\nContent-Length: {2**35}\n\n"
+    with proxy.connect(head) as connection:
+        assert read_answer(connection).status == 413
+    assert proxy.portal.seen == []
+    assert proxy.ask(target, method=method).status == 200
+
+
 def test_it_takes_an_upload_in_chunks(proxy: Proxy) -> None:
     bodies: list[bytes] = []
 

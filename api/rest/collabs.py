@@ -61,8 +61,10 @@ def list_collabs(request: HttpRequest, asked: Query[Asked]) -> Any:
     rows = _rows(request)
     if asked.driveId or asked.collabTitle:
         return shapes.collab(_named(request, rows, asked), request)
-    rows = _narrowed(request, rows, asked).order_by(_order(asked), "pk")
-    return [shapes.collab(row, request) for row in rows[asked.offset : asked.offset + asked.limit]]
+    ordered = _narrowed(request, rows, asked).order_by(_order(asked), "pk")
+    keys = list(ordered.values_list("pk", flat=True)[asked.offset : asked.offset + asked.limit])
+    found = rows.in_bulk(keys)
+    return [shapes.collab(found[key], request) for key in keys if key in found]
 
 
 def _named(request: HttpRequest, rows: QuerySet[Any], asked: Asked) -> Collab:
@@ -75,6 +77,8 @@ def _named(request: HttpRequest, rows: QuerySet[Any], asked: Asked) -> Collab:
 def _narrowed(request: HttpRequest, rows: QuerySet[Any], asked: Asked) -> QuerySet[Any]:
     if asked.search:
         rows = rows.matching(asked.search)  # type: ignore[attr-defined]
+    if asked.favorite:
+        rows = rows.favourites_of(person(request))  # type: ignore[attr-defined]
     if asked.visibility:
         rows = rows.filter(is_public=asked.visibility == "public")
     if asked.memberOnly or asked.roles:

@@ -7,9 +7,11 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from api import access, services
+from api import access, leaving, services
 from api.models import Scope, Token
 from collabs.models import Collab
+from conftest import PASSWORD
+from portal import leaving as portal_leaving
 from portal.models import AuditEntry, User
 from portal.services import activate, deactivate
 
@@ -25,13 +27,24 @@ def bearer(secret: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {secret}"}
 
 
+NEW = f"{PAGE}new/"
+
+
+def at_browser(user: User) -> Client:
+    """Signed in, the password just given."""
+    client = Client()
+    client.post("/account/login/", {"login": user.username, "password": PASSWORD})
+    client.post("/account/reauthenticate/", {"password": PASSWORD})
+    return client
+
+
 def make(user: User, *scopes: Scope) -> tuple[Token, str]:
     return services.create_token(user, name="test", scopes=scopes or (Scope.READ,), days=1)
 
 
 def test_it_shows_a_token_once_and_keeps_its_hash(sign_in: SignIn, owner: User) -> None:
-    browser = sign_in(owner)
-    shown = browser.post(PAGE, {"name": "backup", "scopes": ["read", "lab"], "days": 30})
+    browser = at_browser(owner)
+    shown = browser.post(NEW, {"name": "backup", "scopes": ["read", "lab"], "days": 30})
     secret = shown.context["secret"]
     assert secret in shown.content.decode()
     assert "no-store" in shown["Cache-Control"]
@@ -55,7 +68,14 @@ def test_it_shows_a_token_once_and_keeps_its_hash(sign_in: SignIn, owner: User) 
     ],
 )
 def test_it_refuses_tokens_that_make_no_sense(sign_in: SignIn, owner: User, data: dict) -> None:
-    assert sign_in(owner).post(PAGE, data).status_code == 422
+    assert at_browser(owner).post(NEW, data).status_code == 422
+    assert not Token.objects.exists()
+
+
+def test_it_asks_for_the_password_before_it_makes_one(sign_in: SignIn, owner: User) -> None:
+    browser, data = sign_in(owner), {"name": "x", "scopes": ["read"], "days": 1}
+    for answer in (browser.get(NEW), browser.post(NEW, data)):
+        assert "/account/reauthenticate/" in answer["Location"]
     assert not Token.objects.exists()
 
 
@@ -144,7 +164,7 @@ def test_it_wants_the_csrf_token_with_a_cookie(owner: User, collab: Collab) -> N
     browser.force_login(owner)
     assert browser.get("/api/v1/collabs/cortex").status_code == 200
     assert browser.delete("/api/v1/collabs/cortex").status_code == 403
-    browser.get(PAGE)
+    browser.get("/account/")
     token = browser.cookies["portal_csrf"].value
     assert browser.delete("/api/v1/collabs/cortex", headers={"X-CSRFToken": token}).status_code == 204
 
@@ -164,7 +184,7 @@ def test_it_makes_only_so_many(owner: User, monkeypatch: pytest.MonkeyPatch, sig
     monkeypatch.setattr(services, "MOST_TOKENS", 2)
     for _ in range(2):
         make(owner)
-    refused = sign_in(owner).post(PAGE, {"name": "x", "scopes": ["read"], "days": 1})
+    refused = at_browser(owner).post(NEW, {"name": "x", "scopes": ["read"], "days": 1})
     assert refused.status_code == 422
     assert Token.objects.count() == 2
 
@@ -189,3 +209,13 @@ def test_it_lets_operators_end_tokens_and_read_none(sign_in: SignIn, owner: User
     browser.post("/admin/api/token/", {"action": "revoke", "_selected_action": [token.pk]})
     assert Client().get(ME, headers=bearer(secret)).status_code == 401
     assert AuditEntry.objects.get(verb="account.token.revoked").actor == operator
+
+
+def test_it_forgets_the_tokens_of_a_deleted_account_and_exports_them_before(owner: User) -> None:
+    token, secret = make(owner)
+    said = str(leaving.export(owner))
+    assert token.hint in said
+    assert token.digest not in said
+    portal_leaving.delete_account(owner, {})
+    assert not Token.objects.exists()
+    assert Client().get(ME, headers=bearer(secret)).status_code == 401

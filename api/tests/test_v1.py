@@ -48,6 +48,26 @@ def test_it_makes_changes_and_restores_a_collab(program: Program, owner: User) -
     )
 
 
+def test_it_archives_tags_and_marks(program: Program, owner: User, editor: User, collab: Collab) -> None:
+    client = program(owner)
+    assert send(client, "patch", "/collabs/cortex", {"tags": ["Mouse", "fMRI"]}).json()["tags"] == ["fmri", "mouse"]
+    assert send(client, "patch", "/collabs/cortex", {"description": "x"}).json()["tags"] == ["fmri", "mouse"]
+    assert [one["slug"] for one in client.get(f"{V1}/collabs?tag=mouse").json()["items"]] == ["cortex"]
+    assert send(client, "patch", "/collabs/cortex", {"tags": ["a/b"]}).status_code == 422
+    assert client.get(f"{V1}/collabs?tag=%2F").status_code == 422
+    assert send(client, "put", "/collabs/cortex/favourite").status_code == 204
+    assert client.get(f"{V1}/collabs?favourites=true").json()["items"][0]["is_favourite"]
+    assert client.get("/rest/v1/collabs?favorite=true").json()[0]["name"] == "cortex"
+    assert send(client, "post", "/collabs/cortex/archive").json()["is_archived"]
+    assert client.get(f"{V1}/collabs").json()["items"] == []
+    assert client.get(f"{V1}/collabs?archived=true").json()["count"] == 1
+    assert send(client, "patch", "/collabs/cortex", {"description": "y"}).status_code == 409
+    folder = send(program(editor), "post", f"/libraries/{collab.library.pk}/folders", {"path": "new"})
+    assert folder.status_code == 403
+    assert "archived" in folder.json()["message"]
+    assert not send(client, "post", "/collabs/cortex/unarchive").json()["is_archived"]
+
+
 def test_it_tells_a_taken_title_from_a_bad_one(program: Program, owner: User, collab: Collab) -> None:
     client = program(owner)
     taken = send(client, "post", "/collabs", {"title": "cortex"})

@@ -1,21 +1,25 @@
 """Collabs: find, make, change, delete, bring back."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from django.conf import settings
-from django.http import HttpRequest
+from django.core.exceptions import ValidationError
+from django.db.models import prefetch_related_objects
+from django.http import Http404, HttpRequest
 from django.shortcuts import get_object_or_404
-from ninja import Router
+from ninja import Query, Router
 from ninja.responses import Status
 from pydantic import Field
 
 from api.models import Scope
-from collabs import services
+from collabs import favourites, services, tags
 from collabs.access import get_collab
 from collabs.models import Collab, Role
+from collabs.shown import cards
 from portal.access import person
 
-from .shapes import CollabOut, Input, Page, Paged, Text, Words, each, paged, route
+from .shapes import CollabOut, Input, Page, Paging, Text, paged, route
 
 router = Router(tags=["Collabs"])
 
@@ -26,6 +30,7 @@ class CollabIn(Input):
     title: Text = Field(min_length=1, max_length=100)
     description: Text = Field("", max_length=2000)
     is_public: bool = False
+    tags: list[Text] = Field([], max_length=tags.MOST)
 
 
 class CollabChange(Input):
@@ -34,41 +39,73 @@ class CollabChange(Input):
     title: Text | None = Field(None, min_length=1, max_length=100)
     description: Text | None = Field(None, max_length=2000)
     is_public: bool | None = None
+    tags: list[Text] | None = Field(None, max_length=tags.MOST)
 
 
-def shown(collab: Any, request: HttpRequest) -> CollabOut:
-    """A Collab that has `my_role`, `team_size` and its library."""
+def shown(request: HttpRequest, keys: Iterable[int]) -> list[CollabOut]:
+    """These Collabs, in this order; the same few queries however many they are."""
+    found = cards(request.user, keys)
+    if request.user.is_authenticated:
+        prefetch_related_objects(found, "library")
+    return [_shown(collab, request.user.is_authenticated) for collab in found]
+
+
+def _shown(collab: Any, known: bool) -> CollabOut:
     return CollabOut(
         slug=collab.slug,
         title=collab.title,
         description=collab.description,
         is_public=collab.is_public,
+        is_archived=collab.archived_at is not None,
+        is_favourite=collab.is_favourite,
+        tags=[tag.name for tag in collab.tags.all()],
         my_role=Role(collab.my_role) if collab.my_role else None,
         team_size=collab.team_size,
         created_at=collab.created_at,
         url=f"{settings.PORTAL_URL}{collab.get_absolute_url()}",
-        library=collab.library.pk if request.user.is_authenticated else None,
+        library=collab.library.pk if known else None,
     )
 
 
 def one(request: HttpRequest, collab: Collab) -> CollabOut:
     """A Collab by itself."""
-    rows = Collab.objects.with_role_of(request.user).with_team_size().select_related("library")
-    return shown(get_object_or_404(rows, pk=collab.pk), request)
+    found = shown(request, [collab.pk])
+    if not found:
+        raise Http404("No such Collab.")  # deleted in this moment
+    return found[0]
+
+
+class Asked(Paging):
+    """Which Collabs."""
+
+    q: Text = Field("", max_length=100, description="Words in the title, the tags or the description; then best first.")
+    tag: Text = Field("", max_length=100)
+    mine: bool = Field(False, description="Only those that I am a member of.")
+    favourites: bool = Field(False, description="Only those that I marked.")
+    archived: bool = Field(False, description="The archived ones, which are left out otherwise.")
 
 
 @router.get("", **route(Scope.READ, {200: Page[CollabOut]}, anonymous=True))
-def list_collabs(request: HttpRequest, paging: Paged, q: Words = "", mine: bool = False) -> Any:
-    """Collabs that I may see, by title; without an account, the public ones.
+def list_collabs(request: HttpRequest, asked: Query[Asked]) -> Any:
+    """Collabs that I may see, by title; without an account, the public ones."""
+    rows = Collab.objects.visible_to(request.user).filter(archived_at__isnull=not asked.archived)
+    if asked.mine:
+        rows = rows.of_member(person(request))
+    if asked.favourites:
+        rows = rows.favourites_of(person(request))
+    if asked.tag:
+        rows = rows.tagged(_tag(asked.tag))
+    order = ["distance", "title_key"] if asked.q else ["title_key"]
+    found = rows.matching(asked.q).order_by(*order, "pk").values_list("pk", flat=True)
+    return paged(found, asked, lambda keys: shown(request, keys))
 
-    `q`: words that are in the title or the description. `mine`: only those that I am a member of.
-    """
-    user = request.user
-    rows = Collab.objects.visible_to(user)
-    if mine:
-        rows = Collab.objects.of_member(person(request))
-    rows = rows.matching(q).with_role_of(user).with_team_size().select_related("library").order_by("title_key")
-    return paged(rows, paging, each(lambda collab: shown(collab, request)))
+
+def _tag(text: str) -> str:
+    """A tag as it is kept; what is wrong with it is a fault of the value."""
+    try:
+        return tags.tidy(text)
+    except ValidationError as error:
+        raise ValidationError({"tag": error.messages}) from error
 
 
 @router.post("", **route(Scope.MANAGE, {201: CollabOut}, 409))
@@ -88,9 +125,9 @@ def get(request: HttpRequest, slug: str) -> Any:
 def change_collab(request: HttpRequest, slug: str, data: CollabChange) -> Any:
     """Change title, description or who may see it. For administrators."""
     collab = get_collab(request, slug, Role.ADMINISTRATOR)
-    now = {"title": collab.title, "description": collab.description, "is_public": collab.is_public}
+    now: dict[str, Any] = {"title": collab.title, "description": collab.description, "is_public": collab.is_public}
     wanted = {name: value for name, value in data.model_dump().items() if value is not None}
-    services.update_collab(person(request), collab, **(now | wanted))  # type: ignore[arg-type]
+    services.update_collab(person(request), collab, **(now | wanted))
     return one(request, collab)
 
 
@@ -98,6 +135,36 @@ def change_collab(request: HttpRequest, slug: str, data: CollabChange) -> Any:
 def delete_collab(request: HttpRequest, slug: str) -> Any:
     """Delete the Collab with its library; both can be restored for 30 days. For administrators."""
     services.delete_collab(person(request), get_collab(request, slug, Role.ADMINISTRATOR))
+    return Status(204, None)
+
+
+@router.post("/{slug:slug}/archive", **route(Scope.MANAGE, {200: CollabOut}, 409))
+def archive_collab(request: HttpRequest, slug: str) -> Any:
+    """Close it: everybody keeps reading, nobody writes, lists leave it out. For administrators."""
+    collab = get_collab(request, slug, Role.ADMINISTRATOR)
+    services.archive_collab(person(request), collab)
+    return one(request, collab)
+
+
+@router.post("/{slug:slug}/unarchive", **route(Scope.MANAGE, {200: CollabOut}, 409))
+def unarchive_collab(request: HttpRequest, slug: str) -> Any:
+    """Open an archived one again. For administrators."""
+    collab = get_collab(request, slug, Role.ADMINISTRATOR)
+    services.unarchive_collab(person(request), collab)
+    return one(request, collab)
+
+
+@router.put("/{slug:slug}/favourite", **route(Scope.MANAGE, {204: None}))
+def mark(request: HttpRequest, slug: str) -> Any:
+    """Make it one of my favourites; nobody else sees which they are."""
+    favourites.mark(person(request), get_collab(request, slug))
+    return Status(204, None)
+
+
+@router.delete("/{slug:slug}/favourite", **route(Scope.MANAGE, {204: None}))
+def unmark(request: HttpRequest, slug: str) -> Any:
+    """End that."""
+    favourites.unmark(person(request), get_collab(request, slug))
     return Status(204, None)
 
 

@@ -114,6 +114,9 @@ class CollabOut(BaseModel):
     title: str
     description: str
     is_public: bool
+    is_archived: bool = Field(description="Then nothing in it can be changed.")
+    is_favourite: bool = Field(description="Of mine.")
+    tags: list[str]
     my_role: Role | None = Field(description="Null for who is not a member.")
     team_size: int
     created_at: datetime

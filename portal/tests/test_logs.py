@@ -11,7 +11,15 @@ from portal.logs import HideTokens
 TOKEN = "Zk3v9Qm7-_x2LwT8aB4cD5eF6gH7iJ8kL9mN0oP1qR2"
 
 
-@pytest.mark.parametrize("path", [f"/l/{TOKEN}/a.txt", f"/collabs/join/{TOKEN}/", f"http://localhost:8000/l/{TOKEN}/"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        f"/l/{TOKEN}/a.txt",
+        f"/collabs/join/{TOKEN}/",
+        f"http://localhost:8000/l/{TOKEN}/",
+        f"/rest/v1/collabs/invite/{TOKEN}",
+    ],
+)
 def test_it_hides_what_opens_something(path: str) -> None:
     record = logging.LogRecord("django.request", logging.WARNING, "", 0, "Forbidden: %s", (path,), None)
     assert HideTokens().filter(record)
