@@ -18,7 +18,8 @@ SIDE_BY_SIDE = 4
 
 def main() -> None:
     """Ours, then the bare ones; never both at a time."""
-    with running_site():
+    with running_site() as site:
+        site.have_fork_server()
         ours = crowd()
     few, all_at_once = bare(SIDE_BY_SIDE), bare(PEOPLE)
     print(f"  {PEOPLE} people, until the last one's server answers      {ours:7.1f} s")

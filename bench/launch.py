@@ -1,15 +1,18 @@
 """From the click to the first answer of the person's Jupyter server through the site's proxy, cold.
 
-Beside it, alternating: a bare `jupyter lab` of the same environment from the start of its process to its first answer,
-once as it is, and once without the server extensions that a Lab leaves out.
+Both ways in which a server comes to be: forked from a process that has imported Jupyter, and started from nothing.
+Beside them, alternating: a bare `jupyter lab` of the same environment from the start of its process to its first
+answer, once as it is, and once without the server extensions that a Lab leaves out.
 """
 
 import time
+from collections import defaultdict
 from collections.abc import Sequence
 
 from lab.models import Server, State
 from lab.services import request_server
 from tests.people import Person
+from tests.site import launched_by
 
 from .common import LEAN, POLL_SECONDS, Bare, compare, leave, person, running_site, show, through_proxy
 
@@ -18,21 +21,26 @@ RUNS = 7
 
 def main() -> None:
     """One round to have everything in the page cache, then the rounds that count."""
-    with running_site():
+    with running_site() as site:
         someone = person("bench-launch")
         someone.launch()
         leave(someone)
-        times: dict[str, list[float]] = {"running": [], "answer": [], "bare": [], "lean": []}
+        times = defaultdict[str, list[float]](list)
         for _ in range(RUNS):
-            running, answer = click(someone)
-            times["running"].append(running)
-            times["answer"].append(answer)
-            leave(someone)
+            for way in ("fork", "exec"):
+                with launched_by(site, way):
+                    running, answer = click(someone)
+                    if site.is_forked(someone.server()) != (way == "fork"):
+                        raise SystemExit(f"the server was not started by {way}")
+                times[f"{way}, running"].append(running)
+                times[way].append(answer)
+                leave(someone)
             times["bare"].append(bare(()))
             times["lean"].append(bare(LEAN))
-        compare("click to first answer", times["answer"], "bare jupyter lab", times["bare"], "s")
-        show("... of that until the row says running", times["running"], "s")
-        compare("click to first answer", times["answer"], "bare, with a Lab's server extensions", times["lean"], "s")
+        for way, name in (("fork", "forked"), ("exec", "from nothing")):
+            compare(f"click to first answer, {name}", times[way], "bare jupyter lab", times["bare"], "s")
+            show("... of that until the row says running", times[f"{way}, running"], "s")
+            compare(f"... {name}", times[way], "bare, with a Lab's server extensions", times["lean"], "s")
 
 
 def click(someone: Person) -> tuple[float, float]:

@@ -1,7 +1,8 @@
 """Memory of an idle server: proportional set size, in which what several processes share is counted once.
 
-One alone, then several, which share what they run from the base environment; beside as many bare `jupyter lab`. What
-runs outside of the sandbox for it (bubblewrap's monitor, slirp4netns) is shown by itself.
+One alone, then several, which share what they run from the base environment; forked, and started from nothing; beside
+as many bare `jupyter lab`. What runs outside of the sandbox for it (bubblewrap's monitor, slirp4netns) is shown by
+itself. The fork server, one per environment, is beside them.
 """
 
 from django.conf import settings
@@ -9,6 +10,7 @@ from django.conf import settings
 from lab.launchers import get_launcher
 from lab.supervisor import processes
 from tests.people import Person
+from tests.site import launched_by
 
 from .common import Bare, compare, leave, person, pss, running_site, show, sleep_until_idle
 
@@ -17,12 +19,17 @@ SEVERAL = 4
 
 def main() -> None:
     """Ours and bare, never both at a time: they would share."""
-    with running_site():
+    with running_site() as site:
         people = [person(f"bench-memory-{number}") for number in range(SEVERAL)]
         for number in (1, SEVERAL):
-            labs, beside = ours(people[:number])
-            compare(f"one of {number}", labs, "bare jupyter lab", bare(number), "MiB")
-            show("outside of the sandbox for it", beside, "MiB")
+            alone = bare(number)
+            for way, name in (("fork", "forked"), ("exec", "from nothing")):
+                with launched_by(site, way):
+                    labs, beside = ours(people[:number])
+                compare(f"one of {number}, {name}", labs, "bare jupyter lab", alone, "MiB")
+                show("outside of the sandbox for it", beside, "MiB")
+        with launched_by(site, "fork"):
+            show("the fork server by itself", [pss(site.fork_server())], "MiB")
 
 
 def ours(people: list[Person]) -> tuple[list[float], list[float]]:

@@ -111,6 +111,7 @@ def _spec(server: Server, mounts: list[Mount]) -> LaunchSpec:
         prefix=server.environment.prefix,
         mounts=mounts,
         network=settings.LAB_NETWORK,
+        fork=server.environment.by_fork,
     )
 
 

@@ -45,6 +45,11 @@ class Environment(models.Model):
         help_text="Absolute path: <prefix>/bin/python must have jupyterlab. No commas or colons (overlayfs options).",
     )
     is_default = models.BooleanField(default=False, help_text="What people get who did not choose.")
+    by_fork = models.BooleanField(
+        "instant launch",
+        default=True,
+        help_text="Fork servers from a process that has imported Jupyter already. Off: start each from nothing.",
+    )
 
     objects = EnvironmentQuerySet.as_manager()
 

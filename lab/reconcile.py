@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from . import lifecycle, queueing
 from .launchers import LauncherUnavailable, ServerStatus, get_launcher
-from .models import WITH_SANDBOX, Pass, Server, State, Ticket, Turn
+from .models import WITH_SANDBOX, Environment, Pass, Server, State, Ticket, Turn
 from .mounts import digest, mounts_of
 
 log = logging.getLogger(__name__)
@@ -33,7 +33,7 @@ def reconcile() -> None:
     if not Turn.take(TURN, TURN_SECONDS):
         return
     try:
-        for part in (give_up_late_starts, compare, wake_lost, follow_missed_changes, forget_expired):
+        for part in (prepare, give_up_late_starts, compare, wake_lost, follow_missed_changes, forget_expired):
             _safely(part)
     finally:
         Turn.end(TURN)
@@ -46,6 +46,11 @@ def _safely(part: Callable[[], None]) -> None:
         log.warning("reconcile: %s", error)
     except Exception:
         log.exception("reconcile: %s", part.__name__)
+
+
+def prepare() -> None:
+    """Fork servers of all environments that may have one; those of others end."""
+    get_launcher().prepare([environment.prefix for environment in Environment.objects.filter(by_fork=True)])
 
 
 def give_up_late_starts() -> None:

@@ -4,6 +4,7 @@ The test process has the same settings (`bin/test` sees to that), so tests chang
 what happens in the real proxy, the real workers and the real sandboxes.
 """
 
+import contextlib
 import os
 import re
 import signal
@@ -11,10 +12,15 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from django.conf import settings
+
+from lab.launchers import get_launcher
+from lab.launchers.base import ForkServerStatus
+from lab.models import Environment, Server
+from lab.supervisor import processes
 
 CODE = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(CODE / "bin/lib"))
@@ -97,10 +103,46 @@ class Site:
                 continue
         return found
 
+    def have_fork_server(self) -> ForkServerStatus:
+        """Wait until servers can be forked."""
+        [prefix] = Environment.objects.values_list("prefix", flat=True)
+        launcher = get_launcher()
+
+        def ready() -> bool:
+            launcher.prepare([prefix])
+            return [status.state for status in launcher.fork_servers()] == ["ready"]
+
+        wait_for(ready, 60, "no fork server was ready")
+        return launcher.fork_servers()[0]
+
+    def fork_server(self) -> int:
+        """Its process: the one that forks, not bubblewrap around it."""
+        [pid] = [pid for pid in processes.pids() if _script(pid) == "fork_server.py" and _is_ours(pid)]
+        return pid
+
+    def is_forked(self, server: Server) -> bool:
+        """Whether a fork server started it."""
+        found = processes.sandboxes(settings.LAB_ROOT / "servers")
+        [init] = [one.pid for one in found if one.server == server.pk.hex and one.is_init]
+        return any(_script(pid) == "fork_server.py" for pid in processes.inside(init))
+
     def leftovers(self) -> list[str]:
         """Directories and sockets of servers that exist now."""
         servers, sockets = settings.LAB_ROOT / "servers", settings.RUN_DIR / "lab"
         return sorted(path.name for path in [*servers.glob("*"), *sockets.glob("*.sock")])
+
+
+@contextlib.contextmanager
+def launched_by(site: Site, way: str) -> Iterator[None]:
+    """In this block, servers are forked (`fork`) or started from nothing (`exec`)."""
+    environments = Environment.objects.all()
+    environments.update(by_fork=way == "fork")
+    try:
+        if way == "fork":
+            site.have_fork_server()
+        yield
+    finally:
+        environments.update(by_fork=True)
 
 
 def wait_for(condition: Callable[[], object], seconds: float, otherwise: str) -> float:
@@ -111,3 +153,23 @@ def wait_for(condition: Callable[[], object], seconds: float, otherwise: str) ->
             raise AssertionError(f"{otherwise} within {seconds} s")
         time.sleep(0.02)
     return time.monotonic() - began
+
+
+def _script(pid: int) -> str:
+    """The name of the Python file that a process runs."""
+    try:
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    except OSError:
+        return ""
+    return words[1].decode().rpartition("/")[2] if len(words) > 1 and b"python" in words[0] else ""
+
+
+def _is_ours(pid: int) -> bool:
+    """Whether the supervisor of this site started it, through bubblewrap, and it is in no sandbox."""
+    parent = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    return parent > 0 and int(Path(f"/proc/{parent}/stat").read_text().rpartition(")")[2].split()[1]) == _supervisor()
+
+
+def _supervisor() -> int:
+    keeper = (settings.RUN_DIR / "supervisor.keep").read_text()
+    return int(Path(f"/proc/{keeper}/task/{keeper}/children").read_text().split()[0])

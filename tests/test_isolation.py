@@ -1,22 +1,29 @@
 """A hostile notebook in a real sandbox, started through the real proxy: what it tries, fails."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from django.conf import settings
 
 from .people import Kernel, Person
-from .site import Site
+from .site import Site, launched_by
 
 pytestmark = pytest.mark.sandbox
 
 
+@pytest.fixture(params=["fork", "exec"])
+def way(request: pytest.FixtureRequest, site: Site) -> Iterator[str]:
+    """Both ways in which a server comes to be; every attack meets both."""
+    with launched_by(site, request.param):
+        yield request.param
+
+
 @pytest.fixture
-def hostile(person: Callable[..., Person]) -> Person:
+def hostile(way: str, site: Site, person: Callable[..., Person]) -> Person:
     """Somebody whose Lab runs."""
     someone = person("mallory")
-    someone.launch()
+    assert site.is_forked(someone.launch()) == (way == "fork")
     return someone
 
 
@@ -39,7 +46,7 @@ def test_it_sees_nothing_of_the_portal(site: Site, notebook: Kernel) -> None:
 def test_it_sees_no_process_of_the_host(site: Site, notebook: Kernel) -> None:
     """Process numbers are its own, and there is nothing else to signal."""
     listed = notebook.run("!cat /proc/[0-9]*/cmdline | tr '\\0' ' '").text
-    assert "start_jupyter.py" in listed
+    assert "/run/lab/inside/" in listed
     for word in ("gunicorn", "celery", "nginx", "redis", "lab.supervisor"):
         assert word not in listed
     result = notebook.run(f"import os; os.kill({site.pid('web')}, 0)")

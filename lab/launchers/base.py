@@ -50,6 +50,8 @@ class LaunchSpec:
     """Absolute path of the environment (`<prefix>/bin/python`)."""
     mounts: list[Mount] = field(default_factory=list)
     network: Literal["slirp4netns", "none"] = "slirp4netns"
+    fork: bool = False
+    """Whether it may be forked from a process that has imported Jupyter; where there is none it is started anyway."""
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self) | {
@@ -67,6 +69,21 @@ class ServerStatus:
     """`starting`: processes, no answer yet. `running`: it has answered. `stopped`: no process, its home still there."""
     memory_bytes: int = 0
     started_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class ForkServerStatus:
+    """The process that makes launches in one environment fast."""
+
+    prefix: str
+    state: Literal["starting", "ready", "resting"]
+    """`resting`: it failed, and servers are started without it for a while."""
+    forks: int
+    """How many servers it started."""
+    started_at: float | None
+    """Seconds since the epoch."""
+    failures: list[str]
+    """Why it failed of late, in sentences; the last one last."""
 
 
 class Launcher(Protocol):
@@ -92,6 +109,12 @@ class Launcher(Protocol):
 
     def remount(self, server_id: UUID, mounts: list[Mount]) -> list[str]:
         """Make the running Drive view equal to `mounts`; say, in sentences, what had to be stopped for it."""
+
+    def prepare(self, prefixes: list[str]) -> None:
+        """Make launches in these environments fast from now on, and forget about all others."""
+
+    def fork_servers(self) -> list[ForkServerStatus]:
+        """How fast launches are, environment by environment."""
 
     def inspect(self) -> dict[UUID, ServerStatus]:
         """Everything that exists: servers with processes, and what is left of stopped ones."""

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from django.conf import settings
 
-from .base import GRACE_SECONDS, LauncherUnavailable, LaunchFailed, LaunchSpec, Mount, ServerStatus
+from .base import GRACE_SECONDS, ForkServerStatus, LauncherUnavailable, LaunchFailed, LaunchSpec, Mount, ServerStatus
 
 CALL_SECONDS = 30
 
@@ -34,6 +34,12 @@ class SandboxLauncher:
     def remount(self, server_id: UUID, mounts: list[Mount]) -> list[str]:
         answer = self._call("remount", server_id=server_id.hex, mounts=[mount.as_json() for mount in mounts])
         return answer["notes"]
+
+    def prepare(self, prefixes: list[str]) -> None:
+        self._call("prepare", prefixes=prefixes)
+
+    def fork_servers(self) -> list[ForkServerStatus]:
+        return [ForkServerStatus(**report) for report in self._call("inspect")["fork_servers"]]
 
     def inspect(self) -> dict[UUID, ServerStatus]:
         found = (_status(report) for report in self._call("inspect")["servers"])

@@ -24,7 +24,7 @@ from drive.storage import StorageError, layout
 from lab.supervisor import bwrap
 from lab.supervisor.sandbox import Launch
 
-from .base import GRACE_SECONDS, LaunchFailed, LaunchSpec, Mount, ServerStatus
+from .base import GRACE_SECONDS, ForkServerStatus, LaunchFailed, LaunchSpec, Mount, ServerStatus
 
 LOG_TAIL_BYTES = 4000
 FOLDERS = ("My Libraries", "Shared with me", "Shared with groups")
@@ -124,6 +124,12 @@ class UnisolatedLauncher:
     def remount(self, server_id: UUID, mounts: list[Mount]) -> list[str]:
         if self._pid(server_id):
             self._link(server_id, mounts)
+        return []
+
+    def prepare(self, prefixes: list[str]) -> None:
+        """Nothing can be prepared."""
+
+    def fork_servers(self) -> list[ForkServerStatus]:
         return []
 
     def inspect(self) -> dict[UUID, ServerStatus]:

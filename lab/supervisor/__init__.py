@@ -7,6 +7,7 @@
     processes.py   finding sandboxes, and who in them holds a library, in /proc
     network.py     slirp4netns for one sandbox
     bwrap.py       the command line of one sandbox
+    fork_servers.py  a process per environment that forks servers into their sandboxes
     sandbox.py     one server: start, wait, remount, stop, destroy
     server.py      the unix socket that the portal talks to
     inside/        what runs within the sandbox

@@ -48,6 +48,7 @@ def command(
     environment: dict[str, str],
     files: Files,
     status_fd: int,
+    program: list[str],
 ) -> list[str]:
     """bubblewrap, its options, and the program to run in it."""
     home = f"/home/{username}"
@@ -55,25 +56,46 @@ def command(
     words += ["--unshare-net", "--unshare-cgroup-try", "--uid", str(USER_ID), "--gid", str(USER_ID)]
     words += ["--hostname", "lab", "--new-session", "--cap-drop", "ALL"]
     words += ["--json-status-fd", str(status_fd)]
-    words += ["--ro-bind", "/usr", "/usr", *_system(), *_interpreter(prefix)]
-    words += ["--proc", "/proc", "--dev", "/dev", "--size", str(TMP_BYTES), "--tmpfs", "/tmp"]  # noqa: S108
+    words += [*_machine(prefix), "--proc", "/proc"]
     words += ["--bind", str(directory / "home"), home, "--bind", str(directory / "drive"), f"{home}/drive"]
-    words += ["--bind", str(directory / "env"), str(prefix), "--tmpfs", "/run", *files.arguments()]
-    words += [
-        "--ro-bind",
-        str(INSIDE),
-        f"{RUN}/inside",
-        "--remount-ro",
-        "/run",
-        "--remount-ro",
-        "/",
-        "--chdir",
-        home,
-        "--clearenv",
-    ]
-    for name, value in environment.items():
-        words += ["--setenv", name, value]
-    return [*words, "--", f"{prefix}/bin/python", f"{RUN}/inside/start_jupyter.py", RUN]
+    words += ["--bind", str(directory / "env"), str(prefix), *_ours(files), "--chdir", home]
+    return [*words, *_variables(environment), "--", *program]
+
+
+def exec_program(prefix: Path) -> list[str]:
+    """Start Jupyter in the sandbox."""
+    return [f"{prefix}/bin/python", f"{RUN}/inside/start_jupyter.py", RUN]
+
+
+HOLD_PROGRAM = ["/bin/sh", "-c", "trap '' TERM; exec cat"]
+"""Keep the sandbox while somebody holds the other end of standard input: the server that was forked into it."""
+
+
+def fork_server_command(*, prefix: Path, environment: dict[str, str], files: Files, connection: int) -> list[str]:
+    """The fork server of an environment: the same machine, read-only, without a network, anybody's files or /proc.
+
+    It stays in the Lab's user namespace, whose account owns the sandboxes' namespaces and so may enter them, but has
+    no capability there; and in the machine's PID namespace, for it may enter those below its own only (setns(2)).
+    That its mounts are read-only matters: /proc/PID/exe of what it forks leads to them, past the sandbox's own.
+    """
+    words = ["bwrap", "--die-with-parent", "--unshare-net", "--unshare-ipc", "--unshare-uts", "--new-session"]
+    words += ["--cap-drop", "ALL", *_machine(prefix), "--ro-bind", str(prefix), str(prefix), *_ours(files)]
+    words += [*_variables(environment), "--", f"{prefix}/bin/python", f"{RUN}/inside/fork_server.py", str(connection)]
+    return words
+
+
+def _machine(prefix: Path) -> list[str]:
+    words = ["--ro-bind", "/usr", "/usr", *_system(), *_interpreter(prefix)]
+    return [*words, "--dev", "/dev", "--size", str(TMP_BYTES), "--tmpfs", "/tmp"]  # noqa: S108
+
+
+def _ours(files: Files) -> list[str]:
+    words = ["--tmpfs", "/run", *files.arguments(), "--ro-bind", str(INSIDE), f"{RUN}/inside"]
+    return [*words, "--remount-ro", "/run", "--remount-ro", "/"]
+
+
+def _variables(environment: dict[str, str]) -> list[str]:
+    return ["--clearenv", *(word for pair in environment.items() for word in ("--setenv", *pair))]
 
 
 def _system() -> list[str]:

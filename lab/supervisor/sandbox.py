@@ -19,11 +19,13 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Coroutine
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
-from . import bwrap, linux, network, processes
+from . import bwrap, fork_servers, linux, network, processes
+from .fork_servers import ForkServer
 from .view import DriveView, InUse, Library, Place, Store, mounts
 
 log = logging.getLogger("lab.supervisor")
@@ -50,23 +52,12 @@ class Launch:
     prefix: str
     mounts: list[dict[str, str]]
     network: str
+    fork: bool = False
+    """Whether a fork server may start it."""
 
     def jupyter_config(self) -> dict[str, Any]:
-        """Configuration of Jupyter Server and JupyterLab (jupyter-server.readthedocs.io, "Config file")."""
-        return {
-            "ServerApp": {
-                "root_dir": f"/home/{self.username}",
-                "allow_remote_access": True,  # nginx has checked the Host; the server knows no name of its own
-                "open_browser": False,
-                "quit_button": False,
-                "default_url": "/lab",
-                "jpserver_extensions": {"jupyterlab": True, "jupyter_lsp": False, "notebook_shim": False},
-            },
-            "IdentityProvider": {"token": self.token},
-            # The home's trash would die with the home.
-            "FileContentsManager": {"delete_to_trash": False},
-            "LabApp": {"news_url": None, "check_for_updates_class": "jupyterlab.NeverCheckForUpdate"},
-        }
+        """What is in `jupyter_config.json`."""
+        return jupyter_config(f"/home/{self.username}", token=self.token)
 
     def environment(self) -> dict[str, str]:
         """All variables that the server, its kernels and terminals see."""
@@ -95,9 +86,51 @@ DISABLED = (
 PAGE_CONFIG = {"disabledExtensions": dict.fromkeys(DISABLED, True)}
 
 
+def jupyter_config(root: str, *, token: str) -> dict[str, Any]:
+    """Configuration of Jupyter Server and JupyterLab (jupyter-server.readthedocs.io, "Config file")."""
+    return {
+        "ServerApp": {
+            "root_dir": root,
+            "allow_remote_access": True,  # nginx has checked the Host; the server knows no name of its own
+            "open_browser": False,
+            "quit_button": False,
+            "default_url": "/lab",
+            "jpserver_extensions": {"jupyterlab": True, "jupyter_lsp": False, "notebook_shim": False},
+        },
+        "IdentityProvider": {"token": token},
+        # The home's trash would die with the home.
+        "FileContentsManager": {"delete_to_trash": False},
+        "LabApp": {"news_url": None, "check_for_updates_class": "jupyterlab.NeverCheckForUpdate"},
+    }
+
+
 def places(wanted: list[dict[str, str]]) -> dict[Place, Library]:
     """Mounts from JSON; ValueError for anything that is no place or no library."""
     return {Place(m["folder"], m["name"]): Library(m["library"], m["mode"]) for m in wanted}
+
+
+class Ends(contextlib.ExitStack):
+    """Descriptors that are closed when the block ends, or before."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._open: set[int] = set()
+        self.callback(self._close_all)
+
+    def pipe(self) -> tuple[int, int]:
+        """A pipe's reading and writing end."""
+        ends = os.pipe()
+        self._open.update(ends)
+        return ends
+
+    def close_now(self, *fds: int) -> None:
+        """Close ends of pipes, once: the number may belong to another file, such as the pidfd, right after."""
+        for fd in fds:
+            self._open.remove(fd)
+            os.close(fd)
+
+    def _close_all(self) -> None:
+        self.close_now(*self._open.copy())
 
 
 class Sandbox:
@@ -114,17 +147,21 @@ class Sandbox:
         self.answered = asyncio.Event()
         self.ended = asyncio.Event()
         self.failure = ""
+        self.launch: Launch | None = None
+        self.forked = False
+        self.stopping = False
 
     # Starting
 
-    async def start(self, launch: Launch) -> None:
-        """Build the sandbox and run Jupyter in it; returns when it is spawned."""
+    async def start(self, launch: Launch, fork_server: ForkServer | None = None) -> None:
+        """Build the sandbox and have Jupyter in it, forked or started there; returns when its process is."""
+        self.launch, self.forked = launch, fork_server is not None
         self.username = launch.username
         self._make_directories()
         self._mount(launch)
         listener = self._listen()
         try:
-            await self._spawn(launch, listener)
+            await self._spawn(launch, listener, fork_server)
         finally:
             listener.close()
         self._first_answer = asyncio.create_task(self._ask(launch.token))
@@ -158,70 +195,87 @@ class Sandbox:
         listener.set_inheritable(True)
         return listener
 
-    async def _spawn(self, launch: Launch, listener: socket.socket) -> None:
+    async def _spawn(self, launch: Launch, listener: socket.socket, fork_server: ForkServer | None) -> None:
         """Run bubblewrap with Jupyter, which serves nobody before the network is there and we say go.
 
         Should we die before that, the pipe closes unwritten and Jupyter ends: no sandbox is left half-made.
         """
-        with contextlib.ExitStack() as stack:
-            ends: set[int] = set()
-
-            def pipe() -> tuple[int, int]:
-                read, write = os.pipe()
-                ends.update((read, write))
-                return read, write
-
-            def close(*fds: int) -> None:
-                # Once each: the number may belong to another file, such as the pidfd, right after.
-                for fd in fds:
-                    ends.discard(fd)
-                    os.close(fd)
-
-            stack.callback(lambda: close(*ends))
-            status, status_for_bwrap = pipe()
-            go_for_jupyter, go = pipe()
-            lifeline, lifeline_for_jupyter = pipe()
-            inherited = {
-                "listening": listener.fileno(),
-                "go": go_for_jupyter,
-                "lifeline": lifeline_for_jupyter,
-            }
-            files = self._files(launch, inherited)
-            for fd in files.by_path.values():
-                stack.callback(os.close, fd)
-            command = bwrap.command(
-                directory=self.directory,
-                username=launch.username,
-                prefix=Path(launch.prefix),
-                environment=launch.environment(),
-                files=files,
-                status_fd=status_for_bwrap,
-            )
-            log = stack.enter_context((self.directory / "log").open("ab"))
-            await asyncio.create_subprocess_exec(
-                *command,
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                pass_fds=[status_for_bwrap, *inherited.values(), *files.by_path.values()],
-                start_new_session=True,  # a signal to the supervisor's group is not for the sandboxes
-                cwd="/",
-            )
-            close(status_for_bwrap, go_for_jupyter, lifeline_for_jupyter)
-            self.init = await asyncio.to_thread(_child_pid, status)
-            if self.init is None:
-                raise StartFailed("bubblewrap could not build the sandbox.")
-            self._watch()
-            await self._until_built(self.init)
-            if launch.network == "slirp4netns":
-                try:
-                    await network.connect(self.init, lifeline, log)
-                except network.NetworkFailed as error:
-                    raise StartFailed(f"The server's network could not be set up: {error}") from error
+        with Ends() as ends:
+            go_for_jupyter, go = ends.pipe()
+            lifeline, lifeline_for_jupyter = ends.pipe()
+            inherited = {"listening": listener.fileno(), "go": go_for_jupyter, "lifeline": lifeline_for_jupyter}
+            log = ends.enter_context((self.directory / "log").open("ab"))
+            if fork_server is None:
+                program, stdin = bwrap.exec_program(Path(launch.prefix)), asyncio.subprocess.DEVNULL
+                await self._build(launch, program, stdin, inherited, log, ends)
+                ends.close_now(go_for_jupyter, lifeline_for_jupyter)
+                await self._connect(launch, lifeline, log)
+            else:
+                held, alive = ends.pipe()
+                holder = await self._build(launch, bwrap.HOLD_PROGRAM, held, {}, log, ends)
+                forking = fork_server.fork(self._descriptors(launch, holder, inherited | {"alive": alive}, log, ends))
+                await _both(self._connect(launch, lifeline, log), forking)
+                ends.close_now(go_for_jupyter, lifeline_for_jupyter, alive)
             os.write(go, b"1")
 
-    async def _until_built(self, init: int) -> None:
-        """Wait until bubblewrap has built everything, which is when its process 1 has forked the command.
+    async def _build(
+        self, launch: Launch, program: list[str], stdin: int, inherited: dict[str, int], log: BinaryIO, ends: "Ends"
+    ) -> int:
+        """Run `program` in a new sandbox; its process number. `inherited`: the descriptors that it gets by name."""
+        status, status_for_bwrap = ends.pipe()
+        files = self._files(launch, inherited)
+        for fd in files.by_path.values():
+            ends.callback(os.close, fd)
+        command = bwrap.command(
+            directory=self.directory,
+            username=launch.username,
+            prefix=Path(launch.prefix),
+            environment=launch.environment(),
+            files=files,
+            status_fd=status_for_bwrap,
+            program=program,
+        )
+        linux.leave_keyring()
+        await asyncio.create_subprocess_exec(
+            *command,
+            stdin=stdin,
+            stdout=log,
+            stderr=log,
+            pass_fds=[status_for_bwrap, *inherited.values(), *files.by_path.values()],
+            start_new_session=True,  # a signal to the supervisor's group is not for the sandboxes
+            cwd="/",
+        )
+        ends.close_now(status_for_bwrap)
+        self.init = await asyncio.to_thread(_child_pid, status)
+        if self.init is None:
+            raise StartFailed("bubblewrap could not build the sandbox.")
+        self._watch()
+        return await self._until_built(self.init)
+
+    async def _connect(self, launch: Launch, lifeline: int, log: BinaryIO) -> None:
+        if launch.network != "slirp4netns":
+            return
+        try:
+            assert self.init
+            await network.connect(self.init, lifeline, log)
+        except network.NetworkFailed as error:
+            raise StartFailed(f"The server's network could not be set up: {error}") from error
+
+    def _descriptors(
+        self, launch: Launch, holder: int, inherited: dict[str, int], log: BinaryIO, ends: "Ends"
+    ) -> list[int]:
+        """What the fork server needs, in its order (inside/fork_server.py, Request)."""
+        settings = {"environment": launch.environment(), "home": f"/home/{launch.username}"}
+        by_name = inherited | {"settings": bwrap.memory_file(json.dumps(settings)), "log": log.fileno()}
+        ends.callback(os.close, by_name["settings"])
+        namespaces = []
+        for kind in fork_servers.NAMESPACES:
+            namespaces.append(os.open(f"/proc/{holder}/ns/{kind}", os.O_RDONLY | os.O_CLOEXEC))
+            ends.callback(os.close, namespaces[-1])
+        return [*(by_name[name] for name in fork_servers.DESCRIPTORS), *namespaces]
+
+    async def _until_built(self, init: int) -> int:
+        """Wait until bubblewrap has built everything, which is when its process 1 has forked the command: its number.
 
         It brings up the loopback device by netlink, and takes for an answer what slirp4netns does in there meanwhile
         ("loopback: Failed RTM_NEWADDR"), so the two must not be at work together.
@@ -229,8 +283,8 @@ class Sandbox:
         children = Path(f"/proc/{init}/task/{init}/children")
         with contextlib.suppress(OSError):
             while not self.ended.is_set():
-                if children.read_text():
-                    return
+                if found := children.read_text().split():
+                    return int(found[0])
                 await asyncio.sleep(0.002)
         raise StartFailed("bubblewrap could not build the sandbox.")
 
@@ -374,6 +428,7 @@ class Sandbox:
 
         Jupyter is asked first and has `grace` seconds, in which kernels run what they registered for their exit.
         """
+        self.stopping = True
         if self.init is not None and grace:
             self._ask_to_end()
             with contextlib.suppress(TimeoutError):
@@ -412,6 +467,13 @@ class Sandbox:
             with contextlib.suppress(FileNotFoundError):
                 (self.directory / name).rmdir()
         shutil.rmtree(self.directory)
+
+
+async def _both(*work: Coroutine[Any, Any, None]) -> None:
+    """Do both at once; when one fails, raise its error after the other has ended."""
+    for outcome in await asyncio.gather(*work, return_exceptions=True):
+        if outcome is not None:
+            raise outcome
 
 
 def _child_pid(status: int) -> int | None:

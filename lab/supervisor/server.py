@@ -5,7 +5,8 @@
     {"do": "remount", "server_id": "...", "mounts": [{"folder", "name", "library", "mode"}]}  -> "notes": [...]
     {"do": "stop", "server_id": "...", "grace": 3}
     {"do": "destroy", "server_id": "..."}
-    {"do": "inspect"}  -> "servers": [...]
+    {"do": "prepare", "prefixes": ["..."]}
+    {"do": "inspect"}  -> "servers": [...], "fork_servers": [...]
 
 The answer is {"ok": true, ...}, or {"ok": false, "error": "...", "log_tail": "..."}. Requests that change
 one server wait for each other.
@@ -20,11 +21,13 @@ import re
 import socket as sockets
 import struct
 from collections import defaultdict
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from . import processes
-from .sandbox import Launch, Sandbox, StartFailed, places
+from .fork_servers import ForkFailed, ForkServer, ForkServers
+from .sandbox import Launch, Sandbox, StartFailed, jupyter_config, places
 from .view import Store
 
 log = logging.getLogger("lab.supervisor")
@@ -42,6 +45,7 @@ class Supervisor:
         self.store = Store(drive_root, lab_root / "store")
         self.known: dict[str, Sandbox] = {}
         self.locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self.fork_servers = ForkServers(lab_root, jupyter_config("/", token=""))
 
     async def run(self, path: Path) -> None:
         """Find what is there, then answer requests until cancelled."""
@@ -91,12 +95,15 @@ class Supervisor:
         try:
             match request["do"]:
                 case "inspect":
-                    return {"ok": True, "servers": await asyncio.to_thread(self._reports)}
+                    servers = await asyncio.to_thread(self._reports)
+                    return {"ok": True, "servers": servers, "fork_servers": self.fork_servers.report()}
+                case "prepare":
+                    self.fork_servers.keep({Path(prefix) for prefix in request["prefixes"]})
+                    return {"ok": True}
                 case "start":
                     return await self._start(Launch(**request["launch"]))
                 case "wait":
-                    await self._sandbox(server_id).wait(request["timeout"])
-                    return {"ok": True}
+                    return await self._wait(server_id, request["timeout"])
                 case "remount":
                     async with self.locks[server_id]:
                         return {"ok": True, "notes": await self._remount(server_id, request["mounts"])}
@@ -119,6 +126,9 @@ class Supervisor:
             sandbox = self._sandbox(launch.server_id)
             if sandbox.state != "stopped":
                 return {"ok": True}
+            fork_server = self.fork_servers.ready(Path(launch.prefix)) if launch.fork else None
+            if fork_server is not None and await self._fork(launch, fork_server):
+                return {"ok": True}
             sandbox = self._fresh(launch.server_id)
             try:
                 await sandbox.start(launch)
@@ -128,6 +138,37 @@ class Supervisor:
                 await sandbox.stop()
                 return {"ok": False, "error": str(error), "log_tail": tail}
             return {"ok": True}
+
+    async def _fork(self, launch: Launch, fork_server: ForkServer) -> bool:
+        """The fast way; False, and nothing is left of it, when it did not work."""
+        sandbox = self._fresh(launch.server_id)
+        try:
+            await sandbox.start(launch, fork_server)
+        except (ForkFailed, StartFailed, OSError, ValueError) as error:
+            await sandbox.stop()
+            self.fork_servers.failed(fork_server.prefix, str(error))
+            return False
+        return True
+
+    async def _wait(self, server_id: str, timeout: float) -> dict[str, Any]:
+        """Until it answers. One that was forked and ended instead gets a second chance the other way."""
+        sandbox = self._sandbox(server_id)
+        try:
+            await sandbox.wait(timeout)
+        except StartFailed as error:
+            if not (sandbox.forked and sandbox.launch and sandbox.ended.is_set() and not sandbox.stopping):
+                raise
+            self.fork_servers.failed(Path(sandbox.launch.prefix), f"{error} {sandbox.log_tail()[-500:]}")
+            async with self.locks[server_id]:
+                await sandbox.stop()
+            again = await self._start(replace(sandbox.launch, fork=False))
+            if not again["ok"]:
+                return again
+            await self._sandbox(server_id).wait(timeout)
+        else:
+            if sandbox.forked and sandbox.launch:
+                self.fork_servers.worked(Path(sandbox.launch.prefix))
+        return {"ok": True}
 
     def _fresh(self, server_id: str) -> Sandbox:
         """A stopped server may be started again in the same directory; events are used once."""

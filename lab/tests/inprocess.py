@@ -6,7 +6,7 @@ from pathlib import Path
 from uuid import UUID
 
 from lab.launchers import LauncherUnavailable, LaunchFailed, LaunchSpec, Mount, ServerStatus
-from lab.launchers.base import GRACE_SECONDS, State
+from lab.launchers.base import GRACE_SECONDS, ForkServerStatus, State
 
 
 class Killed(BaseException):
@@ -78,6 +78,13 @@ class InProcessLauncher:
             self.mounted[server_id] = mounts
         self._done("remount")
         return self.notes
+
+    def prepare(self, prefixes: list[str]) -> None:
+        self._called("prepare")
+        self.prepared = prefixes
+
+    def fork_servers(self) -> list[ForkServerStatus]:
+        return []
 
     def inspect(self) -> dict[UUID, ServerStatus]:
         self._called("inspect")

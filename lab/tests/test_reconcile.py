@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from conftest import Queue
 from lab import lifecycle, queueing, reconcile
-from lab.models import Pass, Server, State, StopReason, Ticket, Turn
+from lab.models import Environment, Pass, Server, State, StopReason, Ticket, Turn
 from lab.mounts import digest, mounts_of
 from portal.models import User
 
@@ -40,6 +40,14 @@ def test_it_changes_nothing_when_all_is_true(running: Server, queue: Queue) -> N
     reconcile.reconcile()
     assert state_of(running) == State.RUNNING
     assert queue == []
+
+
+def test_it_has_fork_servers_ready_where_operators_want_them(launcher: InProcessLauncher) -> None:
+    Environment.objects.create(slug="careful", name="Careful", prefix="/srv/careful", by_fork=False)
+    quick = Environment.objects.create(slug="quick", name="Quick", prefix="/srv/quick")
+    reconcile.reconcile()
+    assert quick.prefix in launcher.prepared
+    assert "/srv/careful" not in launcher.prepared
 
 
 def test_it_notices_a_server_that_died(running: Server, launcher: InProcessLauncher, queue: Queue) -> None:

@@ -1,0 +1,232 @@
+"""The fork servers: one process per environment that has imported JupyterLab and forks a child per launch.
+
+What it saves is the importing (docs/explanation/how-it-works.md). All that it can get wrong costs a launch some time
+and nothing else: whoever finds none that is ready, or whose fork fails, is started the other way.
+"""
+
+import array
+import asyncio
+import contextlib
+import json
+import logging
+import os
+import socket
+import subprocess
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from . import bwrap
+
+log = logging.getLogger("lab.supervisor.fork")
+
+DESCRIPTORS = ("settings", "log", "listening", "go", "lifeline", "alive")
+"""What a request brings, then one per namespace. The same in inside/fork_server.py, which imports nothing of ours."""
+NAMESPACES = ("user", "mnt", "pid", "net", "ipc", "uts", "cgroup")
+START_SECONDS = 60
+FORK_SECONDS = 15
+MAX_AGE = 12 * 3600
+"""Seconds; a fresh one has another memory layout and another seed of Python's hashes."""
+REST_SECONDS = (5, 60, 600)
+"""How long none is started after so many failures in a row."""
+ENVIRONMENT = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8", "HOME": "/tmp"}  # noqa: S108
+
+
+class ForkFailed(Exception):
+    """The fork server could not put a server into its sandbox."""
+
+
+@dataclass
+class ForkServer:
+    """One process: started once, ended once."""
+
+    prefix: Path
+    stamp: tuple[Any, ...]
+    """What the environment looked like when it was imported."""
+    started_at: float = field(default_factory=time.time)
+    process: asyncio.subprocess.Process | None = None
+    connection: socket.socket | None = None
+    ready: bool = False
+    forks: int = 0
+
+    def __post_init__(self) -> None:
+        self.turn = asyncio.Lock()
+
+    async def start(self, config: dict[str, Any], log_file: Path) -> None:
+        """Return when it can fork; ForkFailed when it cannot."""
+        self.connection, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        files = bwrap.Files({f"{bwrap.RUN}/jupyter_config.json": bwrap.memory_file(json.dumps(config))})
+        environment = ENVIRONMENT | {"JUPYTER_CONFIG_PATH": f"{bwrap.RUN}/jupyter"}
+        command = bwrap.fork_server_command(
+            prefix=self.prefix, environment=environment, files=files, connection=theirs.fileno()
+        )
+        try:
+            with log_file.open("wb") as output:
+                self.process = await asyncio.create_subprocess_exec(
+                    *command,
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=output,
+                    pass_fds=[theirs.fileno(), *files.by_path.values()],
+                    cwd="/",
+                )
+        finally:
+            theirs.close()
+            for fd in files.by_path.values():
+                os.close(fd)
+        answer = await self._receive(START_SECONDS)
+        if answer != b"ready":
+            raise ForkFailed(f"It did not start; {log_file} says why.")
+        if self._threads() != 1:
+            raise ForkFailed("A package of the environment starts threads when it is imported, which no fork survives.")
+        self.ready = True
+
+    def _threads(self) -> int:
+        """Of the fork server itself: bubblewrap's only child."""
+        assert self.process
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+        return len(os.listdir(f"/proc/{children[0]}/task"))
+
+    async def fork(self, fds: list[int]) -> None:
+        """Put a server into a sandbox; ForkFailed when that did not work."""
+        async with self.turn:
+            if not self.ready or self.connection is None:
+                raise ForkFailed("It ended.")
+            try:
+                self.connection.sendmsg(
+                    [b"fork"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))], socket.MSG_DONTWAIT
+                )
+            except OSError as error:
+                raise ForkFailed(f"It does not listen: {error}") from error
+            answer = await self._receive(FORK_SECONDS)
+        if answer != b"ok":
+            raise ForkFailed(answer.decode(errors="replace") or "It ended.")
+        self.forks += 1
+
+    async def _receive(self, seconds: float) -> bytes:
+        assert self.connection
+        self.connection.setblocking(False)
+        try:
+            return await asyncio.wait_for(asyncio.get_running_loop().sock_recv(self.connection, 4096), seconds)
+        except TimeoutError as error:
+            raise ForkFailed(f"It did not answer within {seconds} seconds.") from error
+        except OSError as error:
+            raise ForkFailed(f"It ended: {error}") from error
+
+    @property
+    def is_usable(self) -> bool:
+        """It runs, and what it imported is still what is there."""
+        alive = self.process is not None and self.process.returncode is None
+        fresh = time.time() - self.started_at < MAX_AGE and stamp(self.prefix) == self.stamp
+        return self.ready and alive and fresh
+
+    async def stop(self) -> None:
+        """End it; what it forked goes on."""
+        self.ready = False
+        if self.connection is not None:
+            self.connection.close()
+        if self.process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                self.process.kill()
+            await self.process.wait()
+
+
+def stamp(prefix: Path) -> tuple[Any, ...]:
+    """Changes when a package is installed in an environment, removed or replaced, or the environment is made anew."""
+    places = [prefix / name for name in ("bin/python", "pyvenv.cfg", "conda-meta")]
+    found = []
+    for place in [*places, *prefix.glob("lib/python3*/site-packages")]:
+        with contextlib.suppress(OSError):
+            status = place.stat()
+            found.append((str(place), status.st_ino, status.st_mtime_ns))
+    return tuple(found)
+
+
+class ForkServers:
+    """All of this machine, by prefix."""
+
+    def __init__(self, logs: Path, config: dict[str, Any]) -> None:
+        self.logs = logs
+        self.config = config
+        self.servers: dict[Path, ForkServer] = {}
+        self.starting: dict[Path, asyncio.Task[None]] = {}
+        self.failures: dict[Path, list[str]] = {}
+        self.rest_until: dict[Path, float] = {}
+        self.ending: set[asyncio.Task[None]] = set()
+
+    def ready(self, prefix: Path) -> ForkServer | None:
+        """One to fork from now. None: start the server the other way; one is started meanwhile for the next."""
+        server = self.servers.get(prefix)
+        if server is not None and server.is_usable:
+            return server
+        self.prepare(prefix)
+        return None
+
+    def keep(self, prefixes: set[Path]) -> None:
+        """Have one for each of these, and for no other."""
+        for prefix in self.servers.keys() - prefixes:
+            self._end(self.servers.pop(prefix))
+        for prefix in prefixes:
+            self.prepare(prefix)
+
+    def prepare(self, prefix: Path) -> None:
+        """Have one started, unless one is ready, on its way, or failed lately."""
+        server = self.servers.get(prefix)
+        resting = time.monotonic() < self.rest_until.get(prefix, 0)
+        if resting or prefix in self.starting or (server is not None and server.is_usable):
+            return
+        self.starting[prefix] = asyncio.create_task(self._replace(prefix))
+
+    async def _replace(self, prefix: Path) -> None:
+        old = self.servers.pop(prefix, None)
+        new = ForkServer(prefix, stamp(prefix))
+        try:
+            await new.start(self.config, self.logs / f"fork-server-{prefix.name}.log")
+        except (ForkFailed, OSError) as error:
+            await new.stop()
+            self.failed(prefix, str(error))
+        else:
+            self.servers[prefix] = new
+            log.info("%s: ready", prefix)
+        finally:
+            self.starting.pop(prefix, None)
+            if old is not None:
+                await old.stop()
+
+    def failed(self, prefix: Path, why: str) -> None:
+        """Do without it for a while: it did not start, or what it forked did not answer."""
+        reasons = self.failures.setdefault(prefix, [])
+        reasons.append(why)
+        rest = REST_SECONDS[min(len(reasons), len(REST_SECONDS)) - 1]
+        self.rest_until[prefix] = time.monotonic() + rest
+        log.warning("%s: %s Servers are started without it for %d s.", prefix, why, rest)
+        if prefix in self.servers:
+            self._end(self.servers.pop(prefix))
+
+    def _end(self, server: ForkServer) -> None:
+        server.ready = False
+        self.ending.add(task := asyncio.create_task(server.stop()))
+        task.add_done_callback(self.ending.discard)
+
+    def worked(self, prefix: Path) -> None:
+        """A server that was forked has answered."""
+        self.failures.pop(prefix, None)
+
+    def report(self) -> list[dict[str, Any]]:
+        """For `inspect`."""
+        return [
+            {
+                "prefix": str(prefix),
+                "state": self._state(prefix),
+                "forks": self.servers[prefix].forks if prefix in self.servers else 0,
+                "started_at": self.servers[prefix].started_at if prefix in self.servers else None,
+                "failures": self.failures.get(prefix, [])[-3:],
+            }
+            for prefix in sorted({*self.servers, *self.starting, *self.failures})
+        ]
+
+    def _state(self, prefix: Path) -> str:
+        if prefix in self.starting:
+            return "starting"
+        return "ready" if prefix in self.servers and self.servers[prefix].is_usable else "resting"

@@ -1,0 +1,137 @@
+"""The person's Jupyter server, whichever way its process came to be: on a socket that was opened outside.
+
+The socket's file lies outside the sandbox, so nobody in here can replace it by a link to another service; it is open
+before Jupyter is, so the first request simply waits until it is served. Standard library and Jupyter only: this file
+sees nothing of the portal.
+"""
+
+import json
+import os
+import resource
+import socket
+import sys
+from datetime import UTC, datetime
+
+from jupyter_server.auth.decorator import authorized
+from jupyter_server.base.handlers import APIHandler
+from jupyter_server.serverapp import ServerApp
+from jupyter_server.utils import url_path_join
+from tornado import web
+
+PROCESSES = 4096
+"""Processes and threads of one sandbox. Counted per user namespace (Linux 5.14): a fork bomb harms its owner alone."""
+CHANGES = {"POST", "PUT", "PATCH", "DELETE"}
+AUTOMATIC = ("/api/security/", "/api/collaboratory/", "/lab/api/workspaces", "/lab/api/settings", "/api/me")
+"""What JupyterLab sends by itself, without a person doing anything."""
+
+
+class Interaction:
+    """When a person last did something, as requests show it; a tab that polls does none of this."""
+
+    def __init__(self) -> None:
+        self.last_input: datetime | None = None
+        self.last_save: datetime | None = None
+
+    def note(self, handler: web.RequestHandler) -> None:
+        """Look at one finished request."""
+        request = handler.request
+        if handler.get_status() >= 400 or request.path.startswith(AUTOMATIC):
+            return
+        opened = request.method == "GET" and (
+            request.headers.get("Sec-Fetch-Mode") == "navigate" or self._reads_a_file(handler)
+        )
+        if opened or request.method in CHANGES:
+            self.last_input = datetime.now(UTC)
+        if request.method in CHANGES and request.path.startswith("/api/contents/"):
+            self.last_save = datetime.now(UTC)
+
+    @staticmethod
+    def _reads_a_file(handler: web.RequestHandler) -> bool:
+        """A file's content was asked for; the file browser polls directories, and open documents only their date."""
+        return (
+            handler.request.path.startswith("/api/contents/")
+            and handler.get_query_argument("content", "1") == "1"
+            and handler.get_query_argument("type", "") in ("file", "notebook")
+        )
+
+
+class ActivityHandler(APIHandler):
+    """`GET /api/collaboratory/activity`: the facts from which the portal decides whether the server is idle."""
+
+    auth_resource = "server"
+
+    @web.authenticated
+    @authorized
+    def get(self) -> None:
+        interaction: Interaction = self.settings["interaction"]
+        terminals = self.settings.get("terminal_manager")
+        self.finish(
+            json.dumps(
+                {
+                    "now": text(datetime.now(UTC)),
+                    "last_input": text(interaction.last_input),
+                    "last_save": text(interaction.last_save),
+                    "kernels": [
+                        {
+                            "id": k["id"],
+                            "busy": k["execution_state"] == "busy",
+                            "last_activity": text(k["last_activity"]),
+                        }
+                        for k in self.kernel_manager.list_kernels()
+                    ],
+                    "terminals": [
+                        {"name": t["name"], "last_activity": text(t["last_activity"])}
+                        for t in (terminals.list() if terminals else [])
+                    ],
+                }
+            )
+        )
+
+
+def text(moment: "datetime | str | None") -> "str | None":
+    """ISO 8601, or None."""
+    return moment.isoformat() if isinstance(moment, datetime) else moment
+
+
+class SocketServerApp(ServerApp):
+    """A Jupyter server on a socket that is already listening."""
+
+    listening_fd = -1
+    go_fd = -1
+
+    def _bind_http_server(self) -> None:
+        """Serve nobody, and so run nobody's code, before everything around the server is in place."""
+        if os.read(self.go_fd, 1) != b"1":
+            sys.exit("The supervisor ended while it was starting this server.")
+        listener = socket.socket(fileno=self.listening_fd)
+        listener.setblocking(False)
+        self.http_server.add_socket(listener)
+
+    def _find_http_port(self) -> None:
+        """There is no port to find."""
+
+    def init_webapp(self) -> None:
+        super().init_webapp()
+        interaction = self.web_app.settings["interaction"] = Interaction()
+        log = self.web_app.settings["log_function"]
+
+        def log_and_note(handler: web.RequestHandler) -> None:
+            interaction.note(handler)
+            log(handler)
+
+        self.web_app.settings["log_function"] = log_and_note
+        address = url_path_join(self.base_url, "/api/collaboratory/activity")
+        self.web_app.add_handlers(".*$", [(address, ActivityHandler)])
+
+
+def limit() -> None:
+    """What no process of this sandbox may exceed."""
+    resource.setrlimit(resource.RLIMIT_NPROC, (PROCESSES, PROCESSES))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def serve(run: str, *, listening: int, go: int) -> None:
+    """Serve until stopped. `run`: the directory of our files in the sandbox; two descriptors."""
+    limit()
+    SocketServerApp.listening_fd, SocketServerApp.go_fd = listening, go
+    SocketServerApp.launch_instance(argv=[f"--config={run}/jupyter_config.json"])

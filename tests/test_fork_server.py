@@ -1,0 +1,280 @@
+"""Servers that are forked from a process that has imported Jupyter: nothing of it or of others is in them."""
+
+import ast
+import base64
+import json
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+
+from lab.launchers import get_launcher
+from lab.models import Environment, State, StopReason
+from lab.services import request_server, stop_server
+
+from .people import Kernel, Person
+from .site import Site, launched_by, wait_for
+
+pytestmark = pytest.mark.sandbox
+
+JUPYTER = """
+import os
+def status(pid, key):
+    return [l.split(":", 1)[1].split() for l in open(f"/proc/{pid}/status") if l.startswith(key + ":")][0]
+jupyter = os.getppid()
+"""
+"""Finds the server's process from one of its kernels."""
+
+
+@pytest.fixture(autouse=True)
+def by_fork(site: Site) -> Iterator[None]:
+    with launched_by(site, "fork"):
+        yield
+
+
+def kernel_of(someone: Person) -> Kernel:
+    kernel = someone.kernel()
+    assert not kernel.run(JUPYTER).error
+    return kernel
+
+
+def hidden(words: list[str]) -> str:
+    """The words for code in a cell, such that sending the cell does not put them into the server's memory."""
+    return base64.b64encode(bytes(byte ^ 0x55 for byte in json.dumps(words).encode())).decode()
+
+
+SEARCH = """
+import base64, json
+words = [w.encode() for w in json.loads(bytes(b ^ 0x55 for b in base64.b64decode({hidden!r})))]
+words += ["".join(chr(c) for c in w).encode("utf-16-le") for w in words]
+found, looked = set(), 0
+with open(f"/proc/{{jupyter}}/mem", "rb", buffering=0) as memory:
+    for line in open(f"/proc/{{jupyter}}/maps"):
+        ends, rights = line.split()[:2]
+        if "r" not in rights or "[v" in line:
+            continue
+        begin, end = (int(e, 16) for e in ends.split("-"))
+        try:
+            memory.seek(begin)
+            content = memory.read(end - begin)
+        except OSError:
+            continue
+        looked += len(content)
+        found |= {{i for i, w in enumerate(words) if w in content}}
+print(json.dumps([sorted(found), looked]))
+"""
+
+
+def search(kernel: Kernel, words: list[str]) -> list[str]:
+    """Which of the words are in the memory of the kernel's server."""
+    result = kernel.run(SEARCH.format(hidden=hidden(words)))
+    assert not result.error, result.traceback
+    found, looked = json.loads(result.text)
+    assert looked > 10_000_000
+    return [words[i % len(words)] for i in found]
+
+
+def test_it_has_nothing_of_an_earlier_person_in_memory(site: Site, person: Callable[..., Person]) -> None:
+    victim = person("victim")
+    victim.user.first_name, victim.user.last_name = "Quintessa", "Zyzzyva"
+    victim.user.save()
+    server = victim.launch()
+    victim.kernel().run("treasure = 'a-very-secret-value-of-the-victim'")
+    mallory = person("mallory")
+    assert site.is_forked(server)
+    assert site.is_forked(mallory.launch())
+    kernel = kernel_of(mallory)
+    words = [victim.user.username, victim.user.email, server.token, server.pk.hex, "Quintessa", "a-very-secret-value"]
+    assert search(kernel, words) == []
+    assert search(kernel, [mallory.user.username]) == [mallory.user.username], "the search finds what is there"
+
+
+def test_it_has_nothing_of_the_portal_in_memory(site: Site, owner: Person) -> None:
+    owner.launch()
+    words = [settings.SECRET_KEY, str(settings.VAR_DIR), str(settings.RUN_DIR)]
+    words += ["redis.sock", "portal.sqlite3", "SECRET_KEY", "DATABASE_URL"]
+    assert search(kernel_of(owner), words) == []
+
+
+def test_it_has_no_rights(site: Site, owner: Person) -> None:
+    """The server itself, not only what it starts."""
+    owner.launch()
+    kernel = kernel_of(owner)
+    for key in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"):
+        assert kernel.run(f"print(status(jupyter, {key!r}))").text.strip() == "['0000000000000000']", key
+    assert kernel.run("print(status(jupyter, 'NoNewPrivs'))").text.strip() == "['1']"
+    assert kernel.run("print(status(jupyter, 'Uid'))").text.strip() == "['1000', '1000', '1000', '1000']"
+    same = """
+for name in os.listdir("/proc/self/ns"):
+    if os.readlink(f"/proc/{jupyter}/ns/{name}") != os.readlink(f"/proc/self/ns/{name}"):
+        print(name)
+"""
+    assert kernel.run(same).text == ""
+
+
+def test_it_is_in_no_namespace_of_the_fork_server(site: Site, owner: Person) -> None:
+    server = owner.launch()
+    kernel = kernel_of(owner)
+    names = "print(json.dumps({n: os.readlink(f'/proc/{jupyter}/ns/{n}') for n in os.listdir('/proc/self/ns')}))"
+    inside = json.loads(kernel.run(f"import json; {names}").text)
+    fork_server = site.fork_server()
+    assert site.is_forked(server)
+    for name in ("user", "mnt", "pid", "pid_for_children", "net", "ipc", "uts", "cgroup"):
+        assert inside[name] != os.readlink(f"/proc/{fork_server}/ns/{name}"), name
+        assert inside[name] != os.readlink(f"/proc/self/ns/{name}"), name
+
+
+DESCRIPTORS = """
+def links(pid):
+    found = set()
+    for number in os.listdir(f"/proc/{pid}/fd"):
+        try:
+            found.add(os.readlink(f"/proc/{pid}/fd/{number}"))
+        except OSError:
+            pass
+    return found
+def pids(name):
+    return [n for n in os.listdir("/proc") if n.isdigit() and open(f"/proc/{n}/comm").read().strip() == name]
+"""
+
+
+def test_it_has_the_descriptors_of_a_server_and_no_other(site: Site, person: Callable[..., Person]) -> None:
+    """The kinds that one has which was started from nothing: no namespace, nobody's settings."""
+    kinds = {}
+    for way in ("exec", "fork"):
+        with launched_by(site, way):
+            someone = person(way)
+            someone.launch()
+            code = "import re; print({re.sub('[0-9a-f]{32}|[0-9]+', 'N', link) for link in links(jupyter)})"
+            kinds[way] = ast.literal_eval(kernel_of(someone).run(DESCRIPTORS + code).text)
+    assert kinds["fork"] == kinds["exec"]
+    assert not [kind for kind in kinds["fork"] if "memfd" in kind or kind.startswith(("mnt:", "user:", "net:"))]
+
+
+def test_it_passes_no_descriptor_on(owner: Person) -> None:
+    """What holds the sandbox and its network ends with the server, so no kernel may have it."""
+    owner.launch()
+    code = "print([link for link in links(pids('cat')[0]) & links(os.getpid()) if link.startswith('pipe:')])"
+    assert kernel_of(owner).run(DESCRIPTORS + code).text.strip() == "[]"
+
+
+def test_it_shows_nobodys_environment(owner: Person) -> None:
+    """Not the fork server's, which is where /proc says the variables are; and none of the portal's."""
+    owner.launch()
+    kernel = kernel_of(owner)
+    names = kernel.run(
+        "print(sorted(l.split('=')[0] for l in open(f'/proc/{jupyter}/environ').read().split('\\0') if l))"
+    )
+    assert not names.error
+    assert set(ast.literal_eval(names.text)) <= {"PATH", "LANG", "HOME", "JUPYTER_CONFIG_PATH", "PWD"}
+    home = kernel.run("print(os.environ['HOME'], os.environ['GIT_AUTHOR_EMAIL'])").text.strip()
+    assert home == f"/home/{owner.user.username} {owner.user.email}"
+
+
+def test_it_leaves_no_way_to_the_files_of_the_fork_server(owner: Person) -> None:
+    """The program's file is known by a mount outside the sandbox: a read-only one. Root and directory are inside."""
+    owner.launch()
+    kernel = kernel_of(owner)
+    assert kernel.run("print(bool(os.statvfs(f'/proc/{jupyter}/exe').f_flag & os.ST_RDONLY))").text.strip() == "True"
+    assert "Read-only file system" in kernel.run("open(f'/proc/{jupyter}/exe', 'r+b')").error or "PermissionError" in (
+        kernel.run("open(f'/proc/{jupyter}/exe', 'r+b')").error
+    )
+    assert kernel.run("print(os.path.samefile(f'/proc/{jupyter}/root', '/'))").text.strip() == "True"
+    assert kernel.run("print(os.readlink(f'/proc/{jupyter}/cwd'))").text.strip() == f"/home/{owner.user.username}"
+
+
+KEYS = """
+import ctypes, platform
+libc = ctypes.CDLL(None, use_errno=True)
+add, keyctl = {"x86_64": (248, 250), "aarch64": (217, 219)}[platform.machine()]
+SESSION = -3
+"""
+
+
+@pytest.mark.parametrize("way", ["fork", "exec"])
+def test_it_shares_no_keyring(site: Site, person: Callable[..., Person], way: str) -> None:
+    """A session keyring is inherited by all that come from one process, and who has it may read it."""
+    with launched_by(site, way):
+        victim, mallory = person("victim"), person("mallory")
+        victim.launch()
+        mallory.launch()
+        put = victim.kernel().run(KEYS + "print(libc.syscall(add, b'user', b'treasure', b'gold', 4, SESSION))")
+        assert int(put.text) > 0 or "denied" in put.text
+        code = "print(libc.syscall(keyctl, 10, SESSION, b'user', b'treasure', 0), ctypes.get_errno())"
+        assert mallory.kernel().run(KEYS + code).text.startswith("-1 ")
+
+
+def test_it_decides_at_random_anew(site: Site, person: Callable[..., Person]) -> None:
+    """Two servers from one fork server have no secret in common."""
+    secrets = set()
+    for name in ("ada", "bob"):
+        someone = person(name)
+        assert site.is_forked(someone.launch())
+        code = "import jupyter_core.paths as p; print(open(p.jupyter_runtime_dir() + '/jupyter_cookie_secret').read())"
+        result = someone.kernel().run(code)
+        assert len(result.text) > 30, result
+        secrets.add(result.text)
+    assert len(secrets) == 2
+
+
+def test_it_starts_without_it_when_it_was_killed(site: Site, person: Callable[..., Person]) -> None:
+    first = person("first")
+    server = first.launch()
+    kernel = first.kernel()
+    os.kill(site.fork_server(), signal.SIGKILL)
+    second = person("second")
+    second.launch()
+    assert not kernel.run("print(1)").error, "what it forked goes on"
+    site.have_fork_server()
+    third = person("third")
+    assert site.is_forked(third.launch())
+    assert first.server().pk == server.pk
+
+
+def test_it_starts_without_it_when_it_hangs(site: Site, owner: Person) -> None:
+    os.kill(site.fork_server(), signal.SIGSTOP)
+    server = owner.launch()
+    assert not site.is_forked(server)
+    [status] = get_launcher().fork_servers()
+    assert status.failures
+    assert len([name for name in site.leftovers() if server.pk.hex in name]) == 2, "one directory, one socket"
+
+
+def test_it_is_another_when_the_environment_changed(site: Site, owner: Person) -> None:
+    before = site.fork_server()
+    [prefix] = Environment.objects.values_list("prefix", flat=True)
+    [packages] = Path(prefix).glob("lib/python3*/site-packages")
+    (packages / "just-installed.dist-info").mkdir()
+    try:
+        assert not site.is_forked(owner.launch()), "it knows the old packages"
+        wait_for(lambda: site.have_fork_server() and site.fork_server() != before, 60, "it was not replaced")
+    finally:
+        (packages / "just-installed.dist-info").rmdir()
+
+
+def test_it_starts_many_at_once(site: Site, person: Callable[..., Person]) -> None:
+    people = [person("crowd") for _ in range(8)]
+    threads = [threading.Thread(target=request_server, args=(p.user, p.user)) for p in people]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    wait_for(lambda: all(p.server().state == State.RUNNING for p in people), 90, "not all run")
+    for one in people:
+        one.enter()
+        assert one.kernel().run("print(6 * 7)").text.strip() == "42"
+
+
+def test_it_leaves_nothing_behind(site: Site, owner: Person) -> None:
+    server = owner.launch()
+    owner.kernel().run("import subprocess; subprocess.Popen(['sleep', '1000'], start_new_session=True)")
+    stop_server(owner.user, server, StopReason.ASKED)
+    wait_for(lambda: owner.server().state == State.STOPPED, 30, "it did not stop")
+    assert server.pk.hex not in site.sandboxes()
+    assert not [name for name in site.leftovers() if server.pk.hex in name]
+    children = Path(f"/proc/{site.fork_server()}/task/{site.fork_server()}/children").read_text()
+    assert not children.split(), "no child of the fork server is left, not even a dead one"
