@@ -1,5 +1,6 @@
 """What people, operators and the site itself may do with servers: start one, stop one."""
 
+import time
 from typing import Any
 
 from django.db import IntegrityError, transaction
@@ -14,6 +15,9 @@ from . import queueing
 from .models import Environment, Phase, Server, State, StopReason
 
 TRIES = 5
+GLANCE_SECONDS = 0.7
+"""How long a click waits for a launch that is about to be done, so that nobody sees a page about it."""
+GLANCE_EVERY = 0.025
 
 
 class NotNow(Exception):
@@ -37,6 +41,17 @@ def request_server(actor: User | None, user: User, place: str = "") -> Server:
         if server and (server.state != State.STOPPING or _follow_with_another(actor, server, place)):
             return server
     raise NotNow("Your Lab is changing state all the time. Please try again.")
+
+
+def glance(server: Server) -> Server:
+    """The row as it is when it runs, or after a moment. Does not wait behind others: a crowd would hold up all pages."""
+    until = time.monotonic() + GLANCE_SECONDS
+    if server.state != State.REQUESTED or Server.objects.queue_position(server) > 1:
+        return server
+    while server.state in (State.REQUESTED, State.STARTING) and time.monotonic() < until:
+        time.sleep(GLANCE_EVERY)
+        server.refresh_from_db(fields=["state", "phase"])
+    return server
 
 
 @transaction.atomic

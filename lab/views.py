@@ -66,9 +66,9 @@ def _go(request: HttpRequest, address: str, path: str) -> HttpResponse:
     except (services.NotNow, Forbidden) as error:
         context = _context(Server.objects.of(me), address) | {"not_now": error}
         return render(request, "lab/home.html", context, status=503)
-    if server.is_running:
-        if path.endswith(".ipynb"):
-            publish(tasks.start_kernel, server.pk.hex, path)
+    if server.is_running and path.endswith(".ipynb"):
+        publish(tasks.start_kernel, server.pk.hex, path)  # a launch does that by itself
+    if services.glance(server).is_running:
         return leave_for(request, _address(server, address))
     if request.method == "POST":
         return redirect(f"{reverse('lab:home')}?{urlencode({'next': address})}")

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from lab import lifecycle
+from lab import lifecycle, services
 from lab.launchers import LauncherUnavailable
 from lab.models import Environment, Server, State
 from portal.models import User
@@ -26,6 +26,12 @@ def launcher(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> InProcessLaunch
         monkeypatch.setattr(f"lab.{module}.get_launcher", lambda: made)
     monkeypatch.setattr(lifecycle.time, "sleep", lambda seconds: None)
     return made
+
+
+@pytest.fixture(autouse=True)
+def nobody_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For a launch that no worker takes up here."""
+    monkeypatch.setattr(services, "GLANCE_SECONDS", 0)
 
 
 @pytest.fixture

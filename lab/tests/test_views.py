@@ -11,7 +11,7 @@ from django.utils.http import urlencode
 from collabs.models import Collab
 from conftest import Queue
 from drive.models import Library
-from lab import lifecycle
+from lab import lifecycle, services
 from lab.models import Environment, Server, State, StopReason
 from portal.models import User
 
@@ -46,6 +46,21 @@ class TestOpen:
         response = me.get("/lab/open?path=drive/Shared+with+groups/Cortex/a%26b.ipynb")
         assert response["Refresh"] == f"0; url={LAB}/lab/tree/drive/Shared%20with%20groups/Cortex/a%26b.ipynb"
         assert queue[-1][0] == "lab.tasks.start_kernel"
+
+    def test_it_goes_straight_to_a_lab_that_is_up_in_a_moment(
+        self, me: Client, launcher: InProcessLauncher, monkeypatch: pytest.MonkeyPatch, queue: Queue
+    ) -> None:
+        monkeypatch.setattr(services, "GLANCE_SECONDS", 5)
+        monkeypatch.setattr(services.time, "sleep", lambda seconds: lifecycle.launch(Server.objects.get().pk))
+        assert me.get("/lab/open")["Refresh"] == f"0; url={LAB}/lab"
+
+    def test_it_does_not_make_a_click_wait_behind_others(
+        self, me: Client, server: Callable[..., Server], stranger: User, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        server("requested", owner=stranger)
+        monkeypatch.setattr(services, "GLANCE_SECONDS", 5)
+        monkeypatch.setattr(services.time, "sleep", lambda seconds: pytest.fail("it waits"))
+        assert "number 2 in the queue" in page(me, "/lab/open")
 
     def test_it_opens_the_lab_itself(self, me: Client, running: Server) -> None:
         assert me.get("/lab/open")["Refresh"] == f"0; url={LAB}/lab"
