@@ -44,7 +44,7 @@ def request_server(actor: User | None, user: User, place: str = "") -> Server:
 
 
 def glance(server: Server) -> Server:
-    """The row as it is when it runs, or after a moment. Does not wait behind others: a crowd would hold up all pages."""
+    """The row as it is when it runs, or after a moment. Does not wait behind others: a crowd would stop all pages."""
     until = time.monotonic() + GLANCE_SECONDS
     if server.state != State.REQUESTED or Server.objects.queue_position(server) > 1:
         return server
