@@ -105,19 +105,21 @@ class Site:
 
     def have_fork_server(self) -> ForkServerStatus:
         """Wait until servers can be forked."""
-        [prefix] = Environment.objects.values_list("prefix", flat=True)
-        launcher = get_launcher()
+        launcher, prefix = get_launcher(), base_environment().prefix
+        found: list[ForkServerStatus] = []
 
         def ready() -> bool:
             launcher.prepare([prefix])
-            return [status.state for status in launcher.fork_servers()] == ["ready"]
+            found[:] = [status for status in launcher.fork_servers() if status.prefix == prefix]
+            return [status.state for status in found] == ["ready"]
 
         wait_for(ready, 60, "no fork server was ready")
-        return launcher.fork_servers()[0]
+        return found[0]
 
     def fork_server(self) -> int:
         """Its process: the one that forks, not bubblewrap around it."""
-        [pid] = [pid for pid in processes.pids() if _script(pid) == "fork_server.py" and _is_ours(pid)]
+        found = [pid for pid in processes.pids() if _script(pid) == "fork_server.py" and _is_ours(pid)]
+        [pid] = [pid for pid in found if _program(pid) == f"{base_environment().prefix}/bin/python"]
         return pid
 
     def is_forked(self, server: Server) -> bool:
@@ -130,6 +132,13 @@ class Site:
         """Directories and sockets of servers that exist now."""
         servers, sockets = settings.LAB_ROOT / "servers", settings.RUN_DIR / "lab"
         return sorted(path.name for path in [*servers.glob("*"), *sockets.glob("*.sock")])
+
+
+def base_environment() -> Environment:
+    """What servers of people who did not choose run in."""
+    environment = Environment.objects.default()
+    assert environment
+    return environment
 
 
 @contextlib.contextmanager
@@ -162,6 +171,10 @@ def _script(pid: int) -> str:
     except OSError:
         return ""
     return words[1].decode().rpartition("/")[2] if len(words) > 1 and b"python" in words[0] else ""
+
+
+def _program(pid: int) -> str:
+    return Path(f"/proc/{pid}/cmdline").read_text().split("\0")[0]
 
 
 def _is_ours(pid: int) -> bool:

@@ -13,11 +13,11 @@ import pytest
 from django.conf import settings
 
 from lab.launchers import get_launcher
-from lab.models import Environment, State, StopReason
+from lab.models import State, StopReason
 from lab.services import request_server, stop_server
 
 from .people import Kernel, Person
-from .site import Site, launched_by, wait_for
+from .site import Site, base_environment, launched_by, wait_for
 
 pytestmark = pytest.mark.sandbox
 
@@ -239,15 +239,15 @@ def test_it_starts_without_it_when_it_hangs(site: Site, owner: Person) -> None:
     os.kill(site.fork_server(), signal.SIGSTOP)
     server = owner.launch()
     assert not site.is_forked(server)
-    [status] = get_launcher().fork_servers()
+    prefix = base_environment().prefix
+    [status] = [status for status in get_launcher().fork_servers() if status.prefix == prefix]
     assert status.failures
     assert len([name for name in site.leftovers() if server.pk.hex in name]) == 2, "one directory, one socket"
 
 
 def test_it_is_another_when_the_environment_changed(site: Site, owner: Person) -> None:
     before = site.fork_server()
-    [prefix] = Environment.objects.values_list("prefix", flat=True)
-    [packages] = Path(prefix).glob("lib/python3*/site-packages")
+    [packages] = Path(base_environment().prefix).glob("lib/python3*/site-packages")
     (packages / "just-installed.dist-info").mkdir()
     try:
         assert not site.is_forked(owner.launch()), "it knows the old packages"
