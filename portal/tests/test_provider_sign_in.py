@@ -85,7 +85,7 @@ def test_it_goes_there_with_pkce_and_state_and_no_form_is_redirected(client: Cli
     assert query["code_challenge_method"] == ["S256"]
     assert len(query["code_challenge"][0]) == 43
     assert len(query["state"][0]) >= 16
-    assert query["scope"] == ["openid profile email"]
+    assert set(query["scope"][0].split()) == {"openid", "profile", "email"}
     assert institute.issuer not in response["Content-Security-Policy"]
 
 
