@@ -4,6 +4,7 @@ A person is known by the provider's name and its `sub`, nothing else. An e-mail 
 leads into an account that exists: whose it is, the provider may not know, and its owner can connect the two.
 """
 
+import logging
 from collections.abc import Iterable
 from typing import Any
 
@@ -17,6 +18,8 @@ from django.http import HttpRequest
 
 from . import audit, hooks, usernames
 from .models import User
+
+log = logging.getLogger(__name__)
 
 TRIES = 5
 """How often a username that somebody else took in the same moment is given up for the next."""
@@ -48,6 +51,12 @@ class ProviderAdapter(DefaultSocialAccountAdapter):
         if not sociallogin.provider.app.settings["trust_email"]:
             for address in sociallogin.email_addresses:
                 address.verified = False
+
+    def on_authentication_error(
+        self, request: HttpRequest, provider: Any, error: Any = None, exception: Any = None, extra_context: Any = None
+    ) -> None:
+        """The person reads that it did not work; why is for the operator."""
+        log.warning("sign-in through %s: %s %r", provider.app.provider_id, error, exception)
 
     def get_signup_form_initial_data(self, sociallogin: SocialLogin) -> dict[str, Any]:
         """For those whose provider tells no address: a username that is free."""

@@ -252,11 +252,14 @@ def test_it_takes_no_provider_from_a_row(client: Client, institute: Provider) ->
     assert app.name not in client.get("/account/login/").text
 
 
-def test_it_says_so_when_the_provider_is_away(client: Client, running: Provider, settings: Settings) -> None:
+def test_it_says_so_when_the_provider_is_away(
+    client: Client, running: Provider, settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
     settings.OIDC_PROVIDERS = [running.settings(server_url="http://localhost:1")]
     response = client.post(LOGIN)
     assert response.status_code == 401
     assert "did not answer as it should" in response.text
+    assert "sign-in through institute: unknown ConnectionError" in caplog.text
 
 
 def test_it_refuses_an_answer_about_two_people(
