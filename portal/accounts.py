@@ -1,11 +1,30 @@
 """How allauth's account pages behave here."""
 
+from typing import Any
+
 from allauth.account.adapter import DefaultAccountAdapter
-from django.http import HttpRequest
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+
+from . import provider_sign_in
+from .models import User
 
 
 class AccountAdapter(DefaultAccountAdapter):
-    """Tells allauth's rate limits who is asking."""
+    """Tells allauth who may sign up, who is asking, and what else a sign-in does."""
+
+    def is_open_for_signup(self, request: HttpRequest) -> bool:
+        """As SIGNUP says."""
+        return settings.SIGNUP == "open"
+
+    def post_login(
+        self, request: HttpRequest, user: User, *, signal_kwargs: dict[str, Any] | None, **more: Any
+    ) -> HttpResponse:
+        """After the second factor, where there is one."""
+        if signal_kwargs and (sociallogin := signal_kwargs.get("sociallogin")):
+            provider_sign_in.follow_groups(user, sociallogin)
+        response: HttpResponse = super().post_login(request, user, signal_kwargs=signal_kwargs, **more)
+        return response
 
     def get_client_ip(self, request: HttpRequest) -> str:
         """The browser's address: the peer's, or, over our unix socket, what nginx says it is.

@@ -1,4 +1,7 @@
+from urllib.parse import urlsplit
+
 from django.apps import AppConfig
+from django.conf import settings
 
 
 class PortalConfig(AppConfig):
@@ -6,5 +9,9 @@ class PortalConfig(AppConfig):
     verbose_name = "Portal"
 
     def ready(self) -> None:
-        """Register the system checks."""
+        """Register the system checks; name the site, not the machine, in the ids of mails."""
+        from django.core.mail import DNS_NAME
+
         from . import checks  # noqa: F401
+
+        DNS_NAME._fqdn = urlsplit(settings.PORTAL_URL).hostname  # what it caches

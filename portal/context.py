@@ -9,4 +9,9 @@ SECTIONS = ("collabs", "drive", "lab")
 def site(request: HttpRequest) -> dict[str, object]:
     """The site's part that the page belongs to, for the header; and the site's address."""
     first = request.path.split("/")[1] if "/" in request.path else ""
-    return {"section": first if first in SECTIONS else "", "portal_url": settings.PORTAL_URL}
+    return {
+        "section": first if first in SECTIONS else "",
+        "portal_url": settings.PORTAL_URL,
+        "providers": settings.OIDC_PROVIDERS,
+        "signup": settings.SIGNUP,
+    }

@@ -4,6 +4,7 @@ from typing import Any
 
 from allauth.account.forms import LoginForm as AllauthLoginForm
 from allauth.account.forms import SignupForm as AllauthSignupForm
+from allauth.socialaccount.forms import SignupForm as AllauthProviderSignupForm
 from django import forms
 from django.conf import settings
 from django.utils.html import format_html
@@ -37,14 +38,28 @@ class SignupForm(AllauthSignupForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         _drop_placeholders(self)
-        self.fields["username"].widget.attrs |= {"autocapitalize": "none", "spellcheck": "false"}
-        self.fields["username"].help_text = format_html(
-            "Lower-case letters, digits and hyphens. It cannot be changed: it is part of your Lab’s address, "
-            "<code>username.{}</code>.",
-            settings.LAB_DOMAIN,
-        )
+        _explain_username(self)
         self.fields["email"].label = "E-mail"
         self.fields["password2"].label = "Password again"
+
+
+class ProviderSignupForm(AllauthProviderSignupForm):
+    """The rest of what is needed of somebody who comes from a provider that tells no address."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        _drop_placeholders(self)
+        _explain_username(self)
+        self.fields["email"].label = "E-mail"
+
+
+def _explain_username(form: forms.Form) -> None:
+    form.fields["username"].widget.attrs |= {"autocapitalize": "none", "spellcheck": "false"}
+    form.fields["username"].help_text = format_html(
+        "Lower-case letters, digits and hyphens. It cannot be changed: it is part of your Lab’s address, "
+        "<code>username.{}</code>.",
+        settings.LAB_DOMAIN,
+    )
 
 
 def _drop_placeholders(form: forms.Form) -> None:

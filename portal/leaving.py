@@ -12,6 +12,7 @@ from typing import Any
 
 from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
+from allauth.socialaccount.models import SocialAccount
 from allauth.usersessions.models import UserSession
 from django.core.exceptions import ValidationError
 from django.db import transaction
@@ -47,7 +48,7 @@ def delete_account(user: User, answers: dict[str, str]) -> None:
     hooks.run("account_left", user=user, answers=answers)
     services.deactivate(user, user)
     audit.record(user, "account.deleted", user)
-    for rows in (EmailAddress, Authenticator, UserSession):
+    for rows in (EmailAddress, Authenticator, UserSession, SocialAccount):
         rows.objects.filter(user=user).delete()
     user.first_name = user.last_name = user.email = ""
     user.deleted_at = timezone.now()
@@ -60,5 +61,7 @@ def export(user: User) -> dict[str, Any]:
     """What the portal itself knows."""
     account = {name: getattr(user, name) for name in ("username", "first_name", "last_name", "date_joined", "uuid")}
     addresses = EmailAddress.objects.filter(user=user).values("email", "verified", "primary")
+    elsewhere = SocialAccount.objects.filter(user=user).values("provider", "uid", "date_joined", "extra_data")
     did = AuditEntry.objects.filter(actor=user).values("at", "verb", "target_name", "details")
-    return {"account.json": account | {"email": list(addresses)}, "what-i-did.json": list(did)}
+    account |= {"email": list(addresses), "signs in with": list(elsewhere)}
+    return {"account.json": account, "what-i-did.json": list(did)}

@@ -12,6 +12,8 @@ from celery.schedules import crontab
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
+from portal import providers
+
 env = environ.FileAwareEnv()
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -66,6 +68,8 @@ INSTALLED_APPS = [
     "allauth.account",
     "allauth.mfa",
     "allauth.usersessions",
+    "allauth.socialaccount",
+    "allauth.socialaccount.providers.openid_connect",
     "csp",
     "django_htmx",
     "portal",
@@ -185,6 +189,7 @@ PORTAL_HOOKS: dict[str, list[str]] = {
     "collab_changed": ["drive.services.follow_collab"],
     "collab_deleted": ["drive.services.close_collab_library"],
     "collab_restored": ["drive.services.reopen_collab_library"],
+    "provider_groups": ["groups.services.follow_provider"],
     "group_deleted": ["collabs.services.drop_group"],
     "account_leaving": ["collabs.leaving.belongings", "drive.leaving.belongings"],
     "account_left": ["collabs.leaving.leave", "drive.leaving.leave", "groups.leaving.leave", "api.leaving.leave"],
@@ -268,6 +273,12 @@ MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = LOCAL
 MFA_ALLOW_UNVERIFIED_EMAIL = LOCAL
 MFA_TOTP_ISSUER = SITE_NAME
 MFA_TOTP_TOLERANCE = 1
+SIGNUP = env.str("SIGNUP", default="open")
+"""Who may make an account: `open`, everybody; `providers`, people from OIDC_PROVIDERS only; `closed`, operators."""
+OIDC_PROVIDERS = providers.from_environment(env)
+"""Where people may sign in from."""
+SOCIALACCOUNT_ADAPTER = "portal.provider_sign_in.ProviderAdapter"
+SOCIALACCOUNT_FORMS = {"signup": "portal.forms.ProviderSignupForm"}
 ACCOUNT_EMAIL_SUBJECT_PREFIX = f"[{SITE_NAME}] "
 ACCOUNT_DEFAULT_HTTP_PROTOCOL = "https" if HTTPS else "http"
 

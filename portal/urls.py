@@ -3,7 +3,7 @@
 from django.contrib import admin
 from django.urls import include, path
 
-from . import views, views_leaving, views_sessions
+from . import views, views_leaving, views_providers, views_sessions
 
 handler429 = "portal.views.too_many"
 
@@ -24,6 +24,7 @@ urlpatterns = [
     path("account/delete/", views_leaving.delete, name="delete_account"),
     path("account/tokens/", include("api.urls_account")),
     path("account/sessions/<int:pk>/end/", views_sessions.end, name="end_session"),
+    path("account/oidc/<slug:provider_id>/login/", views_providers.leave),
     path("account/", include("allauth.urls")),
     path("api/", include("api.urls")),
     path("rest/v1/", include("api.urls_rest")),

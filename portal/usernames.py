@@ -1,5 +1,9 @@
 """Which usernames exist: DNS labels (RFC 1123) that no address of the site needs for itself."""
 
+import re
+import unicodedata
+from collections.abc import Collection, Iterable
+
 from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
 
@@ -23,3 +27,37 @@ def validate_username(value: str) -> None:
 
 USERNAME_VALIDATORS = [validate_username]
 """For allauth's ACCOUNT_USERNAME_VALIDATORS."""
+
+
+LONGEST = 32
+
+
+def like(texts: Iterable[str]) -> str:
+    """A username that looks like the first of the texts of which something is left: `Müller, Eva` is `muller-eva`.
+
+    The last text must be one itself.
+    """
+    for text in texts:
+        plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
+        label = re.sub(r"[^a-z0-9]+", "-", plain).strip("-0123456789")[:LONGEST].rstrip("-")
+        if label:
+            return label
+    raise ValueError("no text to make a username of")
+
+
+def free(wanted: str, taken: Collection[str]) -> str:
+    """`wanted`, or with the first number that makes it a valid username that is not taken."""
+    number = 1
+    while True:
+        ending = "" if number == 1 else f"-{number}"
+        name = wanted[: LONGEST - len(ending)].rstrip("-") + ending
+        try:
+            validate_username(name)
+        except ValidationError:
+            if number == 1 and wanted[2:4] == "--":
+                wanted = wanted.replace("--", "-")
+                continue
+        else:
+            if name not in taken:
+                return name
+        number += 1

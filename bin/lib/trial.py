@@ -57,6 +57,12 @@ def settings(place: Place, directory: Path, port: int) -> dict[str, str]:
     }
 
 
+def provider_settings() -> dict[str, str]:
+    """An OpenID Connect provider that a test starts at this address."""
+    values = {"NAME": "Institute", "ISSUER": f"http://localhost:{free_port()}", "CLIENT_ID": "us", "CLIENT_SECRET": "s"}
+    return {"OIDC_PROVIDERS": "institute"} | {f"OIDC_INSTITUTE_{name}": value for name, value in values.items()}
+
+
 @contextlib.contextmanager
 def postgres() -> Iterator[str]:
     """A PostgreSQL of our own, gone afterwards; its address."""
