@@ -98,6 +98,7 @@ class StopReason(models.TextChoices):
     AGE = "age", "too old, though busy"
     UNREACHABLE = "unreachable", "did not answer for too long"
     DEACTIVATED = "deactivated", "account deactivated"
+    SIGNED_OUT = "signed-out", "its person signed out"
     ACCESS = "access", "a library it was using was taken away"
     DIED = "died", "it died"
     START_FAILED = "start-failed", "it did not start"
@@ -241,6 +242,7 @@ class Server(models.Model):
             StopReason.AGE: f"It computed for {duration(settings.LAB_MAX_AGE)}, the longest a Lab may run alone.",
             StopReason.UNREACHABLE: f"It did not answer for {duration(settings.LAB_IDLE_LIMIT)}, so it was stopped.",
             StopReason.DEACTIVATED: "The account was deactivated.",
+            StopReason.SIGNED_OUT: "You signed out of your last browser, which ends it on this site.",
             StopReason.ACCESS: "It held on to a library that you may no longer use, so it was stopped.",
             StopReason.DIED: f"It ended by itself: {self.error}" if self.error else "It ended by itself.",
             StopReason.START_FAILED: f"It did not start: {self.error}" if self.error else "It did not start.",

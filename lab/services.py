@@ -3,6 +3,7 @@
 import time
 from typing import Any
 
+from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
@@ -98,3 +99,10 @@ def stop_server(actor: User | None, server: Server, reason: StopReason, *, error
         return False
     audit.record(actor, "lab.server.stopped", server, reason=str(reason), **({"error": error} if error else {}))
     return True
+
+
+def stop_when_signed_out(user: User) -> None:
+    """Where LAB_STOP_ON_LOGOUT says so: what a kernel computes ends too, what lies outside the Drive is rescued."""
+    server = Server.objects.live().filter(owner=user).first() if settings.LAB_STOP_ON_LOGOUT else None
+    if server:
+        stop_server(user, server, StopReason.SIGNED_OUT)

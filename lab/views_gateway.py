@@ -19,6 +19,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_GET
 
 from portal.models import User
+from portal.onward import onward
 
 from . import gateway, places, reconcile
 from .launchers import LauncherUnavailable
@@ -150,18 +151,5 @@ def _set_cookie(response: HttpResponse, name: str, secret: str) -> None:
 
 
 def leave_for(request: HttpRequest, address: str) -> HttpResponse:
-    """Go to a Lab's origin; by a page that moves on at once where a redirect could be stopped.
-
-    A browser that has been following redirects since a form of ours (the sign-in) is held to the portal's policy,
-    `form-action 'self'`, and refuses to go on to another origin. Such a chain has never left the portal, and the
-    browser says so: `Sec-Fetch-Site: same-origin`. One that says nothing gets the page too.
-    """
-    response: HttpResponse
-    if request.headers.get("Sec-Fetch-Site", "same-origin") == "same-origin":
-        response = render(request, "lab/leave.html", {"address": address})
-        response["Refresh"] = f"0; url={address}"
-    else:
-        response = HttpResponseRedirect(address)
-    response["Referrer-Policy"] = "no-referrer"
-    add_never_cache_headers(response)
-    return response
+    """Go to a Lab's origin, from wherever the browser comes."""
+    return onward(request, address, "lab/leave.html")

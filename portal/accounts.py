@@ -6,7 +6,7 @@ from allauth.account.adapter import DefaultAccountAdapter
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
-from . import provider_sign_in
+from . import provider_sign_in, services
 from .models import User
 
 
@@ -16,6 +16,13 @@ class AccountAdapter(DefaultAccountAdapter):
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         """As SIGNUP says."""
         return settings.SIGNUP == "open"
+
+    def logout(self, request: HttpRequest) -> None:
+        """And what follows when that was the person's last browser."""
+        user = User.objects.filter(pk=request.user.pk or 0).first()
+        super().logout(request)
+        if user:
+            services.signed_out(user)
 
     def post_login(
         self, request: HttpRequest, user: User, *, signal_kwargs: dict[str, Any] | None, **more: Any

@@ -1,6 +1,7 @@
 """Changes to accounts."""
 
 from django.db import transaction
+from django.utils import timezone
 
 from . import audit, hooks
 from .access import send_access_changed
@@ -32,3 +33,9 @@ def activate(actor: User | None, user: User) -> None:
     user.is_active = True
     audit.record(actor, "account.activated", user)
     send_access_changed([user.pk])
+
+
+def signed_out(user: User) -> None:
+    """A session of the person has ended; when it was the last, say so to whoever wants to know."""
+    if not Session.objects.filter(user=user, expire_date__gt=timezone.now()).exists():
+        hooks.run("signed_out", user=user)

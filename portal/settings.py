@@ -12,6 +12,7 @@ from celery.schedules import crontab
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
+from identity import keys
 from portal import providers
 
 env = environ.FileAwareEnv()
@@ -70,6 +71,7 @@ INSTALLED_APPS = [
     "allauth.usersessions",
     "allauth.socialaccount",
     "allauth.socialaccount.providers.openid_connect",
+    "allauth.idp.oidc",
     "csp",
     "django_htmx",
     "portal",
@@ -78,6 +80,7 @@ INSTALLED_APPS = [
     "collabs",
     "drive",
     "lab",
+    "identity",
     "api",
 ]
 
@@ -168,6 +171,7 @@ CELERY_BEAT_SCHEDULE: dict[str, dict] = {
     "drive-tidy": {"task": "drive.tasks.tidy", "schedule": crontab(hour="4", minute="0")},
     "notices-send": {"task": "notices.tasks.send_waiting", "schedule": 60.0, "options": {"expires": 60}},
     "notices-forget": {"task": "notices.tasks.forget_old", "schedule": crontab(hour="4", minute="30")},
+    "identity-forget": {"task": "identity.tasks.forget_expired", "schedule": crontab(hour="4", minute="45")},
     "lab-scan": {"task": "lab.tasks.scan_mounted", "schedule": 300.0, "options": {"expires": 300}},
     "lab-reap": {"task": "lab.tasks.reap", "schedule": 30.0, "options": {"expires": 30}},
 }
@@ -184,7 +188,8 @@ CACHES = {
 
 PORTAL_HOOKS: dict[str, list[str]] = {
     "user_created": ["drive.services.open_my_library"],
-    "user_deactivated": ["api.services.revoke_all"],
+    "user_deactivated": ["api.services.revoke_all", "identity.services.revoke_all"],
+    "signed_out": ["lab.services.stop_when_signed_out"],
     "collab_created": ["drive.services.open_collab_library"],
     "collab_changed": ["drive.services.follow_collab"],
     "collab_deleted": ["drive.services.close_collab_library"],
@@ -198,6 +203,7 @@ PORTAL_HOOKS: dict[str, list[str]] = {
         "collabs.leaving.export",
         "drive.leaving.export",
         "api.leaving.export",
+        "identity.services.export",
     ],
 }
 
@@ -244,6 +250,8 @@ LAB_IDLE_LIMIT = env.int("LAB_IDLE_LIMIT", default=12 * 3600)
 """Seconds without interaction after which a server is reaped."""
 LAB_MAX_AGE = env.int("LAB_MAX_AGE", default=7 * 24 * 3600)
 """Seconds after which a server is stopped although a kernel is busy."""
+LAB_STOP_ON_LOGOUT = env.bool("LAB_STOP_ON_LOGOUT", default=False)
+"""Whether a server ends when its person has signed out of the last browser."""
 LAB_START_TIMEOUT = env.int("LAB_START_TIMEOUT", default=90)
 """Seconds that a Jupyter server may take to answer."""
 
@@ -277,6 +285,13 @@ SIGNUP = env.str("SIGNUP", default="open")
 """Who may make an account: `open`, everybody; `providers`, people from OIDC_PROVIDERS only; `closed`, operators."""
 OIDC_PROVIDERS = providers.from_environment(env)
 """Where people may sign in from."""
+IDENTITY_KEYS = Path(env.str("IDENTITY_KEYS", default=str(VAR_DIR / "signing-keys")))
+"""Directory of the keys that sign what other services are told of people; `bin/up` makes the first."""
+IDP_OIDC_PRIVATE_KEYS = keys.load(IDENTITY_KEYS)
+IDP_OIDC_ADAPTER = "identity.adapter.IdentityAdapter"
+IDP_OIDC_ACCESS_TOKEN_EXPIRES_IN = 3600
+IDP_OIDC_REFRESH_TOKEN_EXPIRES_IN = env.int("IDENTITY_REFRESH_DAYS", default=30) * 24 * 3600
+"""How long a service may go without asking for a person anew."""
 SOCIALACCOUNT_ADAPTER = "portal.provider_sign_in.ProviderAdapter"
 SOCIALACCOUNT_FORMS = {"signup": "portal.forms.ProviderSignupForm"}
 ACCOUNT_EMAIL_SUBJECT_PREFIX = f"[{SITE_NAME}] "

@@ -24,6 +24,7 @@ urlpatterns = [
     path("account/delete/", views_leaving.delete, name="delete_account"),
     path("account/tokens/", include("api.urls_account")),
     path("account/sessions/<int:pk>/end/", views_sessions.end, name="end_session"),
+    path("", include("identity.urls")),
     path("account/oidc/<slug:provider_id>/login/", views_providers.leave),
     path("account/", include("allauth.urls")),
     path("api/", include("api.urls")),

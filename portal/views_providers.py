@@ -5,20 +5,17 @@ from allauth.socialaccount.helpers import render_authentication_error
 from allauth.socialaccount.models import SocialApp
 from allauth.socialaccount.providers.openid_connect.views import login
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
-from django.shortcuts import render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 from requests import RequestException
+
+from .onward import onward
 
 
 @never_cache
 @require_http_methods(["GET", "POST"])
 def leave(request: HttpRequest, provider_id: str) -> HttpResponse:
-    """GET asks whether to go, POST goes: by a page that moves on at once.
-
-    Browsers hold the redirects that answer a form to the policy of the form's page, and ours allows forms to be sent
-    to no other site.
-    """
+    """GET asks whether to go, POST goes."""
     try:
         response: HttpResponse = login(request, provider_id)
     except (RequestException, ValueError, KeyError) as error:  # no answer, or none that describes a provider
@@ -29,7 +26,4 @@ def leave(request: HttpRequest, provider_id: str) -> HttpResponse:
         return render_authentication_error(request, provider, exception=error)
     if not isinstance(response, HttpResponseRedirect):
         return response
-    onward = render(request, "socialaccount/onward.html", {"address": response.url})
-    onward["Refresh"] = f"0; url={response.url}"
-    onward["Referrer-Policy"] = "no-referrer"
-    return onward
+    return onward(request, response.url)

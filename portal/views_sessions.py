@@ -7,7 +7,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.views.decorators.http import require_POST
 
-from . import audit
+from . import audit, services
 from .access import person
 
 
@@ -19,6 +19,7 @@ def end(request: HttpRequest, pk: int) -> HttpResponse:
     if session.is_current():
         return redirect("account_logout")
     session.end()
+    services.signed_out(person(request))
     audit.record(person(request), "account.session.ended", person(request))
     messages.success(request, "That browser is signed out.")
     return redirect("usersessions_list")

@@ -16,7 +16,7 @@ from .site import Site
 pytestmark = pytest.mark.browser
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def institute(site: Site) -> Iterator[Provider]:
     """At the address that the site knows (bin/test)."""
     with provider(int(os.environ["OIDC_INSTITUTE_ISSUER"].rpartition(":")[2])) as running:

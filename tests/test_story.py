@@ -26,7 +26,7 @@ def sign_up(page: Page, username: str) -> None:
     page.locator("[name=email]").fill(f"{username}@example.org")
     page.locator("[name=password1]").fill(PASSWORD)
     page.locator("[name=password2]").fill(PASSWORD)
-    page.locator("main form button[type=submit]").click()
+    page.locator("main form .primary[type=submit]").click()
     expect(page.get_by_role("heading", name=f"Hello, {username}")).to_be_visible()
 
 
@@ -120,7 +120,7 @@ def test_it_takes_a_team_from_sign_up_to_a_stopped_lab(site: Site, browser: Brow
     operator.page.goto(f"{settings.PORTAL_URL}/admin/lab/server/")
     operator.page.locator("[name=login]").fill("admin")
     operator.page.locator("[name=password]").fill((settings.VAR_DIR / "first-password").read_text().strip())
-    operator.page.locator("main form button[type=submit]").click()
+    operator.page.locator("main form .primary[type=submit]").click()
     operator.page.get_by_role("row", name=re.compile("ada.*running", re.S)).locator("input[type=checkbox]").check()
     operator.page.locator("select[name=action]").select_option(label=_action(operator.page, "Stop"))
     operator.page.get_by_role("button", name=re.compile("Go|Run")).click()

@@ -3,6 +3,8 @@
 from collections.abc import Callable
 
 import pytest
+from django.test import Client
+from pytest_django import Settings
 
 from collabs import services as collab_services
 from collabs.models import Collab, Role
@@ -117,3 +119,18 @@ def test_it_says_why_when_the_server_had_to_go(at_work: Server, launcher: InProc
     lifecycle.follow_access(at_work.pk)
     row = Server.objects.get(pk=at_work.pk)
     assert (row.state, row.stop_reason) == (State.STOPPING, StopReason.ACCESS)
+
+
+@pytest.mark.parametrize(("wanted", "stops"), [(True, True), (False, False)])
+def test_it_stops_when_its_person_signed_out_everywhere(
+    running: Server, owner: User, sign_in: Callable[[User], Client], settings: Settings, wanted: bool, stops: bool
+) -> None:
+    settings.LAB_STOP_ON_LOGOUT = wanted
+    laptop, desktop = sign_in(owner), sign_in(owner)
+    laptop.post("/account/logout/")
+    assert state_of(running) == State.RUNNING, "another browser is signed in"
+    desktop.post("/account/logout/")
+    assert (state_of(running) == State.STOPPING) == stops
+    if stops:
+        running.refresh_from_db()
+        assert running.stop_reason == "signed-out"

@@ -16,6 +16,7 @@ from collabs.models import Collab
 from collabs.services import create_collab
 from drive import changes
 from drive.models import Library
+from identity import keys
 from lab.models import Environment
 from portal.models import User
 
@@ -24,7 +25,7 @@ DEMO_TITLE = "Welcome to the Collaboratory"
 
 
 class Command(BaseCommand):
-    """Migrations, static files, administrator account, base environment, demo Collab."""
+    """Migrations, static files, administrator account, signing key, base environment, demo Collab."""
 
     help = (
         "Migrate, collect static files, and create the first administrator, the base environment and the demo Collab."
@@ -33,6 +34,8 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         call_command("migrate", interactive=False, verbosity=0)
         call_command("collectstatic", interactive=False, verbosity=0)
+        if not any(settings.IDENTITY_KEYS.glob("*.pem")):
+            keys.create(settings.IDENTITY_KEYS)
         register_base_environment()
         if not User.objects.exists():
             create_operator()

@@ -1,0 +1,78 @@
+"""What other services are told of a person (OpenID Connect Core 5.1), and by whom."""
+
+from collections.abc import Iterable
+from typing import Any
+from urllib.parse import urlsplit
+from uuid import UUID
+
+from allauth.idp.oidc.adapter import DefaultOIDCAdapter
+from allauth.idp.oidc.models import Client
+from django.conf import settings
+from django.utils.crypto import get_random_string
+
+from collabs.models import Collab
+from groups.models import Group
+from portal.models import User
+
+SCOPES = {
+    "openid": "Know that it is you",
+    "profile": "See your name and username",
+    "email": "See your e-mail address",
+    "team": "See the Collabs you are in, and your role in each",
+    "group": "See the groups you are in",
+}
+GRANTS = ("authorization_code", "refresh_token")
+
+
+class IdentityAdapter(DefaultOIDCAdapter):
+    """How allauth's provider behaves here."""
+
+    scope_display = SCOPES
+
+    def get_issuer(self) -> str:
+        """The site's own address, whatever a request says."""
+        return settings.PORTAL_URL
+
+    def generate_client_secret(self) -> str:
+        """Of letters and digits, which survive any configuration file."""
+        return get_random_string(48)
+
+    def get_user_sub(self, client: Client, user: User) -> str:
+        """Never changes, and is never given to somebody else."""
+        return str(user.uuid)
+
+    def get_user_by_sub(self, client: Client, sub: str) -> User | None:
+        """Active people only."""
+        try:
+            return User.objects.filter(uuid=UUID(sub), is_active=True).first()
+        except ValueError:
+            return None
+
+    def get_claims(
+        self, purpose: Any, user: User, client: Client, scopes: Iterable[str], **more: Any
+    ) -> dict[str, Any]:
+        """The standard ones, and `roles` in the shape that services for EBRAINS read."""
+        claims: dict[str, Any] = super().get_claims(purpose, user, client, scopes, **more)
+        roles = {name: told(user) for name, told in (("team", teams), ("group", groups)) if name in scopes}
+        return claims | ({"roles": roles} if roles else {})
+
+    def populate_server_metadata(self, data: dict[str, Any]) -> None:
+        """Only what is offered, and every address below the issuer's: a request's Host has no say."""
+        for name, value in data.items():
+            if isinstance(value, str) and value.startswith(("http://", "https://")):
+                data[name] = settings.PORTAL_URL + urlsplit(value).path.rstrip("/")
+        data.pop("device_authorization_endpoint", None)
+        data["scopes_supported"] = list(SCOPES)
+        data["grant_types_supported"] = list(GRANTS)
+        data["response_types_supported"] = ["code"]
+
+
+def teams(user: User) -> list[str]:
+    """`collab-<slug>-<role>`, the highest role in each Collab, by groups too. A slug may contain hyphens."""
+    rows = Collab.objects.of_member(user).with_role_of(user).order_by("slug").values_list("slug", "my_role")
+    return [f"collab-{slug}-{role}" for slug, role in rows if role]
+
+
+def groups(user: User) -> list[str]:
+    """Short names, of outer groups too."""
+    return list(Group.objects.of_person(user).order_by("slug").values_list("slug", flat=True))

@@ -1,0 +1,116 @@
+"""The services that people may sign in to with their account here."""
+
+from typing import Any
+from urllib.parse import urlsplit
+
+from allauth.idp.oidc.adapter import get_adapter
+from allauth.idp.oidc.models import Client, Token
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import ValidationError
+from django.db import models
+from django.http import HttpRequest
+from django.utils.html import format_html
+
+from portal import audit
+from portal.admin import AuditedAdmin
+
+from . import services
+from .adapter import GRANTS, SCOPES
+
+admin.site.unregister(Client)
+admin.site.unregister(Token)
+
+LOCAL = ("localhost", "127.0.0.1", "[::1]")
+
+
+class ClientForm(forms.ModelForm):
+    """What is asked of an operator; the rest follows."""
+
+    allowed = forms.MultipleChoiceField(
+        label="may ask for",
+        choices=[(name, f"{name}: {text}") for name, text in SCOPES.items()],
+        initial=list(SCOPES),
+        widget=forms.CheckboxSelectMultiple,
+    )
+
+    class Meta:
+        model = Client
+        fields = ["name", "type", "redirect_uris", "skip_consent"]
+        help_texts = {
+            "name": "What people see when they are asked.",
+            "type": "Public: a program that cannot keep a secret, such as one in a browser or on a phone.",
+            "skip_consent": "People are not asked: for services of your own alone.",
+        }
+        labels = {"skip_consent": "trusted"}
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.instance.pk and not self.instance._state.adding:
+            self.initial["allowed"] = self.instance.get_scopes()
+
+    def clean_allowed(self) -> list[str]:
+        """`openid` is what makes it a sign-in."""
+        return sorted({"openid", *self.cleaned_data["allowed"]}, key=list(SCOPES).index)
+
+    def clean_redirect_uris(self) -> str:
+        """Whole addresses, encrypted unless on somebody's own machine, without what a browser would not send."""
+        addresses = self.cleaned_data["redirect_uris"].split()
+        for address in addresses:
+            parts = urlsplit(address)
+            encrypted = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOCAL)
+            own = "." in parts.scheme  # a program's own, such as org.example.app (RFC 8252, 7.1)
+            if not ((encrypted and parts.netloc) or own) or parts.fragment or "*" in address:
+                raise ValidationError(f"“{address}” is no address that people can be led back to.")
+        return "\n".join(addresses)
+
+
+@admin.register(Client)
+class ClientAdmin(AuditedAdmin):
+    """Services; a secret is shown once, when it is made."""
+
+    form = ClientForm
+    list_display = ["name", "id", "type", "skip_consent", "created_at"]
+    list_filter = ["type", "skip_consent"]
+    search_fields = ["id", "name"]
+    fields = ["name", "type", "redirect_uris", "allowed", "skip_consent", "id"]
+    readonly_fields = ["id"]
+    actions = ["new_secret", "remove"]
+
+    def save_model(self, request: HttpRequest, obj: Client, form: Any, change: bool) -> None:
+        """With its audit entry, and a secret when it is new."""
+        obj.set_scopes(form.cleaned_data["allowed"])
+        obj.set_default_scopes(["openid"])
+        obj.set_grant_types(list(GRANTS))
+        obj.set_response_types(["code"])
+        if not change:
+            self._give_secret(request, obj)
+        super().save_model(request, obj, form, change)
+        verb = "identity.client.changed" if change else "identity.client.created"
+        audit.record(request.user, verb, obj, fields=form.changed_data)  # type: ignore[arg-type]
+
+    def _give_secret(self, request: HttpRequest, client: Client) -> None:
+        secret = get_adapter().generate_client_secret()
+        client.set_secret(secret)
+        if client.type == Client.Type.CONFIDENTIAL:
+            shown = format_html(
+                "{}: the secret is shown this once: <code>{}</code>. The client id is <code>{}</code>.",
+                client.name,
+                secret,
+                client.pk,
+            )
+            messages.warning(request, shown)
+
+    @admin.action(description="Make a new secret; the old one ends now", permissions=["change"])
+    def new_secret(self, request: HttpRequest, queryset: models.QuerySet[Client]) -> None:
+        """Bulk action."""
+        for client in queryset.filter(type=Client.Type.CONFIDENTIAL):
+            self._give_secret(request, client)
+            client.save()
+            audit.record(request.user, "identity.client.secret", client)  # type: ignore[arg-type]
+
+    @admin.action(description="Remove, with all that it was told", permissions=["change"])
+    def remove(self, request: HttpRequest, queryset: models.QuerySet[Client]) -> None:
+        """Bulk action."""
+        for client in queryset:
+            services.remove_client(request.user, client)  # type: ignore[arg-type]

@@ -1,0 +1,17 @@
+"""`manage.py signing_key` makes a new key for what other services are told; restart the portal to sign with it."""
+
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand
+
+from identity import keys
+
+
+class Command(BaseCommand):
+    """See docs/how-to/sign-in-for-other-services.md, "Change the key"."""
+
+    help = "Make a new signing key. The portal signs with it from its next start; earlier ones are still published."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        self.stdout.write(f"{keys.create(settings.IDENTITY_KEYS)}: restart the portal to sign with it.")

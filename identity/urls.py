@@ -1,0 +1,15 @@
+"""Ours come first; the rest are allauth's: `/.well-known/openid-configuration`, `/identity/o/…`."""
+
+from django.urls import include, path
+
+from . import views
+
+urlpatterns = [
+    path("identity/o/authorize", views.authorize),
+    path("identity/o/api/token", views.token),
+    path("identity/o/device", views.not_offered),
+    path("identity/o/api/device/code", views.not_offered),
+    path("account/services/", views.mine, name="services"),
+    path("account/services/<str:client_id>/revoke/", views.revoke, name="revoke_service"),
+    path("", include("allauth.idp.urls")),
+]
