@@ -20,6 +20,7 @@ from pytest_django import Settings
 
 from collabs import services as collab_services
 from collabs.models import Collab, Role
+from console import announcements
 from portal import queue as portal_queue
 from portal.models import User
 
@@ -50,6 +51,12 @@ def own_files(settings: Settings, tmp_path: Path) -> Path:
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # the real one is slow on purpose
     cache.clear()  # rate limits
     return settings.DRIVE_ROOT
+
+
+@pytest.fixture(autouse=True)
+def no_announcements(own_files: Path) -> None:
+    """Known to be none, as on a site that has been running for a while: pages do not ask for them."""
+    announcements._own.update(rows=[], until=float("inf"))
 
 
 @pytest.fixture(autouse=True)

@@ -58,8 +58,8 @@ class UserAdmin(AuditedAdmin, DjangoUserAdmin):
 
     list_display = ["username", "email", "first_name", "last_name", "is_active", "is_staff", "last_login", "servers"]
     list_filter = ["is_active", "is_staff", "is_superuser"]
-    fieldsets = [*(DjangoUserAdmin.fieldsets or ()), ("Collaboratory", {"fields": ["uuid", "servers"]})]
-    readonly_fields = ["uuid", "servers"]
+    fieldsets = [*(DjangoUserAdmin.fieldsets or ()), ("Collaboratory", {"fields": ["uuid", "servers", "sight"]})]
+    readonly_fields = ["uuid", "servers", "sight"]
     actions = ["deactivate", "activate"]
 
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> Any:
@@ -71,6 +71,11 @@ class UserAdmin(AuditedAdmin, DjangoUserAdmin):
         """The way to the person's servers; `lab` is not imported here, the address is enough."""
         address = reverse("admin:lab_server_changelist", query={"owner__id__exact": user.pk})
         return format_html('<a href="{}">servers</a>', address)
+
+    @admin.display(description="Access")
+    def sight(self, user: User) -> str:
+        """The way to what the person can see; as in `servers`, the address is enough."""
+        return format_html('<a href="{}">what they can see, and why</a>', reverse("see_as_person", args=[user.pk]))
 
     def save_model(self, request: Any, obj: User, form: Any, change: bool) -> None:
         """Activity goes through the services, so that it is audited and running servers follow."""

@@ -82,6 +82,7 @@ INSTALLED_APPS = [
     "lab",
     "identity",
     "api",
+    "console",
 ]
 
 MIDDLEWARE = [
@@ -171,6 +172,7 @@ CELERY_BEAT_SCHEDULE: dict[str, dict] = {
     "drive-tidy": {"task": "drive.tasks.tidy", "schedule": crontab(hour="4", minute="0")},
     "notices-send": {"task": "notices.tasks.send_waiting", "schedule": 60.0, "options": {"expires": 60}},
     "notices-forget": {"task": "notices.tasks.forget_old", "schedule": crontab(hour="4", minute="30")},
+    "console-forget": {"task": "console.tasks.forget_failures", "schedule": crontab(hour="5", minute="0")},
     "identity-forget": {"task": "identity.tasks.forget_expired", "schedule": crontab(hour="4", minute="45")},
     "lab-scan": {"task": "lab.tasks.scan_mounted", "schedule": 300.0, "options": {"expires": 300}},
     "lab-reap": {"task": "lab.tasks.reap", "schedule": 30.0, "options": {"expires": 30}},

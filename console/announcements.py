@@ -1,0 +1,79 @@
+"""What stands on every page. No page asks the database: all processes share what was read within half a minute."""
+
+import time
+from datetime import datetime
+from typing import Any
+
+from django.core.cache import cache
+from django.db import DatabaseError, transaction
+from django.http import HttpRequest
+from django.utils import timezone
+
+from portal import audit
+from portal.models import User
+
+from .models import Announcement
+
+KEY = "announcements"
+SECONDS = 30
+"""For which an answer is believed; a change in the admin is seen by all processes after so long, mostly at once."""
+COOKIE = "dismissed"
+
+_own: dict[str, Any] = {"until": 0.0, "rows": []}
+"""Of this process, so that one request in many asks the cache."""
+
+
+def showing(request: HttpRequest) -> list[dict[str, Any]]:
+    """Those whose time it is and that this browser has not put away."""
+    now, gone = timezone.now(), dismissed(request)
+    return [row for row in _known() if row["begins_at"] <= now < row["ends_at"] and row["id"] not in gone]
+
+
+def _known() -> list[dict[str, Any]]:
+    if time.monotonic() >= _own["until"]:
+        _own.update(rows=_ask(), until=time.monotonic() + SECONDS / 6)
+    return _own["rows"]
+
+
+def _ask() -> list[dict[str, Any]]:
+    rows = cache.get(KEY)
+    if rows is None:
+        try:
+            columns = ("id", "text", "level", "link", "begins_at", "ends_at")
+            rows = list(Announcement.objects.filter(ends_at__gt=timezone.now()).values(*columns))
+        except DatabaseError:
+            return _own["rows"]
+        cache.set(KEY, rows, SECONDS)
+    return rows
+
+
+def forget() -> None:
+    """Ask anew at the next page."""
+    cache.delete(KEY)
+    _own["until"] = 0.0
+
+
+@transaction.atomic
+def save(actor: User, announcement: Announcement, *, is_new: bool) -> None:
+    """Write it, with its audit entry."""
+    if is_new:
+        announcement.created_by = actor
+    announcement.save()
+    audit.record(actor, f"announcement.{'made' if is_new else 'changed'}", announcement, text=announcement.text)
+    transaction.on_commit(forget)
+
+
+@transaction.atomic
+def end(actor: User, announcement: Announcement) -> None:
+    """Take it off the pages now."""
+    now: datetime = timezone.now()
+    if announcement.ends_at > now:
+        Announcement.objects.filter(pk=announcement.pk).update(ends_at=now)
+        audit.record(actor, "announcement.ended", announcement, text=announcement.text)
+        transaction.on_commit(forget)
+
+
+def dismissed(request: HttpRequest) -> set[int]:
+    """Ids that this browser has put away."""
+    words = request.COOKIES.get(COOKIE, "").split(".")
+    return {int(word) for word in words[:50] if word.isdecimal() and len(word) < 10}

@@ -1,0 +1,64 @@
+"""What operators say to everybody, and the work that failed."""
+
+from typing import Self
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.db import models
+from django.utils import timezone
+
+
+class AnnouncementQuerySet(models.QuerySet["Announcement"]):
+    def showing(self) -> Self:
+        """Those whose time it is."""
+        now = timezone.now()
+        return self.filter(begins_at__lte=now, ends_at__gt=now)
+
+
+class Announcement(models.Model):
+    """A sentence on every page, for a time."""
+
+    class Level(models.TextChoices):
+        INFO = "info", "information"
+        WARNING = "warning", "warning"
+
+    text = models.CharField(max_length=500, help_text="One or two sentences. Plain text.")
+    level = models.CharField(max_length=10, choices=Level, default=Level.INFO)
+    link = models.URLField(blank=True, help_text="Where more can be read, if anywhere.")
+    begins_at = models.DateTimeField(default=timezone.now)
+    ends_at = models.DateTimeField(help_text="It is gone from then on, by itself.")
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, editable=False, on_delete=models.SET_NULL, related_name="+"
+    )
+
+    objects = AnnouncementQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-begins_at"]
+
+    def __str__(self) -> str:
+        return self.text[:80]
+
+    def clean(self) -> None:
+        """Time goes forward."""
+        if self.begins_at and self.ends_at and self.ends_at <= self.begins_at:
+            raise ValidationError({"ends_at": "This is before it begins."})
+
+
+class FailedTask(models.Model):
+    """Work that a worker gave up: what, why, and whether somebody had it done again."""
+
+    task_id = models.CharField(max_length=50, unique=True)
+    name = models.CharField(max_length=200, help_text="Of the task, such as lab.tasks.launch.")
+    arguments = models.JSONField(default=list, help_text="Ids, as it was called with.")
+    error = models.CharField(max_length=500)
+    traceback = models.TextField(blank=True)
+    failed_at = models.DateTimeField(auto_now_add=True, db_index=True)
+    retried_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["-failed_at"]
+        permissions = [("see_as_person", "Can see what a person can see, and why")]
+
+    def __str__(self) -> str:
+        return f"{self.name}, {self.failed_at:%Y-%m-%d %H:%M}"

@@ -1,0 +1,9 @@
+from django.contrib import admin
+from django.urls import path
+
+from . import views
+
+urlpatterns = [
+    path("announcements/<int:pk>/dismiss", views.dismiss, name="dismiss_announcement"),
+    path("admin/see/<int:pk>/", admin.site.admin_view(views.see), name="see_as_person"),
+]

@@ -1,0 +1,55 @@
+"""Putting an announcement away; and, for operators, what one person can see and why."""
+
+from typing import Any
+
+from django.conf import settings
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.core.paginator import Paginator
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_GET, require_POST
+
+from portal import audit
+from portal.models import User
+
+from . import announcements, sight
+
+DISMISSED_FOR = 90 * 24 * 3600
+PER_PAGE = 100
+
+
+@require_POST
+def dismiss(request: HttpRequest, pk: int) -> HttpResponse:
+    """Not show one to this browser again; back to the page it was on."""
+    target = request.POST.get("next", "/")
+    if not url_has_allowed_host_and_scheme(target, {request.get_host()}, require_https=request.is_secure()):
+        target = "/"
+    response = redirect(target)
+    gone = sorted({*announcements.dismissed(request), pk})[-50:]
+    value = ".".join(str(number) for number in gone)
+    secure = settings.SESSION_COOKIE_SECURE
+    response.set_cookie(announcements.COOKIE, value, DISMISSED_FOR, secure=secure, httponly=True, samesite="Lax")
+    return response
+
+
+@never_cache
+@require_GET
+def see(request: HttpRequest, pk: int) -> HttpResponse:
+    """What a person can see, and by which route; nothing is done in their name, and looking is written down."""
+    if not request.user.has_perm("console.see_as_person"):
+        raise PermissionDenied
+    looked_at = get_object_or_404(User, pk=pk)
+    seen = sight.of(looked_at)
+    if "page" not in request.GET:
+        audit.record(request.user, "account.looked-at", looked_at)  # type: ignore[arg-type]
+    context: dict[str, Any] = admin.site.each_context(request) | {
+        "title": f"What {looked_at.username} can see, and why",
+        "looked_at": looked_at,
+        "seen": seen,
+        "collabs": Paginator(seen.collabs, PER_PAGE).get_page(request.GET.get("page")),
+        "libraries": Paginator(seen.libraries, PER_PAGE).get_page(request.GET.get("page")),
+    }
+    return render(request, "console/see.html", context)
