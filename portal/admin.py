@@ -2,7 +2,10 @@
 
 from typing import Any
 
+from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
 from allauth.socialaccount.models import SocialAccount, SocialApp, SocialToken
+from allauth.usersessions.models import UserSession
 from django.contrib import admin, messages
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.core.exceptions import ValidationError
@@ -60,7 +63,7 @@ class UserAdmin(AuditedAdmin, DjangoUserAdmin):
     list_filter = ["is_active", "is_staff", "is_superuser"]
     fieldsets = [*(DjangoUserAdmin.fieldsets or ()), ("Collaboratory", {"fields": ["uuid", "servers", "sight"]})]
     readonly_fields = ["uuid", "servers", "sight"]
-    actions = ["deactivate", "activate"]
+    actions = ["deactivate", "activate", "forget_second_factor"]
 
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> Any:
         """A username never changes: the address of the Lab, and links that people kept, are made of it."""
@@ -105,6 +108,12 @@ class UserAdmin(AuditedAdmin, DjangoUserAdmin):
         said = 'Their Collabs stay. <a href="{}">Collabs without an active administrator</a> need a new one.'
         messages.warning(request, format_html(said, address))
 
+    @admin.action(description="Forget the second factor of somebody who lost it", permissions=["change"])
+    def forget_second_factor(self, request: Any, queryset: models.QuerySet[User]) -> None:
+        """Bulk action. Make sure that it is the person who asks."""
+        done = [user.username for user in queryset if services.forget_second_factor(request.user, user)]
+        self.message_user(request, f"Signs in with the password alone now: {', '.join(done) or 'nobody'}.")
+
     @admin.action(description="Activate", permissions=["change"])
     def activate(self, request: Any, queryset: models.QuerySet[User]) -> None:
         """Bulk action."""
@@ -132,6 +141,6 @@ class AuditEntryAdmin(admin.ModelAdmin):
         return False
 
 
-for _provider_rows in (SocialAccount, SocialApp, SocialToken):
-    # Who connects whose account is the person's own affair; providers are in the settings.
-    admin.site.unregister(_provider_rows)
+for _rows in (SocialAccount, SocialApp, SocialToken, Authenticator, EmailAddress, UserSession):
+    # Whoever could write these could sign in as anybody; providers are in the settings.
+    admin.site.unregister(_rows)

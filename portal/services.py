@@ -1,5 +1,6 @@
 """Changes to accounts."""
 
+from allauth.mfa.models import Authenticator
 from django.db import transaction
 from django.utils import timezone
 
@@ -33,6 +34,16 @@ def activate(actor: User | None, user: User) -> None:
     user.is_active = True
     audit.record(actor, "account.activated", user)
     send_access_changed([user.pk])
+
+
+@transaction.atomic
+def forget_second_factor(actor: User, user: User) -> bool:
+    """For somebody who lost it: the password alone is enough until they set up another. False when there was none."""
+    count, _ = Authenticator.objects.filter(user=user).delete()
+    if count:
+        audit.record(actor, "account.second-factor.forgotten", user)
+        Session.objects.filter(user=user).delete()
+    return bool(count)
 
 
 def signed_out(user: User) -> None:

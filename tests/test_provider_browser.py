@@ -38,12 +38,3 @@ def test_it_signs_in_with_an_account_elsewhere(browser: Browser, institute: Prov
     page.goto(f"{settings.PORTAL_URL}/account/3rdparty/")
     expect(page.get_by_role("heading", name="Other accounts")).to_be_visible()
     assert [line for line in visitor.complaints if settings.PORTAL_URL in line] == []
-
-
-def test_it_comes_back_when_somebody_changes_their_mind(browser: Browser, institute: Provider) -> None:
-    page = Visitor(browser).page
-    page.goto(f"{settings.PORTAL_URL}/account/login/")
-    page.get_by_role("button", name="Sign in with Institute").click()
-    page.wait_for_url(f"{institute.issuer}/**")
-    page.get_by_role("button", name="Deny").click()
-    expect(page.get_by_role("heading", name="You went back")).to_be_visible()

@@ -3,6 +3,8 @@
 from collections.abc import Callable
 
 import pytest
+from allauth.mfa.models import Authenticator
+from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
 from django.test import Client
 from django.urls import reverse
 from pytest_django.asserts import assertContains, assertRedirects
@@ -91,3 +93,19 @@ def test_it_finds_what_was_done_by_whom(owner: User, operator: User, sign_in: Ca
     audit.record(operator, "tested", owner)
     response = sign_in(operator).get("/admin/portal/auditentry/?q=operator&verb=tested")
     assertContains(response, '<td class="field-verb">tested</td>', html=True)
+
+
+def test_it_lets_nobody_write_what_one_signs_in_with(operator: User, sign_in: Callable[[User], Client]) -> None:
+    page = sign_in(operator).get("/admin/").text
+    for rows in ("account/emailaddress", "mfa/authenticator", "usersessions", "socialaccount"):
+        assert f"/admin/{rows}" not in page
+
+
+def test_it_forgets_a_lost_second_factor(owner: User, operator: User, sign_in: Callable[[User], Client]) -> None:
+    TOTP.activate(owner, generate_totp_secret())
+    theirs = sign_in(owner)
+    data = {"action": "forget_second_factor", "_selected_action": [owner.pk]}
+    assertContains(sign_in(operator).post("/admin/portal/user/", data, follow=True), "password alone now: owner")
+    assert not Authenticator.objects.exists()
+    assert not theirs.get("/").wsgi_request.user.is_authenticated
+    assert AuditEntry.objects.filter(verb="account.second-factor.forgotten", actor=operator).exists()

@@ -116,6 +116,12 @@ def test_it_asks_for_the_address_that_a_provider_does_not_tell(client: Client, i
     assert not EmailAddress.objects.get().verified
 
 
+def test_it_comes_back_when_somebody_changes_their_mind(client: Client, institute: Provider) -> None:
+    state = parse_qs(urlsplit(leave(client)).query)["state"][0]
+    response = client.get(CALLBACK, {"error": "access_denied", "state": state}, follow=True)
+    assert "You went back" in response.text
+
+
 def test_it_asks_for_the_second_factor_too(client: Client, institute: Provider) -> None:
     institute.claims("s-1", preferred_username="eva", email="eva@uni.example")
     come(client, institute, "s-1")
