@@ -82,6 +82,7 @@ INSTALLED_APPS = [
     "lab",
     "identity",
     "api",
+    "keeping",
 ]
 
 MIDDLEWARE = [
