@@ -20,7 +20,7 @@ from drive.versions import trash
 from .people import Person
 from .site import CODE, Site, wait_for
 
-pytestmark = [pytest.mark.sandbox, pytest.mark.django_db(transaction=True)]
+pytestmark = pytest.mark.sandbox
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
