@@ -5,6 +5,7 @@ import random
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -41,13 +42,18 @@ def manage(site: Site) -> Run:
 
 
 @pytest.fixture
-def elsewhere(tmp_path: Path) -> dict[str, str]:
+def elsewhere(tmp_path: Path) -> Iterator[dict[str, str]]:
     """The variables of another, empty site."""
     place = tmp_path / "elsewhere"
-    (place / "run").mkdir(parents=True)
+    place.mkdir()
+    with tempfile.TemporaryDirectory(prefix="run-") as run:  # the address of a socket is short
+        yield _variables(place, run)
+
+
+def _variables(place: Path, run: str) -> dict[str, str]:
     return {
         "COLLABORATORY_VAR": str(place),
-        "COLLABORATORY_RUN": str(place / "run"),
+        "COLLABORATORY_RUN": run,
         "DRIVE_ROOT": str(place / "drive"),
         "LAB_ROOT": str(place / "lab"),
         "DATABASE_URL": f"sqlite:///{place}/portal.sqlite3",
@@ -134,9 +140,9 @@ def test_it_may_be_killed_at_any_moment(site: Site, manage: Run, shelf: Path, co
 
 FULL = """
 set -e
-mount -t tmpfs -o size=12m tmpfs {shelf}
+mount -t tmpfs -o size=120m tmpfs {shelf}
 {manage} backup {shelf}
-dd if=/dev/urandom of={place}/large.bin bs=1M count=30 2>/dev/null
+dd if=/dev/urandom of={place}/large.bin bs=1M count=150 2>/dev/null
 sleep 1
 {manage} backup {shelf} && exit 9
 ls -A {shelf}
@@ -153,7 +159,7 @@ def test_it_says_that_the_disk_is_full_and_keeps_what_was_whole(site: Site, shel
     try:
         done = subprocess.run(command, env=site.environment, capture_output=True, text=True, cwd=CODE)
     finally:
-        (place / "large.bin").unlink()
+        (place / "large.bin").unlink(missing_ok=True)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "is full. No backup was made; earlier ones are whole" in done.stderr
     assert "unfinished" not in done.stdout
