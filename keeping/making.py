@@ -40,8 +40,8 @@ NAMED = 1000
 """So many names of what was left out are in backup.json."""
 STAGED = (b"tus-", b"held-", REPLACED.encode())
 """In staging: uploads under way, uploads that wait for a choice, files that are being replaced."""
-SECRETS = ("settings.env", "*.pem", "*.key")
-"""In VAR_DIR, besides SECRET_KEY."""
+SIGNING_KEYS = "signing-keys"
+"""Where IDENTITY_KEYS are among the secrets."""
 
 Say = Callable[[str], None]
 
@@ -215,12 +215,13 @@ class _Making:
             (self.unfinished.place / "secrets").rmdir()
             return
         kept = {"secret-key": f"{settings.SECRET_KEY}\n".encode()}
-        for pattern in SECRETS:
-            kept |= {path.name: path.read_bytes() for path in Path(settings.VAR_DIR).glob(pattern) if path.is_file()}
+        settings_file = Path(settings.VAR_DIR) / "settings.env"
+        if settings_file.exists():
+            kept["settings.env"] = settings_file.read_bytes()
+        for key in Path(settings.IDENTITY_KEYS).glob("*.pem"):
+            kept[f"{SIGNING_KEYS}/{key.name}"] = key.read_bytes()
         for name, content in kept.items():
-            path = self.unfinished.place / "secrets" / name
-            path.touch(mode=0o600)
-            path.write_bytes(content)
+            write_secret(self.unfinished.place / "secrets" / name, content)
 
     def _about(self, migrations: dict[str, list[str]], libraries: int) -> dict[str, Any]:
         files, total = self.manifest.totals()
@@ -244,6 +245,13 @@ class _Making:
             "left_out": {shown(path): why for path, why in left[:NAMED]},
             "left_out_count": len(left),
         }
+
+
+def write_secret(path: Path, content: bytes) -> None:
+    """A file that its account alone can read, from the first byte on."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path.touch(mode=0o600)
+    path.write_bytes(content)
 
 
 def _parts(fd: int, status: os.stat_result) -> list[tuple[int, int]]:

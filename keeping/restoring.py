@@ -23,6 +23,7 @@ from drive.storage.files import identity
 from drive.versions import paths, scan, store
 
 from . import database
+from .making import SIGNING_KEYS, write_secret
 from .manifest import Entry, Manifest, shown
 from .placing import Placing
 from .shelf import Backup, KeepingError, Shelf, sync
@@ -57,15 +58,9 @@ def into_directory(shelf: Shelf, backup: Backup, target: Path, only: str, say: S
     if not only:
         for name in backup.about["sha256"]:
             if name.startswith(("database.", "secrets/")):
-                _copy(backup.path / name, target / name)
+                write_secret(target / name, (backup.path / name).read_bytes())
     say(f"{placing.files} files are in {target}")
     return Report(placing.files, [f"damaged: {path}" for path in placing.damaged], len(placing.damaged))
-
-
-def _copy(source: Path, target: Path) -> None:
-    target.parent.mkdir(mode=0o700, exist_ok=True)
-    target.touch(mode=0o600)
-    target.write_bytes(source.read_bytes())
 
 
 def into_site(shelf: Shelf, backup: Backup, *, look: bool, say: Say) -> Report:
@@ -87,6 +82,7 @@ def into_site(shelf: Shelf, backup: Backup, *, look: bool, say: Say) -> Report:
         call_command("migrate", interactive=False, verbosity=0)
         say("Rows and files")
         recognise(manifest)
+    _signing_keys(backup)
     report.differs += _secret(backup) + _settle() + differences()
     if look:
         say("Looking at every library")
@@ -248,10 +244,17 @@ def _secret(backup: Backup) -> list[str]:
     if secret == settings.SECRET_KEY:
         return []
     if settings.LOCAL and not place.exists():
-        place.touch(mode=0o600)
-        place.write_text(secret)
+        write_secret(place, secret.encode())
         return []
     return ["SECRET_KEY is not the backup's: add that to SECRET_KEY_FALLBACKS, or sessions and public links end"]
+
+
+def _signing_keys(backup: Backup) -> None:
+    """What other services were told stays signed; keys that this site has already stay as well."""
+    place = Path(settings.IDENTITY_KEYS)
+    for key in (backup.path / "secrets" / SIGNING_KEYS).glob("*.pem"):
+        if not (place / key.name).exists():
+            write_secret(place / key.name, key.read_bytes())
 
 
 def _batches(items: Iterator[T], size: int) -> Iterator[list[T]]:

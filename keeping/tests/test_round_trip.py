@@ -7,12 +7,14 @@ from pathlib import Path
 
 import pytest
 from django.core.management import CommandError, call_command
+from pytest_django import Settings
 
 from collabs.models import Collab
 from drive import changes
 from drive.models import File, Library, Trashed, Version
 from drive.storage import layout
 from drive.versions import scan, trash
+from identity import keys
 from keeping import database, restoring
 from keeping.making import _Making
 from keeping.manifest import Entry
@@ -94,6 +96,22 @@ def test_it_makes_a_library_public_or_private_as_its_row_says(
     library = public_collab.library
     assert layout.find(library.pk) == drive / f"public/.libraries/{library.pk}"
     assert os.readlink(drive / "public/Open Cortex") == f".libraries/{library.pk}"
+
+
+def test_it_signs_as_before(
+    collab: Collab, back_up: BackUp, shelf: Shelf, other_site: Move, settings: Settings
+) -> None:
+    settings.IDENTITY_KEYS = Path(settings.VAR_DIR) / "keys"
+    key = keys.create(settings.IDENTITY_KEYS)
+    secret, settings.SECRET_KEY = settings.SECRET_KEY, "the site's own"
+    backup = back_up()
+    other_site()
+    settings.IDENTITY_KEYS, settings.SECRET_KEY = Path(settings.VAR_DIR) / "keys", secret
+    assert restoring.into_site(shelf, backup, look=False, say=silent).differs == []
+    restored = settings.IDENTITY_KEYS / key.name
+    assert restored.read_bytes() == key.read_bytes()
+    assert restored.stat().st_mode & 0o077 == 0
+    assert (Path(settings.VAR_DIR) / "secret-key").read_text() == "the site's own"
 
 
 def test_it_copies_nothing_twice(full_site: Library, back_up: BackUp, place: Path, owner: User, shelf: Shelf) -> None:

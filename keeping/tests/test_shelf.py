@@ -139,10 +139,12 @@ def test_it_never_takes_one_that_was_cut_off_for_a_backup(
 def test_it_keeps_secrets_to_its_account_or_leaves_them_out(
     collab: Collab, back_up: BackUp, shelf: Shelf, settings: Settings
 ) -> None:
-    (Path(settings.VAR_DIR) / "oidc.pem").write_text("a key")
+    settings.IDENTITY_KEYS = Path(settings.VAR_DIR) / "keys"
+    settings.IDENTITY_KEYS.mkdir()
+    (settings.IDENTITY_KEYS / "2026.pem").write_text("a key")
     made = back_up()
-    kept = {path.name: path.read_text() for path in (made.path / "secrets").iterdir()}
-    assert kept == {"secret-key": f"{settings.SECRET_KEY}\n", "settings.env": "SITE_NAME=Here\n", "oidc.pem": "a key"}
+    kept = {path.name: path.read_text() for path in (made.path / "secrets").rglob("*") if path.is_file()}
+    assert kept == {"secret-key": f"{settings.SECRET_KEY}\n", "settings.env": "SITE_NAME=Here\n", "2026.pem": "a key"}
     for path in [shelf.path, *shelf.path.rglob("*")]:
         assert path.stat().st_mode & 0o077 == 0 or path.name in ("lock", "collaboratory-backups"), path
     without = next_second(lambda: back_up(secrets=False))
