@@ -17,7 +17,7 @@ from collabs.services import remove_collab
 from portal import audit
 
 from .models import File, Library, Share, Trashed, Version
-from .storage import layout, removal
+from .storage import holding, layout, removal
 
 log = logging.getLogger(__name__)
 
@@ -25,7 +25,14 @@ BATCH = 500
 
 
 def purge(now: datetime | None = None) -> int:
-    """Remove all that is due; returns how many libraries."""
+    """Remove all that is due; returns how many libraries. None during a backup, whose rows are older."""
+    with holding.removing() as may:
+        done = _purge(now) if may else 0
+    removal.empty_bin()
+    return done
+
+
+def _purge(now: datetime | None) -> int:
     until = (now or timezone.now()) - timedelta(days=settings.LIBRARY_KEEP_DAYS)
     for collab in Collab.all_objects.filter(deleted_at__lt=until, removed_at=None):
         remove_collab(collab, until)
@@ -36,7 +43,6 @@ def purge(now: datetime | None = None) -> int:
             done += purge_library(library, until)
         except OSError:
             log.exception("library %s not removed", library.pk)
-    removal.empty_bin()
     return done
 
 

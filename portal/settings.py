@@ -83,6 +83,7 @@ INSTALLED_APPS = [
     "identity",
     "api",
     "console",
+    "keeping",
 ]
 
 MIDDLEWARE = [

@@ -8,6 +8,7 @@
     trash/<id>/<place>/…      what was deleted from a library, each below the folders it was in
     objects/                  earlier versions of files (drive.versions.store)
     unsettled/<id>            an empty file: the row is about to change, or has, and the disk may not have followed
+    removed/                  what is on its way out (removal.py)
     locks/<two digits>        who changes a library holds one of these
 
 The row says whether a library is public; the disk follows after commit (`settle`). The note in `unsettled/` is made
@@ -111,6 +112,16 @@ def rows_lock(library_id: UUID) -> Path:
 def bin_lock() -> Path:
     """Whoever empties the bin (removal.py) holds this."""
     return _made("locks") / "bin"
+
+
+def keep_lock() -> Path:
+    """Whoever removes something for good holds this, and so does a backup (holding.py)."""
+    return _made("locks") / "keep"
+
+
+def restoring() -> Path:
+    """A note that is there while a backup is being restored: what is here is not all yet."""
+    return root() / "restoring"
 
 
 def note_unsettled(library_id: UUID) -> None:

@@ -13,11 +13,13 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from uuid import UUID
 
-from . import layout, openat2
+from . import holding, layout, openat2
 
 _DIRECTORY = os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 BATCH = 1000
+_TRASHED = "trash~"
 
 
 def bin_directory() -> Path:
@@ -33,14 +35,31 @@ def discard(path: Path) -> None:
         path.rename(bin_directory() / secrets.token_hex(16))
 
 
+def discard_trashed(library_id: UUID, place: str) -> None:
+    """Take a place of a library's trash out of it. Its name in the bin says where it was: a backup whose rows are older
+    finds it there."""
+    with suppress(FileNotFoundError):
+        source = layout.trash(library_id) / place
+        source.rename(bin_directory() / f"{_TRASHED}{library_id}~{place}~{secrets.token_hex(8)}")
+
+
+def trashed_in_bin() -> list[tuple[Path, str, str]]:
+    """What was in the trash and is not removed yet: where it is, the library's id, its place in the trash."""
+    found = []
+    for path in bin_directory().glob(f"{_TRASHED}*~*~*"):
+        library_id, place, _token = path.name.removeprefix(_TRASHED).split("~")
+        found.append((path, library_id, place))
+    return found
+
+
 def empty_bin() -> int:
     """Remove what was discarded; returns how many files and folders. May be repeated after a crash at any step.
 
-    One at a time; another one that is at it removes what was added meanwhile as well.
+    One at a time; another one that is at it removes what was added meanwhile as well. Nothing during a backup.
     """
     removed = 0
-    with _alone() as alone, _opened(bin_directory(), None) as fd:
-        if not alone:
+    with holding.removing() as may, _alone() as alone, _opened(bin_directory(), None) as fd:
+        if not may or not alone:
             return 0
         while names := _some(fd):
             for name in names:

@@ -270,11 +270,11 @@ def test_a_kill_while_something_is_purged_takes_nothing_else(
     item = changes.delete(owner, library, "a.txt")
     (place / "a.txt").write_bytes(b"another file, not seen yet")
 
-    def killed(path: Path) -> None:
+    def killed(*_: object) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(removal, "discard", killed)
+        patched.setattr(removal, "discard_trashed", killed)
         with pytest.raises(KeyboardInterrupt):
             trash.purge(owner, item)
     monkeypatch.setattr(trash, "MEND_AFTER", -1)

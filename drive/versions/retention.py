@@ -9,6 +9,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.utils import timezone
 
 from drive.models import Trashed, Version
+from drive.storage import holding
 
 from . import store, trash
 
@@ -87,7 +88,12 @@ def empty_trash(now: datetime | None = None) -> int:
 
 
 def sweep_store() -> int:
-    """Remove the objects that no version refers to; returns how many."""
+    """Remove the objects that no version refers to; returns how many. None during a backup, whose rows are older."""
+    with holding.removing() as may:
+        return _sweep_store() if may else 0
+
+
+def _sweep_store() -> int:
     removed = 0
     for folder in sorted(store.root().glob("[0-9a-f][0-9a-f]")):
         names = [path.name for path in folder.iterdir() if _is_old(path.stat().st_ctime)]

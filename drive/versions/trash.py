@@ -328,7 +328,7 @@ def purge(actor: User | None, item: Trashed) -> None:
             audit.record(actor, "file.purged", item.library, path=item.path)
         locked.delete()
     if item.place:
-        removal.discard(layout.trash(item.library_id) / item.place)
+        removal.discard_trashed(item.library_id, item.place)
 
 
 def mend() -> int:

@@ -10,13 +10,14 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management import call_command
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
 
 from collabs.models import Collab
 from collabs.services import create_collab
 from drive import changes
 from drive.models import Library
 from identity import keys
+from drive.storage import layout
 from lab.models import Environment
 from portal.models import User
 
@@ -32,6 +33,11 @@ class Command(BaseCommand):
     )
 
     def handle(self, *args: Any, **options: Any) -> None:
+        if layout.restoring().exists():
+            raise CommandError(
+                "A backup is being restored here, or that was cut off. If it was: empty DRIVE_ROOT and the database, "
+                "and restore again."
+            )
         call_command("migrate", interactive=False, verbosity=0)
         call_command("collectstatic", interactive=False, verbosity=0)
         if not any(settings.IDENTITY_KEYS.glob("*.pem")):

@@ -1,0 +1,51 @@
+"""`manage.py restore /srv/backups`; see docs/how-to/backup.md."""
+
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from keeping import restoring
+from keeping.shelf import KeepingError, Shelf, whole_path
+
+
+class Command(BaseCommand):
+    """Into an empty site; or, with `--into`, as plain files into a directory."""
+
+    help = "Restore a backup into this site, which must be empty; or as plain files into a directory (--into)."
+    requires_system_checks = []
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("directory", type=Path, help="where the backups are")
+        parser.add_argument("--name", help="which backup; the last one otherwise")
+        parser.add_argument("--into", type=Path, metavar="DIRECTORY", help="write plain files here, and touch no site")
+        parser.add_argument("--only", default="", metavar="PATH", help="with --into: such as libraries/<id>/folder")
+        parser.add_argument(
+            "--no-look", action="store_true", help="do not compare every library with its rows afterwards"
+        )
+
+    def handle(self, *_: Any, **options: Any) -> None:
+        if options["only"] and not options["into"]:
+            raise CommandError("--only goes with --into: a site is restored as a whole.")
+        try:
+            shelf = Shelf(whole_path(options["directory"]))
+            shelf.check()
+            with shelf.alone(shared=True):
+                report = self._restore(shelf, options)
+        except (KeepingError, OSError) as error:
+            raise CommandError(str(error)) from error
+        for line in report.differs:
+            self.stderr.write(line)
+        if report.damaged:
+            raise CommandError(f"{report.damaged} files were damaged in the backup. All others are there.")
+
+    def _restore(self, shelf: Shelf, options: dict[str, Any]) -> restoring.Report:
+        backup = shelf.find(options["name"])
+        if options["into"]:
+            return restoring.into_directory(
+                shelf, backup, whole_path(options["into"]), options["only"], self.stdout.write
+            )
+        report = restoring.into_site(shelf, backup, look=not options["no_look"], say=self.stdout.write)
+        self.stdout.write(f"{report.files} files are restored from {backup.name}. Start the site.")
+        return report

@@ -1,0 +1,281 @@
+"""The directory that backups are kept in.
+
+    collaboratory-backups    says what this is, and in which format
+    lock                     whoever makes or removes backups holds it
+    objects/ab/<sha256>      every content once, whichever backups hold it
+    <time>/                  a complete backup: backup.json, manifest.sqlite3, the database, secrets/
+    unfinished-<time>/       one being made, or cut off: never taken for a backup
+
+So a file that has not changed, moved, or is there twice, costs nothing; and a plain copy of the directory to somewhere
+else needs no more room than it does here. An object comes to its place only once it is on disk (syncfs(2)), and so does
+a backup: what has its name is whole, power failure included.
+"""
+
+import ctypes
+import fcntl
+import hashlib
+import json
+import os
+import re
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+
+from .manifest import Manifest
+
+FORMAT = 1
+_MARK = "collaboratory-backups"
+_NAME = re.compile(r"\d{8}T\d{6}Z")
+_UNFINISHED = "unfinished-"
+CHUNK = 1 << 20
+PROMOTE_FILES, PROMOTE_BYTES = 5000, 4 << 30
+"""After so much, what was copied is synced and comes to its place: a backup that is cut off does not begin anew."""
+
+
+class KeepingError(Exception):
+    """It could not be done; the text says why, for an operator."""
+
+
+class Unreadable(Exception):
+    """A file of the site cannot be read; the others can."""
+
+
+@dataclass(frozen=True)
+class Backup:
+    """A complete backup."""
+
+    path: Path
+    about: dict[str, Any]
+    """backup.json."""
+
+    @property
+    def name(self) -> str:
+        return self.path.name
+
+    def manifest(self) -> Manifest:
+        return Manifest.open(self.path / "manifest.sqlite3")
+
+
+class Shelf:
+    """A directory with backups."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path.absolute()
+        self.objects = self.path / "objects"
+
+    # The directory
+
+    def prepare(self) -> None:
+        """Make it, for us alone. KeepingError where it is something else, or in the way of what it is to keep."""
+        for place in (settings.DRIVE_ROOT, settings.LAB_ROOT):
+            if self.path.resolve().is_relative_to(Path(place).resolve()):
+                raise KeepingError(f"Backups cannot be kept in {place}, which is what they are made of.")
+        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        mark = self.path / _MARK
+        if not mark.exists():
+            if any(self.path.iterdir()):
+                raise KeepingError(f"{self.path} holds other things. Name an empty directory, or one with backups.")
+            mark.write_text(f"{FORMAT}\n")
+        self.check()
+        self.objects.mkdir(mode=0o700, exist_ok=True)
+
+    def check(self) -> None:
+        """KeepingError where these are no backups of a format that this version knows."""
+        try:
+            found = int((self.path / _MARK).read_text())
+        except (OSError, ValueError) as error:
+            raise KeepingError(f"{self.path} holds no backups of a Collaboratory.") from error
+        if found != FORMAT:
+            raise KeepingError(f"The backups in {self.path} are of format {found}; this version knows {FORMAT}.")
+
+    @contextmanager
+    def alone(self, *, shared: bool = False) -> Iterator[None]:
+        """One backup at a time; many may read. KeepingError when another is at it."""
+        with (self.path / "lock").open("a") as lock:
+            try:
+                fcntl.flock(lock, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise KeepingError(f"Another backup, or a restore, is using {self.path}.") from error
+            yield
+
+    # Backups
+
+    def backups(self) -> list[Backup]:
+        """The complete ones, oldest first."""
+        found = []
+        for path in sorted(self.path.iterdir()):
+            if _NAME.fullmatch(path.name) and (path / "backup.json").is_file():
+                found.append(Backup(path, json.loads((path / "backup.json").read_text())))
+        return found
+
+    def find(self, name: str | None) -> Backup:
+        """One by its name, or the last. KeepingError when there is none."""
+        found = [backup for backup in self.backups() if name in (None, backup.name)]
+        if not found:
+            raise KeepingError(f"There is no complete backup{f' {name}' if name else ''} in {self.path}.")
+        return found[-1]
+
+    def begin(self) -> "Unfinished":
+        """A new one; what others that were cut off have left goes. Call it within `alone`."""
+        for left in self.path.glob(f"{_UNFINISHED}*"):
+            shutil.rmtree(left)
+        name = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
+        if (self.path / name).exists():
+            raise KeepingError("There is a backup of this very second. Try again.")
+        place = self.path / f"{_UNFINISHED}{name}"
+        for path in (place, place / "secrets", place / "objects"):
+            path.mkdir(mode=0o700)
+        return Unfinished(self, place, self.path / name)
+
+    def retain(self, count: int) -> list[str]:
+        """Remove all but the last `count` backups, and the contents that none has any more; returns the names."""
+        gone = self.backups()[:-count]
+        for backup in gone:
+            # The name goes first: half a backup must not look like one.
+            left = self.path / f"{_UNFINISHED}{backup.name}"
+            backup.path.rename(left)
+            shutil.rmtree(left)
+        self.sweep()
+        return [backup.name for backup in gone]
+
+    def sweep(self) -> int:
+        """Remove contents that no backup has; returns how many."""
+        removed = 0
+        manifests = [backup.manifest() for backup in self.backups()]
+        for folder in sorted(self.objects.iterdir()):
+            needed = {sha256 for manifest in manifests for sha256 in manifest.contents(folder.name)}
+            for path in folder.iterdir():
+                if path.name not in needed:
+                    path.unlink()
+                    removed += 1
+        for manifest in manifests:
+            manifest.close()
+        return removed
+
+    # Contents
+
+    def content(self, sha256: str) -> Path:
+        return self.objects / sha256[:2] / sha256
+
+    def has(self, sha256: str, size: int) -> bool:
+        """Whether a content is here, of this size; `verifying` looks into it."""
+        try:
+            return self.content(sha256).stat().st_size == size
+        except FileNotFoundError:
+            return False
+
+
+class Unfinished:
+    """A backup being made."""
+
+    def __init__(self, shelf: Shelf, place: Path, final: Path) -> None:
+        self.shelf = shelf
+        self.place = place
+        self.final = final
+        self.manifest = Manifest.create(place / "manifest.sqlite3")
+        self.fresh: set[str] = set()
+        self.fresh_bytes = 0
+        self.new_bytes = 0
+        """Copied for this backup, which earlier ones did not have."""
+
+    def put(self, fd: int, parts: list[tuple[int, int]]) -> tuple[str, int]:
+        """Keep these stretches of a file, as many bytes as are there; returns their SHA-256 and how many they are."""
+        digest, size = hashlib.sha256(), 0
+        copy = self.place / "objects" / f"new-{secrets.token_hex(8)}"
+        try:
+            with copy.open("xb") as target:
+                for chunk in _chunks(fd, parts):
+                    digest.update(chunk)
+                    target.write(chunk)
+                    size += len(chunk)
+                os.fchmod(target.fileno(), 0o400)
+            self._keep(copy, digest.hexdigest(), size)
+        finally:
+            copy.unlink(missing_ok=True)
+        return digest.hexdigest(), size
+
+    def _keep(self, copy: Path, sha256: str, size: int) -> None:
+        if sha256 in self.fresh or self.shelf.has(sha256, size):
+            return
+        copy.rename(self.place / "objects" / sha256)
+        self.fresh.add(sha256)
+        self.fresh_bytes += size
+        self.new_bytes += size
+        if len(self.fresh) >= PROMOTE_FILES or self.fresh_bytes >= PROMOTE_BYTES:
+            self.promote()
+
+    def promote(self) -> None:
+        """What was copied is on disk, and comes to its place."""
+        sync(self.shelf.path)
+        for sha256 in self.fresh:
+            place = self.shelf.content(sha256)
+            place.parent.mkdir(mode=0o700, exist_ok=True)
+            (self.place / "objects" / sha256).rename(place)
+        self.fresh.clear()
+        self.fresh_bytes = 0
+
+    def finish(self, about: dict[str, Any]) -> Backup:
+        """Write what this is, and give it its name: from then on it is a backup."""
+        self.promote()
+        self.manifest.close()
+        (self.place / "objects").rmdir()
+        names = sorted(path for path in self.place.rglob("*") if path.is_file())
+        about["format"] = FORMAT
+        about["sha256"] = {str(path.relative_to(self.place)): checksum(path) for path in names}
+        (self.place / "backup.json").touch(mode=0o600)
+        (self.place / "backup.json").write_text(json.dumps(about, indent=2, ensure_ascii=True) + "\n")
+        sync(self.shelf.path)
+        self.place.rename(self.final)
+        sync(self.shelf.path)
+        return Backup(self.final, about)
+
+    def abandon(self) -> None:
+        """Give back the room of one that failed. What came to its place stays until the next sweep."""
+        self.manifest.db.close()
+        shutil.rmtree(self.place, ignore_errors=True)
+
+
+def _chunks(fd: int, parts: list[tuple[int, int]]) -> Iterator[bytes]:
+    for offset, length in parts:
+        at, end = offset, offset + length
+        while at < end and (chunk := _read(fd, min(CHUNK, end - at), at)):
+            yield chunk
+            at += len(chunk)
+
+
+def _read(fd: int, count: int, at: int) -> bytes:
+    try:
+        return os.pread(fd, count, at)
+    except OSError as error:
+        raise Unreadable(str(error.strerror)) from error
+
+
+def whole_path(path: Path) -> Path:
+    """KeepingError for a path that depends on where a command was started: bin/backup starts elsewhere than you do."""
+    if not path.is_absolute():
+        raise KeepingError(f"Give the whole path, from the / on, of {path}.")
+    return path
+
+
+def checksum(path: Path) -> str:
+    """The SHA-256 of a file of ours."""
+    with path.open("rb") as source:
+        return hashlib.file_digest(source, "sha256").hexdigest()
+
+
+def sync(path: Path) -> None:
+    """Everything that was written to this file system is on disk (syncfs(2)), or an OSError says why not."""
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        if ctypes.CDLL(None, use_errno=True).syncfs(fd):
+            number = ctypes.get_errno()
+            raise OSError(number, os.strerror(number))
+    finally:
+        os.close(fd)

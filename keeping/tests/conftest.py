@@ -1,0 +1,160 @@
+"""A site with something of everything, and a shelf for its backups."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from django.core.management import call_command
+from pytest_django import Settings
+
+from collabs.models import Collab
+from drive import changes, services, uploads
+from drive.models import Library
+from drive.storage import layout
+from drive.versions import scan, trash
+from groups import services as group_services
+from keeping.making import Wishes, make
+from keeping.shelf import Backup, Shelf
+from portal.models import User
+
+ODD = os.fsdecode(b"caf\xe9\nline \\ \x7f\xff.txt")
+"""A name that is no text, with a line break."""
+
+
+@pytest.fixture
+def shelf(tmp_path: Path) -> Shelf:
+    shelf = Shelf(tmp_path / "backups")
+    shelf.prepare()
+    return shelf
+
+
+@pytest.fixture
+def back_up(shelf: Shelf, settings: Settings, tmp_path: Path) -> Callable[..., Backup]:
+    """Make a backup now."""
+    settings.VAR_DIR = tmp_path / "var"
+    settings.VAR_DIR.mkdir()
+    (settings.VAR_DIR / "settings.env").write_text("SITE_NAME=Here\n")
+
+    def run(**wishes: bool) -> Backup:
+        with shelf.alone():
+            return make(shelf, Wishes(**wishes, wait_seconds=0), lambda _text: None)
+
+    return run
+
+
+@pytest.fixture
+def place(collab: Collab) -> Path:
+    """The directory of Cortex' library: what a notebook sees."""
+    return layout.find(collab.library.pk)
+
+
+@pytest.fixture
+def full_site(owner: User, editor: User, collab: Collab, public_collab: Collab, place: Path) -> Library:
+    """Versions, trash from the web and from a notebook, groups, a share, a link, an upload under way, odd files."""
+    library = collab.library
+    changes.write(owner, library, "notes.md", b"first")
+    changes.write(editor, library, "notes.md", b"second")
+    changes.write(owner, library, "gone.md", b"thrown away")
+    changes.write(owner, public_collab.library, "README.md", b"# Open")
+    trash.delete(owner, library, "gone.md")
+    make_odd_files(place)
+    scan.scan(library)
+    (place / "by-notebook.txt").unlink()
+    scan.scan(library)
+    group = group_services.create_group(owner, name="Institute")
+    group_services.add_person(owner, group, editor)
+    services.create_library(owner, "Raw data")
+    upload = uploads.create(owner, library, "large.bin", 100)
+    upload.data.write_bytes(b"x" * 40)
+    return library
+
+
+def make_odd_files(place: Path) -> None:
+    """What a notebook can make, and a backup must keep."""
+    (place / "by-notebook.txt").write_text("removed with rm")
+    (place / ODD).write_bytes(b"odd")
+    (place / "run.sh").write_text("#!/bin/sh\n")
+    (place / "run.sh").chmod(0o751)
+    os.link(place / "run.sh", place / "same.sh")
+    (place / "away").symlink_to("/etc/passwd")
+    (place / os.fsdecode(b"to \xff")).symlink_to(os.fsdecode(b"\xfe\n"))
+    (place / "deep/empty").mkdir(parents=True)
+    os.utime(place / "deep/empty", ns=(1, 1_234_567_890_123_456_789))
+    with (place / "sparse").open("wb") as sparse:
+        sparse.write(b"begin")
+        sparse.seek(5 * 2**20)
+        sparse.write(b"middle")
+        sparse.truncate(10 * 2**20)
+    os.utime(place / "sparse", ns=(1, -5_000_000_000))
+    os.mkfifo(place / "pipe")
+
+
+def look(root: Path) -> dict[bytes, tuple[object, ...]]:
+    """Everything below a directory that a backup has to keep: kind, mode, time, content, and who is whose hard link."""
+    found: dict[bytes, tuple[object, ...]] = {}
+    names: dict[int, bytes] = {}
+    for here, folders, files in os.walk(os.fsencode(root)):
+        for name in sorted([*folders, *files]):
+            path = os.path.join(here, name)  # noqa: PTH118  # bytes
+            status = os.lstat(path)
+            if os.path.islink(path):  # noqa: PTH114
+                content: object = os.readlink(path)
+            elif name in files and not path.endswith(b"/pipe"):
+                with open(path, "rb") as source:  # noqa: PTH123
+                    content = source.read()
+            else:
+                content = None
+            short = os.path.relpath(path, os.fsencode(root))
+            first = names.setdefault(status.st_ino, short)
+            found[short] = (oct(status.st_mode), status.st_mtime_ns, content, first)
+    return found
+
+
+def empty_database() -> None:
+    """A site that was never started: no table."""
+    from django.db import connection
+
+    connection.close()
+    if connection.vendor == "sqlite":
+        Path(connection.settings_dict["NAME"]).unlink()
+        return
+    with connection.cursor() as cursor:
+        cursor.execute("DROP SCHEMA public CASCADE")
+        cursor.execute("CREATE SCHEMA public")
+
+
+def dump() -> dict[str, list[dict[str, object]]]:
+    """Every row of every model, by table."""
+    from django.apps import apps
+
+    models = apps.get_models(include_auto_created=True)
+    return {
+        model._meta.db_table: list(model._default_manager.order_by("pk").values())
+        for model in models
+        if not model._meta.proxy
+    }
+
+
+@pytest.fixture
+def other_site(
+    settings: Settings, tmp_path: Path, transactional_db: None, django_db_blocker: object
+) -> Callable[[], Path]:
+    """Go on as another, empty site: nothing on disk, no table in the database. Returns its Drive."""
+
+    def move() -> Path:
+        settings.DRIVE_ROOT = tmp_path / "other/drive"
+        settings.VAR_DIR = tmp_path / "other"
+        settings.DRIVE_ROOT.mkdir(parents=True)
+        empty_database()
+        return settings.DRIVE_ROOT
+
+    return move
+
+
+@pytest.fixture(autouse=True)
+def whole_database(request: pytest.FixtureRequest) -> object:
+    """Should a test have ended without tables, the next one begins with them."""
+    yield
+    if "other_site" in request.fixturenames:
+        call_command("migrate", interactive=False, verbosity=0)

@@ -1,0 +1,57 @@
+"""Reading a backup again, to the last byte."""
+
+from pathlib import Path
+
+from . import database
+from .manifest import shown
+from .shelf import Backup, Shelf, checksum
+
+
+def verify(shelf: Shelf, backups: list[Backup]) -> list[str]:
+    """What is wrong with these backups, in words; empty for nothing. Contents that several have are read once."""
+    wrong: list[str] = []
+    readable = []
+    for backup in backups:
+        found = _own_files(backup)
+        wrong += [f"{backup.name}: {text}" for text in found.values()]
+        if "manifest.sqlite3" not in found:
+            readable.append(backup)
+    for prefix in (f"{number:02x}" for number in range(256)):
+        needed: set[str] = set()
+        for backup in readable:
+            with backup.manifest() as manifest:
+                needed |= set(manifest.contents(prefix))
+        for sha256 in sorted(needed):
+            if why := _content(shelf.content(sha256), sha256):
+                wrong.append(f"{why}, of {_whose(readable, sha256)}")
+    return wrong
+
+
+def _own_files(backup: Backup) -> dict[str, str]:
+    """What is wrong with the files that are this backup's alone, by name."""
+    wrong = {}
+    for name, sha256 in backup.about["sha256"].items():
+        path = backup.path / name
+        if why := _content(path, sha256):
+            wrong[name] = why
+        elif name.startswith("database.") and (why := database.check(path)):
+            wrong[name] = f"{name}: {why}"
+    return wrong
+
+
+def _content(path: Path, sha256: str) -> str:
+    try:
+        found = checksum(path)
+    except OSError as error:
+        return f"{path.name} cannot be read ({error.strerror})"
+    return "" if found == sha256 else f"{path.name} is damaged"
+
+
+def _whose(backups: list[Backup], sha256: str) -> str:
+    """The first file that has a content, for the report."""
+    for backup in backups:
+        with backup.manifest() as manifest:
+            row = manifest.db.execute("SELECT path FROM entries WHERE sha256 = ? ORDER BY path", (sha256,)).fetchone()
+        if row:
+            return shown(row[0])
+    return "no file"
