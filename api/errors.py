@@ -19,6 +19,7 @@ from groups.services import NAME_TAKEN
 from groups.services import SLUG_TAKEN as GROUP_SLUG_TAKEN
 from lab.places import BadPlace
 from lab.services import NotNow
+from portal import logs
 from portal.access import SignInFirst
 
 from .access import TooMany, Unauthorised
@@ -40,6 +41,7 @@ class Problem(BaseModel):
     error: str = Field(description="The status in a word, for programs: `not_found`, `conflict`, …")
     message: str = Field(description="The reason, for people.")
     fields: dict[str, list[str]] = Field(description="What is wrong with which field of the request.")
+    request_id: str = Field(description="Under which the log tells more: give it if you ask for help.")
 
 
 def word(status: int) -> str:
@@ -55,14 +57,15 @@ def phrase(status: int) -> str:
 def problem(status: int, message: str, fields: Fields | None = None) -> JsonResponse:
     """The answer of `/api/`."""
     data = {"status": status, "error": word(status), "message": message, "fields": fields or {}}
-    return _with_headers(JsonResponse(data, status=status))
+    return _with_headers(JsonResponse(data | {"request_id": logs.request_id()}, status=status))
 
 
 def rest_problem(status: int, message: str, fields: Fields | None = None) -> JsonResponse:
     """The answer of `/rest/`: the EBRAINS Collab API's shape, which knows no 422."""
     said = "; ".join([message, *(f"{name}: {' '.join(texts)}" for name, texts in (fields or {}).items())])
     status = 400 if status == HTTPStatus.UNPROCESSABLE_ENTITY else status
-    return _with_headers(JsonResponse({"code": status, "message": said}, status=status))
+    data = {"code": status, "message": said, "request_id": logs.request_id()}
+    return _with_headers(JsonResponse(data, status=status))
 
 
 def _with_headers(response: JsonResponse) -> JsonResponse:

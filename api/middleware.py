@@ -1,14 +1,18 @@
 """What every request of a program passes: whose it is, and that also what Django itself refuses is said in JSON."""
 
+import logging
 from collections.abc import Callable
 
 from django.contrib.auth.models import AnonymousUser
+from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.utils.cache import patch_cache_control, patch_vary_headers
 
 from .access import Credentials, read_header
 from .errors import phrase, problem, rest_problem
 from .models import Scope
+
+log = logging.getLogger(__name__)
 
 SHAPES = {"/api/": problem, "/rest/": rest_problem}
 ASKED_BY_PROXY = "/_gateway/signed-in"
@@ -27,14 +31,21 @@ class ApiMiddleware:
         shape = next((shape for prefix, shape in SHAPES.items() if request.path.startswith(prefix)), None)
         if shape is None:
             return self.get_response(request)
-        _identify(request)
-        response = self.get_response(request)
+        response = self._answer(request, shape)
         if response.status_code >= FIRST_ERROR and "json" not in response.get("Content-Type", ""):
             response = _in_shape(shape, response)
         if not response.has_header("Cache-Control"):
             patch_cache_control(response, private=True, no_store=True)
         patch_vary_headers(response, ["Authorization"])
         return response
+
+    def _answer(self, request: HttpRequest, shape: Callable[..., HttpResponse]) -> HttpResponse:
+        try:
+            _identify(request)
+        except (OperationalError, InterfaceError):
+            log.exception("whose token it is cannot be read")
+            return shape(503, "The site cannot reach its database just now.")
+        return self.get_response(request)
 
     def _asked_by_proxy(self, request: HttpRequest) -> HttpResponse:
         """Before it reads the body of an upload: whether the sender of a token may write at all."""

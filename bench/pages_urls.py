@@ -4,9 +4,9 @@ from django.http import HttpRequest, HttpResponse
 from django.template import engines
 from django.urls import path
 
-from portal.urls import handler429, urlpatterns
+from portal.urls import handler400, handler429, handler500, urlpatterns
 
-__all__ = ["handler429", "urlpatterns"]
+__all__ = ["handler400", "handler429", "handler500", "urlpatterns"]
 
 PAGE = engines["django"].from_string(f"<!doctype html><title>Bare</title>{'<p>Nothing is asked for this.</p>' * 200}")
 

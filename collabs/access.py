@@ -2,6 +2,7 @@
 
 from django.http import Http404, HttpRequest
 
+from portal import logs
 from portal.access import Forbidden, SignInFirst
 
 from .models import Collab, Role
@@ -22,6 +23,7 @@ def get_collab(request: HttpRequest, slug: str, need: Role | None = None) -> Col
     collab = seen.filter(slug=slug).first()
     if collab is None:
         raise Http404("No such Collab.")
+    logs.note(collab_id=collab.pk)
     collab.my_role = Role(collab.my_role) if collab.my_role else None
     if need and not request.user.is_authenticated:
         raise SignInFirst

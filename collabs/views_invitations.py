@@ -14,7 +14,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from portal import limits
 from portal.access import SignInFirst, person
-from portal.views import too_many
+from portal.views_errors import too_many
 
 from . import invitations
 from .access import get_collab

@@ -9,6 +9,8 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
 from django.core.exceptions import ImproperlyConfigured
 
+from portal.checks import explained
+
 from .storage import openat2
 from .versions import retention
 
@@ -19,7 +21,7 @@ def retention_rules(**_: Any) -> list[CheckMessage]:
     try:
         retention.rules()
     except ImproperlyConfigured as error:
-        return [Error(str(error), id="drive.E001")]
+        return [explained(Error, str(error), "drive.E001")]
     return []
 
 
@@ -39,7 +41,7 @@ def file_system(**_: Any) -> list[CheckMessage]:
         os.close(openat2.open_beneath(fd, b"a", os.O_RDONLY))
     except OSError as error:
         message = f"The file system of DRIVE_ROOT, or this kernel, lacks openat2 or renameat2 with its flags: {error}."
-        return [Error(message, id="drive.E002")]
+        return [explained(Error, message, "drive.E002")]
     finally:
         os.close(fd)
         for name in ("a", "b"):

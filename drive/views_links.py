@@ -15,6 +15,7 @@ from django.utils.http import urlencode
 from django.views.decorators.http import require_http_methods
 
 from portal.access import Forbidden, person
+from portal.views_errors import too_many
 
 from . import links
 from .access import get_library
@@ -80,7 +81,7 @@ def _ask(request: HttpRequest, found: PublicLink, base: str) -> HttpResponse:
                 links.remember(response, found, base)
                 return response
         except links.TooManyTries:
-            return render(request, "429.html", status=429)
+            return too_many(request)
         context["error"] = "This is not the password."
     return render(request, "drive/link_password.html", context, status=403 if context else 200)
 

@@ -16,6 +16,8 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
+from portal import logs
+
 from . import activity, queueing, rescue, scans, services
 from .jupyter import JupyterClient, JupyterError
 from .launchers import LauncherUnavailable, LaunchFailed, LaunchSpec, Mount, get_launcher
@@ -36,7 +38,8 @@ NOTES_KEPT = 10
 
 
 def find(server_id: UUID) -> Server | None:
-    """The row as it is now."""
+    """The row as it is now. What is logged from here on names it."""
+    logs.note(server_id=server_id.hex)
     return Server.objects.select_related("owner", "environment").filter(pk=server_id).first()
 
 

@@ -1,3 +1,1 @@
-from .celery import app as celery_app
-
-__all__ = ["celery_app"]
+"""The core that every other app stands on. Nothing is imported here: the Lab's supervisor uses `portal.logs` alone."""

@@ -9,9 +9,9 @@ class PortalConfig(AppConfig):
     verbose_name = "Portal"
 
     def ready(self) -> None:
-        """Register the system checks; name the site, not the machine, in the ids of mails."""
+        """Register the checks; make our Celery application the tasks' own; name the site in the ids of mails."""
         from django.core.mail import DNS_NAME
 
-        from . import checks  # noqa: F401
+        from . import celery, checks  # noqa: F401
 
         DNS_NAME._fqdn = urlsplit(settings.PORTAL_URL).hostname  # what it caches

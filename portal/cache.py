@@ -37,6 +37,12 @@ class SharedCache(LocMemCache):
         self._shared = _Shared(server, params)
         self._away_until = 0.0
 
+    def ask_shared(self) -> None:
+        """Write to Redis and read it again, for monitors; an exception says what is wrong with it."""
+        self._shared.set("health", "ok", 10)
+        if self._shared.get("health") != "ok":
+            raise RedisError("Redis does not keep what it is given")
+
     def _ask(self, name: str, own: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         if time.monotonic() >= self._away_until:
             try:

@@ -1,11 +1,55 @@
-"""The Celery application: `celery -A portal worker -Q celery,lab` and `celery -A portal beat`."""
+"""The Celery application: `celery -A portal worker -Q celery,lab` and `celery -A portal beat`.
 
+Messages carry the number of the request that sent them (`request_id`) and when (`sent_at`), so that a task's log lines
+name the request, and the age of a queue can be told.
+"""
+
+import logging.config
 import os
+import time
+from typing import Any
 
-from celery import Celery
+from celery import Celery, Task
+from celery.signals import before_task_publish, setup_logging, task_postrun, task_prerun
+
+from . import logs
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
 
 app = Celery("portal")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+
+
+@setup_logging.connect
+def log_as_the_site(**_: Any) -> None:
+    """Celery would write lines of its own, in which nothing is hidden."""
+    from django.conf import settings
+
+    logging.config.dictConfig(settings.LOGGING)
+
+
+@before_task_publish.connect
+def label(headers: dict[str, Any] | None = None, **_: Any) -> None:
+    """Put into the message whose request it is from, and when it was sent."""
+    if headers is not None:
+        headers["sent_at"] = time.time()
+        if logs.request_id():
+            headers["request_id"] = logs.request_id()
+
+
+@task_prerun.connect
+def know(task_id: str, task: Task, **_: Any) -> None:
+    """What the task logs names it, and the request that asked for it."""
+    logs.begin(task=task.name, task_id=task_id, request_id=_request_id(task))
+
+
+@task_postrun.connect
+def forget(**_: Any) -> None:
+    """The process waits for its next task."""
+    logs.begin()
+
+
+def _request_id(task: Task) -> str | None:
+    given = (task.request.headers or {}).get("request_id") or task.request.get("request_id")
+    return given if isinstance(given, str) and logs.REQUEST_ID.fullmatch(given) else None

@@ -3,15 +3,18 @@
 from django.conf import settings
 from django.http import HttpRequest
 
+from . import logs
+
 SECTIONS = ("collabs", "drive", "lab")
 
 
 def site(request: HttpRequest) -> dict[str, object]:
-    """The site's part that the page belongs to, for the header; and the site's address."""
+    """The site's part that the page belongs to, for the header; the site's address; the request's number."""
     first = request.path.split("/")[1] if "/" in request.path else ""
     return {
         "section": first if first in SECTIONS else "",
         "portal_url": settings.PORTAL_URL,
+        "request_id": logs.request_id(),
         "providers": settings.OIDC_PROVIDERS,
         "signup": settings.SIGNUP,
     }

@@ -5,9 +5,43 @@ from urllib.parse import urlsplit
 
 from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse
+from django.utils.functional import SimpleLazyObject, empty
 from django.utils.http import url_has_allowed_host_and_scheme
 
+from . import logs
 from .access import SignInFirst
+
+WAIT = {429: "60", 503: "5"}
+"""Seconds after which a request that was turned away may be sent again, where the view says nothing else."""
+
+
+class RequestIdMiddleware:
+    """Gives every request a number, for its log lines and its answer.
+
+    nginx makes the number; what a browser sends under this name never comes through. The number is kept after the
+    answer was made: what Django logs of it, and what a long download does, comes later.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        given = request.headers.get("X-Request-ID", "")
+        number = given if logs.REQUEST_ID.fullmatch(given) else logs.new_id()
+        logs.begin(request_id=number, user_id=lambda: known_user(request))
+        response = self.get_response(request)
+        response["X-Request-ID"] = number
+        if response.status_code in WAIT:
+            response.headers.setdefault("Retry-After", WAIT[response.status_code])
+        return response
+
+
+def known_user(request: HttpRequest) -> int | None:
+    """Id of who is signed in, if something has asked for it before; never a question to the database."""
+    user = request.__dict__.get("user")
+    if user is None or (isinstance(user, SimpleLazyObject) and user.__dict__["_wrapped"] is empty):
+        return None
+    return user.pk
 
 
 class SignInFirstMiddleware:

@@ -44,6 +44,11 @@ def broker_is_up() -> bool:
     return bool(_last["up"])
 
 
+def answers() -> bool:
+    """Whether the broker answers now, not as of a few seconds ago."""
+    return _ask()
+
+
 def _ask() -> bool:
     try:
         with Connection(settings.CELERY_BROKER_URL, connect_timeout=1) as connection:

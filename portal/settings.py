@@ -4,6 +4,7 @@ At localhost (the default, for one machine with `bin/up`) everything has a worki
 must decide for itself has no default: the start fails and names the variable.
 """
 
+from ipaddress import ip_network
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -14,6 +15,8 @@ from django.core.exceptions import ImproperlyConfigured
 
 from identity import keys
 from portal import providers
+
+from .logs import FORMATTERS, configuration
 
 env = environ.FileAwareEnv()
 
@@ -87,6 +90,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "portal.middleware.RequestIdMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -121,6 +125,8 @@ TEMPLATES = [
         },
     },
 ]
+
+CSRF_FAILURE_VIEW = "portal.views_errors.csrf_failure"
 
 # Database: SQLite in WAL mode, or PostgreSQL by DATABASE_URL.
 
@@ -199,6 +205,7 @@ PORTAL_HOOKS: dict[str, list[str]] = {
     "collab_restored": ["drive.services.reopen_collab_library"],
     "provider_groups": ["groups.services.follow_provider"],
     "group_deleted": ["collabs.services.drop_group"],
+    "readiness": ["drive.health.parts", "lab.health.parts"],
     "account_leaving": ["collabs.leaving.belongings", "drive.leaving.belongings"],
     "account_left": ["collabs.leaving.leave", "drive.leaving.leave", "groups.leaving.leave", "api.leaving.leave"],
     "account_export": [
@@ -359,11 +366,13 @@ FILE_UPLOAD_HANDLERS = [
 ]
 FILE_UPLOAD_TEMP_DIR = str(DRIVE_ROOT / "staging")
 
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
-    "filters": {"tokens": {"()": "portal.logs.HideTokens"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["tokens"]}},
-    "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="INFO")},
-}
+METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
+"""What a monitor sends as `Authorization: Bearer …` for `/metrics` and the details of `/readyz`."""
+METRICS_FROM = [ip_network(name) for name in env.list("METRICS_FROM", default=[])]
+"""Networks from which `/metrics` may be asked for. With neither of the two there is no such page."""
+
+LOG_FORMAT = env.str("LOG_FORMAT", default="text")
+"""`text` for people, `json` for programs: one object per line (docs/reference/logs.md)."""
+if LOG_FORMAT not in FORMATTERS:
+    raise ImproperlyConfigured(f"LOG_FORMAT is {LOG_FORMAT!r}, not one of {', '.join(FORMATTERS)}.")
+LOGGING = configuration(LOG_FORMAT, env.str("LOG_LEVEL", default="INFO"))

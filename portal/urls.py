@@ -3,9 +3,11 @@
 from django.contrib import admin
 from django.urls import include, path
 
-from . import views, views_leaving, views_providers, views_sessions
+from . import views, views_health, views_leaving, views_providers, views_sessions
 
-handler429 = "portal.views.too_many"
+handler400 = "portal.views_errors.bad_request"
+handler429 = "portal.views_errors.too_many"
+handler500 = "portal.views_errors.server_error"
 
 urlpatterns = [
     path("", views.home, name="home"),
@@ -32,5 +34,6 @@ urlpatterns = [
     path("bin/view/Collabs/", include("api.urls_old")),
     path("", include("console.urls")),
     path("admin/", admin.site.urls),
-    path("healthz", views.healthz, name="healthz"),
+    path("healthz", views_health.healthz, name="healthz"),
+    path("readyz", views_health.readyz, name="readyz"),
 ]

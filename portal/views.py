@@ -1,9 +1,9 @@
-"""The pages that belong to no app: home, account, health, errors."""
+"""The pages that belong to no app: home, account."""
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.db import DatabaseError, connection, transaction
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods
@@ -11,7 +11,6 @@ from django.views.decorators.http import require_GET, require_http_methods
 from . import audit
 from .forms import AccountForm
 from .models import User
-from .queue import broker_is_up
 
 
 @require_GET
@@ -37,25 +36,6 @@ def account(request: HttpRequest) -> HttpResponse:
 
 @never_cache
 @require_GET
-def healthz(request: HttpRequest) -> JsonResponse:
-    """For load balancers: 200 while the site can serve pages, else 503; says whether work can be queued."""
-    try:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT 1")
-        database = "ok"
-    except DatabaseError:
-        database = "away"
-    state = {"database": database, "broker": "ok" if broker_is_up() else "away"}
-    return JsonResponse(state, status=200 if database == "ok" else 503)
-
-
-@never_cache
-@require_GET
 def signed_in(request: HttpRequest) -> HttpResponse:
     """The proxy's question before it reads the body of an upload: 204 or 401. What may be written is asked later."""
     return HttpResponse(status=204 if request.user.is_authenticated else 401)
-
-
-def too_many(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
-    """429, for allauth's rate limits."""
-    return render(request, "429.html", status=429)

@@ -147,12 +147,13 @@ class Proxy:
             return self.signed_in
         return self.page(request)
 
-    def start(self, portal: str = "", lab_domain: str = "") -> None:
+    def start(self, portal: str = "", lab_domain: str = "", **settings: str) -> None:
         """Write the configuration, run nginx, wait for its port."""
         environment = {
             "PORT": str(self.port),
             "PORTAL_URL": portal or f"http://localhost:{self.port}",
             "LAB_DOMAIN": lab_domain or f"lab.localhost:{self.port}",
+            **settings,
         }
         conf = nginx.write(CODE, self.directory, self.run, environment)
         command = ["nginx", "-p", str(self.directory / "nginx"), "-c", str(conf), "-e", "stderr"]

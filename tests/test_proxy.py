@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import tempfile
 import threading
@@ -43,6 +44,7 @@ FORGED = {
     "X-Forwarded-Host": "evil.example",
     "X-Original-URI": "/else",
     "X-Original-Method": "GET",
+    "X-Request-ID": "0" * 32,
 }
 PORTAL_PATHS = ["/", "/drive/00000000-0000-4000-8000-000000000000/a", "/collabs/cortex/files/a"]
 PORTAL_PATHS += ["/api/v1/libraries/00000000-0000-4000-8000-000000000000/files/a"]
@@ -73,6 +75,96 @@ def test_it_tells_the_portal_its_own_name_and_who_asks(proxy: Proxy) -> None:
     assert request.header("X-Real-IP") == "127.0.0.1"
     assert request.header("X-Forwarded-Proto") == "http"
     assert request.header("X-Body-File") is None
+
+
+NUMBER = re.compile(r"[0-9a-f]{32}")
+
+
+@pytest.mark.parametrize("target", [*PORTAL_PATHS, "/account/login/"])
+def test_it_numbers_every_request_for_the_portal_and_its_own_log(proxy: Proxy, target: str) -> None:
+    proxy.ask(target, "X-Request-ID: mine", "X_Request_ID: mine")
+    number = str(proxy.portal.last().header("X-Request-ID"))
+    assert NUMBER.fullmatch(number)
+    assert logged(proxy, number).endswith(f" {number}")
+
+
+def logged(proxy: Proxy, number: str) -> str:
+    """The access log's line about a request, which is written just after the answer."""
+    log = proxy.directory / "log/access.log"
+    wait_for(lambda: number in log.read_text(), 5, "the request is not in the log")
+    (line,) = [line for line in log.read_text().splitlines() if number in line]
+    return line
+
+
+def test_it_asks_about_an_upload_under_the_uploads_own_number(proxy: Proxy) -> None:
+    proxy.ask(UPLOAD, method="PUT", body=b"x")
+    asked, upload = proxy.portal.seen
+    assert asked.target == "/_gateway/signed-in"
+    assert asked.header("X-Request-ID") == upload.header("X-Request-ID")
+
+
+def test_it_numbers_what_a_lab_is_asked_and_lets_it_say_no_other(proxy: Proxy) -> None:
+    proxy.jupyter.reply = lambda request: Answer(headers={"X-Request-ID": "of the lab"})
+    answer = proxy.lab("/lab")
+    assert answer.headers["x-request-id"] == proxy.portal.last("/_gateway/auth").header("X-Request-ID")
+
+
+def test_it_writes_a_log_for_programs(proxy: Proxy) -> None:
+    proxy.stop()
+    proxy.start(LOG_FORMAT="json")
+    proxy.ask('/l/opens-something/"x"')
+    line = json.loads(logged(proxy, str(proxy.portal.last().header("X-Request-ID"))))
+    assert (line["process"], line["status"], line["uri"]) == ("proxy", 200, '/l/-/"x"')
+
+
+def number_on(answer: Answer) -> str:
+    """The request's number, which the page and the header must both have."""
+    number = answer.headers["x-request-id"]
+    assert NUMBER.fullmatch(number)
+    assert number.encode() in answer.body
+    return number
+
+
+def test_its_own_pages_have_the_number_the_sites_look_and_a_strict_policy(proxy: Proxy) -> None:
+    site = f"http://localhost:{proxy.port}"
+    proxy.portal.stop()
+    for answer in (
+        proxy.ask("/collabs/"),
+        proxy.ask(UPLOAD),
+        proxy.ask(UPLOAD, method="PUT", body=b"x"),
+        proxy.lab("/"),
+    ):
+        assert (answer.status, answer.headers["retry-after"]) == (502, "3"), answer
+        assert f'href="{site}/static/css/base.css"'.encode() in answer.body
+        assert b"<!--#" not in answer.body
+        assert b"<style" not in answer.body
+        assert f"default-src 'none'; style-src {site}" in answer.headers["content-security-policy"]
+        assert logged(proxy, number_on(answer))
+
+
+@pytest.mark.parametrize("target", ["/account/login/", "/drive/00000000-0000-4000-8000-000000000000/a"])
+def test_it_says_on_a_page_that_something_is_too_large(proxy: Proxy, target: str) -> None:
+    head = f"GET {target} HTTP/1.1\nHost: localhost:{proxy.port}\nConnection: close\nContent-Length: {2**37}\n\n"
+    with proxy.connect(head) as connection:
+        answer = read_answer(connection)
+    assert answer.status == 413
+    assert b"<h1>Too large</h1>" in answer.body
+    assert "retry-after" not in answer.headers
+    assert number_on(answer)
+
+
+@pytest.mark.parametrize("target", ["/api/v1/me", "/api/v1/libraries/00000000-0000-4000-8000-000000000000/files/a"])
+def test_it_tells_programs_in_json_that_something_is_too_large(proxy: Proxy, target: str) -> None:
+    head = f"POST {target} HTTP/1.1\nHost: localhost:{proxy.port}\nConnection: close\nContent-Length: {2**37}\n\n"
+    with proxy.connect(head) as connection:
+        answer = read_answer(connection)
+    assert (answer.status, answer.headers["content-type"]) == (413, "application/json")
+    assert json.loads(answer.body)["request_id"] == number_on(answer)
+
+
+@pytest.mark.parametrize("target", ["/_away.html", "/_too_large.html", "/_too_large.json"])
+def test_it_serves_its_own_pages_to_nobody_who_asks(proxy: Proxy, target: str) -> None:
+    assert proxy.ask(target).status == 404
 
 
 @pytest.mark.parametrize(
@@ -413,6 +505,7 @@ def test_it_tells_a_program_in_json_that_its_token_is_no_good(proxy: Proxy) -> N
     assert answer.status == 401
     assert answer.headers["content-type"] == "application/json"
     assert json.loads(answer.body)["error"] == "unauthorized"
+    assert json.loads(answer.body)["request_id"] == number_on(answer)
     asked = proxy.portal.last()
     assert asked.header("Authorization") == "Bearer clb_x"
     assert asked.header("X-Original-URI") == API_UPLOAD

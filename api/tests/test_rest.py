@@ -50,7 +50,7 @@ def test_it_goes_through_the_life_of_a_collab(program: Program, owner: User) -> 
 def test_it_gives_nobody_an_address_of_the_sites_own(program: Program, owner: User, name: str) -> None:
     refused = send(program(owner), "post", C, {"name": name, "title": "Title"})
     assert refused.status_code in (400, 409)
-    assert set(refused.json()) == {"code", "message"}
+    assert set(refused.json()) == {"code", "message", "request_id"}
     assert not Collab.objects.exists()
 
 

@@ -214,7 +214,8 @@ def test_it_says_everything_in_one_shape(
     answer = send(program(owner), method, address)
     assert answer.status_code == status
     if status >= 400:
-        assert set(answer.json()) == {"status", "error", "message", "fields"}
+        assert set(answer.json()) == {"status", "error", "message", "fields", "request_id"}
+        assert answer.json()["request_id"] == answer["X-Request-ID"]
         assert answer.json()["status"] == status
 
 

@@ -6,7 +6,7 @@ from ipaddress import ip_network
 from pathlib import Path
 from urllib.parse import urlsplit
 
-TEMPLATES = ("nginx.conf", "nginx.portal.conf")
+TEMPLATES = ("nginx.conf", "nginx.portal.conf", "nginx.errors.conf")
 
 
 def write(code: Path, var: Path, run: Path, environment: dict[str, str]) -> Path:
@@ -33,6 +33,8 @@ def values(code: Path, var: Path, run: Path, environment: dict[str, str]) -> dic
         "RUN": str(run),
         "DRIVE": str(drive),
         "LISTEN": environment.get("LISTEN") or f"127.0.0.1:{environment['PORT']}",
+        "LOG_FORMAT": "json" if environment.get("LOG_FORMAT") == "json" else "short",
+        "PORTAL_URL": environment["PORTAL_URL"].rstrip("/"),
         "SCHEME": portal.scheme,
         "PORTAL_HOST": str(portal.hostname),
         "PORTAL_AUTHORITY": portal.netloc,

@@ -116,6 +116,9 @@ class Launcher(Protocol):
     def fork_servers(self) -> list[ForkServerStatus]:
         """How fast launches are, environment by environment."""
 
+    def ping(self, timeout: float) -> None:
+        """Return when it answers, at once; LauncherUnavailable otherwise, or after `timeout` seconds."""
+
     def inspect(self) -> dict[UUID, ServerStatus]:
         """Everything that exists: servers with processes, and what is left of stopped ones."""
 

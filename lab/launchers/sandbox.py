@@ -9,6 +9,8 @@ from uuid import UUID
 
 from django.conf import settings
 
+from portal import logs
+
 from .base import GRACE_SECONDS, ForkServerStatus, LauncherUnavailable, LaunchFailed, LaunchSpec, Mount, ServerStatus
 
 CALL_SECONDS = 30
@@ -41,6 +43,9 @@ class SandboxLauncher:
     def fork_servers(self) -> list[ForkServerStatus]:
         return [ForkServerStatus(**report) for report in self._call("inspect")["fork_servers"]]
 
+    def ping(self, timeout: float) -> None:
+        self._call("ping", seconds=timeout)
+
     def inspect(self) -> dict[UUID, ServerStatus]:
         found = (_status(report) for report in self._call("inspect")["servers"])
         return {status.server_id: status for status in found}
@@ -53,7 +58,9 @@ class SandboxLauncher:
             with socket.socket(socket.AF_UNIX) as connection:
                 connection.settimeout(seconds)
                 connection.connect(str(settings.RUN_DIR / "supervisor.sock"))
-                connection.sendall(json.dumps({"do": do, **arguments}).encode() + b"\n")
+                connection.sendall(
+                    json.dumps({"do": do, "request_id": logs.request_id(), **arguments}).encode() + b"\n"
+                )
                 with connection.makefile("rb") as lines:
                     answer = json.loads(lines.readline() or b"null")
         except (OSError, ValueError) as error:

@@ -132,6 +132,9 @@ class UnisolatedLauncher:
     def fork_servers(self) -> list[ForkServerStatus]:
         return []
 
+    def ping(self, timeout: float) -> None:
+        """There is nobody to ask."""
+
     def inspect(self) -> dict[UUID, ServerStatus]:
         return {UUID(path.name): self._status(UUID(path.name)) for path in self._servers().glob("[0-9a-f]" * 32)}
 

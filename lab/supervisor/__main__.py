@@ -6,11 +6,13 @@ Ending it ends no server: the sandboxes and the Lab's namespace live on, and the
 import asyncio
 import contextlib
 import fcntl
-import logging
+import logging.config
 import os
 import signal
 import sys
 from pathlib import Path
+
+from portal import logs
 
 from . import namespace, processes
 from .server import Supervisor
@@ -18,7 +20,8 @@ from .server import Supervisor
 
 def main() -> None:
     """Enter the Lab's namespace, then serve."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    shape, level = os.environ.get("LOG_FORMAT") or "text", os.environ.get("LOG_LEVEL") or "INFO"
+    logging.config.dictConfig(logs.configuration(shape, level))
     if os.geteuid() == 0:
         sys.exit("The supervisor does not run as root: nothing of the Lab may have the host's uid 0.")
     run, lab_root, drive_root = (Path(os.environ[name]) for name in ("COLLABORATORY_RUN", "LAB_ROOT", "DRIVE_ROOT"))

@@ -6,10 +6,11 @@
     {"do": "stop", "server_id": "...", "grace": 3}
     {"do": "destroy", "server_id": "..."}
     {"do": "prepare", "prefixes": ["..."]}
+    {"do": "ping"}
     {"do": "inspect"}  -> "servers": [...], "fork_servers": [...]
 
-The answer is {"ok": true, ...}, or {"ok": false, "error": "...", "log_tail": "..."}. Requests that change
-one server wait for each other.
+Each may carry "request_id", which the log lines then name. The answer is {"ok": true, ...}, or
+{"ok": false, "error": "...", "log_tail": "..."}. Requests that change one server wait for each other.
 """
 
 import asyncio
@@ -24,6 +25,8 @@ from collections import defaultdict
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+from portal import logs
 
 from . import processes
 from .fork_servers import ForkFailed, ForkServer, ForkServers
@@ -92,8 +95,11 @@ class Supervisor:
 
     async def _do(self, request: dict[str, Any]) -> dict[str, Any]:
         server_id = request.get("server_id", "")
+        logs.begin(request_id=_number(request.get("request_id")), server_id=_of(request))
         try:
             match request["do"]:
+                case "ping":
+                    return {"ok": True}
                 case "inspect":
                     servers = await asyncio.to_thread(self._reports)
                     return {"ok": True, "servers": servers, "fork_servers": self.fork_servers.report()}
@@ -208,6 +214,17 @@ class Supervisor:
         for sandbox in list(self.known.values()):
             for note in await sandbox.evict(library):
                 log.info("%s: %s", sandbox.id, note)
+
+
+def _number(given: Any) -> str | None:
+    """Of the browser's request that this is for, as nginx made it."""
+    return given if isinstance(given, str) and logs.REQUEST_ID.fullmatch(given) else None
+
+
+def _of(request: dict[str, Any]) -> str | None:
+    """The server that a request is about, if it is about one."""
+    given = request.get("server_id") or request.get("launch", {}).get("server_id")
+    return given if isinstance(given, str) and _ID.fullmatch(given) else None
 
 
 def _peer(writer: asyncio.StreamWriter) -> int:

@@ -86,6 +86,9 @@ class InProcessLauncher:
     def fork_servers(self) -> list[ForkServerStatus]:
         return []
 
+    def ping(self, timeout: float) -> None:
+        self._called("ping")
+
     def inspect(self) -> dict[UUID, ServerStatus]:
         self._called("inspect")
         return {key: ServerStatus(key, state, memory_bytes=10**8) for key, state in self.sandboxes.items()}

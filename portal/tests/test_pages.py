@@ -8,15 +8,13 @@ from types import SimpleNamespace
 import pytest
 from django.contrib import admin
 from django.db import connection
-from django.test import Client, RequestFactory
+from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
-from django.views.defaults import server_error
 from pytest_django.asserts import assertContains, assertNotContains, assertRedirects
 
 from collabs import services as collab_services
 from collabs.models import Collab
-from conftest import Queue
 from portal.models import User
 
 VISITOR = ["/", "/collabs/", "/account/login/", "/account/signup/", "/account/password/reset/", "/no/such/page"]
@@ -140,22 +138,6 @@ def test_it_names_the_right_that_a_member_lacks(
     response = sign_in(viewer).get(f"/collabs/{collab.slug}/settings/")
     assertContains(response, "administrator", status_code=403)
     assert re.search("role of an? administrator", response.content.decode())
-
-
-def test_it_serves_the_error_page_without_a_database() -> None:
-    response = server_error(RequestFactory().get("/"))
-    assertContains(response, "Something went wrong", status_code=500)
-    assert Page(response.content.decode()).refused == []
-
-
-def test_it_says_that_it_is_healthy(client: Client, db: None, queue: Queue) -> None:
-    assert client.get("/healthz").json() == {"database": "ok", "broker": "ok"}
-
-
-def test_it_stays_healthy_without_its_broker(client: Client, db: None, queue: Queue) -> None:
-    queue.up = False
-    response = client.get("/healthz")
-    assert (response.status_code, response.json()["broker"]) == (200, "away")
 
 
 def test_it_tells_the_proxy_whether_somebody_is_signed_in(

@@ -1,0 +1,10 @@
+"""What the Lab needs to do its work."""
+
+from portal.health import PATIENCE, Part
+
+from .launchers import get_launcher
+
+
+def parts() -> list[Part]:
+    """For `/readyz`. Without the supervisor no Lab starts or stops; those that run go on, and so does all else."""
+    return [Part("supervisor", lambda: get_launcher().ping(PATIENCE), needed=False)]

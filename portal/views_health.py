@@ -1,0 +1,42 @@
+"""For load balancers and monitors."""
+
+import hmac
+
+from django.conf import settings
+from django.http import HttpRequest, JsonResponse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+from .health import ROUND, Finding, verdict
+
+
+@never_cache
+@require_safe
+def healthz(request: HttpRequest) -> JsonResponse:
+    """200 while this process answers at all; nothing else is asked."""
+    return JsonResponse({"status": "ok"})
+
+
+@never_cache
+@require_safe
+def readyz(request: HttpRequest) -> JsonResponse:
+    """Whether pages can be shown (200, else 503); to operators and whoever has METRICS_TOKEN, how each part is."""
+    findings = ROUND.ask()
+    said: dict[str, object] = {"status": verdict(findings)}
+    if has_token(request) or _is_operator(request, findings):
+        said["parts"] = {finding.name: finding.as_json() for finding in findings}
+    return JsonResponse(said, status=503 if said["status"] == "failed" else 200)
+
+
+def has_token(request: HttpRequest) -> bool:
+    """Whether it carries METRICS_TOKEN; compared in constant time."""
+    kind, _, given = request.headers.get("Authorization", "").partition(" ")
+    if not settings.METRICS_TOKEN or kind.lower() != "bearer":
+        return False
+    return hmac.compare_digest(given.strip().encode(), settings.METRICS_TOKEN.encode())
+
+
+def _is_operator(request: HttpRequest, findings: list[Finding]) -> bool:
+    """Asked of the database only where that has just answered."""
+    database_answers = any(finding.name == "database" and finding.ok for finding in findings)
+    return database_answers and request.user.is_authenticated and request.user.is_staff
