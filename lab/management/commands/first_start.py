@@ -16,8 +16,8 @@ from collabs.models import Collab
 from collabs.services import create_collab
 from drive import changes
 from drive.models import Library
-from identity import keys
 from drive.storage import layout
+from identity import keys
 from lab.models import Environment
 from portal.models import User
 
