@@ -6,7 +6,7 @@ from ipaddress import ip_network
 from pathlib import Path
 from urllib.parse import urlsplit
 
-TEMPLATES = ("nginx.conf", "nginx.portal.conf", "nginx.errors.conf")
+TEMPLATES = ("nginx.conf", "nginx.portal.conf", "nginx.errors.conf", "nginx.tls.conf")
 
 
 def write(code: Path, var: Path, run: Path, environment: dict[str, str]) -> Path:
@@ -20,19 +20,19 @@ def write(code: Path, var: Path, run: Path, environment: dict[str, str]) -> Path
 
 
 def values(code: Path, var: Path, run: Path, environment: dict[str, str]) -> dict[str, str]:
-    """What the templates leave open. `LISTEN` in the environment overrides 127.0.0.1 and the port."""
+    """What the templates leave open."""
     portal = urlsplit(environment["PORTAL_URL"])
     lab_authority = environment["LAB_DOMAIN"]
     lab_host = lab_authority.partition(":")[0]
     drive = Path(environment.get("DRIVE_ROOT") or var / "drive").resolve()
     (drive / "staging/nginx").mkdir(parents=True, exist_ok=True)
+    (var / "acme").mkdir(exist_ok=True)
     development = portal.hostname == "localhost"
     return {
         "CODE": str(code),
         "VAR": str(var),
         "RUN": str(run),
         "DRIVE": str(drive),
-        "LISTEN": environment.get("LISTEN") or f"127.0.0.1:{environment['PORT']}",
         "LOG_FORMAT": "json" if environment.get("LOG_FORMAT") == "json" else "short",
         "PORTAL_URL": environment["PORTAL_URL"].rstrip("/"),
         "SCHEME": portal.scheme,
@@ -44,6 +44,51 @@ def values(code: Path, var: Path, run: Path, environment: dict[str, str]) -> dic
         "UNKNOWN_HOST": f"302 {environment['PORTAL_URL']}$request_uri" if development else "421",
         "TRUSTED_PROXY": trusted(environment.get("TRUSTED_PROXY", "")),
         "UPLOAD_MAX": environment.get("UPLOAD_MAX", "64g"),
+        **_listening(environment),
+        **_tls(run, environment),
+    }
+
+
+def has_tls(environment: dict[str, str]) -> bool:
+    """Whether nginx itself speaks TLS; else a proxy in front of it may."""
+    return bool(environment.get("TLS_CERTIFICATE"))
+
+
+def addresses(environment: dict[str, str]) -> list[str]:
+    """What nginx listens on: LISTEN; else all of the machine's addresses with TLS, and this machine alone without."""
+    usual = "443 [::]:443" if has_tls(environment) else f"127.0.0.1:{environment['PORT']}"
+    return (environment.get("LISTEN") or usual).split()
+
+
+def _listening(environment: dict[str, str]) -> dict[str, str]:
+    secure = " ssl http2" if has_tls(environment) else ""
+    plain = (environment.get("LISTEN_HTTP") or "80 [::]:80").split()
+    return {
+        "LISTEN": _listen(addresses(environment), secure),
+        "LISTEN_DEFAULT": _listen(addresses(environment), f"{secure} default_server"),
+        "LISTEN_HTTP": _listen(plain, ""),
+        "LISTEN_HTTP_DEFAULT": _listen(plain, " default_server"),
+    }
+
+
+def _listen(places: list[str], options: str) -> str:
+    return " ".join(f"listen {place}{options};" for place in places)
+
+
+def _tls(run: Path, environment: dict[str, str]) -> dict[str, str]:
+    """Certificates: the portal's, and that of `*.LAB_DOMAIN`, which may be the same file."""
+    if not has_tls(environment):
+        return dict.fromkeys(("TLS", "UNKNOWN_TLS", "PORTAL_TLS", "LAB_TLS", "HSTS"), "")
+    portal = (environment["TLS_CERTIFICATE"], environment["TLS_KEY"])
+    lab = (environment.get("LAB_TLS_CERTIFICATE") or portal[0], environment.get("LAB_TLS_KEY") or portal[1])
+    seconds = int(environment.get("SECURE_HSTS_SECONDS") or 365 * 24 * 3600)
+    return {
+        "TLS": f"include {run}/nginx.tls.conf;",
+        "UNKNOWN_TLS": "ssl_reject_handshake on;",
+        "PORTAL_TLS": "ssl_certificate {}; ssl_certificate_key {};".format(*portal),
+        "LAB_TLS": "ssl_certificate {}; ssl_certificate_key {};".format(*lab),
+        # With what the portal answers it says so itself.
+        "HSTS": f'add_header Strict-Transport-Security "max-age={seconds}" always;',
     }
 
 

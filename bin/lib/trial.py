@@ -17,6 +17,8 @@ SETTINGS = [
     "PORTAL_URL",
     "LAB_DOMAIN",
     "LISTEN",
+    "LISTEN_HTTP",
+    "TLS_CERTIFICATE",
     "DEBUG",
     "DATABASE_URL",
     "REDIS_URL",
