@@ -1,4 +1,4 @@
-"""What an operator sees of the real site: one number through all processes, whether the parts answer, and the counts."""
+"""What an operator sees of the real site: one number in all logs, whether the parts answer, and the counts."""
 
 import os
 import re
