@@ -25,6 +25,7 @@ GUESS_SECONDS = 600
 CHANGING = ("POST", "PUT", "PATCH", "DELETE")
 
 _BEARER = re.compile(rf"\Abearer +({services.PREFIX}[0-9A-Za-z]{{{services.LETTERS}}})\Z", re.IGNORECASE)
+MINUTE, HOUR, DAY = 60, 3600, 86400
 
 
 class Unauthorised(Exception):
@@ -32,7 +33,11 @@ class Unauthorised(Exception):
 
 
 class TooMany(Exception):
-    """Too often in a short time (429)."""
+    """Too often in a short time (429): to be tried again after `seconds`."""
+
+    def __init__(self, message: str, seconds: int) -> None:
+        super().__init__(message)
+        self.seconds = seconds
 
 
 @dataclass(frozen=True)
@@ -53,7 +58,8 @@ def read_header(request: HttpRequest) -> Credentials | None:
         return Credentials(refusal=Unauthorised("Send “Authorization: Bearer ” and a personal access token."))
     where = limits.address(request)
     if limits.used("token", where, GUESS_SECONDS) >= GUESSES:
-        return Credentials(refusal=TooMany("Too many wrong tokens came from this network. Please wait ten minutes."))
+        said = "Too many wrong tokens came from this network. Please wait ten minutes."
+        return Credentials(refusal=TooMany(said, GUESS_SECONDS))
     token = Token.objects.select_related("user").filter(digest=services.digest(match[1])).first()
     if token is None:  # one that has ended is no guess: an old script must not shut out its whole institute
         limits.allowed("token", where, GUESSES, GUESS_SECONDS)

@@ -134,7 +134,10 @@ def install(api: NinjaAPI, answer: Answer) -> None:
         described = describe(error)
         if described is None:
             raise error
-        return answer(*described)
+        response = answer(*described)
+        if isinstance(error, TooMany):
+            response["Retry-After"] = str(error.seconds)
+        return response
 
     for kind in (Exception, Http404, HttpError, ValidationError):
         api.add_exception_handler(kind, handle)

@@ -22,6 +22,7 @@ from . import activity, queueing, rescue, scans, services
 from .jupyter import JupyterClient, JupyterError
 from .launchers import LauncherUnavailable, LaunchFailed, LaunchSpec, Mount, get_launcher
 from .launchers.base import GRACE_SECONDS
+from .metrics import LAUNCH_SECONDS, LAUNCHES
 from .models import FAILURES, Phase, Server, State, StopReason
 from .mounts import digest, mounts_of
 from .telling import tell_of_end
@@ -101,6 +102,8 @@ def _bring_up(server: Server) -> bool:
     if not Server.objects.move(server, State.STARTING, to=State.RUNNING, **running):
         _undo_start(server)
         return False
+    LAUNCHES.add(outcome="running")
+    LAUNCH_SECONDS.observe((now - server.requested_at).total_seconds())
     return True
 
 
@@ -143,6 +146,7 @@ def fail_start(server: Server, message: str, log_tail: str = "") -> None:
     if Server.objects.filter(pk=server.pk, state=State.STARTING).exists() and services.stop_server(
         None, server, StopReason.START_FAILED, error=message, log_tail=log_tail
     ):
+        LAUNCHES.add(outcome="failed")
         end(server.pk)
 
 

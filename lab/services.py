@@ -13,6 +13,7 @@ from portal.models import User
 from portal.queue import broker_is_up
 
 from . import queueing
+from .metrics import STOPS
 from .models import Environment, Phase, Server, State, StopReason
 
 TRIES = 5
@@ -97,6 +98,7 @@ def stop_server(actor: User | None, server: Server, reason: StopReason, *, error
         queueing.stop(server.pk.hex)
     elif not Server.objects.filter(pk=server.pk, state=State.STOPPING, again=True).update(again=False):
         return False
+    transaction.on_commit(lambda: STOPS.add(reason=str(reason)), robust=True)
     audit.record(actor, "lab.server.stopped", server, reason=str(reason), **({"error": error} if error else {}))
     return True
 

@@ -16,6 +16,9 @@ from . import logs
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
 
+_began: dict[str, float] = {}
+OUTCOMES = {"SUCCESS": "succeeded", "FAILURE": "failed", "RETRY": "retried"}
+
 app = Celery("portal")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
@@ -41,12 +44,20 @@ def label(headers: dict[str, Any] | None = None, **_: Any) -> None:
 @task_prerun.connect
 def know(task_id: str, task: Task, **_: Any) -> None:
     """What the task logs names it, and the request that asked for it."""
+    _began[task_id] = time.monotonic()
     logs.begin(task=task.name, task_id=task_id, request_id=_request_id(task))
 
 
 @task_postrun.connect
-def forget(**_: Any) -> None:
-    """The process waits for its next task."""
+def forget(task_id: str, task: Task, state: str | None = None, **_: Any) -> None:
+    """Count it; the process waits for its next task."""
+    from . import metrics
+
+    began = _began.pop(task_id, None)
+    metrics.TASKS.add(task=task.name, outcome=OUTCOMES.get(state or "", "other"))
+    if began is not None:
+        metrics.TASK_SECONDS.observe(time.monotonic() - began, task=task.name)
+    metrics.COUNTS.flush()  # a process of the pool can end at any time, without a word
     logs.begin()
 
 

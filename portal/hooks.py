@@ -20,6 +20,7 @@ event                 arguments                              called
 ``group_deleted``     ``actor, group``                       before its row is deleted
 ``account_leaving``   ``user``                               collected: what a deletion asks (`leaving.Belonging`)
 ``account_left``      ``user, answers`` (dict[str, str])     when an account is deleted, before its row is emptied
+``metrics``           ``up`` (frozenset[str])                collected: families of metrics, of parts that are up
 ``readiness``         none                                   collected: lists of parts that must answer (`health.Part`)
 ``account_export``    ``user``                               collected: names of files with what they hold, for JSON
 ====================  =====================================  ==========================================================

@@ -1,5 +1,6 @@
 """What every request passes."""
 
+import time
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
@@ -8,11 +9,12 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.functional import SimpleLazyObject, empty
 from django.utils.http import url_has_allowed_host_and_scheme
 
-from . import logs
+from . import logs, metrics
 from .access import SignInFirst
 
 WAIT = {429: "60", 503: "5"}
 """Seconds after which a request that was turned away may be sent again, where the view says nothing else."""
+METHODS = frozenset(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
 
 
 class RequestIdMiddleware:
@@ -42,6 +44,27 @@ def known_user(request: HttpRequest) -> int | None:
     if user is None or (isinstance(user, SimpleLazyObject) and user.__dict__["_wrapped"] is empty):
         return None
     return user.pk
+
+
+class MetricsMiddleware:
+    """Counts every answer, by the address's name: what a person or a Collab is called is no label."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        began = time.perf_counter()
+        response = self.get_response(request)
+        match = request.resolver_match
+        labels = {"route": match.view_name if match else "none", "method": _method(request)}
+        metrics.REQUEST_SECONDS.observe(time.perf_counter() - began, **labels)
+        metrics.REQUESTS.add(**labels, status=str(response.status_code))
+        return response
+
+
+def _method(request: HttpRequest) -> str:
+    """A program can send any word."""
+    return request.method if request.method in METHODS else "other"
 
 
 class SignInFirstMiddleware:

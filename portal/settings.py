@@ -91,6 +91,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "portal.middleware.RequestIdMiddleware",
+    "portal.middleware.MetricsMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -205,6 +206,7 @@ PORTAL_HOOKS: dict[str, list[str]] = {
     "collab_restored": ["drive.services.reopen_collab_library"],
     "provider_groups": ["groups.services.follow_provider"],
     "group_deleted": ["collabs.services.drop_group"],
+    "metrics": ["portal.gauges.families", "drive.metrics.families", "lab.metrics.families"],
     "readiness": ["drive.health.parts", "lab.health.parts"],
     "account_leaving": ["collabs.leaving.belongings", "drive.leaving.belongings"],
     "account_left": ["collabs.leaving.leave", "drive.leaving.leave", "groups.leaving.leave", "api.leaving.leave"],

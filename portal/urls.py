@@ -35,5 +35,6 @@ urlpatterns = [
     path("", include("console.urls")),
     path("admin/", admin.site.urls),
     path("healthz", views_health.healthz, name="healthz"),
+    path("metrics", views_health.metrics, name="metrics"),
     path("readyz", views_health.readyz, name="readyz"),
 ]

@@ -1,13 +1,17 @@
 """For load balancers and monitors."""
 
 import hmac
+from ipaddress import ip_address
 
+from allauth.account.adapter import get_adapter
 from django.conf import settings
-from django.http import HttpRequest, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
 from .health import ROUND, Finding, verdict
+from .metrics import text as everything
 
 
 @never_cache
@@ -26,6 +30,27 @@ def readyz(request: HttpRequest) -> JsonResponse:
     if has_token(request) or _is_operator(request, findings):
         said["parts"] = {finding.name: finding.as_json() for finding in findings}
     return JsonResponse(said, status=503 if said["status"] == "failed" else 200)
+
+
+@never_cache
+@require_safe
+def metrics(request: HttpRequest) -> HttpResponse:
+    """For Prometheus: 404 where the site offers none, or not to this address; 401 without the right token."""
+    if not (settings.METRICS_TOKEN or settings.METRICS_FROM) or not _from_there(request):
+        raise Http404
+    if settings.METRICS_TOKEN and not has_token(request):
+        return HttpResponse("Send METRICS_TOKEN.\n", "text/plain", 401, headers={"WWW-Authenticate": "Bearer"})
+    return HttpResponse(everything(), CONTENT_TYPE_PLAIN_0_0_4)
+
+
+def _from_there(request: HttpRequest) -> bool:
+    if not settings.METRICS_FROM:
+        return True
+    try:
+        given = ip_address(get_adapter().get_client_ip(request))
+    except ValueError:
+        return False
+    return any(given in network for network in settings.METRICS_FROM)
 
 
 def has_token(request: HttpRequest) -> bool:

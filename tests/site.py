@@ -27,13 +27,15 @@ sys.path.insert(0, str(CODE / "bin/lib"))
 
 from place import Place  # noqa: E402
 
+METRICS_TOKEN = "sent-by-the-monitor-of-the-tests"
+
 
 class Site:
     """Start with `start`, end with `stop`; `processes` are found by what the keepers run."""
 
     def __init__(self) -> None:
         self.place = Place(CODE)
-        self.environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+        self.environment = {**os.environ, "PYTHONUNBUFFERED": "1", "METRICS_TOKEN": METRICS_TOKEN}
         self.log = settings.VAR_DIR / "site.log"
         self.honcho: subprocess.Popen | None = None
 

@@ -10,7 +10,7 @@ from django.shortcuts import get_object_or_404
 from ninja import Query, Router
 from pydantic import BaseModel, Field
 
-from api.access import TooMany
+from api.access import DAY, HOUR, TooMany
 from collabs import invitations, services
 from collabs.access import get_collab
 from collabs.models import Collab, Role, Standing
@@ -132,7 +132,7 @@ def contact_administrators(request: HttpRequest, slug: str, data: MailIn) -> Any
     """Write to the administrators."""
     collab, user = get_collab(request, slug), person(request)
     if not limits.allowed("contact-administrators", str(user.pk), MAILS_A_DAY, 24 * 3600):
-        raise TooMany("You have written to many administrators today. Please go on tomorrow.")
+        raise TooMany("You have written to many administrators today. Please go on tomorrow.", DAY)
     subject = f"{user.display_name} writes to the administrators of “{collab}”: {data.emailSubject}"
     tell(
         services.administrators(collab),
@@ -163,7 +163,7 @@ def accept(request: HttpRequest, token: str) -> Any:
     shapes.require_token(request)
     where = limits.address(request)
     if limits.used("invitation", where, 3600) >= WRONG_TOKENS:
-        raise TooMany("Too many wrong invitations came from this network. Please wait an hour.")
+        raise TooMany("Too many wrong invitations came from this network. Please wait an hour.", HOUR)
     found = invitations.find(token)
     if found is None:
         limits.allowed("invitation", where, WRONG_TOKENS, 3600)

@@ -7,7 +7,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404
 from ninja import Query, Router
 
-from api.access import TooMany
+from api.access import MINUTE, TooMany
 from groups import services
 from groups.access import get_group, managed_group, may_see_people
 from groups.models import Group
@@ -168,4 +168,4 @@ def get_user(request: HttpRequest, name: str) -> Any:
 
 def _count_search(request: HttpRequest) -> None:
     if not people.may_search(person(request)):
-        raise TooMany("You have looked for many people. Please wait a minute.")
+        raise TooMany("You have looked for many people. Please wait a minute.", MINUTE)

@@ -135,6 +135,7 @@ def test_it_stops_who_guesses_and_nobody_with_an_old_token(owner: User, monkeypa
         assert Client().get(ME, headers=bearer(f"clb_{number:048d}")).status_code == 401
     refused = Client().get(ME, headers=bearer(secret))
     assert (refused.status_code, refused.json()["error"]) == (429, "too_many_requests")
+    assert refused["Retry-After"] == str(access.GUESS_SECONDS)
 
 
 def test_it_asks_for_the_scope_by_name(program: Program, owner: User, collab: Collab) -> None:

@@ -11,7 +11,7 @@ from ninja import Router
 from ninja.responses import Status
 from pydantic import Field
 
-from api.access import TooMany
+from api.access import DAY, HOUR, TooMany
 from api.models import Scope
 from collabs import invitations, services
 from collabs.access import get_collab
@@ -197,7 +197,7 @@ def invite(request: HttpRequest, slug: str, data: InvitationIn) -> Any:
     link = None
     if data.email:
         if not limits.allowed("invitation-mail", str(actor.pk), MAILS, 24 * 3600):
-            raise TooMany("You have sent many invitations today. Please go on tomorrow.")
+            raise TooMany("You have sent many invitations today. Please go on tomorrow.", DAY)
         row = _by_mail(actor, collab, data)
     else:
         row, token = invitations.invite_by_link(actor, collab, data.role, days=data.days, uses=data.uses)
@@ -233,7 +233,7 @@ def accept_by_token(request: HttpRequest, data: TokenIn) -> Any:
     """Join by an invitation's token: the part of its address after `/join/`."""
     where = limits.address(request)
     if limits.used("invitation", where, 3600) >= WRONG_TOKENS:
-        raise TooMany("Too many wrong invitations came from this network. Please wait an hour.")
+        raise TooMany("Too many wrong invitations came from this network. Please wait an hour.", HOUR)
     row = invitations.find(data.token)
     if row is None:
         limits.allowed("invitation", where, WRONG_TOKENS, 3600)

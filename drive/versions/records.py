@@ -16,6 +16,7 @@ from django.db import connection, transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
+from drive.metrics import CAPTURES
 from drive.models import File, Library, Version, Via
 from drive.storage import FileEntry, layout
 from portal.models import User
@@ -111,6 +112,7 @@ def captured(copies: list[tuple[File, Taken]], *, current: bool = True) -> None:
         for row, taken in copies if current else []:
             same = File.objects.filter(pk=row.pk, signature=row.signature)
             same.update(signature=taken.signature, size=taken.size, is_captured=True)
+        transaction.on_commit(lambda: CAPTURES.add(len(changed)), robust=True)
 
 
 def _place(row: File) -> tuple[object, ...]:

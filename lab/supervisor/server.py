@@ -37,6 +37,8 @@ log = logging.getLogger("lab.supervisor")
 
 _ID = re.compile(r"[0-9a-f]{32}")
 WATCH_SECONDS = 0.25
+SAID = ("start", "remount", "stop", "destroy")
+"""Requests that change something: each has a line in the log."""
 
 
 class Supervisor:
@@ -96,6 +98,8 @@ class Supervisor:
     async def _do(self, request: dict[str, Any]) -> dict[str, Any]:
         server_id = request.get("server_id", "")
         logs.begin(request_id=_number(request.get("request_id")), server_id=_of(request))
+        if request.get("do") in SAID:
+            log.info(request["do"])
         try:
             match request["do"]:
                 case "ping":

@@ -231,7 +231,7 @@ def test_it_hands_the_number_on_to_tasks() -> None:
     task = SimpleNamespace(name="lab.tasks.launch", request=SimpleNamespace(headers=headers, get=headers.get))
     celery.know(task_id="t", task=task)  # type: ignore[arg-type]
     assert logs.facts() == {"request_id": NUMBER, "task": "lab.tasks.launch", "task_id": "t"}
-    celery.forget()
+    celery.forget(task_id="t", task=task)  # type: ignore[arg-type]
     assert logs.facts() == {}
 
 

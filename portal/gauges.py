@@ -1,0 +1,62 @@
+"""What `/metrics` says of people, queues and the version."""
+
+import json
+import platform
+import time
+import tomllib
+from collections.abc import Iterator
+from functools import cache
+from typing import Any
+
+import django
+from django.conf import settings
+from django.db import connection
+from django.utils import timezone
+from prometheus_client.core import InfoMetricFamily, Metric
+
+from .metrics import PREFIX, client, gauge
+from .models import Session, User
+
+QUEUES = ("celery", "lab", "files")
+UNACKNOWLEDGED = "unacked"
+"""Where Celery keeps what was taken and is not finished (kombu's Redis transport)."""
+
+
+def families(up: frozenset[str]) -> Iterator[Metric]:
+    """The portal's own; of the parts that answer."""
+    yield InfoMetricFamily(PREFIX + "build", "What runs here.", value=build())
+    if "database" in up:
+        active = User.objects.filter(is_active=True).count()
+        states = {"active": active, "inactive": User.objects.count() - active}
+        yield gauge("people", "Accounts.", states, "state")
+        open_sessions = Session.objects.filter(expire_date__gt=timezone.now()).count()
+        yield gauge("sessions", "Sessions that have not ended.", open_sessions)
+    if "broker" in up:
+        yield from _queues()
+
+
+@cache
+def build() -> dict[str, str]:
+    """Versions."""
+    project = tomllib.loads((settings.BASE_DIR / "pyproject.toml").read_text())["project"]
+    return {
+        "version": project["version"],
+        "python": platform.python_version(),
+        "django": django.get_version(),
+        "database": connection.vendor,
+    }
+
+
+def _queues() -> Iterator[Metric]:
+    lengths = {name: float(client().llen(name)) for name in QUEUES}
+    ages = {name: _age(client().lindex(name, -1)) for name in QUEUES}
+    working = float(client().hlen(UNACKNOWLEDGED))
+    yield gauge("queue_messages", "Tasks that wait.", lengths, "queue")
+    yield gauge("queue_oldest_message_age_seconds", "How long the next task has waited.", ages, "queue")
+    yield gauge("queue_taken_messages", "Tasks that workers have taken and not finished.", working)
+
+
+def _age(message: Any) -> float:
+    """Of the message that is taken next; 0 for an empty queue, and for one that does not say."""
+    sent = json.loads(message)["headers"].get("sent_at") if message else None
+    return max(0.0, time.time() - sent) if isinstance(sent, int | float) else 0.0
