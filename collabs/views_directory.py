@@ -30,6 +30,7 @@ def directory(request: HttpRequest) -> HttpResponse:
     cast(Any, page).object_list = cards(request.user, page.object_list)
     context = {"page": page, "words": wanted["q"], "wanted": wanted, "orders": DirectoryForm.ORDERS.items()}
     context["is_narrowed"] = bool(wanted["q"] or wanted["tag"] or any(wanted[name] for name in FILTERS))
+    context["only_mine"] = [name for name in ("q", "tag", *FILTERS) if wanted[name]] == ["mine"]
     context["tags"] = common_tags()
     return render(request, "collabs/directory.html", context)
 

@@ -52,6 +52,8 @@ ATTRIBUTES = {
     "th": {"class", "colspan", "rowspan", "scope"},
     "ul": {"class"},
 }
+_HEADING = re.compile(r"<(/?)h([1-5])(?=[ >])")
+"""The page around a text has the one first heading: those of the text begin below it."""
 CLASSES = re.compile(r"language-[\w+#-]{1,32}|align-(?:left|center|right)|contains-task-list|task-list-item")
 
 
@@ -78,7 +80,7 @@ def _render(text: str, base: str, folder: str, pages: str) -> SafeString:
         link_rel="noopener noreferrer nofollow",
         id_prefix=ID_PREFIX,
     )
-    return mark_safe(html)  # noqa: S308
+    return mark_safe(_HEADING.sub(lambda tag: f"<{tag[1]}h{int(tag[2]) + 1}", html))  # noqa: S308
 
 
 _kept = lru_cache(64)(_render)

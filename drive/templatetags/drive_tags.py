@@ -7,7 +7,7 @@ from django.urls import reverse
 from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 
-from collabs.models import Collab
+from collabs.models import Collab, Role
 from drive import latest, quota
 from drive.addresses import name_in_form, quoted
 from drive.doors import Door, pages_of
@@ -44,7 +44,8 @@ def collab_readme(context: template.Context, collab: Collab) -> dict[str, Any]:
     except StorageError:
         text = None
     html = render(text, base=base, pages=pages_of(collab)) if text else None
-    return {"html": html, "base": base, "collab": collab}
+    may_write = getattr(collab, "my_role", None) in (Role.ADMINISTRATOR, Role.EDITOR) and not collab.archived_at
+    return {"html": html, "base": base, "may_write": may_write, "csrf_token": context.get("csrf_token")}
 
 
 @register.simple_tag

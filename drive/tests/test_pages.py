@@ -162,7 +162,7 @@ def test_it_is_begun_where_a_link_leads(collab: Collab, editor: User, sign_in: S
     assertContains(client.get(pages(collab, "plan.md")), "Write it", status_code=404)
     assertContains(client.get(pages(collab, "none/plan.md")), "does not exist either", status_code=404)
     client.post(files(collab), {"do": "create", "kind": "markdown", "name": "plan.md"})
-    assertContains(client.get(pages(collab, "plan.md")), "plan</h1>")
+    assertContains(client.get(pages(collab, "plan.md")), "plan</h2>")
     assertContains(client.get(files(collab, "plan.md")), f'href="{pages(collab, "plan.md")}"')
 
 

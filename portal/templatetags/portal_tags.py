@@ -1,6 +1,10 @@
 """What pages of accounts say."""
 
+from datetime import datetime
+
 from django import template
+from django.utils import timezone
+from django.utils.timesince import timesince
 
 register = template.Library()
 
@@ -16,3 +20,11 @@ def browser(user_agent: str) -> str:
     if not name:
         return user_agent[:40] or "A program that does not say its name"
     return f"{name} on {system}" if system else name
+
+
+@register.filter
+def ago(moment: datetime) -> str:
+    """`5 minutes ago`; what is not a minute old is `just now`."""
+    if (timezone.now() - moment).total_seconds() < 60:
+        return "just now"
+    return f"{timesince(moment, depth=1)} ago"

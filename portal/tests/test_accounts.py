@@ -83,7 +83,7 @@ def test_it_leads_nowhere_else(client: Client, owner: User, target: str) -> None
 
 def test_it_signs_out_only_by_post(owner: User, sign_in: Callable[[User], Client]) -> None:
     client = sign_in(owner)
-    assertContains(client.get("/account/logout/"), "Sign Out")
+    assertContains(client.get("/account/logout/"), "Sign out?")
     assert client.get("/account/").status_code == 200
     client.post("/account/logout/")
     assert client.get("/account/").status_code == 302

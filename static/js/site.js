@@ -16,6 +16,9 @@
 
   function show(name) {
     document.documentElement.dataset.theme = name;
+    for (const source of document.querySelectorAll("source[data-for-dark]")) {
+      source.media = name === "auto" ? "(prefers-color-scheme: dark)" : name === "dark" ? "all" : "not all";
+    }
     for (const button of document.querySelectorAll("button[data-theme-choice]")) {
       button.hidden = false;
       button.querySelector("[data-theme-name]").textContent = name === "auto" ? "as the system" : name;
