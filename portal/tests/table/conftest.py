@@ -1,0 +1,49 @@
+"""The world that the table's addresses are about."""
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from pytest_django import Settings
+
+from collabs.models import Collab
+from identity import keys
+from lab import services as lab_services
+from lab.tests.inprocess import InProcessLauncher
+from portal.models import User
+
+from .people import World, build
+
+
+@pytest.fixture(scope="session")
+def key_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("signing-keys")
+    keys.create(directory)
+    return directory
+
+
+@pytest.fixture
+def world(
+    collab: Collab,
+    public_collab: Collab,
+    person: Callable[..., User],
+    stranger: User,
+    operator: User,
+    settings: Settings,
+    key_directory: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> World:
+    """One of everything, and a browser for each kind of person."""
+    settings.DRIVE_USE_ACCEL = False
+    settings.IDENTITY_KEYS = key_directory
+    settings.IDP_OIDC_PRIVATE_KEYS = keys.load(key_directory)
+    launcher = InProcessLauncher(tmp_path / "servers")
+    for module in ("lifecycle", "reconcile", "views", "admin"):
+        monkeypatch.setattr(f"lab.{module}.get_launcher", lambda: launcher)
+    monkeypatch.setattr(logging.getLogger("django.request"), "disabled", True)  # refusals by the thousand
+    monkeypatch.setattr(lab_services, "GLANCE_SECONDS", 0)
+    for username in ("ingroup", "gone", "asker"):
+        person(username)
+    return build({user.username: user for user in User.objects.all()}, collab, public_collab)

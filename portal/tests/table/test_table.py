@@ -1,0 +1,90 @@
+"""Who gets what at every address of the site. A route without a row fails, and so does a row without a route."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+import pytest
+from django.db import transaction
+from django.http.response import HttpResponseBase
+from django.test import Client
+from django.urls import Resolver404
+
+from . import admin as admin_rows
+from .people import KINDS, World, reset_files, says
+from .table import Row, all_rows, routes
+
+pytestmark = pytest.mark.django_db
+THEIRS = ("allauth.", "django.", "identity.views.authorize", "api.urls_old", "portal.admin_site.")
+"""Views that hand on every method to a form or a redirect."""
+DISK = ("drive.txt", "lab.txt")
+"""Files of the table whose rows touch files."""
+REFUSALS = ("in", "401", "403", "404", "405")
+
+
+def ask(row: Row, world: World, client: Client) -> HttpResponseBase:
+    """The answer; whatever it changed is undone. Operators' pages lead through their own sign-in page: one step on."""
+    if row.file in DISK:
+        for library in ("lib", "open_lib", "own"):
+            reset_files(world.names[library])
+    with transaction.atomic():
+        answer = row.send(client, world)
+        if answer.status_code == 302 and answer.headers["Location"].startswith("/admin/login/"):
+            answer = client.get(answer.headers["Location"])
+        transaction.set_rollback(True)
+    return answer
+
+
+def complain(wrong: list[str]) -> None:
+    assert not wrong, "\n".join(["", *wrong])
+
+
+def check(table: Iterable[Row], world: World, kinds: Sequence[str] = KINDS) -> None:
+    wrong = []
+    for row in table:
+        got = {kind: says(ask(row, world, world.browser(kind))) for kind in kinds}
+        for kind, status in got.items():
+            if status != row.expected(kind):
+                wrong.append(f"{row}: {kind} got {status}, not {row.expected(kind)}   {' '.join(got.values())}")
+    complain(wrong)
+
+
+def test_it_gives_everybody_what_the_table_says(world: World) -> None:
+    check(all_rows(), world)
+    check(admin_rows.rows(), world, ("anonymous", "administrator", "operator"))  # one door for all: admin.txt
+
+
+def test_it_has_a_row_for_every_route() -> None:
+    covered = {row.route for row in [*all_rows(), *admin_rows.rows()]}
+    complain([f"no row for {route}" for route in sorted(routes() - covered)])
+
+
+def test_it_has_no_row_that_names_no_route() -> None:
+    wrong = []
+    for row in all_rows():
+        try:
+            known = row.route in routes()
+        except Resolver404:
+            known = False
+        if not known:
+            wrong.append(f"{row} is no address of the site")
+    complain(wrong)
+
+
+def test_it_refuses_every_method_that_the_table_does_not_name(world: World) -> None:
+    """405; or what the person gets who may not know even that. Forms of allauth take PUT for POST, token and all."""
+    named: dict[str, set[str]] = {}
+    example: dict[str, Row] = {}
+    for row in all_rows():
+        named.setdefault(row.route, set()).add(row.method)
+        example.setdefault(row.route, row)
+    wrong = []
+    for route, row in example.items():
+        for method in sorted({"GET", "POST", "PUT", "PATCH", "DELETE"} - named[route]):
+            if method not in ("GET", "POST") and row.view.startswith(THEIRS):
+                continue
+            other = replace(row, method=method, body="")
+            for kind in ("anonymous", "administrator"):
+                status = says(ask(other, world, world.browser(kind)))
+                if status not in REFUSALS:
+                    wrong.append(f"{other}: {kind} got {status}")
+    complain(wrong)
