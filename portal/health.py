@@ -14,7 +14,7 @@ from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from typing import Any
 
-from django.core.cache import cache
+from django.core.cache import caches
 from django.db import connection, connections
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
@@ -87,12 +87,12 @@ class Round:
         self._running: dict[str, Future[Finding]] = {}
         self._last: tuple[float, list[Finding]] = (float("-inf"), [])
 
-    def ask(self, wanted: list[Part] | None = None, patience: float = PATIENCE) -> list[Finding]:
-        """How each part is, within `patience` seconds."""
+    def ask(self, wanted: list[Part] | None = None, patience: float | None = None) -> list[Finding]:
+        """How each part is, within `patience` seconds (PATIENCE)."""
         with self._lock:
             asked, findings = self._last
             if time.monotonic() - asked > BELIEVED:
-                findings = self._ask(parts() if wanted is None else wanted, patience)
+                findings = self._ask(parts() if wanted is None else wanted, PATIENCE if patience is None else patience)
                 self._last = (time.monotonic(), findings)
             return findings
 
@@ -159,6 +159,7 @@ def _broker() -> None:
 
 
 def _cache() -> None:
+    cache = caches["default"]  # `django.core.cache.cache` is a stand-in, of another class
     if isinstance(cache, SharedCache):
         cache.ask_shared()
         return

@@ -22,6 +22,8 @@ import redis
 from django.conf import settings
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from . import hooks
 from .health import ROUND
@@ -90,7 +92,8 @@ COUNTS = Counts()
 @cache
 def client() -> redis.Redis:
     """Redis, asked with short patience."""
-    return redis.Redis.from_url(settings.REDIS_URL, socket_timeout=1, socket_connect_timeout=1)
+    once = Retry(NoBackoff(), 0)
+    return redis.Redis.from_url(settings.REDIS_URL, socket_timeout=1, socket_connect_timeout=1, retry=once)
 
 
 class Counter:

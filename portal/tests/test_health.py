@@ -2,11 +2,14 @@
 
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
+from django.core.cache import caches
 from django.db import OperationalError, connection
 from django.test import Client
 from pytest_django import Settings
+from redis.exceptions import RedisError
 
 from conftest import Queue
 from lab.launchers import LauncherUnavailable
@@ -19,8 +22,9 @@ NAMES = {"database", "migrations", "broker", "cache", "drive", "supervisor"}
 
 
 @pytest.fixture(autouse=True)
-def anew() -> Iterator[None]:
-    """No answer of an earlier test."""
+def anew(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """No answer of an earlier test, and patience with a busy machine."""
+    monkeypatch.setattr(health, "PATIENCE", 30.0)
     health.ROUND.forget()
     yield
     health.ROUND.forget()
@@ -78,6 +82,15 @@ def test_it_stays_ready_without_what_pages_do_without(
     failed = {name for name, part in answer.json()["parts"].items() if part["status"] == "failed"}
     assert failed == {"broker", "supervisor"}
     assert "nobody there" in answer.json()["parts"]["supervisor"]["why"]
+
+
+def test_it_is_not_deceived_by_a_cache_that_makes_do_without_redis(settings: Settings, tmp_path: Path) -> None:
+    backend = {"BACKEND": "portal.cache.SharedCache", "LOCATION": f"unix://{tmp_path}/nobody.sock"}
+    settings.CACHES = {"default": backend}
+    caches["default"].set("a", 1)
+    assert caches["default"].get("a") == 1
+    with pytest.raises(RedisError):
+        health._cache()
 
 
 def test_it_is_not_ready_without_a_database(
