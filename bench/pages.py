@@ -2,8 +2,10 @@
 
     bin/bench pages                 SQLite and PostgreSQL
 
-Of each page: queries and milliseconds in the process (median and p95 of 40), then requests per second and p95 through
-gunicorn, as in the Procfile, with 4 clients at once, beside a bare view on the same server.
+Of each page and the API's list: queries and milliseconds in the process (median and p95 of 40), then requests per
+second, median and p95 through gunicorn, as in the Procfile, with 4 clients at once, beside a bare view on the same
+server; the bare view is measured before and after, and ratios are to the mean of the two. And the time that effective
+roles take: of one person in one Collab, of one person everywhere, of a Collab's whole team.
 """
 
 import io
@@ -17,20 +19,21 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.core.management import call_command
 from django.db import connection
+from django.db.models import Min, QuerySet
 from django.test import Client as Browser
 from django.test.utils import CaptureQueriesContext, override_settings
 from django.utils import timezone
 
 from collabs import services
-from collabs.models import Collab, Favourite, GroupRole, Membership, Role, Tag
+from collabs.models import Collab, Favourite, GroupRole, Membership, Role, Standing, Tag
 from drive.models import File, Library, Via
 from drive.storage import layout
 from groups import services as group_services
@@ -40,6 +43,7 @@ from .common import Client
 
 COLLABS, PEOPLE, MEMBERS, MINE, GROUPS, FILES = 10_000, 5_000, 10, 300, 24, 40
 RUNS, SECONDS, CLIENTS, BATCH = 40, 6, 4, 2000
+SERVED = ("home", "directory", "directory, search", "Collab page", "API list")
 WORDS = "cortex slice mouse retina model spike map atlas human rat data signal network cell layer rhythm sleep".split()
 TAGS = [f"{word} {kind}" for word in WORDS for kind in ("imaging", "theory", "course")]
 
@@ -91,18 +95,19 @@ def measure() -> None:
         "Collab pages": f"{subject.get_absolute_url()}pages/",
         "one page": f"{subject.get_absolute_url()}pages/README.md",
         "team": f"{subject.get_absolute_url()}team/",
+        "API list": "/api/v1/collabs",
     }
     for name, address in pages.items():
         _in_process(browser, name, address)
-    began = time.perf_counter()
-    for _ in range(100):
-        subject.role_of(me)
-    print(f"  effective role, one of {MINE} through nested groups: {(time.perf_counter() - began) * 10:.2f} ms")
+    _roles(me, subject)
     cookie = f"{settings.SESSION_COOKIE_NAME}={browser.cookies[settings.SESSION_COOKIE_NAME].value}"
     with _server() as address:
-        bare = _through_server(address, cookie, "bare view", "/_bare", None)
-        for name in ("home", "directory", "directory, search", "Collab page"):
-            _through_server(address, cookie, name, pages[name], bare)
+        before = _through_server(address, cookie, "/_bare")
+        measured = {name: _through_server(address, cookie, pages[name]) for name in SERVED}
+        after = _through_server(address, cookie, "/_bare")
+    bare = (before.rate + after.rate) / 2
+    for name, figures in {"bare view": before, **measured, "bare view again": after}.items():
+        print(f"  {name:36} {figures}   {figures.rate / bare:.3f} of the bare view", flush=True)
 
 
 # What is there
@@ -228,14 +233,26 @@ def _server() -> Iterator[str]:
             process.wait()
 
 
-def _through_server(address: str, cookie: str, name: str, path: str, bare: float | None) -> float:
-    """Requests per second of several clients at once, and the 95th percentile; beside `bare` per second."""
+class Figures(NamedTuple):
+    """What several clients at once got: requests per second; milliseconds."""
+
+    rate: float
+    median: float
+    p95: float
+
+    def __str__(self) -> str:
+        return f"{self.rate:7.1f} requests/s   median {self.median:6.1f} ms   p95 {self.p95:6.1f} ms"
+
+
+def _through_server(address: str, cookie: str, path: str) -> Figures:
+    """Several clients at once, for SECONDS, each over one kept connection."""
     host = settings.PORTAL_URL.partition("//")[2]
     clients = [Client(address, host, {"Cookie": cookie}) for _ in range(CLIENTS)]
     for client in clients:
         assert client.get(path) == 200, path
     times: list[float] = []
-    ends = time.perf_counter() + SECONDS
+    began_all = time.perf_counter()
+    ends = began_all + SECONDS
 
     def work(client: Client) -> None:
         while (began := time.perf_counter()) < ends:
@@ -248,7 +265,26 @@ def _through_server(address: str, cookie: str, name: str, path: str, bare: float
     for thread in threads:
         thread.join()
     times.sort()
-    rate = len(times) / SECONDS
-    ratio = f"   {rate / bare:.2f} of the bare view" if bare else ""
-    print(f"  {name:36} {rate:7.1f} requests/s   p95 {times[int(len(times) * 0.95)]:6.1f} ms{ratio}", flush=True)
-    return rate
+    lasted = time.perf_counter() - began_all
+    return Figures(len(times) / lasted, statistics.median(times), times[int(len(times) * 0.95)])
+
+
+def _roles(me: User, subject: Collab) -> None:
+    """How long it takes to know who may do what, with the database's answer read whole."""
+    questions: dict[str, Callable[[], object]] = {
+        f"one person in one Collab (of {MINE})": lambda: subject.role_of(me),
+        "one person in all their Collabs": lambda: _highest(Standing.objects.filter(user=me), "collab_id"),
+        "the whole team of one Collab": lambda: _highest(Standing.objects.filter(collab=subject), "user_id"),
+    }
+    for name, ask in questions.items():
+        times = []
+        for _ in range(RUNS):
+            began = time.perf_counter()
+            ask()
+            times.append((time.perf_counter() - began) * 1000)
+        print(f"  effective role, {name:40} median {statistics.median(times):6.2f} ms", flush=True)
+
+
+def _highest(standings: QuerySet[Standing], of: str) -> dict[int, str]:
+    """The highest role (the alphabet's first) over all routes."""
+    return dict(standings.values_list(of).annotate(role=Min("role")))
