@@ -6,7 +6,5 @@ class ConsoleConfig(AppConfig):
     verbose_name = "Running the site"
 
     def ready(self) -> None:
-        """Take note of tasks that fail, and of when they were queued."""
-        from portal import queues  # noqa: F401
-
+        """Take note of tasks that fail."""
         from . import failures  # noqa: F401

@@ -1,12 +1,9 @@
 """What `/metrics` says of people, queues and the version."""
 
-import json
 import platform
-import time
 import tomllib
 from collections.abc import Iterator
 from functools import cache
-from typing import Any
 
 import django
 from django.conf import settings
@@ -14,10 +11,10 @@ from django.db import connection
 from django.utils import timezone
 from prometheus_client.core import InfoMetricFamily, Metric
 
+from . import queues
 from .metrics import PREFIX, client, gauge
 from .models import Session, User
 
-QUEUES = ("celery", "lab", "files")
 UNACKNOWLEDGED = "unacked"
 """Where Celery keeps what was taken and is not finished (kombu's Redis transport)."""
 
@@ -48,15 +45,10 @@ def build() -> dict[str, str]:
 
 
 def _queues() -> Iterator[Metric]:
-    lengths = {name: float(client().llen(name)) for name in QUEUES}
-    ages = {name: _age(client().lindex(name, -1)) for name in QUEUES}
+    found = queues.read(client())
+    lengths = {queue.name: float(queue.waiting) for queue in found}
+    ages = {queue.name: queue.oldest_seconds for queue in found}
     working = float(client().hlen(UNACKNOWLEDGED))
     yield gauge("queue_messages", "Tasks that wait.", lengths, "queue")
     yield gauge("queue_oldest_message_age_seconds", "How long the next task has waited.", ages, "queue")
     yield gauge("queue_taken_messages", "Tasks that workers have taken and not finished.", working)
-
-
-def _age(message: Any) -> float:
-    """Of the message that is taken next; 0 for an empty queue, and for one that does not say."""
-    sent = json.loads(message)["headers"].get("sent_at") if message else None
-    return max(0.0, time.time() - sent) if isinstance(sent, int | float) else 0.0

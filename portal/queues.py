@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import redis
-from celery.signals import before_task_publish
-from django.conf import settings
+
+from .metrics import client
 
 NAMES = ("celery", "lab", "files")
 """Of the Procfile's workers."""
@@ -23,30 +23,21 @@ class Queue:
     """Age of the message that has waited longest; 0 when none waits."""
 
 
-@before_task_publish.connect
-def note_time(headers: dict[str, Any] | None = None, **_: Any) -> None:
-    """Celery's messages do not say when they were sent."""
-    if headers is not None:
-        headers.setdefault("queued_at", time.time())
-
-
 def look() -> list[Queue] | None:
     """All queues, now; None when the broker is away."""
     try:
-        with redis.Redis.from_url(settings.REDIS_URL, socket_timeout=1, socket_connect_timeout=1) as broker:
-            pipeline = broker.pipeline(transaction=False)
-            for name in NAMES:
-                pipeline.llen(name)
-                pipeline.lindex(name, -1)  # they come in on the left
-            answers = pipeline.execute()
+        return read(client())
     except (redis.RedisError, OSError):
         return None
-    pairs = zip(NAMES, answers[::2], answers[1::2], strict=True)
-    return [Queue(name, int(length), _age(message)) for name, length, message in pairs]
 
 
-def _age(message: bytes | None) -> float:
-    if not message:
-        return 0.0
-    queued_at = json.loads(message).get("headers", {}).get("queued_at")
-    return max(0.0, time.time() - float(queued_at)) if queued_at else 0.0
+def read(broker: redis.Redis) -> list[Queue]:
+    """All queues. Raises what the broker raises."""
+    # Messages come in on the left.
+    return [Queue(name, int(broker.llen(name)), _age(broker.lindex(name, -1))) for name in NAMES]
+
+
+def _age(message: Any) -> float:
+    """Of a message; 0 for an empty queue, and for a message that does not say when it was sent (`celery.py`)."""
+    sent = json.loads(message).get("headers", {}).get("sent_at") if message else None
+    return max(0.0, time.time() - sent) if isinstance(sent, int | float) else 0.0

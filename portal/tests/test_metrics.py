@@ -23,7 +23,7 @@ from conftest import Queue
 from lab.launchers.sandbox import SandboxLauncher
 from lab.models import Environment, Server, State, StopReason
 from lab.services import stop_server
-from portal import celery, gauges, health, metrics
+from portal import celery, gauges, health, metrics, queues
 from portal.metrics import Counter, Counts, Histogram
 from portal.models import User
 
@@ -258,8 +258,8 @@ def test_it_tells_of_queues(ask: Ask, memory: Memory) -> None:
     memory.lists["lab"] = [json.dumps({"headers": {}}).encode(), json.dumps(message).encode()]
     memory.lists["files"] = [json.dumps({"headers": {"sent_at": "soon"}}).encode()]
     told = ask()
-    assert [told["collaboratory_queue_messages", name] for name in gauges.QUEUES] == [0, 2, 1]
-    ages = [told["collaboratory_queue_oldest_message_age_seconds", name] for name in gauges.QUEUES]
+    assert [told["collaboratory_queue_messages", name] for name in queues.NAMES] == [0, 2, 1]
+    ages = [told["collaboratory_queue_oldest_message_age_seconds", name] for name in queues.NAMES]
     assert (ages[0], ages[2]) == (0, 0)
     assert 100 <= ages[1] < 200
     assert told["collaboratory_queue_taken_messages",] == 3
@@ -267,7 +267,7 @@ def test_it_tells_of_queues(ask: Ask, memory: Memory) -> None:
 
 def test_it_knows_all_queues() -> None:
     procfile = (site_settings.BASE_DIR / "Procfile").read_text()
-    assert set(re.findall(r"--queues (\S+)", procfile)) == set(gauges.QUEUES)
+    assert set(re.findall(r"--queues (\S+)", procfile)) == set(queues.NAMES)
 
 
 def test_it_answers_without_its_broker(ask: Ask, memory: Memory, queue: Queue) -> None:
