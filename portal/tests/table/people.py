@@ -26,7 +26,7 @@ from conftest import PASSWORD
 from console.models import Announcement, FailedTask
 from drive import changes, links, uploads
 from drive import services as drive_services
-from drive.models import Permission, Quota
+from drive.models import Permission, Quota, Version
 from drive.storage import layout
 from groups import services as group_services
 from lab.models import Environment, Server
@@ -128,6 +128,7 @@ def build(people: dict[str, User], cortex: Collab, open_cortex: Collab) -> World
             "api_token": api_token.pk,
             "service": service.pk,
             "key": key.pk,
+            "version": Version.objects.get().pk,
         }
     )
     for kind in KINDS[1:]:
