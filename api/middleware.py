@@ -69,5 +69,6 @@ def _in_shape(shape: Callable[..., HttpResponse], response: HttpResponse) -> Htt
     said = shape(response.status_code, phrase(response.status_code))
     if response.has_header("Allow"):
         said["Allow"] = response["Allow"]
-    response.close()
+    # Not `response.close()`: that says the request is over, and the connection to the database is closed under it.
+    said._resource_closers += response._resource_closers
     return said

@@ -1,6 +1,8 @@
 """How allauth's account pages behave here."""
 
+from types import SimpleNamespace
 from typing import Any
+from urllib.parse import urlsplit
 
 from allauth.account.adapter import DefaultAccountAdapter
 from django.conf import settings
@@ -24,6 +26,12 @@ class AccountAdapter(DefaultAccountAdapter):
         if user:
             services.signed_out(user)
 
+    def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
+        """With the site's own name and address in it, whatever the request says of its Host."""
+        site = SimpleNamespace(name=settings.SITE_NAME, domain=urlsplit(settings.PORTAL_URL).netloc)
+        ours = {name: _at_home(value) for name, value in context.items()}
+        super().send_mail(template_prefix, email, ours | {"current_site": site})
+
     def post_login(
         self, request: HttpRequest, user: User, *, signal_kwargs: dict[str, Any] | None, **more: Any
     ) -> HttpResponse:
@@ -40,3 +48,11 @@ class AccountAdapter(DefaultAccountAdapter):
         one address that it sees. A request that came over TCP may have forged the header.
         """
         return request.META.get("REMOTE_ADDR") or request.headers.get("X-Forwarded-For") or "local"
+
+
+def _at_home(value: Any) -> Any:
+    """An address that allauth made of the request's Host, at the site's own; anything else as it is."""
+    if not isinstance(value, str) or not value.startswith(("http://", "https://")):
+        return value
+    parts = urlsplit(value)
+    return f"{settings.PORTAL_URL}{parts.path}{'?' if parts.query else ''}{parts.query}"

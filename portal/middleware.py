@@ -38,6 +38,18 @@ class RequestIdMiddleware:
         return response
 
 
+class PrivateMiddleware:
+    """What says nothing about caches is for one browser alone: no cache between keeps it, and this one asks again."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        response.headers.setdefault("Cache-Control", "private, no-cache")
+        return response
+
+
 def known_user(request: HttpRequest) -> int | None:
     """Id of who is signed in, if something has asked for it before; never a question to the database."""
     user = request.__dict__.get("user")

@@ -8,9 +8,6 @@ from .table import Row
 
 MODELS = {
     "auth.group": "add change delete",
-    "account.emailaddress": "add change delete",
-    "mfa.authenticator": "add change delete",
-    "usersessions.usersession": "add change delete",
     "portal.user": "add change",
     "portal.auditentry": "",
     "notices.notice": "",
@@ -24,6 +21,8 @@ MODELS = {
     "lab.environment": "add change",
     "allauth_idp_oidc.client": "add change",
     "api.token": "",
+    "console.announcement": "add change",
+    "console.failedtask": "",
 }
 """What operators do on a model's pages beside looking: `add`, `change`, `delete`. The rest is done by actions."""
 

@@ -1,6 +1,7 @@
 """The kinds of people that the table knows, and one of everything that its addresses name."""
 
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 from allauth.account.models import EmailAddress
@@ -22,9 +23,10 @@ from collabs import invitations, requests
 from collabs import services as collab_services
 from collabs.models import Collab, Role
 from conftest import PASSWORD
+from console.models import Announcement, FailedTask
 from drive import changes, links, uploads
 from drive import services as drive_services
-from drive.models import Permission, Quota
+from drive.models import Permission, Quota, Version
 from drive.storage import layout
 from groups import services as group_services
 from lab.models import Environment, Server
@@ -104,6 +106,9 @@ def build(people: dict[str, User], cortex: Collab, open_cortex: Collab) -> World
     DjangoGroup.objects.create(name="staff")
     Quota.objects.create(user=viewer, max_files=10)
 
+    Announcement.objects.create(text="Closed on Monday.", ends_at=now + timedelta(days=1))
+    FailedTask.objects.create(task_id="1", name="lab.tasks.launch", error="x")
+
     world = World(
         {
             "lib": cortex.library.pk,
@@ -123,6 +128,7 @@ def build(people: dict[str, User], cortex: Collab, open_cortex: Collab) -> World
             "api_token": api_token.pk,
             "service": service.pk,
             "key": key.pk,
+            "version": Version.objects.get().pk,
         }
     )
     for kind in KINDS[1:]:
@@ -130,7 +136,7 @@ def build(people: dict[str, User], cortex: Collab, open_cortex: Collab) -> World
     world.names |= {"user": stranger.pk, "user_type": ContentType.objects.get_for_model(User).pk}
     for model in admin.site._registry:
         first = model._base_manager.order_by("pk").first()
-        assert first, f"the world has no {model._meta.label_lower}"
+        assert first, f"make a {model._meta.label_lower} in people.py, for the pages of this model"
         world.names[model._meta.label_lower.replace(".", "_")] = first.pk
     world.names["session"] = UserSession.objects.get(user=owner).pk
     deactivate(people["operator"], people["gone"])

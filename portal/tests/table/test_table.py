@@ -4,12 +4,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import pytest
+from django.contrib import admin
 from django.db import transaction
 from django.http.response import HttpResponseBase
 from django.test import Client
 from django.urls import Resolver404
 
 from . import admin as admin_rows
+from .headers import faults
 from .people import KINDS, World, reset_files, says
 from .table import Row, all_rows, routes
 
@@ -41,7 +43,9 @@ def complain(wrong: list[str]) -> None:
 def check(table: Iterable[Row], world: World, kinds: Sequence[str] = KINDS) -> None:
     wrong = []
     for row in table:
-        got = {kind: says(ask(row, world, world.browser(kind))) for kind in kinds}
+        answers = {kind: ask(row, world, world.browser(kind)) for kind in kinds}
+        wrong += {f"{row}: {fault}" for kind, answer in answers.items() for fault in faults(row, kind, answer)}
+        got = {kind: says(answer) for kind, answer in answers.items()}
         for kind, status in got.items():
             if status != row.expected(kind):
                 wrong.append(f"{row}: {kind} got {status}, not {row.expected(kind)}   {' '.join(got.values())}")
@@ -59,7 +63,8 @@ def test_it_has_a_row_for_every_route() -> None:
 
 
 def test_it_has_no_row_that_names_no_route() -> None:
-    wrong = []
+    models = {model._meta.label_lower for model in admin.site._registry}
+    wrong = [f"{label} is no model of the operators' site" for label in admin_rows.MODELS if label not in models]
     for row in all_rows():
         try:
             known = row.route in routes()
