@@ -70,5 +70,5 @@ def _in_shape(shape: Callable[..., HttpResponse], response: HttpResponse) -> Htt
     if response.has_header("Allow"):
         said["Allow"] = response["Allow"]
     # Not `response.close()`: that says the request is over, and the connection to the database is closed under it.
-    said._resource_closers += response._resource_closers
+    said._resource_closers += response._resource_closers  # type: ignore[attr-defined]
     return said

@@ -1,5 +1,6 @@
 """People and the audit trail, for operators."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from allauth.account.models import EmailAddress
@@ -17,6 +18,9 @@ from django.utils.html import format_html, format_html_join
 
 from . import audit, services
 from .models import AuditEntry, User
+
+RIGHTS = ("is_staff", "is_superuser", "groups", "user_permissions")
+"""Given by superusers alone: who could give them could take them."""
 
 
 class AuditedAdmin(admin.ModelAdmin):
@@ -67,7 +71,21 @@ class UserAdmin(AuditedAdmin, DjangoUserAdmin):
 
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> Any:
         """A username never changes: the address of the Lab, and links that people kept, are made of it."""
-        return [*super().get_readonly_fields(request, obj), *(["username"] if obj else [])]
+        fixed = [*super().get_readonly_fields(request, obj), *(["username"] if obj else [])]
+        return fixed if request.user.is_superuser else [*fixed, *RIGHTS]
+
+    def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        """Operators are changed by superusers alone: who can set a password can sign in with it."""
+        may = super().has_change_permission(request, obj)
+        return may and (obj is None or request.user.is_superuser or not (obj.is_staff or obj.is_superuser))
+
+    def _changeable(self, request: HttpRequest, people: Iterable[User]) -> list[User]:
+        """Those of the chosen people that this operator may change; says so when it is not all."""
+        chosen = list(people)
+        mine = [user for user in chosen if self.has_change_permission(request, user)]
+        if len(mine) < len(chosen):
+            messages.warning(request, "Operators were left as they are: only a superuser changes them.")
+        return mine
 
     @admin.display(description="Lab")
     def servers(self, user: User) -> str:
@@ -98,7 +116,7 @@ class UserAdmin(AuditedAdmin, DjangoUserAdmin):
     @admin.action(description="Deactivate: end sessions and servers now", permissions=["change"])
     def deactivate(self, request: Any, queryset: models.QuerySet[User]) -> None:
         """Bulk action."""
-        for user in queryset:
+        for user in self._changeable(request, queryset):
             services.deactivate(request.user, user)
         self._lead_to_orphans(request)
 
@@ -111,13 +129,15 @@ class UserAdmin(AuditedAdmin, DjangoUserAdmin):
     @admin.action(description="Forget the second factor of somebody who lost it", permissions=["change"])
     def forget_second_factor(self, request: Any, queryset: models.QuerySet[User]) -> None:
         """Bulk action. Make sure that it is the person who asks."""
-        done = [user.username for user in queryset if services.forget_second_factor(request.user, user)]
+        done = [
+            u.username for u in self._changeable(request, queryset) if services.forget_second_factor(request.user, u)
+        ]
         self.message_user(request, f"Signs in with the password alone now: {', '.join(done) or 'nobody'}.")
 
     @admin.action(description="Activate", permissions=["change"])
     def activate(self, request: Any, queryset: models.QuerySet[User]) -> None:
         """Bulk action."""
-        for user in queryset:
+        for user in self._changeable(request, queryset):
             services.activate(request.user, user)
 
 

@@ -85,16 +85,3 @@ def test_it_ends_all_others(owner: User) -> None:
     here.post("/account/sessions/")
     assert there.get("/account/").status_code == 302
     assert here.get("/account/").status_code == 200
-
-
-def test_a_session_gets_a_new_key_at_sign_in(owner: User) -> None:
-    """Session fixation: what was planted before is worth nothing after."""
-    client = Client()
-    session = client.session
-    session["planted"] = True
-    session.save()
-    planted = session.session_key
-    client.cookies["portal"] = str(planted)
-    client.post("/account/login/", {"login": "owner", "password": PASSWORD})
-    assert client.session.session_key != planted
-    assert not Session.objects.filter(session_key=planted).exists()

@@ -128,7 +128,7 @@ def build(people: dict[str, User], cortex: Collab, open_cortex: Collab) -> World
             "api_token": api_token.pk,
             "service": service.pk,
             "key": key.pk,
-            "version": Version.objects.get().pk,
+            "version": Version.objects.latest("pk").pk,
         }
     )
     for kind in KINDS[1:]:
@@ -150,6 +150,13 @@ def reset_files(library_id: str) -> None:
         path.rmdir() if path.is_dir() else path.unlink()
     (place / "a.txt").write_bytes(b"a")
     (place / "README.md").write_bytes(b"# Hello\n")
+
+
+def signed_in(username: str = "owner", password: str = PASSWORD) -> Client:
+    """A browser in which the person has just typed the password."""
+    client = Client()
+    assert client.post("/account/login/", {"login": username, "password": password}).status_code == 302
+    return client
 
 
 def says(answer: HttpResponseBase) -> str:

@@ -41,7 +41,7 @@ def complain(wrong: list[str]) -> None:
 
 
 def check(table: Iterable[Row], world: World, kinds: Sequence[str] = KINDS) -> None:
-    wrong = []
+    wrong: list[str] = []
     for row in table:
         answers = {kind: ask(row, world, world.browser(kind)) for kind in kinds}
         wrong += {f"{row}: {fault}" for kind, answer in answers.items() for fault in faults(row, kind, answer)}
