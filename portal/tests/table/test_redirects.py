@@ -91,7 +91,7 @@ def test_it_leads_nowhere_else_whatever_a_form_says(world: World) -> None:
     owner = User.objects.get(username="owner")
     notice = Notice.objects.create(user=owner, kind=Kind.ROLE, subject="x")
     forms = [row for row in all_rows() if row.method == "POST"]
-    for evil in EVIL:
+    for evil in (text for text in EVIL if "\0" not in text):  # PostgreSQL stores none
         Notice.objects.filter(pk=notice.pk).update(url=evil)
         check(world.browser("administrator").post(f"/notices/{notice.pk}/"))
     for row in forms:
