@@ -1,6 +1,6 @@
 from urllib.parse import urlsplit
 
-from django.apps import AppConfig
+from django.apps import AppConfig, apps
 from django.conf import settings
 
 
@@ -9,9 +9,13 @@ class PortalConfig(AppConfig):
     verbose_name = "Portal"
 
     def ready(self) -> None:
-        """Register the checks; make our Celery application the tasks' own; name the site in the ids of mails."""
+        """Register the checks; make our Celery application the tasks' own; name the site in the ids of mails.
+
+        Django's groups are sets of rights in the administration, where ours stand as well.
+        """
         from django.core.mail import DNS_NAME
 
         from . import celery, checks  # noqa: F401
 
         DNS_NAME._fqdn = urlsplit(settings.PORTAL_URL).hostname  # what it caches
+        apps.get_app_config("auth").verbose_name = "Rights of operators"
