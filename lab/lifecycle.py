@@ -91,7 +91,7 @@ def _bring_up(server: Server) -> bool:
     spec = _spec(server, mounts)
     _patiently(lambda: launcher.start(spec))
     still = Server.objects.filter(pk=server.pk, state=State.STARTING)
-    begun = {"mounts_digest": digest(mounts), "memory_limit": spec.limits["memory"]}
+    begun = {"mounts_digest": digest(mounts), "memory_limit": spec.limits["memory"] if "memory" in limits.kept() else 0}
     if not still.update(phase=Phase.JUPYTER, **begun):
         _undo_start(server)
         return False

@@ -76,8 +76,11 @@ def is_full() -> bool:
 
 
 def full_sentence() -> str:
-    """All places are taken; since when, and when the next is free at the latest, as far as anybody knows."""
-    said = f"All {settings.LAB_MAX_SERVERS} places of the Lab are taken. One is free as soon as somebody stops theirs"
+    """All places are taken, and when one is free at the latest if those who have them do nothing."""
+    said = (
+        f"The Lab is full: {settings.LAB_MAX_SERVERS} of {settings.LAB_MAX_SERVERS} places are taken. "
+        "One is free as soon as somebody stops theirs"
+    )
     next_at = _next_free()
     if next_at is None:
         return f"{said}."
