@@ -10,6 +10,7 @@ from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from portal.checks import explained
 
 from .launchers import LAUNCHERS
+from .limits import kept
 
 
 @register(Tags.security)
@@ -40,7 +41,21 @@ def limits(**_: Any) -> list[CheckMessage]:
             found.append(explained(Error, f"{name} must be more than 0 seconds.", "lab.E004"))
     if settings.LAB_MAX_AGE < settings.LAB_IDLE_LIMIT:
         found.append(explained(Warning, "LAB_MAX_AGE is shorter than LAB_IDLE_LIMIT.", "lab.W002"))
+    for name in ("LAB_MEMORY_LIMIT", "LAB_CPU_LIMIT", "LAB_PROCESS_LIMIT", "LAB_MAX_SERVERS"):
+        if getattr(settings, name) < 0:
+            found.append(explained(Error, f"{name} must not be less than 0.", "lab.E006"))
     return found
+
+
+@register(deploy=True)
+def limits_kept(**_: Any) -> list[CheckMessage]:
+    """What is limited by the settings is limited by the kernel."""
+    names = {"memory": "LAB_MEMORY_LIMIT", "cpu": "LAB_CPU_LIMIT", "processes": "LAB_PROCESS_LIMIT"}
+    lacking = [what for what, name in names.items() if getattr(settings, name) and what not in kept()]
+    if settings.LAB_LAUNCHER != "sandbox" or not lacking:
+        return []
+    said = f"This machine does not limit what a Lab takes of: {', '.join(lacking)}."
+    return [explained(Warning, said, "lab.W003")]
 
 
 @register(Tags.security)

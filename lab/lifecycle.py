@@ -18,7 +18,7 @@ from django.utils import timezone
 
 from portal import logs
 
-from . import activity, queueing, rescue, scans, services
+from . import activity, limits, queueing, rescue, scans, services
 from .jupyter import JupyterClient, JupyterError
 from .launchers import LauncherUnavailable, LaunchFailed, LaunchSpec, Mount, get_launcher
 from .launchers.base import GRACE_SECONDS
@@ -26,6 +26,7 @@ from .metrics import LAUNCH_SECONDS, LAUNCHES
 from .models import FAILURES, Phase, Server, State, StopReason
 from .mounts import digest, mounts_of
 from .telling import tell_of_end
+from .wording import binary_size
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +36,6 @@ LEASE = timedelta(seconds=30)
 """A stop task that has not said for so long that it is at work was killed."""
 RESCUE_TRIES = 3
 FOLLOW_TRIES = 8
-NOTES_KEPT = 10
 
 
 def find(server_id: UUID) -> Server | None:
@@ -88,9 +88,11 @@ def _bring_up(server: Server) -> bool:
     """Steps 2 to 6; False when the server was stopped meanwhile."""
     launcher = get_launcher()
     mounts = mounts_of(server.owner)
-    _patiently(lambda: launcher.start(_spec(server, mounts)))
+    spec = _spec(server, mounts)
+    _patiently(lambda: launcher.start(spec))
     still = Server.objects.filter(pk=server.pk, state=State.STARTING)
-    if not still.update(phase=Phase.JUPYTER, mounts_digest=digest(mounts)):
+    begun = {"mounts_digest": digest(mounts), "memory_limit": spec.limits["memory"] if "memory" in limits.kept() else 0}
+    if not still.update(phase=Phase.JUPYTER, **begun):
         _undo_start(server)
         return False
     _patiently(lambda: launcher.wait(server.pk, settings.LAB_START_TIMEOUT))
@@ -118,6 +120,7 @@ def _spec(server: Server, mounts: list[Mount]) -> LaunchSpec:
         mounts=mounts,
         network=settings.LAB_NETWORK,
         fork=server.environment.by_fork,
+        limits=limits.limits_of(server.environment),
     )
 
 
@@ -227,7 +230,7 @@ def _finish(server: Server) -> None:
         server.owner.refresh_from_db()
         tell_of_end(server)
         if server.again and server.owner.is_active:
-            services.create(server.owner, server.owner, server.again_place)
+            services.create(server.owner, server.owner, server.again_place, keeps_place=True)
 
 
 def _take_lease(server: Server) -> bool:
@@ -249,14 +252,16 @@ def _show(server: Server, phase: Phase) -> None:
 
 def declare_dead(server: Server) -> None:
     """A running server without processes: say so, rescue what it left, remove it."""
-    tail = ""
+    tail, message = "", "its process ended. A notebook that needs more memory than there is can be the cause."
     try:
+        status = get_launcher().inspect().get(server.pk)
+        if status and status.memory_kills > server.memory_kills:
+            message = f"it ran out of memory at {binary_size(server.memory_limit)}, the most that one Lab may use here."
         get_launcher().wait(server.pk, 0)  # the way to the log of what has ended
     except LaunchFailed as error:
         tail = error.log_tail
     except LauncherUnavailable:
         pass
-    message = "its process ended. A notebook that needs more memory than there is can be the cause."
     services.stop_server(None, server, StopReason.DIED, error=message, log_tail=tail)
 
 
@@ -283,16 +288,13 @@ def follow_mounts(server: Server) -> None:
         notes = launcher.remount(server.pk, mounts)
         Server.objects.filter(pk=server.pk).update(mounts_digest=digest(mounts))
         if notes:
-            _tell(server, notes)
+            limits.add_notes(server, notes)
+            _stop_if_gone(server)
         if digest(mounts_of(server.owner)) == digest(mounts):
             return
 
 
-def _tell(server: Server, notes: list[str]) -> None:
-    with transaction.atomic():
-        row = Server.objects.select_for_update().get(pk=server.pk)
-        row.notes = [*row.notes, *notes][-NOTES_KEPT:]
-        row.save(update_fields=["notes"])
+def _stop_if_gone(server: Server) -> None:
     status = get_launcher().inspect().get(server.pk)
     if server.state == State.RUNNING and (status is None or status.state == "stopped"):
         services.stop_server(None, server, StopReason.ACCESS)

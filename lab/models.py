@@ -17,7 +17,7 @@ from datetime import datetime, timedelta
 from typing import Any, Self
 
 from django.conf import settings
-from django.core.validators import RegexValidator
+from django.core.validators import MinValueValidator, RegexValidator
 from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
@@ -49,6 +49,23 @@ class Environment(models.Model):
         "instant launch",
         default=True,
         help_text="Fork servers from a process that has imported Jupyter already. Off: start each from nothing.",
+    )
+
+    memory_mib = models.PositiveIntegerField(
+        "memory (MiB)", null=True, blank=True, help_text="Of one server; empty: LAB_MEMORY_LIMIT. 0: no limit."
+    )
+    cpu_limit = models.FloatField(
+        "processors",
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(0)],
+        help_text="That one server may keep busy, such as 1.5; empty: LAB_CPU_LIMIT. 0: no limit.",
+    )
+    process_limit = models.PositiveIntegerField(
+        "processes",
+        null=True,
+        blank=True,
+        help_text="With threads, of one server; empty: LAB_PROCESS_LIMIT. 0: none.",
     )
 
     objects = EnvironmentQuerySet.as_manager()
@@ -178,6 +195,12 @@ class Server(models.Model):
     )
     rescued = models.JSONField(null=True, blank=True, help_text="What was copied to the Drive at its end.")
     rescue_failures = models.PositiveSmallIntegerField(default=0)
+    memory_limit = models.PositiveBigIntegerField(
+        default=0, help_text="Bytes that its processes could use together when it was started; 0: no limit."
+    )
+    memory_kills = models.PositiveIntegerField(
+        default=0, help_text="How many of its processes were ended because it had reached that limit."
+    )
     mounts_digest = models.CharField(max_length=64, blank=True, help_text="Of the Drive as it was last mounted.")
 
     again = models.BooleanField(default=False, help_text="Start a new one as soon as this one is gone.")

@@ -13,7 +13,7 @@ from django.conf import settings
 from django.db.models import Q
 from django.utils import timezone
 
-from . import lifecycle, queueing
+from . import lifecycle, limits, queueing
 from .launchers import LauncherUnavailable, ServerStatus, get_launcher
 from .models import WITH_SANDBOX, Environment, Pass, Server, State, Ticket, Turn
 from .mounts import digest, mounts_of
@@ -81,6 +81,8 @@ def check(server: Server, status: ServerStatus | None) -> None:
     gone = status is None or status.state == "stopped"
     if server.state == State.RUNNING and gone:
         lifecycle.declare_dead(server)
+    elif server.state == State.RUNNING and status and status.memory_kills > server.memory_kills:
+        limits.note_memory(server, status.memory_kills)
     elif server.state == State.STARTING and _is_old(server) and (gone or (status and status.state == "running")):
         # Its task was killed before the sandbox was made, or after it answered; the launch goes on from where it was.
         # While the sandbox is coming up there is nothing to do but wait: it will be seen running, or gone.

@@ -12,7 +12,7 @@ from portal.access import Forbidden
 from portal.models import User
 from portal.queue import broker_is_up
 
-from . import queueing
+from . import limits, queueing
 from .metrics import STOPS
 from .models import Environment, Phase, Server, State, StopReason
 
@@ -57,8 +57,13 @@ def glance(server: Server) -> Server:
 
 
 @transaction.atomic
-def create(actor: User | None, user: User, place: str = "") -> Server | None:
-    """A new requested server, its launch queued on commit; None when the person has a live one by now."""
+def create(actor: User | None, user: User, place: str = "", *, keeps_place: bool = False) -> Server | None:
+    """A new requested server, its launch queued on commit; None when the person has a live one by now.
+
+    `keeps_place`: it follows one that has just ended. Raises NotNow.
+    """
+    if not keeps_place and limits.is_full():
+        raise NotNow(limits.full_sentence())
     environment = Environment.objects.default()
     if environment is None:
         raise NotNow("No environment is installed for the Lab yet. An operator can add one.")

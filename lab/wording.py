@@ -17,5 +17,10 @@ def size(count: int) -> str:
     return _count(count, "byte")
 
 
+def binary_size(count: int) -> str:
+    """`512 MiB`, `2.0 GiB`: how memory is sold."""
+    return f"{count / 2**30:.1f} GiB" if count >= 2**30 else f"{count / 2**20:.0f} MiB"
+
+
 def _count(number: int, unit: str) -> str:
     return f"{number} {unit}" if number == 1 else f"{number} {unit}s"

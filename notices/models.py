@@ -15,6 +15,7 @@ class Kind(models.TextChoices):
     REQUEST = "request", "Somebody asks to join a Collab of mine, or a request or invitation is answered"
     SHARE = "share", "Somebody shares a library with me"
     LAB_STOPPED = "lab_stopped", "My Lab was stopped, with what was rescued"
+    LAB_WARNING = "lab_warning", "My Lab ran out of memory, or is about to be stopped"
     MASS_DELETION = "mass_deletion", "A large part of a library of mine vanishes at once"
 
 

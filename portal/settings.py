@@ -263,6 +263,16 @@ LAB_IDLE_LIMIT = env.int("LAB_IDLE_LIMIT", default=12 * 3600)
 """Seconds without interaction after which a server is reaped."""
 LAB_MAX_AGE = env.int("LAB_MAX_AGE", default=7 * 24 * 3600)
 """Seconds after which a server is stopped although a kernel is busy."""
+LAB_CGROUP = env.str("LAB_CGROUP", default="")
+"""The control groups by which the kernel keeps limits of servers; `bin/up`, started by root, makes them."""
+LAB_MEMORY_LIMIT = env.int("LAB_MEMORY_LIMIT", default=4 * 2**30)
+"""Bytes that the processes of one server may use together; 0: as much as there is."""
+LAB_CPU_LIMIT = env.float("LAB_CPU_LIMIT", default=0)
+"""Processors that one server may keep busy; 0: all, shared evenly with the others."""
+LAB_PROCESS_LIMIT = env.int("LAB_PROCESS_LIMIT", default=2000)
+"""Processes and threads of one server; 0: no limit but that of the sandbox (4,096)."""
+LAB_MAX_SERVERS = env.int("LAB_MAX_SERVERS", default=0)
+"""How many servers there may be at a time; 0: no limit."""
 LAB_STOP_ON_LOGOUT = env.bool("LAB_STOP_ON_LOGOUT", default=False)
 """Whether a server ends when its person has signed out of the last browser."""
 LAB_START_TIMEOUT = env.int("LAB_START_TIMEOUT", default=90)

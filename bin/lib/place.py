@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import control_groups
 import machine
 import nginx
 
@@ -28,6 +29,7 @@ def settle_in(programs: dict[str, str], *, postgres: bool = False) -> tuple["Pla
         account = machine.ensure_account()
         python = machine.find_python(account)
         place = place.for_account(account)
+        control_groups.give(account, control_groups.name_of(Place(place.code).var))  # a copy's state is elsewhere
         machine.become(account)
         place.renew()
         os.chdir(place.code)
@@ -142,6 +144,7 @@ class Place:
             "COLLABORATORY_RUN": str(self.run),
             "DRIVE_ROOT": str(self.var / "drive"),
             "LAB_ROOT": str(self.var / "lab"),
+            "LAB_CGROUP": control_groups.name_of(self.var),
             "DJANGO_SETTINGS_MODULE": "portal.settings",
             "PORT": str(port),
             "PORTAL_URL": f"http://localhost:{port}",

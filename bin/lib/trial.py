@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import control_groups
 from place import Place
 
 SETTINGS = [
@@ -26,6 +27,7 @@ SETTINGS = [
     "DRIVE_ROOT",
 ]
 SETTINGS += ["LAB_ROOT", "LAB_NETWORK", "LAB_LAUNCHER", "LAB_IDLE_LIMIT", "LAB_MAX_AGE", "SITE_NAME", "TIME_ZONE"]
+SETTINGS += [f"LAB_{name}" for name in ("CGROUP", "MEMORY_LIMIT", "CPU_LIMIT", "PROCESS_LIMIT", "MAX_SERVERS")]
 SETTINGS += ["COLLABORATORY_RUN", "COLLABORATORY_VAR"]
 """Variables of the person who runs a trial that are not for the trial."""
 
@@ -45,10 +47,11 @@ def free_port() -> int:
 
 def settings(place: Place, directory: Path, port: int) -> dict[str, str]:
     """A site of its own in `directory`; the environments are the place's."""
-    site = Place(place.code)
+    site, group = Place(place.code), f"{control_groups.name_of(place.var)}/{directory.name}"
     site.var, site.venv = directory, place.venv
     return site.settings(port) | {
         "COLLABORATORY_TEST_SITE": "1",
+        "LAB_CGROUP": group,
         # playwright keeps an event loop in the thread of the tests, which use the database from there.
         "DJANGO_ALLOW_ASYNC_UNSAFE": "true",
         "SECRET_KEY": secrets.token_urlsafe(50),

@@ -53,6 +53,10 @@ class LaunchSpec:
     fork: bool = False
     """Whether it may be forked from a process that has imported Jupyter; where there is none it is started anyway."""
 
+    limits: dict[str, float] = field(default_factory=dict)
+    """What all its processes may use together, where the machine can see to that: `memory` in bytes, `cpu` in
+    processors, `processes`; 0 or absent: no limit."""
+
     def as_json(self) -> dict[str, Any]:
         return asdict(self) | {
             "server_id": self.server_id.hex,
@@ -68,6 +72,8 @@ class ServerStatus:
     state: State
     """`starting`: processes, no answer yet. `running`: it has answered. `stopped`: no process, its home still there."""
     memory_bytes: int = 0
+    memory_kills: int = 0
+    """How many of its processes were ended because it had reached its limit of memory."""
     started_at: datetime | None = None
 
 

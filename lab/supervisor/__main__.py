@@ -1,4 +1,6 @@
-"""`python -m lab.supervisor`: reads COLLABORATORY_RUN, LAB_ROOT and DRIVE_ROOT, and serves until SIGTERM or SIGINT.
+"""`python -m lab.supervisor`: serves until SIGTERM or SIGINT.
+
+Reads COLLABORATORY_RUN, LAB_ROOT, DRIVE_ROOT and LAB_CGROUP from the environment.
 
 Ending it ends no server: the sandboxes and the Lab's namespace live on, and the next start finds them.
 """
@@ -14,7 +16,7 @@ from pathlib import Path
 
 from portal import logs
 
-from . import namespace, processes
+from . import cgroups, namespace, processes
 from .server import Supervisor
 
 
@@ -31,9 +33,11 @@ def main() -> None:
     fcntl.flock(lock, fcntl.LOCK_EX)  # one at a time; a successor waits for the old one to end
     monitors = [found.pid for found in processes.sandboxes(lab_root / "servers") if not found.is_init]
     namespace.enter(lab_root / "namespace.pid", monitors)
-    supervisor = Supervisor(lab_root=lab_root, drive_root=drive_root, run=run)
+    groups = cgroups.find(os.environ.get("LAB_CGROUP", ""))
+    supervisor = Supervisor(lab_root=lab_root, drive_root=drive_root, run=run, groups=groups)
     with contextlib.suppress(asyncio.CancelledError):
         asyncio.run(_serve(supervisor, run / "supervisor.sock"))
+    supervisor.close()
 
 
 async def _serve(supervisor: Supervisor, path: Path) -> None:

@@ -20,11 +20,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from . import bwrap, fork_servers, linux, network, processes
+from .cgroups import ENTER_TRIES, Groups, Limits
 from .fork_servers import ForkServer
 from .view import DriveView, InUse, Library, Place, Store, mounts
 
@@ -54,6 +55,8 @@ class Launch:
     network: str
     fork: bool = False
     """Whether a fork server may start it."""
+    limits: dict[str, float] = field(default_factory=dict)
+    """`cgroups.Limits` by name."""
 
     def jupyter_config(self) -> dict[str, Any]:
         """What is in `jupyter_config.json`."""
@@ -136,8 +139,9 @@ class Ends(contextlib.ExitStack):
 class Sandbox:
     """A server that exists on this machine: with processes, or only as a directory."""
 
-    def __init__(self, server_id: str, servers: Path, sockets: Path, store: Store) -> None:
+    def __init__(self, server_id: str, servers: Path, sockets: Path, store: Store, groups: Groups) -> None:
         self.id = server_id
+        self.groups = groups
         self.directory = servers / server_id
         self.socket = sockets / f"{server_id}.sock"
         self.view = DriveView(self.directory, store)
@@ -158,6 +162,7 @@ class Sandbox:
         self.launch, self.forked = launch, fork_server is not None
         self.username = launch.username
         self._make_directories()
+        self.groups.make(self.id, Limits(**launch.limits))  # type: ignore[arg-type]
         self._mount(launch)
         listener = self._listen()
         try:
@@ -216,7 +221,18 @@ class Sandbox:
                 forking = fork_server.fork(self._descriptors(launch, holder, inherited | {"alive": alive}, log, ends))
                 await _both(self._connect(launch, lifeline, log), forking)
                 ends.close_now(go_for_jupyter, lifeline_for_jupyter, alive)
+            await asyncio.to_thread(self._enter_group)
             os.write(go, b"1")
+
+    def _enter_group(self) -> None:
+        """Before anybody's code runs: what is started later is in the group by itself."""
+        entered: set[int] = set()
+        for _ in range(ENTER_TRIES):
+            assert self.init
+            if not (new := set(processes.inside(self.init)) - entered):
+                return
+            self.groups.enter(self.id, new)
+            entered |= new
 
     async def _build(
         self, launch: Launch, program: list[str], stdin: int, inherited: dict[str, int], log: BinaryIO, ends: "Ends"
@@ -370,6 +386,7 @@ class Sandbox:
             "server_id": self.id,
             "state": self.state,
             "memory_bytes": memory,
+            "memory_kills": self.groups.killed(self.id),
             "started_at": self.started_at,
         }
 
@@ -437,6 +454,7 @@ class Sandbox:
             self._kill()
             await asyncio.wait_for(self.ended.wait(), KILL_SECONDS)
         self._unmount()
+        await asyncio.to_thread(self.groups.remove, self.id)
         self.socket.unlink(missing_ok=True)
 
     def _ask_to_end(self) -> None:

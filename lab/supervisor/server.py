@@ -28,7 +28,7 @@ from typing import Any
 
 from portal import logs
 
-from . import processes
+from . import cgroups, processes
 from .fork_servers import ForkFailed, ForkServer, ForkServers
 from .sandbox import Launch, Sandbox, StartFailed, jupyter_config, places
 from .view import Store
@@ -44,10 +44,11 @@ SAID = ("start", "remount", "stop", "destroy")
 class Supervisor:
     """All sandboxes of this machine."""
 
-    def __init__(self, *, lab_root: Path, drive_root: Path, run: Path) -> None:
+    def __init__(self, *, lab_root: Path, drive_root: Path, run: Path, groups: cgroups.Groups) -> None:
         self.servers = lab_root / "servers"
         self.sockets = run / "lab"
         self.store = Store(drive_root, lab_root / "store")
+        self.groups = groups
         self.known: dict[str, Sandbox] = {}
         self.locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self.fork_servers = ForkServers(lab_root, jupyter_config("/", token=""))
@@ -66,6 +67,10 @@ class Supervisor:
             tasks.create_task(self._watch_public())
             tasks.create_task(server.serve_forever())
 
+    def close(self) -> None:
+        """Leave no group behind that nobody needs."""
+        self.groups.close()
+
     def _find(self) -> None:
         """Adopt what an earlier supervisor left: running sandboxes and directories of stopped ones."""
         inits = {found.server: found.pid for found in processes.sandboxes(self.servers) if found.is_init}
@@ -74,12 +79,14 @@ class Supervisor:
                 sandbox = self._sandbox(name)
                 if name in inits:
                     sandbox.adopt(inits[name])
+        for name in self.groups.ids() - inits.keys():
+            self.groups.remove(name)
 
     def _sandbox(self, server_id: str) -> Sandbox:
         if not _ID.fullmatch(server_id):
             raise ValueError(f"not a server id: {server_id!r}")
         if server_id not in self.known:
-            self.known[server_id] = Sandbox(server_id, self.servers, self.sockets, self.store)
+            self.known[server_id] = Sandbox(server_id, self.servers, self.sockets, self.store, self.groups)
         return self.known[server_id]
 
     # Requests

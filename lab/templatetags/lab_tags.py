@@ -7,8 +7,10 @@ from django.urls import reverse
 from django.utils.http import urlencode
 
 from lab.models import Server
+from lab.wording import binary_size
 
 register = template.Library()
+register.filter("binary_size", binary_size)
 
 
 @register.inclusion_tag("lab/_open.html")

@@ -1,0 +1,93 @@
+"""What one server may use, how many servers there may be, and saying so when a limit is reached.
+
+docs/explanation/limits.md says who keeps which limit.
+"""
+
+from datetime import datetime
+from functools import cache
+
+from django.conf import settings
+from django.db import transaction
+from django.urls import reverse
+from django.utils import timezone
+
+from notices.models import Kind
+from notices.services import tell
+
+from .models import Environment, Server, State, Turn
+from .supervisor import cgroups
+from .wording import binary_size
+
+NOTES_KEPT = 10
+
+
+def limits_of(environment: Environment) -> dict[str, float]:
+    """For `LaunchSpec.limits`: the environment's own, else the site's."""
+    mib = environment.memory_mib
+    return {
+        "memory": settings.LAB_MEMORY_LIMIT if mib is None else mib * 2**20,
+        "cpu": settings.LAB_CPU_LIMIT if environment.cpu_limit is None else environment.cpu_limit,
+        "processes": settings.LAB_PROCESS_LIMIT if environment.process_limit is None else environment.process_limit,
+    }
+
+
+@cache
+def kept() -> list[str]:
+    """Which limits this machine keeps: of `memory`, `cpu`, `processes`."""
+    return cgroups.find(settings.LAB_CGROUP).kept if settings.LAB_LAUNCHER == "sandbox" else []
+
+
+def memory_sentence(server: Server) -> str:
+    """What to say when the kernel has ended a process for want of memory."""
+    return (
+        f"Your Lab ran out of memory at {binary_size(server.memory_limit)}, the most that one may use here. "
+        "The process that had taken most, a notebook's kernel as a rule, was ended; what it had only in memory is "
+        "lost, its files are not."
+    )
+
+
+def note_memory(server: Server, kills: int) -> None:
+    """Tell the person, once, of processes that were ended since somebody last looked."""
+    grown = Server.objects.filter(pk=server.pk, memory_kills__lt=kills)
+    with transaction.atomic():
+        if not grown.update(memory_kills=kills):
+            return
+        said = memory_sentence(server)
+        add_notes(server, [f"{timezone.localtime():%H:%M}: {said}"])
+        subject = f"Your Lab ran out of memory at {binary_size(server.memory_limit)}"
+        tell([server.owner], Kind.LAB_WARNING, subject=subject, text=said, url=reverse("lab:home"))
+
+
+def add_notes(server: Server, notes: list[str]) -> None:
+    """What the person reads on the Lab's page."""
+    with transaction.atomic():
+        row = Server.objects.select_for_update().get(pk=server.pk)
+        row.notes = [*row.notes, *notes][-NOTES_KEPT:]
+        row.save(update_fields=["notes"])
+
+
+def is_full() -> bool:
+    """Whether no more servers may be started. In a transaction: nobody else finds the last place until it ends."""
+    if not settings.LAB_MAX_SERVERS:
+        return False
+    Turn.objects.get_or_create(name="lab.places", defaults={"until": timezone.now()})
+    Turn.objects.select_for_update().get(name="lab.places")
+    return Server.objects.live().count() >= settings.LAB_MAX_SERVERS
+
+
+def full_sentence() -> str:
+    """All places are taken, and when one is free at the latest if those who have them do nothing."""
+    said = (
+        f"The Lab is full: {settings.LAB_MAX_SERVERS} of {settings.LAB_MAX_SERVERS} places are taken. "
+        "One is free as soon as somebody stops theirs"
+    )
+    next_at = _next_free()
+    if next_at is None:
+        return f"{said}."
+    return f"{said}, or around {timezone.localtime(next_at):%H:%M}, when the first is idle for too long."
+
+
+def _next_free() -> datetime | None:
+    """When the server that was used least recently is reaped if it is left alone."""
+    first = Server.objects.filter(state=State.RUNNING).order_by("last_interaction").first()
+    return first.idle_at if first else None

@@ -1,0 +1,174 @@
+"""Control groups: what the processes of one server may use together, kept by the kernel.
+
+    <controller>/<site>/<server>    version 1: a tree per controller (kernel docs, admin-guide/cgroup-v1)
+    <site>/labs/<server>            version 2: one tree (admin-guide/cgroup-v2); the portal is in <site>/portal
+
+`bin/up`, started by root, makes `<site>` and gives it to its account (bin/lib/control_groups.py). Where nobody did, or
+the machine lacks a controller, that limit is not kept, and a check says so (lab.W003).
+"""
+
+import contextlib
+import logging
+import os
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+log = logging.getLogger("lab.supervisor")
+
+CONTROLLERS = {"memory": "memory", "cpu": "cpu", "processes": "pids"}
+"""What is limited, and the kernel's name for who does it."""
+PERIOD_MICROSECONDS = 100_000
+ENTER_TRIES = 50
+REMOVE_TRIES = 50
+REMOVE_EVERY = 0.02
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Of one server, all its processes together; 0: none."""
+
+    memory: int = 0
+    """Bytes, files in /tmp included. What the kernel keeps of files that were read counts too, but it can let go."""
+    cpu: float = 0
+    """Processors' worth of time."""
+    processes: int = 0
+    """Threads count as well."""
+
+    def words(self, version: int) -> dict[str, list[tuple[str, str]]]:
+        """What is written to which file of which controller."""
+        quota = round(self.cpu * PERIOD_MICROSECONDS)
+        if version == 1:
+            return {
+                "memory": [
+                    ("memory.limit_in_bytes", str(self.memory)),
+                    ("memory.memsw.limit_in_bytes", str(self.memory)),
+                ],
+                "cpu": [("cpu.cfs_period_us", str(PERIOD_MICROSECONDS)), ("cpu.cfs_quota_us", str(quota))],
+                "processes": [("pids.max", str(self.processes))],
+            }
+        return {
+            "memory": [("memory.max", str(self.memory)), ("memory.swap.max", "0")],
+            "cpu": [("cpu.max", f"{quota} {PERIOD_MICROSECONDS}")],
+            "processes": [("pids.max", str(self.processes))],
+        }
+
+
+OPTIONAL = ("memory.memsw.limit_in_bytes", "memory.swap.max")
+"""Not there on a kernel that does not account for swap."""
+
+
+@dataclass(frozen=True)
+class Groups:
+    """The site's groups on this machine. Every method does what it can: a server without a group still runs."""
+
+    version: int
+    trees: dict[str, Path]
+    """For each thing that is limited here, the directory below which each server gets one."""
+
+    @property
+    def kept(self) -> list[str]:
+        """Which limits the kernel keeps here."""
+        return sorted(self.trees)
+
+    def _of(self, server_id: str) -> set[Path]:
+        return {tree / server_id for tree in self.trees.values()}
+
+    def make(self, server_id: str, limits: Limits) -> None:
+        """A group for a server that is about to start."""
+        for place in self._of(server_id):
+            place.mkdir(exist_ok=True)
+        for what, words in limits.words(self.version).items():
+            if what in self.trees and getattr(limits, what):
+                for name, value in words:
+                    file = self.trees[what] / server_id / name
+                    if name not in OPTIONAL or file.exists():
+                        file.write_text(value)
+
+    def enter(self, server_id: str, processes: Iterable[int]) -> None:
+        """Put these processes into the server's group; what they start later is in it by itself."""
+        for pid in processes:
+            for place in self._of(server_id):
+                with contextlib.suppress(ProcessLookupError):
+                    (place / "cgroup.procs").write_text(str(pid))
+
+    def killed(self, server_id: str) -> int:
+        """How many of the server's processes the kernel has ended for want of memory."""
+        if "memory" not in self.trees:
+            return 0
+        name = "memory.oom_control" if self.version == 1 else "memory.events"
+        with contextlib.suppress(OSError):
+            for line in (self.trees["memory"] / server_id / name).read_text().splitlines():
+                if line.startswith("oom_kill "):
+                    return int(line.split()[1])
+        return 0
+
+    def remove(self, server_id: str) -> None:
+        """Of a server without processes; the kernel takes a moment to forget the last one."""
+        for place in self._of(server_id):
+            for _ in range(REMOVE_TRIES):
+                with contextlib.suppress(FileNotFoundError):
+                    try:
+                        place.rmdir()
+                    except OSError:
+                        time.sleep(REMOVE_EVERY)
+                        continue
+                break
+            else:
+                log.warning("%s is in use and stays", place)
+
+    def ids(self) -> set[str]:
+        """Of the servers that have a group."""
+        return {entry.name for tree in self.trees.values() for entry in tree.iterdir() if entry.is_dir()}
+
+    def close(self) -> None:
+        """Leave nothing of a site that was made for a trial: the directory that we made ourselves, when empty."""
+        for tree in set(self.trees.values()):
+            with contextlib.suppress(OSError):
+                tree.rmdir()
+
+
+def find(site: str) -> Groups:
+    """The groups that were given to us under this name (such as `collaboratory-0123456789`), or a part of them."""
+    if not site:
+        return Groups(1, {})
+    trees = {}
+    for what, controller in CONTROLLERS.items():
+        for mount in _mounts("cgroup", controller):
+            if tree := _ours(mount / site):
+                trees[what] = tree
+    if trees:
+        return Groups(1, trees)
+    name, _, part = site.partition("/")
+    for mount in _mounts("cgroup2"):
+        if tree := _ours(mount / name / "labs" / part):
+            _offer(tree)
+            offered = (tree / "cgroup.subtree_control").read_text().split()
+            return Groups(2, {what: tree for what, controller in CONTROLLERS.items() if controller in offered})
+    return Groups(1, {})
+
+
+def _ours(tree: Path) -> Path | None:
+    """The directory, made where only its last part is missing; None where we may not."""
+    with contextlib.suppress(OSError):
+        tree.mkdir(exist_ok=True)
+    return tree if os.access(tree, os.W_OK | os.X_OK) else None
+
+
+def _offer(tree: Path) -> None:
+    """Let groups below this one have limits; nothing to do where it was made for us."""
+    for controller in CONTROLLERS.values():
+        with contextlib.suppress(OSError):
+            (tree / "cgroup.subtree_control").write_text(f"+{controller}")
+
+
+def _mounts(kind: str, option: str = "") -> list[Path]:
+    """Where file systems of this kind are mounted (proc(5), mountinfo), of version 1 with this controller."""
+    found = []
+    for line in Path("/proc/self/mountinfo").read_text().splitlines():
+        before, _, after = line.partition(" - ")
+        filesystem, _source, options = after.split(" ", 2)
+        if filesystem == kind and (not option or option in options.split(",")):
+            found.append(Path(before.split()[4]))
+    return found

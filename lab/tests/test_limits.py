@@ -1,0 +1,125 @@
+"""What is limited, how many Labs there may be, and who is told; groups of both versions, on plain directories."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+from pytest_django import Settings
+
+from lab import checks, lifecycle, limits, reconcile, services
+from lab.launchers import ServerStatus
+from lab.models import Environment, Server, State, StopReason
+from lab.supervisor.cgroups import Groups, Limits
+from notices.models import Kind, Notice
+from portal.models import User
+
+from .inprocess import InProcessLauncher
+
+pytestmark = pytest.mark.django_db
+GIB = 2**30
+
+
+def running(user: User, environment: Environment, **more: object) -> Server:
+    now = timezone.now()
+    fields = {"state": State.RUNNING, "started_at": now, "last_interaction": now, "memory_limit": 2 * GIB}
+    return Server.objects.create(owner=user, environment=environment, **fields | more)
+
+
+def test_it_takes_the_environments_own_limits_before_the_sites(environment: Environment, settings: Settings) -> None:
+    settings.LAB_MEMORY_LIMIT, settings.LAB_CPU_LIMIT, settings.LAB_PROCESS_LIMIT = 4 * GIB, 2.0, 500
+    assert limits.limits_of(environment) == {"memory": 4 * GIB, "cpu": 2.0, "processes": 500}
+    environment.memory_mib, environment.cpu_limit, environment.process_limit = 512, 0, 0
+    assert limits.limits_of(environment) == {"memory": 512 * 2**20, "cpu": 0, "processes": 0}
+
+
+def test_it_tells_once_of_each_time_that_memory_ran_out(owner: User, environment: Environment) -> None:
+    server = running(owner, environment)
+    for kills in (0, 1, 1, 3, 2):
+        server.refresh_from_db()
+        reconcile.check(server, ServerStatus(server.pk, "running", memory_kills=kills))
+    server.refresh_from_db()
+    assert server.memory_kills == 3
+    assert [note[7:44] for note in server.notes] == ["Your Lab ran out of memory at 2.0 GiB"] * 2
+    assert Notice.objects.filter(user=owner, kind=Kind.LAB_WARNING).count() == 2
+
+
+def test_it_says_that_memory_ended_the_whole_lab(
+    owner: User, environment: Environment, launcher: InProcessLauncher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = running(owner, environment)
+    seen = {server.pk: ServerStatus(server.pk, "stopped", memory_kills=1)}
+    monkeypatch.setattr(launcher, "inspect", lambda: seen)
+    lifecycle.declare_dead(server)
+    server.refresh_from_db()
+    assert server.stop_reason == StopReason.DIED
+    assert server.error.startswith("it ran out of memory at 2.0 GiB")
+
+
+def test_it_says_that_all_places_are_taken_and_when_one_is_free(
+    owner: User, editor: User, environment: Environment, settings: Settings, client: Client
+) -> None:
+    settings.LAB_MAX_SERVERS, settings.LAB_IDLE_LIMIT = 1, 3600
+    used = timezone.now() - timedelta(minutes=20)
+    running(editor, environment, last_interaction=used)
+    client.force_login(owner)
+    page = client.post("/lab/start")
+    assert page.status_code == 503
+    free_at = timezone.localtime(used + timedelta(hours=1))
+    assert "The Lab is full: 1 of 1 places are taken." in page.content.decode()
+    assert f"{free_at:%H:%M}" in page.content.decode()
+    assert not Server.objects.filter(owner=owner).exists()
+    settings.LAB_MAX_SERVERS = 2
+    assert services.request_server(owner, owner)
+
+
+def test_it_gives_a_person_who_starts_anew_their_own_place(
+    owner: User, environment: Environment, launcher: InProcessLauncher, settings: Settings
+) -> None:
+    settings.LAB_MAX_SERVERS = 1
+    server = services.request_server(owner, owner)
+    lifecycle.launch(server.pk)
+    server.refresh_from_db()
+    services.stop_server(owner, server, StopReason.ASKED)
+    services.request_server(owner, owner)
+    lifecycle.end(server.pk)
+    assert Server.objects.live().get(owner=owner).state == State.REQUESTED
+
+
+def test_it_writes_the_limits_of_version_1(tmp_path: Path) -> None:
+    trees = {what: tmp_path / what for what in ("memory", "cpu", "processes")}
+    for tree in trees.values():
+        tree.mkdir()
+    groups = Groups(1, trees)
+    groups.make("a" * 32, Limits(memory=GIB, cpu=1.5, processes=100))
+    read = {path.name: path.read_text() for path in tmp_path.glob("*/*/*")}
+    assert read == {
+        "memory.limit_in_bytes": str(GIB),
+        "cpu.cfs_period_us": "100000",
+        "cpu.cfs_quota_us": "150000",
+        "pids.max": "100",
+    }
+    (trees["memory"] / ("a" * 32) / "memory.oom_control").write_text("oom_kill_disable 0\nunder_oom 0\noom_kill 3\n")
+    assert groups.killed("a" * 32) == 3
+    assert groups.ids() == {"a" * 32}
+
+
+def test_it_writes_the_limits_of_version_2_and_nothing_for_none(tmp_path: Path) -> None:
+    labs = tmp_path / "labs"
+    labs.mkdir()
+    groups = Groups(2, dict.fromkeys(("memory", "cpu", "processes"), labs))
+    groups.make("b" * 32, Limits(memory=GIB, cpu=0.5))
+    read = {path.name: path.read_text() for path in labs.glob("*/*")}
+    assert read == {"memory.max": str(GIB), "cpu.max": "50000 100000"}
+    (labs / ("b" * 32) / "memory.events").write_text("low 0\noom 4\noom_kill 2\noom_group_kill 0\n")
+    assert groups.killed("b" * 32) == 2
+
+
+def test_it_says_which_limits_a_machine_does_not_keep(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checks, "kept", lambda: ["memory"])
+    settings.LAB_MEMORY_LIMIT, settings.LAB_CPU_LIMIT, settings.LAB_PROCESS_LIMIT = GIB, 0, 100
+    [warning] = checks.limits_kept()
+    assert (warning.id, "processes" in warning.msg, "memory" in warning.msg) == ("lab.W003", True, False)
+    settings.LAB_PROCESS_LIMIT = 0
+    assert checks.limits_kept() == []
