@@ -31,6 +31,12 @@ class BadPlace(ValueError):
 
 def drive_path(text: str) -> str:
     """A path relative to `~/drive` as it stands in a link, with or without `drive/`; "" is the Drive itself."""
+    path = relative_path(text)
+    return path.partition("/")[2] if path.split("/")[0] == "drive" else path
+
+
+def relative_path(text: str) -> str:
+    """A path as it stands in a link; it leads down and nowhere else."""
     if len(text) > MAX_LENGTH:
         raise BadPlace("The link's path is too long.")
     if _CONTROL.search(text) or "\\" in text:
@@ -38,8 +44,6 @@ def drive_path(text: str) -> str:
     parts = [part for part in text.strip("/").split("/") if part]
     if any(part in (".", "..") for part in parts):
         raise BadPlace("The link's path must not hold “.” or “..”.")
-    if parts and parts[0] == "drive":
-        parts = parts[1:]
     return "/".join(parts)
 
 

@@ -29,9 +29,26 @@ def lab(request: HttpRequest) -> HttpResponse:
 @require_GET
 def user_redirect(request: HttpRequest, rest: str) -> HttpResponse:
     """`/hub/user-redirect/lab/tree/…`: a place in the Lab of whoever follows the link."""
+    if rest == "git-pull":
+        return git_pull(request)
     path = drive_path(rest)
     query = f"?{urlencode({'path': path})}" if path else ""
     return HttpResponsePermanentRedirect(reverse("lab:open") + query)
+
+
+def git_pull(request: HttpRequest) -> HttpResponse:
+    """A link of nbgitpuller (its documentation, "URL options"): the page that asks."""
+    given = {name.lower(): str(value) for name, value in request.GET.items()}
+    shown = given.get("urlpath", "").partition("?")[0]
+    tree = next((tree for tree in TREES if shown.startswith(tree)), "")
+    wanted = {
+        "repo": given.get("repo", ""),
+        "branch": given.get("branch", ""),
+        "folder": given.get("targetpath", "").rstrip("/").rpartition("/")[2],
+        "path": shown[len(tree) :].partition("/")[2] if tree else given.get("subpath", ""),
+    }
+    query = urlencode({name: value for name, value in wanted.items() if value})
+    return HttpResponsePermanentRedirect(f"{reverse('lab:git_pull')}?{query}")
 
 
 @require_GET

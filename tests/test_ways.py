@@ -9,7 +9,8 @@ from django.conf import settings
 from collabs import services as collab_services
 from collabs.models import Collab, Role
 from drive import changes
-from lab.models import Server
+from drive.models import Library
+from lab.models import Pull, Server
 
 from .people import Person
 from .site import Site, launched_by, wait_for
@@ -82,6 +83,76 @@ def test_nobody_writes_beside_the_drive(way: str, site: Site, person: Callable[.
         "open('/mnt/user/shared/x', 'w')",
     ):
         assert "Read-only" in kernel.run(code).error, code
+
+
+UPSTREAM = """
+import functools, http.server, os, subprocess, threading
+home = os.path.expanduser("~")
+def git(*words, cwd=f"{home}/work"):
+    subprocess.run(["git", *words], cwd=cwd, check=True, capture_output=True)
+def publish(name, text):
+    open(f"{home}/work/{name}", "w").write(text)
+    git("add", "-A"); git("commit", "-q", "-m", "more"); git("push", "-q", f"{home}/www/course.git", "main")
+    git("update-server-info", cwd=f"{home}/www/course.git")
+os.makedirs(f"{home}/work"); os.makedirs(f"{home}/www")
+git("init", "-q", "-b", "main"); git("init", "-q", "--bare", "-b", "main", f"{home}/www/course.git")
+publish("a.txt", "one")
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *_): pass
+server = http.server.ThreadingHTTPServer(("127.0.0.1", 8123), functools.partial(Quiet, directory=f"{home}/www"))
+threading.Thread(target=server.serve_forever, daemon=True).start()
+"""
+"""A repository on a web server, within the sandbox: the only place that a Lab can reach and that is no public one."""
+
+
+def fetch(person: Person) -> str:
+    """Follow the git link, send the form, wait; the text of the page on which one ends."""
+    link = "/lab/git-pull?repo=http://127.0.0.1:8123/course.git&path=a.txt"
+    library = Library.objects.get(owner_user=person.user, is_default=True)
+    form = {"repo": "http://127.0.0.1:8123/course.git", "folder": "", "path": "a.txt", "library": str(library.pk)}
+    assert submit(person, link, "/lab/git-pull", form).ok
+    pull = Pull.objects.filter(user=person.user).latest("created_at")
+    wait_for(lambda: not Pull.objects.get(pk=pull.pk).is_under_way, 30, "the repository was not fetched")
+    return person.get(f"/lab/git-pull/{pull.pk}/").text
+
+
+def test_a_git_link_fetches_a_repository_and_keeps_what_was_changed(
+    way: str, site: Site, person: Callable[..., Person]
+) -> None:
+    """Clone; nothing lost by the next; the files are the person's own in the Drive, as notebooks write them."""
+    someone = person("student")
+    someone.launch()
+    kernel = someone.kernel()
+    assert not kernel.run(UPSTREAM).error
+    place = "My Libraries/My Library/course"
+    fetch(someone)
+    assert someone.contents(f"{place}/a.txt").json()["content"] == "one"
+    assert not kernel.run(f"open(f'{{home}}/drive/{place}/a.txt', 'w').write('mine'); publish('a.txt', 'two')").error
+    said = fetch(someone)
+    assert "Yours stay as they are" in said
+    assert someone.contents(f"{place}/a.txt").json()["content"] == "mine"
+    names = {item["name"] for item in someone.contents(place).json()["content"]}
+    assert "two" in {someone.contents(f"{place}/{name}").json()["content"] for name in names}
+    log = kernel.run(f"!git -C {home_of(someone)}/drive/'{place}' log --format=%an -n 3").text
+    assert someone.user.display_name in log
+
+
+def home_of(person: Person) -> str:
+    return f"/home/{person.user.username}"
+
+
+def test_a_git_link_starts_the_lab_and_reaches_nothing_of_the_machine(site: Site, stranger: Person) -> None:
+    """Without a running server; a name that leads to the machine, or to the sandbox's own network, leads nowhere."""
+    from lab import pulls
+
+    library = Library.objects.get(owner_user=stranger.user, is_default=True)
+    for host in ("localhost:8123", f"10.0.2.2:{site.port}", f"127.0.0.1.nip.example:{site.port}"):
+        pull = pulls.request(stranger.user, library=library, folder="x", repo=f"http://{host}/course.git")
+        wait_for(lambda pull=pull: not Pull.objects.get(pk=pull.pk).is_under_way, 60, "it never ended")
+        pull.refresh_from_db()
+        assert pull.state == "failed", host
+        assert "private network" in pull.error or "There is no" in pull.error
+    assert stranger.server().is_running
 
 
 def test_a_public_notebook_opens_for_others_as_a_copy_of_their_own(site: Site, owner: Person, stranger: Person) -> None:

@@ -21,6 +21,14 @@ GROUPS = "/lab/open?path=Shared+with+groups%2F"
         ("/hub/user-redirect/lab", "/lab/open"),
         ("/hub/user-redirect/lab/tree/scratch.ipynb", "/lab/open"),
         ("/hub/home", "/lab/"),
+        (
+            "/hub/user-redirect/git-pull?repo=https%3A%2F%2Fx.org%2Fa%2Fc&branch=b&urlpath=lab%2Ftree%2Fc%2Fd%2Fn.ipynb%3Fautodecode",
+            "/lab/git-pull?repo=https%3A%2F%2Fx.org%2Fa%2Fc&branch=b&path=d%2Fn.ipynb",
+        ),
+        (
+            "/user-redirect/git-pull?repo=https://x.org/a/c&subPath=d&targetpath=e/f",
+            "/lab/git-pull?repo=https%3A%2F%2Fx.org%2Fa%2Fc&folder=f&path=d",
+        ),
         (f"/lib/{NUMBER}/file/a%20b/c%23.csv", f"/drive/{NUMBER}/a%20b/c%23.csv"),
         (f"/library/{NUMBER}/My%20Collab/", f"/drive/{NUMBER}/"),
         (f"/library/{NUMBER}/My%20Collab/a/b.ipynb", f"/drive/{NUMBER}/a/b.ipynb"),
@@ -40,6 +48,7 @@ def test_it_leads_to_the_same_thing_here(old: str, new: str) -> None:
         "/user-redirect/lab/tree/drive/../../../evil",
         "/user-redirect/lab/tree/shared/%0d%0aLocation:%20https://evil.example",
         "/user-redirect/lab/tree/drive/%5c%5cevil.example",
+        "/hub/user-redirect/git-pull?repo=//evil.example&urlpath=//evil.example",
         "/user/evil.example//evil.example",
         f"/lib/{NUMBER}/file///evil.example",
         f"/library/{NUMBER}/evil.example///evil.example/",
@@ -48,5 +57,5 @@ def test_it_leads_to_the_same_thing_here(old: str, new: str) -> None:
 )
 def test_it_leads_nowhere_else(old: str) -> None:
     location = Client().get(old)["Location"]
-    assert location.startswith(("/lab/open", f"/drive/{NUMBER}/"))
+    assert location.startswith(("/lab/open", "/lab/git-pull?", f"/drive/{NUMBER}/"))
     assert "\n" not in location
