@@ -1,5 +1,6 @@
 """Ways into the Lab, through the real proxy: links of others, copies of one's own, the paths that notebooks know."""
 
+import functools
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -105,6 +106,10 @@ threading.Thread(target=server.serve_forever, daemon=True).start()
 """A repository on a web server, within the sandbox: the only place that a Lab can reach and that is no public one."""
 
 
+def ended(pull: Pull) -> bool:
+    return not Pull.objects.get(pk=pull.pk).is_under_way
+
+
 def fetch(person: Person) -> str:
     """Follow the git link, send the form, wait; the text of the page on which one ends."""
     link = "/lab/git-pull?repo=http://127.0.0.1:8123/course.git&path=a.txt"
@@ -112,7 +117,7 @@ def fetch(person: Person) -> str:
     form = {"repo": "http://127.0.0.1:8123/course.git", "folder": "", "path": "a.txt", "library": str(library.pk)}
     assert submit(person, link, "/lab/git-pull", form).ok
     pull = Pull.objects.filter(user=person.user).latest("created_at")
-    wait_for(lambda: not Pull.objects.get(pk=pull.pk).is_under_way, 30, "the repository was not fetched")
+    wait_for(functools.partial(ended, pull), 30, "the repository was not fetched")
     return person.get(f"/lab/git-pull/{pull.pk}/").text
 
 
@@ -148,7 +153,7 @@ def test_a_git_link_starts_the_lab_and_reaches_nothing_of_the_machine(site: Site
     library = Library.objects.get(owner_user=stranger.user, is_default=True)
     for host in ("localhost:8123", f"10.0.2.2:{site.port}", f"127.0.0.1.nip.example:{site.port}"):
         pull = pulls.request(stranger.user, library=library, folder="x", repo=f"http://{host}/course.git")
-        wait_for(lambda pull=pull: not Pull.objects.get(pk=pull.pk).is_under_way, 60, "it never ended")
+        wait_for(functools.partial(ended, pull), 60, "it never ended")
         pull.refresh_from_db()
         assert pull.state == "failed", host
         assert "private network" in pull.error or "There is no" in pull.error
