@@ -92,7 +92,7 @@ def _take(files: LibraryFiles, user: User, library: Library, token: str) -> tupl
 
 
 def _put_beside(user: User, library: Library, path: str, staged: Path) -> None:
-    for candidate in islice(_free_names(path), NAMES_TRIED):
+    for candidate in islice(free_names(path), NAMES_TRIED):
         try:
             changes.put(user, library, candidate, staged, if_match=ABSENT)
         except Clash:
@@ -101,7 +101,7 @@ def _put_beside(user: User, library: Library, path: str, staged: Path) -> None:
     raise Clash(path.rpartition("/")[2])
 
 
-def _free_names(path: str) -> Iterator[str]:
+def free_names(path: str) -> Iterator[str]:
     """`a.txt`, `a (2).txt`, `a (3).txt`, …"""
     stem, suffix = os.path.splitext(path)  # noqa: PTH122  # a path in the library, not on this disk
     yield path

@@ -111,6 +111,13 @@ class JupyterClient:
             body["kernel"] = {"name": name}
         self._call("POST", "/api/sessions", body, seconds=max(0.1, deadline - time.monotonic()))
 
+    def pull(self, request: dict[str, Any], seconds: float = 5) -> dict[str, Any]:
+        """Have a repository fetched; returns how far that is (lab/supervisor/inside/pulling.py)."""
+        answer = self._call("POST", "/api/collaboratory/git-pull", request, seconds=seconds)
+        if not isinstance(answer, dict):
+            raise JupyterError("The server's answer is not an object.")
+        return answer
+
     def _kernel_name(self, path: str, seconds: float) -> str:
         address = f"/api/contents/{quote(path)}?type=notebook&content=1"
         notebook = self._call("GET", address, seconds=seconds, limit=NOTEBOOK_BYTES)

@@ -24,6 +24,7 @@ from django.utils import timezone
 
 from portal.models import User
 
+from .pull_models import Pull as Pull
 from .wording import duration
 
 

@@ -6,11 +6,13 @@ Both come from links that anybody may have written, so both are checked here and
 import re
 from dataclasses import dataclass
 from urllib.parse import quote, unquote, urlsplit
+from uuid import UUID
 
 from django.conf import settings
+from django.db.models import Q
 
 from drive.models import Library
-from drive.visibility import MOUNTED, Folder, entries
+from drive.visibility import Folder, entries
 from portal.models import User
 
 HOME = "/lab"
@@ -29,6 +31,12 @@ class BadPlace(ValueError):
 
 def drive_path(text: str) -> str:
     """A path relative to `~/drive` as it stands in a link, with or without `drive/`; "" is the Drive itself."""
+    path = relative_path(text)
+    return path.partition("/")[2] if path.split("/")[0] == "drive" else path
+
+
+def relative_path(text: str) -> str:
+    """A path as it stands in a link; it leads down and nowhere else."""
     if len(text) > MAX_LENGTH:
         raise BadPlace("The link's path is too long.")
     if _CONTROL.search(text) or "\\" in text:
@@ -36,8 +44,6 @@ def drive_path(text: str) -> str:
     parts = [part for part in text.strip("/").split("/") if part]
     if any(part in (".", "..") for part in parts):
         raise BadPlace("The link's path must not hold “.” or “..”.")
-    if parts and parts[0] == "drive":
-        parts = parts[1:]
     return "/".join(parts)
 
 
@@ -81,28 +87,43 @@ def origin(username: str) -> str:
 
 
 @dataclass(frozen=True)
+class Found:
+    """A place that the person has."""
+
+    path: str
+    """In their `~/drive`, which may be another folder than the link's."""
+    library_id: UUID | None = None
+    """None for the Drive itself and its folders."""
+    inside: str = ""
+    """The path in the library."""
+    may_write: bool = True
+
+
+@dataclass(frozen=True)
 class Missing:
-    """A place that the person does not have."""
+    """A place that the person does not have, and why."""
 
     reason: str
-    elsewhere: str = ""
-    """Where they have a library of the same name: a member finds it with the groups, others with the public ones."""
 
 
-def missing(user: User, path: str) -> Missing | None:
-    """None when the person has the library that the path leads into, or it leads only to a folder of libraries."""
+def find(user: User, path: str) -> Found | Missing:
+    """Where a person has the library that a link leads into.
+
+    Whoever wrote the link may have it in another folder: a public Collab's library stands with the groups for its
+    members and with the public ones for everybody else. One link serves all, and leads to where one may do most.
+    """
     folder, _, below = path.partition("/")
     if folder and folder not in list(Folder):
         names = ", ".join(f"“{name}”" for name in Folder)
         return Missing(f"The Drive has four folders: {names}. “{folder}” is none of them.")
     name, _, inside = below.partition("/")
     if not name:
-        return None
-    have = {(entry.folder, entry.name) for entry in entries(user, folders=MOUNTED)}
-    if Library.objects.filter(is_public=True, deleted_at=None, shared_name=name).exists():
-        have.add((Folder.ALL, name))
-    if (Folder(folder), name) in have:
-        return None
-    reason = f"There is no library “{name}” in your folder “{folder}”: you were not given access to it, or it is gone."
-    others = [other for other in Folder if other != Folder.MINE and (other, name) in have and folder != Folder.MINE]
-    return Missing(reason, "/".join(filter(None, (others[0], name, inside))) if others else "")
+        return Found(path)
+    named = Q(owner_user=user, name=name) if folder == Folder.MINE else Q(shared_name=name)
+    library_id = Library.objects.live().filter(named).values_list("pk", flat=True).first()
+    have = entries(user, library=library_id) if library_id else []
+    if not have:
+        reason = f"There is no library “{name}” in your folder “{folder}”:"
+        return Missing(f"{reason} you were not given access to it, or it is gone.")
+    best = max(have, key=lambda entry: (entry.may_write, entry.folder == folder))
+    return Found(best.lab_path(inside), best.library_id, inside, best.may_write)

@@ -17,6 +17,7 @@ from . import lifecycle, limits, queueing
 from .launchers import LauncherUnavailable, ServerStatus, get_launcher
 from .models import WITH_SANDBOX, Environment, Pass, Server, State, Ticket, Turn
 from .mounts import digest, mounts_of
+from .pull_models import KEPT, Pull
 
 log = logging.getLogger(__name__)
 
@@ -129,7 +130,8 @@ def follow_missed_changes() -> None:
 
 
 def forget_expired() -> None:
-    """Tickets and passes that nobody can use any more."""
+    """Tickets and passes that nobody can use any more, and what was once fetched."""
     now = timezone.now()
+    Pull.objects.filter(created_at__lt=now - KEPT).delete()
     Ticket.objects.filter(expires_at__lt=now).delete()
     Pass.objects.filter(expires_at__lt=now).delete()

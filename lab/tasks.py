@@ -12,7 +12,9 @@ from celery import shared_task
 from celery.signals import worker_ready
 from django.conf import settings
 
-from . import lifecycle, reaping, scans
+from portal.queue import publish
+
+from . import lifecycle, pulls, reaping, scans
 from . import reconcile as reconciling
 
 LAUNCH_SECONDS = settings.LAB_START_TIMEOUT + 90
@@ -49,6 +51,13 @@ def start_kernel(server_id: str, place: str) -> None:
     server = lifecycle.find(UUID(server_id))
     if server and server.is_running:
         lifecycle.start_kernel(server, place)
+
+
+@shared_task(soft_time_limit=60, time_limit=75)
+def pull(pull_id: str) -> None:
+    """One step of fetching a repository into a library, and the next one a second later. See pulls.go_on."""
+    if pulls.go_on(UUID(pull_id)):
+        publish(pull, pull_id, after=pulls.LOOK_SECONDS)
 
 
 @shared_task(soft_time_limit=60, time_limit=75)

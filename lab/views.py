@@ -14,7 +14,7 @@ from portal.access import Forbidden
 from portal.models import User
 from portal.queue import broker_is_up, publish
 
-from . import places, services, tasks
+from . import copies, places, services, tasks, views_copies
 from .launchers import get_launcher
 from .models import Phase, Server, State, StopReason
 from .views_gateway import leave_for
@@ -42,12 +42,14 @@ def open_place(request: HttpRequest) -> HttpResponse:
         path = places.drive_path(request.GET.get("path", ""))
     except places.BadPlace as error:
         return render(request, "lab/bad_place.html", {"error": error}, status=400)
-    missing = places.missing(_me(request), path)
-    if missing:
-        return render(request, "lab/nothing_there.html", {"path": path, "missing": missing}, status=404)
+    found = places.find(_me(request), path)
+    if isinstance(found, places.Missing):
+        return render(request, "lab/nothing_there.html", {"path": path, "missing": found}, status=404)
     if "prefetch" in request.headers.get("Sec-Purpose", ""):
         return HttpResponse(status=204)  # the browser only guesses that somebody may click
-    return _go(request, places.address_of(path), path)
+    if request.GET.get("as") != "read-only" and copies.is_worth_asking(found):
+        return views_copies.choose(request, found)
+    return _go(request, places.address_of(found.path), found.path)
 
 
 @require_POST

@@ -26,10 +26,10 @@ def enqueue(task: Task, *args: object) -> None:
     transaction.on_commit(lambda: publish(task, *args), robust=True)
 
 
-def publish(task: Task, *args: object) -> bool:
-    """Queue `task` now; False when the broker is away."""
+def publish(task: Task, *args: object, after: float = 0) -> bool:
+    """Queue `task` now, to be taken up after so many seconds; False when the broker is away."""
     try:
-        task.delay(*args)
+        task.apply_async(args, countdown=after)
     except (OperationalError, OSError) as error:
         log.warning("broker away, %s%r not queued: %s", task.name, args, error)
         _last.update(asked=time.monotonic(), up=False)

@@ -32,6 +32,7 @@ urlpatterns = [
     path("api/", include("api.urls")),
     path("rest/v1/", include("api.urls_rest")),
     path("bin/view/Collabs/", include("api.urls_old")),
+    path("", include("lab.urls_old")),
     path("", include("console.urls")),
     path("admin/", admin.site.urls),
     path("healthz", views_health.healthz, name="healthz"),

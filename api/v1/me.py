@@ -73,10 +73,10 @@ def launch(request: HttpRequest, data: PlaceIn) -> Any:
     Ask for its state until it runs; then `url` is for a browser.
     """
     user, path = person(request), places.drive_path(data.path)
-    missing = places.missing(user, path)
-    if missing:
-        raise Http404(missing.reason)
-    services.request_server(user, user, path)
+    found = places.find(user, path)
+    if isinstance(found, places.Missing):
+        raise Http404(found.reason)
+    services.request_server(user, user, found.path)
     return Status(202, _shown(_mine(request)))
 
 

@@ -16,9 +16,10 @@ PACKAGES = {
     "slirp4netns": "slirp4netns",
     "ip": "iproute2",
     "nsenter": "util-linux",
+    "git": "git",
 }
 """Program: the Debian package that has it."""
-TEST_PACKAGES = {"chromium": "chromium", "git": "git"}
+TEST_PACKAGES = {"chromium": "chromium"}
 POSTGRES = "postgresql"
 SERVICES = {"nginx", "redis-server", "postgresql"}
 """Packages that start a service of this name on its usual port. Ours run apart from these."""

@@ -11,6 +11,9 @@ from pathlib import Path
 INSIDE = Path(__file__).parent / "inside"
 RUN = "/run/lab"
 """Our own files within the sandbox."""
+ELSEWHERE = "/mnt/user"
+"""Has the Drive under the names that it has at EBRAINS."""
+GROUPS = "Shared with groups"
 USER_ID = 1000
 TMP_BYTES = 1 << 30
 
@@ -58,8 +61,19 @@ def command(
     words += ["--json-status-fd", str(status_fd)]
     words += [*_machine(prefix), "--proc", "/proc"]
     words += ["--bind", str(directory / "home"), home, "--bind", str(directory / "drive"), f"{home}/drive"]
-    words += ["--bind", str(directory / "env"), str(prefix), *_ours(files), "--chdir", home]
+    words += ["--bind", str(directory / "env"), str(prefix), *_other_ways(home), *_ours(files), "--chdir", home]
     return [*words, *_variables(environment), "--", *program]
+
+
+def _other_ways(home: str) -> list[str]:
+    """Where notebooks that were written for EBRAINS look for the Drive.
+
+    Links, not mounts: a library that is withdrawn has one mount to be taken away, and one path in /proc that tells who
+    still uses it.
+    """
+    drive = f"{home}/drive"
+    ways = {f"{ELSEWHERE}/drive": drive, f"{ELSEWHERE}/shared": f"{drive}/{GROUPS}"}
+    return [word for path, target in ways.items() for word in ("--symlink", target, path)]
 
 
 def exec_program(prefix: Path) -> list[str]:

@@ -85,8 +85,8 @@ class TestOpen:
     def test_a_members_link_leads_others_to_the_public_place(
         self, public_collab: Collab, stranger: User, sign_in: Callable[[User], Client], environment: Environment
     ) -> None:
-        text = page(sign_in(stranger), "/lab/open?path=Shared+with+groups/Open+Cortex/a.ipynb", 404)
-        assert "/lab/open?path=Shared+with+all%2FOpen+Cortex%2Fa.ipynb" in text
+        page(sign_in(stranger), "/lab/open?path=Shared+with+groups/Open+Cortex/data")
+        assert Server.objects.get().place == "Shared with all/Open Cortex/data"
 
     def test_it_leads_through_the_sign_in(self, db: None) -> None:
         response = Client().get("/lab/open?path=My+Libraries/My+Library")

@@ -12,6 +12,7 @@ import socket
 import sys
 from datetime import UTC, datetime
 
+import pulling  # type: ignore[import-not-found]  # beside this file
 from jupyter_server.auth.decorator import authorized
 from jupyter_server.base.handlers import APIHandler
 from jupyter_server.serverapp import ServerApp
@@ -122,6 +123,8 @@ class SocketServerApp(ServerApp):
         self.web_app.settings["log_function"] = log_and_note
         address = url_path_join(self.base_url, "/api/collaboratory/activity")
         self.web_app.add_handlers(".*$", [(address, ActivityHandler)])
+        address = url_path_join(self.base_url, "/api/collaboratory/git-pull")
+        self.web_app.add_handlers(".*$", [(address, pulling.PullHandler)])
 
 
 def limit() -> None:

@@ -29,7 +29,7 @@ from drive import services as drive_services
 from drive.models import Permission, Quota, Version
 from drive.storage import layout
 from groups import services as group_services
-from lab.models import Environment, Server
+from lab.models import Environment, Pull, Server
 from notices.models import Kind, Notice
 from notices.services import tell
 from portal.models import User
@@ -97,6 +97,8 @@ def build(people: dict[str, User], cortex: Collab, open_cortex: Collab) -> World
     now = timezone.now()
     stopped = {"state": "stopped", "stopping_at": now, "changed_at": now, "stop_reason": "asked"}
     server = Server.objects.create(owner=owner, environment=environment, **stopped)
+    fetched = {"repo": "https://example.org/a/course", "folder": "course"}
+    pull = Pull.objects.create(user=owner, library=own, state="failed", error="It failed.", **fetched)
     api_token, _secret = create_token(owner, name="Script", scopes=[Scope.READ], days=1)
     service = Service.objects.create(name="Hub", id="hub")
     held = ServiceToken(user=owner, client=service, type=ServiceToken.Type.REFRESH_TOKEN, hash="x")
@@ -125,6 +127,7 @@ def build(people: dict[str, User], cortex: Collab, open_cortex: Collab) -> World
             "token": token,
             "notice": Notice.objects.filter(user=owner).latest("pk").pk,
             "server": server.pk,
+            "pull": pull.pk,
             "api_token": api_token.pk,
             "service": service.pk,
             "key": key.pk,

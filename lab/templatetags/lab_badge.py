@@ -1,0 +1,54 @@
+"""The link and badge that one puts into a paper or a README, on the page of a notebook."""
+
+from typing import Any
+
+from django import template
+from django.conf import settings
+from django.templatetags.static import PrefixNode
+
+from drive.doors import Door
+from drive.models import Library
+from drive.visibility import Folder
+from lab.copies import NOTEBOOK
+
+from .lab_tags import lab_address
+
+register = template.Library()
+
+
+@register.inclusion_tag("lab/_badge.html")
+def lab_badge(door: Door, path: str) -> dict[str, Any]:
+    """Nothing for what is no notebook, and for visitors behind a public link, who cannot see what it is part of."""
+    if door.entry is None or not path.endswith(NOTEBOOK):
+        return {}
+    link = settings.PORTAL_URL + lab_address(lasting_path(door.library, door.inside(path)))
+    badge = f"{settings.PORTAL_URL}{PrefixNode.handle_simple('STATIC_URL')}img/open-in-lab.svg"
+    return {
+        "link": link,
+        "badge": badge,
+        "markdown": f"[![Open in Lab]({badge})]({link})",
+        "reach": reach(door.library),
+    }
+
+
+def lasting_path(library: Library, inside: str) -> str:
+    """The path below `~/drive` that leads everybody who may read the library to it (`lab.places.find`)."""
+    if library.owner_collab_id:
+        folder = Folder.GROUPS
+    elif library.shared_name:
+        folder = Folder.ALL if library.is_public else Folder.PEOPLE
+    else:
+        folder = Folder.MINE
+    name = library.name if folder == Folder.MINE else library.shared_name
+    return f"{folder}/{name}/{inside}"
+
+
+def reach(library: Library) -> str:
+    """For whom the link works."""
+    if library.is_public:
+        return "It works for everybody with an account. Who may not change the notebook is offered a copy of their own."
+    if library.owner_collab_id:
+        return "It works for the team of this Collab. Make the Collab public, and it works for everybody."
+    if library.shared_name:
+        return "It works for those whom the library is shared with. Make it public, and it works for everybody."
+    return "It works for you alone, for only you have this library. Share it or make it public, then copy the link."

@@ -1,0 +1,438 @@
+"""Fetching a repository into a folder: a real git, a real repository over http, and everything in its way."""
+
+import functools
+import importlib.util
+import json
+import os
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+PROGRAM = Path(__file__).parents[1] / "supervisor/inside/git_pull.py"
+
+
+def load() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("git_pull", PROGRAM)
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+program = load()
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+def git(directory: Path, *words: str) -> str:
+    environment = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(directory.parent),
+        "GIT_CONFIG_NOSYSTEM": "1",
+        **{f"GIT_{who}_{key}": "teacher" for who in ("AUTHOR", "COMMITTER") for key in ("NAME", "EMAIL")},
+    }
+    done = subprocess.run(["git", *words], cwd=directory, env=environment, capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
+class Upstream:
+    """A repository on a web server: `put` is a commit and its publication."""
+
+    def __init__(self, root: Path, port: int) -> None:
+        self.work, self.url = root / "work", f"http://127.0.0.1:{port}/course.git"
+        self.work.mkdir()
+        self.bare = root / "www/course.git"
+        git(self.work, "init", "-q", "-b", "main")
+        git(root, "init", "-q", "--bare", "-b", "main", str(self.bare))
+
+    def put(self, **files: str | None) -> None:
+        """Names with `__` for a dot; None deletes."""
+        for name, text in files.items():
+            path = self.work / name.replace("__", ".").replace("_in_", "/")
+            path.parent.mkdir(exist_ok=True)
+            path.unlink() if text is None else path.write_text(text)
+        git(self.work, "add", "-A")
+        git(self.work, "commit", "-q", "-m", "more")
+        self.publish()
+
+    def publish(self) -> None:
+        git(self.work, "push", "-q", "--force", str(self.bare), "main")
+        git(self.bare, "update-server-info")
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[int]:
+    (tmp_path / "www").mkdir()
+    handler = functools.partial(Quiet, directory=str(tmp_path / "www"))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as serving:
+        threading.Thread(target=serving.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+        yield serving.server_address[1]
+        serving.shutdown()
+
+
+@pytest.fixture
+def upstream(tmp_path: Path, server: int) -> Upstream:
+    made = Upstream(tmp_path, server)
+    made.put(a__txt="one\n", b__txt="b\n", nb__ipynb='{"cells": [\n1,\n2,\n3,\n4,\n5\n]}\n')
+    return made
+
+
+Pull = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture
+def mine(tmp_path: Path) -> Path:
+    (tmp_path / "library").mkdir()
+    return tmp_path.resolve() / "library/course"
+
+
+@pytest.fixture
+def pull(upstream: Upstream, mine: Path) -> Pull:
+    """Run the program as the Lab does; returns its last line."""
+
+    def run(
+        repo: str = "", *, branch: str = "", directory: Path = mine, allow: tuple[str, ...] = ("127.0.0.1",)
+    ) -> Any:
+        request = {"repo": repo or upstream.url, "branch": branch, "directory": str(directory), "allow": allow}
+        done = subprocess.run(
+            [sys.executable, "-I", str(PROGRAM)], input=json.dumps(request), capture_output=True, text=True, check=True
+        )
+        return json.loads(done.stdout.splitlines()[-1])
+
+    return run
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir() if path.name != ".git")
+
+
+def test_it_clones(pull: Pull, mine: Path) -> None:
+    assert pull()["done"]["what"] == "cloned"
+    assert names(mine) == ["a.txt", "b.txt", "nb.ipynb"]
+    assert names(mine.parent) == ["course"]
+
+
+def test_it_brings_what_is_new_and_says_when_there_is_nothing(pull: Pull, upstream: Upstream, mine: Path) -> None:
+    pull()
+    assert pull()["done"]["what"] == "same"
+    upstream.put(a__txt="two\n", c_in_new__txt="new\n", b__txt=None)
+    assert pull()["done"]["what"] == "updated"
+    assert ((mine / "a.txt").read_text(), names(mine), names(mine / "c")) == (
+        "two\n",
+        ["a.txt", "c", "nb.ipynb"],
+        ["new.txt"],
+    )
+
+
+def test_it_takes_the_branch_that_the_link_names(pull: Pull, upstream: Upstream, mine: Path) -> None:
+    git(upstream.work, "push", "-q", str(upstream.bare), "main:2026/autumn")
+    git(upstream.bare, "update-server-info")
+    assert pull(branch="2026/autumn")["done"]["what"] == "cloned"
+    assert git(mine, "symbolic-ref", "--short", "HEAD") == "2026/autumn"
+    assert "the link asks for “main”" in pull(branch="main")["failed"]
+    assert "no branch of this name" in pull(branch="none", directory=mine.with_name("other"))["failed"]
+    assert names(mine.parent) == ["course"]
+
+
+def test_it_keeps_what_was_changed_here_beside_what_is_new(pull: Pull, upstream: Upstream, mine: Path) -> None:
+    pull()
+    (mine / "b.txt").write_text("mine\n")
+    (mine / "own.txt").write_text("own\n")
+    upstream.put(a__txt="two\n")
+    done = pull()["done"]
+    assert (done["what"], done["committed"], done["kept"]) == ("updated", True, [])
+    assert [(mine / f"{name}.txt").read_text() for name in ("a", "b", "own")] == ["two\n", "mine\n", "own\n"]
+    assert "own.txt" in git(mine, "status", "--porcelain")
+
+
+def test_it_keeps_the_whole_text_here_where_both_changed_it(pull: Pull, upstream: Upstream, mine: Path) -> None:
+    pull()
+    (mine / "a.txt").write_text("mine\n")
+    upstream.put(a__txt="theirs\n", b__txt="bb\n")
+    done = pull()["done"]
+    beside = f"a (upstream {done['commit']}).txt"
+    assert done["kept"] == [{"path": "a.txt", "beside": beside}]
+    assert [(mine / name).read_text() for name in ("a.txt", beside, "b.txt")] == ["mine\n", "theirs\n", "bb\n"]
+    assert pull()["done"]["what"] == "same"
+    upstream.put(b__txt="bbb\n")
+    pull()
+    assert [(mine / name).read_text() for name in ("a.txt", beside, "b.txt")] == ["mine\n", "theirs\n", "bbb\n"]
+
+
+def test_it_brings_back_what_was_deleted_here(pull: Pull, upstream: Upstream, mine: Path) -> None:
+    pull()
+    (mine / "a.txt").unlink()
+    git(mine, "rm", "-q", "b.txt")
+    assert pull()["done"]["returned"] == ["a.txt", "b.txt"]
+    git(mine, "rm", "-q", "b.txt")
+    git(mine, "commit", "-q", "-m", "away")
+    (mine / "a.txt").unlink()
+    upstream.put(a__txt="two\n")
+    assert pull()["done"]["returned"] == ["a.txt", "b.txt"]
+    assert [(mine / name).read_text() for name in ("a.txt", "b.txt")] == ["two\n", "b\n"]
+
+
+def test_it_brings_back_what_was_deleted_here_and_changed_there(pull: Pull, upstream: Upstream, mine: Path) -> None:
+    pull()
+    git(mine, "rm", "-q", "a.txt")
+    git(mine, "commit", "-q", "-m", "away")
+    upstream.put(a__txt="two\n")
+    pull()
+    assert (mine / "a.txt").read_text() == "two\n"
+
+
+def test_it_keeps_what_was_changed_here_and_deleted_there(pull: Pull, upstream: Upstream, mine: Path) -> None:
+    pull()
+    (mine / "a.txt").write_text("mine\n")
+    upstream.put(a__txt=None)
+    assert pull()["done"]["kept"] == [{"path": "a.txt", "beside": ""}]
+    assert (mine / "a.txt").read_text() == "mine\n"
+
+
+def test_it_keeps_a_file_of_ones_own_where_the_repository_has_a_new_one(
+    pull: Pull, upstream: Upstream, mine: Path
+) -> None:
+    pull()
+    (mine / "new.txt").write_text("mine\n")
+    (mine / ".gitignore").write_text("ignored.txt\n")
+    (mine / "ignored.txt").write_text("mine too\n")
+    upstream.put(new__txt="theirs\n", ignored__txt="theirs\n")
+    done = pull()["done"]
+    assert {kept["path"] for kept in done["kept"]} == {"new.txt", "ignored.txt"}
+    assert (mine / "new.txt").read_text() == "mine\n"
+    assert (mine / "ignored.txt").read_text() == "mine too\n"
+    assert (mine / f"new (upstream {done['commit']}).txt").read_text() == "theirs\n"
+
+
+def test_a_file_in_the_place_of_a_new_folder_is_not_lost(pull: Pull, upstream: Upstream, mine: Path) -> None:
+    pull()
+    (mine / "data").write_text("mine\n")
+    upstream.put(data_in_x__txt="theirs\n")
+    pull()
+    texts = [path.read_text() for path in mine.rglob("*") if path.is_file() and ".git" not in path.parts]
+    assert "mine\n" in texts
+
+
+def numbers(**changed: str) -> str:
+    """A list in JSON, a number per line; `_4="[4,"` writes line 4 so."""
+    lines = [changed.get(f"_{number}", f"{number},") for number in range(30)]
+    return "\n".join(["[", *lines, "30", "]", ""])
+
+
+def test_notebooks_stay_notebooks(pull: Pull, upstream: Upstream, mine: Path) -> None:
+    """Two that are fine, and do not touch each other's lines, can be no JSON together."""
+    upstream.put(nb__ipynb=numbers())
+    pull()
+    (mine / "nb.ipynb").write_text(numbers(_1='"mine",'))
+    upstream.put(nb__ipynb=numbers(_20='"theirs",'))
+    assert pull()["done"]["kept"] == []
+    merged = json.loads((mine / "nb.ipynb").read_text())
+    assert (merged[1], merged[20], len(merged)) == ("mine", "theirs", 31)
+
+    ours = numbers(_1='"mine",', _4="[4,", _13="13],", _20='"theirs",')
+    (mine / "nb.ipynb").write_text(ours)
+    theirs = numbers(_8='{"a": [8,', _17="17]},", _20='"theirs",')
+    upstream.put(nb__ipynb=theirs)
+    (kept,) = pull()["done"]["kept"]
+    assert (mine / "nb.ipynb").read_text() == ours
+    assert (mine / kept["beside"]).read_text() == theirs
+
+
+def test_it_survives_a_history_that_was_rewritten(pull: Pull, upstream: Upstream, mine: Path) -> None:
+    upstream.put(a__txt="two\n")
+    pull()
+    (mine / "b.txt").write_text("mine\n")
+    git(upstream.work, "reset", "-q", "--hard", "HEAD~1")
+    upstream.put(a__txt="three\n")
+    done = pull()["done"]
+    assert (mine / "a.txt").read_text() == "two\n"  # as it was here; the repository's new text is beside it
+    assert (mine / done["kept"][0]["beside"]).read_text() == "three\n"
+    assert (mine / "b.txt").read_text() == "mine\n"
+
+
+def test_it_changes_nothing_in_a_folder_that_is_something_else(pull: Pull, upstream: Upstream, mine: Path) -> None:
+    mine.mkdir()
+    (mine / "a.txt").write_text("mine\n")
+    assert "no clone of the repository" in pull()["failed"]
+    git(mine, "init", "-q")
+    git(mine, "remote", "add", "origin", "https://example.org/other.git")
+    assert "another repository" in pull()["failed"]
+    assert names(mine) == ["a.txt"]
+    mine.with_name("file").write_text("x")
+    assert "failed" in pull(directory=mine.with_name("file"))
+
+
+def test_it_leaves_a_merge_alone_that_somebody_is_at(pull: Pull, mine: Path) -> None:
+    pull()
+    (mine / ".git/MERGE_HEAD").write_text(git(mine, "rev-parse", "HEAD"))
+    assert "in the middle of something" in pull()["failed"]
+
+
+def test_it_follows_no_link_in_the_library(pull: Pull, mine: Path, tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (mine.parent / "link").symlink_to(outside)
+    assert "failed" in pull(directory=mine.parent / "link")
+    assert "failed" in pull(directory=mine.parent / "link/course")
+    assert names(outside) == []
+
+
+# What others may have written into the folder
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("core.fsmonitor", "touch {}"),
+        ("core.sshCommand", "touch {}"),
+        ("filter.x.clean", "touch {}"),
+        ("merge.x.driver", "touch {}"),
+        ("credential.helper", "!touch {}"),
+        ("include.path", "/etc/passwd"),
+        ("url.file:///.insteadOf", "http://"),
+        ("core.worktree", "/tmp"),
+        ("remote.origin.uploadpack", "touch {}"),
+        ("remote.origin.vcs", "ext"),
+        ("http.proxy", "http://127.0.0.1:1"),
+        ("gpg.program", "touch {}"),
+    ],
+)
+def test_it_runs_nothing_that_the_folders_git_names(
+    pull: Pull, upstream: Upstream, mine: Path, tmp_path: Path, key: str, value: str
+) -> None:
+    pull()
+    done = tmp_path / "done"
+    git(mine, "config", key, value.format(done))
+    (mine / ".gitattributes").write_text("* filter=x merge=x\n")
+    (mine / "a.txt").write_text("mine\n")
+    upstream.put(a__txt="two\n")
+    assert key.lower() in pull()["failed"].lower()
+    assert not done.exists()
+
+
+def test_it_runs_no_hook(pull: Pull, upstream: Upstream, mine: Path, tmp_path: Path) -> None:
+    pull()
+    for name in ("pre-commit", "post-checkout", "post-merge", "pre-merge-commit", "reference-transaction"):
+        hook = mine / ".git/hooks" / name
+        hook.parent.mkdir(exist_ok=True)
+        hook.write_text(f"#!/bin/sh\ntouch {tmp_path}/done\n")
+        hook.chmod(0o755)
+    (mine / "b.txt").write_text("mine\n")
+    upstream.put(a__txt="two\n")
+    assert pull()["done"]["what"] == "updated"
+    assert not (tmp_path / "done").exists()
+
+
+@pytest.mark.parametrize("name", ["commondir", "config.worktree"])
+def test_it_takes_no_configuration_from_elsewhere(pull: Pull, mine: Path, name: str) -> None:
+    pull()
+    (mine / ".git" / name).write_text("/tmp")
+    assert "special way" in pull()["failed"]
+    (mine / ".git" / name).unlink()
+    (mine / ".git/config").rename(mine / "config")
+    (mine / ".git/config").symlink_to(mine / "config")
+    assert "special way" in pull()["failed"]
+
+
+# Where it may ask
+
+
+@pytest.mark.parametrize(
+    "repo",
+    [
+        "http://127.0.0.1:{port}/course.git",
+        "http://localhost:{port}/course.git",
+        "http://127.1:{port}/course.git",
+        "http://2130706433:{port}/course.git",
+        "http://0x7f000001:{port}/course.git",
+        "http://[::1]:{port}/course.git",
+        "http://[::ffff:127.0.0.1]:{port}/course.git",
+        "http://0.0.0.0:{port}/course.git",
+        "http://10.0.2.2/x",
+        "http://10.0.2.3/x",
+        "http://169.254.169.254/latest/meta-data",
+        "http://192.168.1.1/x",
+        "http://user:secret@127.0.0.1:{port}/course.git",
+        "http://example.org@127.0.0.1:{port}/course.git",
+        "file:///etc",
+        "/etc",
+        "ssh://git@example.org/x",
+        "git@example.org:x/y",
+        "git://example.org/x",
+        "ext::sh -c touch% /tmp/x",
+        "--upload-pack=touch /tmp/x",
+        "ftp://example.org/x",
+        "http://",
+    ],
+)
+def test_it_asks_public_web_servers_only(pull: Pull, server: int, mine: Path, repo: str) -> None:
+    assert "failed" in pull(repo.format(port=server), allow=())
+    assert not mine.exists()
+
+
+@pytest.mark.parametrize(
+    ("address", "public"),
+    [
+        ("8.8.8.8", True),
+        ("2606:4700::1111", True),
+        ("100.64.0.1", False),
+        ("224.0.0.1", False),
+        ("fe80::1%eth0", False),
+        ("fd00::1", False),
+        ("::", False),
+        ("::ffff:10.0.0.1", False),
+        ("64:ff9b::a00:1", False),
+        ("2002:7f00:1::", False),
+    ],
+)
+def test_it_knows_a_public_address(address: str, public: bool) -> None:
+    assert program.is_public(address) is public
+
+
+def test_one_private_address_among_public_ones_is_too_much(monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = [(socket.AF_INET, 0, 0, "", (address, 443)) for address in ("8.8.8.8", "10.0.0.1")]
+    monkeypatch.setattr(program.socket, "getaddrinfo", lambda *_, **__: answers)
+    with pytest.raises(program.Refused):
+        program.where_to_ask("https://rebind.example/x", [])
+    answers.pop()
+    assert program.where_to_ask("https://rebind.example/x", []) == "rebind.example:443:8.8.8.8"
+
+
+def test_it_follows_no_redirect(pull: Pull, upstream: Upstream, mine: Path) -> None:
+    """A public server that leads to a private one leads nowhere."""
+    asked: list[str] = []
+
+    class Redirect(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            self.send_response(302)
+            self.send_header("Location", upstream.url + self.path.removeprefix("/course.git"))
+            self.end_headers()
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Redirect) as serving:
+        threading.Thread(target=serving.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+        answer = pull(f"http://127.0.0.1:{serving.server_address[1]}/course.git")
+        serving.shutdown()
+    assert "The repository has moved" in answer["failed"]
+    assert asked
+    assert not mine.exists()
+
+
+def test_it_leaves_nothing_of_a_clone_that_failed(pull: Pull, upstream: Upstream, server: int, mine: Path) -> None:
+    assert "no public repository" in pull(f"http://127.0.0.1:{server}/none.git")["failed"]
+    assert list(mine.parent.iterdir()) == []

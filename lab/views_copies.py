@@ -1,0 +1,49 @@
+"""Opening a notebook that one may only read: as it is, or as a copy of one's own."""
+
+from urllib.parse import urlencode
+
+from django.contrib.auth.decorators import login_required
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from django.urls import reverse
+from django.views.decorators.http import require_POST
+
+from drive.storage import StorageError
+from portal.access import person
+
+from . import copies, places
+
+
+def choose(request: HttpRequest, found: places.Found, error: StorageError | None = None) -> HttpResponse:
+    """The page that asks; nothing is started before the person has answered."""
+    context = {
+        "path": found.path,
+        "name": found.inside.rpartition("/")[2],
+        "library": found.path.split("/")[1],
+        "as_it_is": address(found.path, **{"as": "read-only"}),
+        "earlier": [(path, address(path)) for path in copies.earlier(person(request), found)],
+        "error": error,
+    }
+    return render(request, "lab/read_only.html", context, status=error.status if error else 200)
+
+
+@require_POST
+@login_required
+def copy(request: HttpRequest) -> HttpResponse:
+    """Make a copy in My Library, and open that."""
+    try:
+        found = places.find(person(request), places.drive_path(request.POST.get("path", "")))
+    except places.BadPlace as error:
+        return render(request, "lab/bad_place.html", {"error": error}, status=400)
+    if isinstance(found, places.Missing) or found.library_id is None or not copies.is_file(found):
+        raise Http404("There is no such file.")
+    try:
+        path = copies.make(person(request), found)
+    except StorageError as error:
+        return choose(request, found, error)
+    return HttpResponseRedirect(address(path))
+
+
+def address(path: str, **more: str) -> str:
+    """The link that opens the Lab at a path of the Drive."""
+    return f"{reverse('lab:open')}?{urlencode({'path': path, **more})}"
