@@ -25,6 +25,7 @@ from django.utils import timezone
 from portal.models import User
 
 from .pull_models import Pull as Pull
+from .pull_models import PullState as PullState
 from .wording import duration
 
 

@@ -46,7 +46,7 @@ def texts(library: Library, folder: str) -> dict[str, bytes]:
 @pytest.mark.parametrize("folder", ["Shared with all", "Shared with groups"])
 def test_it_asks_who_may_only_read_and_starts_nothing(reader: Client, folder: str) -> None:
     text = reader.get("/lab/open", {"path": f"{folder}/Open Cortex/deep/first.ipynb"}).content.decode()
-    assert "Make my own copy in My Library" in text
+    assert "Make my own copy" in text
     assert "/lab/open?path=Shared+with+all%2FOpen+Cortex%2Fdeep%2Ffirst.ipynb&amp;as=read-only" in text
     assert not Server.objects.exists()
 

@@ -433,6 +433,47 @@ def test_it_follows_no_redirect(pull: Pull, upstream: Upstream, mine: Path) -> N
     assert not mine.exists()
 
 
+def test_it_looks_for_nothing_on_a_second_server(pull: Pull, upstream: Upstream, mine: Path, tmp_path: Path) -> None:
+    """A repository can say that its objects are elsewhere (info/http-alternates, gitrepository-layout(5))."""
+    asked: list[str] = []
+
+    class Elsewhere(Quiet):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            super().do_GET()
+
+    objects = upstream.bare / "objects"
+    (tmp_path / "elsewhere").mkdir()
+    for folder in objects.glob("[0-9a-f][0-9a-f]"):
+        folder.rename(tmp_path / "elsewhere" / folder.name)
+    handler = functools.partial(Elsewhere, directory=str(tmp_path))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as serving:
+        threading.Thread(target=serving.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+        elsewhere = f"http://127.0.0.1:{serving.server_address[1]}/elsewhere\n"
+        (objects / "info/http-alternates").write_text(elsewhere)
+        answer = pull()
+        serving.shutdown()
+    assert "failed" in answer
+    assert asked == []
+    assert not mine.exists()
+
+
+def test_it_removes_what_a_clone_left_that_was_cut_off(pull: Pull, mine: Path) -> None:
+    old, new, own = (mine.with_name(f".course.{end}") for end in ("git-pull-01234567", "git-pull-89abcdef", "notes"))
+    for folder in (old, new, own):
+        folder.mkdir()
+    for folder in (old, own):
+        os.utime(folder, (1, 1))
+    pull()
+    assert names(mine.parent) == [new.name, own.name, "course"]
+
+
+def test_it_refuses_a_git_that_would_look_a_name_up_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(program, "OLDEST", (99, 0))
+    with pytest.raises(program.Refused, match="too old"):
+        program._check_git()
+
+
 def test_it_leaves_nothing_of_a_clone_that_failed(pull: Pull, upstream: Upstream, server: int, mine: Path) -> None:
     assert "no public repository" in pull(f"http://127.0.0.1:{server}/none.git")["failed"]
     assert list(mine.parent.iterdir()) == []

@@ -20,6 +20,7 @@ import socket
 import stat
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -28,6 +29,10 @@ from urllib.parse import urlsplit
 NAMED = 50
 """So many paths of each kind are reported."""
 NAMES_TRIED = 100
+OLDEST = (2, 37)
+"""The first git that knows http.curloptResolve."""
+LEFT_OVER_SECONDS = 3600
+"""A clone that was begun so long ago and has not got its name was cut off."""
 PORTS = {"http": 80, "https": 443}
 HARMLESS = re.compile(
     r"core\.(repositoryformatversion|filemode|bare|logallrefupdates|ignorecase|precomposeunicode|symlinks)"
@@ -169,6 +174,8 @@ def _plainly(said: str) -> str:
         "Authentication failed": "There is no public repository at this address.",
         "unrelated histories": "The repository has begun anew since this folder was made. Choose another folder.",
         "would be overwritten": "Files of yours are in the way of new ones. Rename yours, then follow the link again.",
+        "Failed to connect": "The repository's server does not answer.",
+        "timed out": "The repository's server does not answer.",
         "No space left": "There is no space left.",
         "Read-only file system": "This library cannot be written to.",
     }  # fmt: skip
@@ -182,8 +189,7 @@ def _plainly(said: str) -> str:
 def pull(request: dict[str, Any], tell: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
     """Clone, or bring up to date; returns what happened."""
     repo, branch, directory = request["repo"], request["branch"], Path(request["directory"])
-    if shutil.which("git") is None:
-        raise Refused("There is no git in this Lab. An operator can install it.")
+    _check_git()
     git = Git(where_to_ask(repo, request["allow"]), tell)
     _check_way(directory.parent)
     if not os.path.lexists(directory):
@@ -193,6 +199,15 @@ def pull(request: dict[str, Any], tell: Callable[[dict[str, Any]], None]) -> dic
     return _update(git, repo, branch)
 
 
+def _check_git() -> None:
+    if shutil.which("git") is None:
+        raise Refused("There is no git in this Lab. An operator can install it.")
+    said = subprocess.run(["git", "version"], capture_output=True, text=True, check=False).stdout
+    version = tuple(map(int, re.findall(r"\d+", said)[:2]))
+    if version < OLDEST:
+        raise Refused("The git in this Lab is too old: it would look the server's name up a second time.")
+
+
 def _check_way(folder: Path) -> None:
     if folder.resolve() != folder or not folder.is_dir():
         raise Refused("The folder to fetch into is not there, or a link leads to it.")
@@ -200,7 +215,8 @@ def _check_way(folder: Path) -> None:
 
 def _clone(git: Git, repo: str, branch: str, directory: Path) -> dict[str, Any]:
     """Into a folder that gets its name when it is complete."""
-    made = directory.with_name(f".{directory.name}.{secrets.token_hex(4)}")
+    _sweep(directory)
+    made = directory.with_name(f"{_unnamed(directory)}{secrets.token_hex(4)}")
     words = ["clone", "--progress", "--no-tags", "--single-branch", "--origin=origin", "--template="]
     try:
         git.slowly(*words, *([f"--branch={branch}"] if branch else []), "--", repo, str(made))
@@ -211,6 +227,18 @@ def _clone(git: Git, repo: str, branch: str, directory: Path) -> dict[str, Any]:
         shutil.rmtree(made, ignore_errors=True)
     git.directory = directory
     return {"what": "cloned", "commit": git.text("rev-parse", "--short", "HEAD", fine=(0, 128))[:40]}
+
+
+def _unnamed(directory: Path) -> str:
+    return f".{directory.name}.git-pull-"
+
+
+def _sweep(directory: Path) -> None:
+    """Remove what earlier clones left here that ended with their server."""
+    for left in directory.parent.iterdir():
+        is_ours = re.fullmatch(re.escape(_unnamed(directory)) + "[0-9a-f]{8}", left.name) and _is(left, stat.S_ISDIR)
+        if is_ours and time.time() - left.lstat().st_mtime > LEFT_OVER_SECONDS:
+            shutil.rmtree(left, ignore_errors=True)
 
 
 def _check_repository(git: Git, repo: str, directory: Path) -> None:
