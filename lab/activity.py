@@ -42,6 +42,10 @@ class Facts:
     """None: it did not answer now."""
     unreachable_since: datetime | None = None
     """It has not answered since then."""
+    last_by_hand: datetime | None = None
+    """Input that was read earlier."""
+    keep_until: datetime | None = None
+    """Its person asked for it not to be stopped before."""
 
 
 class Why(Enum):
@@ -66,6 +70,7 @@ class Verdict:
     last_interaction: datetime
     look_again_at: datetime
     unreachable_since: datetime | None = None
+    last_by_hand: datetime | None = None
 
     @property
     def idle(self) -> bool:
@@ -73,33 +78,38 @@ class Verdict:
 
 
 def is_idle(facts: Facts, now: datetime, limit: timedelta, max_age: timedelta) -> Verdict:
-    """Decide. `limit`: how long without interaction; `max_age`: how long busy kernels alone can keep a server."""
+    """Decide. `limit`: how long without interaction; `max_age`: from when on only what a person does counts."""
     if facts.activity is None:
         return _without_answer(facts, now, limit)
-    old = now - facts.started_at >= max_age
-    last = min(now, max(facts.last_known, *_moments(facts.activity, now, by_hand_only=old), facts.started_at))
-    busy = facts.activity.busy_kernels > 0
+    busy, old = facts.activity.busy_kernels > 0, now - facts.started_at >= max_age
+    inputs, others = _moments(facts.activity, now)
+    by_hand = min(now, max(facts.last_by_hand or facts.started_at, facts.started_at, *inputs))
+    last = min(now, max(facts.last_known, by_hand, *others))
     if busy and not old:
-        return Verdict(Why.BUSY, now, now + min(LOOK_EVERY, limit))
-    if now - last < limit:
-        return Verdict(Why.USED, last, min(last + limit, now + LOOK_EVERY))
-    return Verdict(Why.AGE if busy else Why.IDLE, last, now + ASK_AGAIN)
+        return Verdict(Why.BUSY, now, now + min(LOOK_EVERY, limit), last_by_hand=by_hand)
+    until = max((by_hand if old else last) + limit, facts.keep_until or facts.started_at)
+    if now < until:
+        return Verdict(Why.USED, last, min(until, now + LOOK_EVERY), last_by_hand=by_hand)
+    return Verdict(Why.AGE if busy else Why.IDLE, last, now + ASK_AGAIN, last_by_hand=by_hand)
 
 
 def _without_answer(facts: Facts, now: datetime, limit: timedelta) -> Verdict:
     """Its person may be computing so hard that Jupyter cannot answer: silence has to last the whole limit."""
     since = min(facts.unreachable_since or now, now)
     why = Why.UNREACHABLE if now - since >= limit else Why.SILENT
-    return Verdict(why, min(facts.last_known, now), now + min(ASK_AGAIN, limit), unreachable_since=since)
+    look = now + min(ASK_AGAIN, limit)
+    return Verdict(why, min(facts.last_known, now), look, unreachable_since=since, last_by_hand=facts.last_by_hand)
 
 
-def _moments(activity: Activity, now: datetime, *, by_hand_only: bool) -> list[datetime]:
-    """When it was used, on our clock.
+def _moments(activity: Activity, now: datetime) -> tuple[list[datetime], list[datetime]]:
+    """When it was used, on our clock: by hand, and by what its person left running.
 
     Ages are measured on the server's clock, which may be wrong but runs as ours does.
     """
-    moments = [activity.last_input]
-    if not by_hand_only:
-        moments += [activity.last_save, activity.last_kernel_message, activity.last_terminal_output]
     theirs = activity.now or now
-    return [now - min(max(timedelta(0), theirs - moment), LONG_AGO) for moment in moments if moment]
+
+    def ours(*moments: datetime | None) -> list[datetime]:
+        return [now - min(max(timedelta(0), theirs - moment), LONG_AGO) for moment in moments if moment]
+
+    running = (activity.last_save, activity.last_kernel_message, activity.last_terminal_output)
+    return ours(activity.last_input), ours(*running)

@@ -208,8 +208,8 @@ def _rescue(server: Server) -> bool:
     if server.rescued is not None or server.started_at is None:
         return True
     _show(server, Phase.RESCUING)
-    home = get_launcher().home(server.pk)
-    result = rescue.rescue(server, home, still_at_it=lambda: _show(server, Phase.RESCUING))
+    home, changes = get_launcher().home(server.pk), get_launcher().changes(server.pk)
+    result = rescue.rescue(server, home, changes, still_at_it=lambda: _show(server, Phase.RESCUING))
     if result.error and server.rescue_failures + 1 < RESCUE_TRIES:
         log.warning("rescue from %s: %s", server, result.error)
         Server.objects.filter(pk=server.pk).update(rescue_failures=server.rescue_failures + 1)

@@ -186,6 +186,11 @@ class Server(models.Model):
     changed_at = models.DateTimeField(default=timezone.now, help_text="When its state last changed.")
 
     last_interaction = models.DateTimeField(null=True, blank=True, help_text="As last read; only moves forward.")
+    last_by_hand = models.DateTimeField(null=True, blank=True, help_text="Its person's own input, as last read.")
+    keep_until = models.DateTimeField(null=True, blank=True, help_text="Its person wants it until then.")
+    warned_for = models.DateTimeField(
+        null=True, blank=True, help_text="The moment of its end of which its person was warned."
+    )
     unreachable_since = models.DateTimeField(null=True, blank=True, help_text="It was asked and did not answer since.")
     due_at = models.DateTimeField(null=True, blank=True, help_text="When the reaper looks at it next.")
 
@@ -245,7 +250,9 @@ class Server(models.Model):
     def idle_at(self) -> datetime | None:
         """When it will be stopped if nobody uses it from now on."""
         last = self.last_interaction or self.started_at
-        return last + timedelta(seconds=settings.LAB_IDLE_LIMIT) if self.is_running and last else None
+        if not self.is_running or not last:
+            return None
+        return max(last + timedelta(seconds=settings.LAB_IDLE_LIMIT), self.keep_until or last)
 
     @property
     def seconds_left(self) -> int | None:

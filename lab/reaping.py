@@ -7,7 +7,7 @@ from uuid import UUID
 from django.conf import settings
 from django.utils import timezone
 
-from . import activity, lifecycle, queueing, services
+from . import activity, lifecycle, queueing, services, staying
 from .activity import Facts, Verdict, Why
 from .jupyter import JupyterClient, JupyterError
 from .models import Server, State, StopReason
@@ -67,15 +67,20 @@ def look(server: Server) -> Verdict:
         last_known=server.last_interaction or started,
         activity=answer,
         unreachable_since=server.unreachable_since,
+        last_by_hand=server.last_by_hand,
+        keep_until=server.keep_until,
     )
     limit, max_age = timedelta(seconds=settings.LAB_IDLE_LIMIT), timedelta(seconds=settings.LAB_MAX_AGE)
     return activity.is_idle(facts, timezone.now(), limit, max_age)
 
 
 def remember(server: Server, verdict: Verdict) -> None:
-    """Write what was read to the row."""
+    """Write what was read to the row; warn its person when the end is near."""
+    server.last_interaction = verdict.last_interaction
     Server.objects.filter(pk=server.pk, state=State.RUNNING).update(
         last_interaction=verdict.last_interaction,
-        due_at=verdict.look_again_at,
+        last_by_hand=verdict.last_by_hand,
+        due_at=staying.look_before_warning(server, verdict.look_again_at),
         unreachable_since=verdict.unreachable_since,
     )
+    staying.warn(server)

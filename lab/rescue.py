@@ -1,13 +1,14 @@
 """Before a server's home is deleted: copy what a person wrote there into their Drive.
 
 `Rescued from the Lab/<when it was stopped>/` in My Library gets the notebooks and text files that lay outside
-`~/drive`. The home was filled by notebook code, so nothing in it is trusted: every step opens one name below an open
-directory without following links, on the home's own file system, and only regular files are read. Its processes are
-gone by then.
+`~/drive`, and lists of what was installed (rescue_packages.py). The home was filled by notebook code, so nothing in it
+is trusted: every step opens one name below an open directory without following links, on the home's own file system,
+and only regular files are read. Its processes are gone by then.
 
 May be killed and run again: the folder's name comes from the row, files that are there already are left as they are.
 """
 
+import io
 import os
 import stat
 import time
@@ -23,9 +24,11 @@ from django.utils import timezone
 from drive.models import Library
 from drive.storage import ABSENT, Clash, DiskFull, LibraryFiles, StorageError, WrongPath, open_library
 
+from . import rescue_packages
 from .models import Server
 
 FOLDER = "Rescued from the Lab"
+PACKAGES = "Installed packages"
 FILE_BYTES = 20 * 2**20
 TOTAL_BYTES = 500 * 2**20
 MAX_FILES = 5000
@@ -59,6 +62,8 @@ class Rescued:
     bytes: int = 0
     skipped: int = 0
     """Files that looked worth keeping but were too big, or came after a limit was reached."""
+    packages: int = 0
+    """Installed by the session, and named in `requirements.txt` or `conda-packages.txt` there."""
     error: str = ""
     """Why it was given up, in a sentence; what had been copied stays."""
 
@@ -73,15 +78,20 @@ class _Found:
     size: int
 
 
-def rescue(server: Server, home: Path, still_at_it: Callable[[], None] = lambda: None) -> Rescued:
-    """Copy; `still_at_it` is called every few seconds. Never raises for what it finds; `error` says what went wrong."""
+def rescue(
+    server: Server, home: Path, changes: Path | None = None, still_at_it: Callable[[], None] = lambda: None
+) -> Rescued:
+    """Copy from `home`, and name what was installed in `changes`; `still_at_it` is called every few seconds.
+
+    Never raises for what it finds; `error` says what went wrong.
+    """
     result = Rescued()
     try:
         top = os.open(home, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     except OSError:
         return result  # it was never made, or is gone already
     try:
-        _copy_all(server, top, result, still_at_it)
+        _copy_all(server, top, changes, result, still_at_it)
     except DiskFull as error:
         result.error = f"{error} Not everything could be copied."
     except (StorageError, OSError) as error:
@@ -91,7 +101,7 @@ def rescue(server: Server, home: Path, still_at_it: Callable[[], None] = lambda:
     return result
 
 
-def _copy_all(server: Server, top: int, result: Rescued, still_at_it: Callable[[], None]) -> None:
+def _copy_all(server: Server, top: int, changes: Path | None, result: Rescued, still_at_it: Callable[[], None]) -> None:
     library = Library.objects.filter(owner_user=server.owner_id, is_default=True, deleted_at=None).first()
     if library is None:
         result.error = "There is no My Library to copy to."
@@ -106,6 +116,24 @@ def _copy_all(server: Server, top: int, result: Rescued, still_at_it: Callable[[
             if time.monotonic() - said > 5:
                 said = time.monotonic()
                 still_at_it()
+        if changes is not None:
+            _name_packages(files, folder, changes, Path(server.environment.prefix), result)
+
+
+def _name_packages(files: LibraryFiles, folder: str, changes: Path, prefix: Path, result: Rescued) -> None:
+    """In a folder of its own: the home may have had a `requirements.txt` as well."""
+    lists = {
+        "requirements.txt": ("pip install -r", rescue_packages.requirements(changes, prefix)),
+        "conda-packages.txt": ("conda install --file", rescue_packages.conda_packages(changes, prefix)),
+    }
+    for name, (command, lines) in lists.items():
+        if lines:
+            files.make_folders(f"{folder}/{PACKAGES}")
+            text = "\n".join([f"# Installed in the Lab that ended. To have it again: {command} this file", *lines, ""])
+            with suppress(_CopiedBefore):
+                _write(files, PurePosixPath(folder, PACKAGES, name), io.BytesIO(text.encode()))
+            result.folder = folder
+            result.packages += len(lines)
 
 
 def _copy(files: LibraryFiles, folder: str, found: _Found, result: Rescued) -> None:

@@ -22,6 +22,16 @@ def tell_of_end(server: Server) -> None:
 def _rescued(rescued: dict) -> str:
     if rescued.get("error"):
         return "Copying what lay outside the Drive failed. Files in your Drive are as they were."
+    if not rescued.get("packages"):
+        return _files(rescued)
+    said = f"What was installed ({rescued['packages']}) is listed there, in “Installed packages”, to have it again."
+    if rescued.get("files"):
+        return f"{_files(rescued)} {said}"
+    where = f"My Library/{rescued['folder']}/Installed packages"
+    return f"{_files(rescued)} What was installed ({rescued['packages']}) is listed in {where}, to have it again."
+
+
+def _files(rescued: dict) -> str:
     if rescued.get("files"):
         what = f"{rescued['files']} files ({size(rescued['bytes'])}) that lay outside the Drive"
         return f"{what} were copied to My Library/{rescued['folder']}."

@@ -14,6 +14,7 @@ urlpatterns = [
     path("git-pull/<uuid:pull_id>/", views_pulls.progress, name="pull"),
     path("git-pull/<uuid:pull_id>/state", views_pulls.state, name="pull_state"),
     path("start", views.start, name="start"),
+    path("keep", views.keep, name="keep"),
     path("stop", views.stop, name="stop"),
     path("status", views.status, name="status"),
     path("enter", views_gateway.issue_ticket, name="enter"),

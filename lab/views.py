@@ -7,6 +7,7 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
@@ -14,7 +15,7 @@ from portal.access import Forbidden
 from portal.models import User
 from portal.queue import broker_is_up, publish
 
-from . import copies, places, services, tasks, views_copies
+from . import copies, places, services, staying, tasks, views_copies
 from .launchers import get_launcher
 from .models import Phase, Server, State, StopReason
 from .views_gateway import leave_for
@@ -98,6 +99,20 @@ def status(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 @login_required
+def keep(request: HttpRequest) -> HttpResponse:
+    """The keep button: `hours` more, though nobody uses it."""
+    me, hours = _me(request), request.POST.get("hours", "")
+    server = Server.objects.running().filter(owner=me).first()
+    until = staying.keep(me, server, int(hours)) if server and hours in map(str, staying.HOURS) else None
+    if until:
+        messages.success(request, f"Your Lab stays until {timezone.localtime(until):%-d %B, %H:%M}, used or not.")
+    else:
+        messages.info(request, "Your Lab does not run, or cannot be kept for that long.")
+    return redirect("lab:home")
+
+
+@require_POST
+@login_required
 def stop(request: HttpRequest) -> HttpResponse:
     """The stop button."""
     me = _me(request)
@@ -136,6 +151,8 @@ def _context(server: Server | None, place: str) -> dict[str, object]:
         "rescued": rescued,
         "rescued_size": size(rescued.get("bytes", 0)),
         "isolated": get_launcher().isolated,
+        "stays": staying.left_sentence(server) if server else "",
+        "hours_offered": staying.hours_offered(server) if server else [],
         "broker_up": broker_is_up(),
     }
 

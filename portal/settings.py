@@ -263,6 +263,10 @@ LAB_IDLE_LIMIT = env.int("LAB_IDLE_LIMIT", default=12 * 3600)
 """Seconds without interaction after which a server is reaped."""
 LAB_MAX_AGE = env.int("LAB_MAX_AGE", default=7 * 24 * 3600)
 """Seconds after which a server is stopped although a kernel is busy."""
+LAB_WARN_BEFORE = env.int("LAB_WARN_BEFORE", default=30 * 60)
+"""Seconds before an idle server ends in which its person is warned; at most a quarter of LAB_IDLE_LIMIT."""
+LAB_KEEP_LIMIT = env.int("LAB_KEEP_LIMIT", default=24 * 3600)
+"""How far ahead, in seconds, a person may keep an idle server; 0: not at all."""
 LAB_CGROUP = env.str("LAB_CGROUP", default="")
 """The control groups by which the kernel keeps limits of servers; `bin/up`, started by root, makes them."""
 LAB_MEMORY_LIMIT = env.int("LAB_MEMORY_LIMIT", default=4 * 2**30)

@@ -130,3 +130,6 @@ class Launcher(Protocol):
 
     def home(self, server_id: UUID) -> Path:
         """The server's home directory on this machine; it may not exist. Its content is not to be trusted."""
+
+    def changes(self, server_id: UUID) -> Path:
+        """A directory with what the session changed in its environment, at the same paths; as `home`."""

@@ -53,6 +53,9 @@ class SandboxLauncher:
     def home(self, server_id: UUID) -> Path:
         return settings.LAB_ROOT / "servers" / server_id.hex / "home"
 
+    def changes(self, server_id: UUID) -> Path:
+        return settings.LAB_ROOT / "servers" / server_id.hex / "upper"
+
     def _call(self, do: str, *, seconds: float = CALL_SECONDS, **arguments: Any) -> dict[str, Any]:
         try:
             with socket.socket(socket.AF_UNIX) as connection:

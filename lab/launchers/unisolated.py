@@ -141,6 +141,10 @@ class UnisolatedLauncher:
     def home(self, server_id: UUID) -> Path:
         return self._directory(server_id) / "home"
 
+    def changes(self, server_id: UUID) -> Path:
+        """There is none: a session changes the environment itself, for everybody."""
+        return self._directory(server_id) / "upper"
+
     def _status(self, server_id: UUID) -> ServerStatus:
         pid = self._pid(server_id)
         if not pid:

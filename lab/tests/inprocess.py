@@ -95,3 +95,6 @@ class InProcessLauncher:
 
     def home(self, server_id: UUID) -> Path:
         return self.root / server_id.hex / "home"
+
+    def changes(self, server_id: UUID) -> Path:
+        return self.root / server_id.hex / "upper"

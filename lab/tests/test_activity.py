@@ -57,6 +57,20 @@ def test_it_is_stopped_at_its_greatest_age_unless_its_person_is_there(name: str,
     assert verdict(old).why is why
 
 
+def test_it_ends_a_lab_of_the_greatest_age_at_once_when_only_its_code_was_at_work() -> None:
+    """Its kernel computed until now, so that it counted as used a moment ago; its person left days ago."""
+    computing = Activity(now=NOW, busy_kernels=1, last_input=ago(days=3))
+    assert verdict(facts(computing, started=ago(days=7), known=NOW, last_by_hand=ago(days=3))).why is Why.AGE
+    assert verdict(facts(computing, started=ago(days=7), known=NOW, last_by_hand=ago(hours=1))).why is Why.USED
+
+
+def test_it_does_not_stop_what_its_person_wants_to_keep() -> None:
+    left = Activity(now=NOW)
+    assert verdict(facts(left, keep_until=NOW + timedelta(hours=1))).why is Why.USED
+    assert verdict(facts(left, keep_until=NOW)).why is Why.IDLE
+    assert verdict(facts(left, keep_until=NOW + timedelta(seconds=5))).look_again_at == NOW + timedelta(seconds=5)
+
+
 def test_it_never_believes_the_future() -> None:
     told = verdict(facts(Activity(now=NOW, last_input=NOW + timedelta(days=300))))
     assert told.last_interaction == NOW

@@ -1,5 +1,6 @@
 """What is saved from a home before it is deleted; the home was filled by code that nobody checked."""
 
+import json
 import os
 import socket
 from collections.abc import Callable
@@ -194,3 +195,87 @@ def test_a_server_that_never_ran_has_nothing_to_rescue(server: Callable[..., Ser
     lifecycle.end(ending.pk)
     assert Server.objects.get().rescued is None
     assert state_of(ending) == State.STOPPED
+
+
+# Installed packages
+
+
+@pytest.fixture
+def changes(ending: Server, launcher: InProcessLauncher, home: Path) -> Path:
+    """The session's layer over its environment; the rescue is asked for through the launcher's own paths."""
+    return launcher.changes(ending.pk) / "lib/python3.11/site-packages"
+
+
+def listed(server: Server, launcher: InProcessLauncher) -> dict[str, list[str]]:
+    """The lists that a rescue leaves, without the comment on top."""
+    result = rescue.rescue(server, launcher.home(server.pk), launcher.changes(server.pk))
+    assert not result.error
+    found = {path: text.decode().splitlines()[1:] for path, text in saved(server).items()}
+    assert result.packages == sum(len(lines) for lines in found.values())
+    return {path.removeprefix("Installed packages/"): lines for path, lines in found.items()}
+
+
+def test_it_names_what_was_installed(
+    ending: Server, launcher: InProcessLauncher, changes: Path, tmp_path: Path
+) -> None:
+    ending.environment.prefix = str(tmp_path / "base")
+    put(tmp_path / "base/lib/python3.11/site-packages/numpy-2.4.6.dist-info/METADATA")
+    put(changes / "numpy-2.4.6.dist-info/RECORD")  # there before, and touched
+    put(changes / "Brian2-2.9.0.dist-info/METADATA")
+    put(changes / "ruamel.yaml-0.18.6.dist-info/METADATA")
+    put(
+        changes / "tool-1.0.dist-info/direct_url.json",
+        '{"url": "https://example.org/tool-1.0.whl", "archive_info": {}}',
+    )
+    git = {"url": "https://example.org/a/nest", "vcs_info": {"vcs": "git", "commit_id": "a" * 40}}
+    put(changes / "nest-3.1.dist-info/direct_url.json", json.dumps(git))
+    put(changes / "mine-0.1.dist-info/direct_url.json", '{"url": "file:///home/owner/mine", "dir_info": {}}')
+    put(launcher.changes(ending.pk) / "conda-meta/zlib-1.3.1-h4bc722e_2.json", "{}")
+    assert listed(ending, launcher) == {
+        "requirements.txt": [
+            "# mine==0.1 was installed from a folder or a file",
+            "Brian2==2.9.0",
+            f"nest @ git+https://example.org/a/nest@{'a' * 40}",
+            "ruamel.yaml==0.18.6",
+            "tool @ https://example.org/tool-1.0.whl",
+        ],
+        "conda-packages.txt": ["zlib=1.3.1"],
+    }
+
+
+def test_it_writes_nothing_that_a_hostile_layer_says(
+    ending: Server, launcher: InProcessLauncher, changes: Path, tmp_path: Path
+) -> None:
+    """Names that are options or lines of their own, links out of the layer, pipes, endless and nested files."""
+    changes.mkdir(parents=True)
+    for name in ("-r secrets-1.dist-info", "a\n--index-url=http:evil-1.dist-info", "-1.dist-info", "a-b.dist-info"):
+        (changes / name).mkdir()
+    put(changes / "file-1.0.dist-info")
+    outside = put(tmp_path / "outside/x-1.0.dist-info/METADATA").parent
+    (changes / "link-1.0.dist-info").symlink_to(outside)
+    (launcher.changes(ending.pk) / "lib/python3.12").symlink_to(tmp_path / "outside")
+    for name, text in (
+        ("b-1", '{"url": "https://example.org/\\n--index-url=http://evil.example/"}'),
+        ("c-1", '{"url": "https://example.org/", "vcs_info": {"vcs": "git", "commit_id": "x\\ny"}}'),
+        ("d-1", "[" * 60_000),
+        ("e-1", '{"url": 1}'),
+    ):
+        put(changes / f"{name}.dist-info/direct_url.json", text)
+    (changes / "f-1.dist-info").mkdir()
+    os.mkfifo(changes / "f-1.dist-info/direct_url.json")
+    (changes / "g-1.dist-info").mkdir()
+    (changes / "g-1.dist-info/direct_url.json").symlink_to("/etc/passwd")
+    assert listed(ending, launcher)["requirements.txt"] == [
+        "# b==1 was installed from a folder or a file",
+        "# e==1 was installed from a folder or a file",
+        "c==1",
+        "d==1",
+        "f==1",
+        "g==1",
+    ]
+
+
+def test_it_has_nothing_to_name_where_nothing_was_installed(ending: Server, launcher: InProcessLauncher) -> None:
+    launcher.changes(ending.pk).mkdir(parents=True)
+    put(launcher.home(ending.pk) / "a.txt")
+    assert rescue.rescue(ending, launcher.home(ending.pk), launcher.changes(ending.pk)).packages == 0
