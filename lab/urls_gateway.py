@@ -2,12 +2,15 @@
 
 from django.urls import path
 
-from . import views_gateway
+from . import views_gateway, views_panel
 
 app_name = "gateway"
 
 urlpatterns = [
     path("auth", views_gateway.auth, name="auth"),
     path("arrive", views_gateway.arrive, name="arrive"),
+    path("lab/state", views_panel.state, name="panel_state"),
+    path("lab/keep", views_panel.keep, name="panel_keep"),
+    path("lab/stop", views_panel.stop, name="panel_stop"),
     path("lab/enter", views_gateway.redeem_ticket, name="redeem"),
 ]

@@ -103,7 +103,11 @@ def jupyter_config(root: str, *, token: str) -> dict[str, Any]:
         "IdentityProvider": {"token": token},
         # The home's trash would die with the home.
         "FileContentsManager": {"delete_to_trash": False},
-        "LabApp": {"news_url": None, "check_for_updates_class": "jupyterlab.NeverCheckForUpdate"},
+        "LabApp": {
+            "news_url": None,
+            "check_for_updates_class": "jupyterlab.NeverCheckForUpdate",
+            "extra_labextensions_path": [f"{bwrap.RUN}/inside/labextensions"],
+        },
     }
 
 
