@@ -1,4 +1,4 @@
-"""Chaos, bounded and seeded: many people, everything at once, `kill -9` of anything; afterwards all is true and nothing lost.
+"""Chaos, bounded and seeded: everything at once, and `kill -9` of anything; afterwards all is true, nothing is lost.
 
 `CHAOS_SECONDS` says how long (90), `CHAOS_SEED` repeats a run: what is done is the same, when it hits is not.
 """
@@ -53,8 +53,7 @@ class Storm:
         self.written: dict[tuple[Library, str], bytes] = {}
         self.done: list[str] = []
         self.weighted: dict[Callable[[], str], int] = {
-            self.launch: 8, self.stop: 3, self.reap: 2, self.change_access: 4, self.write: 6, self.write_in_lab: 4,
-            self.kill_process: 3, self.kill_fork_server: 1, self.kill_server: 2,
+            self.launch: 8, self.stop: 3, self.reap: 2, self.change_access: 4, self.write: 6, self.write_in_lab: 6, self.kill_process: 1, self.kill_fork_server: 1, self.kill_server: 2,
         }  # fmt: skip
 
     def step(self) -> None:
@@ -105,14 +104,10 @@ class Storm:
         return f"{someone.user} is {role}"
 
     def write(self) -> str:
-        someone, name, content = (
-            self.anybody(),
-            f"web {len(self.done)}.txt",
-            self.random.randbytes(self.random.randrange(40_000)),
-        )
-        library = self.random.choice(
-            [self.collab.library, Library.objects.get(owner_user=someone.user, is_default=True)]
-        )
+        someone, name = self.anybody(), f"web {len(self.done)}.txt"
+        content = self.random.randbytes(self.random.randrange(40_000))
+        own = Library.objects.get(owner_user=someone.user, is_default=True)
+        library = self.random.choice([self.collab.library, own])
         changes.write(someone.user, library, name, content)
         self.written[library, name] = content
         return f"write {name}"
@@ -202,19 +197,16 @@ def left_behind(site: Site) -> list[str]:
     found += [line for line in mounts.splitlines() if f"{settings.LAB_ROOT}/servers/" in line]
     found += [f"slirp4netns {pid}" for pid in processes.pids() if _serves_nobody(pid)]
     found += [f"token of {server}" for server in Server.objects.exclude(token="").exclude(state__in=LIVE)]
-    return found + [
-        str(ticket) for ticket in Ticket.objects.filter(expires_at__lt=timezone.now() - timedelta(minutes=5))
-    ]
+    expired = Ticket.objects.filter(expires_at__lt=timezone.now() - timedelta(minutes=5))
+    return [*found, *map(str, expired)]
 
 
 def _serves_nobody(pid: int) -> bool:
     """A way to the network for a sandbox that is gone."""
     with contextlib.suppress(OSError):
         words = Path(f"/proc/{pid}/cmdline").read_text().split("\0")
-        ours = Path(f"/proc/{pid}").stat().st_uid == os.getuid()
-        return (
-            words[0] == "slirp4netns" and ours and not any(Path(word).exists() for word in words if "/ns/net" in word)
-        )
+        ours = words[0] == "slirp4netns" and Path(f"/proc/{pid}").stat().st_uid == os.getuid()
+        return ours and not any(Path(word).exists() for word in words if word.endswith("/ns/net"))
     return False
 
 

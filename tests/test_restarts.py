@@ -22,7 +22,8 @@ COUNT = "import time\nfor n in range(100000):\n    print(f'count {n}', flush=Tru
 
 def notebook(code: str) -> bytes:
     """With one cell."""
-    cell = {"cell_type": "code", "id": "a", "metadata": {}, "source": code, "outputs": [], "execution_count": None}
+    cell: dict[str, object] = {"cell_type": "code", "id": "a", "metadata": {}, "source": code}
+    cell |= {"outputs": [], "execution_count": None}
     kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
     return json.dumps({"cells": [cell], "metadata": kernel, "nbformat": 4, "nbformat_minor": 5}).encode()
 
