@@ -53,8 +53,16 @@ class Storm:
         self.written: dict[tuple[Library, str], bytes] = {}
         self.done: list[str] = []
         self.weighted: dict[Callable[[], str], int] = {
-            self.launch: 8, self.stop: 3, self.reap: 2, self.change_access: 4, self.write: 6, self.write_in_lab: 6, self.kill_process: 1, self.kill_fork_server: 1, self.kill_server: 2,
-        }  # fmt: skip
+            self.launch: 8,
+            self.stop: 3,
+            self.reap: 2,
+            self.change_access: 4,
+            self.write: 6,
+            self.write_in_lab: 6,
+            self.kill_process: 1,
+            self.kill_fork_server: 1,
+            self.kill_server: 2,
+        }
 
     def step(self) -> None:
         """One thing; what cannot be done now is not done."""
