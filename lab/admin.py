@@ -14,7 +14,7 @@ from portal.admin import AuditedAdmin
 
 from . import services
 from .launchers import LauncherUnavailable, ServerStatus, get_launcher
-from .models import Environment, Server, StopReason
+from .models import Environment, Pause, Server, StopReason
 from .wording import duration, size
 
 
@@ -26,7 +26,7 @@ class _ServerList(ChangeList):
         try:
             seen = get_launcher().inspect()
         except LauncherUnavailable as error:
-            messages.warning(request, f"Memory is not known: {error}")
+            messages.warning(request, f"Memory and processor time are not known: {error}")
             seen = {}
         for server in self.result_list:
             server.status = seen.get(server.pk)
@@ -36,7 +36,18 @@ class _ServerList(ChangeList):
 class ServerAdmin(AuditedAdmin):
     """Servers: what they are doing, since when, for whom; stopped and started through the services, never edited."""
 
-    list_display = ["owner", "state", "age", "last_interaction", "memory", "why", "environment", "requested_at"]
+    list_display = [
+        "owner",
+        "state",
+        "age",
+        "start",
+        "last_interaction",
+        "memory",
+        "processor",
+        "why",
+        "environment",
+        "requested_at",
+    ]
     list_filter = ["state", "stop_reason", "environment"]
     list_select_related = ["owner", "environment"]
     search_fields = ["owner__username", "owner__email", "id"]
@@ -56,6 +67,19 @@ class ServerAdmin(AuditedAdmin):
         """What its processes hold now, as the launcher counts it."""
         status: ServerStatus | None = getattr(server, "status", None)
         return size(status.memory_bytes) if status and status.memory_bytes else "–"
+
+    @admin.display(description="started in")
+    def start(self, server: Server) -> str:
+        """From the request until Jupyter answered."""
+        if server.started_at is None:
+            return "–"
+        return f"{(server.started_at - server.requested_at).total_seconds():.1f} s"
+
+    @admin.display
+    def processor(self, server: Server) -> str:
+        """Processor time that its processes have taken."""
+        status: ServerStatus | None = getattr(server, "status", None)
+        return duration(status.cpu_seconds) if status and status.cpu_seconds else "–"
 
     @admin.display(description="why it ended", ordering="stop_reason")
     def why(self, server: Server) -> str:
@@ -87,6 +111,19 @@ class ServerAdmin(AuditedAdmin):
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
+
+
+@admin.register(Pause)
+class PauseAdmin(AuditedAdmin):
+    """Maintenance: a time in which no Lab is started."""
+
+    list_display = ["__str__", "starts_at", "text"]
+
+    def save_model(self, request: HttpRequest, obj: Pause, form: Any, change: bool) -> None:
+        """With its audit entry."""
+        super().save_model(request, obj, form, change)
+        verb = "lab.pause.changed" if change else "lab.pause.made"
+        audit.record(request.user, verb, obj, until=obj.ends_at.isoformat(timespec="minutes"))  # type: ignore[arg-type]
 
 
 @admin.register(Environment)

@@ -8,6 +8,7 @@ every call to the launcher may be repeated.
 import logging
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 from uuid import UUID
 
@@ -230,7 +231,8 @@ def _finish(server: Server) -> None:
         server.owner.refresh_from_db()
         tell_of_end(server)
         if server.again and server.owner.is_active:
-            services.create(server.owner, server.owner, server.again_place, keeps_place=True)
+            with suppress(services.NotNow):  # a pause began meanwhile, and the Lab's page says so
+                services.create(server.owner, server.owner, server.again_place, keeps_place=True)
 
 
 def _take_lease(server: Server) -> bool:

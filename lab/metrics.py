@@ -7,7 +7,7 @@ from prometheus_client.core import Metric
 
 from portal.metrics import Counter, Histogram, gauge
 
-from .models import LIVE, Server
+from .models import LIVE, Pause, Server
 
 LAUNCHES = Counter("lab_launches_total", "Launches that ended in a running server, or did not.", ["outcome"])
 LAUNCH_SECONDS = Histogram(
@@ -24,3 +24,6 @@ def families(up: frozenset[str]) -> Iterator[Metric]:
         counted = dict(Server.objects.live().order_by().values_list("state").annotate(Count("pk")))
         states = {state.value: float(counted.get(state.value, 0)) for state in LIVE}
         yield gauge("lab_servers", "Servers by state.", states, "state")
+        yield gauge(
+            "lab_paused", "Whether an operator lets no Lab be started now.", float(Pause.objects.current() is not None)
+        )

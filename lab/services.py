@@ -1,6 +1,7 @@
 """What people, operators and the site itself may do with servers: start one, stop one."""
 
 import time
+from datetime import datetime
 from typing import Any
 
 from django.conf import settings
@@ -14,7 +15,7 @@ from portal.queue import broker_is_up
 
 from . import limits, queueing
 from .metrics import STOPS
-from .models import Environment, Phase, Server, State, StopReason
+from .models import Environment, Pause, Phase, Server, State, StopReason
 
 TRIES = 5
 GLANCE_SECONDS = 0.7
@@ -24,6 +25,11 @@ GLANCE_EVERY = 0.025
 
 class NotNow(Exception):
     """No server can be started at this moment, and nothing was begun. `str(error)` is for the person."""
+
+    def __init__(self, message: str, until: datetime | None = None) -> None:
+        """`until`: when to try again, where that is known."""
+        super().__init__(message)
+        self.until = until
 
 
 def request_server(actor: User | None, user: User, place: str = "") -> Server:
@@ -62,6 +68,8 @@ def create(actor: User | None, user: User, place: str = "", *, keeps_place: bool
 
     `keeps_place`: it follows one that has just ended. Raises NotNow.
     """
+    if pause := Pause.objects.current():
+        raise NotNow(pause.sentence, pause.ends_at)
     if not keeps_place and limits.is_full():
         raise NotNow(limits.full_sentence())
     environment = Environment.objects.default()

@@ -17,7 +17,7 @@ from portal.queue import broker_is_up, publish
 
 from . import copies, places, services, staying, tasks, views_copies
 from .launchers import get_launcher
-from .models import Phase, Server, State, StopReason
+from .models import Pause, Phase, Server, State, StopReason
 from .views_gateway import leave_for
 from .wording import size
 
@@ -68,7 +68,10 @@ def _go(request: HttpRequest, address: str, path: str) -> HttpResponse:
         server = services.request_server(me, me, path)
     except (services.NotNow, Forbidden) as error:
         context = _context(Server.objects.of(me), address) | {"not_now": error}
-        return render(request, "lab/home.html", context, status=503)
+        response = render(request, "lab/home.html", context, status=503)
+        if until := getattr(error, "until", None):
+            response["Retry-After"] = max(1, round((until - timezone.now()).total_seconds()))
+        return response
     if server.is_running and path.endswith(".ipynb"):
         publish(tasks.start_kernel, server.pk.hex, path)  # a launch does that by itself
     if services.glance(server).is_running:
@@ -151,6 +154,7 @@ def _context(server: Server | None, place: str) -> dict[str, object]:
         "rescued": rescued,
         "rescued_size": size(rescued.get("bytes", 0)),
         "isolated": get_launcher().isolated,
+        "pause": Pause.objects.current(),
         "stays": staying.left_sentence(server) if server else "",
         "hours_offered": staying.hours_offered(server) if server else [],
         "broker_up": broker_is_up(),

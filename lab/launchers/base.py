@@ -72,6 +72,8 @@ class ServerStatus:
     state: State
     """`starting`: processes, no answer yet. `running`: it has answered. `stopped`: no process, its home still there."""
     memory_bytes: int = 0
+    cpu_seconds: float = 0
+    """Processor time of its processes, and of those that they waited for."""
     memory_kills: int = 0
     """How many of its processes were ended because it had reached its limit of memory."""
     started_at: datetime | None = None

@@ -81,6 +81,7 @@ def _status(report: dict[str, Any]) -> ServerStatus:
         server_id=UUID(report["server_id"]),
         state=report["state"],
         memory_bytes=report["memory_bytes"],
+        cpu_seconds=report["cpu_seconds"],
         memory_kills=report["memory_kills"],
         started_at=datetime.fromtimestamp(started, UTC) if started else None,
     )

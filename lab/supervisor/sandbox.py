@@ -385,11 +385,12 @@ class Sandbox:
 
     def report(self) -> dict[str, Any]:
         """For `inspect`."""
-        memory = processes.memory(self.init) if self.init else 0
+        memory, cpu_seconds = processes.usage(self.init) if self.init else (0, 0.0)
         return {
             "server_id": self.id,
             "state": self.state,
             "memory_bytes": memory,
+            "cpu_seconds": cpu_seconds,
             "memory_kills": self.groups.killed(self.id),
             "started_at": self.started_at,
         }

@@ -50,7 +50,7 @@ def test_it_needs_no_more_queries_for_more_servers(
 
 def test_it_works_without_the_supervisor(desk: Client, running: Server, launcher: InProcessLauncher) -> None:
     launcher.away = True
-    assert "Memory is not known" in desk.get(SERVERS).content.decode()
+    assert "Memory and processor time are not known" in desk.get(SERVERS).content.decode()
 
 
 def test_it_stops(desk: Client, running: Server, operator: User) -> None:

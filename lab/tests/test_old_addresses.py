@@ -1,11 +1,11 @@
 """Addresses of the EBRAINS Lab and Drive lead to pages of ours, and nowhere else."""
 
-from uuid import uuid4
+from uuid import UUID
 
 import pytest
 from django.test import Client
 
-NUMBER = uuid4()
+NUMBER = UUID("00000000-0000-4000-8000-000000000001")
 GROUPS = "/lab/open?path=Shared+with+groups%2F"
 
 

@@ -19,6 +19,7 @@ MODELS = {
     "drive.publiclink": "change",
     "lab.server": "change",
     "lab.environment": "add change",
+    "lab.pause": "add change",
     "allauth_idp_oidc.client": "add change",
     "api.token": "",
     "console.announcement": "add change",
