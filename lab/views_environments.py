@@ -25,7 +25,8 @@ class CollabForm(forms.Form):
     )
 
     def __init__(self, *args: Any, current: Environment | None, **kwargs: Any) -> None:
-        super().__init__(*args, initial={"environment": current}, **kwargs)
+        super().__init__(*args, **kwargs)
+        self.initial["environment"] = current and current.slug
         field = self.fields["environment"]
         assert isinstance(field, forms.ModelChoiceField)
         field.queryset = environments.offered(current)
