@@ -58,7 +58,14 @@ def test_it_runs_in_the_environment_that_was_chosen(
 
 
 def notebook(metadata: dict) -> bytes:
-    cell = {"cell_type": "code", "metadata": {}, "outputs": [], "execution_count": None, "source": "1 + 1", "id": "a"}
+    cell: dict = {
+        "cell_type": "code",
+        "metadata": {},
+        "outputs": [],
+        "execution_count": None,
+        "source": "1 + 1",
+        "id": "a",
+    }
     return json.dumps({"cells": [cell], "metadata": metadata, "nbformat": 4, "nbformat_minor": 5}).encode()
 
 
