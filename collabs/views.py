@@ -11,7 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from portal import people
+from portal import hooks, people
 from portal.access import person
 from portal.attempts import attempt
 from portal.models import User
@@ -161,7 +161,7 @@ def settings(request: HttpRequest, slug: str) -> HttpResponse:
         else:
             messages.success(request, "Saved.")
             return redirect("collabs:settings", slug)
-    context = {"collab": collab, "form": form, "delete": DeleteForm(collab=collab), "days": conf.LIBRARY_KEEP_DAYS}
+    context = _settings_context(collab, form, DeleteForm(collab=collab))
     return render(request, "collabs/settings.html", context, status=422 if form.errors else 200)
 
 
@@ -175,8 +175,13 @@ def delete(request: HttpRequest, slug: str) -> HttpResponse:
         days = conf.LIBRARY_KEEP_DAYS
         messages.success(request, f"{collab.title} was deleted. Its administrators can restore it for {days} days.")
         return redirect("collabs:directory")
-    context = {"collab": collab, "form": CollabForm(instance=collab), "delete": form, "days": conf.LIBRARY_KEEP_DAYS}
+    context = _settings_context(collab, CollabForm(instance=collab), form)
     return render(request, "collabs/settings.html", context, status=422)
+
+
+def _settings_context(collab: Collab, form: CollabForm, delete: DeleteForm) -> dict[str, object]:
+    more = hooks.collect("collab_settings", collab=collab)
+    return {"collab": collab, "form": form, "delete": delete, "days": conf.LIBRARY_KEEP_DAYS, "more": more}
 
 
 @login_required

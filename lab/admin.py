@@ -130,7 +130,7 @@ class PauseAdmin(AuditedAdmin):
 class EnvironmentAdmin(AuditedAdmin):
     """Environments: where they are on disk, and which one people get."""
 
-    list_display = ["name", "slug", "prefix", "is_default", "by_fork"]
+    list_display = ["name", "slug", "prefix", "is_default", "is_retired", "by_fork"]
 
     def save_model(self, request: HttpRequest, obj: Environment, form: Any, change: bool) -> None:
         """With its audit entry."""

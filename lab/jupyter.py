@@ -106,7 +106,7 @@ class JupyterClient:
         path = f"drive/{path}"
         deadline = time.monotonic() + seconds
         body: dict[str, Any] = {"path": path, "name": path.rpartition("/")[2], "type": "notebook"}
-        name = self._kernel_name(path, seconds)
+        name = self._kernel_of(path, seconds, deadline)
         if name:
             body["kernel"] = {"name": name}
         self._call("POST", "/api/sessions", body, seconds=max(0.1, deadline - time.monotonic()))
@@ -118,14 +118,20 @@ class JupyterClient:
             raise JupyterError("The server's answer is not an object.")
         return answer
 
-    def _kernel_name(self, path: str, seconds: float) -> str:
+    def _kernel_of(self, path: str, seconds: float, deadline: float) -> str:
+        """The notebook's kernel as JupyterLab would choose it here; "" is the environment's own."""
         address = f"/api/contents/{quote(path)}?type=notebook&content=1"
         notebook = self._call("GET", address, seconds=seconds, limit=NOTEBOOK_BYTES)
-        try:
-            name = notebook["content"]["metadata"]["kernelspec"]["name"]
-        except (KeyError, TypeError, IndexError):
+        name = _text_at(notebook, "content", "metadata", "kernelspec", "name")
+        language = _text_at(notebook, "content", "metadata", "language_info", "name")
+        if not name and not language:
             return ""
-        return name if isinstance(name, str) and len(name) < 200 else ""
+        found = self._call("GET", "/api/kernelspecs", seconds=max(0.1, deadline - time.monotonic()))
+        specs = found.get("kernelspecs") if isinstance(found, dict) else None
+        if not isinstance(specs, dict):
+            raise JupyterError("The server's kernels are not an object.")
+        same = [other for other, spec in specs.items() if language and _text_at(spec, "spec", "language") == language]
+        return name if name in specs else same[0] if len(same) == 1 else ""
 
     def _call(self, method: str, address: str, body: Any = None, *, seconds: float, limit: int = ANSWER_BYTES) -> Any:
         connection = _Connection(self._path, seconds)
@@ -151,6 +157,13 @@ class JupyterClient:
             return json.loads(content)
         except (ValueError, RecursionError) as error:
             raise JupyterError("The server's answer is not JSON.") from error
+
+
+def _text_at(value: Any, *keys: str) -> str:
+    """The text at that place of nested objects; "" where there is none, or a long one."""
+    for key in keys:
+        value = value.get(key) if isinstance(value, dict) else None
+    return value if isinstance(value, str) and len(value) < 200 else ""
 
 
 def _rows(answer: dict[str, Any], name: str) -> list[dict[str, Any]]:

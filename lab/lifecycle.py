@@ -231,8 +231,9 @@ def _finish(server: Server) -> None:
         server.owner.refresh_from_db()
         tell_of_end(server)
         if server.again and server.owner.is_active:
+            owner, wanted = server.owner, server.again_environment
             with suppress(services.NotNow):  # a pause began meanwhile, and the Lab's page says so
-                services.create(server.owner, server.owner, server.again_place, keeps_place=True)
+                services.create(owner, owner, server.again_place, wanted, keeps_place=True)
 
 
 def _take_lease(server: Server) -> bool:

@@ -24,6 +24,8 @@ from django.utils import timezone
 
 from portal.models import User
 
+from .environment_models import ChosenEnvironment as ChosenEnvironment
+from .environment_models import CollabEnvironment as CollabEnvironment
 from .pull_models import Pull as Pull
 from .pull_models import PullState as PullState
 from .wording import duration
@@ -32,7 +34,7 @@ from .wording import duration
 class EnvironmentQuerySet(models.QuerySet["Environment"]):
     def default(self) -> "Environment | None":
         """What a person gets who did not choose; None where no environment was registered yet."""
-        return self.order_by("-is_default", "pk").first()
+        return self.order_by("-is_default", "is_retired", "pk").first()
 
 
 class Environment(models.Model):
@@ -47,6 +49,11 @@ class Environment(models.Model):
         help_text="Absolute path: <prefix>/bin/python must have jupyterlab. No commas or colons (overlayfs options).",
     )
     is_default = models.BooleanField(default=False, help_text="What people get who did not choose.")
+    is_retired = models.BooleanField(
+        "retired",
+        default=False,
+        help_text="No longer offered. Who has chosen it, and links that name it, still get it.",
+    )
     by_fork = models.BooleanField(
         "instant launch",
         default=True,
@@ -75,7 +82,12 @@ class Environment(models.Model):
     class Meta:
         ordering = ["name"]
         constraints = [
-            models.UniqueConstraint("is_default", condition=Q(is_default=True), name="lab_one_default_environment")
+            models.UniqueConstraint("is_default", condition=Q(is_default=True), name="lab_one_default_environment"),
+            models.CheckConstraint(
+                condition=Q(is_default=False) | Q(is_retired=False),
+                name="lab_default_environment_not_retired",
+                violation_error_message="The default cannot be retired: make another one the default first.",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -212,6 +224,9 @@ class Server(models.Model):
 
     again = models.BooleanField(default=False, help_text="Start a new one as soon as this one is gone.")
     again_place = models.CharField(max_length=2000, blank=True)
+    again_environment = models.ForeignKey(
+        Environment, on_delete=models.SET_NULL, null=True, blank=True, related_name="+", help_text="Asked for with it."
+    )
     ended_by_task_until = models.DateTimeField(
         null=True, blank=True, help_text="A stop task is at work on it; taken over when this has passed."
     )

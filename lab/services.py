@@ -13,7 +13,7 @@ from portal.access import Forbidden
 from portal.models import User
 from portal.queue import broker_is_up
 
-from . import limits, queueing
+from . import environments, limits, queueing
 from .metrics import STOPS
 from .models import Environment, Pause, Phase, Server, State, StopReason
 
@@ -32,8 +32,10 @@ class NotNow(Exception):
         self.until = until
 
 
-def request_server(actor: User | None, user: User, place: str = "") -> Server:
+def request_server(actor: User | None, user: User, place: str = "", environment: Environment | None = None) -> Server:
     """The person's server: the live one, or a new one that is about to be started. `place`: a path in the Drive.
+
+    `environment` is for a new one; a live one keeps its own. None: see `environments.for_place`.
 
     However many ask at once, the database lets one row in and all get it. One that is stopping is returned as it is,
     and a new one follows it. Raises NotNow, or Forbidden for a deactivated account.
@@ -45,8 +47,8 @@ def request_server(actor: User | None, user: User, place: str = "") -> Server:
         if server is None:
             if not broker_is_up():
                 raise NotNow("The site's task queue does not answer, so nothing can be started. Nothing was begun.")
-            server = create(actor, user, place)
-        if server and (server.state != State.STOPPING or _follow_with_another(actor, server, place)):
+            server = create(actor, user, place, environment)
+        if server and (server.state != State.STOPPING or _follow_with_another(actor, server, place, environment)):
             return server
     raise NotNow("Your Lab is changing state all the time. Please try again.")
 
@@ -63,7 +65,14 @@ def glance(server: Server) -> Server:
 
 
 @transaction.atomic
-def create(actor: User | None, user: User, place: str = "", *, keeps_place: bool = False) -> Server | None:
+def create(
+    actor: User | None,
+    user: User,
+    place: str = "",
+    environment: Environment | None = None,
+    *,
+    keeps_place: bool = False,
+) -> Server | None:
     """A new requested server, its launch queued on commit; None when the person has a live one by now.
 
     `keeps_place`: it follows one that has just ended. Raises NotNow.
@@ -72,7 +81,7 @@ def create(actor: User | None, user: User, place: str = "", *, keeps_place: bool
         raise NotNow(pause.sentence, pause.ends_at)
     if not keeps_place and limits.is_full():
         raise NotNow(limits.full_sentence())
-    environment = Environment.objects.default()
+    environment = environment or environments.for_place(user, place)
     if environment is None:
         raise NotNow("No environment is installed for the Lab yet. An operator can add one.")
     try:
@@ -80,19 +89,21 @@ def create(actor: User | None, user: User, place: str = "", *, keeps_place: bool
             server = Server.objects.create(owner=user, environment=environment, place=place)
     except IntegrityError:
         return None
-    audit.record(actor, "lab.server.requested", server, place=place)
+    audit.record(actor, "lab.server.requested", server, place=place, environment=environment.slug)
     queueing.launch(server)
     return server
 
 
 @transaction.atomic
-def _follow_with_another(actor: User | None, server: Server, place: str) -> bool:
+def _follow_with_another(actor: User | None, server: Server, place: str, environment: Environment | None) -> bool:
     """Have a new server started when this one, which is stopping, is gone; False when it is gone already."""
     asked_before = server.again
+    if asked_before and environment is None:
+        environment = server.again_environment
     stopping = Server.objects.filter(pk=server.pk, state=State.STOPPING)
-    if not stopping.update(again=True, again_place=place):
+    if not stopping.update(again=True, again_place=place, again_environment=environment):
         return False
-    server.again, server.again_place = True, place
+    server.again, server.again_place, server.again_environment = True, place, environment
     if not asked_before:
         audit.record(actor, "lab.server.requested", server, place=place, after="this one is gone")
     return True

@@ -5,7 +5,7 @@ from urllib.parse import urlencode
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
@@ -15,9 +15,9 @@ from portal.access import Forbidden
 from portal.models import User
 from portal.queue import broker_is_up, publish
 
-from . import copies, places, services, staying, tasks, views_copies
+from . import copies, environments, places, services, staying, tasks, views_copies, views_environments
 from .launchers import get_launcher
-from .models import Pause, Phase, Server, State, StopReason
+from .models import Environment, Pause, Phase, Server, State, StopReason
 from .views_gateway import leave_for
 from .wording import size
 
@@ -31,7 +31,7 @@ def home(request: HttpRequest) -> HttpResponse:
     server = Server.objects.of(_me(request))
     if server and server.is_running and place:
         return leave_for(request, _address(server, place))
-    return render(request, "lab/home.html", _context(server, place))
+    return render(request, "lab/home.html", _context(_me(request), server, place))
 
 
 @require_GET
@@ -50,24 +50,40 @@ def open_place(request: HttpRequest) -> HttpResponse:
         return HttpResponse(status=204)  # the browser only guesses that somebody may click
     if request.GET.get("as") != "read-only" and copies.is_worth_asking(found):
         return views_copies.choose(request, found)
-    return _go(request, places.address_of(found.path), found.path)
+    environment = _environment(request)
+    server = Server.objects.live().filter(owner=_me(request)).select_related("environment").first()
+    if environment and server and server.state != State.STOPPING and server.environment != environment:
+        return views_environments.ask(request, server, environment, found.path, places.address_of(found.path))
+    return _go(request, places.address_of(found.path), found.path, environment)
 
 
 @require_POST
 @login_required
 def start(request: HttpRequest) -> HttpResponse:
-    """The start button; `next` is where to go in the Lab."""
-    place = _place(request)
-    return _go(request, place, places.path_at(place))
+    """The start button; `next` is where to go in the Lab, `restart` ends one that runs in another environment."""
+    me, place, environment = _me(request), _place(request), _environment(request)
+    path = places.path_at(place)
+    if environment and "remember" in request.POST and environment != environments.for_place(me, path):
+        environments.remember(me, environment)
+    server = Server.objects.live().filter(owner=me).first()
+    if server and environment and server.environment_id != environment.pk and "restart" in request.POST:
+        services.stop_server(me, server, StopReason.ASKED)
+    return _go(request, place, path, environment)
 
 
-def _go(request: HttpRequest, address: str, path: str) -> HttpResponse:
+def _environment(request: HttpRequest) -> Environment | None:
+    """The one that is asked for by its slug; None: none is. A wrong one is a page that is not there."""
+    slug = (request.POST if request.method == "POST" else request.GET).get("environment", "")
+    return get_object_or_404(Environment, slug=slug) if slug else None
+
+
+def _go(request: HttpRequest, address: str, path: str, environment: Environment | None) -> HttpResponse:
     """On to a running Lab, or start one and show how it comes up."""
     me = _me(request)
     try:
-        server = services.request_server(me, me, path)
+        server = services.request_server(me, me, path, environment)
     except (services.NotNow, Forbidden) as error:
-        context = _context(Server.objects.of(me), address) | {"not_now": error}
+        context = _context(me, Server.objects.of(me), address) | {"not_now": error}
         response = render(request, "lab/home.html", context, status=503)
         if until := getattr(error, "until", None):
             response["Retry-After"] = max(1, round((until - timezone.now()).total_seconds()))
@@ -78,7 +94,7 @@ def _go(request: HttpRequest, address: str, path: str) -> HttpResponse:
         return leave_for(request, _address(server, address))
     if request.method == "POST":
         return redirect(f"{reverse('lab:home')}?{urlencode({'next': address})}")
-    return render(request, "lab/home.html", _context(server, address))
+    return render(request, "lab/home.html", _context(me, server, address))
 
 
 @require_GET
@@ -94,7 +110,7 @@ def status(request: HttpRequest) -> HttpResponse:
     server = Server.objects.of(_me(request))
     if server and server.is_running:
         return HttpResponse(headers={"HX-Redirect": _address(server, place)})
-    context = _context(server, place)
+    context = _context(_me(request), server, place)
     if request.GET.get("seen") == context["seen"]:
         return HttpResponse(status=204)
     return render(request, "lab/_state.html", context)
@@ -142,10 +158,10 @@ def _address(server: Server, place: str) -> str:
     return places.origin(server.owner.username) + (place or places.HOME)
 
 
-def _context(server: Server | None, place: str) -> dict[str, object]:
+def _context(user: User, server: Server | None, place: str) -> dict[str, object]:
     position = Server.objects.queue_position(server) if server and server.state == State.REQUESTED else 0
     rescued = (server.rescued or {}) if server else {}
-    return {
+    return environments.choice(user, server, places.path_at(place)) | {
         "server": server,
         "place": place,
         "path": places.path_at(place) if place else "",

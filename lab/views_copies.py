@@ -16,12 +16,14 @@ from . import copies, places
 
 def choose(request: HttpRequest, found: places.Found, error: StorageError | None = None) -> HttpResponse:
     """The page that asks; nothing is started before the person has answered."""
+    asked = _asked(request)
     context = {
         "path": found.path,
         "name": found.inside.rpartition("/")[2],
         "library": found.path.split("/")[1],
-        "as_it_is": address(found.path, **{"as": "read-only"}),
-        "earlier": [(path, address(path)) for path in copies.earlier(person(request), found)],
+        "as_it_is": address(found.path, **{"as": "read-only"}, **asked),
+        "asked": asked,
+        "earlier": [(path, address(path, **asked)) for path in copies.earlier(person(request), found)],
         "error": error,
     }
     return render(request, "lab/read_only.html", context, status=error.status if error else 200)
@@ -41,7 +43,13 @@ def copy(request: HttpRequest) -> HttpResponse:
         path = copies.make(person(request), found)
     except StorageError as error:
         return choose(request, found, error)
-    return HttpResponseRedirect(address(path))
+    return HttpResponseRedirect(address(path, **_asked(request)))
+
+
+def _asked(request: HttpRequest) -> dict[str, str]:
+    """What else the link asks for."""
+    slug = (request.POST if request.method == "POST" else request.GET).get("environment", "")
+    return {"environment": slug} if slug else {}
 
 
 def address(path: str, **more: str) -> str:

@@ -15,6 +15,7 @@ event                 arguments                              called
 ``collab_changed``    ``actor, collab, changed`` (set[str])  after title, description or visibility were saved
 ``collab_deleted``    ``actor, collab``                      after the Collab was marked deleted
 ``collab_restored``   ``actor, collab``                      after the mark was taken away
+``collab_settings``   ``collab``                             collected: title, text, label, url of a page of settings
 ``signed_out``        ``user``                               when a person is signed in nowhere any more
 ``provider_groups``   ``user, provider, names``              at a sign-in through a provider
 ``group_deleted``     ``actor, group``                       before its row is deleted

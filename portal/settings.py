@@ -205,6 +205,7 @@ PORTAL_HOOKS: dict[str, list[str]] = {
     "collab_changed": ["drive.services.follow_collab"],
     "collab_deleted": ["drive.services.close_collab_library"],
     "collab_restored": ["drive.services.reopen_collab_library"],
+    "collab_settings": ["lab.environments.settings_page"],
     "provider_groups": ["groups.services.follow_provider"],
     "group_deleted": ["collabs.services.drop_group"],
     "metrics": ["portal.gauges.families", "drive.metrics.families", "lab.metrics.families"],

@@ -13,6 +13,7 @@ urlpatterns = [
     path("", views.home, name="home"),
     path("collabs/<slug:slug>/files/", include("drive.urls_collab")),
     path("collabs/<slug:slug>/pages/", include("drive.urls_pages")),
+    path("collabs/<slug:slug>/settings/", include("lab.urls_collab")),
     path("notices/", include("notices.urls")),
     path("groups/", include("groups.urls")),
     path("collabs/", include("collabs.urls")),

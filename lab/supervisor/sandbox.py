@@ -87,6 +87,8 @@ DISABLED = (
     "@jupyterlab/notebook-extension:language-server",
 )
 PAGE_CONFIG = {"disabledExtensions": dict.fromkeys(DISABLED, True)}
+# A notebook that names a kernel of somebody else's machine opens with the environment's, without a question.
+SETTINGS = {"@jupyterlab/notebook-extension:tracker": {"autoStartDefaultKernel": True}}
 
 
 def jupyter_config(root: str, *, token: str) -> dict[str, Any]:
@@ -313,6 +315,7 @@ class Sandbox:
         contents[f"{bwrap.RUN}/launch.json"] = json.dumps({"fds": inherited})
         contents[f"{bwrap.RUN}/jupyter_config.json"] = json.dumps(launch.jupyter_config())
         contents[f"{bwrap.RUN}/jupyter/labconfig/page_config.json"] = json.dumps(PAGE_CONFIG)
+        contents[f"{bwrap.RUN}/jupyter/labconfig/default_setting_overrides.json"] = json.dumps(SETTINGS)
         return bwrap.Files({path: bwrap.memory_file(text) for path, text in contents.items()})
 
     # Watching

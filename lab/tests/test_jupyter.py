@@ -129,9 +129,10 @@ def test_it_starts_the_kernel_that_the_notebook_wants(client: JupyterClient, jup
         200,
         json.dumps(notebook).encode(),
     )
+    jupyter.answers["GET /api/kernelspecs"] = (200, json.dumps(specs(julia="julia-1.11")).encode())
     jupyter.answers["POST /api/sessions"] = (201, b"{}")
     client.start_session("Shared with groups/Cortex/first look.ipynb")
-    assert json.loads(jupyter.asked[1][2]) == {
+    assert json.loads(jupyter.asked[-1][2]) == {
         "path": path,
         "name": "first look.ipynb",
         "type": "notebook",
@@ -144,3 +145,40 @@ def test_it_leaves_the_choice_to_jupyter_where_the_notebook_has_none(client: Jup
     jupyter.answers["POST /api/sessions"] = (201, b"{}")
     client.start_session("a.ipynb")
     assert "kernel" not in json.loads(jupyter.asked[1][2])
+
+
+def specs(**names: str) -> dict:
+    """What Jupyter says of its kernels: by language, their names."""
+    return {"default": "python3", "kernelspecs": {name: {"spec": {"language": lang}} for lang, name in names.items()}}
+
+
+@pytest.mark.parametrize(
+    ("metadata", "kernel"),
+    [
+        ({"kernelspec": {"name": "python3"}, "language_info": {"name": "python"}}, "python3"),
+        ({"kernelspec": {"name": "my-old-env"}, "language_info": {"name": "python"}}, "python3"),
+        ({"kernelspec": {"name": "my-old-env"}, "language_info": {"name": "R"}}, "ir"),
+        ({"kernelspec": {"name": "my-old-env"}}, None),
+        ({"kernelspec": {"name": "my-old-env"}, "language_info": {"name": "julia"}}, None),
+        ({"kernelspec": {"name": ["x"]}, "language_info": "python"}, None),
+    ],
+)
+def test_it_chooses_a_kernel_that_is_there(
+    client: JupyterClient, jupyter: Jupyter, metadata: dict, kernel: str | None
+) -> None:
+    jupyter.answers["GET /api/contents/drive/a.ipynb"] = (200, json.dumps({"content": {"metadata": metadata}}).encode())
+    jupyter.answers["GET /api/kernelspecs"] = (200, json.dumps(specs(python="python3", R="ir")).encode())
+    jupyter.answers["POST /api/sessions"] = (201, b"{}")
+    client.start_session("a.ipynb")
+    assert json.loads(jupyter.asked[-1][2]).get("kernel") == ({"name": kernel} if kernel else None)
+
+
+@pytest.mark.parametrize("answer", [b"[]", b'{"kernelspecs": 5}', b'{"kernelspecs": null}'])
+def test_it_believes_no_list_of_kernels_of_another_shape(
+    client: JupyterClient, jupyter: Jupyter, answer: bytes
+) -> None:
+    notebook = {"content": {"metadata": {"kernelspec": {"name": "x"}}}}
+    jupyter.answers["GET /api/contents/drive/a.ipynb"] = (200, json.dumps(notebook).encode())
+    jupyter.answers["GET /api/kernelspecs"] = (200, answer)
+    with pytest.raises(JupyterError):
+        client.start_session("a.ipynb")
