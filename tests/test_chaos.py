@@ -1,6 +1,6 @@
 """Chaos, bounded and seeded: everything at once, and `kill -9` of anything; afterwards all is true, nothing is lost.
 
-`CHAOS_SECONDS` says how long (90), `CHAOS_SEED` repeats a run: what is done is the same, when it hits is not.
+`CHAOS_SECONDS` says how long (45), `CHAOS_SEED` repeats a run: what is done is the same, when it hits is not.
 """
 
 import contextlib
@@ -37,7 +37,7 @@ from .test_faults import HEALED, PROCESSES, is_true
 
 pytestmark = pytest.mark.sandbox
 
-SECONDS = int(os.environ.get("CHAOS_SECONDS", "90"))
+SECONDS = int(os.environ.get("CHAOS_SECONDS", "45"))
 SEED = int(os.environ.get("CHAOS_SEED") or random.randrange(10**6))
 PEOPLE = 5
 EXPECTED = (NotNow, LauncherUnavailable, Forbidden, ValidationError, StorageError, requests.RequestException, OSError)
