@@ -6,15 +6,17 @@ from django.contrib import admin, messages
 from django.contrib.admin.views.main import ChangeList
 from django.db import models
 from django.http import HttpRequest
+from django.urls import reverse
 from django.utils import timezone
+from django.utils.html import format_html
 
 from portal import audit
 from portal.access import Forbidden
 from portal.admin import AuditedAdmin
 
-from . import services
+from . import building, services
 from .launchers import LauncherUnavailable, ServerStatus, get_launcher
-from .models import Environment, Pause, Server, StopReason
+from .models import Build, Environment, Pause, Server, StopReason
 from .wording import duration, size
 
 
@@ -126,11 +128,60 @@ class PauseAdmin(AuditedAdmin):
         audit.record(request.user, verb, obj, until=obj.ends_at.isoformat(timespec="minutes"))  # type: ignore[arg-type]
 
 
+@admin.register(Build)
+class BuildAdmin(admin.ModelAdmin):
+    """Builds of environments, each with its log, which follows itself while it is under way."""
+
+    list_display = ["environment", "state", "asked_at", "took", "asked_by", "error"]
+    list_filter = ["state", "environment"]
+    list_select_related = ["environment", "asked_by"]
+    fields = ("environment", "state", "error", "asked_by", "asked_at", "took", "prefix", "packages", "log")
+    readonly_fields = ("took", "log")
+    change_form_template = "admin/lab/build.html"
+
+    @admin.display
+    def took(self, build: Build) -> str:
+        """Or has taken until now."""
+        return (
+            duration(((build.ended_at or timezone.now()) - build.started_at).total_seconds())
+            if build.started_at
+            else "–"
+        )
+
+    @admin.display(description="What it printed")
+    def log(self, build: Build) -> str:
+        """The end of it."""
+        return format_html('<pre class="build-log">{}</pre>', building.log_tail(build) or "Nothing yet.")
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
 @admin.register(Environment)
 class EnvironmentAdmin(AuditedAdmin):
     """Environments: where they are on disk, and which one people get."""
 
     list_display = ["name", "slug", "prefix", "is_default", "is_retired", "by_fork"]
+    actions = ["build"]
+
+    @admin.action(description="Build from the packages", permissions=["change"])
+    def build(self, request: HttpRequest, queryset: models.QuerySet[Environment]) -> None:
+        """Bulk action."""
+        for environment in queryset:
+            try:
+                made = building.ask(request.user, environment)  # type: ignore[arg-type]
+            except building.CannotBuild as error:
+                messages.error(request, str(error))
+            else:
+                address = reverse("admin:lab_build_change", args=[made.pk])
+                said = '“{}” is being built. <a href="{}">Follow it</a>.'
+                messages.success(request, format_html(said, environment, address))
 
     def save_model(self, request: HttpRequest, obj: Environment, form: Any, change: bool) -> None:
         """With its audit entry."""

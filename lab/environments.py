@@ -50,7 +50,7 @@ def of_collab(collab: Collab) -> Environment | None:
 
 def offered(current: Environment | None = None) -> "QuerySet[Environment]":
     """What can be chosen: all that are not retired, and the one that is chosen already."""
-    return Environment.objects.filter(Q(is_retired=False) | Q(pk=current.pk if current else None))
+    return Environment.objects.ready().filter(Q(is_retired=False) | Q(pk=current.pk if current else None))
 
 
 def choice(user: User, server: Server | None, path: str) -> dict[str, object]:

@@ -24,6 +24,8 @@ from django.utils import timezone
 
 from portal.models import User
 
+from .build_models import Build as Build
+from .build_models import BuildState as BuildState
 from .environment_models import ChosenEnvironment as ChosenEnvironment
 from .environment_models import CollabEnvironment as CollabEnvironment
 from .pull_models import Pull as Pull
@@ -32,9 +34,13 @@ from .wording import duration
 
 
 class EnvironmentQuerySet(models.QuerySet["Environment"]):
+    def ready(self) -> Self:
+        """Those that there is something at: not what still has to be built."""
+        return self.exclude(prefix="")
+
     def default(self) -> "Environment | None":
         """What a person gets who did not choose; None where no environment was registered yet."""
-        return self.order_by("-is_default", "is_retired", "pk").first()
+        return self.ready().order_by("-is_default", "is_retired", "pk").first()
 
 
 class Environment(models.Model):
@@ -43,10 +49,16 @@ class Environment(models.Model):
     slug = models.SlugField(unique=True, help_text="Such as base.")
     name = models.CharField(max_length=100, help_text="What people see, such as “Scientific Python”.")
     description = models.TextField(blank=True, help_text="What is in it, in a sentence or two.")
+    packages = models.TextField(
+        blank=True,
+        help_text="To be built by the site: what pip installs, a requirement per line, beside JupyterLab. Then choose "
+        "“Build” in the list. Empty: made by hand at the prefix.",
+    )
     prefix = models.CharField(
         max_length=500,
+        blank=True,
         validators=[RegexValidator(r"\A/[^,:\n]+\Z", "An absolute path without commas and colons.")],
-        help_text="Absolute path: <prefix>/bin/python must have jupyterlab. No commas or colons (overlayfs options).",
+        help_text="Absolute path: <prefix>/bin/python must have jupyterlab. No commas or colons. A build sets it.",
     )
     is_default = models.BooleanField(default=False, help_text="What people get who did not choose.")
     is_retired = models.BooleanField(

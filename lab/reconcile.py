@@ -13,7 +13,7 @@ from django.conf import settings
 from django.db.models import Q
 from django.utils import timezone
 
-from . import lifecycle, limits, queueing
+from . import building, lifecycle, limits, queueing
 from .launchers import LauncherUnavailable, ServerStatus, get_launcher
 from .models import WITH_SANDBOX, Environment, Pass, Server, State, Ticket, Turn
 from .mounts import digest, mounts_of
@@ -34,7 +34,7 @@ def reconcile() -> None:
     if not Turn.take(TURN, TURN_SECONDS):
         return
     try:
-        for part in (prepare, give_up_late_starts, compare, wake_lost, follow_missed_changes, forget_expired):
+        for part in PARTS:
             _safely(part)
     finally:
         Turn.end(TURN)
@@ -51,7 +51,7 @@ def _safely(part: Callable[[], None]) -> None:
 
 def prepare() -> None:
     """Fork servers of all environments that may have one; those of others end."""
-    get_launcher().prepare([environment.prefix for environment in Environment.objects.filter(by_fork=True)])
+    get_launcher().prepare([environment.prefix for environment in Environment.objects.ready().filter(by_fork=True)])
 
 
 def give_up_late_starts() -> None:
@@ -135,3 +135,15 @@ def forget_expired() -> None:
     Pull.objects.filter(created_at__lt=now - KEPT).delete()
     Ticket.objects.filter(expires_at__lt=now).delete()
     Pass.objects.filter(expires_at__lt=now).delete()
+
+
+PARTS = (
+    prepare,
+    building.sweep,
+    give_up_late_starts,
+    compare,
+    wake_lost,
+    follow_missed_changes,
+    forget_expired,
+)
+"""What one pass does, in this order."""

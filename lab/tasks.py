@@ -14,7 +14,7 @@ from django.conf import settings
 
 from portal.queue import publish
 
-from . import lifecycle, pulls, reaping, scans
+from . import building, lifecycle, pulls, reaping, scans
 from . import reconcile as reconciling
 
 LAUNCH_SECONDS = settings.LAB_START_TIMEOUT + 90
@@ -58,6 +58,12 @@ def pull(pull_id: str) -> None:
     """One step of fetching a repository into a library, and the next one a second later. See pulls.go_on."""
     if pulls.go_on(UUID(pull_id)):
         publish(pull, pull_id, after=pulls.LOOK_SECONDS)
+
+
+@shared_task(soft_time_limit=building.BUILD_SECONDS + 60, time_limit=building.BUILD_SECONDS + 120)
+def build_environment(build_id: int) -> None:
+    """Makes an environment from its list of packages. See building.run."""
+    building.run(build_id)
 
 
 @shared_task(soft_time_limit=60, time_limit=75)

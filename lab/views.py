@@ -74,7 +74,7 @@ def start(request: HttpRequest) -> HttpResponse:
 def _environment(request: HttpRequest) -> Environment | None:
     """The one that is asked for by its slug; None: none is. A wrong one is a page that is not there."""
     slug = (request.POST if request.method == "POST" else request.GET).get("environment", "")
-    return get_object_or_404(Environment, slug=slug) if slug else None
+    return get_object_or_404(Environment.objects.ready(), slug=slug) if slug else None
 
 
 def _go(request: HttpRequest, address: str, path: str, environment: Environment | None) -> HttpResponse:

@@ -164,7 +164,9 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_TRANSPORT_OPTIONS = {"socket_connect_timeout": 2, "visibility_timeout": 600}
 CELERY_TASK_PUBLISH_RETRY = False
 # Launches and stops take seconds each and keep their order; what must not wait behind them goes to the default queue.
-CELERY_TASK_ROUTES = {f"lab.tasks.{name}": {"queue": "lab"} for name in ("launch", "stop", "reap_server")}
+CELERY_TASK_ROUTES = {
+    f"lab.tasks.{name}": {"queue": "lab"} for name in ("launch", "stop", "reap_server", "build_environment")
+}
 # What takes long, and nobody waits for, has a queue of its own.
 _LONG = ("scan", "scan_all", "capture_waiting", "restore_trashed", "restore_loss", "tidy", "empty_bin", "purge_deleted")
 CELERY_TASK_ROUTES |= {f"drive.tasks.{name}": {"queue": "files"} for name in _LONG}

@@ -59,7 +59,7 @@ def command(
     words += ["--unshare-net", "--unshare-cgroup-try", "--uid", str(USER_ID), "--gid", str(USER_ID)]
     words += ["--hostname", "lab", "--new-session", "--cap-drop", "ALL"]
     words += ["--json-status-fd", str(status_fd)]
-    words += [*_machine(prefix), "--proc", "/proc"]
+    words += [*machine(prefix), "--proc", "/proc"]
     words += ["--bind", str(directory / "home"), home, "--bind", str(directory / "drive"), f"{home}/drive"]
     words += ["--bind", str(directory / "env"), str(prefix), *_other_ways(home), *_ours(files), "--chdir", home]
     return [*words, *_variables(environment), "--", *program]
@@ -93,12 +93,13 @@ def fork_server_command(*, prefix: Path, environment: dict[str, str], files: Fil
     That its mounts are read-only matters: /proc/PID/exe of what it forks leads to them, past the sandbox's own.
     """
     words = ["bwrap", "--die-with-parent", "--unshare-net", "--unshare-ipc", "--unshare-uts", "--new-session"]
-    words += ["--cap-drop", "ALL", *_machine(prefix), "--ro-bind", str(prefix), str(prefix), *_ours(files)]
+    words += ["--cap-drop", "ALL", *machine(prefix), "--ro-bind", str(prefix), str(prefix), *_ours(files)]
     words += [*_variables(environment), "--", f"{prefix}/bin/python", f"{RUN}/inside/fork_server.py", str(connection)]
     return words
 
 
-def _machine(prefix: Path) -> list[str]:
+def machine(prefix: Path) -> list[str]:
+    """What of this machine is there, read-only: programs, a few files of /etc, the interpreter of `prefix`."""
     words = ["--ro-bind", "/usr", "/usr", *_system(), *_interpreter(prefix)]
     return [*words, "--dev", "/dev", "--size", str(TMP_BYTES), "--tmpfs", "/tmp"]  # noqa: S108
 

@@ -20,6 +20,7 @@ MODELS = {
     "lab.server": "change",
     "lab.environment": "add change",
     "lab.pause": "add change",
+    "lab.build": "",
     "allauth_idp_oidc.client": "add change",
     "api.token": "",
     "console.announcement": "add change",

@@ -29,7 +29,7 @@ from drive import services as drive_services
 from drive.models import Permission, Quota, Version
 from drive.storage import layout
 from groups import services as group_services
-from lab.models import Environment, Pause, Pull, Server
+from lab.models import Build, Environment, Pause, Pull, Server
 from notices.models import Kind, Notice
 from notices.services import tell
 from portal.models import User
@@ -106,6 +106,7 @@ def build(people: dict[str, User], cortex: Collab, open_cortex: Collab) -> World
     key = Authenticator.objects.create(user=people["asker"], type="webauthn", data={"name": "Key"})
 
     Pause.objects.create(text="New disks.", starts_at=now - timedelta(days=2), ends_at=now - timedelta(days=1))
+    Build.objects.create(environment=environment, packages="x", state="failed")
     DjangoGroup.objects.create(name="staff")
     Quota.objects.create(user=viewer, max_files=10)
 

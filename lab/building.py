@@ -1,0 +1,206 @@
+"""Building an environment from its list of packages.
+
+Each build goes into a new directory; only when it works does the environment lead there, so that running servers keep
+what they have, and a build that fails changes nothing. Packages may run code while they are built: all of it happens in
+a sandbox that sees the new directory and the network, and nothing of the portal.
+"""
+
+import logging
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.db.models import Q
+from django.utils import timezone
+
+from portal import audit
+from portal.models import User
+from portal.queue import enqueue
+
+from .build_models import LIVE_BUILDS, Build, BuildState
+from .models import Environment, Server
+from .supervisor import bwrap
+
+log = logging.getLogger(__name__)
+
+BUILD_SECONDS = 1800
+LOST_AFTER = timedelta(seconds=BUILD_SECONDS + 300)
+LOG_SHOWN_BYTES = 100_000
+NEEDED = ("jupyterlab", "ipykernel")
+"""What a Lab cannot do without; in the versions that the base environment has."""
+_PASSED = ("http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "SSL_CERT_FILE")
+_NETWORK_FILES = ("/etc/hosts", "/etc/nsswitch.conf", "/etc/resolv.conf", "/etc/pip.conf")
+_SCRIPT = """set -e
+"$1" -m venv --clear "$2"
+"$2/bin/python" -m pip install --no-input --no-cache-dir --disable-pip-version-check --requirement /run/lab/packages.txt
+prefix="$2"; shift 2
+"$prefix/bin/python" -c "import importlib, sys; [importlib.import_module(name) for name in sys.argv[1:]]" "$@"
+"""
+
+
+class CannotBuild(Exception):
+    """Nothing was begun. `str(error)` is for the operator."""
+
+
+@transaction.atomic
+def ask(actor: User, environment: Environment) -> Build:
+    """Queue a build. Raises CannotBuild where there is nothing to build from, or one is under way."""
+    from . import tasks
+
+    if not environment.packages.strip():
+        raise CannotBuild(f"“{environment}” has no packages to be built from.")
+    try:
+        with transaction.atomic():
+            build = Build.objects.create(environment=environment, packages=environment.packages, asked_by=actor)
+    except IntegrityError:
+        raise CannotBuild(f"“{environment}” is being built already.") from None
+    audit.record(actor, "lab.environment.build-asked", environment)
+    enqueue(tasks.build_environment, build.pk)
+    return build
+
+
+def run(build_id: int) -> None:
+    """queued -> running -> done or failed. Nothing for one that somebody else has taken up."""
+    taken = Build.objects.filter(pk=build_id, state=BuildState.QUEUED)
+    prefix = environments_directory() / f"build-{build_id}"
+    if not taken.update(state=BuildState.RUNNING, started_at=timezone.now(), prefix=str(prefix)):
+        return
+    build = Build.objects.select_related("environment").get(pk=build_id)
+    try:
+        _make(build, prefix)
+    except (OSError, subprocess.SubprocessError) as error:
+        log.warning("build %s of %s: %s", build.pk, build.environment.slug, error)
+        _fail(build, _said(error))
+    else:
+        _switch(build)
+
+
+def _make(build: Build, prefix: Path) -> None:
+    prefix.mkdir(parents=True)
+    packages = bwrap.memory_file("\n".join([*needed(), *build.packages.splitlines(), ""]))
+    try:
+        with log_file(build).open("wb") as output:
+            process = subprocess.Popen(
+                command(prefix, packages),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                pass_fds=[packages],
+                cwd="/",
+                start_new_session=True,
+            )
+            try:
+                code = process.wait(BUILD_SECONDS)
+            except BaseException:  # the time is over, for it or for the task
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+                raise
+    finally:
+        os.close(packages)
+    if code:
+        raise subprocess.CalledProcessError(code, "the build")
+
+
+def command(prefix: Path, packages: int) -> list[str]:
+    """bubblewrap, and what it runs: `packages` is a descriptor with the requirements."""
+    python = os.path.realpath(sys.executable)
+    words = ["bwrap", "--unshare-all", "--share-net", "--die-with-parent", "--cap-drop", "ALL"]
+    words += [*bwrap.machine(Path(sys.prefix)), "--proc", "/proc", "--bind", str(prefix), str(prefix)]
+    for path in [*_NETWORK_FILES, *_certificates()]:
+        words += ["--ro-bind-try", path, path]
+    words += ["--ro-bind-data", str(packages), "/run/lab/packages.txt", "--clearenv"]
+    for name, value in _environment():
+        words += ["--setenv", name, value]
+    return [*words, "--", "/bin/sh", "-c", _SCRIPT, "sh", python, str(prefix), *NEEDED]
+
+
+def _environment() -> Iterator[tuple[str, str]]:
+    """Nothing of ours but how to reach packages."""
+    yield from {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": "/tmp", "LANG": "C.UTF-8"}.items()  # noqa: S108
+    yield from ((name, value) for name, value in os.environ.items() if name.startswith("PIP_") or name in _PASSED)
+
+
+def _certificates() -> list[str]:
+    names = ("PIP_CERT", "PIP_CONFIG_FILE", "SSL_CERT_FILE")
+    return [value for name in names if (value := os.environ.get(name, "")).startswith("/")]
+
+
+def needed() -> list[str]:
+    """Requirements that come with every environment."""
+    pins = (settings.BASE_DIR / "lab/environments/base.txt").read_text().splitlines()
+    return [pin.split(";")[0].strip() for pin in pins if pin.split("==")[0] in NEEDED]
+
+
+def _switch(build: Build) -> None:
+    """The environment leads to what was built, from the next launch on."""
+    with transaction.atomic():
+        still = Build.objects.filter(pk=build.pk, state=BuildState.RUNNING)
+        if not still.update(state=BuildState.DONE, ended_at=timezone.now()):
+            return
+        Environment.objects.filter(pk=build.environment_id).update(prefix=build.prefix)
+        audit.record(build.asked_by, "lab.environment.built", build.environment, prefix=build.prefix)
+
+
+def _fail(build: Build, why: str) -> None:
+    failed = Build.objects.filter(pk=build.pk, state__in=LIVE_BUILDS)
+    failed.update(state=BuildState.FAILED, error=why, ended_at=timezone.now(), prefix="")
+    if build.prefix:
+        shutil.rmtree(build.prefix, ignore_errors=True)
+
+
+def _said(error: Exception) -> str:
+    if isinstance(error, subprocess.TimeoutExpired):
+        return f"It took longer than {BUILD_SECONDS // 60} minutes."
+    if isinstance(error, subprocess.CalledProcessError):
+        return "It did not succeed; the end of the log says why."
+    return f"It could not be started: {error}"
+
+
+def sweep() -> None:
+    """Builds whose task was killed have failed; what an environment led to before goes when no server runs in it."""
+    lost = Q(state=BuildState.RUNNING, started_at__lt=timezone.now() - LOST_AFTER)
+    for build in Build.objects.filter(lost):
+        _fail(build, "It was cut off.")
+    for build in Build.objects.filter(state=BuildState.DONE).exclude(prefix="").select_related("environment"):
+        if build.prefix != build.environment.prefix and not _is_used(build):
+            shutil.rmtree(build.prefix, ignore_errors=True)
+            Build.objects.filter(pk=build.pk).update(prefix="")
+
+
+def _is_used(build: Build) -> bool:
+    """By a server that was started while the environment led there, or by another environment."""
+    servers = Server.objects.live().filter(environment=build.environment)
+    newer = Build.objects.filter(environment=build.environment, state=BuildState.DONE, ended_at__gt=build.ended_at)
+    until = newer.order_by("ended_at").values_list("ended_at", flat=True).first()
+    if until:  # a launch that was under way took the older one
+        servers = servers.filter(requested_at__lte=until + timedelta(minutes=5))
+    return servers.exists() or Environment.objects.filter(prefix=build.prefix).exists()
+
+
+def environments_directory() -> Path:
+    """Where builds go."""
+    return settings.LAB_ROOT / "environments"
+
+
+def log_file(build: Build) -> Path:
+    """What the build prints."""
+    directory = settings.LAB_ROOT / "builds"
+    directory.mkdir(parents=True, exist_ok=True)
+    return directory / f"{build.pk}.log"
+
+
+def log_tail(build: Build) -> str:
+    """The end of it."""
+    try:
+        with log_file(build).open("rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - LOG_SHOWN_BYTES))
+            return file.read().decode(errors="replace")
+    except OSError:
+        return ""

@@ -1,0 +1,53 @@
+"""Environments that are really built: in a sandbox, from the index, and without the portal's secrets."""
+
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+
+from lab import building
+from lab.models import Build, BuildState, Environment
+from portal.models import User
+
+from .site import Site
+
+pytestmark = pytest.mark.sandbox
+
+
+@pytest.fixture
+def environment(site: Site) -> Environment:
+    return Environment.objects.create(slug="small", name="Small", packages="iniconfig\n")
+
+
+@pytest.fixture
+def build(environment: Environment, monkeypatch: pytest.MonkeyPatch) -> Build:
+    """Asked for, and run here and now; without what a Lab needs, which takes a minute to fetch."""
+    monkeypatch.setattr(building, "NEEDED", ())
+    monkeypatch.setattr(building, "enqueue", lambda *_: None)
+    operator = User.objects.create_superuser("builder", "builder@example.org", "unused")
+    return building.ask(operator, environment)
+
+
+def test_it_builds_switches_and_tells(build: Build, environment: Environment) -> None:
+    building.run(build.pk)
+    build.refresh_from_db()
+    environment.refresh_from_db()
+    assert build.state == BuildState.DONE, building.log_tail(build)
+    assert environment.prefix == build.prefix
+    assert "Successfully installed iniconfig" in building.log_tail(build)
+    assert list(Path(build.prefix).glob("lib/python3*/site-packages/iniconfig"))
+
+
+def test_it_shows_packages_nothing_of_the_portal(build: Build, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a package's own build script could do."""
+    places = [settings.VAR_DIR, settings.RUN_DIR, settings.DRIVE_ROOT, settings.BASE_DIR / "portal"]
+    attack = "".join(f"ls {place} && echo FOUND\n" for place in places)
+    attack += "env; ls /proc; cat /proc/*/environ | tr '\\0' '\\n'\ntouch /usr/x && echo FOUND\nfalse\n"
+    monkeypatch.setattr(building, "_SCRIPT", attack)
+    monkeypatch.setenv("SECRET_KEY", "the-key-of-the-site")
+    building.run(build.pk)
+    said = building.log_tail(build)
+    assert "PATH=" in said
+    assert "FOUND" not in said
+    assert "the-key-of-the-site" not in said
+    assert str(settings.RUN_DIR / "redis.sock") not in said
