@@ -1,5 +1,6 @@
 """Environments that are really built: in a sandbox, from the index, and without the portal's secrets."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -7,25 +8,26 @@ from django.conf import settings
 
 from lab import building
 from lab.models import Build, BuildState, Environment
-from portal.models import User
 
+from .people import Person
 from .site import Site
 
 pytestmark = pytest.mark.sandbox
 
 
 @pytest.fixture
-def environment(site: Site) -> Environment:
-    return Environment.objects.create(slug="small", name="Small", packages="iniconfig\n")
+def environment(site: Site) -> Iterator[Environment]:
+    made = Environment.objects.create(slug="small", name="Small", packages="iniconfig\n")
+    yield made
+    made.delete()
 
 
 @pytest.fixture
-def build(environment: Environment, monkeypatch: pytest.MonkeyPatch) -> Build:
+def build(environment: Environment, owner: Person, monkeypatch: pytest.MonkeyPatch) -> Build:
     """Asked for, and run here and now; without what a Lab needs, which takes a minute to fetch."""
     monkeypatch.setattr(building, "NEEDED", ())
     monkeypatch.setattr(building, "enqueue", lambda *_: None)
-    operator = User.objects.create_superuser("builder", "builder@example.org", "unused")
-    return building.ask(operator, environment)
+    return building.ask(owner.user, environment)
 
 
 def test_it_builds_switches_and_tells(build: Build, environment: Environment) -> None:

@@ -126,7 +126,8 @@ def test_it_refuses_what_is_no_branch_folder_or_path(me: Client, mine: Library, 
         "http://",
     ],
 )
-def test_it_refuses_what_is_no_public_address(me: Client, mine: Library, repo: str) -> None:
+def test_it_refuses_what_is_no_public_address(me: Client, mine: Library, repo: str, settings: Settings) -> None:
+    settings.LAB_GIT_PRIVATE_HOSTS = []
     assert me.get("/lab/git-pull", {"repo": repo}).status_code == 400
     assert me.post("/lab/git-pull", form(mine, repo=repo)).status_code == 400
     assert not Pull.objects.exists()
