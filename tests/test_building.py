@@ -42,7 +42,8 @@ def test_it_builds_switches_and_tells(build: Build, environment: Environment) ->
 
 def test_it_shows_packages_nothing_of_the_portal(build: Build, monkeypatch: pytest.MonkeyPatch) -> None:
     """What a package's own build script could do."""
-    places = [settings.VAR_DIR, settings.RUN_DIR, settings.DRIVE_ROOT, settings.BASE_DIR / "portal"]
+    files = [settings.VAR_DIR / name for name in ("portal.sqlite3", "site.log", "lab/servers")]
+    places = [*files, settings.RUN_DIR, settings.DRIVE_ROOT, settings.BASE_DIR / "portal"]
     attack = "".join(f"ls {place} && echo FOUND\n" for place in places)
     attack += "env; ls /proc; cat /proc/*/environ | tr '\\0' '\\n'\ntouch /usr/x && echo FOUND\nfalse\n"
     monkeypatch.setattr(building, "_SCRIPT", attack)
