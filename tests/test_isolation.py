@@ -43,6 +43,15 @@ def test_it_sees_nothing_of_the_portal(site: Site, notebook: Kernel) -> None:
         assert name not in found.text
 
 
+def test_it_reads_no_variable_of_the_portal(notebook: Kernel) -> None:
+    """Not of its own processes, and not of bubblewrap's, which the supervisor started."""
+    seen = notebook.run("!for pid in /proc/[0-9]*; do tr '\\0' '\\n' < $pid/environ; done 2>&1").text
+    assert "JUPYTER_CONFIG_PATH=" in seen
+    assert settings.SECRET_KEY not in seen
+    for name in ("SECRET_KEY", "DATABASE_URL", "METRICS_TOKEN", "COLLABORATORY_VAR"):
+        assert f"{name}=" not in seen
+
+
 def test_it_sees_no_process_of_the_host(site: Site, notebook: Kernel) -> None:
     """Process numbers are its own, and there is nothing else to signal."""
     listed = notebook.run("!cat /proc/[0-9]*/cmdline | tr '\\0' ' '").text
