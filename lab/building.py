@@ -93,6 +93,7 @@ def _make(build: Build, prefix: Path) -> None:
                 stdout=output,
                 stderr=output,
                 pass_fds=[packages],
+                env=bwrap.VARIABLES,
                 cwd="/",
                 start_new_session=True,
             )

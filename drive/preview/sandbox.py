@@ -49,6 +49,7 @@ def render(what: str, source: BinaryIO, *, seconds: float = SECONDS, memory: int
             stdin=source,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
+            env={"PATH": "/usr/local/bin:/usr/bin:/bin"},  # /proc/1/environ shows it in there: process 1 is bubblewrap
             start_new_session=True,
             cwd="/",
         )

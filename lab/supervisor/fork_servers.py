@@ -69,6 +69,7 @@ class ForkServer:
                     stdout=output,
                     stderr=output,
                     pass_fds=[theirs.fileno(), *files.by_path.values()],
+                    env=bwrap.VARIABLES,
                     cwd="/",
                 )
         finally:

@@ -264,6 +264,7 @@ class Sandbox:
             stdout=log,
             stderr=log,
             pass_fds=[status_for_bwrap, *inherited.values(), *files.by_path.values()],
+            env=bwrap.VARIABLES,
             start_new_session=True,  # a signal to the supervisor's group is not for the sandboxes
             cwd="/",
         )
