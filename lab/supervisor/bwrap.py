@@ -16,8 +16,8 @@ ELSEWHERE = "/mnt/user"
 GROUPS = "Shared with groups"
 USER_ID = 1000
 VARIABLES = {"PATH": "/usr/local/bin:/usr/bin:/bin"}
-"""bubblewrap's own. It is process 1 of the sandbox, where /proc/1/environ shows what it was given: --clearenv is for the
-program only."""
+"""bubblewrap's own. It is process 1 of the sandbox, where /proc/1/environ shows what it was given; --clearenv is for
+the program only."""
 TMP_BYTES = 1 << 30
 
 _ETC = (
