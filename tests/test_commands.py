@@ -96,8 +96,8 @@ def keep(place: Place) -> Iterator[Keep]:
 
     yield run
     for process in started:
-        process.kill()
-        process.wait()
+        process.terminate()  # it then ends what its script left in the background
+        process.wait(20)
 
 
 def pids(record: Path) -> list[int]:
