@@ -38,8 +38,8 @@ def look_before_warning(server: Server, at: datetime) -> datetime:
 
 def warn(server: Server) -> bool:
     """Tell its person if it is about to be stopped and they do not know; True when they were told."""
-    ends = server.idle_at
-    if ends is None or ends - timezone.now() > warn_before():
+    ends, now = server.idle_at, timezone.now()
+    if ends is None or not now < ends <= now + warn_before():  # past: it does not answer, and is not stopped for that
         return False
     untold = Q(warned_for=None) | Q(warned_for__lt=ends - SAME_STRETCH)
     with transaction.atomic():

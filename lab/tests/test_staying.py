@@ -56,6 +56,12 @@ def test_it_warns_once_each_time_that_a_lab_is_left_alone(owner: User, server: M
     assert warnings(owner) == 2
 
 
+def test_it_does_not_warn_of_what_is_past(owner: User, server: Make) -> None:
+    """A Lab that does not answer stays, however long nobody has used it as far as is known."""
+    remembered(server("running", **ago(hours=1)), hours=12, minutes=1)
+    assert warnings(owner) == 0
+
+
 def test_it_looks_again_when_the_warning_is_due(server: Make) -> None:
     lab = remembered(server("running", **ago(hours=1)), hours=11, minutes=25)
     assert lab.due_at
