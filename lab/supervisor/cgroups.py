@@ -107,15 +107,7 @@ class Groups:
     def remove(self, server_id: str) -> None:
         """Of a server without processes; the kernel takes a moment to forget the last one."""
         for place in self._of(server_id):
-            for _ in range(REMOVE_TRIES):
-                with contextlib.suppress(FileNotFoundError):
-                    try:
-                        place.rmdir()
-                    except OSError:
-                        time.sleep(REMOVE_EVERY)
-                        continue
-                break
-            else:
+            if not _remove(place):
                 log.warning("%s is in use and stays", place)
 
     def ids(self) -> set[str]:
@@ -127,6 +119,20 @@ class Groups:
         for tree in set(self.trees.values()):
             with contextlib.suppress(OSError):
                 tree.rmdir()
+
+
+def _remove(place: Path) -> bool:
+    """Whether the group is gone, be it that it was before."""
+    for _ in range(REMOVE_TRIES):
+        try:
+            place.rmdir()
+        except FileNotFoundError:
+            return True
+        except OSError:
+            time.sleep(REMOVE_EVERY)
+        else:
+            return True
+    return False
 
 
 def find(site: str) -> Groups:

@@ -116,6 +116,19 @@ def test_it_writes_the_limits_of_version_2_and_nothing_for_none(tmp_path: Path) 
     assert groups.killed("b" * 32) == 2
 
 
+def test_it_does_not_wait_for_groups_that_are_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def slept(seconds: float) -> None:
+        raise AssertionError(f"it waited {seconds} s")
+
+    monkeypatch.setattr("time.sleep", slept)
+    groups = Groups(2, {"memory": tmp_path})
+    groups.make("c" * 32, Limits())
+    assert groups.ids() == {"c" * 32}
+    groups.remove("c" * 32)
+    groups.remove("c" * 32)
+    assert groups.ids() == set()
+
+
 def test_it_says_which_limits_a_machine_does_not_keep(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(checks, "kept", lambda: ["memory"])
     settings.LAB_MEMORY_LIMIT, settings.LAB_CPU_LIMIT, settings.LAB_PROCESS_LIMIT = GIB, 0, 100
