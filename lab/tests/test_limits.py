@@ -121,7 +121,9 @@ def test_it_does_not_wait_for_groups_that_are_gone(tmp_path: Path, monkeypatch: 
         raise AssertionError(f"it waited {seconds} s")
 
     monkeypatch.setattr("time.sleep", slept)
-    groups = Groups(2, {"memory": tmp_path})
+    labs = tmp_path / "labs"
+    labs.mkdir()
+    groups = Groups(2, {"memory": labs})
     groups.make("c" * 32, Limits())
     assert groups.ids() == {"c" * 32}
     groups.remove("c" * 32)
