@@ -475,6 +475,7 @@ class Sandbox:
         if self.init is not None:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.init, signal.SIGKILL)
+            self.groups.free_processor(self.id)
 
     def _unmount(self) -> None:
         self.view.close()

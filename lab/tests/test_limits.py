@@ -102,6 +102,8 @@ def test_it_writes_the_limits_of_version_1(tmp_path: Path) -> None:
     }
     (trees["memory"] / ("a" * 32) / "memory.oom_control").write_text("oom_kill_disable 0\nunder_oom 0\noom_kill 3\n")
     assert groups.killed("a" * 32) == 3
+    groups.free_processor("a" * 32)
+    assert (trees["cpu"] / ("a" * 32) / "cpu.cfs_quota_us").read_text() == "-1"
     assert groups.ids() == {"a" * 32}
 
 
@@ -114,6 +116,8 @@ def test_it_writes_the_limits_of_version_2_and_nothing_for_none(tmp_path: Path) 
     assert read == {"memory.max": str(GIB), "cpu.max": "50000 100000"}
     (labs / ("b" * 32) / "memory.events").write_text("low 0\noom 4\noom_kill 2\noom_group_kill 0\n")
     assert groups.killed("b" * 32) == 2
+    groups.free_processor("b" * 32)
+    assert (labs / ("b" * 32) / "cpu.max").read_text() == "max"
 
 
 def test_it_does_not_wait_for_groups_that_are_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
