@@ -32,9 +32,9 @@ HOG = "kept = bytearray(600 * 2**20)\nkept[::4096] = b'x' * len(kept[::4096])"
 
 @pytest.fixture(params=["fork", "exec"])
 def limited(request: pytest.FixtureRequest, site: Site, person: Callable[..., Person]) -> Iterator[Person]:
-    """Somebody in a Lab of 400 MiB, one processor and 200 processes, started in either way."""
+    """Somebody in a Lab of 400 MiB, half a processor and 120 processes, started in either way."""
     environments = Environment.objects.all()
-    environments.update(memory_mib=400, cpu_limit=0.5, process_limit=200)
+    environments.update(memory_mib=400, cpu_limit=0.5, process_limit=120)
     someone = person("greedy")
     try:
         with launched_by(site, request.param):
@@ -81,7 +81,7 @@ def test_it_keeps_a_fork_bomb_in_its_cage(limited: Person, person: Callable[...,
     kernel.begin("import os, time\nfor n in range(2000):\n    if not os.fork():\n        time.sleep(60); os._exit(0)")
     [place] = {place for place in groups_of(limited.server()) if (place / "pids.current").exists()}
     wait_for(lambda: "max 0" not in (place / "pids.events").read_text(), 60, "nothing was refused")
-    assert int((place / "pids.current").read_text()) <= 200
+    assert int((place / "pids.current").read_text()) <= 120
     assert neighbour.kernel().run("print(6 * 7)").text.strip() == "42"
     stop_server(None, limited.server(), StopReason.OPERATOR)
     wait_for(lambda: limited.server().state == State.STOPPED, 60, "the bomb outlived its Lab")
