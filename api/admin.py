@@ -1,17 +1,17 @@
 """Tokens for operators: whose, what for, last used; and the means to end one."""
 
-from typing import Any
-
 from django.contrib import admin
 from django.db import models
 from django.http import HttpRequest
+
+from portal.admin import ReadOnlyAdmin
 
 from . import services
 from .models import Token
 
 
 @admin.register(Token)
-class TokenAdmin(admin.ModelAdmin):
+class TokenAdmin(ReadOnlyAdmin):
     """All tokens. Nobody reads a secret here: it is not kept."""
 
     list_display = ["user", "name", "hint", "scopes", "created_at", "last_used_at", "expires_at", "revoked_at"]
@@ -26,12 +26,3 @@ class TokenAdmin(admin.ModelAdmin):
         for token in queryset.select_related("user"):
             services.revoke_token(request.user, token)  # type: ignore[arg-type]
         self.message_user(request, "Revoked.")
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False

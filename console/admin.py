@@ -6,7 +6,7 @@ from django.contrib import admin
 from django.db import models
 from django.http import HttpRequest
 
-from portal.admin import AuditedAdmin
+from portal.admin import AuditedAdmin, ReadOnlyAdmin
 
 from . import announcements, failures
 from .models import Announcement, FailedTask
@@ -34,7 +34,7 @@ class AnnouncementAdmin(AuditedAdmin):
 
 
 @admin.register(FailedTask)
-class FailedTaskAdmin(admin.ModelAdmin):
+class FailedTaskAdmin(ReadOnlyAdmin):
     """Work that was given up, for a month; read-only but for doing it again."""
 
     list_display = ["failed_at", "name", "arguments", "error", "retried_at"]
@@ -54,12 +54,3 @@ class FailedTaskAdmin(admin.ModelAdmin):
     def has_retry_permission(self, request: HttpRequest) -> bool:
         """As for changing one."""
         return request.user.has_perm("console.change_failedtask")
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False

@@ -12,7 +12,7 @@ from django.utils.html import format_html
 
 from portal import audit
 from portal.access import Forbidden
-from portal.admin import AuditedAdmin
+from portal.admin import AuditedAdmin, ReadOnlyAdmin
 
 from . import building, services
 from .launchers import LauncherUnavailable, ServerStatus, get_launcher
@@ -129,7 +129,7 @@ class PauseAdmin(AuditedAdmin):
 
 
 @admin.register(Build)
-class BuildAdmin(admin.ModelAdmin):
+class BuildAdmin(ReadOnlyAdmin):
     """Builds of environments, each with its log, which follows itself while it is under way."""
 
     list_display = ["environment", "state", "asked_at", "took", "asked_by", "error"]
@@ -152,15 +152,6 @@ class BuildAdmin(admin.ModelAdmin):
     def log(self, build: Build) -> str:
         """The end of it."""
         return format_html('<pre class="build-log">{}</pre>', building.log_tail(build) or "Nothing yet.")
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
 
 @admin.register(Environment)

@@ -1,13 +1,14 @@
 """Messages, for operators: what was sent, what mail failed."""
 
 from django.contrib import admin
-from django.http import HttpRequest
+
+from portal.admin import ReadOnlyAdmin
 
 from .models import Notice
 
 
 @admin.register(Notice)
-class NoticeAdmin(admin.ModelAdmin):
+class NoticeAdmin(ReadOnlyAdmin):
     """Read-only: whether a message reached somebody. Its text is theirs."""
 
     list_display = ["created_at", "user", "kind", "subject", "read_at", "mail", "mail_tries"]
@@ -15,12 +16,3 @@ class NoticeAdmin(admin.ModelAdmin):
     search_fields = ["user__username", "subject"]
     list_select_related = ["user"]
     fields = ["user", "kind", "subject", "url", "created_at", "read_at", "mail", "mail_tries", "mail_again_at"]
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: object = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:
-        return False

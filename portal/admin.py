@@ -23,6 +23,19 @@ RIGHTS = ("is_staff", "is_superuser", "groups", "user_permissions")
 """Given by superusers alone: who could give them could take them."""
 
 
+class ReadOnlyAdmin(admin.ModelAdmin):
+    """Rows that are only looked at; actions may still do something with them."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
 class AuditedAdmin(admin.ModelAdmin):
     """Shows, beside each object, who did what to it; nothing is deleted here, services do that."""
 
@@ -142,7 +155,7 @@ class UserAdmin(AuditedAdmin, DjangoUserAdmin):
 
 
 @admin.register(AuditEntry)
-class AuditEntryAdmin(admin.ModelAdmin):
+class AuditEntryAdmin(ReadOnlyAdmin):
     """Who did what to what. Read-only for everybody."""
 
     list_display = ["at", "actor_name", "verb", "target_name", "details"]
@@ -150,15 +163,6 @@ class AuditEntryAdmin(admin.ModelAdmin):
     search_fields = ["actor_name", "target_name", "target_id"]
     date_hierarchy = "at"
     list_select_related = ["target_type"]
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
 
 for _rows in (SocialAccount, SocialApp, SocialToken, Authenticator, EmailAddress, UserSession):
