@@ -45,6 +45,7 @@ class ServerAdmin(AuditedAdmin):
         "start",
         "last_interaction",
         "memory",
+        "disk",
         "processor",
         "why",
         "environment",
@@ -69,6 +70,12 @@ class ServerAdmin(AuditedAdmin):
         """What its processes hold now, as the launcher counts it."""
         status: ServerStatus | None = getattr(server, "status", None)
         return size(status.memory_bytes) if status and status.memory_bytes else "–"
+
+    @admin.display
+    def disk(self, server: Server) -> str:
+        """What its home and its changed environment took up when last measured."""
+        status: ServerStatus | None = getattr(server, "status", None)
+        return size(status.disk_bytes) if status and status.disk_bytes else "–"
 
     @admin.display(description="started in")
     def start(self, server: Server) -> str:

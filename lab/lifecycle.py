@@ -27,7 +27,6 @@ from .metrics import LAUNCH_SECONDS, LAUNCHES
 from .models import FAILURES, Phase, Server, State, StopReason
 from .mounts import digest, mounts_of
 from .telling import tell_of_end
-from .wording import binary_size
 
 log = logging.getLogger(__name__)
 
@@ -92,7 +91,8 @@ def _bring_up(server: Server) -> bool:
     spec = _spec(server, mounts)
     _patiently(lambda: launcher.start(spec))
     still = Server.objects.filter(pk=server.pk, state=State.STARTING)
-    begun = {"mounts_digest": digest(mounts), "memory_limit": spec.limits["memory"] if "memory" in limits.kept() else 0}
+    kept = {f"{what}_limit": spec.limits[what] if what in limits.kept() else 0 for what in ("memory", "disk")}
+    begun = {"mounts_digest": digest(mounts), **kept}
     if not still.update(phase=Phase.JUPYTER, **begun):
         _undo_start(server)
         return False
@@ -255,11 +255,9 @@ def _show(server: Server, phase: Phase) -> None:
 
 def declare_dead(server: Server) -> None:
     """A running server without processes: say so, rescue what it left, remove it."""
-    tail, message = "", "its process ended. A notebook that needs more memory than there is can be the cause."
+    tail, message = "", limits.why_it_died(server, None)
     try:
-        status = get_launcher().inspect().get(server.pk)
-        if status and status.memory_kills > server.memory_kills:
-            message = f"it ran out of memory at {binary_size(server.memory_limit)}, the most that one Lab may use here."
+        message = limits.why_it_died(server, get_launcher().inspect().get(server.pk))
         get_launcher().wait(server.pk, 0)  # the way to the log of what has ended
     except LaunchFailed as error:
         tail = error.log_tail

@@ -14,6 +14,7 @@ from django.utils import timezone
 from notices.models import Kind
 from notices.services import tell
 
+from .launchers import ServerStatus
 from .models import Environment, Server, State, Turn
 from .supervisor import cgroups
 from .wording import binary_size
@@ -23,9 +24,10 @@ NOTES_KEPT = 10
 
 def limits_of(environment: Environment) -> dict[str, float]:
     """For `LaunchSpec.limits`: the environment's own, else the site's."""
-    mib = environment.memory_mib
+    memory, disk = environment.memory_mib, environment.disk_mib
     return {
-        "memory": settings.LAB_MEMORY_LIMIT if mib is None else mib * 2**20,
+        "memory": settings.LAB_MEMORY_LIMIT if memory is None else memory * 2**20,
+        "disk": settings.LAB_DISK_LIMIT if disk is None else disk * 2**20,
         "cpu": settings.LAB_CPU_LIMIT if environment.cpu_limit is None else environment.cpu_limit,
         "processes": settings.LAB_PROCESS_LIMIT if environment.process_limit is None else environment.process_limit,
     }
@@ -33,8 +35,8 @@ def limits_of(environment: Environment) -> dict[str, float]:
 
 @cache
 def kept() -> list[str]:
-    """Which limits this machine keeps: of `memory`, `cpu`, `processes`."""
-    return cgroups.find(settings.LAB_CGROUP).kept if settings.LAB_LAUNCHER == "sandbox" else []
+    """Which limits this machine keeps: of `memory`, `cpu`, `processes`, and `disk`."""
+    return [*cgroups.find(settings.LAB_CGROUP).kept, "disk"] if settings.LAB_LAUNCHER == "sandbox" else []
 
 
 def memory_sentence(server: Server) -> str:
@@ -46,16 +48,38 @@ def memory_sentence(server: Server) -> str:
     )
 
 
-def note_memory(server: Server, kills: int) -> None:
-    """Tell the person, once, of processes that were ended since somebody last looked."""
-    grown = Server.objects.filter(pk=server.pk, memory_kills__lt=kills)
+def disk_sentence(server: Server) -> str:
+    """What to say when a process was ended because the Lab takes up too much disk."""
+    return (
+        f"Your Lab's disk is full: its home and what was installed take up more than {binary_size(server.disk_limit)}, "
+        "the most that one may use here. The process that was writing most was ended. Delete what is not needed, or "
+        "move it to the Drive (~/drive), which does not count."
+    )
+
+
+def note_ended_processes(server: Server, *, memory: int, disk: int) -> None:
+    """Tell the person, once, of processes that were ended since somebody last looked; how many there were so far."""
+    at_memory = f"Your Lab ran out of memory at {binary_size(server.memory_limit)}"
+    _note(server, {"memory_kills": memory}, at_memory, memory_sentence(server))
+    at_disk = f"Your Lab's disk is full at {binary_size(server.disk_limit)}"
+    _note(server, {"disk_kills": disk}, at_disk, disk_sentence(server))
+
+
+def _note(server: Server, kills: dict[str, int], subject: str, said: str) -> None:
+    fewer = {f"{name}__lt": number for name, number in kills.items()}
     with transaction.atomic():
-        if not grown.update(memory_kills=kills):
-            return
-        said = memory_sentence(server)
-        add_notes(server, [f"{timezone.localtime():%H:%M}: {said}"])
-        subject = f"Your Lab ran out of memory at {binary_size(server.memory_limit)}"
-        tell([server.owner], Kind.LAB_WARNING, subject=subject, text=said, url=reverse("lab:home"))
+        if Server.objects.filter(pk=server.pk, **fewer).update(**kills):
+            add_notes(server, [f"{timezone.localtime():%H:%M}: {said}"])
+            tell([server.owner], Kind.LAB_WARNING, subject=subject, text=said, url=reverse("lab:home"))
+
+
+def why_it_died(server: Server, status: ServerStatus | None) -> str:
+    """What its person reads of a server whose processes are gone."""
+    if status and status.memory_kills > server.memory_kills:
+        return f"it ran out of memory at {binary_size(server.memory_limit)}, the most that one Lab may use here."
+    if status and status.disk_kills > server.disk_kills:
+        return f"it took up much more disk than {binary_size(server.disk_limit)}, the most that one Lab may use here."
+    return "its process ended. A notebook that needs more memory than there is can be the cause."
 
 
 def add_notes(server: Server, notes: list[str]) -> None:

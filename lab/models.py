@@ -89,6 +89,13 @@ class Environment(models.Model):
         help_text="With threads, of one server; empty: LAB_PROCESS_LIMIT. 0: none.",
     )
 
+    disk_mib = models.PositiveIntegerField(
+        "disk (MiB)",
+        null=True,
+        blank=True,
+        help_text="Of one server's home and changes to this; empty: LAB_DISK_LIMIT. 0: no limit.",
+    )
+
     objects = EnvironmentQuerySet.as_manager()
 
     class Meta:
@@ -231,6 +238,12 @@ class Server(models.Model):
     )
     memory_kills = models.PositiveIntegerField(
         default=0, help_text="How many of its processes were ended because it had reached that limit."
+    )
+    disk_limit = models.PositiveBigIntegerField(
+        default=0, help_text="Bytes that its home and its changed environment could take up; 0: no limit."
+    )
+    disk_kills = models.PositiveIntegerField(
+        default=0, help_text="How many of its processes were ended because they took up more."
     )
     mounts_digest = models.CharField(max_length=64, blank=True, help_text="Of the Drive as it was last mounted.")
 

@@ -82,12 +82,16 @@ def check(server: Server, status: ServerStatus | None) -> None:
     gone = status is None or status.state == "stopped"
     if server.state == State.RUNNING and gone:
         lifecycle.declare_dead(server)
-    elif server.state == State.RUNNING and status and status.memory_kills > server.memory_kills:
-        limits.note_memory(server, status.memory_kills)
+    elif server.state == State.RUNNING and status and _more_ended(server, status):
+        limits.note_ended_processes(server, memory=status.memory_kills, disk=status.disk_kills)
     elif server.state == State.STARTING and _is_old(server) and (gone or (status and status.state == "running")):
         # Its task was killed before the sandbox was made, or after it answered; the launch goes on from where it was.
         # While the sandbox is coming up there is nothing to do but wait: it will be seen running, or gone.
         queueing.launch(server)
+
+
+def _more_ended(server: Server, status: ServerStatus) -> bool:
+    return status.memory_kills > server.memory_kills or status.disk_kills > server.disk_kills
 
 
 def check_now(server: Server) -> None:

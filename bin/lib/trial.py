@@ -27,7 +27,8 @@ SETTINGS = [
     "DRIVE_ROOT",
 ]
 SETTINGS += ["LAB_ROOT", "LAB_NETWORK", "LAB_LAUNCHER", "LAB_IDLE_LIMIT", "LAB_MAX_AGE", "SITE_NAME", "TIME_ZONE"]
-SETTINGS += [f"LAB_{name}" for name in ("CGROUP", "MEMORY_LIMIT", "CPU_LIMIT", "PROCESS_LIMIT", "MAX_SERVERS")]
+SETTINGS += [f"LAB_{name}_LIMIT" for name in ("MEMORY", "CPU", "PROCESS", "DISK")]
+SETTINGS += ["LAB_CGROUP", "LAB_MAX_SERVERS"]
 SETTINGS += ["COLLABORATORY_RUN", "COLLABORATORY_VAR"]
 """Variables of the person who runs a trial that are not for the trial."""
 

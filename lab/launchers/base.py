@@ -76,6 +76,10 @@ class ServerStatus:
     """Processor time of its processes, and of those that they waited for."""
     memory_kills: int = 0
     """How many of its processes were ended because it had reached its limit of memory."""
+    disk_bytes: int = 0
+    """Of home and changed environment, as last measured."""
+    disk_kills: int = 0
+    """How many of its processes were ended because those were too much."""
     started_at: datetime | None = None
 
 

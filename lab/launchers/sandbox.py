@@ -83,5 +83,7 @@ def _status(report: dict[str, Any]) -> ServerStatus:
         memory_bytes=report["memory_bytes"],
         cpu_seconds=report["cpu_seconds"],
         memory_kills=report["memory_kills"],
+        disk_bytes=report["disk_bytes"],
+        disk_kills=report["disk_kills"],
         started_at=datetime.fromtimestamp(started, UTC) if started else None,
     )

@@ -5,8 +5,9 @@ process 1 of the sandbox's PID namespace. When process 1 ends, the kernel has en
 (pid_namespaces(7)).
 """
 
+import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,7 +40,7 @@ def sandboxes(servers: Path) -> list[Found]:
                 continue
             server = _server_of(arguments, os.fsencode(servers))
             if server:
-                found.append(Found(pid, server, is_init=_inner_pid(pid) == 1))
+                found.append(Found(pid, server, is_init=inner_pid(pid) == 1))
         except (OSError, ValueError):
             continue  # it ended while we looked
     return found
@@ -59,8 +60,11 @@ def _status(pid: int, key: str) -> list[str]:
     return []
 
 
-def _inner_pid(pid: int) -> int:
-    """The process's number in the innermost PID namespace it is in; 0 when it is only in ours, or is a zombie."""
+def inner_pid(pid: int) -> int:
+    """The process's number in the innermost PID namespace it is in; 0 when it is only in ours, or is a zombie.
+
+    OSError: it is gone.
+    """
     numbers = _status(pid, "NSpid")
     return int(numbers[-1]) if len(numbers) > 1 and _status(pid, "State")[0] != "Z" else 0
 
@@ -94,6 +98,42 @@ def usage(init: int) -> tuple[int, float]:
         except OSError:
             continue
     return memory, ticks / os.sysconf("SC_CLK_TCK")
+
+
+def written(inits: Iterable[int]) -> dict[int, dict[int, int]]:
+    """For each process 1 of a sandbox, what every process in there has had written to disks, in bytes.
+
+    One walk over /proc for all. Those whose end somebody waited for count with their parent (proc(5), io).
+    """
+    namespaces = {_link(init, "ns/pid"): init for init in inits}
+    found: dict[int, dict[int, int]] = {init: {} for init in namespaces.values()}
+    for pid in pids() if found else ():
+        init = namespaces.get(_link(pid, "ns/pid"))
+        with contextlib.suppress(OSError):
+            if init:
+                words = (PROC / str(pid) / "io").read_text().split()
+                found[init][pid] = int(words[words.index("write_bytes:") + 1])
+    return found
+
+
+def open_files(pid: int) -> Iterator[os.stat_result]:
+    """What the descriptors of a process are open on."""
+    with contextlib.suppress(OSError):
+        for fd in os.listdir(PROC / str(pid) / "fd"):
+            with contextlib.suppress(OSError):
+                yield (PROC / str(pid) / "fd" / fd).stat()
+
+
+def deleted_mappings(pid: int) -> Iterator[tuple[int, int, int]]:
+    """Device, inode and where the mapping ends in the file, of files without a name (proc(5), maps)."""
+    with contextlib.suppress(OSError):
+        for line in (PROC / str(pid) / "maps").read_text(errors="surrogateescape").splitlines():
+            if line.endswith(" (deleted)"):
+                addresses, _, offset, device, inode, _ = line.split(maxsplit=5)
+                first, _, last = addresses.partition("-")
+                major, _, minor = device.partition(":")
+                end = int(offset, 16) + int(last, 16) - int(first, 16)
+                yield os.makedev(int(major, 16), int(minor, 16)), int(inode), end
 
 
 def holders(init: int, place: str, library: str) -> list[int]:

@@ -5,6 +5,7 @@ servers/<id>/upper,work  what the session changes in the environment (overlayfs)
 servers/<id>/env         mount point of the environment with those changes
 servers/<id>/drive       mount point of the Drive view; drive.dirs has its plain directories
 servers/<id>/log         what Jupyter printed
+servers/<id>/disk        how much disk it may use, and did (disk.py)
 """
 
 import asyncio
@@ -26,6 +27,7 @@ from typing import Any, BinaryIO
 
 from . import bwrap, fork_servers, linux, network, processes
 from .cgroups import ENTER_TRIES, Groups, Limits
+from .disk import Disk
 from .fork_servers import ForkServer
 from .view import DriveView, InUse, Library, Place, Store, mounts
 
@@ -56,7 +58,7 @@ class Launch:
     fork: bool = False
     """Whether a fork server may start it."""
     limits: dict[str, float] = field(default_factory=dict)
-    """`cgroups.Limits` by name."""
+    """`cgroups.Limits` by name, and `disk`: bytes of home and changed environment together."""
 
     def jupyter_config(self) -> dict[str, Any]:
         """What is in `jupyter_config.json`."""
@@ -150,6 +152,7 @@ class Sandbox:
         self.groups = groups
         self.directory = servers / server_id
         self.socket = sockets / f"{server_id}.sock"
+        self.disk = Disk(self.directory)
         self.view = DriveView(self.directory, store)
         self.init: int | None = None
         self.username = ""
@@ -168,7 +171,9 @@ class Sandbox:
         self.launch, self.forked = launch, fork_server is not None
         self.username = launch.username
         self._make_directories()
-        self.groups.make(self.id, Limits(**launch.limits))  # type: ignore[arg-type]
+        limits = dict(launch.limits)
+        self.disk.limit_to(limits.pop("disk", 0))
+        self.groups.make(self.id, Limits(**limits))  # type: ignore[arg-type]
         self._mount(launch)
         listener = self._listen()
         try:
@@ -396,6 +401,8 @@ class Sandbox:
             "memory_bytes": memory,
             "cpu_seconds": cpu_seconds,
             "memory_kills": self.groups.killed(self.id),
+            "disk_bytes": self.disk.count.used,
+            "disk_kills": self.disk.count.kills,
             "started_at": self.started_at,
         }
 

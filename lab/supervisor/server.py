@@ -22,6 +22,7 @@ import re
 import socket as sockets
 import struct
 from collections import defaultdict
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,8 @@ log = logging.getLogger("lab.supervisor")
 
 _ID = re.compile(r"[0-9a-f]{32}")
 WATCH_SECONDS = 0.25
+DISK_SECONDS = 1
+DISK_THREADS = 4
 SAID = ("start", "remount", "stop", "destroy")
 """Requests that change something: each has a line in the log."""
 
@@ -65,6 +68,7 @@ class Supervisor:
         log.info("ready; %d servers found", len(self.known))
         async with server, asyncio.TaskGroup() as tasks:
             tasks.create_task(self._watch_public())
+            tasks.create_task(self._watch_disks())
             tasks.create_task(server.serve_forever())
 
     def close(self) -> None:
@@ -225,6 +229,30 @@ class Supervisor:
         for sandbox in list(self.known.values()):
             for note in await sandbox.evict(library):
                 log.info("%s: %s", sandbox.id, note)
+
+    # Disks are looked at by threads of their own: a slow one must not hold up a launch.
+
+    async def _watch_disks(self) -> None:
+        looks: dict[str, asyncio.Future[None]] = {}
+        with ThreadPoolExecutor(DISK_THREADS, "disk") as threads:
+            loop = asyncio.get_running_loop()
+            while True:
+                inits = {sandbox.init: sandbox for sandbox in list(self.known.values()) if sandbox.init}
+                written = await asyncio.to_thread(processes.written, inits)
+                looks = {server: look for server, look in looks.items() if not look.done()}
+                for init, sandbox in inits.items():
+                    if sandbox.id not in looks:
+                        looks[sandbox.id] = loop.run_in_executor(threads, _look, sandbox, init, written.get(init, {}))
+                await asyncio.sleep(DISK_SECONDS)
+
+
+def _look(sandbox: Sandbox, init: int, written: dict[int, int]) -> None:
+    try:
+        sandbox.disk.look(init, written)
+    except FileNotFoundError:
+        log.debug("%s went while its disk was looked at", sandbox.id)
+    except Exception:
+        log.exception("%s: its disk", sandbox.id)
 
 
 def _number(given: Any) -> str | None:

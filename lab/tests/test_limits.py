@@ -29,9 +29,10 @@ def running(user: User, environment: Environment, **more: object) -> Server:
 
 def test_it_takes_the_environments_own_limits_before_the_sites(environment: Environment, settings: Settings) -> None:
     settings.LAB_MEMORY_LIMIT, settings.LAB_CPU_LIMIT, settings.LAB_PROCESS_LIMIT = 4 * GIB, 2.0, 500
-    assert limits.limits_of(environment) == {"memory": 4 * GIB, "cpu": 2.0, "processes": 500}
-    environment.memory_mib, environment.cpu_limit, environment.process_limit = 512, 0, 0
-    assert limits.limits_of(environment) == {"memory": 512 * 2**20, "cpu": 0, "processes": 0}
+    settings.LAB_DISK_LIMIT = 20 * GIB
+    assert limits.limits_of(environment) == {"memory": 4 * GIB, "cpu": 2.0, "processes": 500, "disk": 20 * GIB}
+    environment.memory_mib, environment.cpu_limit, environment.process_limit, environment.disk_mib = 512, 0, 0, 64
+    assert limits.limits_of(environment) == {"memory": 2**29, "cpu": 0, "processes": 0, "disk": 2**26}
 
 
 def test_it_tells_once_of_each_time_that_memory_ran_out(owner: User, environment: Environment) -> None:
@@ -45,16 +46,39 @@ def test_it_tells_once_of_each_time_that_memory_ran_out(owner: User, environment
     assert Notice.objects.filter(user=owner, kind=Kind.LAB_WARNING).count() == 2
 
 
-def test_it_says_that_memory_ended_the_whole_lab(
-    owner: User, environment: Environment, launcher: InProcessLauncher, monkeypatch: pytest.MonkeyPatch
+def test_it_tells_once_of_each_time_that_the_disk_was_full(owner: User, environment: Environment) -> None:
+    server = running(owner, environment, disk_limit=GIB)
+    for kills in (0, 1, 1, 2):
+        server.refresh_from_db()
+        reconcile.check(server, ServerStatus(server.pk, "running", disk_kills=kills))
+    server.refresh_from_db()
+    assert (server.disk_kills, server.memory_kills) == (2, 0)
+    assert ["disk is full" in note and "1.0 GiB" in note for note in server.notes] == [True, True]
+    assert Notice.objects.filter(user=owner, kind=Kind.LAB_WARNING).count() == 2
+
+
+@pytest.mark.parametrize(
+    ("killed", "why"),
+    [
+        ({"memory_kills": 1}, "it ran out of memory at 2.0 GiB"),
+        ({"disk_kills": 1}, "it took up much more disk than 1.0 GiB"),
+    ],
+)
+def test_it_says_which_limit_ended_the_whole_lab(
+    owner: User,
+    environment: Environment,
+    launcher: InProcessLauncher,
+    monkeypatch: pytest.MonkeyPatch,
+    killed: dict[str, int],
+    why: str,
 ) -> None:
-    server = running(owner, environment)
-    seen = {server.pk: ServerStatus(server.pk, "stopped", memory_kills=1)}
+    server = running(owner, environment, disk_limit=GIB)
+    seen = {server.pk: ServerStatus(server.pk, "stopped", **killed)}
     monkeypatch.setattr(launcher, "inspect", lambda: seen)
     lifecycle.declare_dead(server)
     server.refresh_from_db()
     assert server.stop_reason == StopReason.DIED
-    assert server.error.startswith("it ran out of memory at 2.0 GiB")
+    assert server.error.startswith(why)
 
 
 def test_it_says_that_all_places_are_taken_and_when_one_is_free(
