@@ -58,22 +58,20 @@ def test_it_tells_once_of_each_time_that_the_disk_was_full(owner: User, environm
 
 
 @pytest.mark.parametrize(
-    ("killed", "why"),
-    [
-        ({"memory_kills": 1}, "it ran out of memory at 2.0 GiB"),
-        ({"disk_kills": 1}, "it took up much more disk than 1.0 GiB"),
-    ],
+    ("memory", "disk", "why"),
+    [(1, 0, "it ran out of memory at 2.0 GiB"), (0, 1, "it took up much more disk than 1.0 GiB")],
 )
 def test_it_says_which_limit_ended_the_whole_lab(
     owner: User,
     environment: Environment,
     launcher: InProcessLauncher,
     monkeypatch: pytest.MonkeyPatch,
-    killed: dict[str, int],
+    memory: int,
+    disk: int,
     why: str,
 ) -> None:
     server = running(owner, environment, disk_limit=GIB)
-    seen = {server.pk: ServerStatus(server.pk, "stopped", **killed)}
+    seen = {server.pk: ServerStatus(server.pk, "stopped", memory_kills=memory, disk_kills=disk)}
     monkeypatch.setattr(launcher, "inspect", lambda: seen)
     lifecycle.declare_dead(server)
     server.refresh_from_db()
