@@ -81,6 +81,8 @@ def servers() -> Panel:
     lines = [Line(state, str(number), f"{address}?state__exact={state}") for state, number in rows]
     day = timezone.now() - timedelta(days=1)
     failed = Server.objects.filter(state="failed", ended_at__gte=day).count()
+    started = Server.objects.filter(started_at__gte=day).count()
+    lines.append(Line("started in 24 hours", str(started), f"{reverse('starts')}?period=day"))
     lines.append(Line("failed in 24 hours", str(failed), f"{address}?state__exact=failed", is_bad=failed > 0))
     try:
         forks = get_launcher().fork_servers()

@@ -1,4 +1,4 @@
-"""Putting an announcement away; and, for operators, what one person can see and why."""
+"""Putting an announcement away; for operators, what one person can see and why, and how Labs start."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from django.conf import settings
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.cache import never_cache
@@ -16,6 +16,7 @@ from portal import audit
 from portal.models import User
 
 from . import announcements, sight
+from . import starts as figures
 
 DISMISSED_FOR = 90 * 24 * 3600
 PER_PAGE = 100
@@ -53,3 +54,23 @@ def see(request: HttpRequest, pk: int) -> HttpResponse:
         "libraries": Paginator(seen.libraries, PER_PAGE).get_page(request.GET.get("page")),
     }
     return render(request, "console/see.html", context)
+
+
+@never_cache
+@require_GET
+def starts(request: HttpRequest) -> HttpResponse:
+    """How long Labs took to start, and what failed."""
+    if not request.user.has_perm("lab.view_server"):
+        raise PermissionDenied
+    period = request.GET.get("period", "week")
+    if period not in figures.PERIODS:
+        raise Http404
+    context: dict[str, Any] = admin.site.each_context(request) | {
+        "title": "How Labs start",
+        "period": period,
+        "periods": figures.PERIODS,
+        "starts": figures.starts(period),
+        "failures": figures.failures(period),
+        "fork_servers": figures.fork_servers(),
+    }
+    return render(request, "console/starts.html", context)
