@@ -13,8 +13,10 @@ from django.http import HttpRequest
 from ninja.security.base import AuthBase
 from ninja.utils import check_csrf
 
+from lab import portal_tokens
 from portal import limits
 from portal.access import Forbidden
+from portal.models import User
 
 from . import services
 from .models import Scope, Token
@@ -24,6 +26,7 @@ GUESSES = 60
 GUESS_SECONDS = 600
 CHANGING = ("POST", "PUT", "PATCH", "DELETE")
 
+_OF_LAB = re.compile(rf"\Abearer +({portal_tokens.PREFIX}[0-9A-Za-z_:-]+)\Z", re.IGNORECASE)
 _BEARER = re.compile(rf"\Abearer +({services.PREFIX}[0-9A-Za-z]{{{services.LETTERS}}})\Z", re.IGNORECASE)
 MINUTE, HOUR, DAY = 60, 3600, 86400
 
@@ -41,10 +44,22 @@ class TooMany(Exception):
 
 
 @dataclass(frozen=True)
+class LabToken:
+    """What programs in somebody's Lab show (lab/portal_tokens.py): it cannot do lasting harm to Collabs and groups."""
+
+    user: User
+    scope_names = [Scope.READ.value, Scope.WRITE.value, Scope.SHARE.value]
+
+    def allows(self, scope: Scope) -> bool:
+        """Whether a program with it may do this kind of thing."""
+        return scope.value in self.scope_names
+
+
+@dataclass(frozen=True)
 class Credentials:
     """What came in the Authorization header: a token, or why it is none."""
 
-    token: Token | None = None
+    token: Token | LabToken | None = None
     refusal: Exception | None = None
 
 
@@ -53,6 +68,8 @@ def read_header(request: HttpRequest) -> Credentials | None:
     given = request.headers.get("Authorization", "").strip()
     if not given:
         return None
+    if of_lab := _OF_LAB.match(given):  # signed, and so nothing that could be guessed
+        return _check_lab(of_lab[1])
     match = _BEARER.match(given)
     if not match:
         return Credentials(refusal=Unauthorised("Send “Authorization: Bearer ” and a personal access token."))
@@ -65,6 +82,13 @@ def read_header(request: HttpRequest) -> Credentials | None:
         limits.allowed("token", where, GUESSES, GUESS_SECONDS)
         return Credentials(refusal=Unauthorised("This token is not known here."))
     return _check(token)
+
+
+def _check_lab(token: str) -> Credentials:
+    server = portal_tokens.server_of(token)
+    if server is None:
+        return Credentials(refusal=Unauthorised("This token's Lab has ended, or the token is too old: read it anew."))
+    return Credentials(LabToken(server.owner))
 
 
 def _check(token: Token) -> Credentials:

@@ -12,6 +12,7 @@ class Scope(models.TextChoices):
 
     READ = "read", "Read: see Collabs, teams, libraries and files"
     WRITE = "write", "Write: put, move, copy and delete files"
+    SHARE = "share", "Share: give people and teams access to one's own libraries, and take it away"
     MANAGE = "manage", "Manage: create, change and delete Collabs, libraries and groups, and say who may see them"
     LAB = "lab", "Lab: see its state, start and stop it"
 
@@ -53,7 +54,7 @@ class Token(models.Model):
 
     def allows(self, scope: Scope) -> bool:
         """Whether a program with it may do this kind of thing."""
-        return scope in self.scopes
+        return scope in self.scopes or (scope == Scope.SHARE and Scope.MANAGE in self.scopes)
 
     @property
     def scope_names(self) -> list[str]:

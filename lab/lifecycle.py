@@ -19,7 +19,7 @@ from django.utils import timezone
 
 from portal import logs
 
-from . import activity, limits, queueing, rescue, scans, services
+from . import activity, limits, portal_tokens, queueing, rescue, scans, services
 from .jupyter import JupyterClient, JupyterError
 from .launchers import LauncherUnavailable, LaunchFailed, LaunchSpec, Mount, get_launcher
 from .launchers.base import GRACE_SECONDS
@@ -122,6 +122,7 @@ def _spec(server: Server, mounts: list[Mount]) -> LaunchSpec:
         network=settings.LAB_NETWORK,
         fork=server.environment.by_fork,
         limits=limits.limits_of(server.environment),
+        portal_token=portal_tokens.make(server.pk),
     )
 
 

@@ -13,7 +13,7 @@ from django.conf import settings
 from django.db.models import Q
 from django.utils import timezone
 
-from . import building, lifecycle, limits, queueing
+from . import building, lifecycle, limits, portal_tokens, queueing
 from .launchers import LauncherUnavailable, ServerStatus, get_launcher
 from .models import WITH_SANDBOX, Environment, Pass, Server, State, Ticket, Turn
 from .mounts import digest, mounts_of
@@ -82,16 +82,20 @@ def check(server: Server, status: ServerStatus | None) -> None:
     gone = status is None or status.state == "stopped"
     if server.state == State.RUNNING and gone:
         lifecycle.declare_dead(server)
-    elif server.state == State.RUNNING and status and _more_ended(server, status):
-        limits.note_ended_processes(server, memory=status.memory_kills, disk=status.disk_kills)
+    elif server.state == State.RUNNING and status:
+        follow(server, status)
     elif server.state == State.STARTING and _is_old(server) and (gone or (status and status.state == "running")):
         # Its task was killed before the sandbox was made, or after it answered; the launch goes on from where it was.
         # While the sandbox is coming up there is nothing to do but wait: it will be seen running, or gone.
         queueing.launch(server)
 
 
-def _more_ended(server: Server, status: ServerStatus) -> bool:
-    return status.memory_kills > server.memory_kills or status.disk_kills > server.disk_kills
+def follow(server: Server, status: ServerStatus) -> None:
+    """What a running server has met with, and what it needs from time to time."""
+    if status.memory_kills > server.memory_kills or status.disk_kills > server.disk_kills:
+        limits.note_ended_processes(server, memory=status.memory_kills, disk=status.disk_kills)
+    if status.token_age is not None and status.token_age > portal_tokens.RENEW_AFTER:
+        get_launcher().give_token(server.pk, portal_tokens.make(server.pk))
 
 
 def check_now(server: Server) -> None:

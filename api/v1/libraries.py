@@ -199,7 +199,7 @@ def list_shares(request: HttpRequest, library_id: UUID, paging: Paged) -> Any:
     return paged(library.shares.select_related("user", "collab"), paging, each(_share))
 
 
-@router.post("/{uuid:library_id}/shares", **route(Scope.MANAGE, {201: ShareOut}, 409), tags=["Shares"])
+@router.post("/{uuid:library_id}/shares", **route(Scope.SHARE, {201: ShareOut}, 409), tags=["Shares"])
 def share(request: HttpRequest, library_id: UUID, data: ShareIn) -> Any:
     """Share my library with a person, or with a team that I am in; sharing again changes the permission."""
     user, library = person(request), owned_library(person(request), library_id)
@@ -219,7 +219,7 @@ def _own_share(request: HttpRequest, library_id: UUID, share_id: int) -> Share:
     return get_object_or_404(rows, pk=share_id, library=library)
 
 
-@router.patch("/{uuid:library_id}/shares/{int:share_id}", **route(Scope.MANAGE, {200: ShareOut}), tags=["Shares"])
+@router.patch("/{uuid:library_id}/shares/{int:share_id}", **route(Scope.SHARE, {200: ShareOut}), tags=["Shares"])
 def change_share(request: HttpRequest, library_id: UUID, share_id: int, data: ShareChange) -> Any:
     """Another right for those whom a share is for."""
     row = _own_share(request, library_id, share_id)
@@ -227,14 +227,14 @@ def change_share(request: HttpRequest, library_id: UUID, share_id: int, data: Sh
     return _share(_own_share(request, library_id, share_id))
 
 
-@router.delete("/{uuid:library_id}/shares/{int:share_id}", **route(Scope.MANAGE, {204: None}), tags=["Shares"])
+@router.delete("/{uuid:library_id}/shares/{int:share_id}", **route(Scope.SHARE, {204: None}), tags=["Shares"])
 def unshare(request: HttpRequest, library_id: UUID, share_id: int) -> Any:
     """End a share of my library."""
     services.unshare(person(request), _own_share(request, library_id, share_id))
     return Status(204, None)
 
 
-@router.delete("/{uuid:library_id}/shares/mine", **route(Scope.MANAGE, {204: None}), tags=["Shares"])
+@router.delete("/{uuid:library_id}/shares/mine", **route(Scope.SHARE, {204: None}), tags=["Shares"])
 def leave_share(request: HttpRequest, library_id: UUID) -> Any:
     """Take a library that somebody shared with me off my Drive; only they can give it back."""
     rows = Share.objects.select_related("library__owner_user", "user", "collab")

@@ -6,12 +6,13 @@ from ipaddress import ip_network
 from pathlib import Path
 from urllib.parse import urlsplit
 
-TEMPLATES = ("nginx.conf", "nginx.portal.conf", "nginx.errors.conf", "nginx.tls.conf")
+TEMPLATES = ("nginx.conf", "nginx.portal.conf", "nginx.files.conf", "nginx.errors.conf", "nginx.tls.conf")
 
 
 def write(code: Path, var: Path, run: Path, environment: dict[str, str]) -> Path:
     """Render the templates into RUN; returns the path of nginx.conf."""
-    (run / "lab").mkdir(exist_ok=True)
+    for name in ("lab", "portal"):
+        (run / name).mkdir(exist_ok=True)
     filled = values(code, var, run, environment)
     for name in TEMPLATES:
         template = string.Template((code / f"deploy/{name}.template").read_text())

@@ -53,6 +53,8 @@ class LaunchSpec:
     fork: bool = False
     """Whether it may be forked from a process that has imported Jupyter; where there is none it is started anyway."""
 
+    portal_token: str = ""
+    """With which programs inside ask the portal's API; replaced by `give_token` while it runs."""
     limits: dict[str, float] = field(default_factory=dict)
     """What all its processes may use together, where the machine can see to that: `memory` in bytes, `cpu` in
     processors, `processes`; 0 or absent: no limit."""
@@ -80,6 +82,8 @@ class ServerStatus:
     """Of home and changed environment, as last measured."""
     disk_kills: int = 0
     """How many of its processes were ended because those were too much."""
+    token_age: float | None = None
+    """Seconds since it was given its token for the portal's API; None: it has none."""
     started_at: datetime | None = None
 
 
@@ -121,6 +125,9 @@ class Launcher(Protocol):
 
     def remount(self, server_id: UUID, mounts: list[Mount]) -> list[str]:
         """Make the running Drive view equal to `mounts`; say, in sentences, what had to be stopped for it."""
+
+    def give_token(self, server_id: UUID, token: str) -> None:
+        """Put another token for the portal's API into a running server. Unknown ids are fine."""
 
     def prepare(self, prefixes: list[str]) -> None:
         """Make launches in these environments fast from now on, and forget about all others."""

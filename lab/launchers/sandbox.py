@@ -37,6 +37,9 @@ class SandboxLauncher:
         answer = self._call("remount", server_id=server_id.hex, mounts=[mount.as_json() for mount in mounts])
         return answer["notes"]
 
+    def give_token(self, server_id: UUID, token: str) -> None:
+        self._call("give_token", server_id=server_id.hex, token=token)
+
     def prepare(self, prefixes: list[str]) -> None:
         self._call("prepare", prefixes=prefixes)
 
@@ -85,5 +88,6 @@ def _status(report: dict[str, Any]) -> ServerStatus:
         memory_kills=report["memory_kills"],
         disk_bytes=report["disk_bytes"],
         disk_kills=report["disk_kills"],
+        token_age=report["token_age"],
         started_at=datetime.fromtimestamp(started, UTC) if started else None,
     )

@@ -5,6 +5,7 @@ Drive view and the environment's overlay are the server's own.
 """
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,10 +54,11 @@ def command(
     prefix: Path,
     environment: dict[str, str],
     files: Files,
+    binds: list[str],
     status_fd: int,
     program: list[str],
 ) -> list[str]:
-    """bubblewrap, its options, and the program to run in it."""
+    """bubblewrap, its options, and the program to run in it. `binds`: more words, for what lies below RUN."""
     home = f"/home/{username}"
     words = ["bwrap", "--unshare-user", "--disable-userns", "--unshare-pid", "--unshare-ipc", "--unshare-uts"]
     words += ["--unshare-net", "--unshare-cgroup-try", "--uid", str(USER_ID), "--gid", str(USER_ID)]
@@ -64,7 +66,7 @@ def command(
     words += ["--json-status-fd", str(status_fd)]
     words += [*machine(prefix), "--proc", "/proc"]
     words += ["--bind", str(directory / "home"), home, "--bind", str(directory / "drive"), f"{home}/drive"]
-    words += ["--bind", str(directory / "env"), str(prefix), *_other_ways(home), *_ours(files), "--chdir", home]
+    words += ["--bind", str(directory / "env"), str(prefix), *_other_ways(home), *_ours(files, binds), "--chdir", home]
     return [*words, *_variables(environment), "--", *program]
 
 
@@ -107,9 +109,9 @@ def machine(prefix: Path) -> list[str]:
     return [*words, "--dev", "/dev", "--size", str(TMP_BYTES), "--tmpfs", "/tmp"]  # noqa: S108
 
 
-def _ours(files: Files) -> list[str]:
+def _ours(files: Files, binds: Sequence[str] = ()) -> list[str]:
     words = ["--tmpfs", "/run", *files.arguments(), "--ro-bind", str(INSIDE), f"{RUN}/inside"]
-    return [*words, "--remount-ro", "/run", "--remount-ro", "/"]
+    return [*words, *binds, "--remount-ro", "/run", "--remount-ro", "/"]
 
 
 def _variables(environment: dict[str, str]) -> list[str]:

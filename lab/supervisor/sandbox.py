@@ -5,6 +5,7 @@ servers/<id>/upper,work  what the session changes in the environment (overlayfs)
 servers/<id>/env         mount point of the environment with those changes
 servers/<id>/drive       mount point of the Drive view; drive.dirs has its plain directories
 servers/<id>/log         what Jupyter printed
+servers/<id>/token       the directory of its token for the portal's API (portal_access.py)
 servers/<id>/disk        how much disk it may use, and did (disk.py)
 """
 
@@ -25,7 +26,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from . import bwrap, fork_servers, linux, network, processes
+from . import bwrap, fork_servers, linux, network, portal_access, processes
 from .cgroups import ENTER_TRIES, Groups, Limits
 from .disk import Disk
 from .fork_servers import ForkServer
@@ -57,6 +58,8 @@ class Launch:
     network: str
     fork: bool = False
     """Whether a fork server may start it."""
+    portal_token: str = ""
+    """For the portal's API, as its person."""
     limits: dict[str, float] = field(default_factory=dict)
     """`cgroups.Limits` by name, and `disk`: bytes of home and changed environment together."""
 
@@ -77,6 +80,7 @@ class Launch:
             "PATH": f"{self.prefix}/bin:/usr/local/bin:/usr/bin:/bin",
             "VIRTUAL_ENV": self.prefix,
             "JUPYTER_CONFIG_PATH": f"{bwrap.RUN}/jupyter",
+            **portal_access.variables(bwrap.RUN),
             **{f"GIT_{who}_{key}": value for who in ("AUTHOR", "COMMITTER") for key, value in identity.items()},
         }
 
@@ -152,6 +156,8 @@ class Sandbox:
         self.groups = groups
         self.directory = servers / server_id
         self.socket = sockets / f"{server_id}.sock"
+        self.portal = sockets.parent / "portal"
+        self.token = portal_access.TokenFile(self.directory / "token")
         self.disk = Disk(self.directory)
         self.view = DriveView(self.directory, store)
         self.init: int | None = None
@@ -171,6 +177,7 @@ class Sandbox:
         self.launch, self.forked = launch, fork_server is not None
         self.username = launch.username
         self._make_directories()
+        self.token.give(launch.portal_token)
         limits = dict(launch.limits)
         self.disk.limit_to(limits.pop("disk", 0))
         self.groups.make(self.id, Limits(**limits))  # type: ignore[arg-type]
@@ -183,8 +190,9 @@ class Sandbox:
         self._first_answer = asyncio.create_task(self._ask(launch.token))
 
     def _make_directories(self) -> None:
-        for name in ("home", "upper", "work", "env"):
+        for name in ("home", "upper", "work", "env", "token"):
             (self.directory / name).mkdir(parents=True, exist_ok=True)
+        self.portal.mkdir(exist_ok=True)
         self.directory.chmod(0o700)
 
     def _mount(self, launch: Launch) -> None:
@@ -259,6 +267,7 @@ class Sandbox:
             prefix=Path(launch.prefix),
             environment=launch.environment(),
             files=files,
+            binds=portal_access.binds(self.token.directory, self.portal, bwrap.RUN),
             status_fd=status_for_bwrap,
             program=program,
         )
@@ -403,6 +412,7 @@ class Sandbox:
             "memory_kills": self.groups.killed(self.id),
             "disk_bytes": self.disk.count.used,
             "disk_kills": self.disk.count.kills,
+            "token_age": self.token.age,
             "started_at": self.started_at,
         }
 

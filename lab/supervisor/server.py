@@ -5,6 +5,7 @@
     {"do": "remount", "server_id": "...", "mounts": [{"folder", "name", "library", "mode"}]}  -> "notes": [...]
     {"do": "stop", "server_id": "...", "grace": 3}
     {"do": "destroy", "server_id": "..."}
+    {"do": "give_token", "server_id": "...", "token": "..."}
     {"do": "prepare", "prefixes": ["..."]}
     {"do": "ping"}
     {"do": "inspect"}  -> "servers": [...], "fork_servers": [...]
@@ -128,6 +129,9 @@ class Supervisor:
                 case "remount":
                     async with self.locks[server_id]:
                         return {"ok": True, "notes": await self._remount(server_id, request["mounts"])}
+                case "give_token":
+                    self._sandbox(server_id).token.give(request["token"])
+                    return {"ok": True}
                 case "stop":
                     async with self.locks[server_id]:
                         await self._sandbox(server_id).stop(grace=request["grace"])

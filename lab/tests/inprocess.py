@@ -23,6 +23,7 @@ class InProcessLauncher:
         self.sandboxes: dict[UUID, State] = {}
         self.specs: dict[UUID, LaunchSpec] = {}
         self.mounted: dict[UUID, list[Mount]] = {}
+        self.tokens: dict[UUID, str] = {}
         self.calls: list[str] = []
         self.away = False
         self.fails: LaunchFailed | None = None
@@ -78,6 +79,10 @@ class InProcessLauncher:
             self.mounted[server_id] = mounts
         self._done("remount")
         return self.notes
+
+    def give_token(self, server_id: UUID, token: str) -> None:
+        self._called("give_token")
+        self.tokens[server_id] = token
 
     def prepare(self, prefixes: list[str]) -> None:
         self._called("prepare")

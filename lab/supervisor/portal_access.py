@@ -1,0 +1,48 @@
+"""The portal's API from inside a sandbox: a socket on which nginx serves nothing else, and a token in a file.
+
+Both are directories, bound read-only: a socket that nginx makes anew, or a token that replaces another, is seen there.
+"""
+
+import contextlib
+import time
+from pathlib import Path
+
+SOCKET = "portal.sock"
+TOKEN = "token"  # noqa: S105
+
+
+class TokenFile:
+    """Of one server, in a directory of its own."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+
+    def give(self, token: str) -> None:
+        """Write it whole, or not at all; nothing where the server is gone."""
+        with contextlib.suppress(FileNotFoundError):
+            new = self.directory / "new"
+            new.write_text(token)
+            new.chmod(0o600)
+            new.replace(self.directory / TOKEN)
+
+    @property
+    def age(self) -> float | None:
+        """Seconds; None when there is none."""
+        with contextlib.suppress(OSError):
+            return max(0.0, time.time() - (self.directory / TOKEN).stat().st_mtime)
+        return None
+
+
+def binds(directory: Path, socket: Path, where: str) -> list[str]:
+    """For bubblewrap: below `where`, the server's directory with its token, and that of the socket."""
+    return ["--ro-bind", str(directory), f"{where}/token", "--ro-bind", str(socket), f"{where}/portal"]
+
+
+def variables(where: str) -> dict[str, str]:
+    """By which programs find both."""
+    return {
+        "COLLABORATORY_API": "http://portal/api/v1",
+        "COLLABORATORY_SOCKET": f"{where}/portal/{SOCKET}",
+        "COLLABORATORY_TOKEN_FILE": f"{where}/token/{TOKEN}",
+        "PYTHONPATH": f"{where}/inside/packages",
+    }
