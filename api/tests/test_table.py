@@ -239,7 +239,9 @@ def test_it_has_no_operation_that_is_not_in_the_table(api: NinjaAPI, base: str, 
 def test_it_asks_every_operation_for_its_scope(world: dict, program: Program, owner: User, collab: Collab) -> None:
     """A token with every scope but the one that the document names gets a 403, before anything else is looked at."""
     document = v1.get_openapi_schema()
-    clients = {scope: program(owner, *[other for other in Scope if other != scope]) for scope in Scope}
+    without = {scope: [other for other in Scope if other != scope] for scope in Scope}
+    without[Scope.SHARE].remove(Scope.MANAGE)  # which contains it
+    clients = {scope: program(owner, *scopes) for scope, scopes in without.items()}
     for row in V1:
         if row.method == "HEAD":
             continue
