@@ -105,9 +105,9 @@ class Site:
                 continue
         return found
 
-    def have_fork_server(self) -> ForkServerStatus:
-        """Wait until servers can be forked."""
-        launcher, prefix = get_launcher(), base_environment().prefix
+    def have_fork_server(self, prefix: str = "") -> ForkServerStatus:
+        """Wait until servers can be forked in the environment there; the base one unless it is named."""
+        launcher, prefix = get_launcher(), prefix or base_environment().prefix
         found: list[ForkServerStatus] = []
 
         def ready() -> bool:
