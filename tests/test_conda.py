@@ -3,13 +3,11 @@ of builds, and a Lab in what came of it."""
 
 import json
 import os
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from django.conf import settings
-from pytest_django import Settings
 from websockets import Origin
 from websockets.sync.client import connect
 
@@ -17,13 +15,13 @@ from drive import changes
 from drive.models import Library
 from drive.storage import layout
 from lab import building, environments
-from lab.models import Build, BuildState, Environment, Server, State, StopReason
+from lab.models import Build, BuildState, Environment, State, StopReason
 from lab.services import stop_server
 from portal.models import User
 
 from . import conda_channel
 from .people import Person
-from .site import Site, base_environment, launched_by, wait_for
+from .site import Site, base_environment, forget, launched_by, wait_for
 from .test_environment import install
 
 pytestmark = pytest.mark.sandbox
@@ -35,9 +33,8 @@ def base(site: Site) -> Path:
 
 
 @pytest.fixture
-def channel(base: Path, tmp_path: Path, settings: Settings) -> Path:
+def channel(base: Path, tmp_path: Path) -> Path:
     """With what every environment needs; a Lab's own packages are replaced by nothing."""
-    settings.LAB_CONDA_FILES = [str(tmp_path / "channels")]
     made = tmp_path / "channels/ours"
     conda_channel.python(made, base, tmp_path)
     conda_channel.conda(made, base)
@@ -50,13 +47,7 @@ def environment(channel: Path) -> Iterator[Environment]:
         slug="brain", name="Brain", kind="conda", packages="thing >=1\n", channels=channel.as_uri()
     )
     yield made
-    for server in Server.objects.live().filter(environment=made):
-        stop_server(None, server, StopReason.OPERATOR)
-    wait_for(lambda: not Server.objects.live().filter(environment=made).exists(), 60, "it did not stop")
-    Server.objects.filter(environment=made).delete()
-    for build in Build.objects.filter(environment=made).exclude(prefix=""):
-        shutil.rmtree(build.prefix, ignore_errors=True)
-    made.delete()
+    forget(made)
 
 
 @pytest.fixture
@@ -65,9 +56,10 @@ def built(
 ) -> Callable[..., Build]:
     """Has it built here and now, with what the channel has by then."""
 
-    def build(needed: tuple[str, ...] = ()) -> Build:
-        monkeypatch.setattr(building, "NEEDED", needed)
-        monkeypatch.setattr(building, "enqueue", lambda *_: None)
+    monkeypatch.setattr(building, "NEEDED", ())
+    monkeypatch.setattr(building, "enqueue", lambda *_: None)
+
+    def build() -> Build:
         conda_channel.index(channel)
         made = building.ask(owner.user, environment)
         building.run(made.pk)
@@ -158,43 +150,28 @@ def test_it_is_refused_when_it_points_labs_at_the_portals_files(
     assert "has put a link to another place" in build.error
 
 
-@pytest.mark.parametrize("way", ["fork", "exec"])
-def test_a_lab_in_it_works_as_after_activating_it(
-    way: str,
-    site: Site,
-    built: Callable[..., Build],
-    environment: Environment,
-    channel: Path,
-    base: Path,
-    person: Callable[..., Person],
-    tmp_path: Path,
+def test_a_lab_in_what_the_task_has_built_works_as_after_activating_it(
+    site: Site, environment: Environment, channel: Path, base: Path, person: Callable[..., Person], tmp_path: Path
 ) -> None:
-    pins = dict(pin.split("==") for pin in building.needed())
-    conda_channel.jupyter(channel, base, pins)
-    script = 'echo said; export THING_HOME="$CONDA_PREFIX/share/thing"\n'
-    files = {"etc/conda/activate.d/thing.sh": script, "etc/conda/env_vars.d/thing.json": '{"THING_LEVEL": "3"}'}
-    conda_channel.package(channel, "thing", files)
-    build = built(("jupyterlab", "ipykernel"))
-    assert build.state == BuildState.DONE, building.log_tail(build)
+    ada, bob = person("ada"), person("bob")
+    build = _built_by_the_worker(ada.user, environment, channel, base)
     before = sorted(str(path) for path in Path(build.prefix).rglob("*"))
-
-    with launched_by(site, way):
-        if way == "fork":
-            site.have_fork_server(build.prefix)
-        ada, bob = person("ada"), person("bob")
-        for someone in (ada, bob):
-            environments.remember(someone.user, environment)
+    for someone, way in ((ada, "fork"), (bob, "exec")):
+        environments.remember(someone.user, environment)
+        with launched_by(site, way):
+            if way == "fork":
+                site.have_fork_server(build.prefix)
             someone.launch()
-        assert site.is_forked(ada.server()) == (way == "fork")
-    _is_active(ada, build.prefix)
+        assert site.is_forked(someone.server()) == (way == "fork")
+        _is_active(someone, build.prefix)
+
     kernel = ada.kernel()
     install(kernel, "labtestpackage")
     _give(ada.user, tmp_path)
-    drive = f"/home/{ada.user.username}/drive/My Libraries/My Library/channel"
-    said = kernel.run(f"!conda install -c '{Path(drive).as_uri()}' extra", seconds=60)
+    given = Path(f"/home/{ada.user.username}/drive/My Libraries/My Library/channel")
+    said = kernel.run(f"!conda install -c '{given.as_uri()}' extra", seconds=60)
     assert "installed extra" in said.text, said
-    assert kernel.run("print(open(f'{__import__(\"sys\").prefix}/share/extra.txt').read())").text.strip() == "extra"
-
+    assert kernel.run(f"print(open('{build.prefix}/share/extra.txt').read())").text.strip() == "extra"
     assert "No such file" in bob.kernel().run(f"!ls {build.prefix}/share/extra.txt").text
     assert sorted(str(path) for path in Path(build.prefix).rglob("*")) == before
     stop_server(ada.user, ada.server(), StopReason.ASKED)
@@ -202,6 +179,19 @@ def test_a_lab_in_it_works_as_after_activating_it(
     listed = [path.read_text() for path in _library(ada.user).rglob("Installed packages/*.txt")]
     assert "extra=1.0" in "".join(listed)
     assert "labtestpackage==1.0" in "".join(listed)
+
+
+def _built_by_the_worker(asker: User, environment: Environment, channel: Path, base: Path) -> Build:
+    conda_channel.jupyter(channel, base, dict(pin.split("==") for pin in building.needed()))
+    script = 'echo said; export THING_HOME="$CONDA_PREFIX/share/thing"\n'
+    files = {"etc/conda/activate.d/thing.sh": script, "etc/conda/env_vars.d/thing.json": '{"THING_LEVEL": "3"}'}
+    conda_channel.package(channel, "thing", files)
+    conda_channel.index(channel)
+    build = building.ask(asker, environment)
+    wait_for(lambda: not Build.objects.get(pk=build.pk).is_live, 300, "it was not built")
+    build.refresh_from_db()
+    assert build.state == BuildState.DONE, building.log_tail(build)
+    return build
 
 
 def _is_active(person: Person, prefix: str) -> None:
