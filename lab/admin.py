@@ -142,7 +142,10 @@ class BuildAdmin(ReadOnlyAdmin):
     list_display = ["environment", "state", "asked_at", "took", "asked_by", "error"]
     list_filter = ["state", "environment"]
     list_select_related = ["environment", "asked_by"]
-    fields = ("environment", "state", "error", "asked_by", "asked_at", "took", "prefix", "packages", "log")
+    fields = (
+        *("environment", "state", "error", "asked_by", "asked_at", "took", "prefix"),
+        *("kind", "packages", "channels", "log"),
+    )
     readonly_fields = ("took", "log")
     change_form_template = "admin/lab/build.html"
 
@@ -165,7 +168,7 @@ class BuildAdmin(ReadOnlyAdmin):
 class EnvironmentAdmin(AuditedAdmin):
     """Environments: where they are on disk, and which one people get."""
 
-    list_display = ["name", "slug", "prefix", "is_default", "is_retired", "by_fork"]
+    list_display = ["name", "slug", "kind", "prefix", "is_default", "is_retired", "by_fork"]
     actions = ["build"]
 
     @admin.action(description="Build from the packages", permissions=["change"])

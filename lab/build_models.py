@@ -5,6 +5,8 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
+from .environment_models import EnvironmentKind
+
 
 class BuildState(models.TextChoices):
     QUEUED = "queued", "queued"
@@ -20,7 +22,9 @@ class Build(models.Model):
     """One attempt to make an environment from its list of packages, in a directory of its own."""
 
     environment = models.ForeignKey("lab.Environment", on_delete=models.CASCADE, related_name="builds")
+    kind = models.CharField(max_length=10, choices=EnvironmentKind, default=EnvironmentKind.VENV)
     packages = models.TextField(help_text="What was asked for, as it was then.")
+    channels = models.TextField(blank=True, help_text="Where conda packages were to come from.")
     prefix = models.CharField(max_length=500, blank=True, help_text="Where it was built; empty once that was deleted.")
     state = models.CharField(max_length=10, choices=BuildState, default=BuildState.QUEUED)
     error = models.TextField(blank=True)

@@ -10,8 +10,6 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -24,7 +22,9 @@ from portal import audit
 from portal.models import User
 from portal.queue import enqueue
 
+from . import build_sandbox, conda
 from .build_models import LIVE_BUILDS, Build, BuildState
+from .environment_models import EnvironmentKind
 from .models import Environment, Server
 from .supervisor import bwrap
 
@@ -34,19 +34,28 @@ BUILD_SECONDS = 1800
 LOST_AFTER = timedelta(seconds=BUILD_SECONDS + 300)
 LOG_SHOWN_BYTES = 100_000
 NEEDED = ("jupyterlab", "ipykernel")
-"""What a Lab cannot do without; in the versions that the base environment has."""
-_PASSED = ("http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "SSL_CERT_FILE")
-_NETWORK_FILES = ("/etc/hosts", "/etc/nsswitch.conf", "/etc/resolv.conf", "/etc/pip.conf")
+"""What a Lab cannot do without; in the versions that the base environment has, for conda the same minor ones."""
 _SCRIPT = """set -e
 "$1" -m venv --clear "$2"
 "$2/bin/python" -m pip install --no-input --no-cache-dir --disable-pip-version-check --requirement /run/lab/packages.txt
 prefix="$2"; shift 2
 "$prefix/bin/python" -c "import importlib, sys; [importlib.import_module(name) for name in sys.argv[1:]]" "$@"
 """
+_CONDA_SCRIPT = """set -e
+"$1" -I -S /run/lab/conda_build.py "$2" /run/lab/packages.txt
+prefix="$2"; shift 2
+"$prefix/bin/python" -m pip --version
+"$prefix/bin/python" -c "import importlib, sys; [importlib.import_module(name) for name in sys.argv[1:]]" "$@"
+"$prefix/bin/python" -m compileall -q -j 0 "$prefix"/lib/python3* || echo "Not all of it could be compiled."
+"""
 
 
 class CannotBuild(Exception):
     """Nothing was begun. `str(error)` is for the operator."""
+
+
+class NotUsable(Exception):
+    """It was built, and must not be used. `str(error)` is for the operator."""
 
 
 @transaction.atomic
@@ -56,9 +65,12 @@ def ask(actor: User, environment: Environment) -> Build:
 
     if not environment.packages.strip():
         raise CannotBuild(f"“{environment}” has no packages to be built from.")
+    if environment.kind == EnvironmentKind.CONDA and (wrong := conda.check(environment.packages, environment.channels)):
+        raise CannotBuild(" ".join(wrong.values()))
+    asked = {name: getattr(environment, name) for name in ("kind", "packages", "channels")}
     try:
         with transaction.atomic():
-            build = Build.objects.create(environment=environment, packages=environment.packages, asked_by=actor)
+            build = Build.objects.create(environment=environment, **asked, asked_by=actor)
     except IntegrityError:
         raise CannotBuild(f"“{environment}” is being built already.") from None
     audit.record(actor, "lab.environment.build-asked", environment)
@@ -75,7 +87,7 @@ def run(build_id: int) -> None:
     build = Build.objects.select_related("environment").get(pk=build_id)
     try:
         _make(build, prefix)
-    except (OSError, subprocess.SubprocessError) as error:
+    except (OSError, subprocess.SubprocessError, conda.BadOrder, NotUsable) as error:
         log.warning("build %s of %s: %s", build.pk, build.environment.slug, error)
         _fail(build, _said(error))
     else:
@@ -83,54 +95,54 @@ def run(build_id: int) -> None:
 
 
 def _make(build: Build, prefix: Path) -> None:
-    prefix.mkdir(parents=True)
-    packages = bwrap.memory_file("\n".join([*needed(), *build.packages.splitlines(), ""]))
+    """Raises OSError, SubprocessError, BadOrder, NotUsable."""
+    if build.kind == EnvironmentKind.CONDA:
+        channels = conda.channels(build.channels)
+        order = bwrap.memory_file(conda.order(needed(), build.packages, channels))
+        words = conda_command(prefix, order, channels)
+    else:
+        order = bwrap.memory_file("\n".join([*needed(), *build.packages.splitlines(), ""]))
+        words = command(prefix, order)
     try:
-        with log_file(build).open("wb") as output:
-            process = subprocess.Popen(
-                command(prefix, packages),
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                pass_fds=[packages],
-                env=bwrap.VARIABLES,
-                cwd="/",
-                start_new_session=True,
-            )
-            try:
-                code = process.wait(BUILD_SECONDS)
-            except BaseException:  # the time is over, for it or for the task
-                os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
-                raise
+        prefix.mkdir(parents=True)
+        _run(build, words, order)
     finally:
-        os.close(packages)
+        os.close(order)
+    if build_sandbox.leads_elsewhere(prefix):
+        raise NotUsable("A package has put a link to another place of the machine where the interpreter was.")
+
+
+def _run(build: Build, words: list[str], order: int) -> None:
+    with log_file(build).open("wb") as output:
+        process = subprocess.Popen(
+            words,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            pass_fds=[order],
+            env=bwrap.VARIABLES,
+            cwd="/",
+            start_new_session=True,
+        )
+        try:
+            code = process.wait(BUILD_SECONDS)
+        except BaseException:  # the time is over, for it or for the task
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            raise
     if code:
         raise subprocess.CalledProcessError(code, "the build")
 
 
-def command(prefix: Path, packages: int) -> list[str]:
-    """bubblewrap, and what it runs: `packages` is a descriptor with the requirements."""
-    python = os.path.realpath(sys.executable)
-    words = ["bwrap", "--unshare-all", "--share-net", "--die-with-parent", "--cap-drop", "ALL"]
-    words += [*bwrap.machine(Path(sys.prefix)), "--proc", "/proc", "--bind", str(prefix), str(prefix)]
-    for path in [*_NETWORK_FILES, *_certificates()]:
-        words += ["--ro-bind-try", path, path]
-    words += ["--ro-bind-data", str(packages), "/run/lab/packages.txt", "--clearenv"]
-    for name, value in _environment():
-        words += ["--setenv", name, value]
-    return [*words, "--", "/bin/sh", "-c", _SCRIPT, "sh", python, str(prefix), *NEEDED]
+def command(prefix: Path, order: int) -> list[str]:
+    """A virtual environment: `order` is a descriptor with the requirements."""
+    return build_sandbox.command(prefix, order, _SCRIPT, [build_sandbox.python(), str(prefix), *NEEDED], pip=True)
 
 
-def _environment() -> Iterator[tuple[str, str]]:
-    """Nothing of ours but how to reach packages."""
-    yield from {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": "/tmp", "LANG": "C.UTF-8"}.items()  # noqa: S108
-    yield from ((name, value) for name, value in os.environ.items() if name.startswith("PIP_") or name in _PASSED)
-
-
-def _certificates() -> list[str]:
-    names = ("PIP_CERT", "PIP_CONFIG_FILE", "SSL_CERT_FILE")
-    return [value for name in names if (value := os.environ.get(name, "")).startswith("/")]
+def conda_command(prefix: Path, order: int, channels: list[conda.Channel]) -> list[str]:
+    """A conda environment: `order` as conda.order wrote it."""
+    arguments = [build_sandbox.python(), str(prefix), *NEEDED]
+    return build_sandbox.command(prefix, order, _CONDA_SCRIPT, arguments, shown=conda.shown(channels))
 
 
 def needed() -> list[str]:
@@ -161,7 +173,7 @@ def _said(error: Exception) -> str:
         return f"It took longer than {BUILD_SECONDS // 60} minutes."
     if isinstance(error, subprocess.CalledProcessError):
         return "It did not succeed; the end of the log says why."
-    return f"It could not be started: {error}"
+    return str(error) if isinstance(error, conda.BadOrder | NotUsable) else f"It could not be started: {error}"
 
 
 def sweep() -> None:

@@ -4,6 +4,13 @@ from django.conf import settings
 from django.db import models
 
 
+class EnvironmentKind(models.TextChoices):
+    """What builds it."""
+
+    VENV = "venv", "venv (pip)"
+    CONDA = "conda", "conda"
+
+
 class CollabEnvironment(models.Model):
     """What a Lab starts in when it is opened at a Collab's library. No row: the site's default."""
 

@@ -71,6 +71,12 @@ def remember(user: User, environment: Environment) -> None:
     ChosenEnvironment.objects.update_or_create(user=user, defaults={"environment": environment})
 
 
+def prefer(user: User, environment: Environment, path: str) -> None:
+    """As `remember`, but not what a Lab starts in there anyway: a Collab's choice does not become the person's."""
+    if environment != for_place(user, path):
+        remember(user, environment)
+
+
 @transaction.atomic
 def choose_for_collab(actor: User, collab: Collab, environment: Environment | None) -> None:
     """Have Labs that are opened at the Collab's library start in it; None: in the site's default.

@@ -17,6 +17,7 @@ from datetime import datetime, timedelta
 from typing import Any, Self
 
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.core.validators import MinValueValidator, RegexValidator
 from django.db import models
 from django.db.models import F, Q
@@ -24,10 +25,12 @@ from django.utils import timezone
 
 from portal.models import User
 
+from . import conda
 from .build_models import Build as Build
 from .build_models import BuildState as BuildState
 from .environment_models import ChosenEnvironment as ChosenEnvironment
 from .environment_models import CollabEnvironment as CollabEnvironment
+from .environment_models import EnvironmentKind as EnvironmentKind
 from .pull_models import Pull as Pull
 from .pull_models import PullState as PullState
 from .wording import duration
@@ -49,10 +52,16 @@ class Environment(models.Model):
     slug = models.SlugField(unique=True, help_text="Such as base.")
     name = models.CharField(max_length=100, help_text="What people see, such as “Scientific Python”.")
     description = models.TextField(blank=True, help_text="What is in it, in a sentence or two.")
+    kind = models.CharField(max_length=10, choices=EnvironmentKind, default=EnvironmentKind.VENV)
     packages = models.TextField(
         blank=True,
-        help_text="To be built by the site: what pip installs, a requirement per line, beside JupyterLab. Then choose "
+        help_text="To be built by the site: what pip or conda installs, one per line, beside JupyterLab. Then choose "
         "“Build” in the list. Empty: made by hand at the prefix.",
+    )
+    channels = models.TextField(
+        blank=True,
+        help_text="For conda: where packages come from, a name or https address per line, the first one first. "
+        "Empty: conda-forge.",
     )
     prefix = models.CharField(
         max_length=500,
@@ -111,6 +120,11 @@ class Environment(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    def clean(self) -> None:
+        """A conda environment's packages and channels are what they should be."""
+        if self.kind == EnvironmentKind.CONDA and (wrong := conda.check(self.packages, self.channels)):
+            raise ValidationError(wrong)
 
 
 class State(models.TextChoices):

@@ -63,8 +63,8 @@ def start(request: HttpRequest) -> HttpResponse:
     """The start button; `next` is where to go in the Lab, `restart` ends one that runs in another environment."""
     me, place, environment = _me(request), _place(request), _environment(request)
     path = places.path_at(place)
-    if environment and "remember" in request.POST and environment != environments.for_place(me, path):
-        environments.remember(me, environment)
+    if environment and "remember" in request.POST:
+        environments.prefer(me, environment, path)
     server = Server.objects.live().filter(owner=me).first()
     if server and environment and server.environment_id != environment.pk and "restart" in request.POST:
         services.stop_server(me, server, StopReason.ASKED)

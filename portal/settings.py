@@ -286,6 +286,8 @@ LAB_STOP_ON_LOGOUT = env.bool("LAB_STOP_ON_LOGOUT", default=False)
 """Whether a server ends when its person has signed out of the last browser."""
 LAB_GIT_PRIVATE_HOSTS = env.list("LAB_GIT_PRIVATE_HOSTS", default=[])
 """Hosts in private networks from which git links may fetch, such as an institute's own GitLab."""
+LAB_CONDA_FILES = env.list("LAB_CONDA_FILES", default=[])
+"""Directories below which `file:` channels of conda environments may lie."""
 LAB_START_TIMEOUT = env.int("LAB_START_TIMEOUT", default=90)
 """Seconds that a Jupyter server may take to answer."""
 

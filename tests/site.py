@@ -7,6 +7,7 @@ what happens in the real proxy, the real workers and the real sandboxes.
 import contextlib
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -19,7 +20,8 @@ from django.conf import settings
 
 from lab.launchers import get_launcher
 from lab.launchers.base import ForkServerStatus
-from lab.models import Environment, Server
+from lab.models import Build, Environment, Server, StopReason
+from lab.services import stop_server
 from lab.supervisor import processes
 
 CODE = Path(__file__).resolve().parent.parent
@@ -105,9 +107,9 @@ class Site:
                 continue
         return found
 
-    def have_fork_server(self) -> ForkServerStatus:
-        """Wait until servers can be forked."""
-        launcher, prefix = get_launcher(), base_environment().prefix
+    def have_fork_server(self, prefix: str = "") -> ForkServerStatus:
+        """Wait until servers can be forked in the environment there; the base one unless it is named."""
+        launcher, prefix = get_launcher(), prefix or base_environment().prefix
         found: list[ForkServerStatus] = []
 
         def ready() -> bool:
@@ -141,6 +143,18 @@ def base_environment() -> Environment:
     environment = Environment.objects.default()
     assert environment
     return environment
+
+
+def forget(environment: Environment) -> None:
+    """Leave nothing of an environment that a test had built."""
+    servers = Server.objects.filter(environment=environment)
+    for server in servers.live():
+        stop_server(None, server, StopReason.OPERATOR)
+    wait_for(lambda: not servers.live().exists(), 60, "its servers did not stop")
+    servers.delete()
+    for build in Build.objects.filter(environment=environment).exclude(prefix=""):
+        shutil.rmtree(build.prefix, ignore_errors=True)
+    environment.delete()
 
 
 @contextlib.contextmanager

@@ -1,16 +1,16 @@
 """Environments that are really built: in a sandbox, from the index, and without the portal's secrets."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from django.conf import settings
 
-from lab import building
+from lab import building, environments
 from lab.models import Build, BuildState, Environment
 
 from .people import Person
-from .site import Site
+from .site import Site, forget, wait_for
 
 pytestmark = pytest.mark.sandbox
 
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.sandbox
 def environment(site: Site) -> Iterator[Environment]:
     made = Environment.objects.create(slug="small", name="Small", packages="iniconfig\n")
     yield made
-    made.delete()
+    forget(made)
 
 
 @pytest.fixture
@@ -54,3 +54,19 @@ def test_it_shows_packages_nothing_of_the_portal(build: Build, monkeypatch: pyte
     assert "FOUND" not in said
     assert "the-key-of-the-site" not in said
     assert str(settings.RUN_DIR / "redis.sock") not in said
+
+
+def test_a_lab_runs_in_what_the_task_has_built(
+    site: Site, environment: Environment, person: Callable[..., Person]
+) -> None:
+    """With all that a Lab needs, from the index, by the site's own worker."""
+    ada = person("ada")
+    build = building.ask(ada.user, environment)
+    wait_for(lambda: not Build.objects.get(pk=build.pk).is_live, 600, "it was not built")
+    build.refresh_from_db()
+    assert build.state == BuildState.DONE, building.log_tail(build)
+    environments.remember(ada.user, environment)
+    ada.launch()
+    said = ada.kernel().run("import iniconfig, sys; print(sys.prefix)")
+    assert (said.error, said.text.strip()) == ("", build.prefix)
+    assert f"{build.prefix}/lib" in ada.kernel().run("%pip --version").text

@@ -69,6 +69,7 @@ def _known(world: dict, path: str) -> dict[str, Any]:
         "invitation_id": world["invitation"],
         "share_id": world["share"],
         "version_id": world["version"],
+        "environment": "base",
     }
     if path.endswith("restore") and "version" not in path:
         known |= {"slug": "gone", "library_id": str(world["deleted"])}

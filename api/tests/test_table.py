@@ -120,7 +120,10 @@ V1 = [
     Row("HEAD", f"{LIB}/versions/{{version}}?path=a.txt", 404, 200, 200, 200),
     Row("POST", f"{LIB}/versions/{{version}}/restore", 404, 403, 200, 200, {"path": "a.txt"}),
     Row("GET", "/api/v1/lab", 200, 200, 200, 200),
+    Row("GET", "/api/v1/lab/environments", 200, 200, 200, 200),
     Row("POST", "/api/v1/lab", 202, 202, 202, 202, {}),
+    Row("POST", "/api/v1/lab", 202, 202, 202, 202, {"environment": "base"}),
+    Row("POST", "/api/v1/lab", 404, 404, 404, 404, {"environment": "nothing"}),
     Row("DELETE", "/api/v1/lab", 202, 202, 202, 202),
 ]
 R, ID = "/rest/v1/collabs", "/rest/v1/identity"

@@ -2,29 +2,43 @@
 
 from typing import Any
 
+from django.core.exceptions import ValidationError
 from django.http import Http404, HttpRequest
 from ninja import Router
 from ninja.responses import Status
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from api.access import credentials
 from api.models import Scope
-from lab import places, services
-from lab.models import Server, StopReason
+from lab import environments, places, services
+from lab.models import Environment, Server, State, StopReason
 from portal.access import person
+from portal.models import User
 
-from .shapes import Input, MeOut, ServerOut, Text, route
+from .shapes import EnvironmentOut, Input, MeOut, Page, Paged, ServerOut, Slug, Text, each, paged, route
 
 router = Router(tags=["Me"])
 lab = Router(tags=["Lab"])
 
 
-class PlaceIn(Input):
-    """Where to go in the Lab."""
+class LaunchIn(Input):
+    """Where to go in the Lab, and what it is to start in."""
 
     path: Text = Field(
         "", max_length=places.MAX_LENGTH, description="Below `~/drive`, such as `My Libraries/My Library`."
     )
+    environment: Slug | None = Field(
+        None,
+        description="Of `/lab/environments`. Left out: the Collab's at this path, else mine, else the default.",
+    )
+    remember: bool = Field(False, description="Have my Labs start in this environment from now on.")
+    restart: bool = Field(False, description="End a Lab that runs in another environment than the one named.")
+
+    @model_validator(mode="after")
+    def _of_an_environment(self) -> "LaunchIn":
+        if self.environment is None and (self.remember or self.restart):
+            raise ValueError("`remember` and `restart` need an environment.")
+        return self
 
 
 @router.get("/me", **route(Scope.READ, {200: MeOut}))
@@ -37,7 +51,7 @@ def me(request: HttpRequest) -> Any:
 
 def _shown(server: Server | None) -> ServerOut:
     if server is None:
-        nothing: dict[str, Any] = dict.fromkeys(("phase", "url", "place", "why_stopped", "error"), "")
+        nothing: dict[str, Any] = dict.fromkeys(("phase", "url", "place", "environment", "why_stopped", "error"), "")
         nothing |= dict.fromkeys(("id", "requested_at", "started_at", "seconds_left"))
         return ServerOut(state="off", is_live=False, **nothing)
     address = places.origin(server.owner.username) + places.address_of(server.place) if server.is_running else ""
@@ -48,6 +62,7 @@ def _shown(server: Server | None) -> ServerOut:
         is_live=server.is_live,
         url=address,
         place=server.place,
+        environment=server.environment.slug,
         requested_at=server.requested_at,
         started_at=server.started_at,
         seconds_left=server.seconds_left,
@@ -57,7 +72,7 @@ def _shown(server: Server | None) -> ServerOut:
 
 
 def _mine(request: HttpRequest) -> Server | None:
-    return Server.objects.select_related("owner").of(person(request))
+    return Server.objects.select_related("owner", "environment").of(person(request))
 
 
 @lab.get("", **route(Scope.LAB, {200: ServerOut}))
@@ -66,18 +81,57 @@ def status(request: HttpRequest) -> Any:
     return _shown(_mine(request))
 
 
-@lab.post("", **route(Scope.LAB, {202: ServerOut}, 503))
-def launch(request: HttpRequest, data: PlaceIn) -> Any:
+@lab.get("/environments", **route(Scope.LAB, {200: Page[EnvironmentOut]}))
+def list_environments(request: HttpRequest, paging: Paged) -> Any:
+    """What my Lab can start in."""
+    mine = environments.for_place(person(request), "")
+
+    def shown(one: Environment) -> EnvironmentOut:
+        names = ("slug", "name", "description", "kind", "is_default", "is_retired")
+        return EnvironmentOut(is_mine=one == mine, **{name: getattr(one, name) for name in names})
+
+    return paged(environments.offered(mine), paging, each(shown))
+
+
+@lab.post("", **route(Scope.LAB, {202: ServerOut}, 409, 503))
+def launch(request: HttpRequest, data: LaunchIn) -> Any:
     """Start my Lab, or do nothing where it runs or starts.
 
-    Ask for its state until it runs; then `url` is for a browser.
+    Ask for its state until it runs; then `url` is for a browser. A Lab keeps its environment: where it runs in another
+    one than is named, this is a 409, unless `restart` says to end it first, which ends what it computes.
     """
     user, path = person(request), places.drive_path(data.path)
     found = places.find(user, path)
     if isinstance(found, places.Missing):
         raise Http404(found.reason)
-    services.request_server(user, user, found.path)
+    environment = _environment(data.environment)
+    if environment:
+        _make_way(user, environment, restart=data.restart)
+        if data.remember:
+            environments.prefer(user, environment, found.path)
+    services.request_server(user, user, found.path, environment)
     return Status(202, _shown(_mine(request)))
+
+
+def _environment(slug: str | None) -> Environment | None:
+    """As a link to the Lab names it: a retired one too."""
+    if slug is None:
+        return None
+    found = Environment.objects.ready().filter(slug=slug).first()
+    if found is None:
+        raise Http404(f"There is no environment “{slug}”.")
+    return found
+
+
+def _make_way(user: User, environment: Environment, *, restart: bool) -> None:
+    """Have no Lab in another environment, or refuse."""
+    server = Server.objects.live().filter(owner=user).select_related("environment").first()
+    if server is None or server.state == State.STOPPING or server.environment == environment:
+        return
+    if not restart:
+        running = server.environment.slug
+        raise ValidationError(f"Your Lab runs in “{running}”: stop it first, or send `restart`.")
+    services.stop_server(user, server, StopReason.ASKED)
 
 
 @lab.delete("", **route(Scope.LAB, {202: ServerOut}, 409))

@@ -16,6 +16,7 @@ from api.models import Scope
 from collabs.models import Role
 from drive.models import Permission
 from drive.visibility import Folder
+from lab.models import EnvironmentKind
 
 NO_NUL = r"^[^\x00]*$"
 """PostgreSQL holds no NUL, and no file's name has one."""
@@ -238,8 +239,21 @@ class ServerOut(BaseModel):
     is_live: bool
     url: str = Field(description="For a browser; empty unless it runs.")
     place: str
+    environment: str = Field(description="The slug of what it runs in; empty before the first one.")
     requested_at: datetime | None
     started_at: datetime | None
     seconds_left: int | None = Field(description="At least so long until it counts as idle.")
     why_stopped: str
     error: str
+
+
+class EnvironmentOut(BaseModel):
+    """Software that a Lab can start in."""
+
+    slug: str
+    name: str
+    description: str
+    kind: EnvironmentKind
+    is_default: bool = Field(description="What people get who did not choose.")
+    is_mine: bool = Field(description="What I chose last, else the default.")
+    is_retired: bool = Field(description="No longer offered; listed for who has chosen it.")

@@ -54,6 +54,7 @@ def settings(place: Place, directory: Path, port: int) -> dict[str, str]:
         "COLLABORATORY_TEST_SITE": "1",
         "LAB_CGROUP": group,
         "LAB_GIT_PRIVATE_HOSTS": "127.0.0.1",
+        "LAB_CONDA_FILES": tempfile.gettempdir(),
         # playwright keeps an event loop in the thread of the tests, which use the database from there.
         "DJANGO_ALLOW_ASYNC_UNSAFE": "true",
         "SECRET_KEY": secrets.token_urlsafe(50),

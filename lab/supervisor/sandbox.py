@@ -26,7 +26,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from . import bwrap, fork_servers, linux, network, portal_access, processes
+from . import bwrap, conda, fork_servers, linux, network, portal_access, processes
 from .cgroups import ENTER_TRIES, Groups, Limits
 from .disk import Disk
 from .fork_servers import ForkServer
@@ -78,7 +78,7 @@ class Launch:
             "SHELL": "/bin/bash",
             "LANG": "C.UTF-8",
             "PATH": f"{self.prefix}/bin:/usr/local/bin:/usr/bin:/bin",
-            "VIRTUAL_ENV": self.prefix,
+            **conda.variables(self.prefix),
             "JUPYTER_CONFIG_PATH": f"{bwrap.RUN}/jupyter",
             **portal_access.variables(bwrap.RUN),
             **{f"GIT_{who}_{key}": value for who in ("AUTHOR", "COMMITTER") for key, value in identity.items()},

@@ -90,12 +90,13 @@ def test_it_registers_an_environment(db: None, tmp_path: Path) -> None:
     for name in ("one", "two"):
         (tmp_path / name / "bin").mkdir(parents=True)
         (tmp_path / name / "bin/python").touch()
+    (tmp_path / "two/conda-meta").mkdir()
     call_command("lab_environment", "one", tmp_path / "one", stdout=StringIO())
     call_command("lab_environment", "two", tmp_path / "two", "--default", stdout=StringIO())
     call_command("lab_environment", "two", tmp_path / "two", "--name", "Two", stdout=StringIO())
-    assert list(Environment.objects.values_list("slug", "name", "is_default").order_by("slug")) == [
-        ("one", "one", False),
-        ("two", "Two", True),
+    assert list(Environment.objects.values_list("slug", "name", "kind", "is_default").order_by("slug")) == [
+        ("one", "one", "venv", False),
+        ("two", "Two", "conda", True),
     ]
     with pytest.raises(CommandError):
         call_command("lab_environment", "three", tmp_path / "three", stdout=StringIO())

@@ -8,7 +8,8 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 
-from lab.models import Environment
+from lab.models import Environment, EnvironmentKind
+from lab.supervisor.conda import is_conda
 
 
 class Command(BaseCommand):
@@ -30,6 +31,7 @@ class Command(BaseCommand):
             raise CommandError(f"{prefix}/bin/python does not exist.")
         environment = Environment.objects.filter(slug=options["slug"]).first() or Environment(slug=options["slug"])
         environment.prefix = str(prefix)
+        environment.kind = EnvironmentKind.CONDA if is_conda(str(prefix)) else EnvironmentKind.VENV
         environment.name = options["name"] or environment.name or options["slug"]
         environment.description = options["description"] or environment.description
         if options["default"] or not Environment.objects.filter(is_default=True).exists():

@@ -12,7 +12,8 @@ import socket
 import sys
 from datetime import UTC, datetime
 
-import pulling  # type: ignore[import-not-found]  # beside this file
+import activation  # type: ignore[import-not-found]  # beside this file
+import pulling  # type: ignore[import-not-found]
 from jupyter_server.auth.decorator import authorized
 from jupyter_server.base.handlers import APIHandler
 from jupyter_server.serverapp import ServerApp
@@ -104,6 +105,7 @@ class SocketServerApp(ServerApp):
         """Serve nobody, and so run nobody's code, before everything around the server is in place."""
         if os.read(self.go_fd, 1) != b"1":
             sys.exit("The supervisor ended while it was starting this server.")
+        activation.activate()
         listener = socket.socket(fileno=self.listening_fd)
         listener.setblocking(False)
         self.http_server.add_socket(listener)
