@@ -67,14 +67,17 @@ os.posix_fallocate(os.open("{home}/big", os.O_CREAT | os.O_RDWR), 0, 4 * 2**30)
 """
 
 
-@pytest.fixture(params=["fork", "exec"])
+both_ways = pytest.mark.parametrize("limited", ["fork", "exec"], indirect=True)
+
+
+@pytest.fixture
 def limited(request: pytest.FixtureRequest, site: Site, person: Callable[..., Person]) -> Iterator[Person]:
-    """Somebody in a Lab of 300 MiB of disk, started in either way."""
+    """Somebody in a Lab of 300 MiB of disk."""
     environments = Environment.objects.all()
     environments.update(disk_mib=LIMIT)
     someone = person("hoarder")
     try:
-        with launched_by(site, request.param):
+        with launched_by(site, getattr(request, "param", "fork")):
             someone.launch()
             yield someone
     finally:
@@ -96,6 +99,7 @@ def fill(someone: Person, how: str) -> None:
     someone.kernel().begin(how.format(home=f"/home/{someone.user.username}"))
 
 
+@both_ways
 def test_it_ends_who_fills_the_disk_and_says_so(limited: Person, person: Callable[..., Person]) -> None:
     neighbour = person("neighbour")
     neighbour.launch()
@@ -139,6 +143,7 @@ def test_it_finds_what_is_hidden(limited: Person, how: str) -> None:
     wait_for(lambda: ended(limited), 60, "it was not found")
 
 
+@both_ways
 def test_it_ends_a_lab_that_takes_far_too_much_at_once(limited: Person) -> None:
     before = limited.server()
     fill(limited, RESERVED)
