@@ -44,9 +44,13 @@ print(json.dumps([file for file in files if not file.startswith(("..", "bin/")) 
 """
 
 
-def index(channel: Path) -> Path:
-    """Make the packages in it a channel, as `conda index` does."""
+def index(channel: Path, **info: object) -> Path:
+    """Make the packages in it a channel, as `conda index` does. `info`: what it says of itself beside."""
     asyncio.run(index_fs(channel, write_zst=False, write_shards=False))
+    for path in channel.glob("*/repodata.json"):
+        content = json.loads(path.read_text())
+        content["info"] |= info
+        path.write_text(json.dumps(content))
     return channel
 
 

@@ -59,8 +59,8 @@ def built(
     monkeypatch.setattr(building, "NEEDED", ())
     monkeypatch.setattr(building, "enqueue", lambda *_: None)
 
-    def build() -> Build:
-        conda_channel.index(channel)
+    def build(**info: object) -> Build:
+        conda_channel.index(channel, **info)
         made = building.ask(owner.user, environment)
         building.run(made.pk)
         made.refresh_from_db()
@@ -131,6 +131,17 @@ def test_it_shows_scripts_of_packages_nothing_of_the_portal(
     assert "CapEff:\t0000000000000000" in said
     for secret in ("FOUND", "the-key-of-the-site", str(settings.RUN_DIR / "redis.sock"), str(channel)):
         assert secret not in said
+
+
+@pytest.mark.parametrize("elsewhere", ["http://conda.example.org/", "file:///etc/", "s3://bucket/"])
+def test_a_channel_does_not_send_it_to_other_kinds_of_addresses(
+    elsewhere: str, built: Callable[..., Build], channel: Path
+) -> None:
+    """A channel may say where its packages are (conda enhancement proposal 15)."""
+    conda_channel.package(channel, "thing", {"share/thing.txt": "1"})
+    build = built(base_url=elsewhere)
+    assert build.state == BuildState.FAILED
+    assert f"would be fetched from {elsewhere}" in building.log_tail(build)
 
 
 def test_it_is_refused_when_it_points_labs_at_the_portals_files(
