@@ -31,6 +31,7 @@ from .build_models import BuildState as BuildState
 from .environment_models import ChosenEnvironment as ChosenEnvironment
 from .environment_models import CollabEnvironment as CollabEnvironment
 from .environment_models import EnvironmentKind as EnvironmentKind
+from .presence_models import Presence as Presence
 from .pull_models import Pull as Pull
 from .pull_models import PullState as PullState
 from .wording import duration

@@ -4,6 +4,7 @@ Its person's code runs on that origin too, so nothing is here that this code may
 """
 
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any
 
 from django.conf import settings
@@ -11,12 +12,12 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_POST
 
 from drive.models import Library
 from portal.models import User
 
-from . import gateway, places, services, staying
+from . import gateway, places, presence, services, staying
 from .models import Server, StopReason
 
 View = Callable[[HttpRequest, User], HttpResponse]
@@ -39,11 +40,11 @@ def _of_the_lab(view: View) -> Callable[[HttpRequest], HttpResponse]:
     return wrapped
 
 
-@require_GET
+@require_POST
 @_of_the_lab
 def state(request: HttpRequest, user: User) -> HttpResponse:
-    """How long the Lab stays, and what its person should know."""
-    return _state(user)
+    """How long the Lab stays, what its person should know, and who else works in the library of `path`."""
+    return _state(user, request.POST.get("path", ""))
 
 
 @require_POST
@@ -70,7 +71,8 @@ def _running(user: User) -> Server | None:
     return Server.objects.running().filter(owner=user).first()
 
 
-def _state(user: User) -> JsonResponse:
+def _state(user: User, path: str | None = None) -> JsonResponse:
+    """`path`: of the file in front; None: it was not said, and what was said last is true still."""
     server = _running(user)
     said: dict[str, Any] = {"running": server is not None, "seconds_left": 0, "stops_at": "", "sentence": ""}
     said |= {"notes": [], "keep": [], "warn_before": staying.warn_before().total_seconds()}
@@ -78,6 +80,8 @@ def _state(user: User) -> JsonResponse:
         said |= {"seconds_left": server.seconds_left, "stops_at": server.idle_at.isoformat(timespec="minutes")}
         said |= {"sentence": staying.left_sentence(server), "notes": server.notes}
         said |= {"keep": staying.hours_offered(server)}
+    if server and path is not None:
+        said |= {"others": [asdict(other) for other in presence.note(server, user, path)]}
     name, address = _place(user, server)
     portal = {"place_name": name, "place_url": settings.PORTAL_URL + address}
     return JsonResponse(said | portal | {"portal_lab": settings.PORTAL_URL + reverse("lab:home")})

@@ -27,8 +27,7 @@ def panel(client: Client, owner: User) -> Callable[..., object]:
         lone = Client()
         lone.cookies[gateway.PASS_COOKIE] = secret
         headers = {"X-Lab-User": lab, "Origin": origin or places.origin("owner"), "Sec-Fetch-Site": "same-origin"}
-        address = f"/_gateway/lab/{what}"
-        return lone.get(address, headers=headers) if what == "state" else lone.post(address, fields, headers=headers)
+        return lone.post(f"/_gateway/lab/{what}", fields, headers=headers)
 
     return ask
 

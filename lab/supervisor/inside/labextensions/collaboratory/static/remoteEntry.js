@@ -1,4 +1,5 @@
-/* The Lab's word inside JupyterLab: time left, keep, stop, back to the portal; and a warning before it stops.
+/* The Lab's word inside JupyterLab: time left, keep, stop, back to the portal, who else works here; and a warning
+ * before it stops.
  *
  * A prebuilt extension without a build: what JupyterLab's page loads is a script that sets
  * `_JUPYTERLAB[<name>] = {init, get}` (webpack's module federation; JupyterLab docs, "Prebuilt extensions").
@@ -8,6 +9,7 @@
 (() => {
   const NAME = "collaboratory";
   const EVERY = 60 * 1000;
+  const SETTLED = 1000; /* a document that is being opened has no path yet */
   const WARN_SECONDS = 30 * 60;
   let shared;
 
@@ -18,8 +20,7 @@
   }
 
   async function ask(what, fields) {
-    const options = fields ? { method: "POST", body: new URLSearchParams(fields) } : {};
-    const answer = await fetch(`/.collaboratory/${what}`, { cache: "no-store", ...options });
+    const answer = await fetch(`/.collaboratory/${what}`, { method: "POST", body: new URLSearchParams(fields) });
     if (!answer.ok) throw new Error(`${answer.status}`);
     return answer.json();
   }
@@ -33,6 +34,8 @@
     let lab = null;
     let read = 0;
     let warned = "";
+    let others = [];
+    let together = new Set();
     const told = new Set();
 
     function secondsLeft() {
@@ -45,8 +48,10 @@
       item.node.setAttribute("role", "status");
 
       function show() {
-        item.node.textContent = lab && lab.running ? `Lab: ${left(secondsLeft())} left` : "Lab";
-        item.node.title = lab ? lab.sentence : "";
+        const company = others.length ? ` · ${others.map((other) => other.name).join(", ")}` : "";
+        item.node.textContent = (lab && lab.running ? `Lab: ${left(secondsLeft())} left` : "Lab") + company;
+        const here = others.map((other) => `${other.name} works on ${other.path}.`);
+        item.node.title = lab ? [lab.sentence, ...here].join("\n") : "";
         app.commands.notifyCommandChanged();
       }
 
@@ -65,16 +70,37 @@
         }
       }
 
+      /* Once for each stretch in which somebody has the same file open. */
+      function tellOfOthers() {
+        const same = others.filter((other) => other.same_file).map((other) => `${other.name} has “${other.path}” open, too`);
+        for (const said of same) {
+          if (!together.has(said)) {
+            Notification.info(`${said}. Before you save over the other’s changes, JupyterLab asks.`, { autoClose: false });
+          }
+        }
+        together = new Set(same);
+      }
+
       function take(answer) {
         lab = answer;
         read = Date.now();
+        if (answer.others) {
+          others = answer.others;
+          tellOfOthers();
+        }
         show();
         tell();
       }
 
+      /* Below the home; of a console or a terminal nothing. */
+      function inFront() {
+        const widget = app.shell.currentWidget;
+        return (widget && widget.context && widget.context.path) || "";
+      }
+
       async function refresh() {
         try {
-          take(await ask("state"));
+          take(await ask("state", { path: inFront() }));
         } catch {
           show(); /* the portal is away, or the pass has ended; the next try may do */
         }
@@ -128,6 +154,7 @@
       refresh();
       setInterval(refresh, EVERY);
       document.addEventListener("visibilitychange", () => document.hidden || refresh());
+      if (app.shell.currentChanged) app.shell.currentChanged.connect(() => setTimeout(refresh, SETTLED));
     }
 
     return { id: `${NAME}:plugin`, autoStart: true, optional: [IStatusBar, IMainMenu], activate };
