@@ -30,6 +30,9 @@ def test_it_starts_serves_and_leaves_nothing(spec: LaunchSpec) -> None:
     launcher.wait(spec.server_id, 60)
     assert launcher.inspect()[spec.server_id].state == "running"
     assert (launcher.home(spec.server_id) / "drive/My Libraries/Notes").is_dir()
+    launcher.give_token(spec.server_id, "another")
+    assert (launcher.home(spec.server_id).parent / "token/token").read_text() == "another"
+    assert launcher.inspect()[spec.server_id].token_age is not None
     launcher.remount(spec.server_id, [])
     assert not (launcher.home(spec.server_id) / "drive/My Libraries/Notes").exists()
     launcher.stop(spec.server_id)

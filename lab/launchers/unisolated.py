@@ -21,7 +21,7 @@ from uuid import UUID
 from django.conf import settings
 
 from drive.storage import StorageError, layout
-from lab.supervisor import bwrap
+from lab.supervisor import bwrap, portal_access
 from lab.supervisor.sandbox import Launch
 
 from .base import GRACE_SECONDS, ForkServerStatus, LaunchFailed, LaunchSpec, Mount, ServerStatus
@@ -42,8 +42,9 @@ class UnisolatedLauncher:
         if self._pid(spec.server_id):
             return
         directory = self._directory(spec.server_id)
-        for name in ("home", "run"):
+        for name in ("home", "run", "token"):
             (directory / name).mkdir(parents=True, exist_ok=True)
+        self.give_token(spec.server_id, spec.portal_token)
         self._link(spec.server_id, spec.mounts)
         try:
             self._spawn(spec, directory)
@@ -62,7 +63,7 @@ class UnisolatedLauncher:
             process = subprocess.Popen(
                 [f"{spec.prefix}/bin/python", str(bwrap.INSIDE / "start_jupyter.py"), str(directory / "run")],
                 cwd=directory / "home",
-                env=launch.environment() | {"HOME": str(directory / "home"), "JUPYTER_CONFIG_PATH": ""},
+                env=launch.environment() | self._places(directory),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -73,6 +74,11 @@ class UnisolatedLauncher:
         (directory / "pid").write_text(f"{process.pid} {_birth(process.pid)}")
         os.write(go, b"1")
         os.close(go)
+
+    def _places(self, directory: Path) -> dict[str, str]:
+        """Variables that name what is elsewhere in a sandbox."""
+        portal = portal_access.variables(directory / "token", Path(settings.RUN_DIR) / "portal", bwrap.INSIDE)
+        return portal | {"HOME": str(directory / "home"), "JUPYTER_CONFIG_PATH": ""}
 
     def _listener(self, server_id: UUID) -> socket.socket:
         path = self._socket(server_id)
@@ -126,6 +132,9 @@ class UnisolatedLauncher:
             self._link(server_id, mounts)
         return []
 
+    def give_token(self, server_id: UUID, token: str) -> None:
+        portal_access.TokenFile(self._directory(server_id) / "token").give(token)
+
     def prepare(self, prefixes: list[str]) -> None:
         """Nothing can be prepared."""
 
@@ -150,7 +159,8 @@ class UnisolatedLauncher:
         if not pid:
             return ServerStatus(server_id, "stopped")
         began = datetime.fromtimestamp((self._directory(server_id) / "pid").stat().st_mtime, UTC)
-        return ServerStatus(server_id, "running", started_at=began)
+        age = portal_access.TokenFile(self._directory(server_id) / "token").age
+        return ServerStatus(server_id, "running", token_age=age, started_at=began)
 
     def _servers(self) -> Path:
         return Path(settings.LAB_ROOT) / "servers"

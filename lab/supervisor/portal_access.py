@@ -38,11 +38,11 @@ def binds(directory: Path, socket: Path, where: str) -> list[str]:
     return ["--ro-bind", str(directory), f"{where}/token", "--ro-bind", str(socket), f"{where}/portal"]
 
 
-def variables(where: str) -> dict[str, str]:
-    """By which programs find both."""
+def variables(token: str | Path, portal: str | Path, inside: str | Path) -> dict[str, str]:
+    """By which programs find both: their directories, and that of our own files."""
     return {
         "COLLABORATORY_API": "http://portal/api/v1",
-        "COLLABORATORY_SOCKET": f"{where}/portal/{SOCKET}",
-        "COLLABORATORY_TOKEN_FILE": f"{where}/token/{TOKEN}",
-        "PYTHONPATH": f"{where}/inside/packages",
+        "COLLABORATORY_SOCKET": f"{portal}/{SOCKET}",
+        "COLLABORATORY_TOKEN_FILE": f"{token}/{TOKEN}",
+        "PYTHONPATH": f"{inside}/packages",
     }

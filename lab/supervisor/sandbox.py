@@ -80,7 +80,7 @@ class Launch:
             "PATH": f"{self.prefix}/bin:/usr/local/bin:/usr/bin:/bin",
             **conda.variables(self.prefix),
             "JUPYTER_CONFIG_PATH": f"{bwrap.RUN}/jupyter",
-            **portal_access.variables(bwrap.RUN),
+            **portal_access.variables(f"{bwrap.RUN}/token", f"{bwrap.RUN}/portal", f"{bwrap.RUN}/inside"),
             **{f"GIT_{who}_{key}": value for who in ("AUTHOR", "COMMITTER") for key, value in identity.items()},
         }
 
