@@ -17,6 +17,7 @@ EXEMPT = {
     "_gateway/auth": "the proxy's own question, sent on with the method of what it asks about; it changes nothing",
     "_gateway/arrive": "as above: it leads on, and changes nothing",
     "_gateway/lab/keep": "on the Lab's origin: the Origin must be that Lab's own, and only its pass counts",
+    "_gateway/lab/state": "as lab/keep",
     "_gateway/lab/stop": "as lab/keep",
     "identity/o/authorize": "services may post their question (Core 3.1.2.1); the answer's form has a token of its own",
     "identity/o/logout": "services may post; the answer is a form that asks, with a token of its own",
