@@ -12,6 +12,8 @@ from portal.checks import explained
 from .launchers import LAUNCHERS
 from .limits import kept
 
+SECRET_LENGTH = 32
+
 
 @register(Tags.security)
 def launcher(**_: Any) -> list[CheckMessage]:
@@ -23,11 +25,21 @@ def launcher(**_: Any) -> list[CheckMessage]:
         return [
             explained(Error, "LAB_LAUNCHER=unisolated gives everybody's notebooks the portal's own rights.", "lab.E002")
         ]
+    if settings.LAB_LAUNCHER == "jupyterhub":
+        return _hub()
     if settings.LAB_LAUNCHER == "unisolated":
         return [
             explained(Warning, "Labs are not isolated: whoever signs in can read all that the portal can.", "lab.W001")
         ]
     return []
+
+
+def _hub() -> list[CheckMessage]:
+    lacking = [name for name in ("LAB_HUB_URL", "LAB_HUB_TOKEN") if not getattr(settings, name)]
+    if len(settings.LAB_HUB_SECRET) < SECRET_LENGTH:
+        lacking.append(f"LAB_HUB_SECRET (of {SECRET_LENGTH} characters at least)")
+    said = f"LAB_LAUNCHER=jupyterhub needs {', '.join(lacking)}."
+    return [explained(Error, said, "lab.E007")] if lacking else []
 
 
 @register()

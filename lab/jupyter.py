@@ -80,19 +80,23 @@ class JupyterClient:
     def __init__(self, server: Server) -> None:
         self._path = socket_path(server)
         self._token = server.token
+        self._base = ""
+
+    def _connect(self, seconds: float) -> http.client.HTTPConnection:
+        return _Connection(self._path, seconds)
 
     def activity(self, seconds: float = 5) -> Activity:
         """The facts from which idleness is decided."""
         answer = self._call("GET", "/api/collaboratory/activity", seconds=seconds)
         if not isinstance(answer, dict):
             raise JupyterError("The server's activity is not an object.")
-        kernels, terminals = _rows(answer, "kernels"), _rows(answer, "terminals")
+        kernels, terminals = rows_of(answer.get("kernels")), rows_of(answer.get("terminals"))
         return Activity(
-            now=_moment(answer.get("now")),
-            last_input=_moment(answer.get("last_input")),
-            last_save=_moment(answer.get("last_save")),
-            last_kernel_message=_latest(kernels),
-            last_terminal_output=_latest(terminals),
+            now=moment(answer.get("now")),
+            last_input=moment(answer.get("last_input")),
+            last_save=moment(answer.get("last_save")),
+            last_kernel_message=latest(kernels),
+            last_terminal_output=latest(terminals),
             busy_kernels=sum(kernel.get("busy") is True for kernel in kernels),
             kernels=len(kernels),
             terminals=len(terminals),
@@ -134,14 +138,14 @@ class JupyterClient:
         return name if name in specs else same[0] if len(same) == 1 else ""
 
     def _call(self, method: str, address: str, body: Any = None, *, seconds: float, limit: int = ANSWER_BYTES) -> Any:
-        connection = _Connection(self._path, seconds)
+        connection = self._connect(seconds)
         headers = {"Authorization": f"token {self._token}", "Connection": "close"}
         data = None
         if body is not None:
             data = json.dumps(body).encode()
             headers["Content-Type"] = "application/json"
         try:
-            connection.request(method, address, data, headers)
+            connection.request(method, f"{self._base}{address}", data, headers)
             response = connection.getresponse()
             content = response.read(limit + 1)
             status = response.status
@@ -166,16 +170,17 @@ def _text_at(value: Any, *keys: str) -> str:
     return value if isinstance(value, str) and len(value) < 200 else ""
 
 
-def _rows(answer: dict[str, Any], name: str) -> list[dict[str, Any]]:
-    rows = answer.get(name)
+def rows_of(rows: object) -> list[dict[str, Any]]:
+    """The objects of a list; nothing of what is no list."""
     return [row for row in rows[:FACTS_LIMIT] if isinstance(row, dict)] if isinstance(rows, list) else []
 
 
-def _latest(rows: list[dict[str, Any]]) -> datetime | None:
-    return max(filter(None, (_moment(row.get("last_activity")) for row in rows)), default=None)
+def latest(rows: list[dict[str, Any]]) -> datetime | None:
+    """When there was last something in one of them."""
+    return max(filter(None, (moment(row.get("last_activity")) for row in rows)), default=None)
 
 
-def _moment(text: object) -> datetime | None:
+def moment(text: object) -> datetime | None:
     """A time zone is assumed to be UTC where none is given; what is no date is None."""
     if not isinstance(text, str) or len(text) > 40:
         return None

@@ -20,7 +20,8 @@ from django.utils import timezone
 from portal import logs
 
 from . import activity, limits, portal_tokens, queueing, rescue, scans, services
-from .jupyter import JupyterClient, JupyterError
+from .clients import client_of
+from .jupyter import JupyterError
 from .launchers import LauncherUnavailable, LaunchFailed, LaunchSpec, Mount, get_launcher
 from .launchers.base import GRACE_SECONDS
 from .metrics import LAUNCH_SECONDS, LAUNCHES
@@ -160,7 +161,7 @@ def start_kernel(server: Server, place: str) -> None:
     if not place.endswith(".ipynb"):
         return
     try:
-        JupyterClient(server).start_session(place)
+        client_of(server).start_session(place)
     except JupyterError as error:
         log.info("%s: kernel for %s not started ahead: %s", server, place, error)
 

@@ -82,7 +82,9 @@ def path_at(address: str) -> str:
 
 
 def origin(username: str) -> str:
-    """The origin of a person's Lab, as browsers write it."""
+    """The origin of a person's Lab, as browsers write it; with the path of their server where a Hub runs it."""
+    if settings.LAB_LAUNCHER == "jupyterhub":
+        return f"{settings.LAB_HUB_URL}/user/{username}"
     return f"{'https' if settings.HTTPS else 'http'}://{username}.{settings.LAB_DOMAIN}"
 
 

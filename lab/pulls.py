@@ -18,7 +18,8 @@ from portal import audit, queue
 from portal.models import User
 
 from . import services
-from .jupyter import JupyterClient, JupyterError
+from .clients import client_of
+from .jupyter import JupyterError
 from .models import Server
 from .pull_models import UNDER_WAY, Pull, PullState
 
@@ -70,7 +71,7 @@ def go_on(pull_id: UUID) -> bool:
         pull.move()
         return True
     try:
-        answer = JupyterClient(server).pull(_for_lab(pull))
+        answer = client_of(server).pull(_for_lab(pull))
     except JupyterError:
         pull.move()  # busy, or just gone: the next step finds out
         return True

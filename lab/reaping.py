@@ -9,7 +9,8 @@ from django.utils import timezone
 
 from . import activity, lifecycle, queueing, services, staying
 from .activity import Facts, Verdict, Why
-from .jupyter import JupyterClient, JupyterError
+from .clients import client_of
+from .jupyter import JupyterError
 from .models import Server, State, StopReason
 
 log = logging.getLogger(__name__)
@@ -57,7 +58,7 @@ def reap(server_id: UUID) -> bool:
 def look(server: Server) -> Verdict:
     """Ask the server and decide."""
     try:
-        answer = JupyterClient(server).activity()
+        answer = client_of(server).activity()
     except JupyterError as error:
         log.info("%s: %s", server, error)
         answer = None

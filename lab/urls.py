@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from . import views, views_copies, views_gateway, views_pulls
+from . import views, views_copies, views_gateway, views_hub, views_pulls
 
 app_name = "lab"
 
@@ -17,5 +17,6 @@ urlpatterns = [
     path("keep", views.keep, name="keep"),
     path("stop", views.stop, name="stop"),
     path("status", views.status, name="status"),
+    path("hub/<str:username>/<uuid:server_id>", views_hub.given, name="hub"),
     path("enter", views_gateway.issue_ticket, name="enter"),
 ]

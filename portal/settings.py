@@ -6,7 +6,7 @@ must decide for itself has no default: the start fails and names the variable.
 
 from ipaddress import ip_network
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 import environ
 from celery.schedules import crontab
@@ -259,7 +259,15 @@ LAB_ROOT = Path(env.str("LAB_ROOT", default=str(VAR_DIR / "lab")))
 LAB_BASE_ENVIRONMENT = env.str("LAB_BASE_ENVIRONMENT", default=str(LAB_ROOT / "environments/base"))
 """Where `bin/up` built the base environment."""
 LAB_LAUNCHER = env.str("LAB_LAUNCHER", default="sandbox")
-"""`sandbox`, or `unisolated` (a developer alone, DEBUG only)."""
+"""`sandbox`, `jupyterhub`, or `unisolated` (a developer alone, DEBUG only)."""
+LAB_HUB_URL = env.str("LAB_HUB_URL", default="").rstrip("/")
+"""With LAB_LAUNCHER=jupyterhub: where browsers find the Hub, with its base path."""
+LAB_HUB_API = env.str("LAB_HUB_API", default=f"{LAB_HUB_URL}/hub/api")
+"""Its REST API, as the portal reaches it."""
+LAB_HUB_TOKEN = env.str("LAB_HUB_TOKEN", default="")
+"""What the portal shows to the Hub: the token of a service there."""
+LAB_HUB_SECRET = env.str("LAB_HUB_SECRET", default="")
+"""What the Hub shows to the portal when it asks what to mount."""
 LAB_NETWORK = env.str("LAB_NETWORK", default="slirp4netns")
 """`slirp4netns` or `none`."""
 LAB_IDLE_LIMIT = env.int("LAB_IDLE_LIMIT", default=12 * 3600)
@@ -363,7 +371,11 @@ CONTENT_SECURITY_POLICY = {
         "frame-src": [SELF],
         "frame-ancestors": [NONE],
         # Browsers hold a redirect that answers a form to this too: signing in may end in one's own Lab.
-        "form-action": [SELF, f"{urlsplit(PORTAL_URL).scheme}://*.{LAB_DOMAIN}"],
+        "form-action": [
+            SELF,
+            f"{urlsplit(PORTAL_URL).scheme}://*.{LAB_DOMAIN}",
+            *([urljoin(LAB_HUB_URL, "/")] if LAB_HUB_URL else []),
+        ],
     }
 }
 

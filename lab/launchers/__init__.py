@@ -20,6 +20,7 @@ __all__ = [
 
 LAUNCHERS = {
     "sandbox": "lab.launchers.sandbox.SandboxLauncher",
+    "jupyterhub": "lab.launchers.jupyterhub.JupyterHubLauncher",
     "unisolated": "lab.launchers.unisolated.UnisolatedLauncher",
 }
 

@@ -1,0 +1,12 @@
+"""How one asks a server, depending on who runs it."""
+
+from django.conf import settings
+
+from .hub_jupyter import HubJupyterClient
+from .jupyter import JupyterClient
+from .models import Server
+
+
+def client_of(server: Server) -> JupyterClient:
+    """For the server's API; its methods raise JupyterError."""
+    return HubJupyterClient(server) if settings.LAB_LAUNCHER == "jupyterhub" else JupyterClient(server)

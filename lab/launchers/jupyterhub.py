@@ -1,0 +1,259 @@
+"""The JupyterHub launcher: servers are those of a Hub elsewhere; the portal orders, watches and stops them.
+
+The Hub starts what it is told to where its spawner starts things (Kubernetes, Docker, this machine), and asks back
+for what to mount (`lab.views_hub`, deploy/jupyterhub/). A Hub cannot change what a running server mounts: what was
+given comes with the next start, and what was taken away ends the server. Homes are the Hub's and stay there, so
+there is nothing to rescue. The REST API: jupyterhub.readthedocs.io, "JupyterHub REST API".
+"""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import requests
+from django.conf import settings
+
+from .base import GRACE_SECONDS, ForkServerStatus, LauncherUnavailable, LaunchFailed, LaunchSpec, Mount, ServerStatus
+
+CALL_SECONDS = 30
+STOP_SECONDS = 120
+LOOK_SECONDS = 0.2
+PAGE = "application/jupyterhub-pagination+json"
+CREATED, ACCEPTED, NOT_FOUND, TOO_MANY = 201, 202, 404, 429
+
+
+class JupyterHubLauncher:
+    """One default server per person in the Hub; `user_options` of each names the row that it belongs to."""
+
+    isolated = True
+
+    def start(self, spec: LaunchSpec) -> None:
+        known = self._server(spec.username)
+        if known and _id_of(known) == spec.server_id:
+            return
+        if known:  # of a row that has ended, or started without the portal
+            self._delete(spec.username)
+            self._until(lambda: not self._server(spec.username), STOP_SECONDS, "An earlier server does not end.")
+        _remember(spec.server_id, {"username": spec.username, "mounts": [mount.as_json() for mount in spec.mounts]})
+        self._ask("PUT", f"/collaboratory/users/{spec.username}")
+        answer = self._ask("POST", f"/users/{spec.username}/server", {"server_id": spec.server_id.hex}, fails=True)
+        if answer.status_code == TOO_MANY:
+            raise LauncherUnavailable("The Hub starts as many servers as it may; it is asked again.")
+        if answer.status_code not in (CREATED, ACCEPTED):
+            raise LaunchFailed(_message(answer))
+
+    def wait(self, server_id: UUID, timeout: float) -> None:
+        username = self._username(server_id)
+        deadline = time.monotonic() + timeout
+        while True:
+            server = self._server(username) if username else None
+            if server is None or _id_of(server) != server_id:
+                raise LaunchFailed(self._why(username))
+            if server["ready"]:
+                return
+            if time.monotonic() >= deadline:
+                raise LaunchFailed(f"Jupyter did not answer within {timeout:.0f} seconds.")
+            time.sleep(LOOK_SECONDS)
+
+    def stop(self, server_id: UUID, *, grace: float = GRACE_SECONDS) -> None:
+        """The Hub's spawner decides how long processes have to end; `grace` is not for us to give."""
+        username = self._username(server_id)
+        if username and self._is(username, server_id):
+            self._until(lambda: self._stopped(username, server_id), STOP_SECONDS, "The Hub does not end the server.")
+
+    def _stopped(self, username: str, server_id: UUID) -> bool:
+        """Whether it has gone; otherwise the order is given, again where the server was still starting."""
+        server = self._server(username)
+        if server is None or _id_of(server) != server_id:
+            return True
+        if not server["pending"]:
+            self._delete(username)
+        return False
+
+    def destroy(self, server_id: UUID) -> None:
+        """Stop it; the home is the Hub's to keep."""
+        self.stop(server_id)
+        _file(server_id).unlink(missing_ok=True)
+
+    def remount(self, server_id: UUID, mounts: list[Mount]) -> list[str]:
+        """What was taken away ends the server at once; of what was given the person is told."""
+        known = _recall(server_id)
+        if known is None:
+            return []
+        had, have = _modes(known["mounts"]), _modes([mount.as_json() for mount in mounts])
+        lost = [place for place, library in had.items() if not _contains(have.get(place), library)]
+        if lost:
+            self.stop(server_id, grace=0)
+            return [f"Your Lab was stopped, because what you may do in “{place}” has changed." for place in lost]
+        new = [place for place, library in have.items() if had.get(place) != library and place not in known["told"]]
+        _remember(server_id, known | {"told": known["told"] + new})
+        return [f"“{place}” is as you may use it now once you have stopped and opened your Lab again." for place in new]
+
+    def give_token(self, server_id: UUID, token: str) -> None:
+        """Servers of a Hub have no token for the portal's API."""
+
+    def prepare(self, prefixes: list[str]) -> None:
+        """Nothing can be prepared."""
+
+    def fork_servers(self) -> list[ForkServerStatus]:
+        return []
+
+    def ping(self, timeout: float) -> None:
+        self._ask("GET", "/", seconds=timeout)
+
+    def inspect(self) -> dict[UUID, ServerStatus]:
+        known = {UUID(path.stem): ServerStatus(UUID(path.stem), "stopped") for path in _directory().glob("*.json")}
+        return known | {status.server_id: status for status in map(_status, self._active()) if status}
+
+    def home(self, server_id: UUID) -> Path:
+        """Not on this machine."""
+        return _directory() / server_id.hex / "home"
+
+    def changes(self, server_id: UUID) -> Path:
+        """Not on this machine."""
+        return _directory() / server_id.hex / "upper"
+
+    def given(self, server_id: UUID) -> list[dict[str, str]]:
+        """What the server that is being started is to mount (`Mount.as_json`)."""
+        known = _recall(server_id)
+        return known["mounts"] if known else []
+
+    def _username(self, server_id: UUID) -> str:
+        """Whose server it is; "" when neither we nor the Hub know."""
+        known = _recall(server_id)
+        return known["username"] if known else self._usernames().get(server_id, "")
+
+    def _usernames(self) -> dict[UUID, str]:
+        return {found: server["full_name"].partition("/")[0] for server in self._active() if (found := _id_of(server))}
+
+    def _is(self, username: str, server_id: UUID) -> bool:
+        server = self._server(username)
+        return server is not None and _id_of(server) == server_id
+
+    def _server(self, username: str) -> dict[str, Any] | None:
+        """The person's default server, if it is active."""
+        answer = self._ask("GET", f"/users/{username}", fails=True)
+        if answer.status_code == NOT_FOUND:
+            return None
+        _require_ok(answer)
+        return answer.json().get("servers", {}).get("")
+
+    def _active(self) -> Iterator[dict[str, Any]]:
+        """All default servers that have processes, page by page."""
+        offset: int | None = 0
+        while offset is not None:
+            page = self._ask("GET", f"/users?state=active&offset={offset}&limit=200").json()
+            yield from (user["servers"][""] for user in page["items"] if "" in user.get("servers", {}))
+            following = page["_pagination"]["next"]
+            offset = following["offset"] if following else None
+
+    def _delete(self, username: str) -> None:
+        """400: something is on its way there already, and is waited for."""
+        answer = self._ask("DELETE", f"/users/{username}/server", fails=True)
+        if answer.status_code not in (400, NOT_FOUND):
+            _require_ok(answer)
+
+    def _why(self, username: str) -> str:
+        """What the Hub says of a start that failed; its progress is a stream of events that ends with that."""
+        with suppress(LauncherUnavailable, ValueError):
+            for line in self._ask("GET", f"/users/{username}/server/progress").text.splitlines():
+                event = json.loads(line.partition(":")[2]) if line.startswith("data:") else {}
+                if event.get("failed"):
+                    return str(event["message"])[:500]
+        return "The Hub does not run it any more."
+
+    def _until(self, condition: Callable[[], object], seconds: float, otherwise: str) -> None:
+        deadline = time.monotonic() + seconds
+        while not condition():
+            if time.monotonic() >= deadline:
+                raise LauncherUnavailable(otherwise)
+            time.sleep(LOOK_SECONDS)
+
+    def _ask(
+        self, method: str, path: str, body: object = None, *, seconds: float = CALL_SECONDS, fails: bool = False
+    ) -> requests.Response:
+        """`fails`: the caller looks at the status itself."""
+        headers = {"Authorization": f"token {settings.LAB_HUB_TOKEN}", "Accept": PAGE}
+        try:
+            answer = requests.request(
+                method,
+                f"{settings.LAB_HUB_API}{path}",
+                json=body,
+                headers=headers,
+                timeout=seconds,
+                allow_redirects=False,
+            )
+        except requests.RequestException as error:
+            raise LauncherUnavailable(f"The Hub does not answer: {type(error).__name__}") from error
+        if not fails:
+            _require_ok(answer)
+        return answer
+
+
+def _require_ok(answer: requests.Response) -> None:
+    if not 200 <= answer.status_code < 300:
+        raise LauncherUnavailable(f"The Hub answers {answer.status_code}: {_message(answer)}")
+
+
+def _message(answer: requests.Response) -> str:
+    with suppress(ValueError, AttributeError):
+        if message := answer.json().get("message"):
+            return str(message)[:500]
+    return f"The Hub answered {answer.status_code}."
+
+
+def _id_of(server: dict[str, Any]) -> UUID | None:
+    """The row that a server of the Hub belongs to; None: it was started without the portal."""
+    with suppress(ValueError, TypeError):
+        return UUID(hex=(server.get("user_options") or {}).get("server_id"))
+    return None
+
+
+def _status(server: dict[str, Any]) -> ServerStatus | None:
+    server_id = _id_of(server)
+    if server_id is None:
+        return None
+    started = server.get("started")
+    return ServerStatus(
+        server_id,
+        "running" if server["ready"] else "starting",
+        started_at=datetime.fromisoformat(started) if started else None,
+    )
+
+
+def _modes(mounts: list[dict[str, str]]) -> dict[str, tuple[str, str]]:
+    return {f"{mount['folder']}/{mount['name']}": (mount["library"], mount["mode"]) for mount in mounts}
+
+
+def _contains(now: tuple[str, str] | None, then: tuple[str, str]) -> bool:
+    """Whether what one may do now is at least what is mounted since then."""
+    return now is not None and now[0] == then[0] and (now[1] == "rw" or then[1] == "ro")
+
+
+def _directory() -> Path:
+    path = Path(settings.LAB_ROOT) / "hub"
+    path.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def _file(server_id: UUID) -> Path:
+    """What was given to a server at its start."""
+    return _directory() / f"{server_id.hex}.json"
+
+
+def _remember(server_id: UUID, known: dict[str, Any]) -> None:
+    draft = _file(server_id).with_suffix(".draft")
+    draft.write_text(json.dumps({"told": []} | known))
+    draft.replace(_file(server_id))
+
+
+def _recall(server_id: UUID) -> dict[str, Any] | None:
+    with suppress(FileNotFoundError):
+        known: dict[str, Any] = json.loads(_file(server_id).read_text())
+        return known
+    return None
