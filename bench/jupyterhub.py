@@ -1,31 +1,25 @@
 """A real JupyterHub to compare with: its simple local spawner, and configurable-http-proxy in front of it.
 
-Hub and proxy are installed into the site's `var` at their first use (bench/hub.txt, and PROXY from npm, which needs
-Node.js 20). Single-user servers are JupyterLab of the Lab's base environment, so that both sides run the same.
+Single-user servers are JupyterLab of the Lab's base environment, so that both sides run the same.
 """
 
 import json
 import os
 import secrets
-import shutil
 import signal
-import socket
 import subprocess
-import sys
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import requests
-from django.conf import settings
 
+from tests.hub import free_port, installed, single_user
 from tests.site import wait_for
 
 from .common import START_SECONDS, Client
 
-PROXY = "configurable-http-proxy@5.3.0"
-PINS = Path(__file__).with_name("hub.txt")
 SERVICE = "bench"
 CONFIG = """
 c = get_config()
@@ -47,36 +41,6 @@ c.JupyterHub.services = [{{"name": "bench", "api_token": given["token"]}}]
 scopes = ["admin:users", "admin:servers", "access:servers", "admin:server_state"]
 c.JupyterHub.load_roles = [{{"name": "bench", "scopes": scopes, "services": ["bench"]}}]
 """
-
-
-def installed() -> Path:
-    """Where Hub and proxy are, installed when they are not yet."""
-    place = Path(settings.LAB_BASE_ENVIRONMENT).parents[2] / "bench-hub"
-    done = place / "done"
-    wanted = PINS.read_text() + PROXY
-    if not done.exists() or done.read_text() != wanted:
-        if shutil.which("npm") is None:
-            raise SystemExit("The comparison needs Node.js 20 and npm.")
-        shutil.rmtree(place, ignore_errors=True)
-        subprocess.run([sys.executable, "-m", "venv", place], check=True)
-        subprocess.run([place / "bin/python", "-m", "pip", "install", "--quiet", "-r", PINS], check=True)
-        subprocess.run(["npm", "install", "--silent", "--prefix", place, PROXY], check=True)
-        done.write_text(wanted)
-    return place
-
-
-def single_user(place: Path) -> list[str]:
-    """The Lab's JupyterLab as the Hub starts it; what the Hub adds comes after the environment's own packages."""
-    [packages] = place.glob("lib/python3*/site-packages")
-    code = f"import sys; sys.path.append({str(packages)!r}); from jupyterhub.singleuser import main; main()"
-    return [f"{settings.LAB_BASE_ENVIRONMENT}/bin/python", "-c", code]
-
-
-def free_port() -> int:
-    """For something that is started at once."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class Hub:

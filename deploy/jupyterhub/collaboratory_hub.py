@@ -1,0 +1,181 @@
+"""What makes a JupyterHub the engine of a portal's Labs; docs/how-to/use-a-jupyterhub.md says how to set it up.
+
+`configure(c)` is all that jupyterhub_config.py calls. Everything comes from variables of the environment:
+
+    COLLABORATORY_URL            where the portal is
+    COLLABORATORY_CLIENT_ID      and
+    COLLABORATORY_CLIENT_SECRET  the Hub as a service of the portal (OpenID Connect)
+    COLLABORATORY_HUB_TOKEN      what the portal shows to the Hub (LAB_HUB_TOKEN there)
+    COLLABORATORY_HUB_SECRET     what the Hub shows to the portal (LAB_HUB_SECRET there)
+    COLLABORATORY_DRIVE          the portal's DRIVE_ROOT as the spawner reaches it: a directory, or with KubeSpawner
+                                 the name of a PersistentVolumeClaim
+    COLLABORATORY_HOME           the home directory in the servers of KubeSpawner and DockerSpawner (/home/jovyan)
+    COLLABORATORY_VISIBLE        for a local spawner: directories that its servers may read, separated by colons
+    HUB_URL                      where browsers find the Hub
+"""
+
+import json
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+from jupyterhub.apihandlers.base import APIHandler
+from jupyterhub.scopes import needs_scope
+from jupyterhub.utils import maybe_future
+from tornado import web
+from tornado.httpclient import AsyncHTTPClient, HTTPClientError
+from traitlets.config import Config
+
+VOLUME = "collaboratory-drive"
+ASK_SECONDS = 20
+SYSTEM = ("/usr", "/etc/passwd", "/etc/group", "/etc/ssl", "/etc/ld.so.cache", "/etc/resolv.conf", "/etc/hosts")
+LINKS = ("bin", "sbin", "lib", "lib64")
+USERNAME = re.compile(r"[a-z](?:[a-z0-9-]{0,30}[a-z0-9])?")
+
+
+class NotFromHere(Exception):
+    """A server is not started; the Hub shows `jupyterhub_message` to who asked."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.jupyterhub_message = message
+
+
+def configure(c: Config) -> None:
+    """Sign-in through the portal; the portal as the one that starts servers; its Drive in each of them."""
+    portal, hub = os.environ["COLLABORATORY_URL"].rstrip("/"), os.environ["HUB_URL"].rstrip("/")
+    c.JupyterHub.authenticator_class = "generic-oauth"
+    c.GenericOAuthenticator.client_id = os.environ["COLLABORATORY_CLIENT_ID"]
+    c.GenericOAuthenticator.client_secret = os.environ["COLLABORATORY_CLIENT_SECRET"]
+    c.GenericOAuthenticator.oauth_callback_url = f"{hub}/hub/oauth_callback"
+    c.GenericOAuthenticator.authorize_url = f"{portal}/identity/o/authorize"
+    c.GenericOAuthenticator.token_url = f"{portal}/identity/o/api/token"
+    c.GenericOAuthenticator.userdata_url = f"{portal}/identity/o/api/userinfo"
+    c.GenericOAuthenticator.scope = ["openid", "profile"]
+    c.GenericOAuthenticator.username_claim = "preferred_username"
+    c.GenericOAuthenticator.login_service = "Collaboratory"
+    c.Authenticator.allow_all = True  # who may start a server is the portal's to say, at each start
+    c.Authenticator.auto_login = True
+    c.Spawner.pre_spawn_hook = pre_spawn
+    c.JupyterHub.extra_handlers = [(r"/api/collaboratory/users/([^/]+)", PersonHandler)]
+    c.JupyterHub.services = [{"name": "collaboratory", "api_token": os.environ["COLLABORATORY_HUB_TOKEN"]}]
+    c.JupyterHub.load_roles = [
+        # start, stop and list servers; enter them, for their activity and the kernel that is started ahead
+        {"name": "collaboratory", "scopes": ["servers", "list:users", "access:servers"], "services": ["collaboratory"]},
+        # people enter their own server and stop it, and start it from the portal
+        {"name": "user", "scopes": ["access:servers!user", "delete:servers!user", "read:users!user"]},
+    ]
+
+
+class PersonHandler(APIHandler):
+    """PUT: the Hub knows of the person from now on. The Hub's own way to that takes `admin:users`, which is all."""
+
+    @needs_scope("start:servers")
+    async def put(self, user_name: str) -> None:
+        if not USERNAME.fullmatch(user_name):
+            raise web.HTTPError(400, "Not a username.")
+        user = self.find_user(user_name)
+        if user is None:
+            user = self.user_from_username(user_name)
+            await maybe_future(self.authenticator.add_user(user))
+        self.set_status(204)
+
+
+async def pre_spawn(spawner: Any) -> None:
+    """Mount what the portal says. It says nothing of servers that it did not order, and those are not started."""
+    given = await ask(spawner.user.name, str((spawner.user_options or {}).get("server_id", "")))
+    limits = given["limits"]
+    spawner.mem_limit = int(limits["memory"]) or None
+    spawner.cpu_limit = float(limits["cpu"]) or None
+    spawner.environment = {**spawner.environment, "GIT_AUTHOR_NAME": given["display_name"]}
+    drive = os.environ["COLLABORATORY_DRIVE"]
+    home = os.environ.get("COLLABORATORY_HOME", "/home/jovyan")
+    if hasattr(spawner, "volume_mounts"):
+        mount_in_kubernetes(spawner, given, drive, home)
+    elif hasattr(spawner, "client_kwargs"):
+        mount_in_docker(spawner, given, drive, home)
+    else:
+        mount_here(spawner, given, drive)
+
+
+async def ask(username: str, server_id: str) -> dict[str, Any]:
+    """What the portal gives to this server; NotFromHere when it is none of its."""
+    if not re.fullmatch(r"[0-9a-f]{32}", server_id):
+        raise NotFromHere("Open your Lab from the portal: it starts it with your Drive.")
+    row = "-".join((server_id[:8], server_id[8:12], server_id[12:16], server_id[16:20], server_id[20:]))
+    address = f"{os.environ['COLLABORATORY_URL'].rstrip('/')}/lab/hub/{username}/{row}"
+    headers = {"Authorization": f"Bearer {os.environ['COLLABORATORY_HUB_SECRET']}"}
+    try:
+        answer = await AsyncHTTPClient().fetch(
+            address, headers=headers, request_timeout=ASK_SECONDS, follow_redirects=False
+        )
+    except HTTPClientError as error:
+        raise NotFromHere(f"Open your Lab from the portal, which starts it ({error.code}).") from error
+    except OSError as error:
+        raise NotFromHere("The portal does not answer; please try again.") from error
+    return json.loads(answer.body)
+
+
+def places(given: dict[str, Any]) -> list[tuple[str, str, bool]]:
+    """(path below the Drive's root, path below `~/drive`, whether it is read-only)."""
+    public = given["public"]
+    mounts = [(one["path"], f"{one['folder']}/{one['name']}", one["mode"] != "rw") for one in given["mounts"]]
+    return [(public["path"], public["folder"], True), *mounts]
+
+
+def mount_in_kubernetes(spawner: Any, given: dict[str, Any], claim: str, home: str) -> None:
+    """One claim, and a subPath of it for each library; a colon is what no mount path of Kubernetes may hold."""
+    volume = {"name": VOLUME, "persistentVolumeClaim": {"claimName": claim}}
+    mounts = [
+        {"name": VOLUME, "subPath": path, "mountPath": f"{home}/drive/{place}", "readOnly": read_only}
+        for path, place, read_only in places(given)
+        if ":" not in place
+    ]
+    spawner.volumes = [*_others(spawner.volumes), volume]
+    spawner.volume_mounts = [*_others(spawner.volume_mounts), *mounts]
+
+
+def mount_in_docker(spawner: Any, given: dict[str, Any], drive: str, home: str) -> None:
+    """Binds of directories of the machine on which Docker runs."""
+    binds = [
+        {"type": "bind", "source": f"{drive}/{path}", "target": f"{home}/drive/{place}", "read_only": read_only}
+        for path, place, read_only in places(given)
+    ]
+    others = [mount for mount in spawner.mounts if not str(mount.get("source", "")).startswith(f"{drive}/")]
+    spawner.mounts = [*others, *binds]
+
+
+def mount_here(spawner: Any, given: dict[str, Any], drive: str) -> None:
+    """A local spawner's server in bubblewrap: it sees the system read-only, its home, and its Drive.
+
+    For trying it out on one machine: what listens there on loopback can be reached from inside.
+    """
+    home = getattr(spawner, "home_dir", "") or str(Path(f"~{spawner.user.name}").expanduser())
+    Path(home, "drive").mkdir(parents=True, exist_ok=True)
+    seen = [*SYSTEM, *filter(None, os.environ.get("COLLABORATORY_VISIBLE", "").split(":"))]
+    command = ["bwrap", "--die-with-parent", "--new-session", "--unshare-pid", "--unshare-ipc", "--unshare-uts"]
+    command += ["--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp"]  # noqa: S108
+    for path in seen:
+        command += ["--ro-bind-try", path, path]
+    for name in LINKS:
+        if Path("/", name).is_symlink():
+            command += ["--symlink", f"usr/{name}", f"/{name}"]
+    command += ["--bind", home, home, "--tmpfs", f"{home}/drive"]
+    for folder in ("My Libraries", "Shared with me", "Shared with groups"):
+        command += ["--dir", f"{home}/drive/{folder}"]
+    for path, place, read_only in places(given):
+        command += ["--ro-bind" if read_only else "--bind", f"{drive}/{path}", f"{home}/drive/{place}"]
+    command += ["--remount-ro", f"{home}/drive", "--chdir", home, "--"]
+    spawner.cmd = [*command, *_without_sandbox(spawner.cmd)]
+
+
+def _without_sandbox(command: list[str]) -> list[str]:
+    """The command as it was configured: a spawner may be used for several starts."""
+    return command[command.index("--") + 1 :] if command[:1] == ["bwrap"] else list(command)
+
+
+def _others(volumes: Any) -> list[Any]:
+    """What the operator configured besides the Drive; newer KubeSpawners keep volumes by name."""
+    values = volumes.values() if isinstance(volumes, dict) else volumes
+    return [one for one in values if one.get("name") != VOLUME]
