@@ -34,7 +34,7 @@ def installed() -> Path:
         subprocess.run([sys.executable, "-m", "venv", place], check=True)
         subprocess.run([place / "bin/python", "-m", "pip", "install", "--quiet", "-r", PINS], check=True)
         environment = os.environ | {"PATH": f"{place}/bin:{os.environ['PATH']}"}
-        npm = [place / "bin/npm", "install", "--silent", "--prefix", place, PROXY]
+        npm = [str(place / "bin/npm"), "install", "--silent", "--prefix", str(place), PROXY]
         subprocess.run(npm, check=True, env=environment, timeout=300)
         done.write_text(wanted)
     return place
@@ -125,6 +125,11 @@ class Engine:
             return requests.get(f"http://127.0.0.1:{self.port}/hub/api/", timeout=5).ok
         except requests.RequestException:
             return False
+
+    def send(self, number: signal.Signals) -> None:
+        """A signal to the Hub, not to its proxy."""
+        assert self.process
+        self.process.send_signal(number)
 
     def stop(self) -> None:
         """End it with all that it started."""

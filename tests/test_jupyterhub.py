@@ -1,7 +1,9 @@
-"""A real JupyterHub as the engine: the same pages, the same life of a server, and nothing more to see than elsewhere."""
+"""A real JupyterHub as the engine: the same pages, the same life of a server, and nobody sees more than elsewhere."""
 
 import json
+import os
 import re
+import signal
 import subprocess
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -20,7 +22,7 @@ from collabs.models import Collab, Role
 from drive import changes
 from lab import reaping
 from lab.clients import client_of
-from lab.launchers import get_launcher
+from lab.launchers.jupyterhub import JupyterHubLauncher
 from lab.models import Server, State, StopReason
 from lab.services import stop_server
 
@@ -152,7 +154,7 @@ def test_what_is_taken_away_ends_the_server_and_what_is_given_is_said(
 
 def test_nobody_starts_a_server_past_the_portal(site: Site, hub: Engine, owner: Person, stranger: Person) -> None:
     """The Hub's own way to start, with made-up options or somebody else's: the portal did not order it."""
-    launcher = get_launcher()
+    launcher = JupyterHubLauncher()
     running = launch(owner)
     name = stranger.user.username
     launcher._ask("PUT", f"/collaboratory/users/{name}")
@@ -194,7 +196,7 @@ def test_it_is_reaped_when_idle_and_kept_while_it_computes(site: Site, hub: Engi
 
 def test_a_server_that_dies_or_is_stopped_in_the_hub_is_told_truthfully(site: Site, hub: Engine, owner: Person) -> None:
     launch(owner)
-    get_launcher()._delete(owner.user.username)
+    JupyterHubLauncher()._delete(owner.user.username)
     wait_for(lambda: owner.server().state in (State.STOPPED, State.FAILED), 90, "its row lives")
     assert owner.server().stop_reason == StopReason.DIED
     assert launch(owner).state == State.RUNNING
@@ -202,15 +204,15 @@ def test_a_server_that_dies_or_is_stopped_in_the_hub_is_told_truthfully(site: Si
 
 def test_without_the_hub_rows_stay_as_they_are(site: Site, hub: Engine, owner: Person) -> None:
     server = launch(owner)
-    hub.process.send_signal(19)
+    hub.send(signal.SIGSTOP)
     try:
         assert not reaping.reap(server.pk)
     finally:
-        hub.process.send_signal(18)
+        hub.send(signal.SIGCONT)
     assert owner.server().state == State.RUNNING
 
 
-def test_other_spawners_get_the_drive_as_volumes(hub: Engine) -> None:
+def test_other_spawners_get_the_drive_as_volumes(hub: Engine, tmp_path: Path) -> None:
     """What KubeSpawner would send to Kubernetes and DockerSpawner to Docker, from the real classes."""
     given = {
         "mounts": [
@@ -236,7 +238,20 @@ for _ in range(2):
     ours.mount_in_docker(docker, given, "/srv/drive", "/home/jovyan")
 print(json.dumps([pod["spec"]["volumes"], pod["spec"]["containers"][0]["volume_mounts"], docker.mounts]))
 """
-    said = subprocess.run([hub.place / "bin/python", "-c", code], capture_output=True, text=True, check=False)
+    cluster = tmp_path / "config"  # KubeSpawner wants to know of one, and asks it nothing here
+    context = {"name": "c", "context": {"cluster": "c", "user": "u"}}
+    known = {
+        "clusters": [{"name": "c", "cluster": {"server": "http://127.0.0.1:9"}}],
+        "users": [{"name": "u", "user": {}}],
+    }
+    cluster.write_text(json.dumps(known | {"contexts": [context], "current-context": "c"}))
+    said = subprocess.run(
+        [hub.place / "bin/python", "-c", code],
+        env=os.environ | {"KUBECONFIG": str(cluster)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert said.returncode == 0, said.stderr[-2000:]
     volumes, mounts, binds = json.loads(said.stdout)
     assert sorted(volume["name"] for volume in volumes) == ["collaboratory-drive", "scratch"]

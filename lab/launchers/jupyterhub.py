@@ -36,9 +36,8 @@ class JupyterHubLauncher:
         known = self._server(spec.username)
         if known and _id_of(known) == spec.server_id:
             return
-        if known:  # of a row that has ended, or started without the portal
-            self._delete(spec.username)
-            self._until(lambda: not self._server(spec.username), STOP_SECONDS, "An earlier server does not end.")
+        if known:  # of a row that has ended
+            self._end(spec.username, lambda server: _id_of(server) != spec.server_id)
         _remember(spec.server_id, {"username": spec.username, "mounts": [mount.as_json() for mount in spec.mounts]})
         self._ask("PUT", f"/collaboratory/users/{spec.username}")
         answer = self._ask("POST", f"/users/{spec.username}/server", {"server_id": spec.server_id.hex}, fails=True)
@@ -63,17 +62,18 @@ class JupyterHubLauncher:
     def stop(self, server_id: UUID, *, grace: float = GRACE_SECONDS) -> None:
         """The Hub's spawner decides how long processes have to end; `grace` is not for us to give."""
         username = self._username(server_id)
-        if username and self._is(username, server_id):
-            self._until(lambda: self._stopped(username, server_id), STOP_SECONDS, "The Hub does not end the server.")
+        if username:
+            self._end(username, lambda server: _id_of(server) == server_id)
 
-    def _stopped(self, username: str, server_id: UUID) -> bool:
-        """Whether it has gone; otherwise the order is given, again where the server was still starting."""
-        server = self._server(username)
-        if server is None or _id_of(server) != server_id:
-            return True
-        if not server["pending"]:
-            self._delete(username)
-        return False
+    def _end(self, username: str, meant: Callable[[dict[str, Any]], bool]) -> None:
+        """Until the server that is meant is gone; the Hub takes no such order while it is starting one."""
+        deadline = time.monotonic() + STOP_SECONDS
+        while (server := self._server(username)) and meant(server):
+            if time.monotonic() >= deadline:
+                raise LauncherUnavailable("The Hub does not end the server.")
+            if not server["pending"]:
+                self._delete(username)
+            time.sleep(LOOK_SECONDS)
 
     def destroy(self, server_id: UUID) -> None:
         """Stop it; the home is the Hub's to keep."""
@@ -131,10 +131,6 @@ class JupyterHubLauncher:
     def _usernames(self) -> dict[UUID, str]:
         return {found: server["full_name"].partition("/")[0] for server in self._active() if (found := _id_of(server))}
 
-    def _is(self, username: str, server_id: UUID) -> bool:
-        server = self._server(username)
-        return server is not None and _id_of(server) == server_id
-
     def _server(self, username: str) -> dict[str, Any] | None:
         """The person's default server, if it is active."""
         answer = self._ask("GET", f"/users/{username}", fails=True)
@@ -166,13 +162,6 @@ class JupyterHubLauncher:
                 if event.get("failed"):
                     return str(event["message"])[:500]
         return "The Hub does not run it any more."
-
-    def _until(self, condition: Callable[[], object], seconds: float, otherwise: str) -> None:
-        deadline = time.monotonic() + seconds
-        while not condition():
-            if time.monotonic() >= deadline:
-                raise LauncherUnavailable(otherwise)
-            time.sleep(LOOK_SECONDS)
 
     def _ask(
         self, method: str, path: str, body: object = None, *, seconds: float = CALL_SECONDS, fails: bool = False
