@@ -228,15 +228,17 @@ import collaboratory_hub as ours
 from dockerspawner import DockerSpawner
 from kubespawner import KubeSpawner
 given = json.loads({json.dumps(given)!r})
-kube = KubeSpawner(_mock=True)
-kube.volumes = [{{"name": "scratch", "emptyDir": {{}}}}]
-for _ in range(2):
-    ours.mount_in_kubernetes(kube, given, "drive", "/home/jovyan")
-pod = asyncio.run(kube.get_pod_manifest()).to_dict()
-docker = DockerSpawner(_mock=True)
-for _ in range(2):
-    ours.mount_in_docker(docker, given, "/srv/drive", "/home/jovyan")
-print(json.dumps([pod["spec"]["volumes"], pod["spec"]["containers"][0]["volume_mounts"], docker.mounts]))
+
+async def manifests():
+    kube, docker = KubeSpawner(_mock=True), DockerSpawner()
+    kube.volumes = [{{"name": "scratch", "emptyDir": {{}}}}]
+    for _ in range(2):
+        ours.mount_in_kubernetes(kube, given, "drive", "/home/jovyan")
+        ours.mount_in_docker(docker, given, "/srv/drive", "/home/jovyan")
+    pod = (await kube.get_pod_manifest()).to_dict()["spec"]
+    return [pod["volumes"], pod["containers"][0]["volume_mounts"], docker.mounts]
+
+print(json.dumps(asyncio.run(manifests())))
 """
     cluster = tmp_path / "config"  # KubeSpawner wants to know of one, and asks it nothing here
     context = {"name": "c", "context": {"cluster": "c", "user": "u"}}
@@ -255,11 +257,7 @@ print(json.dumps([pod["spec"]["volumes"], pod["spec"]["containers"][0]["volume_m
     assert said.returncode == 0, said.stderr[-2000:]
     volumes, mounts, binds = json.loads(said.stdout)
     assert sorted(volume["name"] for volume in volumes) == ["collaboratory-drive", "scratch"]
-    ours = [
-        (one.get("subPath") or one.get("sub_path"), one.get("readOnly", one.get("read_only")))
-        for one in mounts
-        if one["name"] == "collaboratory-drive"
-    ]
+    ours = [(one["sub_path"], one["read_only"]) for one in mounts if one["name"] == "collaboratory-drive"]
     assert ours == [("public", True), ("private/1", False), ("public/.libraries/2", True)]
     assert [(one["source"], one["target"], one["read_only"]) for one in binds] == [
         ("/srv/drive/public", "/home/jovyan/drive/Shared with all", True),
