@@ -6,7 +6,6 @@ Single-user servers are JupyterLab of the Lab's base environment, so that both s
 import json
 import os
 import secrets
-import signal
 import subprocess
 import tempfile
 import time
@@ -15,7 +14,7 @@ from pathlib import Path
 
 import requests
 
-from tests.hub import free_port, installed, single_user
+from tests.hub import end, free_port, installed, single_user
 from tests.site import wait_for
 
 from .common import START_SECONDS, Client
@@ -136,10 +135,5 @@ class Hub:
 
     def stop(self) -> None:
         """End it with all that it started."""
-        self.process.send_signal(signal.SIGTERM)
-        try:
-            self.process.wait(60)
-        except subprocess.TimeoutExpired:
-            os.killpg(self.process.pid, signal.SIGKILL)
-            self.process.wait()
+        end(self.process)
         self.directory.cleanup()

@@ -170,6 +170,7 @@ def _context(user: User, server: Server | None, place: str) -> dict[str, object]
         "rescued": rescued,
         "rescued_size": size(rescued.get("bytes", 0)),
         "isolated": get_launcher().isolated,
+        "keeps_home": get_launcher().keeps_home,
         "pause": Pause.objects.current(),
         "stays": staying.left_sentence(server) if server else "",
         "hours_offered": staying.hours_offered(server) if server else [],

@@ -59,6 +59,16 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def end(process: subprocess.Popen) -> None:
+    """Of a Hub, with all that it started."""
+    process.send_signal(signal.SIGTERM)
+    try:
+        process.wait(60)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
 class Engine:
     """A Hub with deploy/jupyterhub/ as its configuration; servers are local, in bubblewrap."""
 
@@ -134,12 +144,7 @@ class Engine:
     def stop(self) -> None:
         """End it with all that it started."""
         if self.process:
-            self.process.send_signal(signal.SIGTERM)
-            try:
-                self.process.wait(60)
-            except subprocess.TimeoutExpired:
-                os.killpg(self.process.pid, signal.SIGKILL)
-                self.process.wait()
+            end(self.process)
 
     def be_known(self) -> None:
         """To the portal, as a service that people sign in to."""

@@ -95,6 +95,7 @@ def test_it_opens_a_notebook_in_a_browser(
     expect(page.locator(".jp-Notebook .jp-Cell")).to_contain_text("From the Hub", timeout=60_000)
     server = owner.server()
     assert (server.state, server.started_at is not None) == (State.RUNNING, True)
+    assert "Kept, but not in the Drive" in owner.get("/lab/").text
     wait_for(lambda: client_of(server).activity().kernels == 1, 30, "its kernel was not started")
 
 

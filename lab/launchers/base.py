@@ -107,6 +107,8 @@ class Launcher(Protocol):
 
     isolated: bool
     """False: a server can read what the portal can read; every Lab page must say so."""
+    keeps_home: bool
+    """Whether a home outlives its server: nothing is to be rescued. Such a launcher mounts at a start alone."""
 
     def start(self, spec: LaunchSpec) -> None:
         """Spawn the server; a server with this id that already has processes is left as it is. Raises LaunchFailed."""

@@ -31,6 +31,7 @@ class JupyterHubLauncher:
     """One default server per person in the Hub; `user_options` of each names the row that it belongs to."""
 
     isolated = True
+    keeps_home = True
 
     def start(self, spec: LaunchSpec) -> None:
         known = self._server(spec.username)

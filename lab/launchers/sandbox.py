@@ -20,6 +20,7 @@ class SandboxLauncher:
     """Servers in bubblewrap sandboxes on this machine."""
 
     isolated = True
+    keeps_home = False
 
     def start(self, spec: LaunchSpec) -> None:
         self._call("start", launch=spec.as_json())

@@ -35,6 +35,7 @@ class UnisolatedLauncher:
     """Servers are sessions of the portal's account (setsid(2)); a file in each directory holds the process number."""
 
     isolated = False
+    keeps_home = False
 
     def start(self, spec: LaunchSpec) -> None:
         if not settings.DEBUG:

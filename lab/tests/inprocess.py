@@ -17,6 +17,7 @@ class InProcessLauncher:
     """Keeps the contract of `lab.launchers.base.Launcher`; `before` and `after` run a function around a call."""
 
     isolated = True
+    keeps_home = False
 
     def __init__(self, root: Path) -> None:
         self.root = root
