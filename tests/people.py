@@ -13,8 +13,8 @@ from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_K
 from playwright.sync_api import BrowserContext
 from websockets.sync.client import ClientConnection, connect
 
-from lab.models import Server, State
-from lab.services import request_server
+from lab.models import Server, State, StopReason
+from lab.services import request_server, stop_server
 from portal.models import User
 
 from .site import wait_for
@@ -76,6 +76,11 @@ class Person:
         assert server.state == State.RUNNING, (server.error, server.log_tail)
         self.enter()
         return server
+
+    def leave(self) -> None:
+        """Stop the Lab and wait until it is gone."""
+        stop_server(None, self.server(), StopReason.OPERATOR)
+        wait_for(lambda: self.server().state == State.STOPPED, LAUNCH_SECONDS, "the Lab did not stop")
 
     def enter(self, path: str = "/api/status") -> requests.Response:
         """Go to the Lab's origin as a browser navigates: through ticket and pass."""

@@ -25,7 +25,11 @@ JUPYTER = """
 import os
 def status(pid, key):
     return [l.split(":", 1)[1].split() for l in open(f"/proc/{pid}/status") if l.startswith(key + ":")][0]
-jupyter = os.getppid()
+def is_jupyter(pid):
+    words = open(f"/proc/{pid}/cmdline").read().split("\\0")
+    name = open(f"/proc/{pid}/comm").read().strip()
+    return name == "jupyter-lab" or words[1:2] == ["/run/lab/inside/start_jupyter.py"]
+[jupyter] = [int(n) for n in os.listdir("/proc") if n.isdigit() and is_jupyter(n)]
 """
 """Finds the server's process from one of its kernels."""
 
@@ -151,7 +155,7 @@ def test_it_has_the_descriptors_of_a_server_and_no_other(site: Site, person: Cal
             someone.launch()
             code = "import re; print({re.sub('[0-9a-f]{32}|[0-9]+', 'N', link) for link in links(jupyter)})"
             kinds[way] = ast.literal_eval(kernel_of(someone).run(DESCRIPTORS + code).text)
-    assert kinds["fork"] == kinds["exec"]
+    assert kinds["fork"] - {"anon_inode:[pidfd]"} == kinds["exec"], "but for those of its forked kernels"
     assert not [kind for kind in kinds["fork"] if "memfd" in kind or kind.startswith(("mnt:", "user:", "net:"))]
 
 
@@ -245,6 +249,19 @@ def test_it_starts_without_it_when_it_hangs(site: Site, owner: Person) -> None:
     assert len([name for name in site.leftovers() if server.pk.hex in name]) == 2, "one directory, one socket"
 
 
+def test_it_is_another_when_its_other_half_was_killed(site: Site, person: Callable[..., Person]) -> None:
+    """The launch that finds out has kernels of another kind; the next one has forked ones again."""
+    before = site.fork_server()
+    os.kill(children(before)[0], signal.SIGKILL)
+    first, second = person("first"), person("second")
+    first.launch()
+    assert first.kernel().run("print(6 * 7)").text.strip() == "42"
+    wait_for(lambda: site.have_fork_server() and site.fork_server() != before, 60, "it was not replaced")
+    second.launch()
+    code = "import os; print(open(f'/proc/{os.getppid()}/comm').read())"
+    assert second.kernel().run(code).text.strip() == "kernel-server"
+
+
 def test_it_is_another_when_the_environment_changed(site: Site, owner: Person) -> None:
     before = site.fork_server()
     [packages] = Path(base_environment().prefix).glob("lib/python3*/site-packages")
@@ -276,5 +293,10 @@ def test_it_leaves_nothing_behind(site: Site, owner: Person) -> None:
     wait_for(lambda: owner.server().state == State.STOPPED, 30, "it did not stop")
     assert server.pk.hex not in site.sandboxes()
     assert not [name for name in site.leftovers() if server.pk.hex in name]
-    children = Path(f"/proc/{site.fork_server()}/task/{site.fork_server()}/children").read_text()
-    assert not children.split(), "no child of the fork server is left, not even a dead one"
+    for_kernels = children(site.fork_server())
+    assert len(for_kernels) == 1, "no child of the fork server is left, not even a dead one, but its other half"
+    assert not children(for_kernels[0])
+
+
+def children(pid: int) -> list[int]:
+    return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]

@@ -25,6 +25,7 @@ _ETC = (
     "alternatives ca-certificates ca-certificates.conf debian_version fonts ld.so.cache ld.so.conf ld.so.conf.d "
     "localtime magic mime.types os-release pki protocols services ssl timezone"
 ).split()
+_FACTS = "cpuinfo diskstats filesystems loadavg meminfo stat uptime version vmstat".split()
 _TOP_LEVEL = ("bin", "lib", "lib32", "lib64", "libx32", "sbin")
 
 
@@ -96,11 +97,16 @@ def fork_server_command(*, prefix: Path, environment: dict[str, str], files: Fil
     It stays in the Lab's user namespace, whose account owns the sandboxes' namespaces and so may enter them, but has
     no capability there; and in the machine's PID namespace, for it may enter those below its own only (setns(2)).
     That its mounts are read-only matters: /proc/PID/exe of what it forks leads to them, past the sandbox's own.
+    Of /proc it has what says nothing of processes: modules such as psutil learn from it, when imported, what there is.
     """
     words = ["bwrap", "--die-with-parent", "--unshare-net", "--unshare-ipc", "--unshare-uts", "--new-session"]
-    words += ["--cap-drop", "ALL", *machine(prefix), "--ro-bind", str(prefix), str(prefix), *_ours(files)]
+    words += ["--cap-drop", "ALL", *machine(prefix), "--ro-bind", str(prefix), str(prefix), *_facts(), *_ours(files)]
     words += [*_variables(environment), "--", f"{prefix}/bin/python", f"{RUN}/inside/fork_server.py", str(connection)]
     return words
+
+
+def _facts() -> list[str]:
+    return [word for name in _FACTS for word in ("--ro-bind-try", f"/proc/{name}", f"/proc/{name}")]
 
 
 def machine(prefix: Path) -> list[str]:

@@ -16,6 +16,7 @@ import signal
 import stat
 import subprocess
 import time
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -33,8 +34,6 @@ SMALL_WRITE = 2**20
 """Bytes in a second: notebooks, histories and settings can be written although the limit is reached."""
 MUCH_MORE = 2**31
 """Bytes over the limit, or a quarter of it, at which the whole server ends."""
-SPARED = 3
-"""Process numbers inside up to this one are bubblewrap's, and Jupyter itself (the fork server's comes third)."""
 
 
 @dataclass
@@ -44,6 +43,8 @@ class Count:
     limit: int = 0
     used: int = 0
     kills: int = 0
+    spared: int = 1
+    """Process numbers inside up to this one were there before anybody's code: Jupyter's own."""
 
 
 class Disk:
@@ -61,6 +62,11 @@ class Disk:
     def limit_to(self, limit: float) -> None:
         """From now on; before the server's first process."""
         self.count = Count(limit=int(limit))
+        self._write()
+
+    def spare(self, pids: Iterable[int]) -> None:
+        """Processes that are not ended for what they write."""
+        self.count.spared = max(map(_inner_pid, pids), default=1)
         self._write()
 
     def look(self, init: int, written: dict[int, int]) -> None:
@@ -97,7 +103,8 @@ class Disk:
             self.count.kills += 1
             _kill(init)
             return
-        writers = {pid: grew for pid, grew in grown.items() if grew > SMALL_WRITE and processes.inner_pid(pid) > SPARED}
+        much = {pid: grew for pid, grew in grown.items() if grew > SMALL_WRITE}
+        writers = {pid: grew for pid, grew in much.items() if _inner_pid(pid) > self.count.spared}
         if writers:
             self.count.kills += 1
             _kill(max(writers, key=writers.__getitem__))
@@ -110,6 +117,14 @@ class Disk:
 
     def _write(self) -> None:
         (self.directory / "disk").write_text(json.dumps(asdict(self.count)))
+
+
+def _inner_pid(pid: int) -> int:
+    """Inside; 0 when it is gone."""
+    try:
+        return processes.inner_pid(pid)
+    except OSError:
+        return 0
 
 
 def _kill(pid: int) -> None:

@@ -79,15 +79,15 @@ class ForkServer:
         answer = await self._receive(START_SECONDS)
         if answer != b"ready":
             raise ForkFailed(f"It did not start; {log_file} says why.")
-        if self._threads() != 1:
+        if max(map(_threads, self._processes())) != 1:
             raise ForkFailed("A package of the environment starts threads when it is imported, which no fork survives.")
         self.ready = True
 
-    def _threads(self) -> int:
-        """Of the fork server itself: bubblewrap's only child."""
+    def _processes(self) -> list[int]:
+        """Those that fork: bubblewrap's only child, and the child of that."""
         assert self.process
-        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
-        return len(os.listdir(f"/proc/{children[0]}/task"))
+        first = _children(self.process.pid)
+        return [*first, *(child for pid in first for child in _children(pid))]
 
     async def fork(self, fds: list[int]) -> None:
         """Put a server into a sandbox; ForkFailed when that did not work."""
@@ -131,6 +131,14 @@ class ForkServer:
             with contextlib.suppress(ProcessLookupError):
                 self.process.kill()
             await self.process.wait()
+
+
+def _children(pid: int) -> list[int]:
+    return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def _threads(pid: int) -> int:
+    return len(os.listdir(f"/proc/{pid}/task"))
 
 
 def stamp(prefix: Path) -> tuple[Any, ...]:

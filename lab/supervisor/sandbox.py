@@ -249,9 +249,10 @@ class Sandbox:
         for _ in range(ENTER_TRIES):
             assert self.init
             if not (new := set(processes.inside(self.init)) - entered):
-                return
+                break
             self.groups.enter(self.id, new)
             entered |= new
+        self.disk.spare(entered)
 
     async def _build(
         self, launch: Launch, program: list[str], stdin: int, inherited: dict[str, int], log: BinaryIO, ends: "Ends"

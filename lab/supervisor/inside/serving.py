@@ -7,12 +7,13 @@ sees nothing of the portal.
 
 import json
 import os
-import resource
 import socket
 import sys
 from datetime import UTC, datetime
 
 import activation  # type: ignore[import-not-found]  # beside this file
+import limiting  # type: ignore[import-not-found]
+import provisioning  # type: ignore[import-not-found]
 import pulling  # type: ignore[import-not-found]
 from jupyter_server.auth.decorator import authorized
 from jupyter_server.base.handlers import APIHandler
@@ -20,8 +21,6 @@ from jupyter_server.serverapp import ServerApp
 from jupyter_server.utils import url_path_join
 from tornado import web
 
-PROCESSES = 4096
-"""Processes and threads of one sandbox. Counted per user namespace (Linux 5.14): a fork bomb harms its owner alone."""
 CHANGES = {"POST", "PUT", "PATCH", "DELETE"}
 AUTOMATIC = ("/api/security/", "/api/collaboratory/", "/lab/api/workspaces", "/lab/api/settings", "/api/me")
 """What JupyterLab sends by itself, without a person doing anything."""
@@ -129,14 +128,12 @@ class SocketServerApp(ServerApp):
         self.web_app.add_handlers(".*$", [(address, pulling.PullHandler)])
 
 
-def limit() -> None:
-    """What no process of this sandbox may exceed."""
-    resource.setrlimit(resource.RLIMIT_NPROC, (PROCESSES, PROCESSES))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+def serve(run: str, *, listening: int, go: int, orders: "int | None" = None) -> None:
+    """Serve until stopped. `run`: the directory of our files in the sandbox; then descriptors.
 
-
-def serve(run: str, *, listening: int, go: int) -> None:
-    """Serve until stopped. `run`: the directory of our files in the sandbox; two descriptors."""
-    limit()
+    `orders`: of a kernel server; without it, kernels are new processes.
+    """
+    limiting.limit()
     SocketServerApp.listening_fd, SocketServerApp.go_fd = listening, go
-    SocketServerApp.launch_instance(argv=[f"--config={run}/jupyter_config.json"])
+    words = [] if orders is None else provisioning.use(orders)
+    SocketServerApp.launch_instance(argv=[f"--config={run}/jupyter_config.json", *words])

@@ -1,0 +1,121 @@
+"""Kernels that are forked by the Lab's kernel server (kernel_server.py), for Jupyter to handle like any other.
+
+Whatever is no plain kernel of this environment, or cannot be forked now, is started as ever: a new process.
+"""
+
+import json
+import os
+import select
+import signal
+import socket
+import sys
+from importlib.metadata import EntryPoint
+from pathlib import Path
+from typing import Any
+
+from jupyter_client.provisioning.factory import KernelProvisionerFactory
+from jupyter_client.provisioning.local_provisioner import LocalProvisioner
+
+NAME = "collaboratory-forked"
+START_SECONDS = 2
+END_SECONDS = 1
+REPORT_BYTES = 32
+
+
+def use(orders: int) -> "list[str]":
+    """Have kernels ordered there, from now on; returns the words for Jupyter's command line."""
+    ForkedProvisioner.orders = socket.socket(fileno=orders)
+    ForkedProvisioner.orders.setblocking(False)
+    KernelProvisionerFactory.provisioners[NAME] = EntryPoint(
+        NAME, f"{__name__}:{ForkedProvisioner.__name__}", KernelProvisionerFactory.GROUP_NAME
+    )
+    return [f"--KernelProvisionerFactory.default_provisioner_name={NAME}"]
+
+
+class ForkedProvisioner(LocalProvisioner):
+    """As LocalProvisioner, but for how the process comes to be."""
+
+    orders: "socket.socket"
+
+    async def launch_kernel(self, cmd: "list[str]", **kwargs: Any) -> Any:
+        kernel = self._order(cmd, kwargs) if _is_plain(cmd, kwargs) else None
+        if kernel is None:
+            return await super().launch_kernel(cmd, **kwargs)
+        self.process = kernel
+        self.pid = self.pgid = kernel.pid
+        self.cwd = kwargs.get("cwd") or Path.cwd()
+        return self.connection_info
+
+    def _order(self, command: "list[str]", options: "dict[str, Any]") -> "ForkedKernel | None":
+        """None: it cannot be had."""
+        order = {"command": command, "cwd": str(options.get("cwd") or Path.cwd()), "environment": dict(options["env"])}
+        stdin, ours = os.pipe()
+        report, theirs = (end.detach() for end in socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET))
+        try:
+            socket.send_fds(self.orders, [json.dumps(order).encode()], [stdin, theirs])
+        except OSError as error:  # it has ended, does not listen, or the variables are too long
+            self.log.info("A kernel is not forked: %s", error)
+        finally:
+            os.close(stdin)
+            os.close(theirs)  # now reading ends when nobody else has it
+        told = os.read(report, REPORT_BYTES) if _is_readable(report, START_SECONDS) else b""
+        if told:
+            return ForkedKernel(int(told), ours, report)
+        os.close(ours)
+        os.close(report)  # so that one which comes late ends
+        return None
+
+
+class ForkedKernel:
+    """What LocalProvisioner asks of a subprocess.Popen. The kernel's parent is the kernel server, which tells us."""
+
+    stdout = stderr = None
+
+    def __init__(self, pid: int, stdin: int, report: int) -> None:
+        self.pid = pid
+        self.stdin = os.fdopen(stdin, "wb")
+        self.returncode: int | None = None
+        self._report = report
+        self._process = os.pidfd_open(pid)
+
+    def poll(self) -> "int | None":
+        """Popen.poll."""
+        if self.returncode is None and _is_readable(self._process, 0):
+            self._end()
+        return self.returncode
+
+    def wait(self) -> "int | None":
+        """Popen.wait."""
+        _is_readable(self._process, None)
+        return self.poll()
+
+    def _end(self) -> None:
+        told = os.read(self._report, REPORT_BYTES) if _is_readable(self._report, END_SECONDS) else b""
+        self.returncode = int(told or -signal.SIGKILL)  # untold: the kernel server has gone, and the kernel with it
+        os.close(self._report)
+        os.close(self._process)
+
+    def send_signal(self, number: int) -> None:
+        """Popen.send_signal."""
+        if self.poll() is None:
+            signal.pidfd_send_signal(self._process, number)
+
+    def terminate(self) -> None:
+        """Popen.terminate."""
+        self.send_signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """Popen.kill."""
+        self.send_signal(signal.SIGKILL)
+
+
+def _is_plain(command: "list[str]", options: "dict[str, Any]") -> bool:
+    """Whether it is a kernel of our own environment, as its kernel.json says how to start it."""
+    plain = [sys.executable, "-m", "ipykernel_launcher", "-f"]
+    return command[:4] == plain and len(command) == 5 and "env" in options and not options.get("independent")
+
+
+def _is_readable(fd: int, seconds: "float | None") -> bool:
+    poll = select.poll()
+    poll.register(fd, select.POLLIN)
+    return bool(poll.poll(None if seconds is None else seconds * 1000))
