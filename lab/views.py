@@ -60,13 +60,13 @@ def open_place(request: HttpRequest) -> HttpResponse:
 @require_POST
 @login_required
 def start(request: HttpRequest) -> HttpResponse:
-    """The start button; `next` is where to go in the Lab, `restart` ends one that runs in another environment."""
+    """The start button; `next` is where to go in the Lab, `restart` the number of a server that is ended for it."""
     me, place, environment = _me(request), _place(request), _environment(request)
     path = places.path_at(place)
     if environment and "remember" in request.POST:
         environments.prefer(me, environment, path)
     server = Server.objects.live().filter(owner=me).first()
-    if server and environment and server.environment_id != environment.pk and "restart" in request.POST:
+    if server and server.pk.hex == request.POST.get("restart"):  # of two clicks the second one does not end the new one
         services.stop_server(me, server, StopReason.ASKED)
     return _go(request, place, path, environment)
 

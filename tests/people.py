@@ -62,6 +62,15 @@ class Person:
         """A page of the portal."""
         return self.session.get(f"{settings.PORTAL_URL}{path}", timeout=60, **options)
 
+    def submit(self, page: str, action: str, form: dict[str, str]) -> requests.Response:
+        """Send a form as the page that holds it would."""
+        text = self.get(page).text
+        token = text.partition('name="csrfmiddlewaretoken" value="')[2].partition('"')[0]
+        headers = {"Referer": f"{settings.PORTAL_URL}{page}", "Sec-Fetch-Site": "same-origin"}
+        headers |= {"Sec-Fetch-Mode": "navigate"}
+        data = form | {"csrfmiddlewaretoken": token}
+        return self.session.post(f"{settings.PORTAL_URL}{action}", data=data, headers=headers, timeout=60)
+
     # The Lab
 
     def server(self) -> Server:

@@ -24,7 +24,6 @@ from lab import reaping
 from lab.clients import client_of
 from lab.launchers.jupyterhub import JupyterHubLauncher
 from lab.models import Server, State, StopReason
-from lab.services import stop_server
 
 from .browser import Visitor
 from .hub import Engine, engine
@@ -142,9 +141,9 @@ def test_what_is_taken_away_ends_the_server_and_what_is_given_is_said(
     wait_for(lambda: editor.server().notes, 20, "they were not told")
     assert f"“Shared with groups/{collab.title}” is as you may use it now once" in editor.server().notes[0]
     assert editor.server().state == State.RUNNING
-    stop_server(editor.user, server, StopReason.ASKED)
-    wait_for(lambda: editor.server().state == State.STOPPED, 60, "it did not stop")
-    launch(editor)
+    assert "Restart my Lab" in editor.get("/lab/").text
+    editor.submit("/lab/", "/lab/start", {"restart": server.pk.hex})
+    wait_for(lambda: editor.server().pk != server.pk and editor.server().is_running, 90, "it was not restarted")
     assert inside(hub, editor, f"drive/Shared with groups/{collab.title}/first.ipynb").status_code == 200
     services.remove_member(owner.user, collab, editor.user)
     wait_for(lambda: not of_hub(hub, editor), 20, "the Hub still runs it")

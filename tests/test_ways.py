@@ -4,8 +4,6 @@ import functools
 from collections.abc import Callable, Iterator
 
 import pytest
-import requests
-from django.conf import settings
 
 from collabs import services as collab_services
 from collabs.models import Collab, Role
@@ -19,15 +17,6 @@ from .site import Site, launched_by, wait_for
 pytestmark = pytest.mark.sandbox
 
 SOON = 2.0
-
-
-def submit(person: Person, page: str, action: str, form: dict[str, str]) -> requests.Response:
-    """Send a form as the page that holds it would."""
-    text = person.get(page).text
-    token = text.partition('name="csrfmiddlewaretoken" value="')[2].partition('"')[0]
-    headers = {"Referer": f"{settings.PORTAL_URL}{page}", "Sec-Fetch-Site": "same-origin", "Sec-Fetch-Mode": "navigate"}
-    data = form | {"csrfmiddlewaretoken": token}
-    return person.session.post(f"{settings.PORTAL_URL}{action}", data=data, headers=headers, timeout=60)
 
 
 @pytest.fixture(params=["fork", "exec"])
@@ -115,7 +104,7 @@ def fetch(person: Person) -> str:
     link = "/lab/git-pull?repo=http://127.0.0.1:8123/course.git&path=a.txt"
     library = Library.objects.get(owner_user=person.user, is_default=True)
     form = {"repo": "http://127.0.0.1:8123/course.git", "folder": "", "path": "a.txt", "library": str(library.pk)}
-    assert submit(person, link, "/lab/git-pull", form).ok
+    assert person.submit(link, "/lab/git-pull", form).ok
     pull = Pull.objects.filter(user=person.user).latest("created_at")
     wait_for(functools.partial(ended, pull), 30, "the repository was not fetched")
     return person.get(f"/lab/git-pull/{pull.pk}/").text
@@ -171,7 +160,7 @@ def test_a_public_notebook_opens_for_others_as_a_copy_of_their_own(site: Site, o
     assert not Server.objects.filter(owner=stranger.user).exists()
 
     form = {"path": f"Shared with all/{collab.title}/first.ipynb"}
-    copied = submit(stranger, link, "/lab/copy", form)
+    copied = stranger.submit(link, "/lab/copy", form)
     assert "Your Lab is" in copied.text or "On the way to your Lab" in copied.text
     stranger.launch()
     notebook = stranger.contents(f"My Libraries/My Library/{collab.title}/first.ipynb").json()

@@ -138,14 +138,14 @@ class TestAnother:
         assert "Refresh" in me.get("/lab/open?environment=base")
 
     def test_it_starts_anew_in_it(self, me: Client, running: Server, brain: Environment) -> None:
-        me.post("/lab/start", {"environment": "brain", "restart": "yes"})
+        me.post("/lab/start", {"environment": "brain", "restart": running.pk.hex})
         running.refresh_from_db()
         assert (running.state, running.again, running.again_environment) == (State.STOPPING, True, brain)
         lifecycle.end(running.pk)
         assert started() == "brain"
 
     def test_a_click_meanwhile_does_not_change_it(self, me: Client, running: Server, brain: Environment) -> None:
-        me.post("/lab/start", {"environment": "brain", "restart": "yes"})
+        me.post("/lab/start", {"environment": "brain", "restart": running.pk.hex})
         me.get("/lab/open")
         lifecycle.end(running.pk)
         assert started() == "brain"
@@ -155,10 +155,12 @@ class TestAnother:
         running.refresh_from_db()
         assert running.is_running
 
-    def test_it_does_not_stop_what_runs_in_it_already(self, me: Client, running: Server, brain: Environment) -> None:
-        me.post("/lab/start", {"environment": "base", "restart": "yes"})
-        running.refresh_from_db()
-        assert running.is_running
+    def test_a_second_click_does_not_stop_the_new_one(self, me: Client, running: Server, brain: Environment) -> None:
+        for _ in range(2):
+            me.post("/lab/start", {"environment": "brain", "restart": running.pk.hex})
+            lifecycle.end(running.pk)
+        [new] = Server.objects.live()
+        assert (new.state, new.environment) == (State.REQUESTED, brain)
 
 
 class TestCollab:
