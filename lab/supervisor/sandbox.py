@@ -92,7 +92,8 @@ DISABLED = (
     "@jupyterlab/fileeditor-extension:language-server",
     "@jupyterlab/notebook-extension:language-server",
 )
-PAGE_CONFIG = {"disabledExtensions": dict.fromkeys(DISABLED, True)}
+# Whether JupyterLab would have to be built anew is asked of Node.js, which takes a second of the launch's processor.
+PAGE_CONFIG = {"disabledExtensions": dict.fromkeys(DISABLED, True), "buildCheck": False}
 # A notebook that names a kernel of somebody else's machine opens with the environment's, without a question.
 SETTINGS = {"@jupyterlab/notebook-extension:tracker": {"autoStartDefaultKernel": True}}
 
