@@ -273,6 +273,12 @@ def test_it_is_another_when_the_environment_changed(site: Site, owner: Person) -
         (packages / "just-installed.dist-info").rmdir()
 
 
+def test_it_has_imported_what_opening_a_notebook_takes(site: Site, owner: Person) -> None:
+    files = ["nbconvert/exporters/templateexporter.py", "anyio/_backends/_asyncio.py", "ipykernel/kernelspec.py"]
+    owner.launch()
+    assert set(search(kernel_of(owner), files)) == set(files)
+
+
 def test_it_starts_many_at_once(site: Site, person: Callable[..., Person]) -> None:
     people = [person("crowd") for _ in range(8)]
     threads = [threading.Thread(target=request_server, args=(p.user, p.user)) for p in people]

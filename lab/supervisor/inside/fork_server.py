@@ -13,6 +13,7 @@ ipykernel alone, and forks beside each server a kernel server (kernel_server.py)
 """
 
 import contextlib
+import importlib
 import json
 import os
 import random
@@ -30,6 +31,8 @@ import limiting  # type: ignore[import-not-found]
 
 RUN = "/run/lab"
 STUCK_SECONDS = 10
+ASKED_FOR = ("anyio._backends._asyncio", "ipykernel.kernelspec", "nbconvert.exporters")
+"""What a server imports at JupyterLab's first questions, as it opens a notebook; nothing else is answered meanwhile."""
 KERNEL_SECONDS = 5
 """How long a launch waits for its kernel server; without one, its kernels are new processes."""
 
@@ -76,10 +79,8 @@ def main() -> None:
 
 def fork_servers(supervisor: socket.socket, second: socket.socket) -> None:
     """The first process. It ends when the second one does not answer: the supervisor has another then."""
-    import serving  # type: ignore[import-not-found]  # here: Jupyter's server is nothing for kernels
-
     _connections[:] = [supervisor, second]
-    importing.as_in(lambda: serving.SocketServerApp.instance().initialize([f"--config={RUN}/jupyter_config.json"]))
+    import_what_a_server_needs()
     importing.settle()
     supervisor.send(second.recv(16))
     second.settimeout(KERNEL_SECONDS)
@@ -88,6 +89,17 @@ def fork_servers(supervisor: socket.socket, second: socket.socket) -> None:
         reply(supervisor, fds, problem)
         if trouble:
             sys.exit(f"Kernels are started as new processes: {trouble}")
+
+
+def import_what_a_server_needs() -> None:
+    """At its launch, and at what comes next."""
+    import serving  # type: ignore[import-not-found]  # here: Jupyter's server is nothing for kernels
+
+    importing.as_in(lambda: serving.SocketServerApp.instance().initialize([f"--config={RUN}/jupyter_config.json"]))
+    importing.ahead(ASKED_FOR)
+    with contextlib.suppress(Exception):
+        nbformat = importlib.import_module("nbformat")
+        nbformat.validate(nbformat.v4.new_notebook())  # the format's schema is read and compiled once
 
 
 def fork_kernel_servers(first: socket.socket) -> None:

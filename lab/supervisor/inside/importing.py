@@ -6,7 +6,7 @@ import importlib
 import json
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 
 def as_in(start: "Callable[[], object]") -> None:
@@ -25,6 +25,11 @@ def as_in(start: "Callable[[], object]") -> None:
     with os.fdopen(read) as lines:
         names = json.loads(lines.read() or "[]")
     os.waitpid(scout, 0)
+    ahead(names)
+
+
+def ahead(names: "Iterable[str]") -> None:
+    """Import these modules; those that cannot be are left out."""
     for name in names:
         with contextlib.suppress(Exception):
             importlib.import_module(name)
