@@ -19,8 +19,7 @@ from lab.services import request_server
 from tests.people import Kernel, Person
 from tests.site import launched_by
 
-from .common import POLL_SECONDS, Bare, compare, leave, person, running_site
-from .launch import REMEMBERED_SECONDS
+from .common import POLL_SECONDS, REMEMBERED_SECONDS, Bare, compare, leave, person, running_site
 
 RUNS = 7
 NOTEBOOK = {

@@ -22,7 +22,11 @@ from tests.site import Site, wait_for
 
 LOG_LINES = 30
 POLL_SECONDS = 0.005
+REMEMBERED_SECONDS = 2.5
+"""So long the proxy may remember where the same request went before; nobody's browser asks the same so soon again."""
 START_SECONDS = 300
+ENOUGH_FOR_P95 = 20
+"""With fewer values it would be the worst one by another name."""
 LEAN = ("--ServerApp.jpserver_extensions={'jupyterlab': True, 'jupyter_lsp': False, 'notebook_shim': False}",)
 """Without the server extensions that a Lab leaves out (lab/supervisor/sandbox.py)."""
 
@@ -128,6 +132,14 @@ def through_proxy(someone: Person) -> Client:
     return Client(("127.0.0.1", port), someone.origin.removeprefix("http://"), headers)
 
 
+def ask_once(someone: Person) -> None:
+    """One request to the person's Lab, as they come anew."""
+    with contextlib.closing(through_proxy(someone)) as client:
+        status = client.get("/api/status")
+    if status != 200:
+        raise SystemExit(f"the proxy said {status}")
+
+
 # What a Lab is compared to
 
 
@@ -182,16 +194,28 @@ def pss(pid: int) -> float:
 
 def compare(what: str, ours: Sequence[float], other: str, theirs: Sequence[float], unit: str) -> None:
     """Medians, worst values and the ratio of the medians."""
-    first, second = statistics.median(ours), statistics.median(theirs)
     show(what, ours, unit)
     show(other, theirs, unit)
-    print(f"    ratio {first / second:.2f}", flush=True)
+    print(f"    {ratio(ours, theirs)}", flush=True)
+
+
+def ratio(ours: Sequence[float], theirs: Sequence[float]) -> str:
+    """Of the medians; of the p95 as well where both have one."""
+    medians = f"ratio {statistics.median(ours) / statistics.median(theirs):.3f}"
+    enough = min(len(ours), len(theirs)) >= ENOUGH_FOR_P95
+    return f"{medians}, of the p95 {p95(ours) / p95(theirs):.3f}" if enough else medians
 
 
 def show(what: str, values: Sequence[float], unit: str) -> None:
-    """Median, least and most of some values."""
-    spread = f"   ({min(values):.2f} to {max(values):.2f}, n = {len(values)})" if len(values) > 1 else ""
+    """Median, p95 where there are enough, least and most of some values."""
+    high = f", p95 {p95(values):.2f}" if len(values) >= ENOUGH_FOR_P95 else ""
+    spread = f"   ({min(values):.2f} to {max(values):.2f}{high}, n = {len(values)})" if len(values) > 1 else ""
     print(f"  {what:44} {statistics.median(values):8.2f} {unit}{spread}", flush=True)
+
+
+def p95(values: Sequence[float]) -> float:
+    """What 95 of 100 stay below; between two values, in proportion."""
+    return statistics.quantiles(values, n=20, method="inclusive")[-1]
 
 
 def sleep_until_idle() -> None:

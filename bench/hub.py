@@ -1,30 +1,33 @@
 """Ours beside a real JupyterHub with its simple local spawner and configurable-http-proxy (bench/jupyterhub.py).
 
-Click to first answer, forked and from nothing; ten people at once; memory of one of four; requests through the proxies.
-Each is a ratio taken in one run; the two are never at work at a time.
+Click to first answer, forked and from nothing, beside the Hub and a bare `jupyter lab`; thirty people at once; memory
+of one of four. Each is a ratio taken in one run; no two are ever at work at a time.
 """
 
 import time
 from collections import defaultdict
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
-
-from django.conf import settings
 
 from lab.launchers import get_launcher
-from lab.models import Server, State
-from lab.services import request_server
 from tests.people import Person
 from tests.site import Site, launched_by
 
-from . import proxy
-from .common import Client, compare, leave, person, pss, running_site, show, sleep_until_idle, through_proxy
-from .jupyterhub import Hub
-from .launch import REMEMBERED_SECONDS, click
+from .common import (
+    REMEMBERED_SECONDS,
+    compare,
+    leave,
+    person,
+    pss,
+    ratio,
+    running_site,
+    show,
+    sleep_until_idle,
+)
+from .crowd import PEOPLE, crowd
+from .jupyterhub import Hub, running_hub
+from .launch import bare, click
 
-RUNS = 5
-PEOPLE = 10
+RUNS = 20
+CROWDS = 3
 SEVERAL = 4
 
 
@@ -36,19 +39,8 @@ def main() -> None:
         hub.add(*names)
         people = [person(name) for name in names]
         launches(site, hub, people[0])
-        crowd(hub, people)
         memory(site, hub, people[:SEVERAL])
-        requests_through(hub, people[0])
-
-
-@contextmanager
-def running_hub() -> Iterator[Hub]:
-    """Started, and stopped whatever happens."""
-    hub = Hub()
-    try:
-        yield hub.wait()
-    finally:
-        hub.stop()
+        crowds(hub, people)
 
 
 def launches(site: Site, hub: Hub, someone: Person) -> None:
@@ -67,32 +59,33 @@ def launches(site: Site, hub: Hub, someone: Person) -> None:
             leave(someone)
         times["hub"].append(hub.click(name))
         hub.leave(name)
-    for way, what in (("fork", "forked"), ("exec", "from nothing")):
-        compare(f"click to first answer, {what}", times[way], "JupyterHub", times["hub"], "s")
+        times["bare"].append(bare(()))
+    ours = {"fork": "forked", "exec": "from nothing"}
+    theirs = {"hub": "JupyterHub", "bare": "bare jupyter lab"}
+    print("  click to first answer")
+    for way, what in (ours | theirs).items():
+        show(f"  {what}", times[way], "s")
+    for way, what in ours.items():
+        for other, beside in theirs.items():
+            print(f"    {what} to {beside}: {ratio(times[way], times[other])}", flush=True)
 
 
-def crowd(hub: Hub, people: list[Person]) -> None:
-    """All at once, until everybody's server answers."""
+def crowds(hub: Hub, people: list[Person]) -> None:
+    """All at once, until everybody's server has answered."""
     names = [someone.user.username for someone in people]
-    began = time.perf_counter()
-    for someone in people:
-        request_server(someone.user, someone.user)
-    mine = Server.objects.filter(owner__in=[someone.user for someone in people])
-    while mine.filter(state=State.RUNNING).count() < PEOPLE:
-        time.sleep(0.02)
-    ours = time.perf_counter() - began
-    leave(*people)
-    began = time.perf_counter()
-    hub.click_all(names)
-    theirs = time.perf_counter() - began
-    hub.leave(*names)
-    compare(f"{PEOPLE} people at once", [ours], "JupyterHub", [theirs], "s")
+    ours, theirs = [], []
+    for _ in range(CROWDS):
+        ours.append(crowd(people))
+        leave(*people)
+        theirs.append(hub.crowd(names))
+        hub.leave(*names)
+    compare(f"{len(people)} people at once", ours, "JupyterHub", theirs, "s")
 
 
 def memory(site: Site, hub: Hub, people: list[Person]) -> None:
     """Proportional set size of each of four idle servers."""
     names = [someone.user.username for someone in people]
-    hub.click_all(names)
+    hub.crowd(names)
     sleep_until_idle()
     theirs = [pss(hub.pid_of(name)) for name in names]
     hub.leave(*names)
@@ -105,27 +98,3 @@ def memory(site: Site, hub: Hub, people: list[Person]) -> None:
             leave(*people)
         compare(f"idle server, one of {len(people)}, {what}", ours, "JupyterHub", theirs, "MiB")
     show("the Hub itself", [pss(hub.process.pid)], "MiB")
-
-
-def requests_through(hub: Hub, someone: Person) -> None:
-    """nginx with `auth_request` and configurable-http-proxy, in turns, each in front of a server of its own."""
-    name = someone.user.username
-    someone.launch()
-    hub.click(name)
-    static = Path(settings.LAB_BASE_ENVIRONMENT) / "share/jupyter/lab/static"
-    largest = max(static.glob("*.js"), key=lambda path: path.stat().st_size)
-    for path in ("/api/status", f"/static/lab/{largest.name}"):
-        for connections in (1, proxy.CONNECTIONS):
-            ours, theirs = proxy.Measured([], 0.0), proxy.Measured([], 0.0)
-            sides = [(ours, path, through_proxy), (theirs, f"/user/{name}{path}", lambda _: hub.client())]
-            for _ in range(proxy.TURNS):
-                for measured, address, connect in sides:
-                    clients: list[Client] = [connect(someone) for _ in range(connections)]
-                    proxy.turn(clients, address, measured)
-                    for client in clients:
-                        client.close()
-            print(f"  {path}, {connections} at a time: {ours.rate:.0f} requests/s, median {ours.median:.2f} ms")
-            ratio = ours.rate / theirs.rate
-            print(f"    the Hub's proxy: {theirs.rate:.0f}, {theirs.median:.2f} ms; ratio {ratio:.2f}", flush=True)
-    leave(someone)
-    hub.leave(name)

@@ -9,10 +9,14 @@ import secrets
 import subprocess
 import tempfile
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from http import HTTPStatus
 from pathlib import Path
 
 import requests
+from playwright.sync_api import BrowserContext
 
 from tests.hub import end, free_port, installed, single_user
 from tests.site import wait_for
@@ -96,20 +100,50 @@ class Hub:
     def add(self, *names: str) -> None:
         """Users, each with a home directory."""
         for name in names:
-            Path(self.directory.name, name).mkdir()
+            self.home(name).mkdir()
         self.ask("POST", "/users", {"usernames": list(names)}).raise_for_status()
+
+    def home(self, name: str) -> Path:
+        """Where somebody's server works."""
+        return Path(self.directory.name, name)
+
+    def sign_in_at(self, context: BrowserContext, name: str) -> None:
+        """Be signed in at a browser; none of the Hub's pages comes into its cache."""
+        address = f"{self.url}/hub/login"
+        context.request.get(address, headers={"Sec-Fetch-Mode": "navigate"})
+        [token] = [cookie["value"] for cookie in context.cookies(address) if cookie["name"] == "_xsrf"]
+        form: dict[str, str | float | bool] = {"username": name, "password": "", "_xsrf": token}
+        answer = context.request.post(address, form=form, max_redirects=0)
+        if answer.status != HTTPStatus.FOUND:
+            raise SystemExit(f"the Hub's sign-in said {answer.status}")
 
     def click(self, name: str) -> float:
         """Seconds from the order of a server to the first answer of Jupyter through the proxy."""
         began = time.perf_counter()
-        self.ask("POST", f"/users/{name}/server").raise_for_status()
-        client = self.client()
-        while client.get(f"/user/{name}/api/status") != 200:
-            if time.perf_counter() - began > START_SECONDS:
-                raise SystemExit(self.log.read_text(errors="replace")[-3000:])
-            time.sleep(0.01)
-        client.close()
+        answer = self.ask("POST", f"/users/{name}/server")
+        answer.raise_for_status()
+        if answer.status_code == HTTPStatus.ACCEPTED:
+            self._follow(name)
+        with closing(self.client()) as client:
+            status = client.get(f"/user/{name}/api/status")
+        if status != HTTPStatus.OK:
+            raise SystemExit(f"the Hub's proxy said {status}\n{self.log.read_text(errors='replace')[-3000:]}")
         return time.perf_counter() - began
+
+    def _follow(self, name: str) -> None:
+        """Until a slow start is over. The Hub says so by itself, as on its own page; being asked would slow it down."""
+        address = f"{self.url}/hub/api/users/{name}/server/progress"
+        with requests.get(address, headers=self.headers, stream=True, timeout=START_SECONDS) as stream:
+            events = (json.loads(line[6:]) for line in stream.iter_lines() if line.startswith(b"data: "))
+            if not any(event.get("ready") for event in events):
+                raise SystemExit(self.log.read_text(errors="replace")[-3000:])
+
+    def new_kernel(self, name: str) -> str:
+        """Its id, in somebody's running server."""
+        address = f"{self.url}/user/{name}/api/kernels"
+        answer = requests.post(address, json={"name": "python3"}, headers=self.headers, timeout=60)
+        answer.raise_for_status()
+        return str(answer.json()["id"])
 
     def client(self) -> Client:
         """A kept connection to the proxy."""
@@ -117,16 +151,19 @@ class Hub:
 
     def leave(self, *names: str) -> None:
         """Stop servers and wait until they are gone."""
-        for name in names:
-            self.ask("DELETE", f"/users/{name}/server").raise_for_status()
+        with ThreadPoolExecutor(len(names)) as threads:
+            for answer in threads.map(lambda name: self.ask("DELETE", f"/users/{name}/server"), names):
+                answer.raise_for_status()
         for name in names:
             gone = lambda name=name: not self.ask("GET", f"/users/{name}").json()["servers"]  # noqa: E731
             wait_for(gone, 120, "a server of the Hub did not stop")
 
-    def click_all(self, names: list[str]) -> None:
-        """Everybody at the same moment; returns when all have had an answer."""
+    def crowd(self, names: list[str]) -> float:
+        """Everybody at the same moment; seconds until all have had an answer."""
+        began = time.perf_counter()
         with ThreadPoolExecutor(len(names)) as threads:
             list(threads.map(self.click, names))
+        return time.perf_counter() - began
 
     def pid_of(self, name: str) -> int:
         """The process of somebody's server."""
@@ -137,3 +174,13 @@ class Hub:
         """End it with all that it started."""
         end(self.process)
         self.directory.cleanup()
+
+
+@contextmanager
+def running_hub() -> Iterator[Hub]:
+    """Started, and stopped whatever happens."""
+    hub = Hub()
+    try:
+        yield hub.wait()
+    finally:
+        hub.stop()

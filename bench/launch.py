@@ -14,11 +14,20 @@ from lab.services import request_server
 from tests.people import Person
 from tests.site import launched_by
 
-from .common import LEAN, POLL_SECONDS, Bare, compare, leave, person, running_site, show, through_proxy
+from .common import (
+    LEAN,
+    POLL_SECONDS,
+    REMEMBERED_SECONDS,
+    Bare,
+    ask_once,
+    compare,
+    leave,
+    person,
+    running_site,
+    show,
+)
 
 RUNS = 7
-REMEMBERED_SECONDS = 2.5
-"""So long the proxy may remember where the same request went before; nobody's browser asks the same so soon again."""
 
 
 def main() -> None:
@@ -57,13 +66,8 @@ def click(someone: Person) -> tuple[float, float]:
     while Server.objects.values_list("state", flat=True).get(pk=server.pk) != State.RUNNING:
         time.sleep(POLL_SECONDS)
     running = time.perf_counter() - began
-    client = through_proxy(someone)
-    status = client.get("/api/status")
-    answer = time.perf_counter() - began
-    client.close()
-    if status != 200:
-        raise SystemExit(f"the proxy said {status}")
-    return running, answer
+    ask_once(someone)
+    return running, time.perf_counter() - began
 
 
 def bare(options: Sequence[str]) -> float:

@@ -2,9 +2,19 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Page,
+    ViewportSize,
+    expect,
+    sync_playwright,
+)
 
+PROGRAM = "/usr/bin/chromium"
 OPTIONS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -14,6 +24,7 @@ OPTIONS = [
     "--no-first-run",
 ]
 
+SCREEN: ViewportSize = {"width": 1280, "height": 860}
 PATIENCE = 30_000
 """Milliseconds for a page to show something: these machines are slow at times."""
 
@@ -23,16 +34,27 @@ def chromium() -> Iterator[Browser]:
     """A headless browser."""
     expect.set_options(timeout=PATIENCE)
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=OPTIONS)
+        browser = playwright.chromium.launch(executable_path=PROGRAM, args=OPTIONS)
         yield browser
         browser.close()
+
+
+@contextmanager
+def chromium_of(profile: Path) -> Iterator[BrowserContext]:
+    """A headless browser that keeps its cache and its lasting cookies in this directory, as a person's own does."""
+    with sync_playwright() as playwright:
+        context = playwright.chromium.launch_persistent_context(
+            profile, executable_path=PROGRAM, args=OPTIONS, viewport=SCREEN
+        )
+        yield context
+        context.close()
 
 
 class Visitor:
     """One person at one browser, with a list of what the console complained about."""
 
     def __init__(self, browser: Browser) -> None:
-        self.context: BrowserContext = browser.new_context(viewport={"width": 1280, "height": 860})
+        self.context: BrowserContext = browser.new_context(viewport=SCREEN)
         self.complaints: list[str] = []
         self.page = self.watch(self.context.new_page())
 

@@ -91,13 +91,21 @@ class Person:
         stop_server(None, self.server(), StopReason.OPERATOR)
         wait_for(lambda: self.server().state == State.STOPPED, LAUNCH_SECONDS, "the Lab did not stop")
 
+    def have_pass(self) -> None:
+        """Be let in at the Lab's origin; whether a Lab runs makes no difference."""
+        self._navigate("/")
+
     def enter(self, path: str = "/api/status") -> requests.Response:
         """Go to the Lab's origin as a browser navigates: through ticket and pass."""
+        answer = self._navigate(path)
+        assert answer.url.startswith(self.origin), f"ended at {answer.url}: {answer.status_code}"
+        return answer
+
+    def _navigate(self, path: str) -> requests.Response:
         navigation = {"Accept": "text/html", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Site": "none"}
         answer = self.session.get(f"{self.origin}{path}", headers=navigation, timeout=60)
         if "Refresh" in answer.headers:
             answer = self.session.get(answer.headers["Refresh"].partition("url=")[2], headers=navigation, timeout=60)
-        assert answer.url.startswith(self.origin), f"ended at {answer.url}: {answer.status_code}"
         return answer
 
     def lab(self, method: str, path: str, **options: Any) -> requests.Response:
@@ -162,15 +170,13 @@ class Kernel:
 
     def begin(self, code: str) -> str:
         """Send a cell and do not wait; returns the message's id."""
-        message = uuid.uuid4().hex
-        header = {
-            "msg_id": message,
-            "msg_type": "execute_request",
-            "session": self.id,
-            "username": "",
-            "version": "5.3",
-        }
         content = {"code": code, "silent": False, "store_history": False, "allow_stdin": False}
+        return self.send("execute_request", content)
+
+    def send(self, kind: str, content: dict[str, Any]) -> str:
+        """A request on the channel `shell`; returns its id."""
+        message = uuid.uuid4().hex
+        header = {"msg_id": message, "msg_type": kind, "session": self.id, "username": "", "version": "5.3"}
         frame = {"header": header, "parent_header": {}, "metadata": {}, "content": content, "channel": "shell"}
         self.socket.send(json.dumps(frame))
         return message
