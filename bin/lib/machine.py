@@ -1,5 +1,6 @@
 """What the machine must have: Python, Debian packages, an account without privileges, user namespaces."""
 
+import contextlib
 import os
 import pwd
 import shutil
@@ -108,6 +109,15 @@ def ensure_account() -> pwd.struct_passwd:
         return pwd.getpwnam(ACCOUNT)
 
 
+def ensure_tun() -> None:
+    """Let every account open /dev/net/tun, as udev does; a machine without udev leaves it to root alone.
+
+    What one can do with it the kernel decides by CAP_NET_ADMIN, not by this.
+    """
+    with contextlib.suppress(OSError):  # check_isolation says what is missing then
+        Path("/dev/net/tun").chmod(0o666)
+
+
 def become(account: pwd.struct_passwd) -> None:
     """Give up root for good."""
     os.initgroups(account.pw_name, account.pw_gid)
@@ -145,5 +155,10 @@ _TRIALS = [
         "bwrap --unshare-user --disable-userns --unshare-pid --unshare-net --ro-bind / / --proc /proc --dev /dev true",
         "In a container, /proc must not be masked (for Docker: --security-opt systempaths=unconfined).",
     ),
-    ("no /dev/net/tun", "test -w /dev/net/tun", "slirp4netns needs it; or set LAB_NETWORK=none."),
+    ("no /dev/net/tun", "test -e /dev/net/tun", "slirp4netns needs it; or set LAB_NETWORK=none."),
+    (
+        "/dev/net/tun may not be used by this account",
+        "test -w /dev/net/tun",
+        "slirp4netns needs it: chmod 0666 /dev/net/tun, as root; or set LAB_NETWORK=none.",
+    ),
 ]

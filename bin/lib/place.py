@@ -27,6 +27,7 @@ def settle_in(programs: dict[str, str], *, postgres: bool = False) -> tuple["Pla
     place = Place(Path(__file__).resolve().parents[2])
     if machine.is_root():
         account = machine.ensure_account()
+        machine.ensure_tun()
         python = machine.find_python(account)
         place = place.for_account(account)
         control_groups.give(account, control_groups.name_of(Place(place.code).var))  # a copy's state is elsewhere
