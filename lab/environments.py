@@ -31,13 +31,14 @@ def for_place(user: User, path: str) -> Environment | None:
     A Collab's choice counts only where the person has its library: whoever has not learns nothing of it.
     """
     found = places.find(user, path) if path else None
-    if isinstance(found, places.Found) and found.library_id and (theirs := _of_library(found.library_id)):
+    if isinstance(found, places.Found) and found.library_id and (theirs := of_library(found.library_id)):
         return theirs
     chosen = ChosenEnvironment.objects.filter(user=user).select_related("environment").first()
     return chosen.environment if chosen else Environment.objects.default()
 
 
-def _of_library(library_id: UUID) -> Environment | None:
+def of_library(library_id: UUID) -> Environment | None:
+    """What the Collab has chosen that owns the library."""
     row = CollabEnvironment.objects.filter(collab__library=library_id).select_related("environment").first()
     return row.environment if row else None
 
@@ -46,6 +47,11 @@ def of_collab(collab: Collab) -> Environment | None:
     """What the Collab has chosen."""
     row = CollabEnvironment.objects.filter(collab=collab).select_related("environment").first()
     return row.environment if row else None
+
+
+def named(slug: str) -> Environment | None:
+    """What a link or a page asks for; None: there is none of that name, or none is asked for."""
+    return Environment.objects.ready().filter(slug=slug).first() if slug else None
 
 
 def offered(current: Environment | None = None) -> "QuerySet[Environment]":

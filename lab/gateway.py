@@ -33,6 +33,9 @@ _SECRET = re.compile(r"\A[A-Za-z0-9_-]{43}\Z")
 _LABEL = re.compile(r"\A[a-z](?:[a-z0-9-]{0,30}[a-z0-9])?\Z")
 _DIGEST = re.compile(r"\A[0-9a-f]{64}\Z")
 SAFE_METHODS = ("GET", "HEAD")
+SIGN_IN_AGAIN = "Your sign-in has ended. Open your Lab in another tab to sign in, then try again here."
+START_AGAIN = "This Lab is not running. Start it again in another tab, then try again here."
+"""What JupyterLab shows to who saves, say. Not “reload”: that would lose what is not saved."""
 
 
 def new_secret() -> str:

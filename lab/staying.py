@@ -17,7 +17,7 @@ from portal import audit
 from portal.models import User
 
 from .models import Server, State
-from .wording import duration
+from .wording import span
 
 HOURS = (1, 4, 12, 24)
 """What is offered, as far as the limits allow."""
@@ -82,10 +82,16 @@ def keep(actor: User, server: Server, hours: int) -> datetime | None:
     return until
 
 
+def warning_sentence(server: Server) -> str:
+    """In a notice that stays on the screen while time goes on: when, not in how long."""
+    at = timezone.localtime(server.idle_at) if server.idle_at else None
+    return f"Your Lab stops at {at:%H:%M} if nobody uses it. Any use puts that off." if at else ""
+
+
 def left_sentence(server: Server) -> str:
     """When it stops if it is left alone."""
     if server.idle_at is None:
         return ""
     at = timezone.localtime(server.idle_at)
     day = "" if at.date() == timezone.localdate() else f" on {at:%-d %B}"
-    return f"If nobody uses it, it stops by itself in {duration(server.seconds_left or 0)}, at {at:%H:%M}{day}."
+    return f"If nobody uses it, it stops by itself in {span(server.seconds_left or 0)}, at {at:%H:%M}{day}."

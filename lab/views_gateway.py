@@ -65,11 +65,11 @@ def _arrive(request: HttpRequest) -> HttpResponse:
     navigation = gateway.is_navigation(request.headers, method)
     if found is None:
         if not navigation:
-            return _short(401, "Your sign-in has ended. Reload the page.")
+            return _short(401, gateway.SIGN_IN_AGAIN)
         return _to_portal_for_ticket(request, username, place)
     running = _check(found)
     if not navigation:
-        return _short(503, "This Lab is busy; try again." if running else "This Lab is not running. Reload the page.")
+        return _short(503, "This Lab is busy; try again." if running else gateway.START_AGAIN)
     if running:
         return _try_again(request, place)
     return HttpResponseRedirect(f"{settings.PORTAL_URL}{reverse('lab:home')}?{urlencode({'next': place})}")

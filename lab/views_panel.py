@@ -4,6 +4,7 @@ Its person's code runs on that origin too, so nothing is here that this code may
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict
 from typing import Any
 
@@ -14,10 +15,12 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
+from collabs.models import Collab
 from drive.models import Library
 from portal.models import User
 
-from . import gateway, places, presence, services, staying
+from . import environments, gateway, places, presence, reconcile, services, staying
+from .launchers import LauncherUnavailable
 from .models import Server, StopReason
 
 View = Callable[[HttpRequest, User], HttpResponse]
@@ -34,7 +37,7 @@ def _of_the_lab(view: View) -> Callable[[HttpRequest], HttpResponse]:
             return _short(403, "This request does not come from this Lab's own pages.")
         found = gateway.find_pass(gateway.cookie(request, gateway.PASS_COOKIE), username)
         if found is None:
-            return _short(401, "Your sign-in has ended. Reload the page.")
+            return _short(401, gateway.SIGN_IN_AGAIN)
         return view(request, found.user)
 
     return wrapped
@@ -43,7 +46,14 @@ def _of_the_lab(view: View) -> Callable[[HttpRequest], HttpResponse]:
 @require_POST
 @_of_the_lab
 def state(request: HttpRequest, user: User) -> HttpResponse:
-    """How long the Lab stays, what its person should know, and who else works in the library of `path`."""
+    """How long the Lab stays, what its person should know, and who else works in the library of `path`.
+
+    `died`: a kernel has ended; whether a limit was the cause is looked up now, not in the reconciler's next round.
+    """
+    server = _running(user)
+    if server and "died" in request.POST:
+        with suppress(LauncherUnavailable):  # the reconciler tells it later
+            reconcile.check_now(server)
     return _state(user, request.POST.get("path", ""))
 
 
@@ -73,28 +83,56 @@ def _running(user: User) -> Server | None:
 
 def _state(user: User, path: str | None = None) -> JsonResponse:
     """`path`: of the file in front; None: it was not said, and what was said last is true still."""
-    server = _running(user)
-    said: dict[str, Any] = {"running": server is not None, "seconds_left": 0, "stops_at": "", "sentence": ""}
-    said |= {"notes": [], "keep": [], "warn_before": staying.warn_before().total_seconds()}
-    if server and server.idle_at:
-        said |= {"seconds_left": server.seconds_left, "stops_at": server.idle_at.isoformat(timespec="minutes")}
-        said |= {"sentence": staying.left_sentence(server), "notes": server.notes}
-        said |= {"keep": staying.hours_offered(server)}
-    if server and path is not None:
-        said |= {"others": [asdict(other) for other in presence.note(server, user, path)]}
-    name, address = _place(user, server)
-    portal = {"place_name": name, "place_url": settings.PORTAL_URL + address}
-    return JsonResponse(said | portal | {"portal_lab": settings.PORTAL_URL + reverse("lab:home")})
+    server = Server.objects.of(user)
+    running = server if server and server.is_running else None
+    said: dict[str, Any] = {"running": running is not None, "seconds_left": 0, "stops_at": "", "sentence": ""}
+    said |= {"notes": [], "keep": [], "warning": "", "warn_before": staying.warn_before().total_seconds()}
+    if running and running.idle_at:
+        said |= {"seconds_left": running.seconds_left, "stops_at": running.idle_at.isoformat(timespec="minutes")}
+        said |= {"sentence": staying.left_sentence(running), "warning": staying.warning_sentence(running)}
+        said |= {"notes": running.notes, "keep": staying.hours_offered(running)}
+    if running and path is not None:
+        said |= {"others": [asdict(other) for other in presence.note(running, user, path)]}
+        said |= {"other_environment": _other_environment(user, running, path)}
+    portal = {name: settings.PORTAL_URL + reverse(f"lab:{page}") for name, page in _PAGES.items()}
+    return JsonResponse(said | _end(server) | portal | _place(user, running, path))
 
 
-def _place(user: User, server: Server | None) -> tuple[str, str]:
-    """Name and address of the library that its person opened the Lab at, while they may see it."""
-    found = places.find(user, server.place) if server and server.place else None
-    if not isinstance(found, places.Found) or found.library_id is None:
-        return "", "/"
-    library = Library.objects.select_related("owner_collab").get(pk=found.library_id)
-    owner = library.owner_collab
-    return (owner.title, owner.get_absolute_url()) if owner else (library.name, library.get_absolute_url())
+_PAGES = {"portal_lab": "home", "portal_open": "open"}
+
+
+def _end(server: Server | None) -> dict[str, str]:
+    """What is to be said of a Lab that does not run; `ended`: why, empty where it is about to be there again."""
+    if server is None or server.is_running:
+        return {"state": "stopped", "ended": ""}
+    if server.is_on_the_way:
+        return {"state": "starting", "ended": ""}
+    return {"state": "closing" if server.is_live else "stopped", "ended": server.stop_sentence}
+
+
+def _other_environment(user: User, server: Server, path: str) -> dict[str, Any] | None:
+    """That the Collab in front has chosen another environment than the Lab has."""
+    place = path.removeprefix(presence.ROOT)
+    found = places.find(user, place) if path.startswith(presence.ROOT) else None
+    chosen = environments.of_library(found.library_id) if isinstance(found, places.Found) and found.library_id else None
+    if chosen is None or chosen == server.environment:
+        return None
+    name = place.split("/")[1]
+    said = f"“{name}” is made for the environment {chosen.name}; your Lab runs in {server.environment.name}."
+    return {"said": said, "link": {"path": place, "environment": chosen.slug}}
+
+
+def _place(user: User, server: Server | None, path: str | None) -> dict[str, str]:
+    """Name and address of the library in front, else of the one that the Lab was opened at, while they may see it."""
+    front = (path or "").removeprefix(presence.ROOT) if (path or "").startswith(presence.ROOT) else ""
+    for place in (front, server.place if server else ""):
+        found = places.find(user, place) if place else None
+        if isinstance(found, places.Found) and found.library_id:
+            library = Library.objects.select_related("owner_collab").get(pk=found.library_id)
+            owner = library.owner_collab or library
+            name = owner.title if isinstance(owner, Collab) else owner.name
+            return {"place_name": name, "place_url": settings.PORTAL_URL + owner.get_absolute_url()}
+    return {"place_name": "", "place_url": settings.PORTAL_URL + "/"}
 
 
 def _short(status: int, message: str) -> JsonResponse:

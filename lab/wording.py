@@ -9,6 +9,15 @@ def duration(seconds: float) -> str:
     return _count(int(seconds), "second")
 
 
+def span(seconds: float) -> str:
+    """`11 hours 59 minutes`, `1 day 2 hours`, `35 minutes`: two units from an hour on, rounded down."""
+    for unit, size, next_unit, next_size in (("day", 86400, "hour", 3600), ("hour", 3600, "minute", 60)):
+        if seconds >= size:
+            whole, rest = divmod(int(seconds), size)
+            return _count(whole, unit) + (f" {_count(rest // next_size, next_unit)}" if rest >= next_size else "")
+    return duration(seconds)
+
+
 def size(count: int) -> str:
     """`512 bytes`, `3 kB`, `20 MB`."""
     for unit, bytes_ in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):

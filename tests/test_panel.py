@@ -2,6 +2,7 @@
 
 import re
 from datetime import timedelta
+from importlib import import_module
 
 import pytest
 from django.conf import settings
@@ -11,7 +12,8 @@ from playwright.sync_api import Browser, Page, expect
 from collabs import services
 from collabs.models import Collab
 from lab.limits import add_notes
-from lab.models import Server, State
+from lab.models import Server, State, StopReason
+from lab.services import stop_server
 
 from .browser import Visitor
 from .people import Person
@@ -60,9 +62,35 @@ def test_it_warns_and_tells_what_happened(lab: Page, owner: Person) -> None:
     Server.objects.filter(pk=server.pk).update(last_interaction=soon)
     lab.reload()
     expect(lab.get_by_text("ran out of memory at 400 MiB").first).to_be_visible()
-    expect(lab.get_by_text("it stops by itself in 9 minutes").first).to_be_visible()
+    warning = lab.get_by_text(re.compile(r"Your Lab stops at \d\d:\d\d if nobody uses it")).first
+    expect(warning).to_be_visible()
     lab.get_by_role("button", name="Keep it for 1 h").first.click()
     wait_for(lambda: bool(owner.server().keep_until), 20, "it was not kept")
+    expect(warning).to_be_hidden()
+    lab.reload()
+    expect(lab.locator("#jp-main-statusbar")).to_contain_text("left", timeout=60_000)
+    expect(lab.get_by_text("ran out of memory at 400 MiB")).to_be_hidden()  # told once in a tab
+
+
+def test_it_says_why_the_lab_stopped_and_goes_on_in_the_next_one(lab: Page, owner: Person) -> None:
+    """In place of JupyterLab's guess about the network; what was not saved is still there, and can be."""
+    stop_server(None, owner.server(), StopReason.OPERATOR)
+    expect(lab.get_by_text("An operator stopped it. What is open in this tab is still here")).to_be_visible(timeout=60_000)
+    expect(lab.locator("#jp-main-statusbar")).to_contain_text(re.compile("Lab: (closing|stopped)"))
+    with lab.context.expect_page() as opened:
+        lab.get_by_role("button", name="Start it again").click()
+    opened.value.get_by_role("button", name="Start my Lab").click()
+    opened.value.wait_for_url(re.compile(r"//[^/]+\.lab\.localhost"), timeout=90_000)
+    expect(lab.get_by_text("Your Lab runs again").first).to_be_visible(timeout=90_000)
+    saved = "fetch('/api/contents/x.txt', {method: 'PUT', headers: {'X-XSRFToken': document.cookie.match(/_xsrf=([^;]+)/)[1]}, body: JSON.stringify({type: 'file', format: 'text', content: 'x'})}).then(answer => answer.status)"
+    assert lab.evaluate(saved) == 201
+
+
+def test_it_says_that_the_sign_in_has_ended(lab: Page, owner: Person) -> None:
+    import_module(settings.SESSION_ENGINE).SessionStore(owner.session_key).delete()
+    lab.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    expect(lab.get_by_text("Sign in again in another tab").first).to_be_visible(timeout=60_000)
+    expect(lab.locator("#jp-main-statusbar")).to_contain_text("Lab: signed out")
 
 
 def test_it_stops_the_lab(lab: Page, owner: Person) -> None:

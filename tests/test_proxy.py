@@ -375,7 +375,7 @@ def test_it_does_not_read_the_body_of_a_refused_request(proxy: Proxy) -> None:
     with proxy.connect(head) as connection:
         answer = read_answer(connection)
     assert answer.status == 503
-    assert b"Reload the page" in answer.body
+    assert b"Open your Lab in another tab" in answer.body
     assert not proxy.portal.count("/_gateway/arrive")
 
 

@@ -95,7 +95,10 @@ DISABLED = (
 # Whether JupyterLab would have to be built anew is asked of Node.js, which takes a second of the launch's processor.
 PAGE_CONFIG = {"disabledExtensions": dict.fromkeys(DISABLED, True), "buildCheck": False}
 # A notebook that names a kernel of somebody else's machine opens with the environment's, without a question.
-SETTINGS = {"@jupyterlab/notebook-extension:tracker": {"autoStartDefaultKernel": True}}
+SETTINGS = {
+    "@jupyterlab/notebook-extension:tracker": {"autoStartDefaultKernel": True},
+    "@jupyterlab/apputils-extension:themes": {"adaptive-theme": True},  # light and dark, as the portal's pages
+}
 
 
 def jupyter_config(root: str, *, token: str) -> dict[str, Any]:

@@ -8,9 +8,12 @@ from django.test import Client
 from django.utils import timezone
 
 from collabs.models import Collab
-from lab import gateway, places
-from lab.models import Server, State, Ticket
+from lab import environments, gateway, places
+from lab.launchers import ServerStatus
+from lab.models import Environment, Server, State, StopReason, Ticket
 from portal.models import User
+
+from .inprocess import InProcessLauncher
 
 pytestmark = pytest.mark.django_db
 Make = Callable[..., Server]
@@ -58,6 +61,63 @@ def test_it_forgets_the_collab_that_its_person_may_not_see_any_more(
     server("running", place="Shared with groups/Somebody else's/a.ipynb")
     said = panel("state").json()
     assert (said["place_name"], said["place_url"].rstrip("/")) == ("", "http://localhost:8000")
+
+
+def test_it_leads_back_to_the_collab_whose_file_is_in_front(panel: Callable, server: Make, collab: Collab) -> None:
+    server("running", place="My Libraries/My Library")
+    for path, name in (("drive/Shared with groups/Cortex/a.ipynb", "Cortex"), ("drive/nowhere/x", "My Library")):
+        assert panel("state", path=path).json()["place_name"] == name
+
+
+def test_it_says_at_once_why_a_kernel_died(
+    panel: Callable, server: Make, launcher: InProcessLauncher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab = server("running", memory_limit=2**31)
+    seen = {lab.pk: ServerStatus(lab.pk, "running", memory_kills=1)}
+    monkeypatch.setattr(launcher, "inspect", lambda: seen)
+    assert panel("state").json()["notes"] == []
+    [note] = panel("state", died="yes").json()["notes"]
+    assert "ran out of memory at 2.0 GiB" in note
+
+
+def test_it_answers_while_the_supervisor_is_away(panel: Callable, server: Make, launcher: InProcessLauncher) -> None:
+    server("running")
+    launcher.away = True
+    assert panel("state", died="yes").json()["running"] is True
+
+
+@pytest.mark.parametrize(
+    ("state", "again", "said", "ended"),
+    [
+        ("requested", False, "starting", ""),
+        ("starting", False, "starting", ""),
+        ("stopping", True, "starting", ""),
+        ("stopping", False, "closing", "An operator stopped it."),
+        ("stopped", False, "stopped", "An operator stopped it."),
+    ],
+)
+def test_it_says_why_the_lab_does_not_run(
+    panel: Callable, server: Make, state: str, again: bool, said: str, ended: str
+) -> None:
+    ending = {"stop_reason": StopReason.OPERATOR} if state.startswith("stop") else {}
+    server(state, again=again, ended_at=timezone.now() if state == "stopped" else None, **ending)
+    answer = panel("state").json()
+    assert (answer["running"], answer["state"], answer["ended"]) == (False, said, ended)
+
+
+def test_it_names_the_environment_that_the_collab_in_front_has_chosen(
+    panel: Callable, server: Make, owner: User, collab: Collab, public_collab: Collab, environment: Environment
+) -> None:
+    server("running")
+    other = Environment.objects.create(slug="brain", name="Brain", prefix="/srv/brain")
+    front = "drive/Shared with groups/Cortex/a.ipynb"
+    assert panel("state", path=front).json()["other_environment"] is None
+    environments.choose_for_collab(owner, collab, other)
+    told = panel("state", path=front).json()["other_environment"]
+    assert told["said"] == "“Cortex” is made for the environment Brain; your Lab runs in Base."
+    assert told["link"] == {"path": "Shared with groups/Cortex/a.ipynb", "environment": "brain"}
+    for elsewhere in ("", "drive", "drive/My Libraries/My Library/a", "drive/Shared with groups/Somebody else's/a"):
+        assert panel("state", path=elsewhere).json()["other_environment"] is None
 
 
 @pytest.mark.parametrize("what", ["state", "keep", "stop"])

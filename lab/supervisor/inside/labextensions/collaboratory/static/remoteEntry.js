@@ -1,5 +1,5 @@
-/* The Lab's word inside JupyterLab: time left, keep, stop, back to the portal, who else works here; and a warning
- * before it stops.
+/* The Lab's word inside JupyterLab: time left, keep, stop, back to the portal, who else works here; a warning
+ * before it stops, why it stopped, and why a kernel died.
  *
  * A prebuilt extension without a build: what JupyterLab's page loads is a script that sets
  * `_JUPYTERLAB[<name>] = {init, get}` (webpack's module federation; JupyterLab docs, "Prebuilt extensions").
@@ -9,8 +9,11 @@
 (() => {
   const NAME = "collaboratory";
   const EVERY = 60 * 1000;
+  const EVERY_WHILE_OFF = 10 * 1000; /* somebody may just be starting it in another tab */
   const SETTLED = 1000; /* a document that is being opened has no path yet */
   const WARN_SECONDS = 30 * 60;
+  const NOTICE_LENGTH = 140; /* JupyterLab cuts the text of a notification there */
+  const KEPT = 30;
   let shared;
 
   /* JupyterLab's own copy of a package: two would not know each other's tokens. */
@@ -21,58 +24,134 @@
 
   async function ask(what, fields) {
     const answer = await fetch(`/.collaboratory/${what}`, { method: "POST", body: new URLSearchParams(fields) });
-    if (!answer.ok) throw new Error(`${answer.status}`);
+    if (!answer.ok) throw Object.assign(new Error(`${answer.status}`), { status: answer.status });
     return answer.json();
   }
 
   function left(seconds) {
-    const minutes = Math.max(0, Math.floor(seconds / 60));
+    const minutes = Math.floor(seconds / 60);
+    if (minutes < 1) return "less than 1 min";
     return minutes >= 120 ? `${Math.floor(minutes / 60)} h` : `${minutes} min`;
   }
 
-  function plugin({ IStatusBar, IMainMenu, Widget, Menu, Notification, Dialog, showDialog }) {
+  /* Its first sentence; of a longer one its beginning. */
+  function brief(text) {
+    const first = /^.*?[.!?](?=\s|$)/s.exec(text);
+    const short = first ? first[0] : text;
+    return short.length <= NOTICE_LENGTH ? short : `${short.slice(0, NOTICE_LENGTH - 1)}…`;
+  }
+
+  /* What was said in this tab, which a reload does not say again. */
+  const told = {
+    get all() {
+      return JSON.parse(sessionStorage.getItem(`${NAME}:told`) || "[]");
+    },
+    has(text) {
+      return this.all.includes(text);
+    },
+    add(text) {
+      sessionStorage.setItem(`${NAME}:told`, JSON.stringify([...this.all, text].slice(-KEPT)));
+    },
+  };
+
+  /* `lost`: what JupyterLab is to do when it cannot reach its server, `run` of it set by what is activated here. */
+  function plugin(lost, found) {
+    const { IStatusBar, IMainMenu, INotebookTracker, IConsoleTracker, Widget, Menu, Notification, Dialog, showDialog } = found;
     let lab = null;
     let read = 0;
+    let timer = 0;
+    let warning = null;
+    let mismatch = null;
     let warned = "";
+    let signedOut = false;
+    let toldOfStop = false;
     let others = [];
     let together = new Set();
-    const told = new Set();
 
     function secondsLeft() {
       return lab.seconds_left - (Date.now() - read) / 1000;
     }
 
-    function activate(app, statusBar, mainMenu) {
+    function activate(app, statusBar, mainMenu, notebooks, consoles) {
       const item = new Widget();
       item.addClass("jp-StatusBar-TextItem");
       item.node.setAttribute("role", "status");
 
       function show() {
-        const company = others.length ? ` · ${others.map((other) => other.name).join(", ")}` : "";
-        item.node.textContent = (lab && lab.running ? `Lab: ${left(secondsLeft())} left` : "Lab") + company;
+        const company = others.length ? ` · with ${others.map((other) => other.name).join(", ")}` : "";
+        item.node.textContent = `Lab${state()}${company}`;
         const here = others.map((other) => `${other.name} works on ${other.path}.`);
         item.node.title = lab ? [lab.sentence, ...here].join("\n") : "";
         app.commands.notifyCommandChanged();
       }
 
+      function state() {
+        if (signedOut) return ": signed out";
+        if (!lab) return "";
+        return `: ${lab.running ? `${left(secondsLeft())} left` : lab.state}`;
+      }
+
+      /* Short, with the whole at hand; once. */
+      function say(kind, text, actions = []) {
+        if (told.has(text)) return null;
+        told.add(text);
+        const short = brief(text);
+        const body = () => showDialog({ title: "Your Lab", body: text, buttons: [Dialog.okButton()] });
+        const more = short === text ? [] : [{ label: "More", callback: body }];
+        return Notification[kind](short, { autoClose: false, actions: [...actions, ...more] });
+      }
+
       function tell() {
-        for (const note of lab.notes) {
-          if (!told.has(note)) Notification.warning(note, { autoClose: false });
-          told.add(note);
+        for (const note of lab.notes) say("warning", note);
+        if (mismatch && !lab.other_environment) {
+          Notification.dismiss(mismatch);
+          mismatch = null;
         }
-        if (lab.running && secondsLeft() < Math.min(WARN_SECONDS, lab.warn_before) && warned !== lab.stops_at) {
-          warned = lab.stops_at;
-          const actions = lab.keep.slice(0, 2).map((hours) => ({
-            label: `Keep it for ${hours} h`,
-            callback: () => keep(hours),
-          }));
-          Notification.warning(`${lab.sentence} Any use puts that off.`, { autoClose: false, actions });
+        if (lab.other_environment) {
+          const there = `${lab.portal_open}?${new URLSearchParams(lab.other_environment.link)}`;
+          const change = { label: "Change it", callback: () => window.open(there, "_blank") };
+          mismatch = say("info", lab.other_environment.said, [change]) || mismatch;
         }
+        tellOfTheEnd();
+      }
+
+      /* Said while it is true, and no longer. */
+      function tellOfTheEnd() {
+        const near = lab.running && secondsLeft() < Math.min(WARN_SECONDS, lab.warn_before);
+        if (warning && (!near || warned !== lab.stops_at)) {
+          Notification.dismiss(warning);
+          warning = null;
+        }
+        if (!near || warned === lab.stops_at) return;
+        warned = lab.stops_at;
+        const actions = lab.keep.slice(0, 2).map((hours) => ({
+          label: `Keep it for ${hours} h`,
+          callback: () => keep(hours),
+        }));
+        warning = Notification.warning(lab.warning, { autoClose: false, actions });
+      }
+
+      /* In place of “check your network connection”. */
+      async function tellOfStop() {
+        if (toldOfStop) return;
+        toldOfStop = true;
+        const why = `${lab.ended} What is open in this tab is still here: start the Lab again in another tab, then come back and save it.`;
+        const again = Dialog.okButton({ label: "Start it again" });
+        const answer = await showDialog({ title: "Your Lab has stopped", body: why, buttons: [Dialog.cancelButton({ label: "Close" }), again] });
+        if (answer.button.accept) window.open(`${lab.portal_lab}?${new URLSearchParams({ next: window.location.pathname })}`, "_blank");
+      }
+
+      function tellOfSignOut() {
+        if (signedOut) return;
+        signedOut = true;
+        const said = "You have signed out, or your sign-in has ended. Sign in again in another tab; then this one goes on.";
+        Notification.warning(said, { autoClose: false, actions: [{ label: "Sign in", callback: () => window.open("/lab", "_blank") }] });
       }
 
       /* Once for each stretch in which somebody has the same file open. */
       function tellOfOthers() {
-        const same = others.filter((other) => other.same_file).map((other) => `${other.name} has “${other.path}” open, too`);
+        const file = (path) => path.split("/").pop();
+        const same = others.filter((other) => other.same_file).map((other) => `${other.name} has “${file(other.path)}” open, too`);
         for (const said of same) {
           if (!together.has(said)) {
             Notification.info(`${said}. Before you save over the other’s changes, JupyterLab asks.`, { autoClose: false });
@@ -82,8 +161,13 @@
       }
 
       function take(answer) {
+        if (answer.running && lab && !lab.running) {
+          Notification.success("Your Lab runs again. What is open here can be saved; kernels begin anew.");
+        }
         lab = answer;
         read = Date.now();
+        signedOut = false;
+        if (lab.running) toldOfStop = false;
         if (answer.others) {
           others = answer.others;
           tellOfOthers();
@@ -98,12 +182,40 @@
         return (widget && widget.context && widget.context.path) || "";
       }
 
-      async function refresh() {
+      /* Whether an answer came; the next time is sooner where somebody waits for it. */
+      async function refresh(more = {}) {
+        let answered = true;
         try {
-          take(await ask("state", { path: inFront() }));
-        } catch {
-          show(); /* the portal is away, or the pass has ended; the next try may do */
+          take(await ask("state", { path: inFront(), ...more }));
+        } catch (error) {
+          answered = error.status === 401;
+          if (answered) tellOfSignOut();
+          show(); /* else the portal is away; the next try may do */
         }
+        clearTimeout(timer);
+        const isCalm = document.hidden || (lab && lab.running && !signedOut);
+        timer = setTimeout(refresh, isCalm ? EVERY : EVERY_WHILE_OFF);
+        return answered;
+      }
+
+      /* True when the person was told why, and JupyterLab need not guess. */
+      async function explain() {
+        if (!(await refresh())) return false;
+        if (signedOut) return true;
+        if (lab.ended) tellOfStop();
+        return !lab.running;
+      }
+
+      /* A kernel that died may have been ended for what it took: the portal looks at once, and once more. */
+      function died(_, status) {
+        if (status !== "autorestarting" && status !== "dead") return;
+        for (const seconds of [0, 3]) setTimeout(() => refresh({ died: "yes" }), seconds * 1000);
+      }
+
+      function watch(tracker) {
+        const follow = (widget) => widget.sessionContext.statusChanged.connect(died);
+        tracker.forEach(follow);
+        tracker.widgetAdded.connect((_, widget) => follow(widget));
       }
 
       async function keep(hours) {
@@ -124,6 +236,7 @@
         if (!answer.button.accept) return;
         try {
           const done = await ask("stop", {});
+          toldOfStop = true; /* by the page that comes now */
           window.location.assign(done.portal_lab);
         } catch {
           Notification.error("Your Lab could not be stopped. The portal’s page about it says more.");
@@ -151,18 +264,30 @@
       for (const [name, command] of commands) app.commands.addCommand(`${NAME}:${name}`, command);
       if (mainMenu) mainMenu.addMenu(menu, true, { rank: 900 });
       if (statusBar) statusBar.registerStatusItem(`${NAME}:left`, { item, align: "right", rank: -100 });
+      for (const tracker of [notebooks, consoles]) if (tracker) watch(tracker);
+      lost.run = explain;
       refresh();
-      setInterval(refresh, EVERY);
       document.addEventListener("visibilitychange", () => document.hidden || refresh());
       if (app.shell.currentChanged) app.shell.currentChanged.connect(() => setTimeout(refresh, SETTLED));
     }
 
-    return { id: `${NAME}:plugin`, autoStart: true, optional: [IStatusBar, IMainMenu], activate };
+    const optional = [IStatusBar, IMainMenu, INotebookTracker, IConsoleTracker];
+    return { id: `${NAME}:plugin`, autoStart: true, optional, activate };
+  }
+
+  /* What JupyterLab asks when it cannot reach its server. A plugin without needs: much of JupyterLab waits for it. */
+  function connection(lost, { IConnectionLost, ConnectionLost }) {
+    const tell = async (...given) => {
+      if (!lost.run || !(await lost.run())) ConnectionLost(...given);
+    };
+    return { id: `${NAME}:connection`, autoStart: true, provides: IConnectionLost, activate: () => tell };
   }
 
   async function build() {
-    const names = ["@jupyterlab/statusbar", "@jupyterlab/mainmenu", "@jupyterlab/apputils", "@lumino/widgets"];
-    return plugin(Object.assign({}, ...(await Promise.all(names.map(load)))));
+    const names = ["statusbar", "mainmenu", "apputils", "application", "notebook", "console"].map((name) => `@jupyterlab/${name}`);
+    const found = Object.assign({}, ...(await Promise.all([...names, "@lumino/widgets"].map(load))));
+    const lost = { run: null };
+    return [connection(lost, found), plugin(lost, found)];
   }
 
   window._JUPYTERLAB = window._JUPYTERLAB || {};
