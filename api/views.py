@@ -55,7 +55,6 @@ def new(request: HttpRequest) -> HttpResponse:
 
 
 @require_POST
-@login_required
 def revoke(request: HttpRequest, pk: int) -> HttpResponse:
     """End one of my tokens."""
     token = get_object_or_404(Token, pk=pk, user=person(request))

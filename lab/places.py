@@ -12,6 +12,7 @@ from django.conf import settings
 from django.db.models import Q
 
 from drive.models import Library
+from drive.storage import NotFound, StorageError, open_library
 from drive.visibility import Folder, entries
 from portal.models import User
 
@@ -103,9 +104,12 @@ class Found:
 
 @dataclass(frozen=True)
 class Missing:
-    """A place that the person does not have, and why."""
+    """A place that the person does not have, why, and what they can do."""
 
     reason: str
+    advice: str = "Ask whoever gave you the link to share the library with you, or to add you to their Collab."
+    instead: str = ""
+    """The path of what they do have."""
 
 
 def find(user: User, path: str) -> Found | Missing:
@@ -117,7 +121,8 @@ def find(user: User, path: str) -> Found | Missing:
     folder, _, below = path.partition("/")
     if folder and folder not in list(Folder):
         names = ", ".join(f"“{name}”" for name in Folder)
-        return Missing(f"The Drive has four folders: {names}. “{folder}” is none of them.")
+        reason = f"The Drive has four folders: {names}. “{folder}” is none of them."
+        return Missing(reason, "Ask whoever gave you the link for a new one.")
     name, _, inside = below.partition("/")
     if not name:
         return Found(path)
@@ -129,3 +134,22 @@ def find(user: User, path: str) -> Found | Missing:
         return Missing(f"{reason} you were not given access to it, or it is gone.")
     best = max(have, key=lambda entry: (entry.may_write, entry.folder == folder))
     return Found(best.lab_path(inside), best.library_id, inside, best.may_write)
+
+
+def find_file(user: User, path: str) -> Found | Missing:
+    """As `find`, and there is a file or folder at that place now."""
+    found = find(user, path)
+    if isinstance(found, Missing) or found.library_id is None or not found.inside:
+        return found
+    try:
+        with open_library(Library.objects.get(pk=found.library_id)) as files:
+            files.stat(found.inside)
+    except NotFound:
+        library = found.path.removesuffix(f"/{found.inside}")
+        reason = (
+            f"“{library.rpartition('/')[2]}” holds nothing of that name: it may have been renamed, moved or deleted."
+        )
+        return Missing(reason, "Look for it in the library, or ask whoever gave you the link for a new one.", library)
+    except StorageError:
+        pass  # something is there that is no file of ours; JupyterLab shows what it is
+    return found

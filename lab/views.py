@@ -5,13 +5,13 @@ from urllib.parse import urlencode
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
-from portal.access import Forbidden
+from portal.access import Forbidden, person
 from portal.models import User
 from portal.queue import broker_is_up, publish
 
@@ -28,10 +28,10 @@ from .wording import size
 def home(request: HttpRequest) -> HttpResponse:
     """My Lab: its state, or on with it to `next` when it runs and somebody was on the way there."""
     place = _place(request)
-    server = Server.objects.of(_me(request))
+    server = Server.objects.of(person(request))
     if server and server.is_running and place:
         return leave_for(request, _address(server, place))
-    return render(request, "lab/home.html", _context(_me(request), server, place))
+    return render(request, "lab/home.html", _context(person(request), server, place))
 
 
 @require_GET
@@ -43,51 +43,47 @@ def open_place(request: HttpRequest) -> HttpResponse:
         path = places.drive_path(request.GET.get("path", ""))
     except places.BadPlace as error:
         return render(request, "lab/bad_place.html", {"error": error}, status=400)
-    found = places.find(_me(request), path)
+    found = places.find_file(person(request), path)
     if isinstance(found, places.Missing):
         return render(request, "lab/nothing_there.html", {"path": path, "missing": found}, status=404)
     if "prefetch" in request.headers.get("Sec-Purpose", ""):
         return HttpResponse(status=204)  # the browser only guesses that somebody may click
+    slug = request.GET.get("environment", "")
+    environment = environments.named(slug)
+    if slug and environment is None:
+        return views_environments.unknown(request, slug, found.path)
     if request.GET.get("as") != "read-only" and copies.is_worth_asking(found):
         return views_copies.choose(request, found)
-    environment = _environment(request)
-    server = Server.objects.live().filter(owner=_me(request)).select_related("environment").first()
+    server = Server.objects.live().filter(owner=person(request)).select_related("environment").first()
     if environment and server and server.state != State.STOPPING and server.environment != environment:
         return views_environments.ask(request, server, environment, found.path, places.address_of(found.path))
     return _go(request, places.address_of(found.path), found.path, environment)
 
 
 @require_POST
-@login_required
 def start(request: HttpRequest) -> HttpResponse:
     """The start button; `next` is where to go in the Lab, `restart` the number of a server that is ended for it."""
-    me, place, environment = _me(request), _place(request), _environment(request)
-    path = places.path_at(place)
+    me, place, slug = person(request), _place(request), request.POST.get("environment", "")
+    path, environment = places.path_at(place), environments.named(slug)
+    if slug and environment is None:
+        return views_environments.unknown(request, slug, path)
     if environment and "remember" in request.POST:
         environments.prefer(me, environment, path)
-    server = Server.objects.live().filter(owner=me).first()
+    server = Server.objects.live().exclude(state=State.STOPPING).filter(owner=me).first()
     if server and server.pk.hex == request.POST.get("restart"):  # of two clicks the second one does not end the new one
+        if pause := Pause.objects.current():  # it would be gone, with none in its place
+            return _not_now(request, place, services.NotNow(pause.sentence, pause.ends_at))
         services.stop_server(me, server, StopReason.ASKED)
     return _go(request, place, path, environment)
 
 
-def _environment(request: HttpRequest) -> Environment | None:
-    """The one that is asked for by its slug; None: none is. A wrong one is a page that is not there."""
-    slug = (request.POST if request.method == "POST" else request.GET).get("environment", "")
-    return get_object_or_404(Environment.objects.ready(), slug=slug) if slug else None
-
-
 def _go(request: HttpRequest, address: str, path: str, environment: Environment | None) -> HttpResponse:
     """On to a running Lab, or start one and show how it comes up."""
-    me = _me(request)
+    me = person(request)
     try:
         server = services.request_server(me, me, path, environment)
     except (services.NotNow, Forbidden) as error:
-        context = _context(me, Server.objects.of(me), address) | {"not_now": error}
-        response = render(request, "lab/home.html", context, status=503)
-        if until := getattr(error, "until", None):
-            response["Retry-After"] = max(1, round((until - timezone.now()).total_seconds()))
-        return response
+        return _not_now(request, address, error)
     if server.is_running and path.endswith(".ipynb"):
         publish(tasks.start_kernel, server.pk.hex, path)  # a launch does that by itself
     if services.glance(server).is_running:
@@ -95,6 +91,16 @@ def _go(request: HttpRequest, address: str, path: str, environment: Environment 
     if request.method == "POST":
         return redirect(f"{reverse('lab:home')}?{urlencode({'next': address})}")
     return render(request, "lab/home.html", _context(me, server, address))
+
+
+def _not_now(request: HttpRequest, address: str, error: services.NotNow | Forbidden) -> HttpResponse:
+    """Why nothing was started; whoever tries again finds the place in the form."""
+    me = person(request)
+    context = _context(me, Server.objects.of(me), address) | {"not_now": error}
+    response = render(request, "lab/home.html", context, status=503)
+    if until := getattr(error, "until", None):
+        response["Retry-After"] = max(1, round((until - timezone.now()).total_seconds()))
+    return response
 
 
 @require_GET
@@ -107,20 +113,20 @@ def status(request: HttpRequest) -> HttpResponse:
     if not request.user.is_authenticated:
         return HttpResponse(headers={"HX-Refresh": "true"})
     place = _place(request)
-    server = Server.objects.of(_me(request))
+    server = Server.objects.of(person(request))
     if server and server.is_running:
         return HttpResponse(headers={"HX-Redirect": _address(server, place)})
-    context = _context(_me(request), server, place)
+    request.lab_server = server  # type: ignore[attr-defined]  # for the header's chip
+    context = _context(person(request), server, place)
     if request.GET.get("seen") == context["seen"]:
         return HttpResponse(status=204)
-    return render(request, "lab/_state.html", context)
+    return render(request, "lab/_state.html", context | {"chip_too": True})
 
 
 @require_POST
-@login_required
 def keep(request: HttpRequest) -> HttpResponse:
     """The keep button: `hours` more, though nobody uses it."""
-    me, hours = _me(request), request.POST.get("hours", "")
+    me, hours = person(request), request.POST.get("hours", "")
     server = Server.objects.running().filter(owner=me).first()
     until = staying.keep(me, server, int(hours)) if server and hours in map(str, staying.HOURS) else None
     if until:
@@ -131,21 +137,15 @@ def keep(request: HttpRequest) -> HttpResponse:
 
 
 @require_POST
-@login_required
 def stop(request: HttpRequest) -> HttpResponse:
     """The stop button."""
-    me = _me(request)
+    me = person(request)
     server = Server.objects.live().filter(owner=me).first()
     if server is None or not services.stop_server(me, server, StopReason.ASKED):
         messages.info(request, "Your Lab was not running.")
     elif server.state == State.STOPPING and not broker_is_up():
         messages.warning(request, "The site's task queue does not answer: the Lab is stopped as soon as it is back.")
     return redirect("lab:home")
-
-
-def _me(request: HttpRequest) -> User:
-    assert isinstance(request.user, User)
-    return request.user
 
 
 def _place(request: HttpRequest) -> str:

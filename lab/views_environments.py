@@ -69,3 +69,9 @@ def ask(request: HttpRequest, server: Server, wanted: Environment, path: str, ad
         "as_it_is": views_copies.address(path, **as_asked),
     }
     return render(request, "lab/other_environment.html", context)
+
+
+def unknown(request: HttpRequest, slug: str, path: str) -> HttpResponse:
+    """A link names an environment that is not here: its notebook may be worth opening all the same."""
+    context = {"slug": slug, "path": path, "as_it_is": views_copies.address(path)}
+    return render(request, "lab/no_environment.html", context, status=404)

@@ -23,7 +23,6 @@ PER_HOUR = 60
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @never_cache
-@login_required
 def git_pull(request: HttpRequest) -> HttpResponse:
     """A link alone changes nothing: it fills in the form, and the person sends that."""
     if request.method != "POST":

@@ -22,6 +22,7 @@ COPY = "/lab/open?path=My+Libraries%2FMy+Library%2FOpen+Cortex%2Ffirst.ipynb"
 def notebook(public_collab: Collab, owner: User, environment: Environment) -> Collab:
     changes.make_folder(owner, public_collab.library, "deep")
     changes.write(owner, public_collab.library, "deep/first.ipynb", b"{}")
+    changes.write(owner, public_collab.library, "a.txt", b"a")
     return public_collab
 
 
@@ -64,10 +65,19 @@ def test_it_opens_read_only_on_the_persons_word(reader: Client) -> None:
     assert Server.objects.get().place == PATH
 
 
-@pytest.mark.parametrize("inside", ["deep", "deep/none.ipynb", "a.txt", ""])
+@pytest.mark.parametrize("inside", ["deep", "a.txt", ""])
 def test_it_asks_about_nothing_but_notebooks(reader: Client, inside: str) -> None:
     reader.get("/lab/open", {"path": f"Shared with all/Open Cortex/{inside}"})
     assert Server.objects.exists()
+
+
+def test_it_starts_nothing_for_what_is_not_there_and_offers_the_library(reader: Client) -> None:
+    answer = reader.get("/lab/open", {"path": "Shared with groups/Open Cortex/deep/none.ipynb"})
+    assert answer.status_code == 404
+    text = answer.content.decode()
+    assert "“Open Cortex” holds nothing of that name" in text
+    assert "/lab/open?path=Shared+with+all%2FOpen+Cortex" in text
+    assert not Server.objects.exists()
 
 
 def test_it_copies_and_opens_the_copy(reader: Client, stranger: User) -> None:
@@ -128,6 +138,7 @@ def test_a_shared_library_leads_its_owner_and_others_to_where_they_have_it(
     owner: User, stranger: User, sign_in: Callable[[User], Client], environment: Environment
 ) -> None:
     library = services.create_library(owner, "Scans")
+    changes.write(owner, library, "a.ipynb", b"{}")
     services.share_with_person(owner, library, stranger, Permission.WRITE)
     for user in (owner, stranger):
         sign_in(user).get("/lab/open", {"path": "Shared with me/Scans/a.ipynb"})

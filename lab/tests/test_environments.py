@@ -1,16 +1,18 @@
 """Choosing an environment: for a launch, for a person, for a Collab."""
 
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 from django.db import IntegrityError, connection, transaction
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from collabs import services as collab_services
 from collabs.models import Collab
 from lab import environments, lifecycle, services
-from lab.models import ChosenEnvironment, CollabEnvironment, Environment, Server, State
+from lab.models import ChosenEnvironment, CollabEnvironment, Environment, Pause, Server, State
 from portal import audit
 from portal.models import User
 
@@ -51,7 +53,9 @@ class TestLaunch:
         assert not ChosenEnvironment.objects.exists()
 
     def test_it_knows_no_other_environment(self, me: Client, brain: Environment) -> None:
-        assert me.get("/lab/open?environment=nothing").status_code == 404
+        page = me.get("/lab/open?path=My+Libraries/My+Library&environment=nothing")
+        assert page.status_code == 404
+        assert "/lab/open?path=My+Libraries%2FMy+Library" in page.content.decode()  # it can be opened all the same
         assert me.post("/lab/start", {"environment": "nothing"}).status_code == 404
         assert not Server.objects.exists()
 
@@ -63,12 +67,12 @@ class TestLaunch:
         self, me: Client, owner: User, collab: Collab, brain: Environment
     ) -> None:
         environments.choose_for_collab(owner, collab, brain)
-        me.get(f"/lab/open?path={PLACE}/a.ipynb")
+        me.get(f"/lab/open?path={PLACE}")
         assert started() == "brain"
 
     def test_the_link_goes_before_the_collab(self, me: Client, owner: User, collab: Collab, brain: Environment) -> None:
         environments.choose_for_collab(owner, collab, brain)
-        me.get(f"/lab/open?path={PLACE}/a.ipynb&environment=base")
+        me.get(f"/lab/open?path={PLACE}&environment=base")
         assert started() == "base"
 
     def test_the_collab_goes_before_the_person(
@@ -76,7 +80,7 @@ class TestLaunch:
     ) -> None:
         environments.remember(owner, old)
         environments.choose_for_collab(owner, collab, brain)
-        me.get(f"/lab/open?path={PLACE}/a.ipynb")
+        me.get(f"/lab/open?path={PLACE}")
         assert started() == "brain"
 
     def test_it_tells_a_stranger_nothing_of_a_collabs_choice(
@@ -162,6 +166,18 @@ class TestAnother:
         [new] = Server.objects.live()
         assert (new.state, new.environment) == (State.REQUESTED, brain)
 
+    def test_it_starts_anew_in_the_same_one_where_that_is_asked_for(self, me: Client, running: Server) -> None:
+        me.post("/lab/start", {"environment": "base", "restart": running.pk.hex})
+        running.refresh_from_db()
+        assert (running.state, running.again) == (State.STOPPING, True)
+
+    def test_it_stops_nothing_where_none_could_follow(self, me: Client, running: Server, brain: Environment) -> None:
+        Pause.objects.create(text="A new disk.", ends_at=timezone.now() + timedelta(hours=1))
+        answer = me.post("/lab/start", {"environment": "brain", "restart": running.pk.hex})
+        assert "A new disk." in answer.content.decode()
+        running.refresh_from_db()
+        assert running.is_running
+
 
 class TestCollab:
     def test_it_is_chosen_in_the_settings(
@@ -192,7 +208,7 @@ class TestCollab:
         environments.choose_for_collab(owner, collab, brain)
         Environment.objects.filter(pk=brain.pk).update(is_retired=True)
         assert "Brain: NEST and Elephant. (retired)" in me.get(SETTINGS).content.decode()
-        me.get(f"/lab/open?path={PLACE}/a.ipynb")
+        me.get(f"/lab/open?path={PLACE}")
         assert started() == "brain"
 
     def test_it_stays_as_it_is_when_archived(self, me: Client, owner: User, collab: Collab, brain: Environment) -> None:

@@ -10,6 +10,7 @@ from django.utils.http import urlencode
 
 from collabs.models import Collab
 from conftest import Queue
+from drive import changes
 from drive.models import Library
 from lab import lifecycle, services
 from lab.models import Environment, Server, State, StopReason
@@ -34,7 +35,8 @@ def page(client: Client, address: str, status: int = 200) -> str:
 
 
 class TestOpen:
-    def test_it_starts_and_shows_progress(self, me: Client, collab: Collab, queue: Queue) -> None:
+    def test_it_starts_and_shows_progress(self, me: Client, owner: User, collab: Collab, queue: Queue) -> None:
+        changes.write(owner, collab.library, "first look.ipynb", b"{}")
         text = page(me, "/lab/open?path=Shared+with+groups/Cortex/first+look.ipynb")
         row = Server.objects.get()
         assert (row.state, row.place) == (State.REQUESTED, "Shared with groups/Cortex/first look.ipynb")
@@ -42,7 +44,10 @@ class TestOpen:
         assert "Waiting for its turn: next" in text
         assert "hx-get" in text
 
-    def test_it_goes_straight_to_a_running_lab(self, me: Client, collab: Collab, running: Server, queue: Queue) -> None:
+    def test_it_goes_straight_to_a_running_lab(
+        self, me: Client, owner: User, collab: Collab, running: Server, queue: Queue
+    ) -> None:
+        changes.write(owner, collab.library, "a&b.ipynb", b"{}")
         response = me.get("/lab/open?path=drive/Shared+with+groups/Cortex/a%26b.ipynb")
         assert response["Refresh"] == f"0; url={LAB}/lab/tree/drive/Shared%20with%20groups/Cortex/a%26b.ipynb"
         assert queue[-1][0] == "lab.tasks.start_kernel"
@@ -83,8 +88,14 @@ class TestOpen:
         assert "The Drive has four folders" in page(me, "/lab/open?path=Elsewhere/x", 404)
 
     def test_a_members_link_leads_others_to_the_public_place(
-        self, public_collab: Collab, stranger: User, sign_in: Callable[[User], Client], environment: Environment
+        self,
+        public_collab: Collab,
+        owner: User,
+        stranger: User,
+        sign_in: Callable[[User], Client],
+        environment: Environment,
     ) -> None:
+        changes.make_folder(owner, public_collab.library, "data")
         page(sign_in(stranger), "/lab/open?path=Shared+with+groups/Open+Cortex/data")
         assert Server.objects.get().place == "Shared with all/Open Cortex/data"
 
@@ -148,6 +159,13 @@ class TestStatus:
         server("requested")
         with django_assert_max_num_queries(5):  # session, person, server with environment, position
             me.get("/lab/status")
+
+
+@pytest.mark.parametrize("address", ["start", "keep", "stop", "copy", "git-pull"])
+def test_it_leads_back_to_the_page_with_the_button_when_the_session_ended(db: None, address: str) -> None:
+    """Not to the button's own address, where a browser that only looks finds nothing."""
+    answer = Client().post(f"/lab/{address}", headers={"Referer": "http://testserver/lab/open?path=a"})
+    assert answer["Location"] == "/account/login/?next=/lab/open%3Fpath%3Da"
 
 
 class TestHome:
