@@ -13,7 +13,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from lab.launchers import LauncherUnavailable, get_launcher
-from lab.models import Server
+from lab.models import Environment, Pause, Server
 from lab.wording import duration, size
 from portal import queues
 from portal.models import AuditEntry, User
@@ -79,6 +79,9 @@ def servers() -> Panel:
     address = reverse("admin:lab_server_changelist")
     rows = Server.objects.live().order_by().values_list("state").annotate(number=Count("pk"))
     lines = [Line(state, str(number), f"{address}?state__exact={state}") for state, number in rows]
+    if pause := Pause.objects.current():
+        until = f"until {timezone.localtime(pause.ends_at):%-d %B, %H:%M}"
+        lines.append(Line("no Lab is started", until, reverse("admin:lab_pause_change", args=[pause.pk]), is_bad=True))
     day = timezone.now() - timedelta(days=1)
     failed = Server.objects.filter(state="failed", ended_at__gte=day).count()
     started = Server.objects.filter(started_at__gte=day).count()
@@ -88,9 +91,10 @@ def servers() -> Panel:
         forks = get_launcher().fork_servers()
     except LauncherUnavailable:
         return Panel("Labs", lines, "The supervisor does not answer: nothing can be started or stopped now.")
+    names = dict(Environment.objects.values_list("prefix", "name"))
     for status in forks:
-        name = f"instant launch, {Path(status.prefix).name}"
-        lines.append(Line(name, status.state, is_bad=status.state == "resting"))
+        name = f"instant launch, {names.get(status.prefix, status.prefix)}"
+        lines.append(Line(name, status.state, reverse("starts"), is_bad=status.state == "resting"))
     return Panel("Labs", lines)
 
 

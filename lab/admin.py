@@ -1,11 +1,19 @@
 """Servers and environments, for operators."""
 
+import time
+from pathlib import Path
 from typing import Any
+from uuid import UUID
 
+from django import forms
+from django.conf import settings
 from django.contrib import admin, messages
 from django.contrib.admin.views.main import ChangeList
+from django.core.exceptions import ValidationError
 from django.db import models
-from django.http import HttpRequest
+from django.db.models import OuterRef, Subquery
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
@@ -16,22 +24,36 @@ from portal.admin import AuditedAdmin, ReadOnlyAdmin
 
 from . import building, services
 from .launchers import LauncherUnavailable, ServerStatus, get_launcher
-from .models import Build, Environment, Pause, Server, StopReason
-from .wording import duration, size
+from .models import Build, BuildState, Environment, Pause, Server, StopReason
+from .wording import binary_size, duration, size
+
+MOMENT = 0.3
+"""Seconds between two looks at processor time: what was taken in between is what it takes now."""
+Seen = tuple[ServerStatus, float]
+"""What the launcher sees of a server, and how many processors it keeps busy."""
 
 
 class _ServerList(ChangeList):
-    """Asks the launcher once per page and gives each row its part of the answer."""
+    """Asks the launcher for the page as a whole and gives each row its part of the answer."""
 
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
         try:
-            seen = get_launcher().inspect()
+            seen = _look() if any(server.is_live for server in self.result_list) else {}
         except LauncherUnavailable as error:
             messages.warning(request, f"Memory and processor time are not known: {error}")
             seen = {}
         for server in self.result_list:
-            server.status = seen.get(server.pk)
+            server.seen = seen.get(server.pk)
+
+
+def _look() -> dict[UUID, Seen]:
+    """Two looks, a moment apart."""
+    before, began = get_launcher().inspect(), time.monotonic()
+    time.sleep(MOMENT)
+    seen, seconds = get_launcher().inspect(), time.monotonic() - began
+    taken = {key: status.cpu_seconds - before[key].cpu_seconds for key, status in seen.items() if key in before}
+    return {key: (status, max(0.0, taken.get(key, 0.0)) / seconds) for key, status in seen.items()}
 
 
 @admin.register(Server)
@@ -41,20 +63,20 @@ class ServerAdmin(AuditedAdmin):
     list_display = [
         "owner",
         "state",
+        "environment",
+        "memory",
+        "processor",
+        "disk",
         "age",
         "start",
         "last_interaction",
-        "memory",
-        "disk",
-        "processor",
         "why",
-        "environment",
-        "requested_at",
     ]
     list_filter = ["state", "stop_reason", "environment"]
     list_select_related = ["owner", "environment"]
     search_fields = ["owner__username", "owner__email", "id"]
     date_hierarchy = "requested_at"
+    change_list_template = "admin/lab/servers.html"
     actions = ["stop", "launch"]
 
     def get_changelist(self, request: HttpRequest, **_: Any) -> type[ChangeList]:
@@ -65,17 +87,31 @@ class ServerAdmin(AuditedAdmin):
         """How long it has existed, or did."""
         return duration(((server.ended_at or timezone.now()) - server.requested_at).total_seconds())
 
+    @admin.display(description="why it ended", ordering="stop_reason")
+    def why(self, server: Server) -> str:
+        """In a word."""
+        return server.get_stop_reason_display()
+
     @admin.display
     def memory(self, server: Server) -> str:
         """What its processes hold now, as the launcher counts it."""
-        status: ServerStatus | None = getattr(server, "status", None)
-        return size(status.memory_bytes) if status and status.memory_bytes else "–"
+        status = _status(server)
+        if status is None or not status.memory_bytes:
+            return "–"
+        most = f" of {binary_size(server.memory_limit)}" if server.memory_limit else ""
+        return f"{binary_size(status.memory_bytes)}{most}"
 
     @admin.display
     def disk(self, server: Server) -> str:
         """What its home and its changed environment took up when last measured."""
-        status: ServerStatus | None = getattr(server, "status", None)
+        status = _status(server)
         return size(status.disk_bytes) if status and status.disk_bytes else "–"
+
+    @admin.display
+    def processor(self, server: Server) -> str:
+        """What its processes take now (100 %: one processor), and took in all."""
+        seen: Seen | None = getattr(server, "seen", None)
+        return f"{seen[1]:.0%} now, {duration(seen[0].cpu_seconds)} in all" if seen and server.is_live else "–"
 
     @admin.display(description="started in")
     def start(self, server: Server) -> str:
@@ -83,17 +119,6 @@ class ServerAdmin(AuditedAdmin):
         if server.started_at is None:
             return "–"
         return f"{(server.started_at - server.requested_at).total_seconds():.1f} s"
-
-    @admin.display
-    def processor(self, server: Server) -> str:
-        """Processor time that its processes have taken."""
-        status: ServerStatus | None = getattr(server, "status", None)
-        return duration(status.cpu_seconds) if status and status.cpu_seconds else "–"
-
-    @admin.display(description="why it ended", ordering="stop_reason")
-    def why(self, server: Server) -> str:
-        """In a word."""
-        return server.get_stop_reason_display()
 
     @admin.action(description="Stop", permissions=["change"])
     def stop(self, request: HttpRequest, queryset: models.QuerySet[Server]) -> None:
@@ -111,15 +136,31 @@ class ServerAdmin(AuditedAdmin):
             except (services.NotNow, Forbidden) as error:
                 self.message_user(request, f"{owner.username}: {error}", messages.ERROR)
 
-    def get_exclude(self, request: HttpRequest, obj: Any = None) -> list[str]:
-        return ["token"]
+    fieldsets = (
+        (None, {"fields": ("owner", "environment", "state", "why", "error", "log", "place", "notes")}),
+        ("When", {"fields": ("requested_at", "starting_at", "started_at", "stopping_at", "ended_at", "changed_at")}),
+        ("How long it stays", {"fields": ("last_interaction", "last_by_hand", "keep_until", "warned_for", "due_at")}),
+        ("Limits", {"fields": ("memory_limit", "memory_kills", "disk_limit", "disk_kills")}),
+        ("What was rescued, and what comes next", {"fields": ("rescued", "rescue_failures", "again", "again_place")}),
+        ("Inside", {"fields": ("id", "phase", "unreachable_since", "mounts_digest")}),
+    )
+
+    @admin.display(description="What Jupyter printed last")
+    def log(self, server: Server) -> str:
+        """Kept of a server that failed."""
+        return format_html('<pre class="build-log">{}</pre>', server.log_tail) if server.log_tail else "–"
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        fields = [field.name for field in Server._meta.fields if field.name != "token"]
+        fields = [field for _name, options in self.fieldsets for field in options["fields"]]
         return [*fields, *super().get_readonly_fields(request, obj)]
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
+
+
+def _status(server: Server) -> ServerStatus | None:
+    seen: Seen | None = getattr(server, "seen", None)
+    return seen[0] if seen else None
 
 
 @admin.register(Pause)
@@ -143,8 +184,8 @@ class BuildAdmin(ReadOnlyAdmin):
     list_filter = ["state", "environment"]
     list_select_related = ["environment", "asked_by"]
     fields = (
-        *("environment", "state", "error", "asked_by", "asked_at", "took", "prefix"),
-        *("kind", "packages", "channels", "log"),
+        *("environment", "state", "error", "took", "log"),
+        *("asked_by", "asked_at", "prefix", "kind", "packages", "channels"),
     )
     readonly_fields = ("took", "log")
     change_form_template = "admin/lab/build.html"
@@ -161,28 +202,92 @@ class BuildAdmin(ReadOnlyAdmin):
     @admin.display(description="What it printed")
     def log(self, build: Build) -> str:
         """The end of it."""
-        return format_html('<pre class="build-log">{}</pre>', building.log_tail(build) or "Nothing yet.")
+        text = building.log_tail(build) or "Nothing yet."
+        return format_html('<div class="build-log from-its-end"><pre>{}</pre></div>', text)
+
+
+def _is_there(environment: Environment) -> str:
+    if not environment.prefix:
+        return "not built yet"
+    is_elsewhere = settings.LAB_LAUNCHER == "jupyterhub"
+    return "ready" if is_elsewhere or Path(environment.prefix, "bin/python").exists() else "not on this machine"
+
+
+class EnvironmentForm(forms.ModelForm):
+    """Looks for what is said to be there: a Lab could not start in it."""
+
+    def clean_prefix(self) -> str:
+        prefix: str = self.cleaned_data["prefix"]
+        is_here = settings.LAB_LAUNCHER != "jupyterhub" and "prefix" in self.changed_data and prefix
+        if is_here and not Path(prefix, "bin/python").exists():
+            raise ValidationError(f"There is no {prefix}/bin/python on this machine.")
+        return prefix
 
 
 @admin.register(Environment)
 class EnvironmentAdmin(AuditedAdmin):
     """Environments: where they are on disk, and which one people get."""
 
-    list_display = ["name", "slug", "kind", "prefix", "is_default", "is_retired", "by_fork"]
+    form = EnvironmentForm
+    list_display = ["name", "slug", "kind", "condition", "is_default", "is_retired", "by_fork"]
+    prepopulated_fields = {"slug": ("name",)}
+    change_form_template = "admin/lab/environment.html"
     actions = ["build"]
+    fieldsets = (
+        ("What people see", {"fields": ("name", "slug", "description")}),
+        ("What is in it", {"fields": ("kind", "packages", "channels", "prefix")}),
+        ("Who gets it", {"fields": ("is_default", "is_retired", "by_fork")}),
+        ("Limits of one server", {"fields": ("memory_mib", "cpu_limit", "process_limit", "disk_mib")}),
+    )
+
+    def get_queryset(self, request: HttpRequest) -> models.QuerySet[Environment]:
+        builds = Build.objects.filter(environment=OuterRef("pk")).values("pk", "state")[:1]
+        latest = {f"latest_{name}": Subquery(builds.values(name)) for name in ("pk", "state")}
+        return super().get_queryset(request).annotate(**latest)
+
+    @admin.display(description="state")
+    def condition(self, environment: Environment) -> str:
+        """What there is of it, with the way to its latest build."""
+        there = _is_there(environment)
+        if not environment.latest_pk:
+            return there
+        address = reverse("admin:lab_build_change", args=[environment.latest_pk])
+        state = BuildState(environment.latest_state).label
+        return format_html('{}; <a href="{}">latest build: {}</a>', there, address, state)
 
     @admin.action(description="Build from the packages", permissions=["change"])
     def build(self, request: HttpRequest, queryset: models.QuerySet[Environment]) -> None:
         """Bulk action."""
         for environment in queryset:
-            try:
-                made = building.ask(request.user, environment)  # type: ignore[arg-type]
-            except building.CannotBuild as error:
-                messages.error(request, str(error))
-            else:
-                address = reverse("admin:lab_build_change", args=[made.pk])
-                said = '“{}” is being built. <a href="{}">Follow it</a>.'
-                messages.success(request, format_html(said, environment, address))
+            self._ask(request, environment)
+
+    def _ask(self, request: HttpRequest, environment: Environment) -> Build | None:
+        try:
+            made = building.ask(request.user, environment)  # type: ignore[arg-type]
+        except building.CannotBuild as error:
+            messages.error(request, str(error))
+            return None
+        address = reverse("admin:lab_build_change", args=[made.pk])
+        said = '“{}” is being built. <a href="{}">Follow it</a>.'
+        messages.success(request, format_html(said, environment, address))
+        return made
+
+    def response_add(
+        self, request: HttpRequest, obj: Environment, post_url_continue: str | None = None
+    ) -> HttpResponse:
+        """On to the build's log where that button was pressed."""
+        return self._to_the_build(request, obj) or super().response_add(request, obj, post_url_continue)
+
+    def response_change(self, request: HttpRequest, obj: Environment) -> HttpResponse:
+        """The same."""
+        return self._to_the_build(request, obj) or super().response_change(request, obj)
+
+    def _to_the_build(self, request: HttpRequest, environment: Environment) -> HttpResponse | None:
+        if "_build" not in request.POST:
+            return None
+        made = self._ask(request, environment)
+        page, row = ("lab_build", made) if made else ("lab_environment", environment)
+        return redirect(f"admin:{page}_change", row.pk)
 
     def save_model(self, request: HttpRequest, obj: Environment, form: Any, change: bool) -> None:
         """With its audit entry."""

@@ -44,7 +44,8 @@ def memory_sentence(server: Server) -> str:
     return (
         f"Your Lab ran out of memory at {binary_size(server.memory_limit)}, the most that one may use here. "
         "The process that had taken most, a notebook's kernel as a rule, was ended; what it had only in memory is "
-        "lost, its files are not. All notebooks share this memory: load less at a time, or shut down those that you do not need."
+        "lost, its files are not. All notebooks share this memory: load less at a time, or shut down those that you do "
+        "not need."
     )
 
 

@@ -56,8 +56,8 @@ class Environment(models.Model):
     kind = models.CharField(max_length=10, choices=EnvironmentKind, default=EnvironmentKind.VENV)
     packages = models.TextField(
         blank=True,
-        help_text="To be built by the site: what pip or conda installs, one per line, beside JupyterLab. Then choose "
-        "“Build” in the list. Empty: made by hand at the prefix.",
+        help_text="To be built by the site: what pip or conda installs, one per line, beside JupyterLab. "
+        "Empty: made by hand at the prefix.",
     )
     channels = models.TextField(
         blank=True,
@@ -68,7 +68,7 @@ class Environment(models.Model):
         max_length=500,
         blank=True,
         validators=[RegexValidator(r"\A/[^,:\n]+\Z", "An absolute path without commas and colons.")],
-        help_text="Absolute path: <prefix>/bin/python must have jupyterlab. No commas or colons. A build sets it.",
+        help_text="Absolute path of an installation that has JupyterLab, without commas and colons. A build sets it.",
     )
     is_default = models.BooleanField(default=False, help_text="What people get who did not choose.")
     is_retired = models.BooleanField(

@@ -21,6 +21,13 @@ from .site import Site, launched_by, wait_for
 
 pytestmark = pytest.mark.browser
 
+SAVE = """() => fetch("/api/contents/x.txt", {
+    method: "PUT",
+    headers: {"X-XSRFToken": document.cookie.match(/_xsrf=([^;]+)/)[1]},
+    body: JSON.stringify({type: "file", format: "text", content: "x"}),
+}).then(answer => answer.status)"""
+"""What JupyterLab sends to save a file; 201: it was made."""
+
 
 @pytest.fixture
 def collab(owner: Person) -> Collab:
@@ -75,15 +82,16 @@ def test_it_warns_and_tells_what_happened(lab: Page, owner: Person) -> None:
 def test_it_says_why_the_lab_stopped_and_goes_on_in_the_next_one(lab: Page, owner: Person) -> None:
     """In place of JupyterLab's guess about the network; what was not saved is still there, and can be."""
     stop_server(None, owner.server(), StopReason.OPERATOR)
-    expect(lab.get_by_text("An operator stopped it. What is open in this tab is still here")).to_be_visible(timeout=60_000)
+    expect(lab.get_by_text("An operator stopped it. What is open in this tab is still here")).to_be_visible(
+        timeout=60_000
+    )
     expect(lab.locator("#jp-main-statusbar")).to_contain_text(re.compile("Lab: (closing|stopped)"))
     with lab.context.expect_page() as opened:
         lab.get_by_role("button", name="Start it again").click()
     opened.value.get_by_role("button", name="Start my Lab").click()
     opened.value.wait_for_url(re.compile(r"//[^/]+\.lab\.localhost"), timeout=90_000)
     expect(lab.get_by_text("Your Lab runs again").first).to_be_visible(timeout=90_000)
-    saved = "fetch('/api/contents/x.txt', {method: 'PUT', headers: {'X-XSRFToken': document.cookie.match(/_xsrf=([^;]+)/)[1]}, body: JSON.stringify({type: 'file', format: 'text', content: 'x'})}).then(answer => answer.status)"
-    assert lab.evaluate(saved) == 201
+    assert lab.evaluate(SAVE) == 201
 
 
 def test_it_says_that_the_sign_in_has_ended(lab: Page, owner: Person) -> None:
