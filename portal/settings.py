@@ -382,6 +382,7 @@ CONTENT_SECURITY_POLICY = {
 # Language, time, files.
 
 LANGUAGE_CODE = "en"
+FORMAT_MODULE_PATH = ["portal.formats"]
 TIME_ZONE = env.str("TIME_ZONE", default="UTC")
 USE_I18N = True
 USE_TZ = True
