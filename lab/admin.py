@@ -248,11 +248,11 @@ class EnvironmentAdmin(AuditedAdmin):
     @admin.display(description="state")
     def condition(self, environment: Environment) -> str:
         """What there is of it, with the way to its latest build."""
-        there = _is_there(environment)
-        if not environment.latest_pk:
+        there, build = _is_there(environment), getattr(environment, "latest_pk", None)
+        if build is None:
             return there
-        address = reverse("admin:lab_build_change", args=[environment.latest_pk])
-        state = BuildState(environment.latest_state).label
+        address = reverse("admin:lab_build_change", args=[build])
+        state = BuildState(getattr(environment, "latest_state", "")).label
         return format_html('{}; <a href="{}">latest build: {}</a>', there, address, state)
 
     @admin.action(description="Build from the packages", permissions=["change"])
