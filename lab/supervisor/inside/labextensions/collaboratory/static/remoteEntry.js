@@ -141,11 +141,14 @@
         if (answer.button.accept) window.open(`${lab.portal_lab}?${new URLSearchParams({ next: window.location.pathname })}`, "_blank");
       }
 
-      function tellOfSignOut() {
+      /* A dialog: what shows notifications is loaded with the first of them, and without a sign-in nothing is. */
+      async function tellOfSignOut() {
         if (signedOut) return;
         signedOut = true;
-        const said = "You have signed out, or your sign-in has ended. Sign in again in another tab; then this one goes on.";
-        Notification.warning(said, { autoClose: false, actions: [{ label: "Sign in", callback: () => window.open("/lab", "_blank") }] });
+        const body = "You have signed out, or your sign-in has ended. What is open in this tab is still here: sign in again in another tab, then this one goes on.";
+        const again = Dialog.okButton({ label: "Sign in again" });
+        const answer = await showDialog({ title: "You are signed out", body, buttons: [Dialog.cancelButton({ label: "Close" }), again] });
+        if (answer.button.accept) window.open("/lab", "_blank");
       }
 
       /* Once for each stretch in which somebody has the same file open. */
