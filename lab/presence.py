@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
+from django.db import models
 from django.utils import timezone
 
 from portal.models import User
@@ -44,9 +45,19 @@ def note(server: Server, user: User, path: str) -> list[Other]:
     return _others(server, path, found.library_id)
 
 
+def here(user: User, library_id: UUID, inside: str) -> list[str]:
+    """Names of the others who have this file in front now; for somebody who may write there, before they open it."""
+    rows = _fresh(library_id).filter(path=inside).exclude(server__owner=user)
+    return [row.server.owner.display_name for row in rows.order_by("-seen_at")[:MOST]]
+
+
 def _others(server: Server, path: str, library_id: UUID) -> list[Other]:
-    fresh = Presence.objects.filter(library=library_id, seen_at__gt=timezone.now() - LASTS)
-    rows = fresh.filter(server__state=State.RUNNING).exclude(server=server).select_related("server__owner")
+    rows = _fresh(library_id).exclude(server=server)
     return [
         Other(row.server.owner.display_name, row.path, row.path == path) for row in rows.order_by("-seen_at")[:MOST]
     ]
+
+
+def _fresh(library_id: UUID) -> models.QuerySet[Presence]:
+    rows = Presence.objects.filter(library=library_id, seen_at__gt=timezone.now() - LASTS, server__state=State.RUNNING)
+    return rows.select_related("server__owner")

@@ -45,9 +45,9 @@ def warn(server: Server) -> bool:
     with transaction.atomic():
         if not Server.objects.filter(untold, pk=server.pk, state=State.RUNNING).update(warned_for=ends):
             return False
-        subject = f"Your Lab is stopped at {timezone.localtime(ends):%H:%M}"
+        subject = f"Your Lab will be stopped at {timezone.localtime(ends):%H:%M}"
         text = (
-            "Nobody has used it for a long time. It is stopped then, unless somebody does, or you keep it for some "
+            "Nobody has used it for a long time. It is stopped then, unless you use it, or keep it for some "
             "hours. Files in your Drive stay; notebooks and texts outside of it are copied there first."
         )
         tell([server.owner], Kind.LAB_WARNING, subject=subject, text=text, url=reverse("lab:home"))

@@ -81,6 +81,8 @@ def test_it_warns_and_tells_what_happened(lab: Page, owner: Person) -> None:
 
 def test_it_says_why_the_lab_stopped_and_goes_on_in_the_next_one(lab: Page, owner: Person) -> None:
     """In place of JupyterLab's guess about the network; what was not saved is still there, and can be."""
+    expect(lab.locator("#jp-main-statusbar")).to_contain_text("left", timeout=60_000)
+    lab.wait_for_load_state("networkidle")  # or JupyterLab says of everything it still asks for that it cannot
     stop_server(None, owner.server(), StopReason.OPERATOR)
     expect(lab.get_by_text("An operator stopped it. What is open in this tab is still here")).to_be_visible(
         timeout=60_000

@@ -9,7 +9,9 @@ from django.templatetags.static import PrefixNode
 from drive.doors import Door
 from drive.models import Library
 from drive.visibility import Folder
+from lab import presence
 from lab.copies import NOTEBOOK
+from portal.access import person
 
 from .lab_tags import lab_address
 
@@ -29,6 +31,14 @@ def lab_badge(door: Door, path: str) -> dict[str, Any]:
         "markdown": f"[![Open in Lab]({badge})]({link})",
         "reach": reach(door.library),
     }
+
+
+@register.inclusion_tag("lab/_presence.html", takes_context=True)
+def lab_presence(context: dict[str, Any], door: Door, path: str) -> dict[str, Any]:
+    """Who has this notebook open in the Lab now: before somebody else who may change it opens it, too."""
+    if door.entry is None or not door.entry.may_write or not path.endswith(NOTEBOOK):
+        return {}
+    return {"names": presence.here(person(context["request"]), door.library.pk, door.inside(path))}
 
 
 def lasting_path(library: Library, inside: str) -> str:

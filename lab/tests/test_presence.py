@@ -4,10 +4,12 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
+from django.test import Client
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from collabs.models import Collab
+from drive import changes
 from lab import presence
 from lab.models import Environment, Presence, Server, State
 from lab.presence import Other
@@ -83,3 +85,25 @@ def test_it_asks_as_much_however_many_there_are(
     presence.note(mine, owner, NOTEBOOK)
     with django_assert_max_num_queries(8):
         presence.note(mine, owner, NOTEBOOK)
+
+
+def test_it_tells_on_the_notebooks_page_before_somebody_else_opens_it(
+    both: tuple[Server, Server],
+    collab: Collab,
+    owner: User,
+    editor: User,
+    viewer: User,
+    sign_in: Callable[[User], Client],
+) -> None:
+    for name in ("a.ipynb", "b.ipynb"):
+        changes.write(owner, collab.library, name, b"{}")
+    presence.note(both[0], owner, NOTEBOOK)
+    said = f"{owner.display_name} has this notebook open"
+    for user, name, is_told in (
+        (editor, "a.ipynb", True),
+        (editor, "b.ipynb", False),
+        (owner, "a.ipynb", False),
+        (viewer, "a.ipynb", False),
+    ):
+        text = sign_in(user).get(f"{collab.get_absolute_url()}files/{name}").content.decode()
+        assert (said in text) == is_told

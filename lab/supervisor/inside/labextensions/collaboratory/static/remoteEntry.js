@@ -177,6 +177,7 @@
         }
         show();
         tell();
+        if (!lab.running && lab.ended) tellOfStop();
       }
 
       /* Below the home; of a console or a terminal nothing. */
@@ -204,9 +205,7 @@
       /* True when the person was told why, and JupyterLab need not guess. */
       async function explain() {
         if (!(await refresh())) return false;
-        if (signedOut) return true;
-        if (lab.ended) tellOfStop();
-        return !lab.running;
+        return signedOut || !lab.running;
       }
 
       /* A kernel that died may have been ended for what it took: the portal looks at once, and once more. */
