@@ -81,5 +81,5 @@ def test_a_save_over_a_newer_file_is_asked_about(site: Site, browser: Browser, o
     expect(dialog).to_contain_text("changed on disk", timeout=20_000)
     assert "words of somebody else" in on_disk(collab)
     dialog.get_by_role("button", name="Overwrite").click()
-    wait_for(lambda: "words of somebody else" not in on_disk(collab), 20, "it was not saved")
-    assert "first words" in on_disk(collab)
+    wait_for(lambda: "first words" in on_disk(collab), 20, "it was not saved")
+    assert "words of somebody else" not in on_disk(collab)
