@@ -78,6 +78,14 @@ class ServerAdmin(AuditedAdmin):
     date_hierarchy = "requested_at"
     change_list_template = "admin/lab/servers.html"
     actions = ["stop", "launch"]
+    fieldsets = (
+        (None, {"fields": ("owner", "environment", "state", "why", "error", "log", "place", "notes")}),
+        ("When", {"fields": ("requested_at", "starting_at", "started_at", "stopping_at", "ended_at", "changed_at")}),
+        ("How long it stays", {"fields": ("last_interaction", "last_by_hand", "keep_until", "warned_for", "due_at")}),
+        ("Limits", {"fields": ("memory_limit", "memory_kills", "disk_limit", "disk_kills")}),
+        ("What was rescued, and what comes next", {"fields": ("rescued", "rescue_failures", "again", "again_place")}),
+        ("Inside", {"fields": ("id", "phase", "unreachable_since", "mounts_digest")}),
+    )
 
     def get_changelist(self, request: HttpRequest, **_: Any) -> type[ChangeList]:
         return _ServerList
@@ -135,15 +143,6 @@ class ServerAdmin(AuditedAdmin):
                 self.message_user(request, f"{owner.username}: {server.get_state_display()}")
             except (services.NotNow, Forbidden) as error:
                 self.message_user(request, f"{owner.username}: {error}", messages.ERROR)
-
-    fieldsets = (
-        (None, {"fields": ("owner", "environment", "state", "why", "error", "log", "place", "notes")}),
-        ("When", {"fields": ("requested_at", "starting_at", "started_at", "stopping_at", "ended_at", "changed_at")}),
-        ("How long it stays", {"fields": ("last_interaction", "last_by_hand", "keep_until", "warned_for", "due_at")}),
-        ("Limits", {"fields": ("memory_limit", "memory_kills", "disk_limit", "disk_kills")}),
-        ("What was rescued, and what comes next", {"fields": ("rescued", "rescue_failures", "again", "again_place")}),
-        ("Inside", {"fields": ("id", "phase", "unreachable_since", "mounts_digest")}),
-    )
 
     @admin.display(description="What Jupyter printed last")
     def log(self, server: Server) -> str:
