@@ -96,7 +96,7 @@ def test_it_says_why_the_lab_stopped_and_goes_on_in_the_next_one(lab: Page, owne
     expect(lab.locator("#jp-main-statusbar")).to_contain_text(re.compile("Lab: (closing|stopped)"))
     with lab.context.expect_page() as opened:
         lab.get_by_role("button", name="Start it again").click()
-    opened.value.get_by_role("button", name="Start my Lab").click()
+    opened.value.get_by_role("button", name=re.compile("^Start")).click()
     opened.value.wait_for_url(re.compile(r"//[^/]+\.lab\.localhost"), timeout=90_000)
     expect(lab.get_by_text("Your Lab runs again").first).to_be_visible(timeout=90_000)
     assert lab.evaluate(SAVE) == 201
