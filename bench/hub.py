@@ -40,7 +40,7 @@ def main() -> None:
         people = [person(name) for name in names]
         launches(site, hub, people[0])
         memory(site, hub, people[:SEVERAL])
-        crowds(hub, people)
+        crowds(site, hub, people)
 
 
 def launches(site: Site, hub: Hub, someone: Person) -> None:
@@ -70,16 +70,19 @@ def launches(site: Site, hub: Hub, someone: Person) -> None:
             print(f"    {what} to {beside}: {ratio(times[way], times[other])}", flush=True)
 
 
-def crowds(hub: Hub, people: list[Person]) -> None:
+def crowds(site: Site, hub: Hub, people: list[Person]) -> None:
     """All at once, until everybody's server has answered."""
     names = [someone.user.username for someone in people]
     ours, theirs = [], []
     for _ in range(CROWDS):
-        ours.append(crowd(people))
+        with launched_by(site, "fork"):
+            ours.append(crowd(people))
+        if not all(site.is_forked(someone.server()) for someone in people):
+            raise SystemExit("not all were forked")
         leave(*people)
         theirs.append(hub.crowd(names))
         hub.leave(*names)
-    compare(f"{len(people)} people at once", ours, "JupyterHub", theirs, "s")
+    compare(f"{len(people)} people at once, forked", ours, "JupyterHub", theirs, "s")
 
 
 def memory(site: Site, hub: Hub, people: list[Person]) -> None:

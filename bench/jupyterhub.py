@@ -170,6 +170,14 @@ class Hub:
         server = self.ask("GET", f"/users/{name}").json()["servers"][""]
         return int(server["state"]["pid"])
 
+    def address_of(self, name: str) -> str:
+        """Where somebody's server itself listens; what the Hub told it is in its environment."""
+        variables = Path(f"/proc/{self.pid_of(name)}/environ").read_text().split("\0")
+        [url] = [
+            value for key, _, value in (each.partition("=") for each in variables) if key == "JUPYTERHUB_SERVICE_URL"
+        ]
+        return url.removesuffix(f"/user/{name}/")
+
     def stop(self) -> None:
         """End it with all that it started."""
         end(self.process)
