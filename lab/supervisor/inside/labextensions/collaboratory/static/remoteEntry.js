@@ -165,7 +165,8 @@
 
       function take(answer) {
         if (answer.running && lab && !lab.running) {
-          Notification.success("Your Lab runs again. What is open here can be saved; kernels begin anew.");
+          const said = "Your Lab runs again. What is open here can be saved; kernels begin anew.";
+          Notification.success(said, { autoClose: false }); /* its person is in another tab now */
         }
         lab = answer;
         read = Date.now();
