@@ -58,9 +58,11 @@ def site(request: pytest.FixtureRequest, django_db_blocker: DjangoDbBlocker) -> 
     with django_db_blocker.unblock():
         site = Site()
         site.prepare()
-        site.start()
-        yield site
-        site.stop()
+        try:
+            site.start()
+            yield site
+        finally:  # also when it did not come up in time, or when pytest is interrupted
+            site.stop()
         if request.session.testsfailed:
             print("".join(site.log.read_text(errors="replace").splitlines(keepends=True)[-LOG_LINES:]))
 
