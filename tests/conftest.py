@@ -2,8 +2,11 @@
 
 import itertools
 import os
+import shutil
 import socket
+import tempfile
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser
@@ -16,6 +19,7 @@ from portal.queue import broker_is_up
 
 from .browser import chromium
 from .people import Person
+from .proxy_backends import Proxy
 from .site import Site, wait_for
 
 LOG_LINES = 400
@@ -122,3 +126,16 @@ def browser(site: Site) -> Iterator[Browser]:
     """A headless Chromium."""
     with chromium() as browser:
         yield browser
+
+
+@pytest.fixture
+def proxy() -> Iterator[Proxy]:
+    """A running proxy; its directory is short enough for sockets."""
+    if os.geteuid() == 0:
+        pytest.skip("the proxy never runs as root: use bin/test")
+    directory = Path(tempfile.mkdtemp(prefix="proxy-", dir="/tmp"))
+    proxy = Proxy(directory)
+    proxy.start()
+    yield proxy
+    proxy.stop()
+    shutil.rmtree(directory)
