@@ -18,7 +18,7 @@ from pathlib import Path
 import requests
 from playwright.sync_api import BrowserContext
 
-from tests.hub import end, free_port, installed, single_user
+from tests.hub import end, free_port, installed, proxy, single_user
 from tests.site import wait_for
 
 from .common import START_SECONDS, Client
@@ -62,7 +62,7 @@ class Hub:
             "proxy_url": f"http://127.0.0.1:{ports[2]}",
             "directory": self.directory.name,
             "token": self.token,
-            "proxy": [str(place / "node_modules/.bin/configurable-http-proxy")],
+            "proxy": proxy(place),
             "singleuser": single_user(place),
         }
         config = Path(self.directory.name, "jupyterhub_config.py")

