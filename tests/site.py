@@ -60,13 +60,15 @@ class Site:
         wait_for(self.answers, 60, "the site did not start")
 
     def answers(self) -> bool:
-        """Whether proxy, web and supervisor are there."""
+        """Whether proxy, web, supervisor and broker listen: the file of a socket is there also when nobody does."""
         try:
-            with socket.create_connection(("127.0.0.1", self.port), 1), socket.socket(socket.AF_UNIX) as supervisor:
-                supervisor.connect(str(settings.RUN_DIR / "supervisor.sock"))
-                return (settings.RUN_DIR / "web.sock").exists() and (settings.RUN_DIR / "redis.sock").exists()
+            socket.create_connection(("127.0.0.1", self.port), 1).close()
+            for name in ("web", "supervisor", "redis"):
+                with socket.socket(socket.AF_UNIX) as connection:
+                    connection.connect(str(settings.RUN_DIR / f"{name}.sock"))
         except OSError:
             return False
+        return True
 
     def stop(self) -> None:
         """End the processes; then the Labs and the Lab's namespace."""
