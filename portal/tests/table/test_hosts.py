@@ -106,6 +106,6 @@ def check_mails_and_pages(forged: dict[str, str], number: int, owner: User, worl
     assert len(mail.outbox) == 3
     for text in texts:
         assert "evil" not in text
-        assert "6666" not in text
+        assert ":6666" not in text  # four digits alone may be in a key of one use
     for message in mail.outbox:
         assert f"{settings.PORTAL_URL}/" in message.body, message.body
