@@ -235,6 +235,24 @@ def test_it_is_a_new_process_when_there_is_no_kernel_server(someone: Person, num
     assert not is_forked(kernel)
 
 
+SLOW = """
+import json, os, sys
+place = os.path.expanduser("~/.local/share/jupyter/kernels/slow")
+os.makedirs(place)
+script = "sleep 1; touch ~/tried; exec \\"$0\\" -m ipykernel_launcher -f \\"$1\\""
+spec = {"argv": ["sh", "-c", script, sys.executable, "{connection_file}"], "display_name": "Slow", "language": "python"}
+json.dump(spec, open(f"{place}/kernel.json", "w"))
+"""
+
+
+def test_it_is_given_to_browsers_when_it_listens(someone: Person) -> None:
+    """Otherwise the first message is lost now and then, and asking again takes half a second."""
+    assert not someone.kernel().run(SLOW).error
+    made = someone.lab("POST", "/api/kernels", json={"name": "slow"})
+    assert someone.lab("GET", "/api/contents/tried?content=0").ok
+    assert Kernel(someone, made.json()["id"]).run("print(6 * 7)").text.strip() == "42"
+
+
 def test_it_ends_with_jupyter(site: Site, someone: Person) -> None:
     """As any kernel does: nothing is left of a Lab whose server was killed."""
     someone.kernel().begin(JUPYTER + "os.kill(jupyter, 9)")

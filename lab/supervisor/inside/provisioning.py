@@ -3,12 +3,14 @@
 Whatever is no plain kernel of this environment, or cannot be forked now, is started as ever: a new process.
 """
 
+import asyncio
 import json
 import os
 import select
 import signal
 import socket
 import sys
+import time
 from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,11 @@ NAME = "collaboratory-forked"
 START_SECONDS = 2
 END_SECONDS = 1
 REPORT_BYTES = 32
+LISTEN_SECONDS = 5
+LISTEN_EVERY = 0.005
+PORTS = ("shell_port", "iopub_port", "stdin_port", "control_port", "hb_port")
+LISTENING = "0A"
+"""A state in /proc/net/tcp (proc_net_tcp(5))."""
 
 
 def use(orders: int) -> "list[str]":
@@ -40,11 +47,26 @@ class ForkedProvisioner(LocalProvisioner):
     async def launch_kernel(self, cmd: "list[str]", **kwargs: Any) -> Any:
         kernel = self._order(cmd, kwargs) if _is_plain(cmd, kwargs) else None
         if kernel is None:
-            return await super().launch_kernel(cmd, **kwargs)
-        self.process = kernel
-        self.pid = self.pgid = kernel.pid
-        self.cwd = kwargs.get("cwd") or Path.cwd()
+            await super().launch_kernel(cmd, **kwargs)
+        else:
+            self.process = kernel
+            self.pid = self.pgid = kernel.pid
+            self.cwd = kwargs.get("cwd") or Path.cwd()
+        await self._listens()
         return self.connection_info
+
+    async def _listens(self) -> None:
+        """Wait until the kernel has opened its ports, for a while.
+
+        Who connects before that has ZeroMQ try again every 100 ms, on each port by itself; and when the kernel's first
+        answer overtakes the subscription to it, Jupyter asks again after 500 ms.
+        """
+        if self.connection_info.get("transport") != "tcp":
+            return
+        ports = {self.connection_info.get(name) for name in PORTS}
+        deadline = time.monotonic() + LISTEN_SECONDS
+        while self.process.poll() is None and not ports <= _open_ports() and time.monotonic() < deadline:
+            await asyncio.sleep(LISTEN_EVERY)
 
     def _order(self, command: "list[str]", options: "dict[str, Any]") -> "ForkedKernel | None":
         """None: it cannot be had."""
@@ -113,6 +135,11 @@ def _is_plain(command: "list[str]", options: "dict[str, Any]") -> bool:
     """Whether it is a kernel of our own environment, as its kernel.json says how to start it."""
     plain = [sys.executable, "-m", "ipykernel_launcher", "-f"]
     return command[:4] == plain and len(command) == 5 and "env" in options and not options.get("independent")
+
+
+def _open_ports() -> "set[int]":
+    lines = (line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:])
+    return {int(fields[1].rpartition(":")[2], 16) for fields in lines if fields[3] == LISTENING}
 
 
 def _is_readable(fd: int, seconds: "float | None") -> bool:
