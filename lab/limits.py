@@ -91,13 +91,18 @@ def add_notes(server: Server, notes: list[str]) -> None:
         row.save(update_fields=["notes"])
 
 
+def looks_full() -> bool:
+    """Whether no more servers may be started, at this moment."""
+    return bool(settings.LAB_MAX_SERVERS) and Server.objects.live().count() >= settings.LAB_MAX_SERVERS
+
+
 def is_full() -> bool:
-    """Whether no more servers may be started. In a transaction: nobody else finds the last place until it ends."""
+    """As `looks_full`, in a transaction: nobody else finds the last place until it ends."""
     if not settings.LAB_MAX_SERVERS:
         return False
     Turn.objects.get_or_create(name="lab.places", defaults={"until": timezone.now()})
     Turn.objects.select_for_update().get(name="lab.places")
-    return Server.objects.live().count() >= settings.LAB_MAX_SERVERS
+    return looks_full()
 
 
 def full_sentence() -> str:

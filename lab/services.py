@@ -32,6 +32,10 @@ class NotNow(Exception):
         self.until = until
 
 
+class Full(NotNow):
+    """All places are taken; who asks again may find one free at any moment."""
+
+
 def request_server(actor: User | None, user: User, place: str = "", environment: Environment | None = None) -> Server:
     """The person's server: the live one, or a new one that is about to be started. `place`: a path in the Drive.
 
@@ -75,12 +79,12 @@ def create(
 ) -> Server | None:
     """A new requested server, its launch queued on commit; None when the person has a live one by now.
 
-    `keeps_place`: it follows one that has just ended. Raises NotNow.
+    `keeps_place`: it follows one that has just ended. Raises NotNow, of which Full is a kind.
     """
     if pause := Pause.objects.current():
         raise NotNow(pause.sentence, pause.ends_at)
     if not keeps_place and limits.is_full():
-        raise NotNow(limits.full_sentence())
+        raise Full(limits.full_sentence())
     environment = environment or environments.for_place(user, place)
     if environment is None:
         raise NotNow("No environment is installed for the Lab yet. An operator can add one.")

@@ -15,11 +15,14 @@ from portal.access import Forbidden, person
 from portal.models import User
 from portal.queue import broker_is_up, publish
 
-from . import copies, environments, places, services, staying, tasks, views_copies, views_environments
+from . import copies, environments, limits, places, services, staying, tasks, views_copies, views_environments
 from .launchers import get_launcher
 from .models import Environment, Pause, Phase, Server, State, StopReason
 from .views_gateway import leave_for
 from .wording import size
+
+FULL_SECONDS = 30
+"""So often the page of a link that found the Lab full tries again."""
 
 
 @require_GET
@@ -96,8 +99,11 @@ def _go(request: HttpRequest, address: str, path: str, environment: Environment 
 def _not_now(request: HttpRequest, address: str, error: services.NotNow | Forbidden) -> HttpResponse:
     """Why nothing was started; whoever tries again finds the place in the form."""
     me = person(request)
-    context = _context(me, Server.objects.of(me), address) | {"not_now": error}
+    tries_again = isinstance(error, services.Full) and request.method == "GET"
+    context = _context(me, Server.objects.of(me), address) | {"not_now": error, "tries_again": tries_again}
     response = render(request, "lab/home.html", context, status=503)
+    if tries_again:
+        response["Refresh"] = FULL_SECONDS
     if until := getattr(error, "until", None):
         response["Retry-After"] = max(1, round((until - timezone.now()).total_seconds()))
     return response
@@ -174,6 +180,7 @@ def _context(user: User, server: Server | None, place: str) -> dict[str, object]
         "pause": Pause.objects.current(),
         "stays": staying.left_sentence(server) if server else "",
         "hours_offered": staying.hours_offered(server) if server else [],
+        "full": limits.full_sentence() if not (server and server.is_live) and limits.looks_full() else "",
         "broker_up": broker_is_up(),
     }
 

@@ -19,6 +19,13 @@ class AccountAdapter(DefaultAccountAdapter):
         """As SIGNUP says."""
         return settings.SIGNUP == "open"
 
+    def is_safe_url(self, url: str) -> bool:
+        """Whether a form may lead there; what is no address at all, such as `http://[`, is not safe either."""
+        try:
+            return bool(super().is_safe_url(url))
+        except ValueError:
+            return False
+
     def logout(self, request: HttpRequest) -> None:
         """And what follows when that was the person's last browser."""
         user = User.objects.filter(pk=request.user.pk or 0).first()

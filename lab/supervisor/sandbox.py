@@ -202,7 +202,8 @@ class Sandbox:
     def _mount(self, launch: Launch) -> None:
         prefix = Path(launch.prefix)
         if not (prefix / "bin/python").exists() or {",", ":"} & set(launch.prefix):
-            raise StartFailed(f"The environment at {launch.prefix} is missing or incomplete.")
+            log.error("The environment at %s is missing or incomplete.", launch.prefix)
+            raise StartFailed("Its environment is missing or incomplete: an operator has to build it again.")
         layers = {
             "lowerdir": prefix,
             "upperdir": self.directory / "upper",

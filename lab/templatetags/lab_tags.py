@@ -1,6 +1,7 @@
 """Parts of the Lab in other pages."""
 
 from typing import Any
+from urllib.parse import parse_qs
 
 from django import template
 from django.urls import reverse
@@ -50,6 +51,17 @@ def _server(context: dict[str, Any]) -> Server | None:
     if not hasattr(request, "lab_server"):
         request.lab_server = Server.objects.of(user)
     return request.lab_server
+
+
+@register.inclusion_tag("lab/_on_the_way.html", takes_context=True)
+def on_the_way(context: dict[str, Any]) -> dict[str, Any]:
+    """What a visitor opens in the Lab after signing in; they may have followed a link from anywhere."""
+    request = context.get("request")
+    path, _, query = (request.GET.get("next", "") if request else "").partition("?")
+    if path not in (reverse("lab:open"), reverse("lab:git_pull")):
+        return {}
+    wanted = parse_qs(query)
+    return {"wanted": (wanted.get("repo") or wanted.get("path") or [""])[0], "repository": "repo" in wanted}
 
 
 @register.simple_tag

@@ -92,7 +92,11 @@ def test_it_says_that_all_places_are_taken_and_when_one_is_free(
     assert "The Lab is full: 1 of 1 places are taken." in page.content.decode()
     assert f"{free_at:%H:%M}" in page.content.decode()
     assert not Server.objects.filter(owner=owner).exists()
+    assert "Refresh" not in page, "a form is not sent again"
+    assert "The Lab is full" in client.get("/lab/").content.decode()
+    assert client.get("/lab/open")["Refresh"] == "30"
     settings.LAB_MAX_SERVERS = 2
+    assert "The Lab is full" not in client.get("/lab/").content.decode()
     assert services.request_server(owner, owner)
 
 

@@ -261,3 +261,22 @@ def test_the_header_says_how_my_lab_is(me: Client, server: Callable[..., Server]
     server(state)
     header = page(me, "/account/").partition("</header>")[0]
     assert word in header
+
+
+@pytest.mark.parametrize(
+    ("wanted", "said"),
+    [
+        ("/lab/open?path=Shared+with+groups/Cortex/first+look.ipynb", "Shared with groups/Cortex/first look.ipynb"),
+        ("/lab/open?path=<script>alert(1)</script>", "&lt;script&gt;"),
+        ("/lab/git-pull?repo=https://example.org/course&path=a.ipynb", "https://example.org/course"),
+    ],
+)
+def test_the_sign_in_says_what_opens_after_it(db: None, wanted: str, said: str) -> None:
+    visitor = Client()
+    address = visitor.get(wanted, follow=True).redirect_chain[-1][0]
+    assert f"<strong>{said}" in page(visitor, address)
+
+
+@pytest.mark.parametrize("wanted", ["/collabs/", "", "http://[", "//example.org/lab/open?path=a", "/lab/open?path="])
+def test_the_sign_in_says_nothing_of_other_ways(db: None, wanted: str) -> None:
+    assert "After this" not in page(Client(), f"/account/login/?{urlencode({'next': wanted})}")

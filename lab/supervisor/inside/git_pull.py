@@ -86,7 +86,7 @@ def where_to_ask(repo: str, allow: list[str]) -> str:
     try:
         found = socket.getaddrinfo(parts.hostname, port, type=socket.SOCK_STREAM)
     except OSError as error:
-        raise Refused(f"There is no {parts.hostname}, or this Lab has no network: {error}.") from error
+        raise Refused(f"There is no {parts.hostname}, or this Lab has no network: {error.strerror}.") from error
     addresses = [str(sockaddr[0]) for *_, sockaddr in sorted(found, key=lambda info: info[0] != socket.AF_INET)]
     if parts.hostname not in allow and not all(is_public(address) for address in addresses):
         raise Refused(f"{parts.hostname} is in a private network. Repositories are fetched from public addresses only.")
