@@ -92,9 +92,9 @@ def _bring_up(server: Server) -> bool:
     spec = _spec(server, mounts)
     _patiently(lambda: launcher.start(spec))
     still = Server.objects.filter(pk=server.pk, state=State.STARTING)
-    kept = {f"{what}_limit": spec.limits[what] if what in limits.kept() else 0 for what in ("memory", "disk")}
-    begun = {"mounts_digest": digest(mounts), **kept}
-    if not still.update(phase=Phase.JUPYTER, **begun):
+    kept = launcher.kept()
+    begun = {f"{what}_limit": spec.limits[what] if what in kept else 0 for what in ("memory", "disk")}
+    if not still.update(phase=Phase.JUPYTER, mounts_digest=digest(mounts), **begun):
         _undo_start(server)
         return False
     _patiently(lambda: launcher.wait(server.pk, settings.LAB_START_TIMEOUT))

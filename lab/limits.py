@@ -4,7 +4,6 @@ docs/explanation/limits.md says who keeps which limit.
 """
 
 from datetime import datetime
-from functools import cache
 
 from django.conf import settings
 from django.db import transaction
@@ -16,7 +15,6 @@ from notices.services import tell
 
 from .launchers import ServerStatus
 from .models import Environment, Server, State, Turn
-from .supervisor import cgroups
 from .wording import binary_size
 
 NOTES_KEPT = 10
@@ -33,19 +31,20 @@ def limits_of(environment: Environment) -> dict[str, float]:
     }
 
 
-@cache
-def kept() -> list[str]:
-    """Which limits this machine keeps: of `memory`, `cpu`, `processes`, and `disk`."""
-    return [*cgroups.find(settings.LAB_CGROUP).kept, "disk"] if settings.LAB_LAUNCHER == "sandbox" else []
-
-
-def memory_sentence(server: Server) -> str:
+def memory_sentence(server: Server, *, at_limit: bool) -> str:
     """What to say when the kernel has ended a process for want of memory."""
-    return (
-        f"Your Lab ran out of memory at {binary_size(server.memory_limit)}, the most that one may use here. "
+    ended = (
         "The process that had taken most, a notebook's kernel as a rule, was ended; what it had only in memory is "
-        "lost, its files are not. All notebooks share this memory: load less at a time, or shut down those that you do "
-        "not need."
+        "lost, its files are not. "
+    )
+    if at_limit:
+        return (
+            f"Your Lab ran out of memory at {binary_size(server.memory_limit)}, the most that one may use here. {ended}"
+            "All notebooks share this memory: load less at a time, or shut down those that you do not need."
+        )
+    return (
+        f"This site's Labs ran out of memory together, although yours had not reached its own limit. {ended}"
+        "Try again later, with less at a time; if it happens often, tell an operator of this site."
     )
 
 
@@ -58,12 +57,14 @@ def disk_sentence(server: Server) -> str:
     )
 
 
-def note_ended_processes(server: Server, *, memory: int, disk: int) -> None:
+def note_ended_processes(server: Server, status: ServerStatus) -> None:
     """Tell the person, once, of processes that were ended since somebody last looked; how many there were so far."""
-    at_memory = f"Your Lab ran out of memory at {binary_size(server.memory_limit)}"
-    _note(server, {"memory_kills": memory}, at_memory, memory_sentence(server))
+    at_limit = status.was_at_memory_limit
+    alone = f"Your Lab ran out of memory at {binary_size(server.memory_limit)}"
+    subject = alone if at_limit else "The Labs of this site ran out of memory together"
+    _note(server, {"memory_kills": status.memory_kills}, subject, memory_sentence(server, at_limit=at_limit))
     at_disk = f"Your Lab's disk is full at {binary_size(server.disk_limit)}"
-    _note(server, {"disk_kills": disk}, at_disk, disk_sentence(server))
+    _note(server, {"disk_kills": status.disk_kills}, at_disk, disk_sentence(server))
 
 
 def _note(server: Server, kills: dict[str, int], subject: str, said: str) -> None:
@@ -76,6 +77,8 @@ def _note(server: Server, kills: dict[str, int], subject: str, said: str) -> Non
 
 def why_it_died(server: Server, status: ServerStatus | None) -> str:
     """What its person reads of a server whose processes are gone."""
+    if status and status.memory_kills > server.memory_kills and not status.was_at_memory_limit:
+        return "this site's Labs ran out of memory together, although this one had not reached its own limit."
     if status and status.memory_kills > server.memory_kills:
         return f"it ran out of memory at {binary_size(server.memory_limit)}, the most that one Lab may use here."
     if status and status.disk_kills > server.disk_kills:

@@ -93,7 +93,7 @@ def check(server: Server, status: ServerStatus | None) -> None:
 def follow(server: Server, status: ServerStatus) -> None:
     """What a running server has met with, and what it needs from time to time."""
     if status.memory_kills > server.memory_kills or status.disk_kills > server.disk_kills:
-        limits.note_ended_processes(server, memory=status.memory_kills, disk=status.disk_kills)
+        limits.note_ended_processes(server, status)
     if status.token_age is not None and status.token_age > portal_tokens.RENEW_AFTER:
         get_launcher().give_token(server.pk, portal_tokens.make(server.pk))
 

@@ -40,6 +40,31 @@ def settings_of(unit: str) -> dict[str, str]:
     return dict(re.findall(r"^(\w+)=(.*)$", text, re.MULTILINE))
 
 
+def variables_of(unit: str) -> dict[str, str]:
+    """What a unit and the drop-in for all set in the environment."""
+    text = (UNITS / "collaboratory-.service.d/common.conf").read_text() + (UNITS / unit).read_text()
+    return dict(re.findall(r"^Environment=(\w+)=(.*)$", text, re.MULTILINE))
+
+
+def test_the_target_stops_and_restarts_all_but_the_groups_of_labs() -> None:
+    part = {path.stem for path in UNITS.glob("*.service") if "PartOf=collaboratory.target" in path.read_text()}
+    assert {path.stem for path in UNITS.glob("*.service")} - part == {"collaboratory-labs"}
+
+
+def test_the_supervisor_alone_writes_groups_and_finds_those_of_the_unit() -> None:
+    common = (UNITS / "collaboratory-.service.d/common.conf").read_text()
+    assert "\nProtectControlGroups=yes\n" in common
+    writes = [
+        path.parent.name
+        for path in UNITS.rglob("*")
+        if path.is_file() and "ProtectControlGroups=no" in path.read_text()
+    ]
+    assert writes == ["collaboratory-supervisor.service.d"]
+    [slice_name] = re.findall(r"^Slice=(.*)$", common, re.MULTILINE)
+    group = f"{slice_name}/collaboratory-labs.service/labs"
+    assert f"\nEnvironment=LAB_CGROUP={group}\n" in (UNITS / "collaboratory-supervisor.service").read_text()
+
+
 def test_it_has_a_unit_for_each_process_and_no_other() -> None:
     of_procfile = {line.partition(":")[0] for line in (CODE / "Procfile").read_text().splitlines()}
     assert of_procfile == set(PROCESSES)
@@ -129,9 +154,9 @@ class Deployed:
         """What systemd would run for a unit, with what it would set, and nothing of ours."""
         lines = settings_of(unit)
         words = shlex.split(lines["ExecStart"].replace(CODE_IN_UNITS, str(CODE)))
-        name, _, value = lines["Environment"].partition("=")
         environment = {"PATH": PATH, "HOME": os.environ["HOME"], "USER": "collaboratory", "LANG": "C.UTF-8"}
-        environment[name] = value.replace(VAR_IN_UNITS, str(self.var))
+        for name, value in variables_of(unit).items():
+            environment[name] = value.replace(VAR_IN_UNITS, str(self.var))
         output: dict[str, Any] = {"stdout": self.log, "stderr": self.log}
         process = subprocess.Popen(words, cwd="/", env=environment, start_new_session=True, **output)
         self.running.append(process)

@@ -145,7 +145,7 @@ class Place:
             "COLLABORATORY_RUN": str(self.run),
             "DRIVE_ROOT": str(self.var / "drive"),
             "LAB_ROOT": str(self.var / "lab"),
-            "LAB_CGROUP": control_groups.name_of(self.var),
+            "LAB_CGROUP": control_groups.of_labs(self.var),
             "DJANGO_SETTINGS_MODULE": "portal.settings",
             "PORT": str(port),
             "PORTAL_URL": f"http://localhost:{port}",

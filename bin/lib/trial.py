@@ -48,7 +48,7 @@ def free_port() -> int:
 
 def settings(place: Place, directory: Path, port: int) -> dict[str, str]:
     """A site of its own in `directory`; the environments are the place's."""
-    site, group = Place(place.code), f"{control_groups.name_of(place.var)}/{directory.name}"
+    site, group = Place(place.code), f"{control_groups.of_labs(place.var)}/{directory.name}"
     site.var, site.venv = directory, place.venv
     return site.settings(port) | {
         "COLLABORATORY_TEST_SITE": "1",

@@ -77,7 +77,9 @@ class ServerStatus:
     cpu_seconds: float = 0
     """Processor time of its processes, and of those that they waited for."""
     memory_kills: int = 0
-    """How many of its processes were ended because it had reached its limit of memory."""
+    """How many of its processes were ended for want of memory."""
+    was_at_memory_limit: bool = True
+    """Whether it has reached its own limit, ever. If not, all servers together, or the machine, had no more."""
     disk_bytes: int = 0
     """Of home and changed environment, as last measured."""
     disk_kills: int = 0
@@ -139,6 +141,9 @@ class Launcher(Protocol):
 
     def ping(self, timeout: float) -> None:
         """Return when it answers, at once; LauncherUnavailable otherwise, or after `timeout` seconds."""
+
+    def kept(self) -> list[str]:
+        """Which limits of `LaunchSpec.limits` are kept: of `memory`, `cpu`, `processes`, `disk`."""
 
     def inspect(self) -> dict[UUID, ServerStatus]:
         """Everything that exists: servers with processes, and what is left of stopped ones."""

@@ -107,6 +107,9 @@ class JupyterHubLauncher:
     def ping(self, timeout: float) -> None:
         self._ask("GET", "/", seconds=timeout)
 
+    def kept(self) -> list[str]:
+        return []
+
     def inspect(self) -> dict[UUID, ServerStatus]:
         known = {UUID(path.stem): ServerStatus(UUID(path.stem), "stopped") for path in _directory().glob("*.json")}
         return known | {status.server_id: status for status in map(_status, self._active()) if status}

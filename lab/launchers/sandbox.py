@@ -50,6 +50,9 @@ class SandboxLauncher:
     def ping(self, timeout: float) -> None:
         self._call("ping", seconds=timeout)
 
+    def kept(self) -> list[str]:
+        return self._call("ping")["kept"]
+
     def inspect(self) -> dict[UUID, ServerStatus]:
         found = (_status(report) for report in self._call("inspect")["servers"])
         return {status.server_id: status for status in found}
@@ -87,6 +90,7 @@ def _status(report: dict[str, Any]) -> ServerStatus:
         memory_bytes=report["memory_bytes"],
         cpu_seconds=report["cpu_seconds"],
         memory_kills=report["memory_kills"],
+        was_at_memory_limit=report["was_at_memory_limit"],
         disk_bytes=report["disk_bytes"],
         disk_kills=report["disk_kills"],
         token_age=report["token_age"],

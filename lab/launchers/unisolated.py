@@ -145,6 +145,9 @@ class UnisolatedLauncher:
     def ping(self, timeout: float) -> None:
         """There is nobody to ask."""
 
+    def kept(self) -> list[str]:
+        return []
+
     def inspect(self) -> dict[UUID, ServerStatus]:
         return {UUID(path.name): self._status(UUID(path.name)) for path in self._servers().glob("[0-9a-f]" * 32)}
 

@@ -1,10 +1,11 @@
 """Control groups: what the processes of one server may use together, kept by the kernel.
 
-    <controller>/<site>/<server>    version 1: a tree per controller (kernel docs, admin-guide/cgroup-v1)
-    <site>/labs/<server>            version 2: one tree (admin-guide/cgroup-v2); the portal is in <site>/portal
+    <controller>/<LAB_CGROUP>/<server>    version 1: a tree per controller (kernel docs, admin-guide/cgroup-v1)
+    <LAB_CGROUP>/<server>                 version 2: one tree (admin-guide/cgroup-v2)
 
-`bin/up`, started by root, makes `<site>` and gives it to its account (bin/lib/control_groups.py). Where nobody did, or
-the machine lacks a controller, that limit is not kept, and a check says so (lab.W003).
+Root makes what LAB_CGROUP names and gives it to our account: `bin/up` does, or collaboratory-labs.service
+(bin/lib/control_groups.py). Where nobody did, or the machine lacks a controller, that limit is not kept, and a check
+says so (lab.W003).
 """
 
 import contextlib
@@ -95,13 +96,23 @@ class Groups:
 
     def killed(self, server_id: str) -> int:
         """How many of the server's processes the kernel has ended for want of memory."""
-        if "memory" not in self.trees:
-            return 0
+        return self._memory_event(server_id, "oom_kill")
+
+    def was_at_limit(self, server_id: str) -> bool:
+        """Whether it has reached its own limit of memory, ever.
+
+        If not, what was ended in it was ended because all Labs together, or the machine, had no more. Version 1 does
+        not tell: there it is always said to have.
+        """
+        return self.version == 1 or self._memory_event(server_id, "oom") > 0
+
+    def _memory_event(self, server_id: str, event: str) -> int:
         name = "memory.oom_control" if self.version == 1 else "memory.events"
-        with contextlib.suppress(OSError):
-            for line in (self.trees["memory"] / server_id / name).read_text().splitlines():
-                if line.startswith("oom_kill "):
-                    return int(line.split()[1])
+        if "memory" in self.trees:
+            with contextlib.suppress(OSError):
+                for line in (self.trees["memory"] / server_id / name).read_text().splitlines():
+                    if line.startswith(f"{event} "):
+                        return int(line.split()[1])
         return 0
 
     def free_processor(self, server_id: str) -> None:
@@ -142,24 +153,25 @@ def _remove(place: Path) -> bool:
     return False
 
 
-def find(site: str) -> Groups:
-    """The groups that were given to us under this name (such as `collaboratory-0123456789`), or a part of them."""
-    if not site:
-        return Groups(1, {})
+def find(name: str) -> Groups:
+    """Those that were given to us under this name (LAB_CGROUP), or a part of them."""
+    none = Groups(1, {})
+    if not name:
+        return none
     trees = {}
     for what, controller in CONTROLLERS.items():
         for mount in _mounts("cgroup", controller):
-            if tree := _ours(mount / site):
+            if tree := _ours(mount.point / name):
                 trees[what] = tree
     if trees:
         return Groups(1, trees)
-    name, _, part = site.partition("/")
     for mount in _mounts("cgroup2"):
-        if tree := _ours(mount / name / "labs" / part):
+        tree = _ours(mount.point / name)
+        if tree and mount.lets_us_move_to(tree):
             _offer(tree)
             offered = (tree / "cgroup.subtree_control").read_text().split()
             return Groups(2, {what: tree for what, controller in CONTROLLERS.items() if controller in offered})
-    return Groups(1, {})
+    return none
 
 
 def _ours(tree: Path) -> Path | None:
@@ -176,12 +188,36 @@ def _offer(tree: Path) -> None:
             (tree / "cgroup.subtree_control").write_text(f"+{controller}")
 
 
-def _mounts(kind: str, option: str = "") -> list[Path]:
+@dataclass(frozen=True)
+class _Mount:
+    """A file system of groups."""
+
+    point: Path
+    root: str
+    """The group that is seen there."""
+
+    def lets_us_move_to(self, tree: Path) -> bool:
+        """Whether processes of ours may go there, of version 2.
+
+        That takes rights in the closest group that holds both places (cgroup-v2, "Delegation Containment").
+        """
+        here = os.path.normpath(self.point / os.path.relpath(_own_path(), self.root))
+        return os.access(Path(os.path.commonpath([here, tree])) / "cgroup.procs", os.W_OK)
+
+
+def _own_path() -> str:
+    """Our own group, of version 2."""
+    lines = Path("/proc/self/cgroup").read_text().splitlines()
+    return next(line.removeprefix("0::") for line in lines if line.startswith("0::"))
+
+
+def _mounts(kind: str, option: str = "") -> list[_Mount]:
     """Where file systems of this kind are mounted (proc(5), mountinfo), of version 1 with this controller."""
     found = []
     for line in Path("/proc/self/mountinfo").read_text().splitlines():
         before, _, after = line.partition(" - ")
         filesystem, _source, options = after.split(" ", 2)
         if filesystem == kind and (not option or option in options.split(",")):
-            found.append(Path(before.split()[4]))
+            root, point = before.split()[3:5]
+            found.append(_Mount(Path(point), root))
     return found

@@ -416,6 +416,7 @@ class Sandbox:
             "memory_bytes": memory,
             "cpu_seconds": cpu_seconds,
             "memory_kills": self.groups.killed(self.id),
+            "was_at_memory_limit": self.groups.was_at_limit(self.id),
             "disk_bytes": self.disk.count.used,
             "disk_kills": self.disk.count.kills,
             "token_age": self.token.age,

@@ -7,7 +7,7 @@
     {"do": "destroy", "server_id": "..."}
     {"do": "give_token", "server_id": "...", "token": "..."}
     {"do": "prepare", "prefixes": ["..."]}
-    {"do": "ping"}
+    {"do": "ping"}  -> "kept": ["memory", ...], the limits that are kept here
     {"do": "inspect"}  -> "servers": [...], "fork_servers": [...]
 
 Each may carry "request_id", which the log lines then name. The answer is {"ok": true, ...}, or
@@ -66,11 +66,16 @@ class Supervisor:
         path.unlink(missing_ok=True)
         server = await asyncio.start_unix_server(self._answer, str(path), limit=2**22)
         path.chmod(0o600)
-        log.info("ready; %d servers found", len(self.known))
+        log.info("ready; %d servers found; limits kept: %s", len(self.known), ", ".join(self.kept))
         async with server, asyncio.TaskGroup() as tasks:
             tasks.create_task(self._watch_public())
             tasks.create_task(self._watch_disks())
             tasks.create_task(server.serve_forever())
+
+    @property
+    def kept(self) -> list[str]:
+        """Which limits are kept here: by the kernel, and `disk` by ourselves."""
+        return [*self.groups.kept, "disk"]
 
     def close(self) -> None:
         """Leave no group behind that nobody needs."""
@@ -115,7 +120,7 @@ class Supervisor:
         try:
             match request["do"]:
                 case "ping":
-                    return {"ok": True}
+                    return {"ok": True, "kept": self.kept}
                 case "inspect":
                     servers = await asyncio.to_thread(self._reports)
                     return {"ok": True, "servers": servers, "fork_servers": self.fork_servers.report()}

@@ -22,7 +22,7 @@ from .inprocess import InProcessLauncher
 @pytest.fixture(autouse=True)
 def launcher(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> InProcessLauncher:
     made = InProcessLauncher(tmp_path / "servers")
-    for module in ("lifecycle", "reconcile", "views", "admin"):
+    for module in ("lifecycle", "reconcile", "views", "admin", "checks"):
         monkeypatch.setattr(f"lab.{module}.get_launcher", lambda: made)
     monkeypatch.setattr(lifecycle.time, "sleep", lambda seconds: None)
     return made

@@ -95,6 +95,11 @@ class InProcessLauncher:
     def ping(self, timeout: float) -> None:
         self._called("ping")
 
+    def kept(self) -> list[str]:
+        if self.away:
+            raise LauncherUnavailable("away")
+        return ["memory", "disk"]
+
     def inspect(self) -> dict[UUID, ServerStatus]:
         self._called("inspect")
         return {key: ServerStatus(key, state, memory_bytes=10**8) for key, state in self.sandboxes.items()}

@@ -11,6 +11,7 @@ from pytest_django import Settings
 from lab import checks, lifecycle, limits, reconcile, services
 from lab.launchers import ServerStatus
 from lab.models import Environment, Server, State, StopReason
+from lab.supervisor import cgroups
 from lab.supervisor.cgroups import Groups, Limits
 from notices.models import Kind, Notice
 from portal.models import User
@@ -44,6 +45,18 @@ def test_it_tells_once_of_each_time_that_memory_ran_out(owner: User, environment
     assert server.memory_kills == 3
     assert [note[7:44] for note in server.notes] == ["Your Lab ran out of memory at 2.0 GiB"] * 2
     assert Notice.objects.filter(user=owner, kind=Kind.LAB_WARNING).count() == 2
+
+
+def test_it_tells_when_all_labs_together_ran_out_of_memory(owner: User, environment: Environment) -> None:
+    server = running(owner, environment)
+    status = ServerStatus(server.pk, "running", memory_kills=1, was_at_memory_limit=False)
+    assert limits.why_it_died(server, status).startswith("this site's Labs ran out of memory together")
+    reconcile.check(server, status)
+    server.refresh_from_db()
+    [note] = server.notes
+    assert "ran out of memory together" in note
+    assert "2.0 GiB" not in note
+    assert "together" in Notice.objects.get(user=owner, kind=Kind.LAB_WARNING).subject
 
 
 def test_it_tells_once_of_each_time_that_the_disk_was_full(owner: User, environment: Environment) -> None:
@@ -127,7 +140,7 @@ def test_it_writes_the_limits_of_version_1(tmp_path: Path) -> None:
         "pids.max": "100",
     }
     (trees["memory"] / ("a" * 32) / "memory.oom_control").write_text("oom_kill_disable 0\nunder_oom 0\noom_kill 3\n")
-    assert groups.killed("a" * 32) == 3
+    assert (groups.killed("a" * 32), groups.was_at_limit("a" * 32)) == (3, True)
     groups.free_processor("a" * 32)
     assert (trees["cpu"] / ("a" * 32) / "cpu.cfs_quota_us").read_text() == "-1"
     assert groups.ids() == {"a" * 32}
@@ -140,10 +153,37 @@ def test_it_writes_the_limits_of_version_2_and_nothing_for_none(tmp_path: Path) 
     groups.make("b" * 32, Limits(memory=GIB, cpu=0.5))
     read = {path.name: path.read_text() for path in labs.glob("*/*")}
     assert read == {"memory.max": str(GIB), "cpu.max": "50000 100000"}
-    (labs / ("b" * 32) / "memory.events").write_text("low 0\noom 4\noom_kill 2\noom_group_kill 0\n")
-    assert groups.killed("b" * 32) == 2
+    events = labs / ("b" * 32) / "memory.events"
+    for own in (4, 0):
+        events.write_text(f"low 0\noom {own}\noom_kill 2\noom_group_kill 0\n")
+        assert (groups.killed("b" * 32), groups.was_at_limit("b" * 32)) == (2, own > 0)
     groups.free_processor("b" * 32)
     assert (labs / ("b" * 32) / "cpu.max").read_text() == "max"
+
+
+@pytest.mark.parametrize(
+    ("own", "given", "may"),
+    [
+        ("site.slice/supervisor.service", "site.slice", True),
+        ("site.slice/supervisor.service", "other.slice", False),
+        ("other.slice/supervisor.service", "site.slice", False),
+        ("site.slice/labs.service/rest", "site.slice/labs.service", True),
+    ],
+)
+def test_it_uses_no_groups_into_which_it_may_not_move_processes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, own: str, given: str, may: bool
+) -> None:
+    labs = tmp_path / "site.slice/labs.service/labs"
+    for place in (labs, tmp_path / "other.slice"):
+        place.mkdir(parents=True)
+    (tmp_path / given / "cgroup.procs").touch()
+    (labs / "cgroup.subtree_control").write_text("memory pids")
+    monkeypatch.setattr(cgroups, "_own_path", lambda: f"/outer/{own}")
+    monkeypatch.setattr(cgroups, "_offer", lambda tree: None)
+    found = {"cgroup2": [cgroups._Mount(tmp_path, "/outer")]}
+    monkeypatch.setattr(cgroups, "_mounts", lambda kind, option="": found.get(kind, []))
+    kept = cgroups.find("site.slice/labs.service/labs").kept
+    assert kept == (["memory", "processes"] if may else [])
 
 
 def test_it_does_not_wait_for_groups_that_are_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -161,10 +201,14 @@ def test_it_does_not_wait_for_groups_that_are_gone(tmp_path: Path, monkeypatch: 
     assert groups.ids() == set()
 
 
-def test_it_says_which_limits_a_machine_does_not_keep(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(checks, "kept", lambda: ["memory"])
+def test_it_takes_the_supervisors_word_on_which_limits_are_kept(
+    settings: Settings, launcher: InProcessLauncher
+) -> None:
     settings.LAB_MEMORY_LIMIT, settings.LAB_CPU_LIMIT, settings.LAB_PROCESS_LIMIT = GIB, 0, 100
     [warning] = checks.limits_kept()
     assert (warning.id, "processes" in warning.msg, "memory" in warning.msg) == ("lab.W003", True, False)
-    settings.LAB_PROCESS_LIMIT = 0
+    launcher.away = True
+    [warning] = checks.limits_kept()
+    assert (warning.id, "is not known" in warning.msg) == ("lab.W003", True)
+    settings.LAB_MEMORY_LIMIT = settings.LAB_PROCESS_LIMIT = 0
     assert checks.limits_kept() == []
