@@ -25,6 +25,7 @@ from .site import CODE, wait_for
 
 sys.path.insert(0, str(CODE / "bin/lib"))
 
+import control_groups
 from machine import PATH
 from trial import free_port
 
@@ -63,6 +64,25 @@ def test_the_supervisor_alone_writes_groups_and_finds_those_of_the_unit() -> Non
     [slice_name] = re.findall(r"^Slice=(.*)$", common, re.MULTILINE)
     group = f"{slice_name}/collaboratory-labs.service/labs"
     assert f"\nEnvironment=LAB_CGROUP={group}\n" in (UNITS / "collaboratory-supervisor.service").read_text()
+
+
+def test_root_gives_the_account_the_units_groups_and_one_file_of_the_slice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = "site.slice/labs.service"
+    for place in (tmp_path, tmp_path / "site.slice", tmp_path / name):
+        place.mkdir(parents=True, exist_ok=True)
+        for file in ("cgroup.controllers", "cgroup.procs", "cgroup.subtree_control", "memory.max"):
+            (place / file).touch()
+    given = set()
+    monkeypatch.setattr(os, "chown", lambda path, *owner: given.add((str(path.relative_to(tmp_path)), owner)))
+    monkeypatch.setattr(control_groups, "ROOT", tmp_path)
+    monkeypatch.setattr(control_groups, "_path_of", lambda process: name)
+    control_groups.give_unit(os.getpid())
+    files = ["", "/labs", "/sleep", "/cgroup.procs", "/cgroup.subtree_control"]
+    wanted = ["site.slice/cgroup.procs", *(f"{name}{file}" for file in files)]
+    assert given == {(path, (os.getuid(), os.getgid())) for path in wanted}
+    assert (tmp_path / name / "sleep/cgroup.procs").read_text() == str(os.getpid())
 
 
 def test_it_has_a_unit_for_each_process_and_no_other() -> None:
