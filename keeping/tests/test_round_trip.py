@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -181,10 +181,16 @@ def test_it_refuses_a_backup_of_a_newer_version(
         restoring.into_site(shelf, backup, look=False, say=silent)
 
 
-def test_it_brings_the_rows_of_an_older_version_up_to_date(
-    collab: Collab, back_up: BackUp, shelf: Shelf, other_site: Move
-) -> None:
+@pytest.fixture
+def older_version(transactional_db: None) -> Iterator[None]:
     call_command("migrate", "api", "zero", verbosity=0)
+    yield
+    call_command("migrate", "api", verbosity=0)
+
+
+def test_it_brings_the_rows_of_an_older_version_up_to_date(
+    older_version: None, collab: Collab, back_up: BackUp, shelf: Shelf, other_site: Move
+) -> None:
     backup = back_up()
     assert "api" not in backup.about["migrations"]
     other_site()
