@@ -4,6 +4,7 @@ import functools
 import importlib.util
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -50,12 +51,15 @@ def git(directory: Path, *words: str) -> str:
 class Upstream:
     """A repository on a web server: `put` is a commit and its publication."""
 
-    def __init__(self, root: Path, port: int) -> None:
+    def __init__(self, root: Path, port: int = 0) -> None:
         self.work, self.url = root / "work", f"http://127.0.0.1:{port}/course.git"
-        self.work.mkdir()
         self.bare = root / "www/course.git"
+
+    def begin(self) -> None:
+        """Make the repository, empty."""
+        self.work.mkdir()
         git(self.work, "init", "-q", "-b", "main")
-        git(root, "init", "-q", "--bare", "-b", "main", str(self.bare))
+        git(self.work, "init", "-q", "--bare", "-b", "main", str(self.bare))
 
     def put(self, **files: str | None) -> None:
         """Names with `__` for a dot; None deletes."""
@@ -82,11 +86,20 @@ def server(tmp_path: Path) -> Iterator[int]:
         serving.shutdown()
 
 
-@pytest.fixture
-def upstream(tmp_path: Path, server: int) -> Upstream:
-    made = Upstream(tmp_path, server)
+@pytest.fixture(scope="session")
+def first_commit(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What every test's repository is a copy of."""
+    root = tmp_path_factory.mktemp("first-commit")
+    made = Upstream(root)
+    made.begin()
     made.put(a__txt="one\n", b__txt="b\n", nb__ipynb='{"cells": [\n1,\n2,\n3,\n4,\n5\n]}\n')
-    return made
+    return root
+
+
+@pytest.fixture
+def upstream(tmp_path: Path, server: int, first_commit: Path) -> Upstream:
+    shutil.copytree(first_commit, tmp_path, dirs_exist_ok=True)
+    return Upstream(tmp_path, server)
 
 
 Pull = Callable[..., dict[str, Any]]
