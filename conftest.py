@@ -4,6 +4,7 @@ The people are always the same: in Collab "Cortex" an owner (its administrator),
 belongs to nothing; and an operator, who may use the Django admin.
 """
 
+import gc
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -23,6 +24,12 @@ from collabs.models import Collab, Role
 from console import announcements
 from portal import queue as portal_queue
 from portal.models import User
+
+
+def pytest_collection_finish() -> None:
+    """Leave what is loaded by now, for the whole run, out of every look for garbage: a tenth of the time otherwise."""
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
 
 
 @pytest.fixture(scope="session")
