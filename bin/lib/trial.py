@@ -31,6 +31,7 @@ SETTINGS += [f"LAB_{name}_LIMIT" for name in ("MEMORY", "CPU", "PROCESS", "DISK"
 SETTINGS += ["LAB_CGROUP", "LAB_MAX_SERVERS", "LAB_HUB_URL", "LAB_HUB_API", "LAB_HUB_TOKEN", "LAB_HUB_SECRET"]
 SETTINGS += ["COLLABORATORY_RUN", "COLLABORATORY_VAR"]
 """Variables of the person who runs a trial that are not for the trial."""
+MEMORY = Path("/dev/shm")  # noqa: S108 - what is made in there is made as safely as in /tmp
 
 
 def forget_settings() -> None:
@@ -63,6 +64,20 @@ def settings(place: Place, directory: Path, port: int) -> dict[str, str]:
         "PREVIEW_ENVIRONMENT": str(place.var / "preview"),
         "EMAIL_URL": f"filemail:///{directory}/mail",  # a slash more: environ drops one
     }
+
+
+def unit_settings(place: Place) -> dict[str, str]:
+    """Where unit tests have what they keep for the next time, and their files: many, synced, soon removed."""
+    return {
+        "TMPDIR": str(MEMORY) if _has_room(MEMORY) else tempfile.gettempdir(),
+        # Beside the code of somebody else's checkout nothing can be written.
+        "PYTHONPYCACHEPREFIX": str(place.var / "pycache"),
+        "HYPOTHESIS_STORAGE_DIRECTORY": str(place.var / "hypothesis"),
+    }
+
+
+def _has_room(directory: Path) -> bool:
+    return os.access(directory, os.W_OK) and shutil.disk_usage(directory).free >= 2 * 2**30
 
 
 def provider_settings() -> dict[str, str]:

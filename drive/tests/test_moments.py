@@ -4,10 +4,13 @@ import fcntl
 import io
 import mmap
 import os
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.conf import settings
 
 from drive import changes, tasks
 from drive.models import File, Library, Loss, Trashed, Version
@@ -19,6 +22,13 @@ from portal.models import User
 from .test_scan import contents
 
 pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def tmp_path() -> Iterator[Path]:
+    """On a disk: a file in memory, as bin/test has them, keeps its time when a mapped page is stored into."""
+    with tempfile.TemporaryDirectory(dir=settings.VAR_DIR) as directory:
+        yield Path(directory)
 
 
 @pytest.fixture(autouse=True)
