@@ -198,6 +198,7 @@ def ask(client: Client, row: Row, world: dict[str, object]) -> Any:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rows", [V1, REST], ids=["v1", "rest"])
 def test_it_gives_everybody_what_the_table_says(
     rows: list[Row], clients: dict[str, Client], world: dict, collab: Collab

@@ -304,6 +304,7 @@ def test_it_needs_no_more_queries_for_more_rows(
     assert queries() == few
 
 
+@pytest.mark.slow
 def test_it_saves_a_team_of_hundreds(client: Client, collab: Collab) -> None:
     users = User.objects.bulk_create(User(username=f"u{number:03}") for number in range(500))
     Membership.objects.bulk_create(Membership(collab=collab, user=user, role=Role.VIEWER) for user in users)

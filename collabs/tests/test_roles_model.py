@@ -221,6 +221,7 @@ class Teams(RuleBasedStateMachine):
         return [collab.pk for collab in self.collabs]
 
 
+@pytest.mark.slow
 @pytest.mark.django_db
 def test_it_gives_everybody_the_role_of_the_model(owner: User, editor: User, viewer: User, stranger: User) -> None:
     Teams.people = {"owner": owner, "editor": editor, "viewer": viewer, "stranger": stranger}

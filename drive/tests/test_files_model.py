@@ -205,6 +205,7 @@ class Drive(RuleBasedStateMachine):
         assert not [path for path in layout.staging().iterdir() if path.name != "nginx"]
 
 
+@pytest.mark.slow
 def test_it_loses_nothing_whatever_people_do(
     owner: User, editor: User, viewer: User, stranger: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:

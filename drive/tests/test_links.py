@@ -202,6 +202,7 @@ def without_token(page: str) -> str:
     return re.sub(r'(data-token|name="csrfmiddlewaretoken" value)="\w+"|<code>[0-9a-f]{32}</code>', "", page)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("one_file", [False, True], ids=["folder", "file"])
 @pytest.mark.parametrize("with_password", [False, True], ids=["open", "password"])
 @pytest.mark.parametrize("wrong", WRONG, ids=lambda wrong: wrong.__name__)
@@ -257,6 +258,7 @@ def test_it_survives_a_new_secret_key_beside_the_old_one(
     assert client.get(address).status_code == 404
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["post", "put", "delete", "patch", "options"])
 def test_it_changes_nothing(
     client: Client, owner: User, folder: PublicLink, file: PublicLink, sign_in: SignIn, method: str

@@ -61,6 +61,7 @@ def links(page: Any) -> list[str]:
     return [unescape(link) for link in re.findall(r'<td class="name"><a href="([^"]*)"', page.content.decode())]
 
 
+@pytest.mark.slow
 @PAGES
 @given(name=NAMES, new=NAMES)
 @example(name="a\r\nb", new="\u202e.txt")
@@ -94,6 +95,7 @@ def test_it_keeps_any_name_from_upload_to_rename(
     assert os.listdir(place) == []
 
 
+@pytest.mark.slow
 @PAGES
 @given(raw=BYTES)
 @example(raw=b"\xff\xfe")

@@ -276,6 +276,7 @@ def test_it_removes_objects_that_nothing_needs(library: Library, place: Path, mo
     assert retention.sweep_store() == 1
 
 
+@pytest.mark.slow
 def test_it_buries_and_brings_back_very_many(library: Library, place: Path, owner: User) -> None:
     """More than a statement has room for (SQLite)."""
     count = 1500

@@ -7,6 +7,7 @@ may, and the page of its owner names exactly those who see it.
 from itertools import count
 from typing import Any
 
+import pytest
 from django.test import Client
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -241,6 +242,7 @@ class Sharing(RuleBasedStateMachine):
             assert Membership.objects.filter(collab=self.team).count() == len(self.members)
 
 
+@pytest.mark.slow
 def test_it_gives_exactly_the_access_of_the_table(owner: User, editor: User, viewer: User, stranger: User) -> None:
     Sharing.people = {"owner": owner, "editor": editor, "viewer": viewer, "stranger": stranger}
     run_state_machine_as_test(

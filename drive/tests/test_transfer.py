@@ -128,6 +128,7 @@ def test_it_sends_the_bytes_itself_without_nginx(as_owner: Client, url: str, pla
     assert b"".join(response.streaming_content) == data  # type: ignore[attr-defined]
 
 
+@pytest.mark.slow
 def test_it_leaks_no_byte_in_a_race(
     as_owner: Client, url: str, place: Path, outside: Path, without_nginx: None
 ) -> None:
@@ -384,6 +385,7 @@ def fits(name: str) -> bool:
 any_name = st.text(st.characters(exclude_characters="/\0", exclude_categories=["Cs"]), min_size=1, max_size=90)
 
 
+@pytest.mark.slow
 @hypothesis_settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(name=any_name.filter(fits), new=any_name.filter(fits))
 def test_it_keeps_any_name_that_the_disk_can_hold(

@@ -134,6 +134,7 @@ def test_it_says_what_it_can(sender: Sender) -> None:
     assert set(response["Tus-Extension"].split(",")) == {"creation", "termination", "expiration"}
 
 
+@pytest.mark.slow
 @given(cuts=st.lists(st.integers(0, len(CONTENT) - 1), max_size=6))
 @hypothesis(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_it_goes_on_wherever_it_was_cut(sender: Sender, place: Path, cuts: list[int]) -> None:

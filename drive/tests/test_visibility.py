@@ -223,6 +223,7 @@ ROUTES = st.lists(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(routes=ROUTES)
 def test_it_agrees_with_the_table_worked_out_by_hand(

@@ -48,6 +48,7 @@ def flip(path: Path) -> None:
     path.write_bytes(content)
 
 
+@pytest.mark.slow
 def test_it_finds_every_damaged_or_missing_file(full_site: Library, back_up: BackUp, shelf: Shelf) -> None:
     made = back_up()
     kept = {path: path.read_bytes() for path in everything(shelf)}

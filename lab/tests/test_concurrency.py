@@ -48,6 +48,7 @@ def environment(transactional_db: None) -> Environment:
     return Environment.objects.create(slug="base", name="Base", prefix="/srv/base", is_default=True)
 
 
+@pytest.mark.slow
 def test_a_thousand_requests_start_one_server(owner: User, environment: Environment, queue: Queue) -> None:
     servers = together(1000, lambda _: services.request_server(owner, owner).pk)
     assert len(servers) == 1000
@@ -56,6 +57,7 @@ def test_a_thousand_requests_start_one_server(owner: User, environment: Environm
     assert queue.names().count("lab.tasks.launch") == 1
 
 
+@pytest.mark.slow
 def test_a_thousand_requests_while_it_stops_start_one_more(
     owner: User, environment: Environment, queue: Queue, launcher: InProcessLauncher
 ) -> None:

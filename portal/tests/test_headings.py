@@ -115,6 +115,7 @@ def test_it_tells_visitors_where_they_are(client: Client, collab: Collab) -> Non
     check(outlines(client, VISITOR, collab=collab.get_absolute_url()))
 
 
+@pytest.mark.slow
 def test_it_tells_people_where_they_are(client: Client, collab: Collab, owner: User) -> None:
     # By password, because some pages want one that was given a moment ago.
     client.post("/account/login/", {"login": owner.username, "password": PASSWORD})

@@ -157,6 +157,7 @@ def test_it_renders_what_scientists_write() -> None:
     assert '<code class="language-python">1 &lt; 2' in html
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "text",
     [

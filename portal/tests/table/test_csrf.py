@@ -34,6 +34,7 @@ def changing() -> list[Row]:
     return [row for row in [*all_rows(), *admin_rows.rows()] if row.method != "GET"]
 
 
+@pytest.mark.slow
 def test_it_takes_no_changing_request_without_a_token(world: World) -> None:
     wrong = []
     for row in changing():

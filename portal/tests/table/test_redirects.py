@@ -87,6 +87,7 @@ def test_it_leads_nowhere_else_after_signing_in_up_and_out(evil: str, owner: Use
     check(client.get("/identity/o/logout", {"post_logout_redirect_uri": evil}))
 
 
+@pytest.mark.slow
 def test_it_leads_nowhere_else_whatever_a_form_says(world: World) -> None:
     owner = User.objects.get(username="owner")
     notice = Notice.objects.create(user=owner, kind=Kind.ROLE, subject="x")

@@ -52,6 +52,7 @@ def check(table: Iterable[Row], world: World, kinds: Sequence[str] = KINDS) -> N
     complain(wrong)
 
 
+@pytest.mark.slow
 def test_it_gives_everybody_what_the_table_says(world: World) -> None:
     check(all_rows(), world)
     check(admin_rows.rows(), world, ("anonymous", "administrator", "operator"))  # one door for all: admin.txt
@@ -75,6 +76,7 @@ def test_it_has_no_row_that_names_no_route() -> None:
     complain(wrong)
 
 
+@pytest.mark.slow
 def test_it_refuses_every_method_that_the_table_does_not_name(world: World) -> None:
     """405; or what the person gets who may not know even that. Forms of allauth take PUT for POST, token and all."""
     named: dict[str, set[str]] = {}
