@@ -7,6 +7,8 @@ import redis
 from django.contrib.auth.models import Permission
 from django.test import Client
 from pytest_django import DjangoAssertNumQueries
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from collabs.models import Collab, Role
 from collabs.services import add_member, create_collab, give_group_role
@@ -85,7 +87,7 @@ def test_it_warns_of_a_full_disk(monkeypatch: pytest.MonkeyPatch, free: int, is_
 
 
 def test_it_says_when_the_broker_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
-    nowhere = redis.Redis(port=1)
+    nowhere = redis.Redis(port=1, retry=Retry(NoBackoff(), 0))  # as `metrics.client`
     monkeypatch.setattr(queues, "client", lambda: nowhere)
     assert queues.look() is None
 
