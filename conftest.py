@@ -5,9 +5,10 @@ belongs to nothing; and an operator, who may use the Django admin.
 """
 
 import gc
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from types import TracebackType
+from types import ModuleType, SimpleNamespace, TracebackType
 from typing import Any
 
 import pytest
@@ -131,6 +132,19 @@ def queue(monkeypatch: pytest.MonkeyPatch) -> Queue:
     monkeypatch.setattr(portal_queue, "_ask", lambda: queue.up)
     monkeypatch.setitem(portal_queue._last, "asked", float("-inf"))
     return queue
+
+
+Sleep = Callable[[ModuleType, Callable[[float], object]], None]
+
+
+@pytest.fixture
+def sleep_in(monkeypatch: pytest.MonkeyPatch) -> Sleep:
+    """Has one module sleep in another way: `sleep_in(lifecycle, lambda seconds: None)`. Other threads sleep on."""
+
+    def replace(module: ModuleType, sleep: Callable[[float], object]) -> None:
+        monkeypatch.setattr(module, "time", SimpleNamespace(**vars(time) | {"sleep": sleep}))
+
+    return replace
 
 
 PASSWORD = "correct-horse-battery"

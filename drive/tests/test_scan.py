@@ -12,6 +12,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from pytest_django import Settings
 
+from conftest import Sleep
 from drive import changes
 from drive.models import File, Library, Loss, Trashed, Version, Via
 from drive.storage import open_library
@@ -198,10 +199,10 @@ def test_it_never_keeps_a_torn_copy(library: Library, place: Path, monkeypatch: 
 
 
 def test_it_waits_for_the_clock_of_the_file_system(
-    library: Library, place: Path, monkeypatch: pytest.MonkeyPatch
+    library: Library, place: Path, monkeypatch: pytest.MonkeyPatch, sleep_in: Sleep
 ) -> None:
     monkeypatch.setattr(capture, "PAUSE", 3600.0)
-    monkeypatch.setattr(capture.time, "sleep", lambda _seconds: None)
+    sleep_in(capture, lambda _seconds: None)
     (place / "a.txt").write_bytes(b"one")
     outcome = scan.scan(library)
     assert outcome

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
+from conftest import Sleep
 from lab import lifecycle, services
 from lab.launchers import LauncherUnavailable
 from lab.models import Environment, Server, State
@@ -20,11 +21,11 @@ from .inprocess import InProcessLauncher
 
 
 @pytest.fixture(autouse=True)
-def launcher(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> InProcessLauncher:
+def launcher(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sleep_in: Sleep) -> InProcessLauncher:
     made = InProcessLauncher(tmp_path / "servers")
     for module in ("lifecycle", "reconcile", "views", "admin", "checks"):
         monkeypatch.setattr(f"lab.{module}.get_launcher", lambda: made)
-    monkeypatch.setattr(lifecycle.time, "sleep", lambda seconds: None)
+    sleep_in(lifecycle, lambda seconds: None)
     return made
 
 

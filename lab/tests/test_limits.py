@@ -8,6 +8,7 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django import Settings
 
+from conftest import Sleep
 from lab import checks, lifecycle, limits, reconcile, services
 from lab.launchers import ServerStatus
 from lab.models import Environment, Server, State, StopReason
@@ -186,11 +187,11 @@ def test_it_uses_no_groups_into_which_it_may_not_move_processes(
     assert kept == (["memory", "processes"] if may else [])
 
 
-def test_it_does_not_wait_for_groups_that_are_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_does_not_wait_for_groups_that_are_gone(tmp_path: Path, sleep_in: Sleep) -> None:
     def slept(seconds: float) -> None:
         raise AssertionError(f"it waited {seconds} s")
 
-    monkeypatch.setattr("time.sleep", slept)
+    sleep_in(cgroups, slept)
     labs = tmp_path / "labs"
     labs.mkdir()
     groups = Groups(2, {"memory": labs})

@@ -9,7 +9,7 @@ from django.utils import timezone
 from django.utils.http import urlencode
 
 from collabs.models import Collab
-from conftest import Queue
+from conftest import Queue, Sleep
 from drive import changes
 from drive.models import Library
 from lab import lifecycle, services
@@ -53,18 +53,23 @@ class TestOpen:
         assert queue[-1][0] == "lab.tasks.start_kernel"
 
     def test_it_goes_straight_to_a_lab_that_is_up_in_a_moment(
-        self, me: Client, launcher: InProcessLauncher, monkeypatch: pytest.MonkeyPatch, queue: Queue
+        self, me: Client, launcher: InProcessLauncher, monkeypatch: pytest.MonkeyPatch, sleep_in: Sleep, queue: Queue
     ) -> None:
         monkeypatch.setattr(services, "GLANCE_SECONDS", 5)
-        monkeypatch.setattr(services.time, "sleep", lambda seconds: lifecycle.launch(Server.objects.get().pk))
+        sleep_in(services, lambda seconds: lifecycle.launch(Server.objects.get().pk))
         assert me.get("/lab/open")["Refresh"] == f"0; url={LAB}/lab"
 
     def test_it_does_not_make_a_click_wait_behind_others(
-        self, me: Client, server: Callable[..., Server], stranger: User, monkeypatch: pytest.MonkeyPatch
+        self,
+        me: Client,
+        server: Callable[..., Server],
+        stranger: User,
+        monkeypatch: pytest.MonkeyPatch,
+        sleep_in: Sleep,
     ) -> None:
         server("requested", owner=stranger)
         monkeypatch.setattr(services, "GLANCE_SECONDS", 5)
-        monkeypatch.setattr(services.time, "sleep", lambda seconds: pytest.fail("it waits"))
+        sleep_in(services, lambda seconds: pytest.fail("it waits"))
         assert "number 2 in the queue" in page(me, "/lab/open")
 
     def test_it_opens_the_lab_itself(self, me: Client, running: Server) -> None:
