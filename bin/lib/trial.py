@@ -69,17 +69,15 @@ def settings(place: Place, directory: Path, port: int) -> dict[str, str]:
 def unit_settings(place: Place) -> dict[str, str]:
     """Where unit tests have what they keep for the next time, and their files: many, synced, soon removed."""
     return {
-        "TMPDIR": str(files()),
+        "TMPDIR": str(MEMORY) if _has_room(MEMORY) else tempfile.gettempdir(),
         # Beside the code of somebody else's checkout nothing can be written.
         "PYTHONPYCACHEPREFIX": str(place.var / "pycache"),
         "HYPOTHESIS_STORAGE_DIRECTORY": str(place.var / "hypothesis"),
     }
 
 
-def files() -> Path:
-    """Where files go that nobody needs for long: in memory where that has room."""
-    has_room = os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free >= 2 * 2**30
-    return MEMORY if has_room else Path(tempfile.gettempdir())
+def _has_room(directory: Path) -> bool:
+    return os.access(directory, os.W_OK) and shutil.disk_usage(directory).free >= 2 * 2**30
 
 
 def provider_settings() -> dict[str, str]:
@@ -92,7 +90,7 @@ def provider_settings() -> dict[str, str]:
 def postgres() -> Iterator[str]:
     """A PostgreSQL of our own, gone afterwards; its address."""
     programs = max(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name))
-    directory = tempfile.mkdtemp(prefix="pg-", dir=files())
+    directory = tempfile.mkdtemp(prefix="pg-")
     quiet = {"check": True, "stdout": subprocess.DEVNULL, "cwd": "/"}
     control = [str(programs / "pg_ctl"), "--pgdata", f"{directory}/data", "--wait"]
     try:
