@@ -1,5 +1,6 @@
 """Parts of the Lab in other pages."""
 
+from contextlib import suppress
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -8,6 +9,7 @@ from django.urls import reverse
 from django.utils.http import urlencode
 
 from lab.models import Server
+from lab.places import BadPlace, drive_path
 from lab.wording import binary_size
 
 register = template.Library()
@@ -55,13 +57,20 @@ def _server(context: dict[str, Any]) -> Server | None:
 
 @register.inclusion_tag("lab/_on_the_way.html", takes_context=True)
 def on_the_way(context: dict[str, Any]) -> dict[str, Any]:
-    """What a visitor opens in the Lab after signing in; they may have followed a link from anywhere."""
+    """What a visitor opens in the Lab after signing in.
+
+    The link may be anybody's, and its words stand on the page where one types a password: nothing but a path or an
+    address is shown of them.
+    """
     request = context.get("request")
-    path, _, query = (request.GET.get("next", "") if request else "").partition("?")
-    if path not in (reverse("lab:open"), reverse("lab:git_pull")):
-        return {}
-    wanted = parse_qs(query)
-    return {"wanted": (wanted.get("repo") or wanted.get("path") or [""])[0], "repository": "repo" in wanted}
+    page, _, query = (request.GET.get("next", "") if request else "").partition("?")
+    given = parse_qs(query)
+    if page == reverse("lab:git_pull") and (repo := given.get("repo", [""])[0]).startswith(("https://", "http://")):
+        return {"repo": repo}
+    if page == reverse("lab:open"):
+        with suppress(BadPlace):
+            return {"path": drive_path(given.get("path", [""])[0])}
+    return {}
 
 
 @register.simple_tag

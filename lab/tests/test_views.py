@@ -274,6 +274,7 @@ def test_the_header_says_how_my_lab_is(me: Client, server: Callable[..., Server]
         ("/lab/open?path=Shared+with+groups/Cortex/first+look.ipynb", "Shared with groups/Cortex/first look.ipynb"),
         ("/lab/open?path=<script>alert(1)</script>", "&lt;script&gt;"),
         ("/lab/git-pull?repo=https://example.org/course&path=a.ipynb", "https://example.org/course"),
+        ("/lab/open?path=" + "a" * 200, "a" * 99 + "…"),
     ],
 )
 def test_the_sign_in_says_what_opens_after_it(db: None, wanted: str, said: str) -> None:
@@ -282,6 +283,9 @@ def test_the_sign_in_says_what_opens_after_it(db: None, wanted: str, said: str) 
     assert f"<strong>{said}" in page(visitor, address)
 
 
-@pytest.mark.parametrize("wanted", ["/collabs/", "", "http://[", "//example.org/lab/open?path=a", "/lab/open?path="])
+BAD = ["/lab/open?path=../a", "/lab/open?path=a%0Ab", "/lab/open?repo=https://a", "/lab/git-pull?repo=Call+us+now"]
+
+
+@pytest.mark.parametrize("wanted", ["/collabs/", "", "http://[", "//example.org/lab/open?path=a", "/lab/open?path=", *BAD])
 def test_the_sign_in_says_nothing_of_other_ways(db: None, wanted: str) -> None:
     assert "After this" not in page(Client(), f"/account/login/?{urlencode({'next': wanted})}")
