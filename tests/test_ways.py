@@ -78,13 +78,13 @@ def test_nobody_writes_beside_the_drive(way: str, site: Site, person: Callable[.
 UPSTREAM = """
 import functools, http.server, os, subprocess, threading
 home = os.path.expanduser("~")
-def git(*words, cwd=f"{home}/work"):
+def git(*words, cwd=f"{home}/clone"):
     subprocess.run(["git", *words], cwd=cwd, check=True, capture_output=True)
 def publish(name, text):
-    open(f"{home}/work/{name}", "w").write(text)
+    open(f"{home}/clone/{name}", "w").write(text)
     git("add", "-A"); git("commit", "-q", "-m", "more"); git("push", "-q", f"{home}/www/course.git", "main")
     git("update-server-info", cwd=f"{home}/www/course.git")
-os.makedirs(f"{home}/work"); os.makedirs(f"{home}/www")
+os.makedirs(f"{home}/clone"); os.makedirs(f"{home}/www")
 git("init", "-q", "-b", "main"); git("init", "-q", "--bare", "-b", "main", f"{home}/www/course.git")
 publish("a.txt", "one")
 class Quiet(http.server.SimpleHTTPRequestHandler):

@@ -248,14 +248,14 @@ def test_it_writes_nothing_that_a_hostile_layer_says(
 ) -> None:
     """Names that are options or lines of their own, links out of the layer, pipes, endless and nested files."""
     changes.mkdir(parents=True)
-    for name in ("-r secrets-1.dist-info", "a\n--index-url=http:evil-1.dist-info", "-1.dist-info", "a-b.dist-info"):
+    for name in ("-r secrets-1.dist-info", "a\n--find-links=http:evil-1.dist-info", "-1.dist-info", "a-b.dist-info"):
         (changes / name).mkdir()
     put(changes / "file-1.0.dist-info")
     outside = put(tmp_path / "outside/x-1.0.dist-info/METADATA").parent
     (changes / "link-1.0.dist-info").symlink_to(outside)
     (launcher.changes(ending.pk) / "lib/python3.12").symlink_to(tmp_path / "outside")
     for name, text in (
-        ("b-1", '{"url": "https://example.org/\\n--index-url=http://evil.example/"}'),
+        ("b-1", '{"url": "https://example.org/\\n--find-links=http://evil.example/"}'),
         ("c-1", '{"url": "https://example.org/", "vcs_info": {"vcs": "git", "commit_id": "x\\ny"}}'),
         ("d-1", "[" * 60_000),
         ("e-1", '{"url": 1}'),
