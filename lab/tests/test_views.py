@@ -286,6 +286,8 @@ def test_the_sign_in_says_what_opens_after_it(db: None, wanted: str, said: str) 
 BAD = ["/lab/open?path=../a", "/lab/open?path=a%0Ab", "/lab/open?repo=https://a", "/lab/git-pull?repo=Call+us+now"]
 
 
-@pytest.mark.parametrize("wanted", ["/collabs/", "", "http://[", "//example.org/lab/open?path=a", "/lab/open?path=", *BAD])
+@pytest.mark.parametrize(
+    "wanted", ["/collabs/", "", "http://[", "//example.org/lab/open?path=a", "/lab/open?path=", *BAD]
+)
 def test_the_sign_in_says_nothing_of_other_ways(db: None, wanted: str) -> None:
     assert "After this" not in page(Client(), f"/account/login/?{urlencode({'next': wanted})}")
