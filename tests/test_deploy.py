@@ -278,7 +278,9 @@ def test_it_sends_those_without_tls_to_our_names_alone(deployed: Deployed) -> No
     assert deployed.plainly("portal.localhost", "/.well-known/acme-challenge/token").read() == b"proof"
 
 
-def test_the_first_operator_can_sign_in(deployed: Deployed) -> None:
+@pytest.fixture(scope="module")
+def session(deployed: Deployed) -> str:
+    """The Set-Cookie header of the first operator's sign-in."""
     page = deployed.get("portal.localhost", "/account/login/")
     cookie = page.headers["Set-Cookie"].partition(";")[0]
     assert cookie.startswith("__Host-csrf=")
@@ -294,7 +296,10 @@ def test_the_first_operator_can_sign_in(deployed: Deployed) -> None:
     body = urlencode(form | {"csrfmiddlewaretoken": token[1]})
     answer = deployed.ask("POST", "portal.localhost", "/account/login/", body, headers)
     assert (answer.status, answer.headers["Location"]) == (302, "/")
-    session = next(value for value in answer.headers.get_all("Set-Cookie") or [] if value.startswith("__Host-portal="))
+    return next(value for value in answer.headers.get_all("Set-Cookie") or [] if value.startswith("__Host-portal="))
+
+
+def test_the_first_operator_can_sign_in(deployed: Deployed, session: str) -> None:
     assert "; Secure" in session
     assert deployed.get("portal.localhost", "/admin/", Cookie=session.partition(";")[0]).status == 200
 
@@ -315,3 +320,20 @@ def test_it_is_backed_up_by_its_unit(deployed: Deployed, tmp_path: Path) -> None
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     assert len(list((tmp_path / "backups").glob("2*/backup.json"))) == 1
+
+
+def test_labs_can_be_ended_while_the_site_is_ending(deployed: Deployed, session: str) -> None:
+    """`systemctl stop collaboratory.target` returns before the supervisor has ended. Last: nothing runs afterwards."""
+
+    def page(path: str) -> str:
+        return deployed.get("portal.localhost", path, Cookie=session.partition(";")[0]).read().decode()
+
+    page("/lab/open")
+    wait_for(lambda: '<span class="badge running">' in page("/lab/"), 60, "the Lab does not start")
+    for process in deployed.running:
+        process.terminate()
+    environment = {"PATH": PATH, "HOME": os.environ["HOME"], "COLLABORATORY_VAR": str(deployed.var)}
+    command = [str(CODE / "bin/up"), "--stop-labs"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=180)
+    assert (done.returncode, "1 servers were stopped." in done.stdout) == (0, True), done.stderr
+    assert not list((deployed.var / "lab/servers").glob("*"))
