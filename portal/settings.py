@@ -86,7 +86,7 @@ INSTALLED_APPS = [
     "identity",
     "api",
     "console",
-    "keeping",
+    "backups",
 ]
 
 MIDDLEWARE = [

@@ -11,7 +11,7 @@ from pathlib import Path
 from drive.storage import openat2
 
 from .manifest import Entry, Manifest, shown
-from .shelf import CHUNK, Shelf
+from .repository import CHUNK, Repository
 
 FICLONE = 0x40049409
 """ioctl_ficlone(2): the target shares the source's blocks, where the file system can."""
@@ -22,18 +22,20 @@ _SPECIAL_MODE = 0o6000
 Rename = Callable[[bytes], bytes]
 
 
-class Placing:
+class Extraction:
     """Files of one manifest, below one directory. `rename` gives each path its place there."""
 
-    def __init__(self, shelf: Shelf, manifest: Manifest, root: Path, rename: Rename = lambda path: path) -> None:
-        self.shelf, self.manifest, self.rename = shelf, manifest, rename
+    def __init__(
+        self, repository: Repository, manifest: Manifest, root: Path, rename: Rename = lambda path: path
+    ) -> None:
+        self.repository, self.manifest, self.rename = repository, manifest, rename
         self.root = os.open(root, _FOLDER | os.O_CLOEXEC)
         self.damaged: list[str] = []
         self.files = 0
         self._folder: tuple[bytes, int] | None = None
         self._linked: dict[tuple[bytes, int, str | None], bytes] = {}
 
-    def place(self, *tops: bytes) -> None:
+    def extract(self, *tops: bytes) -> None:
         """What is at or below these paths. Folders get their modes and times last, from the deepest upwards."""
         try:
             for top in tops:
@@ -127,7 +129,7 @@ class Placing:
     def _fill(self, entry: Entry, out: int) -> bool:
         """Write the bytes; whether they were what they should be. What is damaged is written as it is."""
         try:
-            source = self.shelf.content(str(entry.sha256)).open("rb")
+            source = self.repository.content(str(entry.sha256)).open("rb")
         except OSError:
             return False
         with source:

@@ -16,7 +16,7 @@ from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 from psycopg.conninfo import make_conninfo
 
-from .shelf import KeepingError
+from .repository import BackupError
 
 FILES = {"sqlite": "database.sqlite3", "postgresql": "database.dump"}
 _CONNINFO = ("dbname", "user", "host", "port", "service", "sslmode", "sslrootcert", "sslcert", "sslkey", "passfile")
@@ -43,7 +43,7 @@ def _copy_sqlite(target: Path) -> None:
         copy.close()
     source.close()
     if found != "ok":
-        raise KeepingError(f"The database is damaged: {found}")
+        raise BackupError(f"The database is damaged: {found}")
 
 
 def _sqlite_path() -> Path:
@@ -62,7 +62,7 @@ def check(path: Path) -> str:
         return "" if found == "ok" else found
     try:
         _run("pg_restore", "--list", str(path))
-    except KeepingError as error:
+    except BackupError as error:
         return str(error)
     return ""
 
@@ -126,9 +126,9 @@ def _run(program: str, *words: str) -> None:
     try:
         done = subprocess.run([_find(program), *words], env=environment, capture_output=True, text=True, check=False)
     except OSError as error:
-        raise KeepingError(f"{program} could not be started: {error}") from error
+        raise BackupError(f"{program} could not be started: {error}") from error
     if done.returncode:
-        raise KeepingError(f"{program} failed: {done.stderr.strip()}")
+        raise BackupError(f"{program} failed: {done.stderr.strip()}")
 
 
 def _find(program: str) -> str:
@@ -136,5 +136,5 @@ def _find(program: str) -> str:
     installed = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{program}"), key=lambda path: int(path.parts[4]))
     found = str(installed[-1]) if installed else shutil.which(program)
     if not found:
-        raise KeepingError(f"{program} is missing. On Debian: apt-get install postgresql-client")
+        raise BackupError(f"{program} is missing. On Debian: apt-get install postgresql-client")
     return found

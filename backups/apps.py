@@ -3,5 +3,5 @@
 from django.apps import AppConfig
 
 
-class KeepingConfig(AppConfig):
-    name = "keeping"
+class BackupsConfig(AppConfig):
+    name = "backups"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from keeping.walking import Gone, walk
+from backups.walk import Gone, walk
 
 
 @pytest.fixture

@@ -23,10 +23,10 @@ from drive.storage.files import identity
 from drive.versions import paths, scan, store
 
 from . import database
-from .making import SIGNING_KEYS, write_secret
+from .create import SIGNING_KEYS, write_secret
+from .extract import Extraction
 from .manifest import Entry, Manifest, shown
-from .placing import Placing
-from .shelf import Backup, KeepingError, Shelf, sync
+from .repository import Backup, BackupError, Repository, sync
 
 BATCH = 500
 NAMED = 20
@@ -45,26 +45,26 @@ class Report:
     damaged: int = 0
 
 
-def into_directory(shelf: Shelf, backup: Backup, target: Path, only: str, say: Say) -> Report:
+def into_directory(repository: Repository, backup: Backup, target: Path, only: str, say: Say) -> Report:
     """Write the files, or those at and below `only`, and the database, as plain files."""
     target.mkdir(mode=0o700, parents=True, exist_ok=True)
     if any(target.iterdir()):
-        raise KeepingError(f"{target} is not empty.")
+        raise BackupError(f"{target} is not empty.")
     with backup.manifest() as manifest:
-        placing = Placing(shelf, manifest, target)
-        placing.place(only.strip("/").encode(errors="surrogateescape"))
-    if not placing.files and not any(target.iterdir()):
-        raise KeepingError(f"The backup holds nothing at {only}.")
+        extraction = Extraction(repository, manifest, target)
+        extraction.extract(only.strip("/").encode(errors="surrogateescape"))
+    if not extraction.files and not any(target.iterdir()):
+        raise BackupError(f"The backup holds nothing at {only}.")
     if not only:
         for name in backup.about["sha256"]:
             if name.startswith(("database.", "secrets/")):
                 write_secret(target / name, (backup.path / name).read_bytes())
-    say(f"{placing.files} files are in {target}")
-    return Report(placing.files, [f"damaged: {path}" for path in placing.damaged], len(placing.damaged))
+    say(f"{extraction.files} files are in {target}")
+    return Report(extraction.files, [f"damaged: {path}" for path in extraction.damaged], len(extraction.damaged))
 
 
-def into_site(shelf: Shelf, backup: Backup, *, look: bool, say: Say) -> Report:
-    """Make this site what the backup was. KeepingError, before anything is written, where that is not possible."""
+def into_site(repository: Repository, backup: Backup, *, look: bool, say: Say) -> Report:
+    """Make this site what the backup was. BackupError, before anything is written, where that is not possible."""
     check(backup)
     report = Report()
     drive = layout.root()
@@ -73,10 +73,10 @@ def into_site(shelf: Shelf, backup: Backup, *, look: bool, say: Say) -> Report:
     with backup.manifest() as manifest:
         say("Files")
         _check_room(manifest, drive)
-        placing = Placing(shelf, manifest, drive, lambda path: _LIBRARY.sub(b"private/", path, count=1))
-        placing.place(b"staging", b"trash", b"libraries", b"objects")
-        report.files, report.damaged = placing.files, len(placing.damaged)
-        report.differs += [f"damaged in the backup: {path}" for path in placing.damaged]
+        extraction = Extraction(repository, manifest, drive, lambda path: _LIBRARY.sub(b"private/", path, count=1))
+        extraction.extract(b"staging", b"trash", b"libraries", b"objects")
+        report.files, report.damaged = extraction.files, len(extraction.damaged)
+        report.differs += [f"damaged in the backup: {path}" for path in extraction.damaged]
         say("Database")
         database.load(backup.path / database.FILES[backup_kind(backup)])
         call_command("migrate", interactive=False, verbosity=0)
@@ -96,20 +96,20 @@ def into_site(shelf: Shelf, backup: Backup, *, look: bool, say: Say) -> Report:
 
 
 def check(backup: Backup) -> None:
-    """KeepingError where this site is not empty, runs, or cannot hold this backup."""
+    """BackupError where this site is not empty, runs, or cannot hold this backup."""
     kind, here = backup_kind(backup), database.connection.vendor
     if kind != here:
-        raise KeepingError(f"The backup is of a site with {kind}, this one has {here}. Set DATABASE_URL accordingly.")
+        raise BackupError(f"The backup is of a site with {kind}, this one has {here}. Set DATABASE_URL accordingly.")
     if newer := database.unknown(backup.about["migrations"]):
-        raise KeepingError(f"The backup is of a newer version, with migrations unknown here: {', '.join(newer[:5])}.")
+        raise BackupError(f"The backup is of a newer version, with migrations unknown here: {', '.join(newer[:5])}.")
     if _runs():
-        raise KeepingError("The site is running. Stop it first.")
+        raise BackupError("The site is running. Stop it first.")
     if not database.is_empty():
-        raise KeepingError("The site's database is not empty. A backup is restored into an empty one only.")
+        raise BackupError("The site's database is not empty. A backup is restored into an empty one only.")
     for name in ("private", "public/.libraries", "trash", "objects", "restoring"):
         place = layout.root() / name
         if place.is_file() or (place.is_dir() and any(place.iterdir())):
-            raise KeepingError(f"{place} is not empty. A backup is restored into an empty site only.")
+            raise BackupError(f"{place} is not empty. A backup is restored into an empty site only.")
 
 
 def backup_kind(backup: Backup) -> str:
@@ -133,7 +133,7 @@ def _check_room(manifest: Manifest, drive: Path) -> None:
     disk = os.statvfs(drive)
     if needed > disk.f_bavail * disk.f_frsize:
         layout.restoring().unlink()
-        raise KeepingError(f"{drive} has not enough room: the backup's files are {needed / 2**30:.1f} GiB.")
+        raise BackupError(f"{drive} has not enough room: the backup's files are {needed / 2**30:.1f} GiB.")
 
 
 # Rows and files

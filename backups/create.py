@@ -29,8 +29,8 @@ from portal.queue import publish
 
 from . import database
 from .manifest import Entry, Manifest, shown
-from .shelf import Backup, KeepingError, Shelf, Unfinished, Unreadable
-from .walking import Found, Gone, walk
+from .repository import Backup, BackupError, Repository, Unfinished, Unreadable
+from .walk import Found, Gone, walk
 
 ROUNDS = 3
 """Over the libraries, at most."""
@@ -47,7 +47,7 @@ Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class Wishes:
+class Options:
     """What an operator chose."""
 
     secrets: bool = True
@@ -55,14 +55,14 @@ class Wishes:
     wait_seconds: float = 3600
 
 
-def make(shelf: Shelf, wishes: Wishes, say: Say) -> Backup:
-    """Make a backup; call it within `shelf.alone()`. KeepingError or OSError (a full disk); nothing is left then."""
-    with holding.held(wishes.wait_seconds) as alone:
+def create(repository: Repository, options: Options, say: Say) -> Backup:
+    """Make a backup, within `repository.alone()`. BackupError or OSError (a full disk); nothing is left then."""
+    with holding.held(options.wait_seconds) as alone:
         if not alone:
-            raise KeepingError("Files are still being removed for good, or another backup is running. Try again later.")
-        unfinished = shelf.begin()
+            raise BackupError("Files are still being removed for good, or another backup is running. Try again later.")
+        unfinished = repository.begin()
         try:
-            backup = _Making(shelf, unfinished, wishes, say).run()
+            backup = _Creation(repository, unfinished, options, say).run()
         except BaseException:
             unfinished.abandon()
             raise
@@ -72,11 +72,11 @@ def make(shelf: Shelf, wishes: Wishes, say: Say) -> Backup:
     return backup
 
 
-class _Making:
-    def __init__(self, shelf: Shelf, unfinished: Unfinished, wishes: Wishes, say: Say) -> None:
-        self.shelf, self.unfinished, self.wishes, self.say = shelf, unfinished, wishes, say
+class _Creation:
+    def __init__(self, repository: Repository, unfinished: Unfinished, options: Options, say: Say) -> None:
+        self.repository, self.unfinished, self.options, self.say = repository, unfinished, options, say
         self.manifest = unfinished.manifest
-        earlier = shelf.backups()
+        earlier = repository.backups()
         self.before: Manifest | None = earlier[-1].manifest() if earlier else None
         self.began = time.time()
         self.round = 1
@@ -114,7 +114,7 @@ class _Making:
         self.say("Trash again, versions")
         self._trash()
         self._top(b"objects", layout.root() / "objects", lambda path: path != b"lock")
-        if self.wishes.homes:
+        if self.options.homes:
             for server in sorted((Path(settings.LAB_ROOT) / "servers").glob("*/home")):
                 self._top(b"homes/" + os.fsencode(server.parent.name), server)
 
@@ -174,7 +174,7 @@ class _Making:
 
     def _has(self, known: Entry) -> bool:
         size = sum(length for _offset, length in known.parts())
-        return known.sha256 in self.unfinished.fresh or self.shelf.has(str(known.sha256), size)
+        return known.sha256 in self.unfinished.fresh or self.repository.has(str(known.sha256), size)
 
     def _read(self, entry: Entry, found: Found) -> Entry:
         """Its content. One that is written while it is read is read again; the last time it is taken as it comes."""
@@ -211,7 +211,7 @@ class _Making:
     # Around it
 
     def _secrets(self) -> None:
-        if not self.wishes.secrets:
+        if not self.options.secrets:
             (self.unfinished.place / "secrets").rmdir()
             return
         kept = {"secret-key": f"{settings.SECRET_KEY}\n".encode()}
@@ -233,8 +233,8 @@ class _Making:
             "site": settings.PORTAL_URL,
             "versions": {"python": platform.python_version(), "django": django.get_version()},
             "migrations": migrations,
-            "has_secrets": self.wishes.secrets,
-            "has_homes": self.wishes.homes,
+            "has_secrets": self.options.secrets,
+            "has_homes": self.options.homes,
             "libraries": libraries,
             "files": files,
             "bytes": total,

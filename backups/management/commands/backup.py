@@ -7,8 +7,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from keeping import making, verifying
-from keeping.shelf import Backup, KeepingError, Shelf, whole_path
+from backups import create, verify
+from backups.repository import Backup, BackupError, Repository, whole_path
 
 
 class Command(BaseCommand):
@@ -37,15 +37,15 @@ class Command(BaseCommand):
         if options["keep"] is not None and options["keep"] < 1:
             raise CommandError("--keep takes a number from 1.")
         try:
-            shelf = Shelf(whole_path(options["directory"]))
+            repository = Repository(whole_path(options["directory"]))
             if options["list"]:
-                shelf.check()
-                self._list(shelf)
+                repository.check()
+                self._list(repository)
             elif options["verify"]:
-                self._verify(shelf, options["verify"])
+                self._verify(repository, options["verify"])
             else:
-                self._make(shelf, options)
-        except KeepingError as error:
+                self._make(repository, options)
+        except BackupError as error:
             raise CommandError(str(error)) from error
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
@@ -54,17 +54,17 @@ class Command(BaseCommand):
                 ) from error
             raise CommandError(f"No backup was made: {error}") from error
 
-    def _make(self, shelf: Shelf, options: dict[str, Any]) -> None:
-        shelf.prepare()
-        wishes = making.Wishes(not options["no_secrets"], options["homes"], options["wait"])
-        with shelf.alone():
-            backup = making.make(shelf, wishes, self._say(options))
+    def _make(self, repository: Repository, options: dict[str, Any]) -> None:
+        repository.prepare()
+        chosen = create.Options(not options["no_secrets"], options["homes"], options["wait"])
+        with repository.alone():
+            backup = create.create(repository, chosen, self._say(options))
             self._tell(backup)
             if options["keep"]:
-                for name in shelf.retain(options["keep"]):
+                for name in repository.retain(options["keep"]):
                     self.stdout.write(f"Removed {name}")
 
-    def _say(self, options: dict[str, Any]) -> making.Say:
+    def _say(self, options: dict[str, Any]) -> create.Say:
         return self.stdout.write if options["verbosity"] > 1 else lambda _text: None
 
     def _tell(self, backup: Backup) -> None:
@@ -83,17 +83,17 @@ class Command(BaseCommand):
                 if len(found) > 20:
                     self.stderr.write(f"  and {len(found) - 20} more, in {backup.path / 'backup.json'}")
 
-    def _verify(self, shelf: Shelf, name: str) -> None:
-        shelf.check()
-        with shelf.alone(shared=True):
-            backups = shelf.backups() if name == "all" else [shelf.find(None if name == "last" else name)]
-            wrong = verifying.verify(shelf, backups)
+    def _verify(self, repository: Repository, name: str) -> None:
+        repository.check()
+        with repository.alone(shared=True):
+            backups = repository.backups() if name == "all" else [repository.find(None if name == "last" else name)]
+            wrong = verify.verify(repository, backups)
         if wrong:
             raise CommandError("\n".join(["This is not whole:", *wrong]))
         self.stdout.write(f"Whole: {', '.join(backup.name for backup in backups) or 'there is no backup'}")
 
-    def _list(self, shelf: Shelf) -> None:
-        for backup in shelf.backups():
+    def _list(self, repository: Repository) -> None:
+        for backup in repository.backups():
             about = backup.about
             sizes = f"{_size(about['bytes']):>10}  {_size(about['new_bytes']):>10} new"
             self.stdout.write(f"{backup.name}  {about['libraries']:>6} libraries  {about['files']:>9} files  {sizes}")

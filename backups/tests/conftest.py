@@ -1,4 +1,4 @@
-"""A site with something of everything, and a shelf for its backups."""
+"""A site with something of everything, and a repository for its backups."""
 
 import contextlib
 import os
@@ -9,14 +9,14 @@ import pytest
 from django.db import connection
 from pytest_django import Settings
 
+from backups.create import Options, create
+from backups.repository import Backup, Repository
 from collabs.models import Collab
 from drive import changes, services, uploads
 from drive.models import Library
 from drive.storage import layout
 from drive.versions import scan, trash
 from groups import services as group_services
-from keeping.making import Wishes, make
-from keeping.shelf import Backup, Shelf
 from portal.models import User
 
 ODD = os.fsdecode(b"caf\xe9\nline \\ \x7f\xff.txt")
@@ -24,22 +24,22 @@ ODD = os.fsdecode(b"caf\xe9\nline \\ \x7f\xff.txt")
 
 
 @pytest.fixture
-def shelf(tmp_path: Path) -> Shelf:
-    shelf = Shelf(tmp_path / "backups")
-    shelf.prepare()
-    return shelf
+def repository(tmp_path: Path) -> Repository:
+    repository = Repository(tmp_path / "backups")
+    repository.prepare()
+    return repository
 
 
 @pytest.fixture
-def back_up(shelf: Shelf, settings: Settings, tmp_path: Path) -> Callable[..., Backup]:
+def back_up(repository: Repository, settings: Settings, tmp_path: Path) -> Callable[..., Backup]:
     """Make a backup now."""
     settings.VAR_DIR = tmp_path / "var"
     settings.VAR_DIR.mkdir()
     (settings.VAR_DIR / "settings.env").write_text("SITE_NAME=Here\n")
 
-    def run(**wishes: bool) -> Backup:
-        with shelf.alone():
-            return make(shelf, Wishes(**wishes, wait_seconds=0), lambda _text: None)
+    def run(**options: bool) -> Backup:
+        with repository.alone():
+            return create(repository, Options(**options, wait_seconds=0), lambda _text: None)
 
     return run
 

@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 from django.utils import timezone
 
+from backups import create, restore
+from backups.repository import Backup, BackupError, Repository
 from collabs.models import Collab
 from conftest import Queue
 from drive import changes, purge, services, tasks
 from drive.models import Library, Trashed, Version
 from drive.storage import holding, layout, removal
 from drive.versions import retention, scan, store, trash
-from keeping import making, restoring
-from keeping.shelf import Backup, KeepingError, Shelf
 from portal.models import User
 
 from .test_round_trip import silent
@@ -32,15 +32,15 @@ def at(monkeypatch: pytest.MonkeyPatch) -> At:
 
     def plan(when: str, act: Callable[[], object]) -> None:
         what, _, number = when.partition(" ")
-        real, left = getattr(making._Making, f"_{what}"), [int(number or 1)]
+        real, left = getattr(create._Creation, f"_{what}"), [int(number or 1)]
 
-        def wrapped(self: making._Making, *arguments: object) -> None:
+        def wrapped(self: create._Creation, *arguments: object) -> None:
             left[0] -= 1
             if left[0] == 0:
                 act()
             real(self, *arguments)
 
-        monkeypatch.setattr(making._Making, f"_{what}", wrapped)
+        monkeypatch.setattr(create._Creation, f"_{what}", wrapped)
 
     return plan
 
@@ -80,17 +80,23 @@ def test_it_finds_what_a_notebook_moves_within_a_library(collab: Collab, back_up
 
 
 def test_it_has_what_is_thrown_away_after_the_trash_was_read(
-    owner: User, collab: Collab, back_up: BackUp, at: At, shelf: Shelf, tmp_path: Path
+    owner: User, collab: Collab, back_up: BackUp, at: At, repository: Repository, tmp_path: Path
 ) -> None:
     changes.write(owner, collab.library, "thrown.txt", b"thrown")
     at("library", lambda: trash.delete(owner, collab.library, "thrown.txt"))
     backup = back_up()
-    restoring.into_directory(shelf, backup, tmp_path / "out", f"trash/{collab.library.pk}", silent)
+    restore.into_directory(repository, backup, tmp_path / "out", f"trash/{collab.library.pk}", silent)
     assert [path.read_bytes() for path in (tmp_path / "out").rglob("thrown.txt")] == [b"thrown"]
 
 
 def test_it_has_what_is_removed_for_good_after_the_rows_were_read(
-    owner: User, collab: Collab, back_up: BackUp, at: At, shelf: Shelf, other_site: Callable[[], Path], queue: Queue
+    owner: User,
+    collab: Collab,
+    back_up: BackUp,
+    at: At,
+    repository: Repository,
+    other_site: Callable[[], Path],
+    queue: Queue,
 ) -> None:
     changes.write(owner, collab.library, "thrown.txt", b"thrown")
     item = trash.delete(owner, collab.library, "thrown.txt")
@@ -106,14 +112,14 @@ def test_it_has_what_is_removed_for_good_after_the_rows_were_read(
     assert {"drive.tasks.tidy", "drive.tasks.purge_deleted"} <= set(queue.names())
     assert removal.empty_bin() > 0
     other_site()
-    restoring.into_site(shelf, backup, look=True, say=silent)
+    restore.into_site(repository, backup, look=True, say=silent)
     restored = Trashed.objects.get(path="thrown.txt")
     assert trash.restore(owner, restored) == "thrown.txt"
     assert (layout.find(collab.library.pk) / "thrown.txt").read_bytes() == b"thrown"
 
 
 def test_it_has_what_is_restored_from_the_trash_before_that_is_read(
-    owner: User, collab: Collab, back_up: BackUp, at: At, shelf: Shelf, other_site: Callable[[], Path]
+    owner: User, collab: Collab, back_up: BackUp, at: At, repository: Repository, other_site: Callable[[], Path]
 ) -> None:
     changes.write(owner, collab.library, "back.txt", b"back")
     item = trash.delete(owner, collab.library, "back.txt")
@@ -121,7 +127,7 @@ def test_it_has_what_is_restored_from_the_trash_before_that_is_read(
     backup = back_up()
     assert backup.about["missing"] == []
     other_site()
-    restoring.into_site(shelf, backup, look=False, say=silent)
+    restore.into_site(repository, backup, look=False, say=silent)
     trash.mend()
     assert not Trashed.objects.exists()
     assert (layout.find(collab.library.pk) / "back.txt").read_bytes() == b"back"
@@ -147,20 +153,22 @@ def test_it_keeps_objects_and_libraries_until_it_is_done(
     assert purge.purge(later) == 1
 
 
-def test_it_waits_for_a_removal_that_is_under_way(collab: Collab, shelf: Shelf, back_up: BackUp) -> None:
+def test_it_waits_for_a_removal_that_is_under_way(collab: Collab, repository: Repository, back_up: BackUp) -> None:
     with holding.removing() as may:
         assert may
-        with pytest.raises(KeepingError, match="still being removed"):
+        with pytest.raises(BackupError, match="still being removed"):
             back_up()
     assert back_up().about["files"] >= 0
 
 
-def test_it_makes_one_backup_at_a_time(collab: Collab, shelf: Shelf, back_up: BackUp) -> None:
-    with shelf.alone(), pytest.raises(KeepingError, match="Another backup"):
+def test_it_makes_one_backup_at_a_time(collab: Collab, repository: Repository, back_up: BackUp) -> None:
+    with repository.alone(), pytest.raises(BackupError, match="Another backup"):
         back_up()
 
 
-def test_it_says_what_was_written_all_the_time(collab: Collab, back_up: BackUp, shelf: Shelf, tmp_path: Path) -> None:
+def test_it_says_what_was_written_all_the_time(
+    collab: Collab, back_up: BackUp, repository: Repository, tmp_path: Path
+) -> None:
     path = layout.find(collab.library.pk) / "log.txt"
     path.write_bytes(b"x" * 2**20)
     done = threading.Event()
@@ -178,7 +186,7 @@ def test_it_says_what_was_written_all_the_time(collab: Collab, back_up: BackUp, 
         done.set()
         writer.join()
     assert backup.about["torn"] == [f"libraries/{collab.library.pk}/log.txt"]
-    report = restoring.into_directory(shelf, backup, tmp_path / "out", "", silent)
+    report = restore.into_directory(repository, backup, tmp_path / "out", "", silent)
     assert report.damaged == 0
     assert (tmp_path / f"out/libraries/{collab.library.pk}/log.txt").stat().st_size >= 2**20
 

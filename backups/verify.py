@@ -4,10 +4,10 @@ from pathlib import Path
 
 from . import database
 from .manifest import shown
-from .shelf import Backup, Shelf, checksum
+from .repository import Backup, Repository, checksum
 
 
-def verify(shelf: Shelf, backups: list[Backup]) -> list[str]:
+def verify(repository: Repository, backups: list[Backup]) -> list[str]:
     """What is wrong with these backups, in words; empty for nothing. Contents that several have are read once."""
     wrong: list[str] = []
     readable = []
@@ -22,7 +22,7 @@ def verify(shelf: Shelf, backups: list[Backup]) -> list[str]:
             with backup.manifest() as manifest:
                 needed |= set(manifest.contents(prefix))
         for sha256 in sorted(needed):
-            if why := _content(shelf.content(sha256), sha256):
+            if why := _content(repository.content(sha256), sha256):
                 wrong.append(f"{why}, of {_whose(readable, sha256)}")
     return wrong
 

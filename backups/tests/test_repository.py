@@ -9,13 +9,13 @@ import pytest
 from django.core.management import CommandError, call_command
 from pytest_django import Settings
 
+from backups import create, restore, verify
+from backups import repository as repositories
+from backups.repository import Backup, BackupError, Repository
 from collabs.models import Collab
 from drive import changes
 from drive.models import Library
 from drive.storage import layout
-from keeping import making, restoring, verifying
-from keeping import shelf as shelves
-from keeping.shelf import Backup, KeepingError, Shelf
 from portal.models import User
 
 from .test_round_trip import next_second, silent
@@ -30,14 +30,14 @@ def backup(*words: object) -> str:
     return out.getvalue()
 
 
-def everything(shelf: Shelf) -> list[Path]:
-    return [path for path in shelf.path.rglob("*") if path.is_file()]
+def everything(repository: Repository) -> list[Path]:
+    return [path for path in repository.path.rglob("*") if path.is_file()]
 
 
-def test_it_finds_a_backup_whole(full_site: Library, back_up: BackUp, shelf: Shelf) -> None:
+def test_it_finds_a_backup_whole(full_site: Library, back_up: BackUp, repository: Repository) -> None:
     name = back_up().name
-    assert verifying.verify(shelf, shelf.backups()) == []
-    assert name in backup(shelf.path, "--verify")
+    assert verify.verify(repository, repository.backups()) == []
+    assert name in backup(repository.path, "--verify")
 
 
 def flip(path: Path) -> None:
@@ -49,56 +49,60 @@ def flip(path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_it_finds_every_damaged_or_missing_file(full_site: Library, back_up: BackUp, shelf: Shelf) -> None:
+def test_it_finds_every_damaged_or_missing_file(full_site: Library, back_up: BackUp, repository: Repository) -> None:
     made = back_up()
-    kept = {path: path.read_bytes() for path in everything(shelf)}
+    kept = {path: path.read_bytes() for path in everything(repository)}
     checked = 0
     for path, content in kept.items():
         if path.name in ("lock", "collaboratory-backups", "backup.json") or not content:
             continue
         flip(path)
-        assert any("damaged" in line for line in verifying.verify(shelf, [made])), path
+        assert any("damaged" in line for line in verify.verify(repository, [made])), path
         path.unlink()
-        assert any("cannot be read" in line for line in verifying.verify(shelf, [made])), path
+        assert any("cannot be read" in line for line in verify.verify(repository, [made])), path
         path.write_bytes(content)
         checked += 1
     assert checked > 8
-    assert verifying.verify(shelf, [made]) == []
+    assert verify.verify(repository, [made]) == []
 
 
-def test_it_says_which_file_a_damaged_content_is(owner: User, collab: Collab, back_up: BackUp, shelf: Shelf) -> None:
+def test_it_says_which_file_a_damaged_content_is(
+    owner: User, collab: Collab, back_up: BackUp, repository: Repository
+) -> None:
     changes.write(owner, collab.library, "a.txt", b"some content")
     made = back_up()
     with made.manifest() as manifest:
         entry = manifest.get(f"libraries/{collab.library.pk}/a.txt".encode())
     assert entry
-    flip(shelf.content(str(entry.sha256)))
+    flip(repository.content(str(entry.sha256)))
     with pytest.raises(CommandError, match=f"damaged, of libraries/{collab.library.pk}/a.txt"):
-        backup(shelf.path, "--verify")
-    other = shelf.path / "out"
-    report = restoring.into_directory(shelf, made, other, "", silent)
+        backup(repository.path, "--verify")
+    other = repository.path / "out"
+    report = restore.into_directory(repository, made, other, "", silent)
     assert report.damaged == 2  # the file, and its version
 
 
-def test_it_keeps_the_last_ones(owner: User, collab: Collab, back_up: BackUp, shelf: Shelf, place: Path) -> None:
+def test_it_keeps_the_last_ones(
+    owner: User, collab: Collab, back_up: BackUp, repository: Repository, place: Path
+) -> None:
     (place / "a").write_text("only in the first")
     (place / "b").write_text("in all of them")
     first = back_up()
     (place / "a").unlink()
     second, third = next_second(back_up), next_second(back_up)
-    assert shelf.retain(2) == [first.name]
-    assert [found.name for found in shelf.backups()] == [second.name, third.name]
-    texts = {path.read_text() for path in shelf.objects.rglob("*") if path.is_file()}
+    assert repository.retain(2) == [first.name]
+    assert [found.name for found in repository.backups()] == [second.name, third.name]
+    texts = {path.read_text() for path in repository.objects.rglob("*") if path.is_file()}
     assert "in all of them" in texts
     assert "only in the first" not in texts
-    assert verifying.verify(shelf, shelf.backups()) == []
+    assert verify.verify(repository, repository.backups()) == []
 
 
 def test_it_leaves_nothing_of_one_that_failed(
-    full_site: Library, back_up: BackUp, shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+    full_site: Library, back_up: BackUp, repository: Repository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = back_up()
-    before = set(everything(shelf))
+    before = set(everything(repository))
     changes_of = {"_trash": OSError(28, "No space left on device"), "_about": KeyboardInterrupt()}
     for name, error in changes_of.items():
 
@@ -106,39 +110,39 @@ def test_it_leaves_nothing_of_one_that_failed(
             raise error
 
         with monkeypatch.context() as patch:
-            patch.setattr(making._Making, name, fail)
+            patch.setattr(create._Creation, name, fail)
             with pytest.raises(type(error)):
                 next_second(back_up)
-        assert [found.name for found in shelf.backups()] == [whole.name]
-        assert set(everything(shelf)) - before == set()
+        assert [found.name for found in repository.backups()] == [whole.name]
+        assert set(everything(repository)) - before == set()
 
 
 def test_it_never_takes_one_that_was_cut_off_for_a_backup(
-    full_site: Library, back_up: BackUp, shelf: Shelf, place: Path, monkeypatch: pytest.MonkeyPatch
+    full_site: Library, back_up: BackUp, repository: Repository, place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(shelves.Unfinished, "abandon", lambda self: None)  # as after kill -9
-    monkeypatch.setattr(shelves, "PROMOTE_FILES", 3)
+    monkeypatch.setattr(repositories.Unfinished, "abandon", lambda self: None)  # as after kill -9
+    monkeypatch.setattr(repositories, "PROMOTE_FILES", 3)
     for step in ("_secrets", "_files", "_about"):
 
         def die(*_: object) -> None:
             raise SystemExit
 
         with monkeypatch.context() as patch:
-            patch.setattr(making._Making, step, die)
+            patch.setattr(create._Creation, step, die)
             with pytest.raises(SystemExit):
                 next_second(back_up)
-        assert shelf.backups() == []
-        with pytest.raises(KeepingError, match="no complete backup"):
-            shelf.find(None)
-    promoted = {path.name for path in shelf.objects.rglob("*") if path.is_file()}
+        assert repository.backups() == []
+        with pytest.raises(BackupError, match="no complete backup"):
+            repository.find(None)
+    promoted = {path.name for path in repository.objects.rglob("*") if path.is_file()}
     assert promoted  # what was done is used
     made = next_second(back_up)
-    assert not list(shelf.path.glob("unfinished-*"))
-    assert verifying.verify(shelf, [made]) == []
+    assert not list(repository.path.glob("unfinished-*"))
+    assert verify.verify(repository, [made]) == []
 
 
 def test_it_keeps_secrets_to_its_account_or_leaves_them_out(
-    collab: Collab, back_up: BackUp, shelf: Shelf, settings: Settings
+    collab: Collab, back_up: BackUp, repository: Repository, settings: Settings
 ) -> None:
     settings.IDENTITY_KEYS = Path(settings.VAR_DIR) / "keys"
     settings.IDENTITY_KEYS.mkdir()
@@ -146,7 +150,7 @@ def test_it_keeps_secrets_to_its_account_or_leaves_them_out(
     made = back_up()
     kept = {path.name: path.read_text() for path in (made.path / "secrets").rglob("*") if path.is_file()}
     assert kept == {"secret-key": f"{settings.SECRET_KEY}\n", "settings.env": "SITE_NAME=Here\n", "2026.pem": "a key"}
-    for path in [shelf.path, *shelf.path.rglob("*")]:
+    for path in [repository.path, *repository.path.rglob("*")]:
         assert path.stat().st_mode & 0o077 == 0 or path.name in ("lock", "collaboratory-backups"), path
     without = next_second(lambda: back_up(secrets=False))
     assert not (without.path / "secrets").exists()
@@ -160,7 +164,9 @@ def test_it_keeps_homes_when_asked(collab: Collab, back_up: BackUp, settings: Se
         assert manifest.get(b"homes/0123/notes.txt")
 
 
-def test_it_writes_into_no_directory_of_something_else(shelf: Shelf, tmp_path: Path, settings: Settings) -> None:
+def test_it_writes_into_no_directory_of_something_else(
+    repository: Repository, tmp_path: Path, settings: Settings
+) -> None:
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos/cat.jpg").touch()
     with pytest.raises(CommandError, match="holds other things"):
@@ -169,9 +175,9 @@ def test_it_writes_into_no_directory_of_something_else(shelf: Shelf, tmp_path: P
         backup(Path(settings.DRIVE_ROOT) / "backups")
     with pytest.raises(CommandError, match="no backups of a Collaboratory"):
         backup(tmp_path / "photos", "--verify")
-    (shelf.path / "collaboratory-backups").write_text("99\n")
+    (repository.path / "collaboratory-backups").write_text("99\n")
     with pytest.raises(CommandError, match="of format 99"):
-        backup(shelf.path)
+        backup(repository.path)
 
 
 def test_it_works_by_command(
@@ -191,7 +197,7 @@ def test_it_works_by_command(
     assert (drive / f"private/{full_site.pk}/notes.md").read_bytes() == b"second"
 
 
-def test_it_says_what_the_site_misses(owner: User, collab: Collab, back_up: BackUp, shelf: Shelf) -> None:
+def test_it_says_what_the_site_misses(owner: User, collab: Collab, back_up: BackUp, repository: Repository) -> None:
     changes.write(owner, collab.library, "a.txt", b"content")
     objects = layout.root() / "objects"
     lost = next(path for path in objects.rglob("*") if path.is_file() and path.name != "lock")

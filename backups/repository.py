@@ -39,7 +39,7 @@ PROMOTE_FILES, PROMOTE_BYTES = 5000, 4 << 30
 """After so much, what was copied is synced and comes to its place: a backup that is cut off does not begin anew."""
 
 
-class KeepingError(Exception):
+class BackupError(Exception):
     """It could not be done; the text says why, for an operator."""
 
 
@@ -63,7 +63,7 @@ class Backup:
         return Manifest.open(self.path / "manifest.sqlite3")
 
 
-class Shelf:
+class Repository:
     """A directory with backups."""
 
     def __init__(self, path: Path) -> None:
@@ -73,36 +73,36 @@ class Shelf:
     # The directory
 
     def prepare(self) -> None:
-        """Make it, for us alone. KeepingError where it is something else, or in the way of what it is to keep."""
+        """Make it, for us alone. BackupError where it is something else, or in the way of what it is to keep."""
         for place in (settings.DRIVE_ROOT, settings.LAB_ROOT):
             if self.path.resolve().is_relative_to(Path(place).resolve()):
-                raise KeepingError(f"Backups cannot be kept in {place}, which is what they are made of.")
+                raise BackupError(f"Backups cannot be kept in {place}, which is what they are made of.")
         self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
         mark = self.path / _MARK
         if not mark.exists():
             if any(self.path.iterdir()):
-                raise KeepingError(f"{self.path} holds other things. Name an empty directory, or one with backups.")
+                raise BackupError(f"{self.path} holds other things. Name an empty directory, or one with backups.")
             mark.write_text(f"{FORMAT}\n")
         self.check()
         self.objects.mkdir(mode=0o700, exist_ok=True)
 
     def check(self) -> None:
-        """KeepingError where these are no backups of a format that this version knows."""
+        """BackupError where these are no backups of a format that this version knows."""
         try:
             found = int((self.path / _MARK).read_text())
         except (OSError, ValueError) as error:
-            raise KeepingError(f"{self.path} holds no backups of a Collaboratory.") from error
+            raise BackupError(f"{self.path} holds no backups of a Collaboratory.") from error
         if found != FORMAT:
-            raise KeepingError(f"The backups in {self.path} are of format {found}; this version knows {FORMAT}.")
+            raise BackupError(f"The backups in {self.path} are of format {found}; this version knows {FORMAT}.")
 
     @contextmanager
     def alone(self, *, shared: bool = False) -> Iterator[None]:
-        """One backup at a time; many may read. KeepingError when another is at it."""
+        """One backup at a time; many may read. BackupError when another is at it."""
         with (self.path / "lock").open("a") as lock:
             try:
                 fcntl.flock(lock, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
             except BlockingIOError as error:
-                raise KeepingError(f"Another backup, or a restore, is using {self.path}.") from error
+                raise BackupError(f"Another backup, or a restore, is using {self.path}.") from error
             yield
 
     # Backups
@@ -116,10 +116,10 @@ class Shelf:
         return found
 
     def find(self, name: str | None) -> Backup:
-        """One by its name, or the last. KeepingError when there is none."""
+        """One by its name, or the last. BackupError when there is none."""
         found = [backup for backup in self.backups() if name in (None, backup.name)]
         if not found:
-            raise KeepingError(f"There is no complete backup{f' {name}' if name else ''} in {self.path}.")
+            raise BackupError(f"There is no complete backup{f' {name}' if name else ''} in {self.path}.")
         return found[-1]
 
     def begin(self) -> "Unfinished":
@@ -128,7 +128,7 @@ class Shelf:
             shutil.rmtree(left)
         name = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
         if (self.path / name).exists():
-            raise KeepingError("There is a backup of this very second. Try again.")
+            raise BackupError("There is a backup of this very second. Try again.")
         place = self.path / f"{_UNFINISHED}{name}"
         for path in (place, place / "secrets", place / "objects"):
             path.mkdir(mode=0o700)
@@ -165,7 +165,7 @@ class Shelf:
         return self.objects / sha256[:2] / sha256
 
     def has(self, sha256: str, size: int) -> bool:
-        """Whether a content is here, of this size; `verifying` looks into it."""
+        """Whether a content is here, of this size; `verify` looks into it."""
         try:
             return self.content(sha256).stat().st_size == size
         except FileNotFoundError:
@@ -175,8 +175,8 @@ class Shelf:
 class Unfinished:
     """A backup being made."""
 
-    def __init__(self, shelf: Shelf, place: Path, final: Path) -> None:
-        self.shelf = shelf
+    def __init__(self, repository: Repository, place: Path, final: Path) -> None:
+        self.repository = repository
         self.place = place
         self.final = final
         self.manifest = Manifest.create(place / "manifest.sqlite3")
@@ -202,7 +202,7 @@ class Unfinished:
         return digest.hexdigest(), size
 
     def _keep(self, copy: Path, sha256: str, size: int) -> None:
-        if sha256 in self.fresh or self.shelf.has(sha256, size):
+        if sha256 in self.fresh or self.repository.has(sha256, size):
             return
         copy.rename(self.place / "objects" / sha256)
         self.fresh.add(sha256)
@@ -213,9 +213,9 @@ class Unfinished:
 
     def promote(self) -> None:
         """What was copied is on disk, and comes to its place."""
-        sync(self.shelf.path)
+        sync(self.repository.path)
         for sha256 in self.fresh:
-            place = self.shelf.content(sha256)
+            place = self.repository.content(sha256)
             place.parent.mkdir(mode=0o700, exist_ok=True)
             (self.place / "objects" / sha256).rename(place)
         self.fresh.clear()
@@ -231,9 +231,9 @@ class Unfinished:
         about["sha256"] = {str(path.relative_to(self.place)): checksum(path) for path in names}
         (self.place / "backup.json").touch(mode=0o600)
         (self.place / "backup.json").write_text(json.dumps(about, indent=2, ensure_ascii=True) + "\n")
-        sync(self.shelf.path)
+        sync(self.repository.path)
         self.place.rename(self.final)
-        sync(self.shelf.path)
+        sync(self.repository.path)
         return Backup(self.final, about)
 
     def abandon(self) -> None:
@@ -258,9 +258,9 @@ def _read(fd: int, count: int, at: int) -> bytes:
 
 
 def whole_path(path: Path) -> Path:
-    """KeepingError for a path that depends on where a command was started: bin/backup starts elsewhere than you do."""
+    """BackupError for a path that depends on where a command was started: bin/backup starts elsewhere than you do."""
     if not path.is_absolute():
-        raise KeepingError(f"Give the whole path, from the / on, of {path}.")
+        raise BackupError(f"Give the whole path, from the / on, of {path}.")
     return path
 
 

@@ -6,8 +6,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from keeping import restoring
-from keeping.shelf import KeepingError, Shelf, whole_path
+from backups import restore
+from backups.repository import BackupError, Repository, whole_path
 
 
 class Command(BaseCommand):
@@ -29,23 +29,23 @@ class Command(BaseCommand):
         if options["only"] and not options["into"]:
             raise CommandError("--only goes with --into: a site is restored as a whole.")
         try:
-            shelf = Shelf(whole_path(options["directory"]))
-            shelf.check()
-            with shelf.alone(shared=True):
-                report = self._restore(shelf, options)
-        except (KeepingError, OSError) as error:
+            repository = Repository(whole_path(options["directory"]))
+            repository.check()
+            with repository.alone(shared=True):
+                report = self._restore(repository, options)
+        except (BackupError, OSError) as error:
             raise CommandError(str(error)) from error
         for line in report.differs:
             self.stderr.write(line)
         if report.damaged:
             raise CommandError(f"{report.damaged} files were damaged in the backup. All others are there.")
 
-    def _restore(self, shelf: Shelf, options: dict[str, Any]) -> restoring.Report:
-        backup = shelf.find(options["name"])
+    def _restore(self, repository: Repository, options: dict[str, Any]) -> restore.Report:
+        backup = repository.find(options["name"])
         if options["into"]:
-            return restoring.into_directory(
-                shelf, backup, whole_path(options["into"]), options["only"], self.stdout.write
+            return restore.into_directory(
+                repository, backup, whole_path(options["into"]), options["only"], self.stdout.write
             )
-        report = restoring.into_site(shelf, backup, look=not options["no_look"], say=self.stdout.write)
+        report = restore.into_site(repository, backup, look=not options["no_look"], say=self.stdout.write)
         self.stdout.write(f"{report.files} files are restored from {backup.name}. Start the site.")
         return report
