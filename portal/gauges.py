@@ -1,12 +1,10 @@
 """What `/metrics` says of people, queues and the version."""
 
 import platform
-import tomllib
 from collections.abc import Iterator
 from functools import cache
 
 import django
-from django.conf import settings
 from django.db import connection
 from django.utils import timezone
 from prometheus_client.core import InfoMetricFamily, Metric
@@ -14,6 +12,7 @@ from prometheus_client.core import InfoMetricFamily, Metric
 from . import queues
 from .metrics import PREFIX, client, gauge
 from .models import Session, User
+from .version import VERSION
 
 UNACKNOWLEDGED = "unacked"
 """Where Celery keeps what was taken and is not finished (kombu's Redis transport)."""
@@ -35,9 +34,8 @@ def families(up: frozenset[str]) -> Iterator[Metric]:
 @cache
 def build() -> dict[str, str]:
     """Versions."""
-    project = tomllib.loads((settings.BASE_DIR / "pyproject.toml").read_text())["project"]
     return {
-        "version": project["version"],
+        "version": VERSION,
         "python": platform.python_version(),
         "django": django.get_version(),
         "database": connection.vendor,
