@@ -1,0 +1,64 @@
+"""The documentation: every link leads somewhere, every page is listed, every path that a page names exists."""
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import unquote
+
+import pytest
+from django.conf import settings
+
+ROOT = settings.BASE_DIR
+SKIPPED = {"var", ".git", "node_modules"}
+PAGES = sorted(path for path in ROOT.rglob("*.md") if not SKIPPED & set(path.relative_to(ROOT).parts[:-1]))
+LINK = re.compile(r"!?\[(?:[^\[\]]|\[[^\]]*\])*\]\(\s*<?([^)\s>]+)>?[^)]*\)|(?:src|srcset|href)=\"([^\"]+)\"")
+CODE = re.compile(r"^(```|~~~).*?^\1[^\n]*$", re.M | re.S)
+SECTIONS = ("tutorial", "how-to", "explanation", "reference", "decisions")
+
+
+def names(pages: list[Path]) -> list[str]:
+    return [str(page.relative_to(ROOT)) for page in pages]
+
+
+def prose(page: Path) -> str:
+    """The text without blocks and pieces of code."""
+    return re.sub(r"`[^`\n]+`", "`…`", CODE.sub("", page.read_text()))
+
+
+def links(page: Path) -> Iterator[str]:
+    """Where a page leads to within the repository."""
+    for match in LINK.finditer(prose(page)):
+        target = match[1] or match[2]
+        if not re.match(r"[a-z]+:|//|/|\{", target):
+            yield target
+
+
+def anchors(page: Path) -> set[str]:
+    """The anchors of a page's headings, as GitHub makes them."""
+    found, taken = set(), Counter[str]()
+    for heading in re.findall(r"^#{1,6} +(.+?)(?: +#+)? *$", CODE.sub("", page.read_text()), re.M):
+        text = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", heading)
+        slug = re.sub(r"[^\w\- ]", "", text.lower()).replace(" ", "-")
+        found.add(f"{slug}-{taken[slug]}" if taken[slug] else slug)
+        taken[slug] += 1
+    return found | set(re.findall(r"<a (?:id|name)=\"([^\"]+)\"", page.read_text()))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=names(PAGES))
+def test_it_links_to_what_there_is(page: Path) -> None:
+    lost = []
+    for link in links(page):
+        path, _, anchor = link.partition("#")
+        target = (page.parent / unquote(path)).resolve() if path else page
+        if not target.exists() or (anchor and target.suffix == ".md" and anchor not in anchors(target)):
+            lost.append(link)
+    assert lost == []
+
+
+def test_it_lists_every_page_of_the_docs() -> None:
+    docs = ROOT / "docs"
+    listed = {(docs / link.partition("#")[0]).resolve() for link in links(docs / "README.md")}
+    pages = {page for page in PAGES if docs in page.parents and page != docs / "README.md"}
+    assert pages - listed == set()
+    assert {page.relative_to(docs).parts[0] for page in pages} <= set(SECTIONS)
