@@ -78,7 +78,7 @@ class UserAdmin(AuditedAdmin, DjangoUserAdmin):
 
     list_display = ["username", "email", "first_name", "last_name", "is_active", "is_staff", "last_login", "servers"]
     list_filter = ["is_active", "is_staff", "is_superuser"]
-    fieldsets = [*(DjangoUserAdmin.fieldsets or ()), ("Collaboratory", {"fields": ["uuid", "servers", "sight"]})]
+    fieldsets = [*(DjangoUserAdmin.fieldsets or ()), ("On this site", {"fields": ["uuid", "servers", "sight"]})]
     readonly_fields = ["uuid", "servers", "sight"]
     actions = ["deactivate", "activate", "forget_second_factor"]
 

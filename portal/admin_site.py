@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.conf import settings
 from django.contrib import admin
 from django.contrib.admin.apps import AdminConfig
 from django.contrib.auth import REDIRECT_FIELD_NAME
@@ -11,6 +12,7 @@ from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 
 from .access import Forbidden, SignInFirst
+from .version import VERSION
 
 
 class PortalAdminConfig(AdminConfig):
@@ -22,8 +24,12 @@ class PortalAdminConfig(AdminConfig):
 class PortalAdminSite(admin.AdminSite):
     """People sign in where everybody does, with its rate limits; members of the staff get in."""
 
-    site_header = site_title = "Collaboratory administration"
     index_title = "People, Collabs, libraries, servers"
+
+    def each_context(self, request: HttpRequest) -> dict[str, Any]:
+        """Django's, with the site's name, and the version for the footer."""
+        name = f"{settings.SITE_NAME} administration"
+        return super().each_context(request) | {"site_header": name, "site_title": name, "version": VERSION}
 
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """Lead to the sign-in page and back; refuse a person who is no operator."""

@@ -9,10 +9,11 @@ SECTIONS = ("collabs", "drive", "lab")
 
 
 def site(request: HttpRequest) -> dict[str, object]:
-    """The site's part that the page belongs to, for the header; the site's address; the request's number."""
+    """The site's part that the page belongs to, for the header; the site's name and address; the request's number."""
     first = request.path.split("/")[1] if "/" in request.path else ""
     return {
         "section": first if first in SECTIONS else "",
+        "site_name": settings.SITE_NAME,
         "portal_url": settings.PORTAL_URL,
         "request_id": logs.request_id(),
         "providers": settings.OIDC_PROVIDERS,

@@ -4,6 +4,7 @@ At localhost (the default, for one machine with `bin/up`) everything has a worki
 must decide for itself has no default: the start fails and names the variable.
 """
 
+from email.utils import formataddr
 from ipaddress import ip_network
 from pathlib import Path
 from urllib.parse import urljoin, urlsplit
@@ -344,7 +345,7 @@ ACCOUNT_DEFAULT_HTTP_PROTOCOL = "https" if HTTPS else "http"
 # Mail: the console in development, `EMAIL_URL` (smtp+tls://user:password@host:587) otherwise.
 
 vars().update(env.email_url("EMAIL_URL", default="consolemail://"))
-DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="Collaboratory <noreply@localhost>")
+DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default=formataddr((SITE_NAME, "noreply@localhost")))
 
 # Cookies and headers. `__Host-` (RFC 6265bis) keeps a Lab on a sibling domain from planting a cookie on the portal.
 

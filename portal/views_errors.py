@@ -6,6 +6,7 @@ processors, and the same header for everybody.
 
 import sys
 
+from django.conf import settings
 from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -37,4 +38,5 @@ def server_error(request: HttpRequest) -> HttpResponse:
 
 def plain(template: str, status: int) -> HttpResponse:
     """A page that needs nothing but its template."""
-    return HttpResponse(render_to_string(template, {"request_id": logs.request_id()}), status=status)
+    context = {"request_id": logs.request_id(), "site_name": settings.SITE_NAME}
+    return HttpResponse(render_to_string(template, context), status=status)

@@ -4,6 +4,7 @@ import json
 from functools import cache
 from typing import Any
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from ninja import NinjaAPI
@@ -12,6 +13,7 @@ from ninja.openapi.schema import OpenAPISchema
 
 from api import errors
 from api.models import Scope
+from portal.version import VERSION
 
 from . import collabs, files, groups, libraries, me, teams
 from .docs import described
@@ -43,8 +45,12 @@ class Site(NinjaAPI):
         return f"{module}.{operation.view_func.__name__}"
 
     def get_openapi_schema(self, **options: Any) -> OpenAPISchema:
-        """Without HEAD, which is GET without the body, and would have GET's name; a docstring's first line sums up."""
+        """Under the site's name; a docstring's first line sums up.
+
+        Without HEAD, which is GET without the body, and would have GET's name.
+        """
         document = super().get_openapi_schema(**options)
+        document["info"]["title"] = settings.SITE_NAME
         for operations in document["paths"].values():
             operations.pop("head", None)
             for details in operations.values():
@@ -54,8 +60,7 @@ class Site(NinjaAPI):
 
 
 api = Site(
-    title="Collaboratory",
-    version="1",
+    version=VERSION,
     description=DESCRIPTION,
     urls_namespace="api",
     docs=OwnPage(),

@@ -36,6 +36,7 @@ def values(code: Path, var: Path, run: Path, environment: dict[str, str]) -> dic
         "DRIVE": str(drive),
         "LOG_FORMAT": "json" if environment.get("LOG_FORMAT") == "json" else "short",
         "PORTAL_URL": environment["PORTAL_URL"].rstrip("/"),
+        "SITE_NAME": quoted(environment.get("SITE_NAME", "Collaboratory")),
         "SCHEME": portal.scheme,
         "PORTAL_HOST": str(portal.hostname),
         "PORTAL_AUTHORITY": portal.netloc,
@@ -48,6 +49,11 @@ def values(code: Path, var: Path, run: Path, environment: dict[str, str]) -> dic
         **_listening(environment),
         **_tls(run, environment),
     }
+
+
+def quoted(text: str) -> str:
+    """One word of nginx's configuration; a line break becomes a space."""
+    return '"' + " ".join(text.split()).replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def has_tls(environment: dict[str, str]) -> bool:

@@ -54,7 +54,7 @@ def configure(c: Config) -> None:
     c.GenericOAuthenticator.userdata_url = f"{portal}/identity/o/api/userinfo"
     c.GenericOAuthenticator.scope = ["openid", "profile"]
     c.GenericOAuthenticator.username_claim = "preferred_username"
-    c.GenericOAuthenticator.login_service = "Collaboratory"
+    c.GenericOAuthenticator.login_service = os.environ.get("SITE_NAME", "Collaboratory")
     c.Authenticator.allow_all = True  # who may start a server is the portal's to say, at each start
     c.Authenticator.auto_login = True
     c.Spawner.pre_spawn_hook = pre_spawn

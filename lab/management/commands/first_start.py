@@ -23,7 +23,6 @@ from lab.models import Environment
 from portal.models import User
 
 DEMO = Path(__file__).parents[2] / "demo"
-DEMO_TITLE = "Welcome to the Collaboratory"
 
 
 class Command(BaseCommand):
@@ -50,7 +49,7 @@ class Command(BaseCommand):
         operators = User.objects.filter(is_superuser=True)[:2]
         if not Collab.all_objects.exists() and len(operators) == User.objects.count() == 1:
             create_demo(operators[0])
-            self.stdout.write(f"Created the Collab “{DEMO_TITLE}”.")
+            self.stdout.write(f"Created the Collab “{demo_title()}”.")
         forget_first_password()
 
 
@@ -89,14 +88,20 @@ def forget_first_password() -> None:
             note.unlink()
 
 
+def demo_title() -> str:
+    """What the first Collab is called, in the site's own name."""
+    return f"Welcome to {settings.SITE_NAME}"
+
+
 def create_demo(operator: User) -> None:
     """A public Collab with a README, data, and a notebook that can be run."""
     collab: Collab = create_collab(
         operator,
-        title=DEMO_TITLE,
+        title=demo_title(),
         description="A first look: a notebook, its data, and how things work.",
         is_public=True,
     )
     library = Library.objects.get(owner_collab=collab)
     for path in sorted(DEMO.iterdir()):
-        changes.write(operator, library, path.name, path.read_bytes())
+        content = path.read_bytes().replace(b"{{ title }}", demo_title().encode())
+        changes.write(operator, library, path.name, content)
