@@ -27,13 +27,13 @@ from typing import Any, NamedTuple
 from django.conf import settings
 from django.core.management import call_command
 from django.db import connection
-from django.db.models import Min, QuerySet
+from django.db.models import Max, QuerySet
 from django.test import Client as Browser
 from django.test.utils import CaptureQueriesContext, override_settings
 from django.utils import timezone
 
 from collabs import services
-from collabs.models import Collab, Favourite, GroupRole, Membership, Role, Standing, Tag
+from collabs.models import Collab, EffectiveRole, Favourite, GroupRole, Membership, Role, Tag, role_rank
 from drive.models import File, Library, Via
 from drive.storage import layout
 from groups import services as group_services
@@ -273,8 +273,8 @@ def _roles(me: User, subject: Collab) -> None:
     """How long it takes to know who may do what, with the database's answer read whole."""
     questions: dict[str, Callable[[], object]] = {
         f"one person in one Collab (of {MINE})": lambda: subject.role_of(me),
-        "one person in all their Collabs": lambda: _highest(Standing.objects.filter(user=me), "collab_id"),
-        "the whole team of one Collab": lambda: _highest(Standing.objects.filter(collab=subject), "user_id"),
+        "one person in all their Collabs": lambda: _highest(EffectiveRole.objects.filter(user=me), "collab_id"),
+        "the whole team of one Collab": lambda: _highest(EffectiveRole.objects.filter(collab=subject), "user_id"),
     }
     for name, ask in questions.items():
         times = []
@@ -285,6 +285,6 @@ def _roles(me: User, subject: Collab) -> None:
         print(f"  effective role, {name:40} median {statistics.median(times):6.2f} ms", flush=True)
 
 
-def _highest(standings: QuerySet[Standing], of: str) -> dict[int, str]:
-    """The highest role (the alphabet's first) over all routes."""
-    return dict(standings.values_list(of).annotate(role=Min("role")))
+def _highest(routes: QuerySet[EffectiveRole], of: str) -> dict[int, int]:
+    """Rank of the highest role over all routes."""
+    return dict(routes.values_list(of).annotate(rank=Max(role_rank())))

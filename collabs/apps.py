@@ -7,7 +7,7 @@ class CollabsConfig(AppConfig):
     verbose_name = "Collabs"
 
     def ready(self) -> None:
-        from . import standing
+        from . import effective_roles_view
 
-        pre_migrate.connect(standing.drop, dispatch_uid="standing")
-        post_migrate.connect(standing.create, dispatch_uid="standing")
+        pre_migrate.connect(effective_roles_view.drop, dispatch_uid="effective_roles")
+        post_migrate.connect(effective_roles_view.create, dispatch_uid="effective_roles")

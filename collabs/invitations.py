@@ -23,15 +23,20 @@ from portal.models import User
 
 from .models import Collab, Invitation, Membership, Role
 from .services import add_member, change_role, lock
+from .tasks import mail_invitation
 
 TOKEN_BYTES = 32
-MOST_DAYS = 365
-MOST_USES = 1000
-MOST_OPEN = 500
+MAX_DAYS = 365
+MAX_USES = 1000
+MAX_OPEN = 500
 """Open invitations of one Collab; mails are sent in its name."""
+MAILS_PER_DAY = 200
+"""Invitations by e-mail that one person may send."""
+WRONG_TOKENS_PER_HOUR = 30
+"""Tokens of no invitation that may be tried from one network address."""
 
 
-class Unusable(ValidationError):
+class UnusableInvitationError(ValidationError):
     """An invitation that has been used up, revoked or has run out; the text says which."""
 
 
@@ -56,8 +61,8 @@ def waiting_for(user: User) -> QuerySet[Invitation]:
 @transaction.atomic
 def invite_by_link(actor: User, collab: Collab, role: Role, *, days: int = 14, uses: int = 1) -> tuple[Invitation, str]:
     """An invitation for whoever has its link; returns the token too, which is never shown again."""
-    if not 1 <= uses <= MOST_USES:
-        raise ValidationError(f"A link can be used from once to {MOST_USES} times.")
+    if not 1 <= uses <= MAX_USES:
+        raise ValidationError(f"A link can be used from once to {MAX_USES} times.")
     return _invite(actor, collab, role, days, uses, "")
 
 
@@ -72,8 +77,6 @@ def invite_by_mail(actor: User, collab: Collab, email: str, role: Role, *, days:
     owners = User.objects.filter(emailaddress__email=email, emailaddress__verified=True)
     subject = f"{actor.display_name} invites you to “{collab}”"
     tell(owners, Kind.INVITED, subject=subject, text="The answer is on your home page.", url=reverse("home"))
-    from .tasks import mail_invitation
-
     queue.enqueue(mail_invitation, invitation.pk, token)
     return invitation
 
@@ -82,9 +85,9 @@ def _invite(actor: User, collab: Collab, role: Role, days: int, uses: int, email
     row = lock(collab)
     if row.deleted_at:
         raise ValidationError("This Collab was deleted.")
-    if not 1 <= days <= MOST_DAYS:
-        raise ValidationError(f"An invitation is open for 1 to {MOST_DAYS} days.")
-    if Invitation.objects.open().filter(collab=row).count() >= MOST_OPEN:
+    if not 1 <= days <= MAX_DAYS:
+        raise ValidationError(f"An invitation is open for 1 to {MAX_DAYS} days.")
+    if Invitation.objects.open().filter(collab=row).count() >= MAX_OPEN:
         raise ValidationError("There are too many open invitations. Revoke some first.")
     token = secrets.token_urlsafe(TOKEN_BYTES)
     invitation = Invitation.objects.create(
@@ -110,7 +113,10 @@ def revoke(actor: User, invitation: Invitation) -> None:
 
 @transaction.atomic
 def accept(user: User, invitation: Invitation) -> Collab:
-    """Join; a member gets the higher of the two roles, and uses nothing up where that is theirs already. Unusable."""
+    """Join the Collab; a member gets the higher of both roles, and uses nothing up if they have it already.
+
+    UnusableInvitationError if it was used up or revoked, or has expired.
+    """
     collab = lock(invitation.collab)
     role = Role(invitation.role)
     membership = Membership.objects.filter(collab=collab, user=user).first()
@@ -119,7 +125,7 @@ def accept(user: User, invitation: Invitation) -> Collab:
     usable = Invitation.objects.open().filter(pk=invitation.pk, collab__deleted_at=None)
     if not usable.update(uses_left=F("uses_left") - 1):
         invitation.refresh_from_db()
-        raise Unusable(invitation.why_closed or "This invitation cannot be used any more.")
+        raise UnusableInvitationError(invitation.why_closed or "This invitation cannot be used any more.")
     audit.record(user, "collab.invitation.accepted", collab, invitation=invitation.pk, role=role)
     if invitation.created_by:
         subject = f"{user.display_name} accepted your invitation to “{collab}”"
@@ -137,8 +143,3 @@ def decline(user: User, invitation: Invitation) -> None:
     if waiting_for(user).filter(pk=invitation.pk).exists():
         Invitation.objects.filter(pk=invitation.pk, revoked_at=None).update(revoked_at=timezone.now())
         audit.record(user, "collab.invitation.declined", invitation.collab, invitation=invitation.pk)
-
-
-def address(token: str) -> str:
-    """The path of an invitation's page."""
-    return reverse("collabs:invitation", args=[token])

@@ -9,7 +9,7 @@ from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import ValidationError
 from django.db import models
-from django.db.models import Count, Exists, OuterRef, Q, Subquery
+from django.db.models import Case, Count, Exists, OuterRef, Q, Subquery, Value, When
 from django.db.models.functions import Coalesce
 from django.urls import reverse
 from django.utils import timezone
@@ -26,16 +26,30 @@ TITLE_TAKEN = "This title is taken, perhaps by a private Collab or a deleted one
 
 
 class Role(models.TextChoices):
-    """What a member may do; the table is in docs/explanation/access.md."""
+    """A member's role in a Collab; the table of their rights is in docs/explanation/access.md."""
 
     ADMINISTRATOR = "administrator"
     EDITOR = "editor"
     VIEWER = "viewer"
 
+    @property
+    def rank(self) -> int:
+        """Roles in order of their rights: a role may do all that those of a lower rank may. See RANKS."""
+        return RANKS[self.value]
+
     def includes(self, other: "Role") -> bool:
-        """Whether this role may do all that `other` may."""
-        order = list(Role)
-        return order.index(self) <= order.index(other)
+        """True if this role may do all that `other` may."""
+        return self.rank >= other.rank
+
+
+RANKS: dict[str, int] = {Role.VIEWER.value: 10, Role.EDITOR.value: 20, Role.ADMINISTRATOR.value: 30}
+"""Rank by role; a new role gets a number between these. Neither the names' alphabet nor the order of `Role` counts."""
+
+
+def role_rank(role: str = "role") -> Case:
+    """`Role.rank` of a column, for queries: `.order_by(role_rank().desc())`. 0 for a value that is no role."""
+    ranks = [When(**{role: name}, then=Value(rank)) for name, rank in RANKS.items()]
+    return Case(*ranks, default=Value(0), output_field=models.IntegerField())
 
 
 def validate_title(title: str) -> None:
@@ -60,23 +74,23 @@ class CollabQuerySet(models.QuerySet["Collab"]):
         """Public ones, and those that the person is a member of."""
         if not user.is_active:
             return self.filter(is_public=True)
-        return self.filter(Q(is_public=True) | Q(pk__in=Standing.objects.filter(user=user).values("collab")))
+        return self.filter(Q(is_public=True) | Q(pk__in=EffectiveRole.objects.filter(user=user).values("collab")))
 
     def of_member(self, user: User) -> Self:
         """Those that the person is a member of, by a group too."""
-        return self.filter(pk__in=Standing.objects.filter(user=user).values("collab"))
+        return self.filter(pk__in=EffectiveRole.objects.filter(user=user).values("collab"))
 
     def with_role_of(self, user: Person) -> Self:
         """Annotated with `my_role`, the highest over all routes; None for who is not a member."""
         if not user.is_active:
-            return self.annotate(my_role=models.Value(None, output_field=models.CharField(null=True)))
-        mine = Standing.objects.filter(collab=OuterRef("pk"), user=user).order_by("role").values("role")[:1]
-        return self.annotate(my_role=Subquery(mine))
+            return self.annotate(my_role=Value(None, output_field=models.CharField(null=True)))
+        mine = EffectiveRole.objects.filter(collab=OuterRef("pk"), user=user).order_by(role_rank().desc())
+        return self.annotate(my_role=Subquery(mine.values("role")[:1]))
 
     def with_team_size(self) -> Self:
         """Annotated with `team_size`: active people, each counted once over all routes.
 
-        Own roles, and then those who have none, by groups: SQLite would not look up `Standing` Collab by Collab.
+        Own roles, and then those who have none, by groups: SQLite would not look up `EffectiveRole` Collab by Collab.
         """
         own = Membership.objects.filter(collab=OuterRef("pk"), user__is_active=True).order_by().values("collab")
         named = Membership.objects.filter(collab=OuterRef(OuterRef("pk")), user=OuterRef("user"))
@@ -88,7 +102,7 @@ class CollabQuerySet(models.QuerySet["Collab"]):
 
     def restorable_by(self, user: User) -> Self:
         """Deleted ones that the person administers, while they are kept."""
-        mine = Standing.objects.filter(user=user, role=Role.ADMINISTRATOR).values("collab")
+        mine = EffectiveRole.objects.filter(user=user, role=Role.ADMINISTRATOR).values("collab")
         return self.filter(pk__in=mine, removed_at=None).exclude(deleted_at=None)
 
     def unadministered(self) -> Self:
@@ -104,7 +118,7 @@ class CollabQuerySet(models.QuerySet["Collab"]):
     def with_favourite_of(self, user: Person) -> Self:
         """Annotated with `is_favourite`."""
         if not user.is_active:
-            return self.annotate(is_favourite=models.Value(False))
+            return self.annotate(is_favourite=Value(False))
         return self.annotate(is_favourite=Exists(Favourite.objects.filter(collab=OuterRef("pk"), user=user)))
 
     def current(self) -> Self:
@@ -199,15 +213,15 @@ class Collab(models.Model):
 
     def role_of(self, user: Person) -> Role | None:
         """The person's highest role over all routes; None for strangers and for inactive people."""
-        standing = self.standing_of(user)
-        return Role(standing.role) if standing else None
+        effective = self.effective_role_of(user)
+        return Role(effective.role) if effective else None
 
-    def standing_of(self, user: Person) -> "Standing | None":
+    def effective_role_of(self, user: Person) -> "EffectiveRole | None":
         """The route that gives the person the highest role; one of their own before one by a group."""
         if not user.is_active:
             return None
-        routes = self.standings.filter(user=user).select_related("group")
-        return routes.order_by("role", models.F("group").asc(nulls_first=True)).first()
+        routes = self.effective_roles.filter(user=user).select_related("group")
+        return routes.order_by(role_rank().desc(), models.F("group").asc(nulls_first=True)).first()
 
     def is_administered(self) -> bool:
         """Whether an active administrator is left, by a role of their own; a deactivation may take the last one away.
@@ -226,7 +240,7 @@ class Membership(models.Model):
     since = models.DateTimeField(auto_now_add=True)
 
     class Meta:
-        ordering = ["role", "user__username"]  # the alphabet puts administrators first, viewers last
+        ordering = [role_rank().desc(), "user__username"]  # administrators first, viewers last
         constraints = [models.UniqueConstraint(fields=["collab", "user"], name="one_role_per_member")]
 
     def __str__(self) -> str:
@@ -287,7 +301,7 @@ class GroupRole(models.Model):
     since = models.DateTimeField(auto_now_add=True)
 
     class Meta:
-        ordering = ["role", "group__name_key"]
+        ordering = [role_rank().desc(), "group__name_key"]
         constraints = [models.UniqueConstraint(fields=["collab", "group"], name="one_role_per_group")]
 
     def __str__(self) -> str:
@@ -324,6 +338,11 @@ class Invitation(models.Model):
 
     def __str__(self) -> str:
         return f"{self.email or 'a link'} ({self.role})"
+
+    @staticmethod
+    def path(token: str) -> str:
+        """Path of the page of the invitation with this token."""
+        return reverse("collabs:invitation", args=[token])
 
     @property
     def why_closed(self) -> str:
@@ -362,16 +381,16 @@ class JoinRequest(models.Model):
         return f"{self.user} to {self.collab}"
 
 
-class Standing(models.Model):
+class EffectiveRole(models.Model):
     """One route by which a person has a role in a Collab: their own membership, or a group that they are in.
 
-    A view of the database (standing.py), so it is never out of date. A person may have several rows in a Collab; the
-    highest role counts, which the alphabet puts first: `Min("role")`. Deactivated people are in it as well.
+    A view of the database (effective_roles_view.py), so it is never out of date. A person may have several rows in a
+    Collab: the role with the highest `role_rank()` is in effect. Deactivated people are in it as well.
     """
 
     id = models.TextField(primary_key=True)
-    collab = models.ForeignKey(Collab, on_delete=models.DO_NOTHING, related_name="standings")
-    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.DO_NOTHING, related_name="standings")
+    collab = models.ForeignKey(Collab, on_delete=models.DO_NOTHING, related_name="effective_roles")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.DO_NOTHING, related_name="effective_roles")
     role = models.CharField(max_length=16, choices=Role)
     group = models.ForeignKey(
         Group, null=True, on_delete=models.DO_NOTHING, related_name="+", help_text="Null for the person's own role."
@@ -388,7 +407,7 @@ class Standing(models.Model):
 def administers(*, user: OuterRef, collab: OuterRef) -> Q:
     """Whether a person has an administrator's role, for queries about many people at once.
 
-    Over the tables themselves: SQLite would put all of `Standing` together for each row.
+    Over the tables themselves: SQLite would put all of `EffectiveRole` together for each row.
     """
     own = Membership.objects.filter(user=user, collab=collab, role=Role.ADMINISTRATOR)
     held = "group__outer_reach__outer__roles"

@@ -20,7 +20,7 @@ from portal.access import send_access_changed
 from portal.models import User
 
 from . import search
-from .models import TITLE_TAKEN, Collab, GroupRole, Membership, Role, Standing, Tag, tidy_title
+from .models import TITLE_TAKEN, Collab, EffectiveRole, GroupRole, Membership, Role, Tag, tidy_title
 from .tags import tidy_all
 
 RESERVED_SLUGS = frozenset({"new", "deleted", "join", "invite"})
@@ -29,14 +29,14 @@ SLUGS_TRIED = 50
 SLUG_TAKEN = "This address is taken, perhaps by a private Collab or a deleted one. Please choose another."
 
 
-class LastAdministrator(ValidationError):
+class LastAdministratorError(ValidationError):
     """The change would leave the Collab without an active administrator."""
 
     def __init__(self) -> None:
         super().__init__("A Collab needs an administrator: make somebody else one first.", code="last_administrator")
 
 
-class Archived(ValidationError):
+class ArchivedError(ValidationError):
     """The change would be one to an archived Collab."""
 
     def __init__(self) -> None:
@@ -131,7 +131,7 @@ def update_collab(
     is_public: bool,
     tags: Iterable[str] | None = None,
 ) -> Collab:
-    """Change what the settings page shows; the tags stay as they are where none are given. Archived."""
+    """Change what the settings page shows; the tags stay as they are where none are given. ArchivedError."""
     row = lock(collab)
     before: dict[str, Any] = {name: getattr(row, name) for name in ("title", "description", "is_public")}
     wanted: dict[str, Any] = {"title": tidy_title(title), "description": description, "is_public": is_public}
@@ -142,7 +142,7 @@ def update_collab(
     if not changed:
         return row
     if row.archived_at:
-        raise Archived
+        raise ArchivedError
     for name in changed - {"tags"}:
         setattr(row, name, wanted[name])
     _check(row)
@@ -251,7 +251,7 @@ def add_member(actor: User, collab: Collab, user: User, role: Role) -> Membershi
 
 @transaction.atomic
 def change_role(actor: User, collab: Collab, user: User, role: Role) -> None:
-    """Give a member another role. LastAdministrator; ValidationError when they are no member (any more)."""
+    """Give a member another role. LastAdministratorError; ValidationError when they are no member (any more)."""
     row = lock(collab)
     membership = Membership.objects.filter(collab=row, user=user).first()
     if membership is None:
@@ -269,7 +269,7 @@ def change_role(actor: User, collab: Collab, user: User, role: Role) -> None:
 
 @transaction.atomic
 def remove_member(actor: User, collab: Collab, user: User) -> None:
-    """Remove a member; who is none already, stays none. LastAdministrator."""
+    """Remove a member; who is none already, stays none. LastAdministratorError."""
     row = lock(collab)
     membership = Membership.objects.filter(collab=row, user=user).first()
     if membership is None:
@@ -295,8 +295,8 @@ def hand_over(actor: User, collab: Collab, user: User, stay_as: Role | None) -> 
 
 def administrators(collab: Collab) -> models.QuerySet[User]:
     """Active administrators, by whichever route."""
-    standings = Standing.objects.filter(collab=collab, role=Role.ADMINISTRATOR)
-    return User.objects.filter(pk__in=standings.values("user"), is_active=True)
+    routes = EffectiveRole.objects.filter(collab=collab, role=Role.ADMINISTRATOR)
+    return User.objects.filter(pk__in=routes.values("user"), is_active=True)
 
 
 def _tell(actor: User, user: User, kind: Kind, collab: Collab, subject: str) -> None:
@@ -316,7 +316,7 @@ def _check_administered(collab: Collab) -> None:
     Asked only when an administrator goes: where a deactivation left none, other members can still leave.
     """
     if not collab.is_administered():
-        raise LastAdministrator
+        raise LastAdministratorError
 
 
 @transaction.atomic
@@ -350,4 +350,4 @@ def drop_group(actor: User, group: Group) -> None:
 
 
 def _member_ids(collab: Collab) -> list[int]:
-    return list(Standing.objects.filter(collab=collab).values_list("user_id", flat=True).distinct())
+    return list(EffectiveRole.objects.filter(collab=collab).values_list("user_id", flat=True).distinct())

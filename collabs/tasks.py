@@ -4,7 +4,7 @@ from smtplib import SMTPException
 
 from celery import shared_task
 
-from .mailing import invitation_mail
+from .emails import invitation_mail
 from .models import Invitation
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from api.models import Token
-from collabs.models import Collab, Standing
+from collabs.models import Collab, EffectiveRole, role_rank
 from drive.visibility import Entry, Folder, entries
 from groups.models import Group
 from identity.services import services_of
@@ -17,7 +17,7 @@ class Sight:
     """All of it, as of now."""
 
     groups: list[Group]
-    collabs: list[Standing]
+    collabs: list[EffectiveRole]
     """Every route to every Collab, the highest role first; the first per Collab is what counts."""
     libraries: list[Entry]
     public: int
@@ -30,11 +30,11 @@ class Sight:
 
 def of(user: User) -> Sight:
     """A constant number of queries, however much it is."""
-    routes = Standing.objects.filter(user=user, collab__deleted_at=None).select_related("collab", "group")
+    routes = EffectiveRole.objects.filter(user=user, collab__deleted_at=None).select_related("collab", "group")
     private = [folder for folder in Folder if folder != Folder.ALL]
     return Sight(
         groups=list(Group.objects.of_person(user).order_by("name")),
-        collabs=list(routes.order_by("collab__title", "role")) if user.is_active else [],
+        collabs=list(routes.order_by("collab__title", role_rank().desc())) if user.is_active else [],
         libraries=entries(user, folders=private),
         public=Collab.objects.filter(is_public=True).count() if user.is_active else 0,
         server=Server.objects.live().filter(owner=user).select_related("environment").first(),

@@ -9,7 +9,7 @@ from django.db.models import F, OuterRef, Q
 from django.urls import reverse
 from django.utils import timezone
 
-from collabs.models import Collab, Person, Standing, administers
+from collabs.models import Collab, EffectiveRole, Person, administers
 from portal.models import User
 
 
@@ -31,7 +31,7 @@ class LibraryQuerySet(models.QuerySet["Library"]):
         """Those with at least one entry in `visibility.entries`."""
         if not user.is_active:
             return self.none()
-        team = Standing.objects.filter(user=user, collab__deleted_at=None).values("collab")
+        team = EffectiveRole.objects.filter(user=user, collab__deleted_at=None).values("collab")
         routes = Q(owner_user=user) | Q(owner_collab__in=team) | Q(is_public=True)
         shares = Share.objects.filter(Q(user=user) | Q(collab__in=team)).values("library")
         return self.live().filter(routes | Q(pk__in=shares))

@@ -12,7 +12,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_safe
 
-from collabs.models import Standing
+from collabs.models import EffectiveRole
 from portal.access import person
 
 from . import services
@@ -51,7 +51,7 @@ def _by_library(keys: list) -> dict:
 def shared_with_me(request: HttpRequest) -> HttpResponse:
     """What people share with me, directly or with a team of mine: who, since when, with which right."""
     user = person(request)
-    teams = Standing.objects.filter(user=user, collab__deleted_at=None).values("collab")
+    teams = EffectiveRole.objects.filter(user=user, collab__deleted_at=None).values("collab")
     shares = Share.objects.filter(Q(user=user) | Q(collab__in=teams), library__deleted_at=None)
     rows = shares.exclude(library__owner_user=user).select_related("library__owner_user", "collab")
     page = Paginator(rows.order_by("-created_at", "-pk"), PER_PAGE).get_page(request.GET.get("page"))

@@ -24,7 +24,7 @@ from uuid import UUID
 
 from django.db.models import Case, CharField, F, Q, QuerySet, Value, When
 
-from collabs.models import Person, Role, Standing
+from collabs.models import EffectiveRole, Person, Role
 from portal.models import User
 
 from . import naming
@@ -154,7 +154,7 @@ def _shared_with(user: User) -> QuerySet:
 
 def _of_teams(user: User) -> QuerySet:
     """What others share with the teams that the person is in."""
-    teams = Standing.objects.filter(user=user).values("collab")  # not joined: SQLite would go through all shares
+    teams = EffectiveRole.objects.filter(user=user).values("collab")  # not joined: SQLite would go through all shares
     rows = Share.objects.filter(library__deleted_at=None, collab__in=teams, collab__deleted_at=None)
     is_archived = Q(collab__archived_at__isnull=False)
     return _annotated(
@@ -170,7 +170,7 @@ def _of_teams(user: User) -> QuerySet:
 def _of_collabs(user: User) -> QuerySet:
     writers = Q(role__in=[Role.ADMINISTRATOR, Role.EDITOR], collab__archived_at=None)
     given = Case(When(writers, then=_text("rw")), default=_text("r"))
-    rows = Standing.objects.filter(user=user, collab__deleted_at=None, collab__library__deleted_at=None).order_by()
+    rows = EffectiveRole.objects.filter(user=user, collab__deleted_at=None, collab__library__deleted_at=None).order_by()
     return _annotated(
         rows,
         Folder.GROUPS,
@@ -211,7 +211,7 @@ def affected(library: Library) -> set[int]:
     shares = list(library.shares.values_list("user_id", "collab_id"))
     teams = {library.owner_collab_id, *(collab for _user, collab in shares)}
     ids = {library.owner_user_id, *(user for user, _collab in shares)}
-    ids |= set(Standing.objects.filter(collab__in=teams - {None}).values_list("user_id", flat=True))
+    ids |= set(EffectiveRole.objects.filter(collab__in=teams - {None}).values_list("user_id", flat=True))
     return {pk for pk in ids if pk}
 
 
@@ -219,4 +219,4 @@ def reached_by(share: Share) -> set[int]:
     """Ids of those whom one share is for."""
     if share.user_id:
         return {share.user_id}
-    return set(Standing.objects.filter(collab=share.collab_id).values_list("user_id", flat=True))
+    return set(EffectiveRole.objects.filter(collab=share.collab_id).values_list("user_id", flat=True))

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 
 from django.db.models import Q, QuerySet
 
-from collabs.models import Collab, Role, Standing
+from collabs.models import Collab, EffectiveRole, Role
 from portal.models import User
 
 from .models import Library, Permission, Share
@@ -49,9 +49,9 @@ def known_teams(asker: User, library: Library) -> QuerySet[Collab]:
     return Collab.objects.of_member(asker).filter(gives).distinct()
 
 
-def _members(teams: QuerySet[Collab]) -> QuerySet[Standing]:
+def _members(teams: QuerySet[Collab]) -> QuerySet[EffectiveRole]:
     """The people of these teams; the ids are fetched, so that SQLite looks only at them."""
-    return Standing.objects.filter(collab__in=list(teams.values_list("pk", flat=True)))
+    return EffectiveRole.objects.filter(collab__in=list(teams.values_list("pk", flat=True)))
 
 
 def people(asker: User, library: Library) -> QuerySet[User]:

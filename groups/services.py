@@ -21,7 +21,7 @@ SLUG_TAKEN = "There is a group with this address. Please choose another."
 RESERVED_SLUGS = frozenset({"new"})
 
 
-class LastManager(ValidationError):
+class LastManagerError(ValidationError):
     """The change would leave the group without an active manager."""
 
     def __init__(self) -> None:
@@ -141,13 +141,13 @@ def add_manager(actor: User, group: Group, user: User) -> None:
 
 @transaction.atomic
 def remove_manager(actor: User, group: Group, user: User) -> None:
-    """Let a person manage the group no longer. LastManager."""
+    """Let a person manage the group no longer. LastManagerError."""
     Group.objects.select_for_update().get(pk=group.pk)  # of two managers who remove each other, one stays
     removed, _ = GroupManager.objects.filter(group=group, user=user).delete()
     if not removed:
         return
     if not GroupManager.objects.filter(group=group, user__is_active=True).exists():
-        raise LastManager
+        raise LastManagerError
     audit.record(actor, "group.manager.removed", group, user=user.username)
 
 

@@ -13,7 +13,7 @@ from django.db.models import Q
 from django.urls import reverse
 
 from collabs.models import Collab
-from collabs.services import Archived
+from collabs.services import ArchivedError
 from portal import audit
 from portal.models import User
 
@@ -94,7 +94,7 @@ def choose_for_collab(actor: User, collab: Collab, environment: Environment | No
     if before == environment:
         return
     if row.archived_at:
-        raise Archived
+        raise ArchivedError
     if environment is None:
         CollabEnvironment.objects.filter(collab=row).delete()
     else:

@@ -13,8 +13,7 @@ from pydantic import BaseModel, Field
 from api.access import DAY, HOUR, TooMany
 from collabs import invitations, services
 from collabs.access import get_collab
-from collabs.models import Collab, Role, Standing
-from collabs.views_invitations import WRONG_TOKENS
+from collabs.models import Collab, EffectiveRole, Invitation, Role
 from notices.models import Kind
 from notices.services import tell
 from portal import audit, limits
@@ -82,7 +81,7 @@ def _narrowed(request: HttpRequest, rows: QuerySet[Any], asked: Asked) -> QueryS
     if asked.visibility:
         rows = rows.filter(is_public=asked.visibility == "public")
     if asked.memberOnly or asked.roles:
-        mine = Standing.objects.filter(user=person(request))
+        mine = EffectiveRole.objects.filter(user=person(request))
         if asked.roles:  # “+” in an address is a space
             mine = mine.filter(role__in=[role_named(name) for name in asked.roles.replace("+", " ").split()])
         rows = rows.filter(pk__in=mine.values("collab"))
@@ -154,7 +153,7 @@ def invite(request: HttpRequest, slug: str, role: str) -> Any:
     shapes.require_token(request)
     wanted, collab = role_named(role), get_collab(request, slug, Role.ADMINISTRATOR)
     _row, token = invitations.invite_by_link(person(request), collab, wanted)
-    return JsonResponse({"inviteLink": f"{settings.PORTAL_URL}{invitations.address(token)}"}, status=201)
+    return JsonResponse({"inviteLink": f"{settings.PORTAL_URL}{Invitation.path(token)}"}, status=201)
 
 
 @router.get("/invite/{str:token}", **MANAGE)
@@ -162,11 +161,11 @@ def accept(request: HttpRequest, token: str) -> Any:
     """Join by a link's token."""
     shapes.require_token(request)
     where = limits.address(request)
-    if limits.used("invitation", where, 3600) >= WRONG_TOKENS:
+    if limits.used("invitation", where, 3600) >= invitations.WRONG_TOKENS_PER_HOUR:
         raise TooMany("Too many wrong invitations came from this network. Please wait an hour.", HOUR)
     found = invitations.find(token)
     if found is None:
-        limits.allowed("invitation", where, WRONG_TOKENS, 3600)
+        limits.allowed("invitation", where, invitations.WRONG_TOKENS_PER_HOUR, 3600)
         raise Http404("No such invitation.")
     collab = invitations.accept(person(request), found)
     return {"collabId": collab.slug, "role": collab.role_of(person(request))}

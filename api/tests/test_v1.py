@@ -13,7 +13,6 @@ from api.v1.site import api
 from collabs import invitations
 from collabs import services as collab_services
 from collabs.models import Collab, Membership, Role
-from collabs.views_invitations import WRONG_TOKENS
 from conftest import Queue
 from drive import services as drive_services
 from drive.models import Permission
@@ -157,9 +156,9 @@ def test_it_invites_by_link_and_lets_nobody_guess(
     guesser = program(stranger)
     statuses = [
         send(guesser, "post", "/invitations/accept", {"token": f"guess-{number}"}).status_code
-        for number in range(WRONG_TOKENS + 1)
+        for number in range(invitations.WRONG_TOKENS_PER_HOUR + 1)
     ]
-    assert statuses == [404] * WRONG_TOKENS + [429]
+    assert statuses == [404] * invitations.WRONG_TOKENS_PER_HOUR + [429]
     assert send(guesser, "post", "/invitations/accept", {"token": token}).status_code == 429
 
 

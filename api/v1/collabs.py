@@ -15,8 +15,8 @@ from pydantic import Field
 from api.models import Scope
 from collabs import favourites, services, tags
 from collabs.access import get_collab
+from collabs.cards import cards
 from collabs.models import Collab, Role
-from collabs.shown import cards
 from portal.access import person
 
 from .shapes import CollabOut, Input, Page, Paging, Text, paged, route

@@ -16,7 +16,6 @@ from api.models import Scope
 from collabs import invitations, services
 from collabs.access import get_collab
 from collabs.models import Collab, GroupRole, Invitation, Membership, Role
-from collabs.views_invitations import MAILS, WRONG_TOKENS
 from groups.models import Group
 from portal import limits, people
 from portal.access import person
@@ -61,8 +60,8 @@ class InvitationIn(Input):
 
     email: Text | None = Field(None, max_length=254, json_schema_extra={"format": "email"})
     role: Role = Role.VIEWER
-    days: int = Field(14, ge=1, le=invitations.MOST_DAYS)
-    uses: int = Field(1, ge=1, le=invitations.MOST_USES, description="Of a link.")
+    days: int = Field(14, ge=1, le=invitations.MAX_DAYS)
+    uses: int = Field(1, ge=1, le=invitations.MAX_USES, description="Of a link.")
 
 
 class TokenIn(Input):
@@ -196,12 +195,12 @@ def invite(request: HttpRequest, slug: str, data: InvitationIn) -> Any:
     collab, actor = get_collab(request, slug, Role.ADMINISTRATOR), person(request)
     link = None
     if data.email:
-        if not limits.allowed("invitation-mail", str(actor.pk), MAILS, 24 * 3600):
+        if not limits.allowed("invitation-mail", str(actor.pk), invitations.MAILS_PER_DAY, 24 * 3600):
             raise TooMany("You have sent many invitations today. Please go on tomorrow.", DAY)
         row = _by_mail(actor, collab, data)
     else:
         row, token = invitations.invite_by_link(actor, collab, data.role, days=data.days, uses=data.uses)
-        link = f"{settings.PORTAL_URL}{invitations.address(token)}"
+        link = f"{settings.PORTAL_URL}{Invitation.path(token)}"
     return Status(201, InvitationMade(**_invitation(row).model_dump(), link=link))
 
 
@@ -232,11 +231,11 @@ def list_my_invitations(request: HttpRequest, paging: Paged) -> Any:
 def accept_by_token(request: HttpRequest, data: TokenIn) -> Any:
     """Join by an invitation's token: the part of its address after `/join/`."""
     where = limits.address(request)
-    if limits.used("invitation", where, 3600) >= WRONG_TOKENS:
+    if limits.used("invitation", where, 3600) >= invitations.WRONG_TOKENS_PER_HOUR:
         raise TooMany("Too many wrong invitations came from this network. Please wait an hour.", HOUR)
     row = invitations.find(data.token)
     if row is None:
-        limits.allowed("invitation", where, WRONG_TOKENS, 3600)
+        limits.allowed("invitation", where, invitations.WRONG_TOKENS_PER_HOUR, 3600)
         raise Http404("No such invitation.")
     return one(request, invitations.accept(person(request), row))
 

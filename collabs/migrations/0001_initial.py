@@ -48,7 +48,7 @@ class Migration(migrations.Migration):
                 ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='memberships', to=settings.AUTH_USER_MODEL)),
             ],
             options={
-                'ordering': ['role', 'user__username'],
+                'ordering': [models.OrderBy(models.Case(models.When(role='viewer', then=models.Value(10)), models.When(role='editor', then=models.Value(20)), models.When(role='administrator', then=models.Value(30)), default=models.Value(0), output_field=models.IntegerField()), descending=True), 'user__username'],
             },
         ),
         migrations.AddIndex(

@@ -13,7 +13,7 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
-            name='Standing',
+            name='EffectiveRole',
             fields=[
                 ('id', models.TextField(primary_key=True, serialize=False)),
                 ('role', models.CharField(choices=[('administrator', 'Administrator'), ('editor', 'Editor'), ('viewer', 'Viewer')], max_length=16)),
@@ -33,7 +33,7 @@ class Migration(migrations.Migration):
                 ('group', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='roles', to='groups.group')),
             ],
             options={
-                'ordering': ['role', 'group__name_key'],
+                'ordering': [models.OrderBy(models.Case(models.When(role='viewer', then=models.Value(10)), models.When(role='editor', then=models.Value(20)), models.When(role='administrator', then=models.Value(30)), default=models.Value(0), output_field=models.IntegerField()), descending=True), 'group__name_key'],
                 'constraints': [models.UniqueConstraint(fields=('collab', 'group'), name='one_role_per_group')],
             },
         ),

@@ -2,9 +2,9 @@
 
 from django import template
 
+from collabs.cards import Mine, at_home, cards
 from collabs.invitations import waiting_for
 from collabs.models import Collab, Invitation
-from collabs.shown import Mine, at_home, cards
 
 register = template.Library()
 SHOWN = 6

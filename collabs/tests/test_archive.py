@@ -83,7 +83,7 @@ def test_it_refuses_other_settings_until_it_is_restored(collab: Collab, owner: U
     services.archive_collab(owner, collab)
     for change in ({"title": "Other"}, {"description": "Other"}, {"is_public": True}, {"tags": ["other"]}):
         values: dict[str, Any] = {"title": "Cortex", "description": "", "is_public": False, "tags": []} | change
-        with pytest.raises(services.Archived):
+        with pytest.raises(services.ArchivedError):
             services.update_collab(owner, collab, **values)
     address = f"{collab.get_absolute_url()}settings/"
     assertContains(sign_in(owner).post(address, {"title": "Other"}), "is archived", status_code=422)

@@ -8,7 +8,7 @@ from django.core.exceptions import ValidationError
 from django.test import Client
 from pytest_django.asserts import assertContains, assertNotContains, assertRedirects
 
-from collabs import favourites, services, shown, tags
+from collabs import cards, favourites, services, tags
 from collabs.models import Collab, Favourite, Role
 from portal.models import User
 
@@ -118,10 +118,10 @@ def test_it_shows_at_home_what_was_marked_last_and_made_last(owner: User, viewer
     for number in (1, 7, 0, 3, 8, 2, 4, 5):  # one of them is none that the viewer may see
         favourites.mark(viewer, made[number])
     services.archive_collab(owner, made[7])
-    mine = shown.at_home(viewer)
+    mine = cards.at_home(viewer)
     assert [collab.title for collab in mine.favourites] == ["C5", "C4", "C2", "C3", "C0", "C7"]
     assert [collab.title for collab in mine.newest] == ["C6", "C5", "C4", "C3", "C2", "C1"]
-    assert shown.at_home(owner).favourites == []
+    assert cards.at_home(owner).favourites == []
 
 
 def test_it_marks_favourites_and_shows_them_at_home(

@@ -34,9 +34,9 @@ def test_it_gives_the_highest_of_all_routes(owner: User, stranger: User, collab:
     assert collab.role_of(stranger) == Role.EDITOR
     services.give_group_role(owner, collab, group, Role.VIEWER)
     assert collab.role_of(stranger) == Role.VIEWER
-    standing = collab.standing_of(stranger)
-    assert standing is not None
-    assert standing.group is None, "of two equal routes, one's own is named"
+    effective_role = collab.effective_role_of(stranger)
+    assert effective_role is not None
+    assert effective_role.group is None, "of two equal routes, one's own is named"
     services.remove_member(owner, collab, stranger)
     assert collab.role_of(stranger) == Role.VIEWER
     services.remove_group(owner, collab, group)
@@ -45,7 +45,7 @@ def test_it_gives_the_highest_of_all_routes(owner: User, stranger: User, collab:
 
 def test_it_does_not_count_administrators_by_a_group(owner: User, collab: Collab, group: Group) -> None:
     services.give_group_role(owner, collab, group, Role.ADMINISTRATOR)
-    with pytest.raises(services.LastAdministrator):
+    with pytest.raises(services.LastAdministratorError):
         services.leave(owner, collab)
 
 

@@ -14,7 +14,7 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
-from collabs import invitations, requests, services, tasks
+from collabs import invitations, join_requests, services, tasks
 from collabs.models import Collab, Invitation, JoinRequest, Role
 from collabs.tests.test_concurrency import at_once
 from conftest import PASSWORD, Queue
@@ -30,7 +30,7 @@ SignIn = Callable[[User], Client]
 def link(owner: User, collab: Collab) -> str:
     """The address of an invitation for two editors."""
     _invitation, token = invitations.invite_by_link(owner, collab, Role.EDITOR, uses=2)
-    return invitations.address(token)
+    return Invitation.path(token)
 
 
 def verified(user: User, email: str) -> User:
@@ -129,7 +129,7 @@ def test_two_people_cannot_both_have_the_last_use(owner: User, collab: Collab, p
         invitation, _token = invitations.invite_by_link(owner, collab, Role.VIEWER)
         pair = [person(f"a{number}"), person(f"b{number}")]
         results = at_once(*(partial(invitations.accept, user, invitation) for user in pair))
-        assert sorted(type(result).__name__ for result in results) == ["Collab", "Unusable"]
+        assert sorted(type(result).__name__ for result in results) == ["Collab", "UnusableInvitationError"]
         assert [collab.role_of(user) for user in pair].count(Role.VIEWER) == 1
 
 
@@ -214,14 +214,14 @@ def test_somebody_asks_and_is_let_in(
 def test_somebody_asks_and_is_declined_and_asks_again(
     sign_in: SignIn, owner: User, stranger: User, public_collab: Collab, queue: Queue
 ) -> None:
-    asked = requests.ask(stranger, public_collab)
+    asked = join_requests.ask(stranger, public_collab)
     answer = {"answer": "decline", "role": "viewer", "why": "Full at the moment."}
     sign_in(owner).post(f"/collabs/open-cortex/team/requests/{asked.pk}/", answer)
     assert public_collab.role_of(stranger) is None
     assert Notice.objects.get(user=stranger).text == "Full at the moment."
     with pytest.raises(ValidationError, match="answered or withdrawn"):
-        requests.approve(owner, asked, Role.VIEWER)
-    again = requests.ask(stranger, public_collab)
+        join_requests.approve(owner, asked, Role.VIEWER)
+    again = join_requests.ask(stranger, public_collab)
     sign_in(stranger).post("/collabs/open-cortex/join/", {"do": "withdraw"})
     assert not JoinRequest.objects.filter(pk=again.pk).exists()
 
@@ -234,16 +234,17 @@ def test_nobody_asks_to_join_what_they_cannot_see(
     assert Client().get("/collabs/open-cortex/join/").status_code == 302
     assert sign_in(viewer).get("/collabs/open-cortex/join/")["Location"] == "/collabs/open-cortex/"
     with pytest.raises(ValidationError):
-        requests.ask(stranger, collab)
+        join_requests.ask(stranger, collab)
 
 
 @pytest.mark.django_db(transaction=True)
 def test_two_administrators_answer_once(owner: User, stranger: User, public_collab: Collab) -> None:
     for _ in range(4):
-        asked = requests.ask(stranger, public_collab)
+        asked = join_requests.ask(stranger, public_collab)
         asked = JoinRequest.objects.select_related("user", "collab").get(pk=asked.pk)
         results = at_once(
-            partial(requests.approve, owner, asked, Role.VIEWER), partial(requests.decline, owner, asked, "no")
+            partial(join_requests.approve, owner, asked, Role.VIEWER),
+            partial(join_requests.decline, owner, asked, "no"),
         )
         assert sum(isinstance(result, ValidationError) for result in results) == 1
         asked.refresh_from_db()
@@ -278,7 +279,7 @@ def test_only_administrators_manage(
     form: dict[str, Any] | None,
 ) -> None:
     invitation, _token = invitations.invite_by_link(owner, public_collab, Role.VIEWER)
-    asked = requests.ask(stranger, public_collab)
+    asked = join_requests.ask(stranger, public_collab)
     address = f"/collabs/open-cortex/{path.format(invitation=invitation.pk, request=asked.pk)}"
     for user in (editor, viewer, stranger):
         browser = sign_in(user)
@@ -292,7 +293,7 @@ def test_one_collabs_administrator_does_not_manage_anothers(
     sign_in: SignIn, owner: User, stranger: User, public_collab: Collab
 ) -> None:
     invitation, _token = invitations.invite_by_link(owner, public_collab, Role.VIEWER)
-    asked = requests.ask(stranger, public_collab)
+    asked = join_requests.ask(stranger, public_collab)
     services.create_collab(stranger, title="Mine")
     browser = sign_in(stranger)
     assert browser.post(f"/collabs/mine/team/invitations/{invitation.pk}/revoke/").status_code == 404

@@ -8,7 +8,8 @@ from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import ValidationError
 
 from collabs import services
-from collabs.models import Collab, Membership, Role, tidy_title, validate_title
+from collabs.models import RANKS, Collab, GroupRole, Membership, Role, role_rank, tidy_title, validate_title
+from groups.services import add_person, create_group
 from portal.models import User
 
 GOOD = ["Cortex", "A", "2", "Größe & Maß", "大脑皮层", "Кора мозга", "a.b", "-x", "x" * 100, "it's “quoted” <b>", "\\"]
@@ -38,6 +39,32 @@ def test_it_ranks_roles() -> None:
         [False, True, True],
         [False, False, True],
     ]
+
+
+def test_it_has_a_rank_for_every_role() -> None:
+    assert sorted(RANKS) == sorted(Role)
+    assert len(set(RANKS.values())) == len(Role)
+    assert min(RANKS.values()) > 0, "0 is for what is no role"
+
+
+@pytest.mark.parametrize("name", ["abstainer", "zealot"])
+@pytest.mark.parametrize("rank", [5, 15, 40])
+def test_it_compares_a_new_role_by_its_rank_and_not_by_its_name(
+    monkeypatch: pytest.MonkeyPatch, name: str, rank: int, collab: Collab, owner: User, viewer: User, stranger: User
+) -> None:
+    group = create_group(owner, name="Institute")
+    add_person(owner, group, viewer)
+    GroupRole.objects.create(collab=collab, group=group, role=name)
+    Membership.objects.create(collab=collab, user=stranger, role=name)
+    monkeypatch.setitem(RANKS, name, rank)
+    roles = {role: RANKS[role] for role in ("viewer", name)}
+    highest = max(roles, key=roles.__getitem__)
+    assert Collab.objects.with_role_of(viewer).get(pk=collab.pk).my_role == highest
+    effective = collab.effective_role_of(viewer)
+    assert effective is not None
+    assert effective.role == highest
+    team = collab.memberships.order_by(role_rank().desc()).values_list("role", flat=True)
+    assert list(team) == sorted(team, key=RANKS.__getitem__, reverse=True)
 
 
 def test_it_knows_who_sees_what(collab: Collab, public_collab: Collab, viewer: User, stranger: User) -> None:

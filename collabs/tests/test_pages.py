@@ -10,8 +10,10 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from pytest_django.asserts import assertContains, assertNotContains, assertRedirects
 
-from collabs import services, views
+from collabs import services
 from collabs.models import Collab, Membership, Role
+from collabs.views.pages import PAGE_SIZE, TEAM_SHOWN
+from collabs.views.team import PAGE_SIZE as TEAM_PAGE_SIZE
 from drive import changes
 from drive.models import Library
 from portal.models import User
@@ -61,12 +63,12 @@ def test_it_survives_any_search(client: Client, public_collab: Collab, words: st
 
 
 def test_it_pages_and_keeps_the_search(owner: User, sign_in: SignIn) -> None:
-    for number in range(views.PAGE_SIZE + 3):
+    for number in range(PAGE_SIZE + 3):
         services.create_collab(owner, title=f"Slice {number:02}")
     client = sign_in(owner)
     first = titles(client, q="slice", mine="on")
     second = titles(client, q="slice", mine="on", page=2)
-    assert (len(first), len(second)) == (views.PAGE_SIZE, 3)
+    assert (len(first), len(second)) == (PAGE_SIZE, 3)
     assert first + second == sorted(first + second)
     assertContains(client.get("/collabs/?q=slice&mine=on"), "q=slice&amp;mine=on&amp;page=2")
     for odd in ("0", "-1", "x", "99999999999999999999", ""):
@@ -117,7 +119,7 @@ def test_it_shows_twenty_people_and_says_how_many_more(
     collab: Collab, owner: User, person: Callable[..., User], sign_in: SignIn
 ) -> None:
     assertNotContains(sign_in(owner).get(collab.get_absolute_url()), "more</a>")
-    for number in range(views.TEAM_SHOWN):
+    for number in range(TEAM_SHOWN):
         services.add_member(owner, collab, person(f"member{number:02}"), Role.EDITOR)
     assertContains(sign_in(owner).get(collab.get_absolute_url()), "and 3 more")
 
@@ -258,11 +260,11 @@ def test_it_shows_the_deactivated_to_administrators(
 
 
 def test_it_pages_a_large_team(collab: Collab, owner: User, sign_in: SignIn) -> None:
-    users = User.objects.bulk_create(User(username=f"u{number:03}") for number in range(views.TEAM_PAGE_SIZE))
+    users = User.objects.bulk_create(User(username=f"u{number:03}") for number in range(TEAM_PAGE_SIZE))
     Membership.objects.bulk_create(Membership(collab=collab, user=user, role=Role.VIEWER) for user in users)
     client = sign_in(owner)
     first, second = (client.get(f"{collab.get_absolute_url()}team/?page={page}") for page in (1, 2))
-    assert [len(page.context["page"]) for page in (first, second)] == [views.TEAM_PAGE_SIZE, 3]
+    assert [len(page.context["page"]) for page in (first, second)] == [TEAM_PAGE_SIZE, 3]
     assert first.context["page"][0].user == owner
 
 

@@ -95,7 +95,7 @@ class Teams(RuleBasedStateMachine):
     def remove(self, collab: int, name: str) -> None:
         try:
             services.remove_member(self.people["owner"], self.collabs[collab], self.people[name])
-        except services.LastAdministrator:
+        except services.LastAdministratorError:
             assert self.administrators(collab) <= {name}
         else:
             self.members[collab].pop(name, None)

@@ -319,7 +319,7 @@ LOSSES: dict[str, Callable[[User, Collab], None]] = {
 def test_it_does_not_lose_its_last_administrator(collab: Collab, owner: User, lose: Callable, told: list) -> None:
     told.clear()
     before = AuditEntry.objects.count()
-    with pytest.raises(services.LastAdministrator):
+    with pytest.raises(services.LastAdministratorError):
         lose(owner, collab)
     assert team(collab)["owner"] == "administrator"
     assert (AuditEntry.objects.count(), told) == (before, [])
@@ -331,7 +331,7 @@ def test_it_does_not_count_administrators_who_are_shut_out(
 ) -> None:
     services.change_role(owner, collab, editor, Role.ADMINISTRATOR)
     deactivate(None, editor)
-    with pytest.raises(services.LastAdministrator):
+    with pytest.raises(services.LastAdministratorError):
         lose(owner, collab)
 
 
@@ -349,7 +349,7 @@ def test_it_lets_others_go_when_a_deactivation_left_no_administrator(
     deactivate(operator, owner)  # the one exception: safety first
     services.leave(viewer, collab)
     services.change_role(operator, collab, editor, Role.VIEWER)
-    with pytest.raises(services.LastAdministrator):
+    with pytest.raises(services.LastAdministratorError):
         services.remove_member(operator, collab, owner)
     services.change_role(operator, collab, editor, Role.ADMINISTRATOR)
     services.remove_member(operator, collab, owner)

@@ -15,7 +15,7 @@ from django.db import DatabaseError, transaction
 from django.db.models import Max, QuerySet
 from django.utils import timezone
 
-from collabs.models import Role, Standing
+from collabs.models import EffectiveRole, Role
 from drive.models import File, Library, Loss, Trashed, Version, Via
 from drive.storage import Clash, LibraryFiles, StorageError, layout, open_library, removal, signature
 from drive.storage.files import DIRECTORY_MODE, FILE_MODE, REPLACED, identity, new_place
@@ -139,7 +139,7 @@ def _keepers(library: Library) -> QuerySet[User]:
     """Who answers for a library: its owner, or its Collab's administrators."""
     if library.owner_user_id:
         return User.objects.filter(pk=library.owner_user_id)
-    administrators = Standing.objects.filter(collab=library.owner_collab_id, role=Role.ADMINISTRATOR)
+    administrators = EffectiveRole.objects.filter(collab=library.owner_collab_id, role=Role.ADMINISTRATOR)
     return User.objects.filter(pk__in=administrators.values("user"))
 
 

@@ -81,12 +81,12 @@ def test_it_stays_reached_by_the_other_way(owner: User, viewer: User) -> None:
 
 
 def test_it_keeps_a_manager(owner: User, editor: User, institute: Group) -> None:
-    with pytest.raises(services.LastManager):
+    with pytest.raises(services.LastManagerError):
         services.remove_manager(owner, institute, owner)
     services.add_manager(owner, institute, editor)
     editor.is_active = False
     editor.save()
-    with pytest.raises(services.LastManager):
+    with pytest.raises(services.LastManagerError):
         services.remove_manager(owner, institute, owner)
 
 

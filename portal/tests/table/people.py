@@ -19,7 +19,7 @@ from django.utils import timezone
 
 from api.models import Scope
 from api.services import create_token
-from collabs import invitations, requests
+from collabs import invitations, join_requests
 from collabs import services as collab_services
 from collabs.models import Collab, Role
 from conftest import PASSWORD
@@ -87,7 +87,7 @@ def build(people: dict[str, User], cortex: Collab, open_cortex: Collab) -> World
     changes.write(owner, cortex.library, "a.txt", b"newer")
     upload = uploads.create(owner, cortex.library, "up.txt", 5)
 
-    request = requests.ask(people["asker"], open_cortex, "Please.")
+    request = join_requests.ask(people["asker"], open_cortex, "Please.")
     invitation, token = invitations.invite_by_link(owner, cortex, Role.VIEWER, uses=100)
     EmailAddress.objects.create(user=stranger, email=stranger.email, verified=True, primary=True)
     mailed = invitations.invite_by_mail(owner, cortex, stranger.email, Role.VIEWER)

@@ -7,13 +7,12 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from collabs import services
+from collabs.access import get_collab
+from collabs.forms import GroupRoleForm
+from collabs.models import GroupRole, Role
 from groups.models import Group, people_in
 from portal.access import person
-
-from . import services
-from .access import get_collab
-from .forms import GroupRoleForm
-from .models import GroupRole, Role
 
 PAGE_SIZE = 100
 

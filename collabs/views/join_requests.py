@@ -7,12 +7,11 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from collabs import join_requests
+from collabs.access import get_collab
+from collabs.forms import AnswerForm, NoteForm
+from collabs.models import JoinRequest, Role
 from portal.access import SignInFirst, person
-
-from . import requests, services
-from .access import get_collab
-from .forms import AnswerForm, HandOverForm, NoteForm
-from .models import JoinRequest, Role
 
 PAGE_SIZE = 50
 
@@ -28,13 +27,13 @@ def join(request: HttpRequest, slug: str) -> HttpResponse:
         return redirect(collab)
     asked = JoinRequest.objects.filter(collab=collab, user=user, decided_at=None).first()
     if asked and request.POST.get("do") == "withdraw":
-        requests.withdraw(user, asked)
+        join_requests.withdraw(user, asked)
         messages.success(request, "You do not ask to join any more.")
         return redirect(collab)
     form = NoteForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         try:
-            requests.ask(user, collab, form.cleaned_data["note"])
+            join_requests.ask(user, collab, form.cleaned_data["note"])
         except ValidationError as error:
             form.add_error(None, error)
         else:
@@ -62,30 +61,11 @@ def decide(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
     if form.is_valid():
         try:
             if form.cleaned_data["answer"] == "approve":
-                requests.approve(person(request), asked, Role(form.cleaned_data["role"]))
+                join_requests.approve(person(request), asked, Role(form.cleaned_data["role"]))
                 messages.success(request, f"{asked.user.display_name} is a member now.")
             else:
-                requests.decline(person(request), asked, form.cleaned_data["why"])
+                join_requests.decline(person(request), asked, form.cleaned_data["why"])
                 messages.success(request, "Declined.")
         except ValidationError as error:
             messages.error(request, " ".join(error.messages))
     return redirect("collabs:requests", slug)
-
-
-@require_http_methods(["GET", "POST"])
-def hand_over(request: HttpRequest, slug: str) -> HttpResponse:
-    """Make somebody else administrator in one's own place."""
-    collab = get_collab(request, slug, Role.ADMINISTRATOR)
-    form = HandOverForm(request.POST or None, collab=collab, user=person(request))
-    if form.is_valid():
-        user, stay_as = form.cleaned_data["person"], form.cleaned_data["stay_as"]
-        try:
-            services.hand_over(person(request), collab, user, Role(stay_as) if stay_as else None)
-        except ValidationError as error:
-            form.add_error(None, error)
-        else:
-            messages.success(request, f"{user.display_name} is administrator of {collab.title} now.")
-            return redirect(collab if collab.role_of(request.user) or collab.is_public else "collabs:directory")
-    return render(
-        request, "collabs/hand_over.html", {"collab": collab, "form": form}, status=422 if form.errors else 200
-    )

@@ -1,4 +1,4 @@
-"""What an invitation's mail says."""
+"""The e-mail that invites somebody to a Collab, who may have no account yet."""
 
 from email.utils import make_msgid
 from urllib.parse import urlsplit
@@ -14,14 +14,12 @@ from .models import Invitation
 
 def invitation_mail(invitation: Invitation, token: str) -> EmailMessage:
     """To the invited address, with the link."""
-    from .invitations import address
-
     inviter = invitation.created_by.display_name if invitation.created_by else settings.SITE_NAME
     subject = one_line(f"{settings.ACCOUNT_EMAIL_SUBJECT_PREFIX}{inviter} invites you to “{invitation.collab}”")
     context = {
         "invitation": invitation,
         "inviter": one_line(inviter),
-        "link": f"{settings.PORTAL_URL}{address(token)}",
+        "link": f"{settings.PORTAL_URL}{invitation.path(token)}",
         "site_name": settings.SITE_NAME,
     }
     host = urlsplit(settings.PORTAL_URL).hostname or "localhost"

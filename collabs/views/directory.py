@@ -8,14 +8,13 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
+from collabs import favourites, tags
+from collabs.access import get_collab
+from collabs.cards import cards, common_tags
+from collabs.forms import DirectoryForm
+from collabs.models import Collab, CollabQuerySet
+from collabs.views.pages import PAGE_SIZE
 from portal.access import SignInFirst, person
-
-from . import favourites, tags
-from .access import get_collab
-from .forms import DirectoryForm
-from .models import Collab, CollabQuerySet
-from .shown import cards, common_tags
-from .views import PAGE_SIZE
 
 ORDERS = {"best": ("distance", "title_key"), "title": ("title_key",), "new": ("-created_at",), "old": ("created_at",)}
 FILTERS = ("mine", "favourites", "public", "archived")

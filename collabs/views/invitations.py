@@ -12,20 +12,15 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from collabs import invitations
+from collabs.access import get_collab
+from collabs.forms import InviteForm, LinkForm
+from collabs.models import Collab, Invitation, Role
 from portal import limits
 from portal.access import SignInFirst, person
 from portal.views_errors import too_many
 
-from . import invitations
-from .access import get_collab
-from .forms import InviteForm, LinkForm
-from .models import Collab, Invitation, Role
-
 PAGE_SIZE = 50
-WRONG_TOKENS = 30
-"""So many addresses of invitations that do not exist may be tried from one network address an hour."""
-MAILS = 200
-"""So many invitations by mail may one person send a day."""
 
 
 @never_cache
@@ -47,7 +42,7 @@ def by_mail(request: HttpRequest, slug: str) -> HttpResponse:
     collab = get_collab(request, slug, Role.ADMINISTRATOR)
     form = InviteForm(request.POST, prefix="mail")
     if form.is_valid():
-        if not limits.allowed("invitation-mail", str(person(request).pk), MAILS, 24 * 3600):
+        if not limits.allowed("invitation-mail", str(person(request).pk), invitations.MAILS_PER_DAY, 24 * 3600):
             return too_many(request)
         try:
             invitations.invite_by_mail(person(request), collab, **form.values())
@@ -71,7 +66,7 @@ def by_link(request: HttpRequest, slug: str) -> HttpResponse:
         except ValidationError as error:
             form.add_error(None, error)
         else:
-            return _index(request, collab, link=f"{settings.PORTAL_URL}{invitations.address(token)}")
+            return _index(request, collab, link=f"{settings.PORTAL_URL}{Invitation.path(token)}")
     return _index(request, collab, 422, by_link=form)
 
 
@@ -89,11 +84,11 @@ def revoke(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
 def invitation(request: HttpRequest, token: str) -> HttpResponse:
     """What somebody sees who got a link: what it is, and the way in."""
     where = limits.address(request)
-    if not limits.allowed("invitation-page", where, 10 * WRONG_TOKENS, 3600):
+    if not limits.allowed("invitation-page", where, 10 * invitations.WRONG_TOKENS_PER_HOUR, 3600):
         return too_many(request)
     found = invitations.find(token)
     if found is None:
-        if not limits.allowed("invitation", where, WRONG_TOKENS, 3600):
+        if not limits.allowed("invitation", where, invitations.WRONG_TOKENS_PER_HOUR, 3600):
             return too_many(request)
         raise Http404("No such invitation.")
     if request.method == "POST":

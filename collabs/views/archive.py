@@ -5,11 +5,10 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_POST
 
+from collabs import services
+from collabs.access import get_collab
+from collabs.models import Role
 from portal.access import person
-
-from . import services
-from .access import get_collab
-from .models import Role
 
 
 @require_POST

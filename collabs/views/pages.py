@@ -1,0 +1,108 @@
+"""The pages of Collabs."""
+
+from typing import Any
+
+from django.conf import settings as conf
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.core.exceptions import ValidationError
+from django.core.paginator import Paginator
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from collabs import services
+from collabs.access import get_collab
+from collabs.forms import CollabForm, DeleteForm
+from collabs.models import Collab, Role
+from portal import hooks
+from portal.access import person
+from portal.attempts import attempt
+
+PAGE_SIZE = 24
+
+TEAM_SHOWN = 20
+"""Members on the Collab's first page."""
+
+
+@login_required
+@require_http_methods(["GET", "POST"])
+def create(request: HttpRequest) -> HttpResponse:
+    """A new Collab, with the person as its administrator."""
+    form = CollabForm(request.POST or None)
+    if form.is_valid():
+        try:
+            collab = services.create_collab(person(request), **form.cleaned_data)
+        except ValidationError as error:
+            form.add_error(None, error)
+        else:
+            messages.success(request, "The Collab is ready. Add people, or put a first file into its Drive.")
+            return redirect(collab)
+    return render(request, "collabs/create.html", {"form": form}, status=422 if form.errors else 200)
+
+
+@require_safe
+def page(request: HttpRequest, slug: str) -> HttpResponse:
+    """The Collab: README, latest changes, team."""
+    collab = get_collab(request, slug)
+    team = collab.memberships.filter(user__is_active=True).select_related("user")
+    members = list(team[: TEAM_SHOWN + 1])
+    context: dict[str, Any] = {"collab": collab, "members": members[:TEAM_SHOWN]}
+    context["more"] = team.count() - TEAM_SHOWN if len(members) > TEAM_SHOWN else 0
+    if collab.my_role == Role.ADMINISTRATOR:
+        context["asking"] = collab.requests.filter(decided_at=None).count()
+    if collab.my_role:
+        context["group_roles"] = collab.group_roles.select_related("group")[:TEAM_SHOWN]
+    context["tags"] = collab.tags.all()
+    return render(request, "collabs/page.html", context)
+
+
+@require_http_methods(["GET", "POST"])
+def settings(request: HttpRequest, slug: str) -> HttpResponse:
+    """Change title, description and visibility."""
+    collab = get_collab(request, slug, Role.ADMINISTRATOR)
+    form = CollabForm(request.POST or None, instance=Collab.objects.get(pk=collab.pk))
+    if form.is_valid():
+        try:
+            services.update_collab(person(request), collab, **form.cleaned_data)
+        except ValidationError as error:
+            form.add_error(None, error)
+        else:
+            messages.success(request, "Saved.")
+            return redirect("collabs:settings", slug)
+    context = _settings_context(collab, form, DeleteForm(collab=collab))
+    return render(request, "collabs/settings.html", context, status=422 if form.errors else 200)
+
+
+@require_POST
+def delete(request: HttpRequest, slug: str) -> HttpResponse:
+    """Delete the Collab, its title typed."""
+    collab = get_collab(request, slug, Role.ADMINISTRATOR)
+    form = DeleteForm(request.POST, collab=collab)
+    if form.is_valid():
+        services.delete_collab(person(request), collab)
+        days = conf.LIBRARY_KEEP_DAYS
+        messages.success(request, f"{collab.title} was deleted. Its administrators can restore it for {days} days.")
+        return redirect("collabs:directory")
+    context = _settings_context(collab, CollabForm(instance=collab), form)
+    return render(request, "collabs/settings.html", context, status=422)
+
+
+def _settings_context(collab: Collab, form: CollabForm, delete: DeleteForm) -> dict[str, object]:
+    more = hooks.collect("collab_settings", collab=collab)
+    return {"collab": collab, "form": form, "delete": delete, "days": conf.LIBRARY_KEEP_DAYS, "more": more}
+
+
+@login_required
+@require_http_methods(["GET", "POST"])
+def deleted(request: HttpRequest) -> HttpResponse:
+    """Deleted Collabs that one administers, and the way back."""
+    collabs = Collab.all_objects.restorable_by(person(request))
+    if request.method == "POST":
+        collab = get_object_or_404(collabs, slug=request.POST.get("slug", ""))
+        if not attempt(request, lambda: services.restore_collab(person(request), collab)):
+            return redirect("collabs:deleted")
+        messages.success(request, f"{collab.title} is back, with its team and its files.")
+        return redirect(collab)
+    page = Paginator(collabs.order_by("-deleted_at"), PAGE_SIZE).get_page(request.GET.get("page"))
+    return render(request, "collabs/deleted.html", {"page": page, "days": conf.LIBRARY_KEEP_DAYS})
