@@ -13,7 +13,7 @@ from django.http import HttpResponse
 from django.test import Client
 from pytest_django import Settings
 
-from collabs.mailing import invitation_mail
+from collabs.emails import invitation_mail
 from collabs.models import Collab, Invitation, Role
 from portal import views_errors
 from portal.models import User
