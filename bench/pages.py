@@ -12,7 +12,6 @@ import io
 import itertools
 import os
 import random
-import re
 import statistics
 import subprocess
 import sys
@@ -22,7 +21,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from django.conf import settings
 from django.core.management import call_command
@@ -40,9 +39,10 @@ from groups import services as group_services
 from portal.models import User
 
 from .common import Client
+from .databases import fresh_postgres, insert
 
 COLLABS, PEOPLE, MEMBERS, MINE, GROUPS, FILES = 10_000, 5_000, 10, 300, 24, 40
-RUNS, SECONDS, CLIENTS, BATCH = 40, 6, 4, 2000
+RUNS, SECONDS, CLIENTS = 40, 6, 4
 SERVED = ("home", "directory", "directory, search", "Collab page", "API list")
 WORDS = "cortex slice mouse retina model spike map atlas human rat data signal network cell layer rhythm sleep".split()
 TAGS = [f"{word} {kind}" for word in WORDS for kind in ("imaging", "theory", "course")]
@@ -57,18 +57,9 @@ def main() -> None:
         Path(var, "drive/staging").mkdir(parents=True)
         base = os.environ | {"BENCH_INSIDE": "1", "COLLABORATORY_VAR": var, "COLLABORATORY_RUN": f"{var}/run"}
         base |= {"DJANGO_SETTINGS_MODULE": "bench.pages_settings", "DRIVE_USE_ACCEL": "false", "LOG_LEVEL": "ERROR"}
-        for url in [f"sqlite:///{var}/bench.sqlite3", *_fresh_postgres()]:
+        for url in [f"sqlite:///{var}/bench.sqlite3", *fresh_postgres("bench_pages")]:
             command = [sys.executable, "-m", "bench", "pages"]
             subprocess.run(command, env=base | {"DATABASE_URL": url}, check=True)
-
-
-def _fresh_postgres() -> Iterator[str]:
-    """An empty database beside the one of DATABASE_URL, where that is PostgreSQL's."""
-    if connection.vendor == "postgresql":
-        with connection.cursor() as cursor:
-            cursor.execute("DROP DATABASE IF EXISTS bench_pages")
-            cursor.execute("CREATE DATABASE bench_pages")
-        yield re.sub(r"/\w+(?=\?|$)", "/bench_pages", os.environ["DATABASE_URL"], count=1)
 
 
 def measure() -> None:
@@ -116,10 +107,10 @@ def measure() -> None:
 def build() -> tuple[User, Collab]:
     """The rows; a library on disk for one Collab only, which is shown."""
     chance = random.Random(7)
-    people = _insert(User(username=f"p{n}", email=f"p{n}@example.org", first_name=f"P{n}") for n in range(PEOPLE))
+    people = insert(User(username=f"p{n}", email=f"p{n}@example.org", first_name=f"P{n}") for n in range(PEOPLE))
     me = User.objects.create_user("me", email="me@example.org", password="unused")
     subject = services.create_collab(people[0], title="The Collab", description=_text(chance), is_public=True)
-    collabs = _insert(
+    collabs = insert(
         Collab(
             slug=f"c{n}",
             title=(title := f"{_text(chance, 3).title()} {n}"),
@@ -133,28 +124,23 @@ def build() -> tuple[User, Collab]:
     )
     collabs = list(Collab.objects.exclude(pk=subject.pk).order_by("pk"))
     roles = list(Role)
-    _insert(
+    insert(
         Membership(collab=collab, user=user, role=roles[min(place, 2)])
         for collab in collabs
         for place, user in enumerate(chance.sample(people, MEMBERS))
     )
-    _insert(Membership(collab=subject, user=user, role=Role.VIEWER) for user in people[1:2000])
-    _insert(Tag(collab=collab, name=name) for collab in collabs for name in chance.sample(TAGS, 3))
-    _insert(_library(collab) for collab in collabs)
+    insert(Membership(collab=subject, user=user, role=Role.VIEWER) for user in people[1:2000])
+    insert(Tag(collab=collab, name=name) for collab in collabs for name in chance.sample(TAGS, 3))
+    insert(_library(collab) for collab in collabs)
     _join_by_groups(me, people, collabs, subject)
-    _insert(Favourite(user=me, collab=collab) for collab in collabs[:8])
+    insert(Favourite(user=me, collab=collab) for collab in collabs[:8])
     libraries = Library.objects.filter(owner_collab__in=[*collabs[:MINE], subject])
-    _insert(_file(library, n, people[n]) for library in libraries for n in range(FILES))
-    _insert(_file(subject.library, n, people[n % 50]) for n in range(FILES, 5000))
+    insert(_file(library, n, people[n]) for library in libraries for n in range(FILES))
+    insert(_file(subject.library, n, people[n % 50]) for n in range(FILES, 5000))
     readme = "# The Collab\n\n" + "".join(f"## Part {n}\n\n{_text(chance, 60)} [a](a{n}.md)\n\n" for n in range(20))
     (layout.find(subject.library.pk) / "README.md").write_text(readme)
     call_command("rebuild_search", stdout=io.StringIO())
     return me, subject
-
-
-def _insert(rows: Iterator[Any]) -> list[Any]:
-    rows = list(rows)  # type: ignore[assignment]
-    return type(rows[0])._base_manager.bulk_create(rows, batch_size=BATCH)  # type: ignore[index]
 
 
 def _text(chance: random.Random, words: int = 20) -> str:
@@ -186,7 +172,7 @@ def _join_by_groups(me: User, people: list[User], collabs: list[Collab], subject
         group_services.nest(people[0], outer, inner)
     for user in [me, *people[1:50]]:
         group_services.add_person(people[0], chain[-1], user)
-    _insert(
+    insert(
         GroupRole(collab=collab, group=chain[n % GROUPS], role=Role.EDITOR)
         for n, collab in enumerate([*collabs[: MINE - 1], subject])
     )

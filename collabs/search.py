@@ -4,24 +4,20 @@ Words are found by their beginnings, all of them, anywhere in title, tags or des
 most. Both databases find the same, because texts are cut into words here: folded (case, accents, ligatures), and split
 at whatever is no letter or number. Scripts that put no spaces between words are split into their characters.
 
-The services keep the index true, in the transaction of the change; `manage.py rebuild_search` writes it anew.
-It holds private and deleted Collabs as well: who may see what is for the query around it.
+The index (search_index.py) holds private and deleted Collabs as well: who may see what is for the query around it.
+At 10,000 Collabs it takes 0.04 to 0.76 of the time of a scan with LIKE (bench/search.py).
 """
 
 import unicodedata
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from django.db import connections, models
 from django.db.models import F, Func, Lookup, Q, QuerySet, Value
 
-if TYPE_CHECKING:
-    from .models import Collab
-
 TABLE = "collabs_search"
-MOST_WORDS = 10
-"""Of a search; further ones are left out."""
-LONGEST_WORD = 60
+MAX_WORDS = 10
+"""Of a search; the rest is ignored."""
+MAX_WORD_LENGTH = 60
 """Characters of a word that count, after folding."""
 WEIGHTS = {"A": 10.0, "B": 5.0, "C": 1.0}
 """Of title, tags and description. PostgreSQL weighs alike, in its own measure."""
@@ -33,9 +29,9 @@ Rows = TypeVar("Rows", bound=QuerySet[Any])
 
 
 def words_of(text: str) -> list[str]:
-    """The words of a text, as they are kept and looked for."""
+    """A text cut into folded words, as the index and a query have them."""
     folded = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold())
-    return [word[:LONGEST_WORD] for word in "".join(map(_letter, folded)).split()]
+    return [word[:MAX_WORD_LENGTH] for word in "".join(map(_letter, folded)).split()]
 
 
 def _letter(character: str) -> str:
@@ -47,11 +43,8 @@ def _letter(character: str) -> str:
     return character if unicodedata.category(character)[0] in "LNM" else " "
 
 
-# Asking
-
-
 class DocumentField(models.Field):
-    """The column of the index that is asked; it is named like its table, as FTS5 has it."""
+    """Type of the index's column for queries, which has the name of its table: FTS5 wants it so."""
 
     def db_type(self, connection: Any) -> str:
         return "tsvector" if connection.vendor == "postgresql" else "text"
@@ -59,7 +52,7 @@ class DocumentField(models.Field):
 
 @DocumentField.register_lookup
 class Matches(Lookup):
-    """Whether a document has all words of a query (`_query`)."""
+    """Condition: a document has all words of a query (`_query`)."""
 
     lookup_name = "matches"
 
@@ -71,7 +64,7 @@ class Matches(Lookup):
 
 
 class Distance(Func):
-    """How far a document that matches is from a query: the nearest is the least."""
+    """Rank of a matching document, for ascending order: the best match has the least."""
 
     output_field = models.FloatField()
 
@@ -86,8 +79,8 @@ class Distance(Func):
 
 
 def narrow(collabs: Rows, text: str) -> Rows:
-    """Those of the Collabs that a search finds, with `distance` to order them by; all of them for an empty search."""
-    words = words_of(text)[:MOST_WORDS]
+    """The Collabs that a search finds, annotated with `distance` to order them by; all of them for an empty search."""
+    words = words_of(text)[:MAX_WORDS]
     if not words:
         near = collabs.annotate(distance=Value(0.0))
         return near.filter(Q(pk__in=[])) if text.replace("\0", " ").strip() else near
@@ -97,59 +90,7 @@ def narrow(collabs: Rows, text: str) -> Rows:
 
 
 def _query(words: list[str], vendor: str) -> str:
-    """In the database's own language. Words are letters and numbers only, so nothing in them means anything else."""
+    """The query in the database's own syntax. Words are letters and numbers only, so nothing in them is an operator."""
     if vendor == "postgresql":
         return " & ".join(f"'{word}':*" for word in words)
     return " ".join(f'"{word}"*' for word in words)
-
-
-# Keeping
-
-
-def index(collab: "Collab", tags: Iterable[str] | None = None) -> None:
-    """Write what can be found of a Collab; within the transaction that changed it."""
-    names = collab.tags.values_list("name", flat=True) if tags is None else tags
-    write(connections[collab._state.db or "default"], collab, names)
-
-
-def write(connection: Any, collab: Any, tags: Iterable[str]) -> None:
-    """As `index`, for migrations and whoever has the tags already."""
-    columns = [words_of(text) for text in (collab.title, " ".join(tags), collab.description)]
-    with connection.cursor() as cursor:
-        if connection.vendor == "postgresql":
-            update = f"ON CONFLICT (rowid) DO UPDATE SET {TABLE} = EXCLUDED.{TABLE}"
-            insert = f"INSERT INTO {TABLE} (rowid, {TABLE}) VALUES (%s, %s::tsvector) {update}"  # noqa: S608
-            cursor.execute(insert, [collab.pk, _vector(columns)])
-        else:
-            cursor.execute(f"DELETE FROM {TABLE} WHERE rowid = %s", [collab.pk])  # noqa: S608
-            insert = f"INSERT INTO {TABLE} (rowid, title, tags, description) VALUES (%s, %s, %s, %s)"  # noqa: S608
-            cursor.execute(insert, [collab.pk, *map(" ".join, columns)])
-
-
-def _vector(columns: list[list[str]]) -> str:
-    """A tsvector as text; a word stands in it once per place and weight, and PostgreSQL puts equal ones together."""
-    places = [(word, weight) for weight, words in zip(WEIGHTS, columns, strict=True) for word in words]
-    return " ".join(f"'{word}':{min(number, 16383)}{weight}" for number, (word, weight) in enumerate(places, 1))
-
-
-def create(connection: Any) -> None:
-    """Make the empty index: for the migration."""
-    with connection.cursor() as cursor:
-        if connection.vendor == "postgresql":
-            cursor.execute(f"CREATE TABLE {TABLE} (rowid bigint PRIMARY KEY, {TABLE} tsvector NOT NULL)")
-            cursor.execute(f"CREATE INDEX {TABLE}_words ON {TABLE} USING gin ({TABLE})")
-        else:
-            tokens = "tokenize = \"unicode61 remove_diacritics 0 categories 'L* N* M* Co'\", prefix = '1 2 3'"
-            cursor.execute(f"CREATE VIRTUAL TABLE {TABLE} USING fts5(title, tags, description, {tokens})")
-
-
-def drop(connection: Any) -> None:
-    """Undo `create`."""
-    with connection.cursor() as cursor:
-        cursor.execute(f"DROP TABLE {TABLE}")
-
-
-def clear(connection: Any) -> None:
-    """Forget everything; `write` every Collab afterwards."""
-    with connection.cursor() as cursor:
-        cursor.execute(f"DELETE FROM {TABLE}")  # noqa: S608

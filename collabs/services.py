@@ -19,7 +19,7 @@ from portal import audit, hooks
 from portal.access import send_access_changed
 from portal.models import User
 
-from . import search
+from . import search_index
 from .models import TITLE_TAKEN, Collab, EffectiveRole, GroupRole, Membership, Role, Tag, tidy_title
 from .tags import tidy_all
 
@@ -61,7 +61,7 @@ def create_collab(
     _check(collab)
     _insert(collab, slug)
     Membership.objects.create(collab=collab, user=actor, role=Role.ADMINISTRATOR)
-    search.index(collab, _set_tags(collab, tags))
+    search_index.index(collab, _set_tags(collab, tags))
     audit.record(actor, "collab.created", collab, is_public=is_public)
     hooks.run("collab_created", actor=actor, collab=collab)
     send_access_changed([actor.pk])
@@ -153,7 +153,7 @@ def update_collab(
         raise ValidationError({"title": TITLE_TAKEN}) from error
     if "tags" in changed:
         _set_tags(row, wanted["tags"])
-    search.index(row)
+    search_index.index(row)
     said = [{name: values[name] for name in changed} for values in (before, wanted)]
     audit.record(actor, "collab.changed", row, before=said[0], after=said[1])
     if changed - {"tags"}:
@@ -230,7 +230,7 @@ def remove_collab(collab: Collab, deleted_before: datetime) -> bool:
     row.group_roles.all().delete()
     row.favourites.all().delete()
     row.save()
-    search.index(row, _set_tags(row, []))
+    search_index.index(row, _set_tags(row, []))
     return True
 
 

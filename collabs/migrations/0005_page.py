@@ -4,19 +4,19 @@ import django.db.models.deletion
 from django.conf import settings
 from django.db import migrations, models
 
-from collabs import search
+from collabs import search, search_index
 
 
 def create_index(apps, schema_editor):
     """The search index, with what there is."""
-    search.create(schema_editor.connection)
+    search_index.create(schema_editor.connection)
     collabs = apps.get_model('collabs', 'Collab')._base_manager.using(schema_editor.connection.alias)
     for collab in collabs.only('title', 'description').iterator():
-        search.write(schema_editor.connection, collab, [])
+        search_index.write(schema_editor.connection, collab, [])
 
 
 def drop_index(apps, schema_editor):
-    search.drop(schema_editor.connection)
+    search_index.drop(schema_editor.connection)
 
 
 class Migration(migrations.Migration):

@@ -5,7 +5,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 from django.db import connection, transaction
 
-from collabs import search
+from collabs import search_index
 from collabs.models import Collab
 
 BATCH = 500
@@ -18,8 +18,8 @@ class Command(BaseCommand):
         """All or nothing: people search in the old index until the new one is there."""
         count = 0
         with transaction.atomic():
-            search.clear(connection)
+            search_index.clear(connection)
             for collab in Collab.all_objects.order_by("pk").prefetch_related("tags").iterator(chunk_size=BATCH):
-                search.write(connection, collab, [tag.name for tag in collab.tags.all()])
+                search_index.write(connection, collab, [tag.name for tag in collab.tags.all()])
                 count += 1
         self.stdout.write(f"{count} Collabs are in the search index.")
