@@ -1,4 +1,4 @@
-"""What a person who deletes their account leaves behind in Collabs."""
+"""Deletion of an account: the person's Collabs and memberships."""
 
 from typing import Any
 
@@ -38,7 +38,7 @@ def _choices(collab: Collab, user: User) -> list[tuple[str, str]]:
 
 
 def leave(user: User, answers: dict[str, str]) -> None:
-    """Hand over or delete, then leave every team."""
+    """Hand over or delete each as answered, then leave all teams and withdraw open requests."""
     for collab in _alone(user):
         answer = answers[_key(collab)]
         if answer == DELETE:
@@ -51,6 +51,6 @@ def leave(user: User, answers: dict[str, str]) -> None:
 
 
 def export(user: User) -> dict[str, Any]:
-    """Memberships."""
+    """Memberships, for the export of a person's data."""
     rows = Membership.objects.filter(user=user).values("collab__slug", "collab__title", "role", "since")
     return {"collabs.json": list(rows)}

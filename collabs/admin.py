@@ -13,7 +13,7 @@ from .models import Collab, Membership, Role
 
 
 class NewMembersInline(admin.TabularInline):
-    """People to add. Apart from the team, so that the page does not look up every member once more."""
+    """New members. Apart from the team, so that the page does not look up every member again."""
 
     model = Membership
     verbose_name = "member"
@@ -39,7 +39,7 @@ class TeamInline(admin.TabularInline):
 
     @admin.display
     def person(self, membership: Membership) -> str:
-        """Who, and whether the account is open."""
+        """Username, name, and a mark if the account is deactivated."""
         user = membership.user
         return f"{user.username}, {user.display_name}" + ("" if user.is_active else " (deactivated)")
 
@@ -48,7 +48,7 @@ class TeamInline(admin.TabularInline):
 
 
 class AdministeredFilter(admin.SimpleListFilter):
-    """Finds what deactivations left without an administrator."""
+    """Filter: Collabs that deactivations left without an administrator."""
 
     title = "administrator"
     parameter_name = "administered"
@@ -96,7 +96,7 @@ class CollabAdmin(AuditedAdmin):
         form_url: str = "",
         obj: Collab | None = None,
     ) -> HttpResponse:
-        """Say when nobody is left who could manage the team."""
+        """The form, with a warning if no active administrator is left."""
         if obj and not obj.is_administered():
             messages.warning(request, "This Collab has no active administrator. Give a member that role, or add one.")
         return super().render_change_form(request, context, add, change, form_url, obj)

@@ -1,4 +1,4 @@
-"""Collabs as lists show them: which ones is found first, and then what is said of those on the page.
+"""Cards of Collabs, as lists show them: the ids of a page are found first, then described.
 
 In one query, SQLite would count the teams of all that are sorted before it takes the first page.
 """
@@ -16,9 +16,9 @@ from .models import Collab, CollabQuerySet, Favourite, Person, Tag
 
 AT_HOME = 6
 TAGS = 24
-"""Tags that the directory offers."""
+"""Tags in the directory."""
 TAGS_SECONDS = 60
-"""Counting them takes longer the more Collabs there are, so all pages of a minute share one count."""
+"""For which the count is cached: it takes longer the more Collabs there are."""
 
 
 def cards(user: Person, keys: Iterable[int]) -> list[Collab]:
@@ -34,12 +34,12 @@ def _described(user: Person) -> CollabQuerySet:
 
 @dataclass(frozen=True)
 class Mine:
-    """What stands on a person's home page."""
+    """Collabs on a person's home page."""
 
     favourites: list[Collab]
-    """The last marked first."""
+    """The last marked comes first."""
     newest: list[Collab]
-    """Those that the person is a member of."""
+    """The newest of those that the person is a member of."""
 
 
 def at_home(user: User) -> Mine:
@@ -62,7 +62,7 @@ def _keys(collabs: CollabQuerySet) -> QuerySet:
 
 
 def common_tags() -> list[dict[str, Any]]:
-    """The tags that most public Collabs have, by name, with `size`."""
+    """The most frequent tags of public Collabs: `name` and `size` (number of Collabs), sorted by name."""
     found = cache.get("collabs.tags")
     if found is None:
         collabs = Collab.objects.current().filter(is_public=True).order_by().values("pk")

@@ -1,4 +1,4 @@
-"""The view behind `models.EffectiveRole`: everybody's roles in Collabs, by membership and by group.
+"""SQL view of effective roles, behind `models.EffectiveRole`: everybody's roles in Collabs, by membership and by group.
 
 A view and not a table, so that it cannot disagree with what it is made of. Not in a migration, because neither database
 alters a table that a view stands on: it is dropped before migrations run, and made again after them.

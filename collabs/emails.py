@@ -13,7 +13,7 @@ from .models import Invitation
 
 
 def invitation_mail(invitation: Invitation, token: str) -> EmailMessage:
-    """To the invited address, with the link."""
+    """E-mail to the invited address, with the link."""
     inviter = invitation.created_by.display_name if invitation.created_by else settings.SITE_NAME
     subject = one_line(f"{settings.ACCOUNT_EMAIL_SUBJECT_PREFIX}{inviter} invites you to “{invitation.collab}”")
     context = {

@@ -1,4 +1,4 @@
-"""Collabs that a person wants at hand. A private note of theirs, so the audit trail says nothing of it."""
+"""Favourite Collabs of a person. Private to them, so the audit trail does not record them."""
 
 from portal.models import User
 
@@ -6,10 +6,10 @@ from .models import Collab, Favourite
 
 
 def mark(user: User, collab: Collab) -> None:
-    """Make it a favourite; one that is, stays."""
+    """Mark a Collab as a favourite. Idempotent."""
     Favourite.objects.get_or_create(user=user, collab=collab)
 
 
 def unmark(user: User, collab: Collab) -> None:
-    """End that."""
+    """Unmark a favourite. Idempotent."""
     Favourite.objects.filter(user=user, collab=collab).delete()

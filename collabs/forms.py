@@ -1,4 +1,4 @@
-"""What people type about Collabs."""
+"""Forms of Collabs, their teams, invitations and join requests."""
 
 from typing import Any
 
@@ -15,14 +15,14 @@ from .models import Collab, Role, tidy_title
 
 
 class TagsField(forms.CharField):
-    """Tags with commas between; gives a list."""
+    """Tags separated by commas; its value is a list."""
 
     def __init__(self) -> None:
-        text = f"Up to {tags.MOST} words by which others find it, with commas between: “fmri, mouse”."
+        text = f"Up to {tags.MAX_TAGS} keywords, separated by commas: “fmri, mouse”."
         super().__init__(required=False, max_length=600, help_text=text)
 
     def clean(self, value: str) -> list[str]:
-        """The tags as they are kept."""
+        """The tags, normalised."""
         return tags.split(super().clean(value))
 
 
@@ -66,27 +66,27 @@ class GroupRoleForm(forms.Form):
 
     def __init__(self, *args: object, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)  # type: ignore[arg-type]
-        group = GroupField(help_text="Its name. Everybody in it has the role, now and later.")
+        group = GroupField(help_text="Its name. Everybody in the group has the role, now and later.")
         self.fields = {"group": group, **self.fields}
 
 
 class InviteForm(forms.Form):
-    """Invite an address."""
+    """Invite by e-mail."""
 
-    email = forms.EmailField(label="E-mail address", help_text="Also of somebody who has no account yet.")
+    email = forms.EmailField(label="E-mail address", help_text="The person does not need an account yet.")
     role = forms.ChoiceField(choices=Role.choices, initial=Role.VIEWER)
-    days = forms.IntegerField(label="Open for so many days", min_value=1, max_value=365, initial=14)
+    days = forms.IntegerField(label="Valid for (days)", min_value=1, max_value=365, initial=14)
 
     def values(self) -> dict[str, Any]:
-        """As the services take them."""
+        """Arguments for the services."""
         return self.cleaned_data | {"role": Role(self.cleaned_data["role"])}
 
 
 class LinkForm(InviteForm):
-    """Invite whoever has a link."""
+    """Invite by link."""
 
     email = None  # type: ignore[assignment]
-    uses = forms.IntegerField(label="For so many people", min_value=1, max_value=1000, initial=1)
+    uses = forms.IntegerField(label="Number of people who can use it", min_value=1, max_value=1000, initial=1)
 
 
 class NoteForm(forms.Form):
@@ -95,14 +95,14 @@ class NoteForm(forms.Form):
     note = forms.CharField(
         required=False,
         max_length=1000,
-        label="A word to the administrators",
+        label="Message to the administrators",
         help_text="Who you are, and what you would like to do.",
         widget=forms.Textarea(attrs={"rows": 4}),
     )
 
 
 class AnswerForm(forms.Form):
-    """Answer a request."""
+    """Answer a join request."""
 
     answer = forms.ChoiceField(choices=[("approve", "Approve"), ("decline", "Decline")])
     role = forms.ChoiceField(choices=Role.choices, initial=Role.VIEWER)
@@ -110,18 +110,18 @@ class AnswerForm(forms.Form):
 
 
 class HandOverForm(forms.Form):
-    """Who takes over, and what becomes of oneself."""
+    """Hand a Collab over: the new administrator, and the person's own role afterwards."""
 
     person = forms.ModelChoiceField(
         User.objects.none(),
         to_field_name="username",
-        label="To",
-        help_text="An active member with a role of their own.",
+        label="New administrator",
+        help_text="An active member who was added to the team themselves, not through a group.",
     )
     stay_as = forms.ChoiceField(
         required=False,
-        label="I",
-        choices=[("editor", "stay as editor"), ("viewer", "stay as viewer"), ("", "leave the Collab")],
+        label="Your own role afterwards",
+        choices=[("editor", "Editor"), ("viewer", "Viewer"), ("", "None: leave the Collab")],
         initial="editor",
     )
 
@@ -132,7 +132,7 @@ class HandOverForm(forms.Form):
 
 
 class DirectoryForm(forms.Form):
-    """What one looks for; everything may be left out, and what makes no sense counts as left out."""
+    """Search, filters and order of the directory; all optional, and invalid values count as absent."""
 
     ORDERS = {"best": "Best match", "title": "Title", "new": "Newest first", "old": "Oldest first"}
 
@@ -146,7 +146,7 @@ class DirectoryForm(forms.Form):
 
 
 class DeleteForm(forms.Form):
-    """Deleting asks for the title, so that nobody does it by a slip."""
+    """Confirm deletion by typing the Collab's title."""
 
     typed_title = forms.CharField(
         label="Type the Collab's title to delete it",
@@ -159,7 +159,7 @@ class DeleteForm(forms.Form):
         self.collab = collab
 
     def clean_typed_title(self) -> str:
-        """The title, in whichever way the keyboard composes its accents."""
+        """The title, however the keyboard composes its accents."""
         typed = tidy_title(self.cleaned_data["typed_title"])
         if typed != self.collab.title:
             raise ValidationError(f"This is not the Collab's title, which is “{self.collab.title}”.")

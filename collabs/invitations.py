@@ -1,7 +1,7 @@
-"""Invitations: by mail to an address that may have no account yet, or by a link for whoever gets it.
+"""Invitations to a Collab: by e-mail, to an address that may have no account yet, or by a link for whoever has it.
 
-Both are a random token, of which only the digest is kept, with a role, a last day and a number of uses. An invitation
-by mail is used once; whoever proved to own its address finds it on the home page too, without the mail.
+Both are a random token, of which only the digest is stored, with a role, an expiry date and a number of uses. One by
+e-mail is used once; the owner of the confirmed address finds it on the home page too, without the e-mail.
 """
 
 import hashlib
@@ -37,22 +37,22 @@ WRONG_TOKENS_PER_HOUR = 30
 
 
 class UnusableInvitationError(ValidationError):
-    """An invitation that has been used up, revoked or has run out; the text says which."""
+    """The invitation was used up, revoked or has expired; the text says which."""
 
 
 def digest(token: str) -> str:
-    """What is kept of a token. It is random and long, so one hash is enough."""
+    """SHA-256 of a token, the only form in which it is stored. It is random and long, so one round is enough."""
     return hashlib.sha256(token.encode()).hexdigest()
 
 
 def find(token: str) -> Invitation | None:
-    """The invitation of that token, usable or not; none for a Collab that was deleted."""
+    """The invitation with this token, usable or not; None if there is none or its Collab was deleted."""
     rows = Invitation.objects.filter(digest=digest(token), collab__deleted_at=None)
     return rows.select_related("collab", "created_by").first()
 
 
 def waiting_for(user: User) -> QuerySet[Invitation]:
-    """Open invitations to an address that the person has proved to be theirs."""
+    """Open invitations to the person's confirmed addresses, except to Collabs that they are members of."""
     mine = EmailAddress.objects.filter(user=user, verified=True).values("email")
     rows = Invitation.objects.open().filter(email__in=mine, collab__deleted_at=None)
     return rows.exclude(collab__memberships__user=user).select_related("collab", "created_by")
@@ -60,15 +60,15 @@ def waiting_for(user: User) -> QuerySet[Invitation]:
 
 @transaction.atomic
 def invite_by_link(actor: User, collab: Collab, role: Role, *, days: int = 14, uses: int = 1) -> tuple[Invitation, str]:
-    """An invitation for whoever has its link; returns the token too, which is never shown again."""
+    """Create an invitation by link, for whoever has it; returns it with its token, which is not stored."""
     if not 1 <= uses <= MAX_USES:
-        raise ValidationError(f"A link can be used from once to {MAX_USES} times.")
+        raise ValidationError(f"A link can have 1 to {MAX_USES} uses.")
     return _invite(actor, collab, role, days, uses, "")
 
 
 @transaction.atomic
 def invite_by_mail(actor: User, collab: Collab, email: str, role: Role, *, days: int = 14) -> Invitation:
-    """Send an invitation to an address. One that is sent again replaces the earlier one."""
+    """Send an invitation to an e-mail address. It replaces an earlier one to the same address."""
     email = email.strip().lower()
     validate_email(email)
     for earlier in Invitation.objects.open().filter(collab=collab, email=email):
@@ -76,7 +76,7 @@ def invite_by_mail(actor: User, collab: Collab, email: str, role: Role, *, days:
     invitation, token = _invite(actor, collab, role, days, 1, email)
     owners = User.objects.filter(emailaddress__email=email, emailaddress__verified=True)
     subject = f"{actor.display_name} invites you to “{collab}”"
-    tell(owners, Kind.INVITED, subject=subject, text="The answer is on your home page.", url=reverse("home"))
+    tell(owners, Kind.INVITED, subject=subject, text="Accept or decline it on your home page.", url=reverse("home"))
     queue.enqueue(mail_invitation, invitation.pk, token)
     return invitation
 
@@ -86,9 +86,9 @@ def _invite(actor: User, collab: Collab, role: Role, days: int, uses: int, email
     if row.deleted_at:
         raise ValidationError("This Collab was deleted.")
     if not 1 <= days <= MAX_DAYS:
-        raise ValidationError(f"An invitation is open for 1 to {MAX_DAYS} days.")
+        raise ValidationError(f"An invitation can be valid for 1 to {MAX_DAYS} days.")
     if Invitation.objects.open().filter(collab=row).count() >= MAX_OPEN:
-        raise ValidationError("There are too many open invitations. Revoke some first.")
+        raise ValidationError("There are too many open invitations. Withdraw some first.")
     token = secrets.token_urlsafe(TOKEN_BYTES)
     invitation = Invitation.objects.create(
         collab=row,
@@ -105,7 +105,7 @@ def _invite(actor: User, collab: Collab, role: Role, days: int, uses: int, email
 
 @transaction.atomic
 def revoke(actor: User, invitation: Invitation) -> None:
-    """End an invitation; who came in by it stays."""
+    """Revoke an invitation; people who joined by it stay members."""
     open_one = Invitation.objects.filter(pk=invitation.pk, revoked_at=None)
     if open_one.update(revoked_at=timezone.now()):
         audit.record(actor, "collab.invitation.revoked", invitation.collab, invitation=invitation.pk)
@@ -125,7 +125,7 @@ def accept(user: User, invitation: Invitation) -> Collab:
     usable = Invitation.objects.open().filter(pk=invitation.pk, collab__deleted_at=None)
     if not usable.update(uses_left=F("uses_left") - 1):
         invitation.refresh_from_db()
-        raise UnusableInvitationError(invitation.why_closed or "This invitation cannot be used any more.")
+        raise UnusableInvitationError(invitation.why_closed or "This invitation can no longer be used.")
     audit.record(user, "collab.invitation.accepted", collab, invitation=invitation.pk, role=role)
     if invitation.created_by:
         subject = f"{user.display_name} accepted your invitation to “{collab}”"
@@ -139,7 +139,7 @@ def accept(user: User, invitation: Invitation) -> Collab:
 
 @transaction.atomic
 def decline(user: User, invitation: Invitation) -> None:
-    """Say no to an invitation by mail."""
+    """Decline an invitation by e-mail."""
     if waiting_for(user).filter(pk=invitation.pk).exists():
         Invitation.objects.filter(pk=invitation.pk, revoked_at=None).update(revoked_at=timezone.now())
         audit.record(user, "collab.invitation.declined", invitation.collab, invitation=invitation.pk)

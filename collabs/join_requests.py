@@ -1,4 +1,4 @@
-"""Asking to join a public Collab, and the administrators' answer."""
+"""Requests to join a public Collab, and the administrators' answers."""
 
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
@@ -13,25 +13,25 @@ from portal.models import User
 from .models import Collab, JoinRequest, Role
 from .services import add_member, administrators, lock
 
-A_DAY = 20
-"""So many requests of one person a day: administrators get a mail for each."""
+REQUESTS_PER_DAY = 20
+"""Of one person; administrators get a message for each."""
 
 
 @transaction.atomic
 def ask(user: User, collab: Collab, note: str = "") -> JoinRequest:
-    """Ask to become a member. ValidationError for members, for private Collabs, and while a request is open."""
+    """Ask to join. ValidationError for members, for private Collabs, and while a request is open."""
     row = lock(collab)
     if row.deleted_at or not row.is_public:
-        raise ValidationError("One can ask to join public Collabs only.")
+        raise ValidationError("You can only ask to join public Collabs.")
     if row.role_of(user):
-        raise ValidationError("You are a member already.")
-    if not limits.allowed("join-request", str(user.pk), A_DAY, 24 * 3600):
-        raise ValidationError("That were many requests for one day. Please go on tomorrow.")
+        raise ValidationError("You are already a member.")
+    if not limits.allowed("join-request", str(user.pk), REQUESTS_PER_DAY, 24 * 3600):
+        raise ValidationError("Too many requests today. Please try again tomorrow.")
     try:
         with transaction.atomic():
             request = JoinRequest.objects.create(collab=row, user=user, note=note)
     except IntegrityError as error:
-        raise ValidationError("You have asked already; an administrator will answer.") from error
+        raise ValidationError("You have already asked to join. An administrator will answer.") from error
     audit.record(user, "collab.request.made", row)
     tell(
         administrators(row),
@@ -45,13 +45,13 @@ def ask(user: User, collab: Collab, note: str = "") -> JoinRequest:
 
 @transaction.atomic
 def withdraw(user: User, request: JoinRequest) -> None:
-    """Ask no longer."""
+    """Withdraw an open request."""
     JoinRequest.objects.filter(pk=request.pk, user=user, decided_at=None).delete()
 
 
 @transaction.atomic
 def approve(actor: User, request: JoinRequest, role: Role) -> None:
-    """Let the person in; `add_member` tells them."""
+    """Approve: add the person with this role. `add_member` notifies them."""
     collab = lock(request.collab)
     _decide(actor, request, approved=True)
     if not collab.memberships.filter(user=request.user).exists():
@@ -60,16 +60,16 @@ def approve(actor: User, request: JoinRequest, role: Role) -> None:
 
 @transaction.atomic
 def decline(actor: User, request: JoinRequest, answer: str = "") -> None:
-    """Say no, with a word why."""
+    """Decline a request; the person gets a notice with the reason."""
     _decide(actor, request, approved=False)
     subject = f"Your request to join “{request.collab}” was declined"
     tell([request.user], Kind.REQUEST, subject=subject, text=answer, url=request.collab.get_absolute_url())
 
 
 def _decide(actor: User, request: JoinRequest, *, approved: bool) -> None:
-    """Of two administrators who answer at once, one does. ValidationError for the other."""
+    """Record the answer. Race: of two administrators who answer at once, the second gets a ValidationError."""
     undecided = JoinRequest.objects.filter(pk=request.pk, decided_at=None)
     if not undecided.update(decided_at=timezone.now(), decided_by=actor, approved=approved):
-        raise ValidationError("This request has been answered or withdrawn.")
+        raise ValidationError("This request has already been answered or withdrawn.")
     verb = "collab.request.approved" if approved else "collab.request.declined"
     audit.record(actor, verb, request.collab, user=request.user.username)

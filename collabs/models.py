@@ -1,4 +1,4 @@
-"""Collabs and who belongs to them."""
+"""Collabs, their members and roles, tags, favourites, invitations and join requests."""
 
 import unicodedata
 from collections.abc import Collection
@@ -53,7 +53,7 @@ def role_rank(role: str = "role") -> Case:
 
 
 def validate_title(title: str) -> None:
-    """A title names a directory in every member's Lab, so it must be a good name for one."""
+    """ValidationError for a title that cannot name a directory: it does, in every member's Lab."""
     if "/" in title or any(_is_invisible(c) for c in title):
         raise ValidationError("A title cannot contain “/” or invisible characters.")
     if title != title.strip() or title.startswith(".") or title.endswith("."):
@@ -68,20 +68,20 @@ def _is_invisible(character: str) -> bool:
 
 
 class CollabQuerySet(models.QuerySet["Collab"]):
-    """Questions about many Collabs."""
+    """Queries over many Collabs."""
 
     def visible_to(self, user: Person) -> Self:
-        """Public ones, and those that the person is a member of."""
+        """Public Collabs, and those that the person is a member of."""
         if not user.is_active:
             return self.filter(is_public=True)
         return self.filter(Q(is_public=True) | Q(pk__in=EffectiveRole.objects.filter(user=user).values("collab")))
 
     def of_member(self, user: User) -> Self:
-        """Those that the person is a member of, by a group too."""
+        """Collabs that the person is a member of, through groups too."""
         return self.filter(pk__in=EffectiveRole.objects.filter(user=user).values("collab"))
 
     def with_role_of(self, user: Person) -> Self:
-        """Annotated with `my_role`, the highest over all routes; None for who is not a member."""
+        """Annotated with `my_role`, the person's highest role over all routes; None if they are not a member."""
         if not user.is_active:
             return self.annotate(my_role=Value(None, output_field=models.CharField(null=True)))
         mine = EffectiveRole.objects.filter(collab=OuterRef("pk"), user=user).order_by(role_rank().desc())
@@ -101,48 +101,48 @@ class CollabQuerySet(models.QuerySet["Collab"]):
         return self.annotate(team_size=own_size + Coalesce(Subquery(by_group), 0))
 
     def restorable_by(self, user: User) -> Self:
-        """Deleted ones that the person administers, while they are kept."""
+        """Deleted Collabs that the person administers and can still restore."""
         mine = EffectiveRole.objects.filter(user=user, role=Role.ADMINISTRATOR).values("collab")
         return self.filter(pk__in=mine, removed_at=None).exclude(deleted_at=None)
 
     def unadministered(self) -> Self:
-        """Those whose last administrator was deactivated: an operator has to appoint another."""
+        """Collabs without an active administrator, after a deactivation: an operator has to appoint one."""
         return self.exclude(
             pk__in=Membership.objects.filter(role=Role.ADMINISTRATOR, user__is_active=True).values("collab")
         )
 
     def favourites_of(self, user: User) -> Self:
-        """Those that the person has marked and may see still."""
+        """The person's favourites, as far as they can still see them."""
         return self.filter(pk__in=Favourite.objects.filter(user=user).values("collab")).visible_to(user)
 
     def with_favourite_of(self, user: Person) -> Self:
-        """Annotated with `is_favourite`."""
+        """Annotated with `is_favourite`, for this person."""
         if not user.is_active:
             return self.annotate(is_favourite=Value(False))
         return self.annotate(is_favourite=Exists(Favourite.objects.filter(collab=OuterRef("pk"), user=user)))
 
     def current(self) -> Self:
-        """All but the archived."""
+        """Collabs that are not archived."""
         return self.filter(archived_at=None)
 
     def tagged(self, name: str) -> Self:
-        """Those with a tag."""
+        """Collabs with a tag."""
         return self.filter(pk__in=Tag.objects.filter(name=name).values("collab"))
 
     def matching(self, words: str) -> Self:
-        """Those that a full-text search finds, with `distance` to order them by."""
+        """Collabs that a full-text search finds, annotated with `distance`: the best match has the least."""
         return search.narrow(self, words)
 
 
 class LiveCollabs(models.Manager.from_queryset(CollabQuerySet)):  # type: ignore[misc]
-    """All but the deleted."""
+    """Collabs that are not deleted."""
 
     def get_queryset(self) -> CollabQuerySet:
         return super().get_queryset().filter(deleted_at=None)
 
 
 class Collab(models.Model):
-    """A team and what it works on."""
+    """A team, its page and its library."""
 
     slug = models.SlugField(max_length=80, unique=True, help_text="In the address. Never changes, never reused.")
     title = models.CharField(
@@ -169,7 +169,7 @@ class Collab(models.Model):
 
     my_role: Role | None
     is_favourite: bool
-    """Of the person who asks; both are set by `access.get_collab`."""
+    """For the person of the request; both are set by `access.get_collab`."""
 
     all_objects = CollabQuerySet.as_manager()
     objects = LiveCollabs()
@@ -188,7 +188,7 @@ class Collab(models.Model):
         return self.title
 
     def save(self, *args: object, **kwargs: object) -> None:
-        """Save, with the key that keeps titles apart."""
+        """Save, with the normalised key that makes titles unique."""
         self.title = tidy_title(self.title)
         self.title_key = title_key(self.title)
         super().save(*args, **kwargs)  # type: ignore[arg-type]
@@ -198,7 +198,7 @@ class Collab(models.Model):
 
     @property
     def kept_until(self) -> datetime | None:
-        """When a deleted one is removed for good."""
+        """Time at which a deleted Collab is removed permanently; None if it is not deleted."""
         return self.deleted_at + timedelta(days=settings.LIBRARY_KEEP_DAYS) if self.deleted_at else None
 
     def clean_fields(self, exclude: Collection[str] | None = None) -> None:
@@ -207,24 +207,24 @@ class Collab(models.Model):
         super().clean_fields(exclude)
 
     def clean(self) -> None:
-        """Refuse a title that is taken; the unique key decides between two who want it in the same moment."""
+        """ValidationError if the title is taken. Race: of two at the same moment, the unique key refuses one."""
         if Collab.all_objects.exclude(pk=self.pk).filter(title_key=title_key(self.title)).exists():
             raise ValidationError({"title": TITLE_TAKEN})
 
     def role_of(self, user: Person) -> Role | None:
-        """The person's highest role over all routes; None for strangers and for inactive people."""
+        """The person's effective role: the highest over all routes. None for strangers and for inactive people."""
         effective = self.effective_role_of(user)
         return Role(effective.role) if effective else None
 
     def effective_role_of(self, user: Person) -> "EffectiveRole | None":
-        """The route that gives the person the highest role; one of their own before one by a group."""
+        """The route that gives the person their effective role; their own membership before one by a group."""
         if not user.is_active:
             return None
         routes = self.effective_roles.filter(user=user).select_related("group")
         return routes.order_by(role_rank().desc(), models.F("group").asc(nulls_first=True)).first()
 
     def is_administered(self) -> bool:
-        """Whether an active administrator is left, by a role of their own; a deactivation may take the last one away.
+        """True if an active administrator is left, by a membership; a deactivation may take the last one away.
 
         Administrators by a group do not count: the group's managers, who know nothing of this Collab, could take them.
         """
@@ -232,7 +232,7 @@ class Collab(models.Model):
 
 
 class Membership(models.Model):
-    """One person's role in one Collab."""
+    """Membership of one person in one Collab, with their role."""
 
     collab = models.ForeignKey(Collab, on_delete=models.CASCADE, related_name="memberships")
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="memberships")
@@ -248,10 +248,10 @@ class Membership(models.Model):
 
 
 class Tag(models.Model):
-    """A word by which a Collab is found; `tags.tidy` says how it is written."""
+    """Tag of a Collab; `tags.tidy` normalises its name."""
 
     collab = models.ForeignKey(Collab, on_delete=models.CASCADE, related_name="tags")
-    name = models.CharField(max_length=tags.LONGEST)
+    name = models.CharField(max_length=tags.MAX_LENGTH)
 
     class Meta:
         ordering = ["name"]
@@ -262,7 +262,7 @@ class Tag(models.Model):
 
 
 class Favourite(models.Model):
-    """A Collab that somebody wants at hand; nobody else sees which."""
+    """Favourite Collab of one person; private to them."""
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="favourites")
     collab = models.ForeignKey(Collab, on_delete=models.CASCADE, related_name="favourites")
@@ -277,7 +277,7 @@ class Favourite(models.Model):
 
 
 class SearchEntry(models.Model):
-    """What full-text search asks: an FTS5 table, or one with a tsvector (search.py)."""
+    """Entry of the full-text index: an FTS5 table, or one with a tsvector (search_index.py)."""
 
     collab = models.OneToOneField(
         Collab, on_delete=models.DO_NOTHING, primary_key=True, db_column="rowid", related_name="search_entry"
@@ -293,7 +293,7 @@ class SearchEntry(models.Model):
 
 
 class GroupRole(models.Model):
-    """The role that a group's people have in a Collab, now and later."""
+    """Role of a group in a Collab: everybody in the group has it, now and later."""
 
     collab = models.ForeignKey(Collab, on_delete=models.CASCADE, related_name="group_roles")
     group = models.ForeignKey(Group, on_delete=models.CASCADE, related_name="roles")
@@ -309,15 +309,15 @@ class GroupRole(models.Model):
 
 
 class InvitationQuerySet(models.QuerySet["Invitation"]):
-    """Questions about many invitations."""
+    """Queries over many invitations."""
 
     def open(self) -> Self:
-        """Those that can be used."""
+        """Invitations that can be used: not revoked, used up or expired."""
         return self.filter(revoked_at=None, uses_left__gt=0, expires_at__gt=timezone.now())
 
 
 class Invitation(models.Model):
-    """Lets whoever has its token join a Collab. Only the token's digest is kept."""
+    """Invitation to a Collab, for whoever has its token. Only the token's digest is stored."""
 
     collab = models.ForeignKey(Collab, on_delete=models.CASCADE, related_name="invitations")
     role = models.CharField(max_length=16, choices=Role)
@@ -346,20 +346,20 @@ class Invitation(models.Model):
 
     @property
     def why_closed(self) -> str:
-        """Why it cannot be used, as a sentence; empty while it can."""
+        """Reason, as a sentence, why it cannot be used; empty while it can."""
         if self.revoked_at:
             return "This invitation was withdrawn."
         if self.uses_left < 1:
             return "This invitation has been used."
-        return "This invitation has run out." if self.expires_at <= timezone.now() else ""
+        return "This invitation has expired." if self.expires_at <= timezone.now() else ""
 
     def note_mailed(self) -> None:
-        """Its mail was handed to a mail server."""
+        """Record that a mail server has accepted its e-mail."""
         Invitation.objects.filter(pk=self.pk).update(mailed_at=timezone.now())
 
 
 class JoinRequest(models.Model):
-    """Somebody asks to join a public Collab."""
+    """Request of a person to join a public Collab."""
 
     collab = models.ForeignKey(Collab, on_delete=models.CASCADE, related_name="requests")
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="join_requests")
@@ -405,7 +405,7 @@ class EffectiveRole(models.Model):
 
 
 def administers(*, user: OuterRef, collab: OuterRef) -> Q:
-    """Whether a person has an administrator's role, for queries about many people at once.
+    """Condition: a person has an administrator's role, for queries over many people at once.
 
     Over the tables themselves: SQLite would put all of `EffectiveRole` together for each row.
     """

@@ -1,4 +1,4 @@
-"""Changes to Collabs: each one transaction, with its audit row, its hooks, and word to running servers."""
+"""Changes to Collabs: each is one transaction, with audit row, hooks, and `access_changed` for running servers."""
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
@@ -33,11 +33,12 @@ class LastAdministratorError(ValidationError):
     """The change would leave the Collab without an active administrator."""
 
     def __init__(self) -> None:
-        super().__init__("A Collab needs an administrator: make somebody else one first.", code="last_administrator")
+        text = "A Collab needs an administrator. Make somebody else administrator first."
+        super().__init__(text, code="last_administrator")
 
 
 class ArchivedError(ValidationError):
-    """The change would be one to an archived Collab."""
+    """The Collab is archived and cannot be changed."""
 
     def __init__(self) -> None:
         super().__init__("This Collab is archived. Restore it from the archive to change it.", code="archived")
@@ -53,9 +54,9 @@ def create_collab(
     tags: Iterable[str] = (),
     slug: str = "",
 ) -> Collab:
-    """Create a Collab with `actor` as its administrator. ValidationError when the title is taken or no good.
+    """Create a Collab with `actor` as its administrator. ValidationError if the title is taken or invalid.
 
-    Its address is made of the title, unless `slug` asks for one; then ValidationError when that is taken.
+    Its slug is made from the title, unless `slug` is given; ValidationError if that is taken.
     """
     collab = Collab(title=title, description=description, is_public=is_public, created_by=actor)
     _check(collab)
@@ -69,7 +70,7 @@ def create_collab(
 
 
 def _set_tags(collab: Collab, names: Iterable[str]) -> list[str]:
-    """Give the Collab these tags and no others; returns them as they are kept."""
+    """Replace the Collab's tags; returns the new ones, normalised."""
     kept = _tidy_tags(names)
     collab.tags.all().delete()
     Tag.objects.bulk_create(Tag(collab=collab, name=name) for name in kept)
@@ -89,7 +90,7 @@ def _check(collab: Collab) -> None:
 
 
 def _insert(collab: Collab, asked: str) -> None:
-    """Save the new row under the slug that was asked for, else under the first free one."""
+    """Save the new row with the slug that was asked for, else with the first free one."""
     if asked:
         validate_slug(asked)
     for slug in [asked] if asked else islice(_slugs(collab.title), SLUGS_TRIED):
@@ -107,7 +108,7 @@ def _insert(collab: Collab, asked: str) -> None:
 
 
 def _slugs(title: str) -> Iterator[str]:
-    """Addresses made of the title: `cortex`, `cortex-2`, … `cortex-9`, `cortex-x7k2mq`; random for other scripts."""
+    """Candidate slugs from the title: `cortex`, `cortex-2`, … `cortex-9`, `cortex-x7k2mq`; random for other scripts."""
     base = slugify(title)[:60].strip("-_")
     if base:
         yield base
@@ -117,7 +118,7 @@ def _slugs(title: str) -> Iterator[str]:
 
 
 def lock(collab: Collab) -> Collab:
-    """The Collab's row, locked: changes to one team happen one after the other."""
+    """The Collab's row, locked (SELECT FOR UPDATE): changes to one Collab happen one after the other."""
     return Collab.all_objects.select_for_update().get(pk=collab.pk)
 
 
@@ -131,7 +132,10 @@ def update_collab(
     is_public: bool,
     tags: Iterable[str] | None = None,
 ) -> Collab:
-    """Change what the settings page shows; the tags stay as they are where none are given. ArchivedError."""
+    """Change title, description, visibility and tags (None: unchanged).
+
+    ArchivedError; ValidationError if the title is taken or invalid.
+    """
     row = lock(collab)
     before: dict[str, Any] = {name: getattr(row, name) for name in ("title", "description", "is_public")}
     wanted: dict[str, Any] = {"title": tidy_title(title), "description": description, "is_public": is_public}
@@ -164,9 +168,9 @@ def update_collab(
 
 @transaction.atomic
 def archive_collab(actor: User, collab: Collab) -> None:
-    """Close a Collab that is finished: everybody keeps reading, nobody writes, the directory does not list it.
+    """Archive a finished Collab: everybody keeps reading, nobody writes, the directory does not list it.
 
-    Running Labs follow: its files turn read-only in them. An archived one stays as it is.
+    In running Labs its files turn read-only. No change if it is archived already.
     """
     _set_archived(actor, collab, timezone.now())
 
@@ -191,7 +195,7 @@ def _set_archived(actor: User, collab: Collab, at: datetime | None) -> None:
 
 @transaction.atomic
 def delete_collab(actor: User, collab: Collab) -> None:
-    """Hide the Collab and its library at once; both are kept for 30 days. A deleted one stays as it is."""
+    """Delete softly: the Collab and its library disappear at once and are kept for 30 days. Idempotent."""
     row = lock(collab)
     if row.deleted_at:
         return
@@ -219,7 +223,7 @@ def restore_collab(actor: User, collab: Collab) -> None:
 
 @transaction.atomic
 def remove_collab(collab: Collab, deleted_before: datetime) -> bool:
-    """Remove for good what was deleted before then; whether it was. Only the address stays taken, for ever."""
+    """Remove a Collab that was deleted before then permanently; True if it was. Only its slug stays taken, for ever."""
     row = lock(collab)
     if row.removed_at or not row.deleted_at or row.deleted_at >= deleted_before:
         return False
@@ -236,13 +240,13 @@ def remove_collab(collab: Collab, deleted_before: datetime) -> bool:
 
 @transaction.atomic
 def add_member(actor: User, collab: Collab, user: User, role: Role) -> Membership:
-    """Add an active person. ValidationError when they are a member already."""
+    """Add an active person. ValidationError if they are already a member."""
     row = lock(collab)
     if not user.is_active:
         raise ValidationError("This account is deactivated.")
     membership, created = Membership.objects.get_or_create(collab=row, user=user, defaults={"role": role})
     if not created:
-        raise ValidationError(f"{user.username} is a member already.")
+        raise ValidationError(f"{user.username} is already a member.")
     audit.record(actor, "collab.member.added", row, user=user.username, role=role)
     _tell(actor, user, Kind.INVITED, row, f"{actor.display_name} added you to “{row}” as {Role(role).label.lower()}")
     send_access_changed([user.pk])
@@ -251,7 +255,7 @@ def add_member(actor: User, collab: Collab, user: User, role: Role) -> Membershi
 
 @transaction.atomic
 def change_role(actor: User, collab: Collab, user: User, role: Role) -> None:
-    """Give a member another role. LastAdministratorError; ValidationError when they are no member (any more)."""
+    """Give a member another role. LastAdministratorError; ValidationError if they are not a member (any more)."""
     row = lock(collab)
     membership = Membership.objects.filter(collab=row, user=user).first()
     if membership is None:
@@ -263,13 +267,13 @@ def change_role(actor: User, collab: Collab, user: User, role: Role) -> None:
     if before == Role.ADMINISTRATOR:
         _check_administered(row)
     audit.record(actor, "collab.member.changed", row, user=user.username, before=before, role=role)
-    _tell(actor, user, Kind.ROLE, row, f"You are {Role(role).label.lower()} of “{row}” now")
+    _tell(actor, user, Kind.ROLE, row, f"You are now {Role(role).label.lower()} of “{row}”")
     send_access_changed([user.pk])
 
 
 @transaction.atomic
 def remove_member(actor: User, collab: Collab, user: User) -> None:
-    """Remove a member; who is none already, stays none. LastAdministratorError."""
+    """Remove a member; no change if they are not one. LastAdministratorError."""
     row = lock(collab)
     membership = Membership.objects.filter(collab=row, user=user).first()
     if membership is None:
@@ -285,7 +289,7 @@ def remove_member(actor: User, collab: Collab, user: User) -> None:
 
 @transaction.atomic
 def hand_over(actor: User, collab: Collab, user: User, stay_as: Role | None) -> None:
-    """Make a member administrator, and become what one stays as: editor, viewer, or no member at all."""
+    """Make another member administrator and give up one's own role for `stay_as`; None leaves the Collab."""
     change_role(actor, collab, user, Role.ADMINISTRATOR)
     if stay_as:
         change_role(actor, collab, actor, stay_as)
@@ -294,24 +298,24 @@ def hand_over(actor: User, collab: Collab, user: User, stay_as: Role | None) -> 
 
 
 def administrators(collab: Collab) -> models.QuerySet[User]:
-    """Active administrators, by whichever route."""
+    """Active administrators, over all routes."""
     routes = EffectiveRole.objects.filter(collab=collab, role=Role.ADMINISTRATOR)
     return User.objects.filter(pk__in=routes.values("user"), is_active=True)
 
 
 def _tell(actor: User, user: User, kind: Kind, collab: Collab, subject: str) -> None:
-    """Say it to whom it is about, not to who did it."""
+    """Notify the person concerned, unless they did it themselves."""
     if actor != user:
         tell([user], kind, subject=subject, url=collab.get_absolute_url())
 
 
 def leave(actor: User, collab: Collab) -> None:
-    """Stop being a member."""
+    """Leave the Collab. LastAdministratorError."""
     remove_member(actor, collab, actor)
 
 
 def _check_administered(collab: Collab) -> None:
-    """Undo the change (the caller's transaction ends) when no active administrator is left.
+    """LastAdministratorError if no active administrator is left: it undoes the caller's transaction.
 
     Asked only when an administrator goes: where a deactivation left none, other members can still leave.
     """
@@ -321,7 +325,7 @@ def _check_administered(collab: Collab) -> None:
 
 @transaction.atomic
 def give_group_role(actor: User, collab: Collab, group: Group, role: Role) -> GroupRole:
-    """Give all people of a group a role, now and later; a group that has one gets this one instead."""
+    """Give a group a role, for everybody in it, now and later; it replaces the role that the group has."""
     row = lock(collab)
     held, created = GroupRole.objects.get_or_create(collab=row, group=group, defaults={"role": role})
     if not created and held.role == role:
@@ -344,7 +348,7 @@ def remove_group(actor: User, collab: Collab, group: Group) -> None:
 
 
 def drop_group(actor: User, group: Group) -> None:
-    """A group is being deleted: its roles end, which the Collabs' audit trails say."""
+    """Hook: remove a group that is being deleted from all Collabs, so that their audit trails say so."""
     for held in GroupRole.objects.filter(group=group).select_related("collab"):
         remove_group(actor, held.collab, group)
 

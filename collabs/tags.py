@@ -1,4 +1,4 @@
-"""Tags: words by which Collabs are found together. Everybody's spelling of a word is one tag."""
+"""Tags of Collabs: normalised, so that different spellings of a word are one tag."""
 
 import re
 import unicodedata
@@ -6,31 +6,31 @@ from collections.abc import Iterable
 
 from django.core.exceptions import ValidationError
 
-MOST = 10
-"""Tags of one Collab."""
-LONGEST = 40
-"""Characters of a tag."""
+MAX_TAGS = 10
+"""Of one Collab."""
+MAX_LENGTH = 40
+"""Of one tag, in characters."""
 _ALLOWED = re.compile(r"[\w+#.& -]+")
 
 
 def tidy(name: str) -> str:
-    """A tag as it is kept: NFC, small letters, single spaces; ValidationError for what is none."""
+    """A normalised tag: NFC, lower case, single spaces. ValidationError if it is empty, too long or invalid."""
     name = unicodedata.normalize("NFC", " ".join(unicodedata.normalize("NFKC", name).lower().split()))
-    if not name or len(name) > LONGEST:
-        raise ValidationError(f"A tag has 1 to {LONGEST} characters.")
+    if not name or len(name) > MAX_LENGTH:
+        raise ValidationError(f"A tag must have 1 to {MAX_LENGTH} characters.")
     if not _ALLOWED.fullmatch(name) or not any(character.isalnum() for character in name):
-        raise ValidationError(f"“{name}” is no tag: letters, numbers, spaces and - . + # & are allowed.")
+        raise ValidationError(f"Invalid tag: “{name}”. Letters, numbers, spaces and - . + # & are allowed.")
     return name
 
 
 def tidy_all(names: Iterable[str]) -> list[str]:
-    """Tags, each once, in the order of the alphabet; ValidationError for too many."""
+    """Normalised tags, sorted, without duplicates. ValidationError for an invalid one, or for too many."""
     found = sorted({tidy(name) for name in names if name.strip()})
-    if len(found) > MOST:
-        raise ValidationError(f"A Collab can have {MOST} tags; these are {len(found)}.")
+    if len(found) > MAX_TAGS:
+        raise ValidationError(f"A Collab can have up to {MAX_TAGS} tags, not {len(found)}.")
     return found
 
 
 def split(text: str) -> list[str]:
-    """Tags as somebody types them: with commas between."""
+    """Tags from what somebody typed, separated by commas, semicolons or lines."""
     return tidy_all(text.replace(";", ",").replace("\n", ",").split(","))

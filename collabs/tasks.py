@@ -1,4 +1,4 @@
-"""Mail that invites people who may have no account, and so no notices."""
+"""Task that mails invitations: the invited may have no account, and so get no notices."""
 
 from smtplib import SMTPException
 
@@ -10,7 +10,7 @@ from .models import Invitation
 
 @shared_task(autoretry_for=(SMTPException, OSError), retry_backoff=60, retry_backoff_max=3600, max_retries=10)
 def mail_invitation(invitation_id: int, token: str) -> None:
-    """Send the mail, once more for a while when the mail server is away.
+    """Send the e-mail of an invitation; tried again for a while if the mail server is away.
 
     The token is in the task alone, because nobody but the invited person shall have it. A broker that is away when
     somebody invites is said on the page; the invitation can be sent again there.

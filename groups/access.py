@@ -1,4 +1,4 @@
-"""Fetch and authorise. That a group exists, everybody may know who is signed in; who is in it, only its people."""
+"""Fetch and authorise. Everybody who is signed in may know that a group exists; only its people, who is in it."""
 
 from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
@@ -23,6 +23,6 @@ def managed_group(request: HttpRequest, slug: str) -> Group:
 
 
 def may_see_people(request: HttpRequest, group: Group) -> bool:
-    """Whether this person may know who is in the group: its managers and its people."""
+    """True if the person of the request may see who is in the group: its managers and its people."""
     user = person(request)
     return group.is_managed_by(user) or group.has(user)

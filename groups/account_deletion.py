@@ -1,4 +1,4 @@
-"""What a person who deletes their account leaves behind in groups."""
+"""Deletion of an account: the person's groups."""
 
 from portal.models import User
 
@@ -7,7 +7,7 @@ from .models import Group, GroupManager
 
 
 def leave(user: User, answers: dict[str, str]) -> None:
-    """Out of every group. A group without a manager is for operators to give one."""
+    """Leave every group, and stop managing. Operators can give a manager to a group that is left without one."""
     for group in Group.objects.filter(members__user=user):
         services.remove_person(user, group, user)
     GroupManager.objects.filter(user=user).delete()

@@ -13,7 +13,7 @@ from .models import Group, GroupManager, GroupMember, Nesting
 
 
 class PeopleInline(admin.TabularInline):
-    """Who is in it; large groups are better changed on the group's page."""
+    """People in the group; large groups are better changed on the group's page."""
 
     model = GroupMember
     autocomplete_fields = ["user"]
@@ -25,7 +25,7 @@ class PeopleInline(admin.TabularInline):
 
 
 class ManagersInline(admin.TabularInline):
-    """Who manages it."""
+    """Managers of the group."""
 
     model = GroupManager
     autocomplete_fields = ["user"]
@@ -36,7 +36,7 @@ class ManagersInline(admin.TabularInline):
 
 
 class NestingInline(admin.TabularInline):
-    """Groups in it."""
+    """Groups nested in the group."""
 
     model = Nesting
     fk_name = "outer"
@@ -79,7 +79,7 @@ class GroupAdmin(AuditedAdmin):
 
     @admin.display(ordering="size")
     def people(self, obj: Any) -> int:
-        """Active people, by nesting too."""
+        """Number of active people, through nested groups too."""
         return obj.size
 
     def save_model(self, request: Any, obj: Group, form: Any, change: bool) -> None:

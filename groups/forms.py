@@ -1,4 +1,4 @@
-"""What people type about groups."""
+"""Forms of groups, their people and managers."""
 
 from django import forms
 from django.core.exceptions import ValidationError
@@ -21,7 +21,7 @@ class GroupForm(forms.ModelForm):
 
 
 class PersonForm(forms.Form):
-    """Put somebody in, or let somebody manage."""
+    """Add a member or a manager."""
 
     person = PersonField()
 
@@ -31,7 +31,7 @@ class PersonForm(forms.Form):
 
 
 class GroupField(forms.CharField):
-    """A group by its name, found by the browser's own list while typing."""
+    """A group by its name, with suggestions while typing."""
 
     def __init__(self, **options: object) -> None:
         super().__init__(max_length=200, **options)  # type: ignore[arg-type]
@@ -47,15 +47,15 @@ class GroupField(forms.CharField):
 
 
 class NestForm(forms.Form):
-    """Put a group into this one."""
+    """Nest a group in this one."""
 
     def __init__(self, *args: object, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)  # type: ignore[arg-type]
-        self.fields["group"] = GroupField(help_text="All its people, now and later, are in this group too.")
+        self.fields["group"] = GroupField(help_text="Everybody in it, now and later, is in this group too.")
 
 
 class DeleteForm(forms.Form):
-    """Deleting asks for the name, so that nobody does it by a slip."""
+    """Confirm deletion by typing the group's name."""
 
     typed_name = forms.CharField(
         label="Type the group's name to delete it",

@@ -1,7 +1,7 @@
 """Groups: named sets of people, such as an institute or a course, that can hold a role in a Collab as one.
 
-A group holds people, and other groups with all of theirs. Who is in a group, by whichever nesting, is a join: `Reach`
-has a row for every group that is inside another, over any number of steps, and for each group inside itself.
+A group holds people, and other groups with all of theirs. One join finds the people of a group over all nesting:
+`Reach` has a row for every group that is inside another, over any number of steps, and for each group inside itself.
 """
 
 from typing import Self
@@ -17,14 +17,14 @@ from portal.titles import tidy_title, title_key
 
 
 class GroupQuerySet(models.QuerySet["Group"]):
-    """Questions about many groups."""
+    """Queries over many groups."""
 
     def of_person(self, user: User) -> Self:
-        """Those that the person is in, by nesting too."""
+        """Groups that the person is in, through nested groups too."""
         return self.filter(pk__in=GroupMember.objects.filter(user=user).values("group__outer_reach__outer"))
 
     def managed_by(self, user: User) -> Self:
-        """Those whose people the person may change."""
+        """Groups that the person manages."""
         return self.filter(managers__user=user)
 
     def with_size(self) -> Self:
@@ -34,7 +34,7 @@ class GroupQuerySet(models.QuerySet["Group"]):
         return self.annotate(size=Coalesce(Subquery(counted.annotate(n=Count("user", distinct=True)).values("n")), 0))
 
     def matching(self, words: str) -> Self:
-        """Those with every word in the name or the description."""
+        """Groups with every word in the name or the description."""
         found = self
         for word in words.replace("\0", " ").split():  # PostgreSQL refuses NUL
             found = found.filter(Q(name_key__contains=title_key(word)) | Q(description__icontains=word))
@@ -70,7 +70,7 @@ class Group(models.Model):
         return self.name
 
     def save(self, *args: object, **kwargs: object) -> None:
-        """Save, with the key that keeps names apart."""
+        """Save, with the normalised key that makes names unique."""
         self.name = tidy_title(self.name)
         self.name_key = title_key(self.name)
         self.provider_name = self.provider_name or None
@@ -80,11 +80,11 @@ class Group(models.Model):
         return reverse("groups:page", args=[self.slug])
 
     def is_managed_by(self, user: User) -> bool:
-        """Whether the person may change who is in it."""
+        """True if the person, active, manages the group."""
         return user.is_active and self.managers.filter(user=user).exists()
 
     def has(self, user: User) -> bool:
-        """Whether the person is in it, by nesting too."""
+        """True if the person, active, is in the group, through nested groups too."""
         return user.is_active and people_in(self).filter(pk=user.pk).exists()
 
 
@@ -94,7 +94,7 @@ def people_in(group: Group) -> models.QuerySet[User]:
 
 
 class GroupMember(models.Model):
-    """One person in one group."""
+    """Membership of one person in one group."""
 
     group = models.ForeignKey(Group, on_delete=models.CASCADE, related_name="members")
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="group_members")
@@ -112,7 +112,7 @@ class GroupMember(models.Model):
 
 
 class GroupManager(models.Model):
-    """Who may change a group; that does not make one a member of it."""
+    """A person who may change a group; managers are not members by that."""
 
     group = models.ForeignKey(Group, on_delete=models.CASCADE, related_name="managers")
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="managed_groups")

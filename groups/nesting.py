@@ -1,4 +1,4 @@
-"""Which group is inside which, over any number of steps.
+"""Nesting of groups over any number of steps: upkeep of `Reach`, and detection of cycles.
 
 Changes of nesting come one after the other (`lock`), because two that are each without a cycle can make one together.
 They are rare, and there are few groups beside people: the whole of `Reach` that a change touches is computed anew from
@@ -12,22 +12,22 @@ from .models import Group, Nesting, Reach
 
 
 def lock() -> None:
-    """Until the transaction ends, nobody else changes how groups are nested."""
+    """Lock all groups until the transaction ends: nobody else changes how they are nested."""
     list(Group.objects.select_for_update().order_by("pk").values_list("pk", flat=True))
 
 
 def makes_cycle(outer: Group, inner: Group) -> bool:
-    """Whether `outer` is `inner`, or inside it."""
+    """True if `inner` cannot be nested in `outer`, because `outer` is `inner` or inside it."""
     return Reach.objects.filter(outer=inner, inner=outer).exists()
 
 
 def outside(group: Group) -> list[int]:
-    """Ids of the group and of all that it is inside of."""
+    """Ids of the group and of all groups around it."""
     return list(Reach.objects.filter(inner=group).values_list("outer", flat=True))
 
 
 def renew(outers: Iterable[int]) -> None:
-    """Make `Reach` true for these groups."""
+    """Compute `Reach` anew for these outer groups."""
     steps: dict[int, list[int]] = defaultdict(list)
     for outer, inner in Nesting.objects.values_list("outer", "inner"):
         steps[outer].append(inner)

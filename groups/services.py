@@ -1,4 +1,4 @@
-"""Changes to groups: each one transaction, with its audit row, and word to running Labs."""
+"""Changes to groups: each is one transaction, with its audit row, and `access_changed` for running servers."""
 
 from collections.abc import Iterable
 from itertools import count
@@ -25,16 +25,16 @@ class LastManagerError(ValidationError):
     """The change would leave the group without an active manager."""
 
     def __init__(self) -> None:
-        super().__init__("A group needs a manager: make somebody else one first, or delete the group.")
+        super().__init__("A group needs a manager. Add another manager first, or delete the group.")
 
 
 @transaction.atomic
 def create_group(
     actor: User | None, *, name: str, description: str = "", provider_name: str | None = None, slug: str = ""
 ) -> Group:
-    """Create an empty group that `actor` manages. ValidationError when the name is taken or no good.
+    """Create an empty group that `actor` manages. ValidationError if the name is taken or invalid.
 
-    Its address is made of the name, unless `slug` asks for one; then ValidationError when that is taken.
+    Its slug is made from the name, unless `slug` is given; ValidationError if that is taken.
     """
     nesting.lock()  # names and slugs are given out one after the other
     group = Group(name=tidy_title(name), description=description, provider_name=provider_name or None)
@@ -57,7 +57,7 @@ def _check(group: Group) -> None:
     if others.filter(name_key=title_key(group.name)).exists():
         raise ValidationError({"name": NAME_TAKEN})
     if group.provider_name and others.filter(provider_name=group.provider_name).exists():
-        raise ValidationError({"provider_name": "Another group follows this name already."})
+        raise ValidationError({"provider_name": "Another group already follows this name."})
 
 
 def _asked_slug(slug: str) -> str:
@@ -75,7 +75,7 @@ def _free_slug(name: str) -> str:
 
 @transaction.atomic
 def update_group(actor: User, group: Group, *, name: str, description: str, provider_name: str | None = None) -> Group:
-    """Change name, description and, for operators, the provider's name that it follows."""
+    """Change name, description and, by operators, the provider's group that it follows."""
     nesting.lock()
     row = Group.objects.get(pk=group.pk)
     before = {"name": row.name, "description": row.description, "provider_name": row.provider_name}
@@ -107,14 +107,14 @@ def delete_group(actor: User, group: Group) -> None:
 
 @transaction.atomic
 def add_person(actor: User | None, group: Group, user: User, *, from_provider: str = "") -> GroupMember:
-    """Put an active person into the group. ValidationError when they are in it already."""
+    """Add an active person to the group. ValidationError if they are already in it."""
     if not user.is_active:
         raise ValidationError("This account is deactivated.")
     member, created = GroupMember.objects.get_or_create(
         group=group, user=user, defaults={"from_provider": from_provider}
     )
     if not created:
-        raise ValidationError(f"{user.username} is in the group already.")
+        raise ValidationError(f"{user.username} is already in the group.")
     audit.record(actor, "group.person.added", group, user=user.username, provider=from_provider)
     send_access_changed([user.pk])
     return member
@@ -122,7 +122,7 @@ def add_person(actor: User | None, group: Group, user: User, *, from_provider: s
 
 @transaction.atomic
 def remove_person(actor: User | None, group: Group, user: User) -> None:
-    """Take a person out of the group; who is not in it, stays out."""
+    """Remove a person from the group; no change if they are not in it."""
     removed, _ = GroupMember.objects.filter(group=group, user=user).delete()
     if removed:
         audit.record(actor, "group.person.left" if actor == user else "group.person.removed", group, user=user.username)
@@ -131,7 +131,7 @@ def remove_person(actor: User | None, group: Group, user: User) -> None:
 
 @transaction.atomic
 def add_manager(actor: User, group: Group, user: User) -> None:
-    """Let an active person change the group; who manages it already, goes on."""
+    """Make an active person a manager of the group. Idempotent."""
     if not user.is_active:
         raise ValidationError("This account is deactivated.")
     _row, created = GroupManager.objects.get_or_create(group=group, user=user)
@@ -141,7 +141,7 @@ def add_manager(actor: User, group: Group, user: User) -> None:
 
 @transaction.atomic
 def remove_manager(actor: User, group: Group, user: User) -> None:
-    """Let a person manage the group no longer. LastManagerError."""
+    """Remove a manager; no change if they are none. LastManagerError."""
     Group.objects.select_for_update().get(pk=group.pk)  # of two managers who remove each other, one stays
     removed, _ = GroupManager.objects.filter(group=group, user=user).delete()
     if not removed:
@@ -153,15 +153,15 @@ def remove_manager(actor: User, group: Group, user: User) -> None:
 
 @transaction.atomic
 def nest(actor: User, outer: Group, inner: Group) -> None:
-    """Put one group, with all its people now and later, into another. ValidationError where that makes a cycle."""
+    """Nest one group, with all its people, now and later, in another. ValidationError if that makes a cycle."""
     nesting.lock()
     if nesting.makes_cycle(outer, inner):
-        raise ValidationError(f"“{outer}” is itself in “{inner}”: that would be a circle.")
+        raise ValidationError(f"“{inner}” cannot be put into “{outer}”: the groups would form a circle.")
     try:
         with transaction.atomic():
             Nesting.objects.create(outer=outer, inner=inner)
     except IntegrityError as error:
-        raise ValidationError(f"“{inner}” is in “{outer}” already.") from error
+        raise ValidationError(f"“{inner}” is already in “{outer}”.") from error
     nesting.renew(nesting.outside(outer))
     audit.record(actor, "group.nested", outer, inner=inner.slug)
     send_access_changed(people_in(inner).values_list("pk", flat=True))
@@ -169,7 +169,7 @@ def nest(actor: User, outer: Group, inner: Group) -> None:
 
 @transaction.atomic
 def unnest(actor: User, outer: Group, inner: Group) -> None:
-    """Take a group out of another."""
+    """Remove a nested group from another; no change if it is not in it."""
     nesting.lock()
     removed, _ = Nesting.objects.filter(outer=outer, inner=inner).delete()
     if removed:
@@ -180,8 +180,8 @@ def unnest(actor: User, outer: Group, inner: Group) -> None:
 
 @transaction.atomic
 def follow_provider(user: User, provider: str, names: Iterable[str]) -> None:
-    """At a sign-in: the person is in exactly those groups that follow one of the provider's `names`, as far as the
-    provider put them there. Where somebody put them into a group by hand, that stays.
+    """Hook at a sign-in: put the person into the groups that follow one of the provider's `names`, and remove them from
+    the others that the provider put them into. Membership given by hand stays.
     """
     wanted = set(Group.objects.filter(provider_name__in={f"{provider}:{name}" for name in names}))
     here = GroupMember.objects.filter(user=user, from_provider=provider).select_related("group")

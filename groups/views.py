@@ -1,4 +1,4 @@
-"""The pages of groups."""
+"""Pages of groups: directory, members, managers, nesting, settings."""
 
 from collections.abc import Callable
 from typing import Any
@@ -23,14 +23,14 @@ from .models import Group
 
 PAGE_SIZE = 50
 SUGGESTED = 8
-SEARCHES = 60
-"""So many searches for a group's name a minute."""
+SEARCHES_PER_MINUTE = 60
+"""For a group's name, by one person."""
 
 
 @login_required
 @require_safe
 def directory(request: HttpRequest) -> HttpResponse:
-    """My groups, then all, searchable."""
+    """List the person's groups, then all; searchable."""
     user, words = person(request), request.GET.get("q", "").strip()[:100]
     mine = (Group.objects.of_person(user) | Group.objects.managed_by(user)).distinct().with_size()
     page = Paginator(Group.objects.matching(words).with_size(), PAGE_SIZE).get_page(request.GET.get("page"))
@@ -41,7 +41,7 @@ def directory(request: HttpRequest) -> HttpResponse:
 @login_required
 @require_http_methods(["GET", "POST"])
 def create(request: HttpRequest) -> HttpResponse:
-    """A new group, managed by the person."""
+    """Create a group, managed by the person."""
     form = GroupForm(request.POST or None)
     if form.is_valid():
         try:
@@ -49,14 +49,14 @@ def create(request: HttpRequest) -> HttpResponse:
         except ValidationError as error:
             form.add_error(None, error)
         else:
-            messages.success(request, "The group is ready. Put people into it.")
+            messages.success(request, "The group was created. Now add people to it.")
             return redirect(group)
     return render(request, "groups/create.html", {"form": form}, status=422 if form.errors else 200)
 
 
 @require_safe
 def page(request: HttpRequest, slug: str) -> HttpResponse:
-    """A group: what it is; for its people who is in it; for its managers the means to change it."""
+    """Page of a group; its people and managers see who is in it, managers change it."""
     return _page(request, get_group(request, slug))
 
 
@@ -83,8 +83,8 @@ def _page(request: HttpRequest, group: Group, status: int = 200, **forms: Any) -
 
 @require_safe
 def names(request: HttpRequest) -> HttpResponse:
-    """Groups whose names match what is being typed: options for the browser's own list."""
-    if not limits.allowed("groups", str(person(request).pk), SEARCHES, 60):
+    """Suggestions while typing a group's name: options of a <datalist>. 429 if asked too often."""
+    if not limits.allowed("groups", str(person(request).pk), SEARCHES_PER_MINUTE, 60):
         return HttpResponse(status=429)
     found = Group.objects.matching(request.GET.get("group", "")[:100])[:SUGGESTED]
     return render(request, "groups/_names.html", {"groups": found})
@@ -92,7 +92,7 @@ def names(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def suggest(request: HttpRequest, slug: str) -> HttpResponse:
-    """People whose names begin with what is being typed."""
+    """Suggestions while typing a person's name. 429 if asked too often."""
     managed_group(request, slug)
     if not people.may_search(person(request)):
         return HttpResponse(status=429)
@@ -102,18 +102,18 @@ def suggest(request: HttpRequest, slug: str) -> HttpResponse:
 
 @require_POST
 def add_person(request: HttpRequest, slug: str) -> HttpResponse:
-    """Put a person in."""
+    """Add a person."""
     group = managed_group(request, slug)
     form = PersonForm(request.POST, group=group, asker=person(request))
-    return _add(request, group, form, services.add_person, "is in the group now", "person_form")
+    return _add(request, group, form, services.add_person, "was added to the group", "person_form")
 
 
 @require_POST
 def add_manager(request: HttpRequest, slug: str) -> HttpResponse:
-    """Let a person manage the group."""
+    """Add a manager."""
     group = managed_group(request, slug)
     form = PersonForm(request.POST, group=group, asker=person(request), prefix="manager")
-    return _add(request, group, form, services.add_manager, "manages the group now", "manager_form")
+    return _add(request, group, form, services.add_manager, "now manages the group", "manager_form")
 
 
 def _add(
@@ -133,7 +133,7 @@ def _add(
 
 @require_POST
 def remove_person(request: HttpRequest, slug: str, username: str) -> HttpResponse:
-    """Take a person out; everybody may take themselves out."""
+    """Remove a person; everybody may remove themselves."""
     group = get_group(request, slug)
     user = person(request)
     if username != user.username:
@@ -145,7 +145,7 @@ def remove_person(request: HttpRequest, slug: str, username: str) -> HttpRespons
 
 @require_POST
 def remove_manager(request: HttpRequest, slug: str, username: str) -> HttpResponse:
-    """Let a person manage the group no longer."""
+    """Remove a manager."""
     group = managed_group(request, slug)
     manager = get_object_or_404(User, username=username, managed_groups__group=group)
     if attempt(request, lambda: services.remove_manager(person(request), group, manager)):
@@ -155,7 +155,7 @@ def remove_manager(request: HttpRequest, slug: str, username: str) -> HttpRespon
 
 @require_POST
 def nest(request: HttpRequest, slug: str) -> HttpResponse:
-    """Put another group, with all its people, into this one."""
+    """Nest another group, with all its people, in this one."""
     group = managed_group(request, slug)
     form = NestForm(request.POST)
     if form.is_valid():
@@ -165,17 +165,17 @@ def nest(request: HttpRequest, slug: str) -> HttpResponse:
         except ValidationError as error:
             form.add_error("group", error)
         else:
-            messages.success(request, f"All people of {inner} are in this group now.")
+            messages.success(request, f"Everybody in {inner} is now in this group.")
             return redirect(group)
     return _page(request, group, 422, nest_form=form)
 
 
 @require_POST
 def unnest(request: HttpRequest, slug: str, inner: str) -> HttpResponse:
-    """Take a group out of this one."""
+    """Remove a nested group from this one."""
     group = managed_group(request, slug)
     services.unnest(person(request), group, get_object_or_404(Group, slug=inner, outer_nestings__outer=group))
-    messages.success(request, "The group is no longer in this one.")
+    messages.success(request, "The group was removed from this one.")
     return redirect(group)
 
 
@@ -202,7 +202,7 @@ def _settings(request: HttpRequest, group: Group, form: GroupForm, delete: Delet
 
 @require_POST
 def delete(request: HttpRequest, slug: str) -> HttpResponse:
-    """Delete the group, its name typed."""
+    """Delete the group, once its name was typed."""
     group = managed_group(request, slug)
     form = DeleteForm(request.POST, group=group)
     if not form.is_valid():

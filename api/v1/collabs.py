@@ -30,7 +30,7 @@ class CollabIn(Input):
     title: Text = Field(min_length=1, max_length=100)
     description: Text = Field("", max_length=2000)
     is_public: bool = False
-    tags: list[Text] = Field([], max_length=tags.MOST)
+    tags: list[Text] = Field([], max_length=tags.MAX_TAGS)
 
 
 class CollabChange(Input):
@@ -39,7 +39,7 @@ class CollabChange(Input):
     title: Text | None = Field(None, min_length=1, max_length=100)
     description: Text | None = Field(None, max_length=2000)
     is_public: bool | None = None
-    tags: list[Text] | None = Field(None, max_length=tags.MOST)
+    tags: list[Text] | None = Field(None, max_length=tags.MAX_TAGS)
 
 
 def shown(request: HttpRequest, keys: Iterable[int]) -> list[CollabOut]:

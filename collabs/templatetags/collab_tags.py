@@ -1,4 +1,4 @@
-"""What other pages show of Collabs."""
+"""Collabs and invitations for other apps' pages."""
 
 from django import template
 
@@ -12,14 +12,14 @@ SHOWN = 6
 
 @register.simple_tag(takes_context=True)
 def latest_public_collabs(context: template.Context) -> list[Collab]:
-    """For visitors."""
+    """The newest public Collabs, for visitors."""
     newest = Collab.objects.current().filter(is_public=True).order_by("-created_at").values_list("pk", flat=True)
     return cards(context["request"].user, newest[:SHOWN])
 
 
 @register.simple_tag(takes_context=True)
 def my_invitations(context: template.Context) -> list[Invitation]:
-    """What waits for the person's answer."""
+    """Invitations that wait for the person's answer."""
     return list(waiting_for(context["request"].user)[:SHOWN])
 
 

@@ -227,7 +227,7 @@ def test_it_adds_nobody_twice_or_shut_out(
     client: Client, collab: Collab, viewer: User, stranger: User, operator: User
 ) -> None:
     before = team(collab)
-    assertContains(save(client, collab, form(client, collab) | newcomer(viewer, "editor")), "member already")
+    assertContains(save(client, collab, form(client, collab) | newcomer(viewer, "editor")), "already a member")
     twice = newcomer(stranger, "editor") | newcomer(stranger, "viewer", 1)
     assertContains(save(client, collab, form(client, collab) | twice), "duplicate")
     deactivate(operator, stranger)

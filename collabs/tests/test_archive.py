@@ -118,9 +118,9 @@ def test_it_is_in_the_directory_on_request_only(
 def test_it_is_done_and_undone_on_the_settings_page(collab: Collab, owner: User, sign_in: SignIn) -> None:
     base, client = f"{collab.get_absolute_url()}settings/", sign_in(owner)
     assertContains(client.get(base), "Archive the Collab")
-    assertContains(client.post(f"{base}archive/", follow=True), "Cortex is archived.")
+    assertContains(client.post(f"{base}archive/", follow=True), "Cortex was archived.")
     assertContains(client.get(base), "Restore the Collab")
-    assertContains(client.post(f"{base}unarchive/", follow=True), "Cortex is open again.")
+    assertContains(client.post(f"{base}unarchive/", follow=True), "Cortex was restored from the archive.")
     verbs = AuditEntry.objects.filter(verb__in=["collab.archived", "collab.unarchived"]).order_by("pk")
     assert [entry.verb for entry in verbs] == ["collab.archived", "collab.unarchived"]
 

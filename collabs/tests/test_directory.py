@@ -93,7 +93,7 @@ def test_it_narrows(collab: Collab, public_collab: Collab, viewer: User, strange
     assert titles(client, mine="on", public="on") == ["Open Cortex"]
     assert titles(client, favourites="on") == ["Cortex"]
     assert titles(client, favourites="on", public="on") == []
-    assertContains(client.get("/collabs/", {"favourites": "on", "public": "on"}), "No Collab is like this.")
+    assertContains(client.get("/collabs/", {"favourites": "on", "public": "on"}), "No Collab matches these filters.")
     assert titles(Client(), favourites="on", mine="on") == ["Open Cortex", "Retina"]  # means nothing for visitors
 
 

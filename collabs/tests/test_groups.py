@@ -61,7 +61,7 @@ def test_it_is_given_and_taken_on_the_page(
     client = sign_in(owner)
     assert client.post("/collabs/cortex/team/groups/", {"group": "nothing", "role": "viewer"}).status_code == 422
     given = client.post("/collabs/cortex/team/groups/", {"group": "institute", "role": "editor"}, follow=True)
-    assert "Everybody in Institute is editor now." in given.text
+    assert "Everybody in Institute now has the role Editor." in given.text
     member = sign_in(stranger)
     assert "through the group" in member.get("/collabs/cortex/team/").text
     assert "stranger" in member.get("/collabs/cortex/team/groups/institute/").text

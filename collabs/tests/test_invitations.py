@@ -90,7 +90,7 @@ def test_a_link_ends_by_time_withdrawal_and_deletion(
 ) -> None:
     browser = sign_in(stranger)
     Invitation.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
-    assert "has run out" in browser.post(link, follow=True).text
+    assert "has expired" in browser.post(link, follow=True).text
     Invitation.objects.update(expires_at=timezone.now() + timedelta(days=1))
     sign_in(owner).post(f"/collabs/cortex/team/invitations/{Invitation.objects.get().pk}/revoke/")
     assert "was withdrawn" in browser.post(link, follow=True).text

@@ -163,7 +163,7 @@ def test_it_adds_by_username_or_address(
     [
         ("nobody", "viewer", "There is no account"),
         ("", "viewer", "required"),
-        ("viewer", "editor", "member already"),
+        ("viewer", "editor", "already a member"),
         ("stranger", "owner", "not one of the available choices"),
         ("gone", "viewer", "There is no account"),
         ("two@example.org", "viewer", "Several accounts"),
@@ -210,7 +210,7 @@ def test_it_says_when_nobody_administers(collab: Collab, owner: User, editor: Us
 
 def test_it_changes_roles_and_removes(collab: Collab, owner: User, viewer: User, sign_in: SignIn) -> None:
     client, base = sign_in(owner), f"{collab.get_absolute_url()}team/"
-    assertContains(client.post(f"{base}viewer/role/", {"role": "editor"}, follow=True), "has the role Editor now")
+    assertContains(client.post(f"{base}viewer/role/", {"role": "editor"}, follow=True), "now has the role Editor")
     assert collab.role_of(viewer) == Role.EDITOR
     assert client.post(f"{base}viewer/role/", {"role": "boss"}).status_code == 302
     assert collab.role_of(viewer) == Role.EDITOR
@@ -225,7 +225,7 @@ def test_it_keeps_the_last_administrator_and_says_so(
     base = f"{collab.get_absolute_url()}team/"
     response = sign_in(owner).post(base + way, form, follow=True)
     assertRedirects(response, base)
-    assertContains(response, "A Collab needs an administrator: make somebody else one first.")
+    assertContains(response, "A Collab needs an administrator. Make somebody else administrator first.")
     assert collab.role_of(owner) == Role.ADMINISTRATOR
 
 
@@ -348,7 +348,7 @@ def test_it_lets_administrators_restore_what_they_deleted(
     client = sign_in(owner)
     assertContains(client.get("/collabs/deleted/"), "Cortex")
     response = client.post("/collabs/deleted/", {"slug": collab.slug}, follow=True)
-    assertContains(response, "Cortex is back")
+    assertContains(response, "Cortex was restored")
     assert Collab.objects.get(pk=collab.pk).role_of(editor) == Role.EDITOR
     assert client.post("/collabs/deleted/", {"slug": collab.slug}).status_code == 404
 

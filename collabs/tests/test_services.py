@@ -262,7 +262,7 @@ def test_it_adds_people(collab: Collab, owner: User, stranger: User, told: list)
 def test_it_adds_nobody_twice_and_keeps_their_role(collab: Collab, owner: User, viewer: User, told: list) -> None:
     told.clear()
     before = AuditEntry.objects.count()
-    with pytest.raises(ValidationError, match="member already"):
+    with pytest.raises(ValidationError, match="already a member"):
         services.add_member(owner, collab, viewer, Role.ADMINISTRATOR)
     assert team(collab)["viewer"] == "viewer"
     assert (AuditEntry.objects.count(), told) == (before, [])

@@ -1,4 +1,4 @@
-"""Closing a Collab that is finished, and opening it again."""
+"""Archive a Collab, and restore it from the archive."""
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
@@ -13,17 +13,17 @@ from portal.access import person
 
 @require_POST
 def archive(request: HttpRequest, slug: str) -> HttpResponse:
-    """Everybody keeps reading, nobody writes."""
+    """Archive: everybody keeps reading, nobody writes."""
     collab = get_collab(request, slug, Role.ADMINISTRATOR)
     services.archive_collab(person(request), collab)
-    messages.success(request, f"{collab.title} is archived. Its files can be read, and not be changed.")
+    messages.success(request, f"{collab.title} was archived. Its files can be read but not changed.")
     return redirect("collabs:settings", slug)
 
 
 @require_POST
 def unarchive(request: HttpRequest, slug: str) -> HttpResponse:
-    """As it was."""
+    """Restore from the archive."""
     collab = get_collab(request, slug, Role.ADMINISTRATOR)
     services.unarchive_collab(person(request), collab)
-    messages.success(request, f"{collab.title} is open again.")
+    messages.success(request, f"{collab.title} was restored from the archive.")
     return redirect("collabs:settings", slug)

@@ -1,4 +1,4 @@
-"""The directory: finding Collabs, and keeping them at hand."""
+"""Directory of Collabs: search, filters, order; favourites."""
 
 from typing import Any, cast
 
@@ -22,7 +22,7 @@ FILTERS = ("mine", "favourites", "public", "archived")
 
 @require_safe
 def directory(request: HttpRequest) -> HttpResponse:
-    """All Collabs that one may see: searched, narrowed, ordered."""
+    """List the Collabs that the person may see, searched, filtered and ordered."""
     wanted = _wanted(request)
     found = _narrowed(request, wanted).matching(wanted["q"]).order_by(*ORDERS[wanted["order"]], "pk")
     page = Paginator(found.values_list("pk", flat=True), PAGE_SIZE).get_page(request.GET.get("page"))
@@ -35,7 +35,7 @@ def directory(request: HttpRequest) -> HttpResponse:
 
 
 def _wanted(request: HttpRequest) -> dict[str, Any]:
-    """What was asked for, with what makes no sense left out."""
+    """Search, filters and order from the query string; invalid values count as absent."""
     form = DirectoryForm(request.GET)
     form.is_valid()
     wanted = {name: form.cleaned_data.get(name) or "" for name in form.fields}
@@ -63,7 +63,7 @@ def _narrowed(request: HttpRequest, wanted: dict[str, Any]) -> CollabQuerySet:
 
 @require_POST
 def favourite(request: HttpRequest, slug: str) -> HttpResponse:
-    """Mark a Collab, or end that."""
+    """Mark a Collab as a favourite, or unmark it."""
     collab = get_collab(request, slug)
     if not request.user.is_authenticated:
         raise SignInFirst

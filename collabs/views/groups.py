@@ -1,4 +1,4 @@
-"""Groups in a team: which have a role, who that is."""
+"""Groups in a team: their roles, and the people in them."""
 
 from django.contrib import messages
 from django.core.paginator import Paginator
@@ -19,13 +19,13 @@ PAGE_SIZE = 100
 
 @require_http_methods(["GET", "POST"])
 def groups(request: HttpRequest, slug: str) -> HttpResponse:
-    """The groups that have a role; administrators give roles."""
+    """List the groups that have a role; administrators give roles."""
     collab = get_collab(request, slug, Role.ADMINISTRATOR if request.method == "POST" else Role.VIEWER)
     form = GroupRoleForm(request.POST or None)
     if form.is_valid():
         group, role = form.cleaned_data["group"], Role(form.cleaned_data["role"])
         services.give_group_role(person(request), collab, group, role)
-        messages.success(request, f"Everybody in {group} is {role.label.lower()} now.")
+        messages.success(request, f"Everybody in {group} now has the role {role.label}.")
         return redirect("collabs:groups", slug)
     sized = Group.objects.with_size()
     held = collab.group_roles.prefetch_related(Prefetch("group", queryset=sized))
@@ -39,13 +39,13 @@ def remove_group(request: HttpRequest, slug: str, group: str) -> HttpResponse:
     collab = get_collab(request, slug, Role.ADMINISTRATOR)
     found = get_object_or_404(Group, slug=group, roles__collab=collab)
     services.remove_group(person(request), collab, found)
-    messages.success(request, f"{found} has no role in this Collab any more.")
+    messages.success(request, f"{found} no longer has a role in this Collab.")
     return redirect("collabs:groups", slug)
 
 
 @require_safe
 def group_people(request: HttpRequest, slug: str, group: str) -> HttpResponse:
-    """Who has a role through a group: a team knows who is in it."""
+    """People who have a role through a group; members of the Collab may see them."""
     collab = get_collab(request, slug, Role.VIEWER)
     held = get_object_or_404(GroupRole.objects.select_related("group"), collab=collab, group__slug=group)
     everybody = people_in(held.group).filter(is_active=True).order_by("username")

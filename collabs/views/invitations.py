@@ -1,4 +1,4 @@
-"""Pages of invitations: an administrator makes and revokes them, somebody accepts or declines."""
+"""Pages of invitations: administrators create and withdraw them, invited people accept or decline."""
 
 from typing import Any
 
@@ -26,7 +26,7 @@ PAGE_SIZE = 50
 @never_cache
 @require_safe
 def index(request: HttpRequest, slug: str) -> HttpResponse:
-    """The invitations of a Collab, and the forms to make more."""
+    """List the invitations of a Collab, with the forms for new ones."""
     return _index(request, get_collab(request, slug, Role.ADMINISTRATOR))
 
 
@@ -57,7 +57,7 @@ def by_mail(request: HttpRequest, slug: str) -> HttpResponse:
 @never_cache
 @require_POST
 def by_link(request: HttpRequest, slug: str) -> HttpResponse:
-    """Make a link, and show it: the one time that it can be seen."""
+    """Create an invitation link, and show it: this once, because only its digest is kept."""
     collab = get_collab(request, slug, Role.ADMINISTRATOR)
     form = LinkForm(request.POST, prefix="link")
     if form.is_valid():
@@ -72,17 +72,17 @@ def by_link(request: HttpRequest, slug: str) -> HttpResponse:
 
 @require_POST
 def revoke(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
-    """End an invitation."""
+    """Withdraw an invitation."""
     collab = get_collab(request, slug, Role.ADMINISTRATOR)
     invitations.revoke(person(request), get_object_or_404(Invitation, pk=pk, collab=collab))
-    messages.success(request, "The invitation cannot be used any more.")
+    messages.success(request, "The invitation was withdrawn.")
     return redirect("collabs:invitations", slug)
 
 
 @never_cache
 @require_http_methods(["GET", "POST"])
 def invitation(request: HttpRequest, token: str) -> HttpResponse:
-    """What somebody sees who got a link: what it is, and the way in."""
+    """Page of an invitation, for whoever has its link; POST accepts it. 410 if it can no longer be used."""
     where = limits.address(request)
     if not limits.allowed("invitation-page", where, 10 * invitations.WRONG_TOKENS_PER_HOUR, 3600):
         return too_many(request)
@@ -114,7 +114,7 @@ def _accept(request: HttpRequest, found: Invitation) -> HttpResponse:
 @login_required
 @require_POST
 def answer(request: HttpRequest, pk: int) -> HttpResponse:
-    """Accept or decline what was sent to an address of mine."""
+    """Accept or decline an invitation sent to one of the person's confirmed addresses."""
     found = get_object_or_404(invitations.waiting_for(person(request)), pk=pk)
     if request.POST.get("answer") == "accept":
         return _accept(request, found)

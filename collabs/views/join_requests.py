@@ -1,4 +1,4 @@
-"""Pages of requests: somebody asks to join, an administrator answers; and handing a Collab over."""
+"""Pages of join requests: somebody asks to join a public Collab, an administrator answers."""
 
 from django.contrib import messages
 from django.core.exceptions import ValidationError
@@ -18,7 +18,7 @@ PAGE_SIZE = 50
 
 @require_http_methods(["GET", "POST"])
 def join(request: HttpRequest, slug: str) -> HttpResponse:
-    """Ask to become a member of a public Collab, or ask no longer."""
+    """Ask to join a public Collab, or withdraw the request."""
     collab = get_collab(request, slug)
     if not request.user.is_authenticated:
         raise SignInFirst
@@ -28,7 +28,7 @@ def join(request: HttpRequest, slug: str) -> HttpResponse:
     asked = JoinRequest.objects.filter(collab=collab, user=user, decided_at=None).first()
     if asked and request.POST.get("do") == "withdraw":
         join_requests.withdraw(user, asked)
-        messages.success(request, "You do not ask to join any more.")
+        messages.success(request, "Your request was withdrawn.")
         return redirect(collab)
     form = NoteForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
@@ -37,7 +37,7 @@ def join(request: HttpRequest, slug: str) -> HttpResponse:
         except ValidationError as error:
             form.add_error(None, error)
         else:
-            messages.success(request, "The administrators have been told. You will get a message.")
+            messages.success(request, "Your request was sent. You will get a message when an administrator answers.")
             return redirect(collab)
     context = {"collab": collab, "asked": asked, "form": form}
     return render(request, "collabs/join.html", context, status=422 if form.errors else 200)
@@ -45,7 +45,7 @@ def join(request: HttpRequest, slug: str) -> HttpResponse:
 
 @require_safe
 def index(request: HttpRequest, slug: str) -> HttpResponse:
-    """Requests that wait for an answer."""
+    """List the open requests."""
     collab = get_collab(request, slug, Role.ADMINISTRATOR)
     rows = collab.requests.filter(decided_at=None).select_related("user")
     page = Paginator(rows, PAGE_SIZE).get_page(request.GET.get("page"))
@@ -54,7 +54,7 @@ def index(request: HttpRequest, slug: str) -> HttpResponse:
 
 @require_POST
 def decide(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
-    """Approve with a role, or decline."""
+    """Approve a request with a role, or decline it."""
     collab = get_collab(request, slug, Role.ADMINISTRATOR)
     asked = get_object_or_404(JoinRequest.objects.select_related("user", "collab"), pk=pk, collab=collab)
     form = AnswerForm(request.POST)

@@ -1,4 +1,4 @@
-"""The pages of Collabs."""
+"""Pages of one Collab: create, overview, settings, delete, restore."""
 
 from typing import Any
 
@@ -22,13 +22,13 @@ from portal.attempts import attempt
 PAGE_SIZE = 24
 
 TEAM_SHOWN = 20
-"""Members on the Collab's first page."""
+"""Members listed on the overview page."""
 
 
 @login_required
 @require_http_methods(["GET", "POST"])
 def create(request: HttpRequest) -> HttpResponse:
-    """A new Collab, with the person as its administrator."""
+    """Create a Collab, with the person as its administrator."""
     form = CollabForm(request.POST or None)
     if form.is_valid():
         try:
@@ -43,7 +43,7 @@ def create(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def page(request: HttpRequest, slug: str) -> HttpResponse:
-    """The Collab: README, latest changes, team."""
+    """Overview of a Collab: README, latest changes, team."""
     collab = get_collab(request, slug)
     team = collab.memberships.filter(user__is_active=True).select_related("user")
     members = list(team[: TEAM_SHOWN + 1])
@@ -76,7 +76,7 @@ def settings(request: HttpRequest, slug: str) -> HttpResponse:
 
 @require_POST
 def delete(request: HttpRequest, slug: str) -> HttpResponse:
-    """Delete the Collab, its title typed."""
+    """Delete the Collab, once its title was typed."""
     collab = get_collab(request, slug, Role.ADMINISTRATOR)
     form = DeleteForm(request.POST, collab=collab)
     if form.is_valid():
@@ -96,13 +96,13 @@ def _settings_context(collab: Collab, form: CollabForm, delete: DeleteForm) -> d
 @login_required
 @require_http_methods(["GET", "POST"])
 def deleted(request: HttpRequest) -> HttpResponse:
-    """Deleted Collabs that one administers, and the way back."""
+    """List the deleted Collabs that the person administers; restore one."""
     collabs = Collab.all_objects.restorable_by(person(request))
     if request.method == "POST":
         collab = get_object_or_404(collabs, slug=request.POST.get("slug", ""))
         if not attempt(request, lambda: services.restore_collab(person(request), collab)):
             return redirect("collabs:deleted")
-        messages.success(request, f"{collab.title} is back, with its team and its files.")
+        messages.success(request, f"{collab.title} was restored, with its team and its files.")
         return redirect(collab)
     page = Paginator(collabs.order_by("-deleted_at"), PAGE_SIZE).get_page(request.GET.get("page"))
     return render(request, "collabs/deleted.html", {"page": page, "days": conf.LIBRARY_KEEP_DAYS})

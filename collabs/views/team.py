@@ -21,7 +21,7 @@ PAGE_SIZE = 100
 
 @require_safe
 def team(request: HttpRequest, slug: str) -> HttpResponse:
-    """Who belongs to it; administrators manage, other people see."""
+    """The team: administrators manage it, others see it."""
     collab = get_collab(request, slug)
     if not request.user.is_authenticated:
         get_collab(request, slug, Role.VIEWER)
@@ -42,7 +42,7 @@ def _team_page(request: HttpRequest, collab: Collab, form: MemberForm, status: i
 
 @require_safe
 def suggest(request: HttpRequest, slug: str) -> HttpResponse:
-    """People to add whose names begin with what is being typed: options for the browser's own list."""
+    """Suggestions while typing a person's name: options of a <datalist>, without members. 429 if asked too often."""
     collab = get_collab(request, slug, Role.ADMINISTRATOR)
     if not people.may_search(person(request)):
         return HttpResponse(status=429)
@@ -77,7 +77,7 @@ def change_role(request: HttpRequest, slug: str, username: str) -> HttpResponse:
     if form.is_valid():
         role = Role(form.cleaned_data["role"])
         if attempt(request, lambda: services.change_role(person(request), collab, user, role)):
-            messages.success(request, f"{people.described(user)} has the role {role.label} now.")
+            messages.success(request, f"{people.described(user)} now has the role {role.label}.")
     return redirect("collabs:team", slug)
 
 
@@ -95,7 +95,7 @@ def remove_member(request: HttpRequest, slug: str, username: str) -> HttpRespons
 
 @require_http_methods(["GET", "POST"])
 def leave(request: HttpRequest, slug: str) -> HttpResponse:
-    """Stop being a member; asked first, because there is no way back for oneself."""
+    """Leave the Collab, after a confirmation: only an administrator can undo it."""
     collab = get_collab(request, slug, Role.VIEWER)
     own = collab.memberships.filter(user=person(request)).exists()
     by_groups = collab.effective_roles.filter(user=person(request)).exclude(group=None)
@@ -110,7 +110,7 @@ def leave(request: HttpRequest, slug: str) -> HttpResponse:
 
 @require_http_methods(["GET", "POST"])
 def hand_over(request: HttpRequest, slug: str) -> HttpResponse:
-    """Make somebody else administrator in one's own place."""
+    """Hand the Collab over: another member becomes administrator in the person's place."""
     collab = get_collab(request, slug, Role.ADMINISTRATOR)
     form = HandOverForm(request.POST or None, collab=collab, user=person(request))
     if form.is_valid():
@@ -120,7 +120,7 @@ def hand_over(request: HttpRequest, slug: str) -> HttpResponse:
         except ValidationError as error:
             form.add_error(None, error)
         else:
-            messages.success(request, f"{user.display_name} is administrator of {collab.title} now.")
+            messages.success(request, f"{user.display_name} is now administrator of {collab.title}.")
             return redirect(collab if collab.role_of(request.user) or collab.is_public else "collabs:directory")
     return render(
         request, "collabs/hand_over.html", {"collab": collab, "form": form}, status=422 if form.errors else 200

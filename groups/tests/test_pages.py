@@ -59,11 +59,11 @@ def test_it_is_changed_by_managers_only(
 def test_it_is_made_filled_and_deleted(sign_in: SignIn, owner: User, viewer: User, inner: Group) -> None:
     client = sign_in(owner)
     made = client.post("/groups/new/", {"name": "Hill", "description": ""}, follow=True)
-    assert "The group is ready" in made.text
+    assert "The group was created" in made.text
     assert "Vera" in client.post("/groups/hill/people/add/", {"person": "viewer"}, follow=True).text
     assert "Course" in client.post("/groups/hill/groups/add/", {"group": "course"}, follow=True).text
     managed = client.post("/groups/hill/managers/add/", {"manager-person": "viewer"}, follow=True)
-    assert "manages the group now" in managed.text
+    assert "now manages the group" in managed.text
     assert client.post("/groups/hill/people/add/", {"person": "viewer"}).status_code == 422
     assert client.post("/groups/hill/groups/add/", {"group": "nowhere"}).status_code == 422
     client.post("/groups/hill/groups/course/remove/")

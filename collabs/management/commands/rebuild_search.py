@@ -1,4 +1,4 @@
-"""Write the search index of Collabs anew, from the rows."""
+"""Rebuild the search index of Collabs from the rows."""
 
 from typing import Any
 
@@ -12,10 +12,10 @@ BATCH = 500
 
 
 class Command(BaseCommand):
-    help = "Write the search index of Collabs anew: after rows were changed past the site, by SQL or a partial restore."
+    help = "Rebuild the search index of Collabs, after rows were changed by SQL or a partial restore."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """All or nothing: people search in the old index until the new one is there."""
+        """One transaction: people search the old index until the new one is complete."""
         count = 0
         with transaction.atomic():
             search_index.clear(connection)
