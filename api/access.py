@@ -16,6 +16,7 @@ from ninja.utils import check_csrf
 from lab import portal_tokens
 from portal import limits
 from portal.access import Forbidden
+from portal.digest import digest
 from portal.models import User
 
 from . import services
@@ -77,7 +78,7 @@ def read_header(request: HttpRequest) -> Credentials | None:
     if limits.used("token", where, GUESS_SECONDS) >= GUESSES:
         said = "Too many wrong tokens came from this network. Please wait ten minutes."
         return Credentials(refusal=TooMany(said, GUESS_SECONDS))
-    token = Token.objects.select_related("user").filter(digest=services.digest(match[1])).first()
+    token = Token.objects.select_related("user").filter(digest=digest(match[1])).first()
     if token is None:  # one that has ended is no guess: an old script must not shut out its whole institute
         limits.allowed("token", where, GUESSES, GUESS_SECONDS)
         return Credentials(refusal=Unauthorised("This token is not known here."))

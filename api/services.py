@@ -1,6 +1,5 @@
 """Making and revoking tokens."""
 
-import hashlib
 from collections.abc import Collection
 from datetime import timedelta
 
@@ -11,6 +10,7 @@ from django.utils import timezone
 from django.utils.crypto import get_random_string
 
 from portal import audit
+from portal.digest import digest
 from portal.models import User
 
 from .models import Scope, Token
@@ -24,11 +24,6 @@ MOST_DAYS = 366
 MOST_TOKENS = 50
 """Of one person, at a time."""
 USE_NOTED_EVERY = timedelta(minutes=1)
-
-
-def digest(secret: str) -> str:
-    """What is kept of a secret."""
-    return hashlib.sha256(secret.encode()).hexdigest()
 
 
 @transaction.atomic

@@ -4,7 +4,6 @@ Both are a random token, of which only the digest is stored, with a role, an exp
 e-mail is used once; the owner of the confirmed address finds it on the home page too, without the e-mail.
 """
 
-import hashlib
 import secrets
 from datetime import timedelta
 
@@ -19,6 +18,7 @@ from django.utils import timezone
 from notices.models import Kind
 from notices.services import tell
 from portal import audit, queue
+from portal.digest import digest
 from portal.models import User
 
 from .models import Collab, Invitation, Membership, Role
@@ -38,11 +38,6 @@ WRONG_TOKENS_PER_HOUR = 30
 
 class UnusableInvitationError(ValidationError):
     """The invitation was used up, revoked or has expired; the text says which."""
-
-
-def digest(token: str) -> str:
-    """SHA-256 of a token, the only form in which it is stored. It is random and long, so one round is enough."""
-    return hashlib.sha256(token.encode()).hexdigest()
 
 
 def find(token: str) -> Invitation | None:

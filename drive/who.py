@@ -84,7 +84,8 @@ def _add_memberships(seers: dict[int, Seer], library: Library, teams: QuerySet[C
         is_open = row.collab.archived_at is None
         by = (f", through the group {row.group}" if row.group else "") + ("" if is_open else ", which is archived")
         if row.collab_id == library.owner_collab_id:
-            way = Way(f"{Role(row.role).label.lower()} of {row.collab}{by}", row.role != Role.VIEWER and is_open)
+            role = Role(row.role)
+            way = Way(f"{role.label.lower()} of {row.collab}{by}", role.includes(Role.EDITOR) and is_open)
         else:
             may_write = given.get(row.collab_id) == Permission.WRITE and is_open
             way = Way(f"in the team of {row.collab}{by}", may_write)

@@ -5,7 +5,6 @@ one *site*: its SameSite cookies do not keep one Lab's scripts from sending requ
 cookies. So a pass alone is not enough; the request must come from the Lab's own pages, or be a plain navigation.
 """
 
-import hashlib
 import re
 import secrets
 from collections.abc import Mapping
@@ -19,6 +18,7 @@ from django.db.models import Exists, OuterRef, Subquery
 from django.http import HttpRequest
 from django.utils import timezone
 
+from portal.digest import digest
 from portal.models import User
 
 from . import places
@@ -41,11 +41,6 @@ START_AGAIN = "This Lab is not running. Start it again in another tab, then try 
 def new_secret() -> str:
     """256 random bits, as 43 characters that cookies and addresses hold."""
     return secrets.token_urlsafe(32)
-
-
-def digest(secret: str) -> str:
-    """What is stored, or shown elsewhere, in place of a secret."""
-    return hashlib.sha256(secret.encode()).hexdigest()
 
 
 def is_digest(text: str) -> bool:

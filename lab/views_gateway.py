@@ -18,6 +18,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_GET
 
+from portal.digest import digest
 from portal.models import User
 from portal.onward import onward
 
@@ -102,7 +103,7 @@ def _try_again(request: HttpRequest, place: str) -> HttpResponse:
 def _to_portal_for_ticket(request: HttpRequest, username: str, place: str) -> HttpResponse:
     """Step 1. Tabs that arrive at the same time share one state cookie, so none breaks another's way in."""
     state = gateway.cookie(request, gateway.STATE_COOKIE) or gateway.new_secret()
-    query = urlencode({"user": username, "next": place, "state": gateway.digest(state)})
+    query = urlencode({"user": username, "next": place, "state": digest(state)})
     response = HttpResponseRedirect(f"{settings.PORTAL_URL}{reverse('lab:enter')}?{query}")
     _set_cookie(response, gateway.STATE_COOKIE, state)
     return response
