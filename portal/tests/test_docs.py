@@ -14,6 +14,7 @@ SKIPPED = {"var", ".git", "node_modules"}
 PAGES = sorted(path for path in ROOT.rglob("*.md") if not SKIPPED & set(path.relative_to(ROOT).parts[:-1]))
 LINK = re.compile(r"!?\[(?:[^\[\]]|\[[^\]]*\])*\]\(\s*<?([^)\s>]+)>?[^)]*\)|(?:src|srcset|href)=\"([^\"]+)\"")
 CODE = re.compile(r"^(```|~~~).*?^\1[^\n]*$", re.M | re.S)
+README_LINES, PICTURE_BYTES = 80, 200_000
 SECTIONS = ("tutorial", "how-to", "explanation", "reference", "decisions")
 
 
@@ -61,4 +62,14 @@ def test_it_lists_every_page_of_the_docs() -> None:
     listed = {(docs / link.partition("#")[0]).resolve() for link in links(docs / "README.md")}
     pages = {page for page in PAGES if docs in page.parents and page != docs / "README.md"}
     assert pages - listed == set()
-    assert {page.relative_to(docs).parts[0] for page in pages} <= set(SECTIONS)
+    assert {page.relative_to(docs).parts[0] for page in pages} == set(SECTIONS)
+
+
+def test_the_readme_fits_a_screen_or_two() -> None:
+    assert len((ROOT / "README.md").read_text().splitlines()) < README_LINES
+
+
+def test_the_pictures_are_small() -> None:
+    pictures = [path for path in (ROOT / "docs/images").iterdir() if path.suffix in (".png", ".svg")]
+    assert {path.name.partition("-")[0] for path in pictures} >= {"home", "collab", "files", "lab"}
+    assert {path.name: path.stat().st_size for path in pictures if path.stat().st_size > PICTURE_BYTES} == {}
