@@ -1,5 +1,6 @@
 """The proxy keeps origins apart: what browsers may say, what Labs may learn, and what goes on without the portal."""
 
+import html
 import json
 import os
 import re
@@ -124,6 +125,16 @@ def test_its_own_pages_have_the_number_the_sites_look_and_a_strict_policy(proxy:
         assert b"<style" not in answer.body
         assert f"default-src 'none'; style-src {site}" in answer.headers["content-security-policy"]
         assert logged(proxy, number_on(answer))
+
+
+@pytest.mark.parametrize("name", ["Neuro Hub", 'A “B” & "C" \\ $host {x}; # <b>'])
+def test_its_own_pages_have_the_sites_name(proxy: Proxy, name: str) -> None:
+    proxy.stop()
+    proxy.start(SITE_NAME=name)
+    proxy.portal.stop()
+    body = proxy.ask("/collabs/").body.decode()
+    assert f"<title>Back in a moment · {html.escape(name)}</title>" in body
+    assert "Collaboratory" not in body
 
 
 @pytest.mark.parametrize("target", ["/account/login/", "/drive/00000000-0000-4000-8000-000000000000/a"])
