@@ -23,8 +23,8 @@ from pytest_django import Settings
 from collabs import services as collab_services
 from collabs.models import Collab, Role
 from console import announcements
-from portal import queue as portal_queue
 from portal.models import User
+from portal.ops import task_queue as portal_queue
 
 
 def pytest_collection_finish() -> None:

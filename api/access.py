@@ -13,11 +13,11 @@ from django.http import HttpRequest
 from ninja.security.base import AuthBase
 from ninja.utils import check_csrf
 
-from lab import portal_tokens
-from portal import limits
+from lab.servers import api_tokens
 from portal.access import Forbidden
 from portal.digest import digest
 from portal.models import User
+from portal.web import rate_limits
 
 from . import services
 from .models import Scope, Token
@@ -27,7 +27,7 @@ GUESSES = 60
 GUESS_SECONDS = 600
 CHANGING = ("POST", "PUT", "PATCH", "DELETE")
 
-_OF_LAB = re.compile(rf"\Abearer +({portal_tokens.PREFIX}[0-9A-Za-z_:-]+)\Z", re.IGNORECASE)
+_OF_LAB = re.compile(rf"\Abearer +({api_tokens.PREFIX}[0-9A-Za-z_:-]+)\Z", re.IGNORECASE)
 _BEARER = re.compile(rf"\Abearer +({services.PREFIX}[0-9A-Za-z]{{{services.LETTERS}}})\Z", re.IGNORECASE)
 MINUTE, HOUR, DAY = 60, 3600, 86400
 
@@ -46,7 +46,7 @@ class TooMany(Exception):
 
 @dataclass(frozen=True)
 class LabToken:
-    """What programs in somebody's Lab show (lab/portal_tokens.py): it cannot do lasting harm to Collabs and groups."""
+    """What programs in somebody's Lab show (lab/servers/api_tokens.py): it cannot do lasting harm to Collabs and groups."""
 
     user: User
     scope_names = [Scope.READ.value, Scope.WRITE.value, Scope.SHARE.value]
@@ -74,19 +74,19 @@ def read_header(request: HttpRequest) -> Credentials | None:
     match = _BEARER.match(given)
     if not match:
         return Credentials(refusal=Unauthorised("Send “Authorization: Bearer ” and a personal access token."))
-    where = limits.address(request)
-    if limits.used("token", where, GUESS_SECONDS) >= GUESSES:
+    where = rate_limits.address(request)
+    if rate_limits.used("token", where, GUESS_SECONDS) >= GUESSES:
         said = "Too many wrong tokens came from this network. Please wait ten minutes."
         return Credentials(refusal=TooMany(said, GUESS_SECONDS))
     token = Token.objects.select_related("user").filter(digest=digest(match[1])).first()
     if token is None:  # one that has ended is no guess: an old script must not shut out its whole institute
-        limits.allowed("token", where, GUESSES, GUESS_SECONDS)
+        rate_limits.allowed("token", where, GUESSES, GUESS_SECONDS)
         return Credentials(refusal=Unauthorised("This token is not known here."))
     return _check(token)
 
 
 def _check_lab(token: str) -> Credentials:
-    server = portal_tokens.server_of(token)
+    server = api_tokens.server_of(token)
     if server is None:
         return Credentials(refusal=Unauthorised("This token's Lab has ended, or the token is too old: read it anew."))
     return Credentials(LabToken(server.owner))

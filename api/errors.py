@@ -13,14 +13,14 @@ from pydantic import BaseModel, Field
 
 from collabs.models import TITLE_TAKEN
 from collabs.services import SLUG_TAKEN
-from drive.naming import TITLE_TAKEN as NAME_OF_LIBRARY_TAKEN
+from drive.libraries.naming import TITLE_TAKEN as NAME_OF_LIBRARY_TAKEN
 from drive.storage import StorageError
 from groups.services import NAME_TAKEN
 from groups.services import SLUG_TAKEN as GROUP_SLUG_TAKEN
-from lab.places import BadPlace
-from lab.services import NotNow
-from portal import logs
+from lab.locations.paths import BadPlace
+from lab.servers.services import NotNow
 from portal.access import SignInFirst
+from portal.ops import logs
 
 from .access import TooMany, Unauthorised
 

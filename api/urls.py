@@ -1,7 +1,7 @@
 from django.urls import path
 from django.views.generic import RedirectView
 
-from .v1.site import api
+from .v1.api import api
 
 to_docs = RedirectView.as_view(pattern_name="api:openapi-view")
 

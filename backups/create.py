@@ -22,10 +22,10 @@ from django.conf import settings
 
 from drive import tasks
 from drive.models import Library, Trashed, Version
-from drive.storage import NotFound, holding, layout, removal
+from drive.storage import NotFound, deletion_lock, layout, removal
 from drive.storage.files import REPLACED
 from drive.versions.capture import PAUSE
-from portal.queue import publish
+from portal.ops.task_queue import publish
 
 from . import database
 from .manifest import Entry, Manifest, shown
@@ -57,7 +57,7 @@ class Options:
 
 def create(repository: Repository, options: Options, say: Say) -> Backup:
     """Make a backup, within `repository.alone()`. BackupError or OSError (a full disk); nothing is left then."""
-    with holding.held(options.wait_seconds) as alone:
+    with deletion_lock.held(options.wait_seconds) as alone:
         if not alone:
             raise BackupError("Files are still being removed for good, or another backup is running. Try again later.")
         unfinished = repository.begin()
@@ -66,7 +66,7 @@ def create(repository: Repository, options: Options, say: Say) -> Backup:
         except BaseException:
             unfinished.abandon()
             raise
-    if holding.take_waiting():
+    if deletion_lock.take_waiting():
         publish(tasks.tidy)
         publish(tasks.purge_deleted)
     return backup

@@ -20,7 +20,7 @@ from drive.models import File, Library, Trashed, Version
 from drive.storage import NotFound, layout
 from drive.storage import signature as signature_of
 from drive.storage.files import identity
-from drive.versions import paths, scan, store
+from drive.versions import path_codec, scan, store
 
 from . import database
 from .create import SIGNING_KEYS, write_secret
@@ -157,7 +157,7 @@ def recognise(manifest: Manifest) -> None:
 
 def _signature(manifest: Manifest, row: File) -> str:
     """What a row's file looks like now, if it is the one that the row is about."""
-    path = paths.from_row(row.path)
+    path = path_codec.from_row(row.path)
     if row.trashed is None:
         old, now = f"libraries/{row.library_id}/{path}", layout.private_path(row.library_id) / path
     elif row.trashed.place:

@@ -25,7 +25,7 @@ def measure() -> None:
     """Build, measure, print."""
     from django.conf import settings
 
-    from drive import services
+    from drive.libraries import services
     from drive.storage import layout
     from drive.versions import scan
     from portal.models import User

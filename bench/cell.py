@@ -12,10 +12,10 @@ from collections import defaultdict
 
 from websockets.sync.client import ClientConnection, unix_connect
 
-from drive import changes
+from drive.files import operations
 from drive.models import Library
 from lab.models import Server, State
-from lab.services import request_server
+from lab.servers.services import request_server
 from tests.people import Kernel, Person
 from tests.site import launched_by
 
@@ -36,7 +36,7 @@ def main() -> None:
     with running_site() as site:
         someone = person("bench-cell")
         library = Library.objects.get(owner_user=someone.user, is_default=True)
-        changes.write(someone.user, library, "cell.ipynb", json.dumps(NOTEBOOK).encode())
+        operations.write(someone.user, library, "cell.ipynb", json.dumps(NOTEBOOK).encode())
         someone.launch()
         leave(someone)
         times = defaultdict[str, list[float]](list)

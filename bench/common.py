@@ -15,7 +15,7 @@ from pathlib import Path
 from django.conf import settings
 
 from lab.models import State, StopReason
-from lab.services import stop_server
+from lab.servers.services import stop_server
 from portal.models import User
 from tests.people import Person
 from tests.site import Site, wait_for

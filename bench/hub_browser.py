@@ -19,7 +19,7 @@ from urllib.parse import quote
 from django.conf import settings
 from playwright.sync_api import BrowserContext
 
-from drive import changes
+from drive.files import operations
 from drive.models import Library
 from tests.browser import chromium_of
 from tests.people import Person
@@ -44,7 +44,7 @@ def main() -> None:
         site.have_fork_server()
         someone = person("bench-browser")
         library = Library.objects.get(owner_user=someone.user, is_default=True)
-        changes.write(someone.user, library, NOTEBOOK.name, NOTEBOOK.read_bytes())
+        operations.write(someone.user, library, NOTEBOOK.name, NOTEBOOK.read_bytes())
         hub.add(someone.user.username)
         hub.home(someone.user.username).joinpath(NOTEBOOK.name).write_bytes(NOTEBOOK.read_bytes())
         seconds, megabytes = (defaultdict[tuple[str, str], list[float]](list) for _ in range(2))

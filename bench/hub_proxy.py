@@ -15,7 +15,7 @@ from pathlib import Path
 from django.conf import settings
 from websockets.sync.client import ClientConnection, connect, unix_connect
 
-from lab.jupyter import socket_path
+from lab.servers.clients.jupyter import socket_path
 from tests.people import Kernel, Person
 
 from . import proxy

@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from lab.models import Server, State
-from lab.services import request_server
+from lab.servers.services import request_server
 from tests.people import Person
 from tests.site import launched_by
 

@@ -30,7 +30,7 @@ def inside() -> None:
 
     settings.ALLOWED_HOSTS = ["*"]
     settings.STORAGES["staticfiles"]["BACKEND"] = "django.contrib.staticfiles.storage.StaticFilesStorage"
-    from drive import services
+    from drive.libraries import services
     from drive.storage import layout
     from portal.models import User
 

@@ -10,8 +10,8 @@ from unittest import mock
 from django.core.management import call_command
 from django.utils import timezone
 
-from lab import queueing, reaping
 from lab.models import Environment, Server, State
+from lab.servers import queue, reaper
 from portal.models import User
 
 from .common import compare
@@ -31,11 +31,11 @@ def ticks(live: int) -> list[float]:
     build(live)
     due = list(Server.objects.order_by("?").values_list("pk", flat=True)[:DUE])
     times = []
-    with mock.patch.object(queueing, "reap"):
+    with mock.patch.object(queue, "reap"):
         for _ in range(RUNS):
             Server.objects.filter(pk__in=due).update(due_at=timezone.now() - timedelta(seconds=1))
             began = time.perf_counter()
-            taken = reaping.take_up_due()
+            taken = reaper.take_up_due()
             times.append(1000 * (time.perf_counter() - began))
             if taken != DUE:
                 raise SystemExit(f"{taken} were taken up, not {DUE}")

@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 
-from drive import services
+from drive.libraries import services
 from drive.storage import layout
 from tests.people import Person
 from tests.site import Site, wait_for

@@ -108,8 +108,8 @@ def build() -> None:
 
 def report(vendor: str) -> None:
     """The three questions that pages and servers ask."""
+    from drive.libraries.visibility import MOUNTED, entries
     from drive.models import Library
-    from drive.visibility import MOUNTED, entries
     from portal.models import User
 
     me = User.objects.get(username="p7")

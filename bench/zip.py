@@ -73,7 +73,7 @@ def inside(place: Path, what: str) -> None:
     import django
 
     django.setup()
-    from drive import archive
+    from drive.files import zip_stream
     from drive.storage import LibraryFiles
 
     sink = subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
@@ -81,7 +81,7 @@ def inside(place: Path, what: str) -> None:
     began = time.perf_counter()
     root = os.open(place, os.O_RDONLY | os.O_DIRECTORY)
     with LibraryFiles(root, staging=place, trash=place, lock=place / "lock") as files:
-        for block in archive.pack(files, [(what, what)] if what != "nothing" else []):
+        for block in zip_stream.pack(files, [(what, what)] if what != "nothing" else []):
             os.write(sink.stdin.fileno(), block)
     sink.stdin.close()
     sink.wait()

@@ -2,8 +2,8 @@
 
 from django.http import Http404, HttpRequest
 
-from portal import logs
 from portal.access import Forbidden, SignInFirst
+from portal.ops import logs
 
 from .models import Collab, Role
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from portal.leaving import Belonging
+from portal.accounts.deletion import Belonging
 from portal.models import User
 
 from . import services

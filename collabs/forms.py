@@ -7,7 +7,7 @@ from django.core.exceptions import ValidationError
 from django.urls import reverse
 
 from groups.forms import GroupField
-from portal.fields import PersonField
+from portal.accounts.person_field import PersonField
 from portal.models import User
 
 from . import tags

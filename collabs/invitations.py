@@ -17,9 +17,10 @@ from django.utils import timezone
 
 from notices.models import Kind
 from notices.services import tell
-from portal import audit, queue
+from portal import audit
 from portal.digest import digest
 from portal.models import User
+from portal.ops import task_queue
 
 from .models import Collab, Invitation, Membership, Role
 from .services import add_member, change_role, lock
@@ -72,7 +73,7 @@ def invite_by_mail(actor: User, collab: Collab, email: str, role: Role, *, days:
     owners = User.objects.filter(emailaddress__email=email, emailaddress__verified=True)
     subject = f"{actor.display_name} invites you to “{collab}”"
     tell(owners, Kind.INVITED, subject=subject, text="Accept or decline it on your home page.", url=reverse("home"))
-    queue.enqueue(mail_invitation, invitation.pk, token)
+    task_queue.enqueue(mail_invitation, invitation.pk, token)
     return invitation
 
 

@@ -7,8 +7,9 @@ from django.utils import timezone
 
 from notices.models import Kind
 from notices.services import tell
-from portal import audit, limits
+from portal import audit
 from portal.models import User
+from portal.web import rate_limits
 
 from .models import Collab, JoinRequest, Role
 from .services import add_member, administrators, lock
@@ -25,7 +26,7 @@ def ask(user: User, collab: Collab, note: str = "") -> JoinRequest:
         raise ValidationError("You can only ask to join public Collabs.")
     if row.role_of(user):
         raise ValidationError("You are already a member.")
-    if not limits.allowed("join-request", str(user.pk), REQUESTS_PER_DAY, 24 * 3600):
+    if not rate_limits.allowed("join-request", str(user.pk), REQUESTS_PER_DAY, 24 * 3600):
         raise ValidationError("Too many requests today. Please try again tomorrow.")
     try:
         with transaction.atomic():

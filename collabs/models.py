@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from groups.models import Group, GroupMember
 from portal.models import User
-from portal.titles import tidy_title, title_key
+from portal.text.unique_names import tidy_title, title_key
 
 from . import search, tags
 

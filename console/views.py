@@ -15,8 +15,8 @@ from django.views.decorators.http import require_GET, require_POST
 from portal import audit
 from portal.models import User
 
-from . import announcements, sight
-from . import starts as figures
+from . import announcements, user_access_report
+from . import launch_stats as figures
 
 DISMISSED_FOR = 90 * 24 * 3600
 PER_PAGE = 100
@@ -43,7 +43,7 @@ def see(request: HttpRequest, pk: int) -> HttpResponse:
     if not request.user.has_perm("console.see_as_person"):
         raise PermissionDenied
     looked_at = get_object_or_404(User, pk=pk)
-    seen = sight.of(looked_at)
+    seen = user_access_report.of(looked_at)
     if "page" not in request.GET:
         audit.record(request.user, "account.looked-at", looked_at)  # type: ignore[arg-type]
     context: dict[str, Any] = admin.site.each_context(request) | {

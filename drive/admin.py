@@ -19,7 +19,7 @@ from portal import audit
 from portal.admin import AuditedAdmin
 from portal.models import User
 
-from . import links, services
+from .libraries import public_links, services
 from .models import Library, Owner, PublicLink, Quota, Share, Trashed, Version
 from .storage import StorageError, layout
 
@@ -333,4 +333,4 @@ class PublicLinkAdmin(AuditedAdmin):
     def revoke(self, request: Any, queryset: models.QuerySet[PublicLink]) -> None:
         """Bulk action."""
         for link in queryset.select_related("library"):
-            links.revoke_link(request.user, link)
+            public_links.revoke_link(request.user, link)

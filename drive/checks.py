@@ -9,7 +9,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
 from django.core.exceptions import ImproperlyConfigured
 
-from portal.checks import explained
+from portal.ops.checks import explained
 
 from .storage import openat2
 from .versions import retention

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from django.conf import settings
 
-from portal.health import Part
+from portal.ops.health import Part
 
 
 def parts() -> list[Part]:

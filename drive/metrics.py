@@ -7,7 +7,7 @@ from django.conf import settings
 from django.db.models import Count, Q, Sum
 from prometheus_client.core import Metric
 
-from portal.metrics import Counter, gauge
+from portal.ops.metrics import Counter, gauge
 
 from .models import File, Library
 

@@ -12,9 +12,9 @@ from celery import Task, shared_task
 from django.conf import settings
 
 from portal.models import User
-from portal.queue import publish
+from portal.ops.task_queue import publish
 
-from . import purge
+from .libraries import purge
 from .models import File, Library, Loss, Trashed
 from .preview import rendering
 from .storage import StorageError, layout, open_library, removal

@@ -4,9 +4,9 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.urls import reverse
 
-from portal.fields import PersonField, suggesting
+from portal.accounts.person_field import PersonField, suggesting
 from portal.models import User
-from portal.titles import tidy_title, title_key
+from portal.text.unique_names import tidy_title, title_key
 
 from .models import Group
 

@@ -13,7 +13,7 @@ from django.db.models.functions import Coalesce
 from django.urls import reverse
 
 from portal.models import User
-from portal.titles import tidy_title, title_key
+from portal.text.unique_names import tidy_title, title_key
 
 
 class GroupQuerySet(models.QuerySet["Group"]):

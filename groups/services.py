@@ -11,7 +11,7 @@ from django.utils.text import slugify
 from portal import audit, hooks
 from portal.access import send_access_changed
 from portal.models import User
-from portal.titles import tidy_title, title_key
+from portal.text.unique_names import tidy_title, title_key
 
 from . import nesting
 from .models import Group, GroupManager, GroupMember, Nesting, people_in

@@ -11,10 +11,11 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from portal import limits, people
 from portal.access import person
-from portal.attempts import attempt
+from portal.accounts import people_search
 from portal.models import User
+from portal.web import rate_limits
+from portal.web.messages import attempt
 
 from . import services
 from .access import get_group, managed_group, may_see_people
@@ -84,7 +85,7 @@ def _page(request: HttpRequest, group: Group, status: int = 200, **forms: Any) -
 @require_safe
 def names(request: HttpRequest) -> HttpResponse:
     """Suggestions while typing a group's name: options of a <datalist>. 429 if asked too often."""
-    if not limits.allowed("groups", str(person(request).pk), SEARCHES_PER_MINUTE, 60):
+    if not rate_limits.allowed("groups", str(person(request).pk), SEARCHES_PER_MINUTE, 60):
         return HttpResponse(status=429)
     found = Group.objects.matching(request.GET.get("group", "")[:100])[:SUGGESTED]
     return render(request, "groups/_names.html", {"groups": found})
@@ -94,10 +95,10 @@ def names(request: HttpRequest) -> HttpResponse:
 def suggest(request: HttpRequest, slug: str) -> HttpResponse:
     """Suggestions while typing a person's name. 429 if asked too often."""
     managed_group(request, slug)
-    if not people.may_search(person(request)):
+    if not people_search.may_search(person(request)):
         return HttpResponse(status=429)
     typed = request.GET.get("person") or request.GET.get("manager-person", "")
-    return render(request, "portal/_suggestions.html", {"people": people.suggest(typed[:100])})
+    return render(request, "portal/_suggestions.html", {"people": people_search.suggest(typed[:100])})
 
 
 @require_POST
@@ -126,7 +127,7 @@ def _add(
         except ValidationError as error:
             form.add_error("person", error)
         else:
-            messages.success(request, f"{people.described(user)} {done}.")
+            messages.success(request, f"{people_search.described(user)} {done}.")
             return redirect(group)
     return _page(request, group, 422, **{name: form})
 

@@ -14,7 +14,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_GET, require_POST
 
 from portal.access import person
-from portal.onward import onward
+from portal.web.redirects import onward
 
 from . import services
 

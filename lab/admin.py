@@ -22,10 +22,11 @@ from portal import audit
 from portal.access import Forbidden
 from portal.admin import AuditedAdmin, ReadOnlyAdmin
 
-from . import building, services
+from .environments import builds as environment_builds
+from .formats import binary_size, duration, size
 from .launchers import LauncherUnavailable, ServerStatus, get_launcher
 from .models import Build, BuildState, Environment, Pause, Server, StopReason
-from .wording import binary_size, duration, size
+from .servers import services
 
 MOMENT = 0.3
 """Seconds between two looks at processor time: what was taken in between is what it takes now."""
@@ -201,7 +202,7 @@ class BuildAdmin(ReadOnlyAdmin):
     @admin.display(description="What it printed")
     def log(self, build: Build) -> str:
         """The end of it."""
-        text = building.log_tail(build) or "Nothing yet."
+        text = environment_builds.log_tail(build) or "Nothing yet."
         return format_html('<div class="build-log from-its-end"><pre>{}</pre></div>', text)
 
 
@@ -262,8 +263,8 @@ class EnvironmentAdmin(AuditedAdmin):
 
     def _ask(self, request: HttpRequest, environment: Environment) -> Build | None:
         try:
-            made = building.ask(request.user, environment)  # type: ignore[arg-type]
-        except building.CannotBuild as error:
+            made = environment_builds.ask(request.user, environment)  # type: ignore[arg-type]
+        except environment_builds.CannotBuild as error:
             messages.error(request, str(error))
             return None
         address = reverse("admin:lab_build_change", args=[made.pk])

@@ -9,6 +9,6 @@ class LabConfig(AppConfig):
         from portal.access import access_changed
 
         from . import checks  # noqa: F401  (registers them)
-        from .access import follow_changes
+        from .servers.access_sync import follow_changes
 
         access_changed.connect(follow_changes, dispatch_uid="lab")

@@ -7,7 +7,7 @@ from django.conf import settings
 from django.contrib.sessions.backends.db import SessionStore as DatabaseSessions
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 
-from portal.checks import explained
+from portal.ops.checks import explained
 
 from .launchers import LAUNCHERS, LauncherUnavailable, get_launcher
 

@@ -1,6 +1,6 @@
 """What the Lab needs to do its work."""
 
-from portal.health import PATIENCE, Part
+from portal.ops.health import PATIENCE, Part
 
 from .launchers import get_launcher
 

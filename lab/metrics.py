@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from django.db.models import Count
 from prometheus_client.core import Metric
 
-from portal.metrics import Counter, Histogram, gauge
+from portal.ops.metrics import Counter, Histogram, gauge
 
 from .models import LIVE, Pause, Server
 

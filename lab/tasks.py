@@ -12,10 +12,12 @@ from celery import shared_task
 from celery.signals import worker_ready
 from django.conf import settings
 
-from portal.queue import publish
+from portal.ops.task_queue import publish
 
-from . import building, lifecycle, pulls, reaping, scans
-from . import reconcile as reconciling
+from .environments import builds
+from .git_pull import services
+from .servers import drive_scans, lifecycle, reaper
+from .servers import reconciler as reconciling
 
 LAUNCH_SECONDS = settings.LAB_START_TIMEOUT + 90
 STOP_SECONDS = 420
@@ -36,7 +38,7 @@ def stop(server_id: str) -> None:
 @shared_task(soft_time_limit=STOP_SECONDS, time_limit=STOP_SECONDS + 15)
 def reap_server(server_id: str) -> None:
     """Stops one due server if it is idle now. See reaping.reap."""
-    reaping.reap(UUID(server_id))
+    reaper.reap(UUID(server_id))
 
 
 @shared_task(soft_time_limit=60, time_limit=75)
@@ -56,20 +58,20 @@ def start_kernel(server_id: str, place: str) -> None:
 @shared_task(soft_time_limit=60, time_limit=75)
 def pull(pull_id: str) -> None:
     """One step of fetching a repository into a library, and the next one a second later. See pulls.go_on."""
-    if pulls.go_on(UUID(pull_id)):
-        publish(pull, pull_id, after=pulls.LOOK_SECONDS)
+    if services.go_on(UUID(pull_id)):
+        publish(pull, pull_id, after=services.LOOK_SECONDS)
 
 
-@shared_task(soft_time_limit=building.BUILD_SECONDS + 60, time_limit=building.BUILD_SECONDS + 120)
+@shared_task(soft_time_limit=builds.BUILD_SECONDS + 60, time_limit=builds.BUILD_SECONDS + 120)
 def build_environment(build_id: int) -> None:
     """Makes an environment from its list of packages. See building.run."""
-    building.run(build_id)
+    builds.run(build_id)
 
 
 @shared_task(soft_time_limit=60, time_limit=75)
 def reap() -> None:
     """Takes up the servers that are due. See reaping.take_up_due."""
-    reaping.take_up_due()
+    reaper.take_up_due()
 
 
 @shared_task(soft_time_limit=60, time_limit=75)
@@ -81,7 +83,7 @@ def reconcile() -> None:
 @shared_task(soft_time_limit=60, time_limit=75)
 def scan_mounted() -> None:
     """Has the Drive capture what running notebooks write. See scans.scan_mounted."""
-    scans.scan_mounted()
+    drive_scans.scan_mounted()
 
 
 @worker_ready.connect

@@ -2,21 +2,25 @@
 
 from django.urls import path
 
-from . import views, views_copies, views_gateway, views_hub, views_pulls
+from .gateway import views as gateway_views
+from .gateway import views_hub
+from .git_pull import views as git_pull_views
+from .locations import views as location_views
+from .pages import views as pages_views
 
 app_name = "lab"
 
 urlpatterns = [
-    path("", views.home, name="home"),
-    path("open", views.open_place, name="open"),
-    path("copy", views_copies.copy, name="copy"),
-    path("git-pull", views_pulls.git_pull, name="git_pull"),
-    path("git-pull/<uuid:pull_id>/", views_pulls.progress, name="pull"),
-    path("git-pull/<uuid:pull_id>/state", views_pulls.state, name="pull_state"),
-    path("start", views.start, name="start"),
-    path("keep", views.keep, name="keep"),
-    path("stop", views.stop, name="stop"),
-    path("status", views.status, name="status"),
+    path("", pages_views.home, name="home"),
+    path("open", pages_views.open_place, name="open"),
+    path("copy", location_views.copy, name="copy"),
+    path("git-pull", git_pull_views.git_pull, name="git_pull"),
+    path("git-pull/<uuid:pull_id>/", git_pull_views.progress, name="pull"),
+    path("git-pull/<uuid:pull_id>/state", git_pull_views.state, name="pull_state"),
+    path("start", pages_views.start, name="start"),
+    path("keep", pages_views.keep, name="keep"),
+    path("stop", pages_views.stop, name="stop"),
+    path("status", pages_views.status, name="status"),
     path("hub/<str:username>/<uuid:server_id>", views_hub.given, name="hub"),
-    path("enter", views_gateway.issue_ticket, name="enter"),
+    path("enter", gateway_views.issue_ticket, name="enter"),
 ]

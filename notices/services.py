@@ -7,7 +7,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from portal.models import User
-from portal.queue import enqueue
+from portal.ops.task_queue import enqueue
 
 from .models import MAILED, Kind, Mail, Notice, Wish
 

@@ -16,7 +16,8 @@ from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 
-from . import audit, services
+from . import audit
+from .accounts import services
 from .models import AuditEntry, User
 
 RIGHTS = ("is_staff", "is_superuser", "groups", "user_permissions")

@@ -15,7 +15,8 @@ class PortalConfig(AppConfig):
         """
         from django.core.mail import DNS_NAME
 
-        from . import celery, checks  # noqa: F401
+        from . import celery  # noqa: F401
+        from .ops import checks  # noqa: F401
 
         DNS_NAME._fqdn = urlsplit(settings.PORTAL_URL).hostname  # what it caches
         apps.get_app_config("auth").verbose_name = "Rights of operators"

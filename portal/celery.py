@@ -12,7 +12,7 @@ from typing import Any
 from celery import Celery, Task
 from celery.signals import before_task_publish, setup_logging, task_postrun, task_prerun
 
-from . import logs
+from .ops import logs
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
 
@@ -51,7 +51,7 @@ def know(task_id: str, task: Task, **_: Any) -> None:
 @task_postrun.connect
 def forget(task_id: str, task: Task, state: str | None = None, **_: Any) -> None:
     """Count it; the process waits for its next task."""
-    from . import metrics
+    from .ops import metrics
 
     began = _began.pop(task_id, None)
     metrics.TASKS.add(task=task.name, outcome=OUTCOMES.get(state or "", "other"))

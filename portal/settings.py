@@ -15,9 +15,9 @@ from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
 from identity import keys
-from portal import providers
 
-from .logs import FORMATTERS, configuration
+from .accounts import oidc_settings
+from .ops.logs import FORMATTERS, configuration
 
 env = environ.FileAwareEnv()
 
@@ -91,9 +91,9 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
-    "portal.middleware.RequestIdMiddleware",
-    "portal.middleware.MetricsMiddleware",
-    "portal.middleware.PrivateMiddleware",
+    "portal.web.middleware.RequestIdMiddleware",
+    "portal.web.middleware.MetricsMiddleware",
+    "portal.web.middleware.PrivateMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -105,7 +105,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
-    "portal.middleware.SignInFirstMiddleware",
+    "portal.web.middleware.SignInFirstMiddleware",
 ]
 
 ROOT_URLCONF = "portal.urls"
@@ -123,13 +123,13 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
-                "portal.context.site",
+                "portal.web.context_processors.site",
             ],
         },
     },
 ]
 
-CSRF_FAILURE_VIEW = "portal.views_errors.csrf_failure"
+CSRF_FAILURE_VIEW = "portal.web.views_errors.csrf_failure"
 
 # Database: SQLite in WAL mode, or PostgreSQL by DATABASE_URL.
 
@@ -191,7 +191,7 @@ CELERY_BEAT_SCHEDULE: dict[str, dict] = {
 }
 CACHES = {
     "default": {
-        "BACKEND": "portal.cache.SharedCache",
+        "BACKEND": "portal.ops.cache.SharedCache",
         "LOCATION": REDIS_URL,
         "KEY_PREFIX": "cache",
         "OPTIONS": {"socket_connect_timeout": 1, "socket_timeout": 1},
@@ -201,30 +201,30 @@ CACHES = {
 # Apps among themselves: see portal/hooks.py.
 
 PORTAL_HOOKS: dict[str, list[str]] = {
-    "user_created": ["drive.services.open_my_library"],
+    "user_created": ["drive.libraries.services.open_my_library"],
     "user_deactivated": ["api.services.revoke_all", "identity.services.revoke_all"],
-    "signed_out": ["lab.services.stop_when_signed_out"],
-    "collab_created": ["drive.services.open_collab_library"],
-    "collab_changed": ["drive.services.follow_collab"],
-    "collab_deleted": ["drive.services.close_collab_library"],
-    "collab_restored": ["drive.services.reopen_collab_library"],
-    "collab_settings": ["lab.environments.settings_page"],
+    "signed_out": ["lab.servers.services.stop_when_signed_out"],
+    "collab_created": ["drive.libraries.services.open_collab_library"],
+    "collab_changed": ["drive.libraries.services.follow_collab"],
+    "collab_deleted": ["drive.libraries.services.close_collab_library"],
+    "collab_restored": ["drive.libraries.services.reopen_collab_library"],
+    "collab_settings": ["lab.environments.selection.settings_page"],
     "provider_groups": ["groups.services.follow_provider"],
     "group_deleted": ["collabs.services.drop_group"],
-    "metrics": ["portal.gauges.families", "drive.metrics.families", "lab.metrics.families"],
+    "metrics": ["portal.ops.site_metrics.families", "drive.metrics.families", "lab.metrics.families"],
     "readiness": ["drive.health.parts", "lab.health.parts"],
-    "account_leaving": ["collabs.account_deletion.belongings", "drive.leaving.belongings"],
+    "account_leaving": ["collabs.account_deletion.belongings", "drive.account_deletion.belongings"],
     "account_left": [
         "collabs.account_deletion.leave",
-        "drive.leaving.leave",
+        "drive.account_deletion.leave",
         "groups.account_deletion.leave",
-        "api.leaving.leave",
+        "api.account_deletion.leave",
     ],
     "account_export": [
-        "portal.leaving.export",
+        "portal.accounts.deletion.export",
         "collabs.account_deletion.export",
-        "drive.leaving.export",
-        "api.leaving.export",
+        "drive.account_deletion.export",
+        "api.account_deletion.export",
         "identity.services.export",
     ],
 }
@@ -316,8 +316,8 @@ AUTH_PASSWORD_VALIDATORS = [
 SESSION_ENGINE = "portal.sessions"
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "/"
-ACCOUNT_ADAPTER = "portal.accounts.AccountAdapter"
-ACCOUNT_FORMS = {"login": "portal.forms.LoginForm", "signup": "portal.forms.SignupForm"}
+ACCOUNT_ADAPTER = "portal.accounts.adapter.AccountAdapter"
+ACCOUNT_FORMS = {"login": "portal.accounts.forms.LoginForm", "signup": "portal.accounts.forms.SignupForm"}
 ACCOUNT_USERNAME_VALIDATORS = "portal.usernames.USERNAME_VALIDATORS"
 ACCOUNT_PRESERVE_USERNAME_CASING = False
 ACCOUNT_LOGIN_METHODS = {"username", "email"}
@@ -333,7 +333,7 @@ MFA_TOTP_ISSUER = SITE_NAME
 MFA_TOTP_TOLERANCE = 1
 SIGNUP = env.str("SIGNUP", default="open")
 """Who may make an account: `open`, everybody; `providers`, people from OIDC_PROVIDERS only; `closed`, operators."""
-OIDC_PROVIDERS = providers.from_environment(env)
+OIDC_PROVIDERS = oidc_settings.from_environment(env)
 """Where people may sign in from."""
 IDENTITY_KEYS = Path(env.str("IDENTITY_KEYS", default=str(VAR_DIR / "signing-keys")))
 """Directory of the keys that sign what other services are told of people; `bin/up` makes the first."""
@@ -342,8 +342,8 @@ IDP_OIDC_ADAPTER = "identity.adapter.IdentityAdapter"
 IDP_OIDC_ACCESS_TOKEN_EXPIRES_IN = 3600
 IDP_OIDC_REFRESH_TOKEN_EXPIRES_IN = env.int("IDENTITY_REFRESH_DAYS", default=30) * 24 * 3600
 """How long a service may go without asking for a person anew."""
-SOCIALACCOUNT_ADAPTER = "portal.provider_sign_in.ProviderAdapter"
-SOCIALACCOUNT_FORMS = {"signup": "portal.forms.ProviderSignupForm"}
+SOCIALACCOUNT_ADAPTER = "portal.accounts.oidc_adapter.ProviderAdapter"
+SOCIALACCOUNT_FORMS = {"signup": "portal.accounts.forms.ProviderSignupForm"}
 ACCOUNT_EMAIL_SUBJECT_PREFIX = f"[{SITE_NAME}] "
 ACCOUNT_DEFAULT_HTTP_PROTOCOL = "https" if HTTPS else "http"
 
@@ -407,7 +407,7 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 4 * 2**20
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 10_000  # an operator saves a Collab with its whole team: four fields per member
 FILE_UPLOAD_HANDLERS = [
     "django.core.files.uploadhandler.MemoryFileUploadHandler",
-    "drive.form_uploads.StagedUploadHandler",
+    "drive.uploads.form_handler.StagedUploadHandler",
 ]
 FILE_UPLOAD_TEMP_DIR = str(DRIVE_ROOT / "staging")
 

@@ -3,37 +3,39 @@
 from django.contrib import admin
 from django.urls import include, path
 
-from . import views, views_health, views_leaving, views_providers, views_sessions
+from . import views
+from .accounts import views_deletion, views_providers, views_sessions
+from .ops import views_health
 
-handler400 = "portal.views_errors.bad_request"
-handler429 = "portal.views_errors.too_many"
-handler500 = "portal.views_errors.server_error"
+handler400 = "portal.web.views_errors.bad_request"
+handler429 = "portal.web.views_errors.too_many"
+handler500 = "portal.web.views_errors.server_error"
 
 urlpatterns = [
     path("", views.home, name="home"),
-    path("collabs/<slug:slug>/files/", include("drive.urls_collab")),
-    path("collabs/<slug:slug>/pages/", include("drive.urls_pages")),
-    path("collabs/<slug:slug>/settings/", include("lab.urls_collab")),
+    path("collabs/<slug:slug>/files/", include("drive.browser.urls_collab")),
+    path("collabs/<slug:slug>/pages/", include("drive.browser.urls_markdown_pages")),
+    path("collabs/<slug:slug>/settings/", include("lab.environments.urls")),
     path("notices/", include("notices.urls")),
     path("groups/", include("groups.urls")),
     path("collabs/", include("collabs.urls")),
     path("drive/", include("drive.urls")),
-    path("l/", include("drive.urls_links")),
+    path("l/", include("drive.browser.urls_public_link")),
     path("lab/", include("lab.urls")),
     path("_gateway/signed-in", views.signed_in, name="signed_in"),
-    path("_gateway/", include("lab.urls_gateway")),
+    path("_gateway/", include("lab.gateway.urls")),
     path("account/", views.account, name="account"),
-    path("account/export/", views_leaving.export, name="account_export"),
-    path("account/delete/", views_leaving.delete, name="delete_account"),
+    path("account/export/", views_deletion.export, name="account_export"),
+    path("account/delete/", views_deletion.delete, name="delete_account"),
     path("account/tokens/", include("api.urls_account")),
     path("account/sessions/<int:pk>/end/", views_sessions.end, name="end_session"),
     path("", include("identity.urls")),
     path("account/oidc/<slug:provider_id>/login/", views_providers.leave),
     path("account/", include("allauth.urls")),
     path("api/", include("api.urls")),
-    path("rest/v1/", include("api.urls_rest")),
-    path("bin/view/Collabs/", include("api.urls_old")),
-    path("", include("lab.urls_old")),
+    path("rest/v1/", include("api.urls_ebrains")),
+    path("bin/view/Collabs/", include("api.urls_wiki_redirects")),
+    path("", include("lab.ebrains_redirects.urls")),
     path("", include("console.urls")),
     path("admin/", admin.site.urls),
     path("healthz", views_health.healthz, name="healthz"),

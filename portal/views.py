@@ -9,7 +9,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods
 
 from . import audit
-from .forms import AccountForm
+from .accounts.forms import AccountForm
 from .models import User
 
 

@@ -15,7 +15,7 @@ from pytest_django.plugin import DjangoDbBlocker
 from collabs import services as collab_services
 from collabs.models import Collab, Role
 from portal.models import User
-from portal.queue import broker_is_up
+from portal.ops.task_queue import broker_is_up
 
 from .browser import chromium
 from .people import Person
@@ -85,7 +85,7 @@ def person(site: Site) -> Iterator[Callable[..., Person]]:
 
     yield make
     from lab.models import Server, StopReason
-    from lab.services import stop_server
+    from lab.servers.services import stop_server
 
     for someone in made:
         for server in Server.objects.live().filter(owner=someone.user):

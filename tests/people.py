@@ -14,7 +14,7 @@ from playwright.sync_api import BrowserContext
 from websockets.sync.client import ClientConnection, connect
 
 from lab.models import Server, State, StopReason
-from lab.services import request_server, stop_server
+from lab.servers.services import request_server, stop_server
 from portal.models import User
 
 from .site import wait_for

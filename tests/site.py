@@ -21,7 +21,7 @@ from django.conf import settings
 from lab.launchers import get_launcher
 from lab.launchers.base import ForkServerStatus
 from lab.models import Build, Environment, Server, StopReason
-from lab.services import stop_server
+from lab.servers.services import stop_server
 from lab.supervisor import processes
 
 CODE = Path(__file__).resolve().parent.parent

@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, Page
 
 from collabs import services
 from collabs.models import Collab
-from drive import changes
+from drive.files import operations
 from drive.models import Library
 
 from .browser import Visitor
@@ -86,8 +86,8 @@ MEMBER += [
 def collab(owner: Person) -> Collab:
     title = f"Atlas of {owner.user.username}"
     collab = services.create_collab(owner.user, title=title, description="Slices.", is_public=True, tags=["mouse"])
-    changes.write(owner.user, collab.library, "README.md", TEXT)
-    changes.write(owner.user, collab.library, "data.csv", b"a,b\n1,2\n")
+    operations.write(owner.user, collab.library, "README.md", TEXT)
+    operations.write(owner.user, collab.library, "data.csv", b"a,b\n1,2\n")
     return collab
 
 

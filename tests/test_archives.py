@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 import requests
 
-from drive import services
+from drive.browser.views_zip import AT_ONCE
+from drive.libraries import services
 from drive.models import Library
 from drive.storage import layout
-from drive.views_archive import AT_ONCE
 
 from .people import Person
 from .site import Site, wait_for

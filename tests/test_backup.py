@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from collabs.models import Collab
-from drive import changes
+from drive.files import operations
 from drive.storage import layout
 from drive.versions import trash
 
@@ -71,7 +71,7 @@ def busy(collab: Collab, owner: Person) -> Iterator[list[str]]:
             if done.is_set():
                 return
             name = f"note {number % 20}.txt"
-            changes.write(owner.user, library, name, f"{number}\n".encode() * 1000)
+            operations.write(owner.user, library, name, f"{number}\n".encode() * 1000)
             saved.append(name)
             if number % 7 == 0:
                 trash.delete(owner.user, library, name)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 
-from lab import building, environments
+from lab.environments import builds, selection
 from lab.models import Build, BuildState, Environment
 
 from .people import Person
@@ -25,18 +25,18 @@ def environment(site: Site) -> Iterator[Environment]:
 @pytest.fixture
 def build(environment: Environment, owner: Person, monkeypatch: pytest.MonkeyPatch) -> Build:
     """Asked for, and run here and now; without what a Lab needs, which takes a minute to fetch."""
-    monkeypatch.setattr(building, "NEEDED", ())
-    monkeypatch.setattr(building, "enqueue", lambda *_: None)
-    return building.ask(owner.user, environment)
+    monkeypatch.setattr(builds, "NEEDED", ())
+    monkeypatch.setattr(builds, "enqueue", lambda *_: None)
+    return builds.ask(owner.user, environment)
 
 
 def test_it_builds_switches_and_tells(build: Build, environment: Environment) -> None:
-    building.run(build.pk)
+    builds.run(build.pk)
     build.refresh_from_db()
     environment.refresh_from_db()
-    assert build.state == BuildState.DONE, building.log_tail(build)
+    assert build.state == BuildState.DONE, builds.log_tail(build)
     assert environment.prefix == build.prefix
-    assert "Successfully installed iniconfig" in building.log_tail(build)
+    assert "Successfully installed iniconfig" in builds.log_tail(build)
     assert list(Path(build.prefix).glob("lib/python3*/site-packages/iniconfig"))
 
 
@@ -46,10 +46,10 @@ def test_it_shows_packages_nothing_of_the_portal(build: Build, monkeypatch: pyte
     places = [*files, settings.RUN_DIR, settings.DRIVE_ROOT, settings.BASE_DIR / "portal"]
     attack = "".join(f"ls {place} && echo FOUND\n" for place in places)
     attack += "env; ls /proc; cat /proc/*/environ | tr '\\0' '\\n'\ntouch /usr/x && echo FOUND\nfalse\n"
-    monkeypatch.setattr(building, "_SCRIPT", attack)
+    monkeypatch.setattr(builds, "_SCRIPT", attack)
     monkeypatch.setenv("SECRET_KEY", "the-key-of-the-site")
-    building.run(build.pk)
-    said = building.log_tail(build)
+    builds.run(build.pk)
+    said = builds.log_tail(build)
     assert "PATH=" in said
     assert "FOUND" not in said
     assert "the-key-of-the-site" not in said
@@ -61,11 +61,11 @@ def test_a_lab_runs_in_what_the_task_has_built(
 ) -> None:
     """With all that a Lab needs, from the index, by the site's own worker."""
     ada = person("ada")
-    build = building.ask(ada.user, environment)
+    build = builds.ask(ada.user, environment)
     wait_for(lambda: not Build.objects.get(pk=build.pk).is_live, 600, "it was not built")
     build.refresh_from_db()
-    assert build.state == BuildState.DONE, building.log_tail(build)
-    environments.remember(ada.user, environment)
+    assert build.state == BuildState.DONE, builds.log_tail(build)
+    selection.remember(ada.user, environment)
     ada.launch()
     said = ada.kernel().run("import iniconfig, sys; print(sys.prefix)")
     assert (said.error, said.text.strip()) == ("", build.prefix)

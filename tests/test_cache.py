@@ -4,7 +4,7 @@ import pytest
 import redis
 from django.conf import settings
 
-from portal.cache import PAUSE, SharedCache
+from portal.ops.cache import PAUSE, SharedCache
 
 from .site import Site, wait_for
 

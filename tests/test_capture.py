@@ -11,9 +11,9 @@ from drive import tasks
 from drive.models import Library, Trashed, Version, Via
 from drive.storage import layout
 from drive.versions import scan, store, trash
-from lab import scans
 from lab.models import StopReason
-from lab.services import stop_server
+from lab.servers import drive_scans
+from lab.servers.services import stop_server
 
 from .people import Person
 from .site import Site, wait_for
@@ -42,13 +42,13 @@ def test_it_brings_back_what_a_notebook_deleted(site: Site, collab: Collab, edit
     editor.launch()
     kernel = editor.kernel(f"drive/Shared with groups/{collab.title}")
     kernel.run("import os, shutil; os.makedirs('data/deep'); open('data/deep/a.txt', 'w').write('one')")
-    scans.scan_mounted()
+    drive_scans.scan_mounted()
     wait_for(lambda: contents(collab.library, "data/deep/a.txt"), SOON, "it was not captured")
     kernel.run("open('data/deep/a.txt', 'w').write('two')")
-    scans.scan_mounted()
+    drive_scans.scan_mounted()
     wait_for(lambda: len(contents(collab.library, "data/deep/a.txt")) == 2, SOON, "the change was not captured")
     kernel.run("shutil.rmtree('data')")
-    scans.scan_mounted()
+    drive_scans.scan_mounted()
     items = Trashed.objects.filter(library=collab.library)
     wait_for(items.exists, SOON, "it is not in the trash")
     assert f"/drive/{collab.library.pk}/" in viewer.get(f"/drive/{collab.library.pk}/?show=trash").url

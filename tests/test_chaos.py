@@ -20,16 +20,16 @@ from django.utils import timezone
 
 from collabs import services as collab_services
 from collabs.models import Collab, Membership, Role
-from drive import changes
+from drive.files import operations
 from drive.models import Library
 from drive.storage import StorageError, open_library
-from lab import reaping
 from lab.launchers import LauncherUnavailable
 from lab.models import LIVE, Server, State, StopReason, Ticket
-from lab.services import NotNow, request_server, stop_server
+from lab.servers import reaper
+from lab.servers.services import NotNow, request_server, stop_server
 from lab.supervisor import cgroups, processes
 from portal.access import Forbidden
-from portal.queue import broker_is_up
+from portal.ops.task_queue import broker_is_up
 
 from .people import Person
 from .site import Site, wait_for
@@ -96,7 +96,7 @@ class Storm:
         someone = self.somebody_running()
         long_ago = timezone.now() - timedelta(days=2)
         Server.objects.filter(pk=someone.server().pk).update(last_interaction=long_ago, due_at=long_ago)
-        reaping.take_up_due()
+        reaper.take_up_due()
         return f"reap {someone.user}"
 
     def change_access(self) -> str:
@@ -116,7 +116,7 @@ class Storm:
         content = self.random.randbytes(self.random.randrange(40_000))
         own = Library.objects.get(owner_user=someone.user, is_default=True)
         library = self.random.choice([self.collab.library, own])
-        changes.write(someone.user, library, name, content)
+        operations.write(someone.user, library, name, content)
         self.written[library, name] = content
         return f"write {name}"
 

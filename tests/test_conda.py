@@ -11,12 +11,12 @@ from django.conf import settings
 from websockets import Origin
 from websockets.sync.client import connect
 
-from drive import changes
+from drive.files import operations
 from drive.models import Library
 from drive.storage import layout
-from lab import building, environments
+from lab.environments import builds, selection
 from lab.models import Build, BuildState, Environment, State, StopReason
-from lab.services import stop_server
+from lab.servers.services import stop_server
 from portal.models import User
 
 from . import conda_channel
@@ -56,13 +56,13 @@ def built(
 ) -> Callable[..., Build]:
     """Has it built here and now, with what the channel has by then."""
 
-    monkeypatch.setattr(building, "NEEDED", ())
-    monkeypatch.setattr(building, "enqueue", lambda *_: None)
+    monkeypatch.setattr(builds, "NEEDED", ())
+    monkeypatch.setattr(builds, "enqueue", lambda *_: None)
 
     def build(**info: object) -> Build:
         conda_channel.index(channel, **info)
-        made = building.ask(owner.user, environment)
-        building.run(made.pk)
+        made = builds.ask(owner.user, environment)
+        builds.run(made.pk)
         made.refresh_from_db()
         environment.refresh_from_db()
         return made
@@ -81,10 +81,10 @@ def test_it_builds_switches_and_tells(
     )
     build = built()
     prefix = Path(build.prefix)
-    assert build.state == BuildState.DONE, building.log_tail(build)
+    assert build.state == BuildState.DONE, builds.log_tail(build)
     assert environment.prefix == build.prefix
     for line in ("thing 2.0 0", "Installing part", "pip "):
-        assert line in building.log_tail(build)
+        assert line in builds.log_tail(build)
     assert (prefix / "share/thing.txt").read_text() == "2"
     assert (prefix / "conda-meta/history").exists()
     assert json.loads((prefix / "conda-meta/part-1.0-0.json").read_text())["name"] == "part"
@@ -98,15 +98,15 @@ def test_it_keeps_what_there_was_when_there_is_no_such_package(
     Environment.objects.filter(pk=environment.pk).update(prefix="/srv/before")
     build = built()
     assert (build.state, environment.prefix) == (BuildState.FAILED, "/srv/before")
-    assert "No candidates were found for thing" in building.log_tail(build)
-    assert not (building.environments_directory() / f"build-{build.pk}").exists()
+    assert "No candidates were found for thing" in builds.log_tail(build)
+    assert not (builds.environments_directory() / f"build-{build.pk}").exists()
 
 
 def test_it_fails_where_the_script_of_a_package_does(built: Callable[..., Build], channel: Path) -> None:
     conda_channel.package(channel, "thing", {"bin/.thing-post-link.sh": "#!/bin/sh\nexit 3\n"})
     build = built()
     assert build.state == BuildState.FAILED
-    assert "The script of thing failed." in building.log_tail(build)
+    assert "The script of thing failed." in builds.log_tail(build)
 
 
 def test_it_shows_scripts_of_packages_nothing_of_the_portal(
@@ -125,7 +125,7 @@ def test_it_shows_scripts_of_packages_nothing_of_the_portal(
     monkeypatch.setenv("SECRET_KEY", "the-key-of-the-site")
     monkeypatch.setenv("PIP_INDEX_URL", "https://site:the-key-of-the-site@pypi.example.org/simple")
     build = built()
-    assert build.state == BuildState.DONE, building.log_tail(build)
+    assert build.state == BuildState.DONE, builds.log_tail(build)
     said = (Path(build.prefix) / "said.txt").read_text()
     assert "PKG_NAME=thing" in said
     assert "CapEff:\t0000000000000000" in said
@@ -141,7 +141,7 @@ def test_a_channel_does_not_send_it_to_other_kinds_of_addresses(
     conda_channel.package(channel, "thing", {"share/thing.txt": "1"})
     build = built(base_url=elsewhere)
     assert build.state == BuildState.FAILED
-    assert f"would be fetched from {elsewhere}" in building.log_tail(build)
+    assert f"would be fetched from {elsewhere}" in builds.log_tail(build)
 
 
 def test_it_is_refused_when_it_points_labs_at_the_portals_files(
@@ -168,7 +168,7 @@ def test_a_lab_in_what_the_task_has_built_works_as_after_activating_it(
     build = _built_by_the_worker(ada.user, environment, channel, base)
     before = sorted(str(path) for path in Path(build.prefix).rglob("*"))
     for someone, way in ((ada, "fork"), (bob, "exec")):
-        environments.remember(someone.user, environment)
+        selection.remember(someone.user, environment)
         with launched_by(site, way):
             if way == "fork":
                 site.have_fork_server(build.prefix)
@@ -193,15 +193,15 @@ def test_a_lab_in_what_the_task_has_built_works_as_after_activating_it(
 
 
 def _built_by_the_worker(asker: User, environment: Environment, channel: Path, base: Path) -> Build:
-    conda_channel.jupyter(channel, base, dict(pin.split("==") for pin in building.needed()))
+    conda_channel.jupyter(channel, base, dict(pin.split("==") for pin in builds.needed()))
     script = 'echo said; export THING_HOME="$CONDA_PREFIX/share/thing"\n'
     files = {"etc/conda/activate.d/thing.sh": script, "etc/conda/env_vars.d/thing.json": '{"THING_LEVEL": "3"}'}
     conda_channel.package(channel, "thing", files)
     conda_channel.index(channel)
-    build = building.ask(asker, environment)
+    build = builds.ask(asker, environment)
     wait_for(lambda: not Build.objects.get(pk=build.pk).is_live, 300, "it was not built")
     build.refresh_from_db()
-    assert build.state == BuildState.DONE, building.log_tail(build)
+    assert build.state == BuildState.DONE, builds.log_tail(build)
     return build
 
 
@@ -252,7 +252,7 @@ def _give(user: User, tmp_path: Path) -> None:
     conda_channel.index(made)
     library = Library.objects.get(owner_user=user)
     for folder in ("channel", "channel/noarch"):
-        changes.make_folder(user, library, folder)
+        operations.make_folder(user, library, folder)
     for path in (made / "noarch").glob("*.*"):
         if path.is_file():
-            changes.write(user, library, f"channel/noarch/{path.name}", path.read_bytes())
+            operations.write(user, library, f"channel/noarch/{path.name}", path.read_bytes())

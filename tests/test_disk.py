@@ -8,8 +8,8 @@ from django.conf import settings
 from drive.models import Library
 from lab.launchers import ServerStatus, get_launcher
 from lab.models import Environment, State, StopReason
-from lab.reconcile import reconcile
-from lab.services import stop_server
+from lab.servers.reconciler import reconcile
+from lab.servers.services import stop_server
 from notices.models import Kind, Notice
 
 from .people import Person

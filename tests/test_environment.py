@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from lab.models import State, StopReason
-from lab.services import stop_server
+from lab.servers.services import stop_server
 
 from .people import Kernel, Person
 from .site import Site, wait_for

@@ -10,11 +10,11 @@ import pytest
 from django.conf import settings
 from playwright.sync_api import Browser, expect
 
-from drive import changes
+from drive.files import operations
 from drive.models import Library
-from lab import environments
+from lab.environments import selection
 from lab.models import Environment, Server, State, StopReason
-from lab.services import request_server, stop_server
+from lab.servers.services import request_server, stop_server
 
 from .browser import Visitor
 from .people import Person
@@ -46,7 +46,7 @@ def test_it_runs_in_the_environment_that_was_chosen(
     """Interpreter, `pip` and kernels are those of it, and a new start goes to another."""
     with launched_by(site, way):
         ada = person("ada")
-        environments.remember(ada.user, other)
+        selection.remember(ada.user, other)
         ada.launch()
         kernel = ada.kernel()
         assert kernel.run("import sys; print(sys.prefix)").text.strip() == other.prefix
@@ -86,7 +86,7 @@ def test_a_notebook_with_a_foreign_kernel_opens_without_a_question(
     """Opened in the Lab itself, so nothing of the portal has started a kernel for it."""
     ada = person("ada")
     library = Library.objects.get(owner_user=ada.user)
-    changes.write(ada.user, library, "old.ipynb", notebook(metadata))
+    operations.write(ada.user, library, "old.ipynb", notebook(metadata))
     ada.launch()
     visitor = Visitor(browser)
     ada.sign_in_at(visitor.context)

@@ -8,7 +8,7 @@ from django.conf import settings
 from django.db import connection
 
 from lab.models import LIVE, Server, State, StopReason
-from lab.services import request_server, stop_server
+from lab.servers.services import request_server, stop_server
 
 from .people import Person
 from .site import Site, wait_for

@@ -14,7 +14,7 @@ from django.conf import settings
 
 from lab.launchers import get_launcher
 from lab.models import State, StopReason
-from lab.services import request_server, stop_server
+from lab.servers.services import request_server, stop_server
 
 from .people import Kernel, Person
 from .site import Site, base_environment, launched_by, wait_for

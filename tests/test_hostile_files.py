@@ -15,8 +15,8 @@ import pytest
 from django.conf import settings
 from playwright.sync_api import Browser, BrowserContext, Dialog, Error, Page, Response, expect
 
-from drive import services
-from drive.addresses import quoted
+from drive.files.paths import quoted
+from drive.libraries import services
 from drive.models import Library
 from drive.storage import layout
 from portal.models import User

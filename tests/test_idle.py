@@ -7,7 +7,7 @@ import pytest
 from pytest_django import Settings
 
 from lab.models import Server, State, StopReason
-from lab.reaping import reap
+from lab.servers.reaper import reap
 
 from .browser import Visitor, chromium
 from .people import Person

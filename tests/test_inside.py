@@ -12,7 +12,7 @@ from django.conf import settings
 from collabs.services import create_collab
 from drive.models import Library
 from lab.models import State, StopReason
-from lab.services import stop_server
+from lab.servers.services import stop_server
 
 from .people import Person
 from .site import Site, launched_by, wait_for

@@ -19,11 +19,11 @@ from pytest_django.plugin import DjangoDbBlocker
 
 from collabs import services
 from collabs.models import Collab, Role
-from drive import changes
-from lab import reaping
-from lab.clients import client_of
+from drive.files import operations
 from lab.launchers.jupyterhub import JupyterHubLauncher
 from lab.models import Server, State, StopReason
+from lab.servers import reaper
+from lab.servers.clients import client_of
 
 from .browser import Visitor
 from .hub import Engine, engine
@@ -51,7 +51,7 @@ def hub(site: Site, tmp_path_factory: pytest.TempPathFactory, django_db_blocker:
 @pytest.fixture
 def collab(owner: Person) -> Collab:
     collab = services.create_collab(owner.user, title=f"With {owner.user.username}")
-    changes.write(owner.user, collab.library, "first.ipynb", json.dumps(NOTEBOOK).encode())
+    operations.write(owner.user, collab.library, "first.ipynb", json.dumps(NOTEBOOK).encode())
     return collab
 
 
@@ -182,12 +182,12 @@ def test_somebody_else_does_not_come_in(
 
 def test_it_is_reaped_when_idle_and_kept_while_it_computes(site: Site, hub: Engine, owner: Person) -> None:
     server = launch(owner)
-    assert not reaping.reap(server.pk)
+    assert not reaper.reap(server.pk)
     limit, settings.LAB_IDLE_LIMIT = settings.LAB_IDLE_LIMIT, 1
     try:
         long_ago = timezone.now() - timedelta(hours=1)
         Server.objects.filter(pk=server.pk).update(started_at=long_ago, last_interaction=long_ago)
-        wait_for(lambda: reaping.reap(server.pk), 20, "it was not reaped")
+        wait_for(lambda: reaper.reap(server.pk), 20, "it was not reaped")
     finally:
         settings.LAB_IDLE_LIMIT = limit
     assert owner.server().stop_reason == StopReason.IDLE
@@ -206,7 +206,7 @@ def test_without_the_hub_rows_stay_as_they_are(site: Site, hub: Engine, owner: P
     server = launch(owner)
     hub.send(signal.SIGSTOP)
     try:
-        assert not reaping.reap(server.pk)
+        assert not reaper.reap(server.pk)
     finally:
         hub.send(signal.SIGCONT)
     assert owner.server().state == State.RUNNING

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from django.conf import settings
 
-from drive import changes
+from drive.files import operations
 from drive.models import Library
 from lab.models import State
-from lab.services import request_server
+from lab.servers.services import request_server
 
 from .people import Kernel, Person
 from .site import Site, launched_by, wait_for
@@ -303,7 +303,7 @@ def test_two_people_have_no_secret_in_common(person: Callable[..., Person]) -> N
 def test_it_is_there_before_the_notebook_is_opened(site: Site, owner: Person, way: str) -> None:
     library = Library.objects.get(owner_user=owner.user, is_default=True)
     notebook = {"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
-    changes.write(owner.user, library, "first.ipynb", json.dumps(notebook).encode())
+    operations.write(owner.user, library, "first.ipynb", json.dumps(notebook).encode())
     with launched_by(site, way):
         request_server(owner.user, owner.user, "My Libraries/My Library/first.ipynb")
         wait_for(lambda: owner.server().state == State.RUNNING, 60, "the Lab did not start")

@@ -7,7 +7,7 @@ import pytest
 from django.db import connection
 
 from lab.models import Server, State
-from lab.services import request_server
+from lab.servers.services import request_server
 
 from .people import Person
 from .site import Site, wait_for

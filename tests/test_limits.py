@@ -7,8 +7,8 @@ import pytest
 from django.conf import settings
 
 from lab.models import Environment, Server, State, StopReason
-from lab.reconcile import reconcile
-from lab.services import stop_server
+from lab.servers.reconciler import reconcile
+from lab.servers.services import stop_server
 from lab.supervisor import cgroups, processes
 from notices.models import Kind, Notice
 

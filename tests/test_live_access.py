@@ -5,11 +5,11 @@ from django.conf import settings
 
 from collabs import services as collab_services
 from collabs.models import Collab, Role
-from drive import services as drive_services
+from drive.libraries import services as drive_services
 from drive.models import Library, Permission
 from groups import services as group_services
 from lab.supervisor import processes
-from portal.services import deactivate
+from portal.accounts.services import deactivate
 
 from .people import Person
 from .site import Site, wait_for

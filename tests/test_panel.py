@@ -11,9 +11,9 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from collabs import services
 from collabs.models import Collab
-from lab.limits import add_notes
 from lab.models import Server, State, StopReason
-from lab.services import stop_server
+from lab.servers.limits import add_notes
+from lab.servers.services import stop_server
 
 from .browser import Visitor
 from .people import Person

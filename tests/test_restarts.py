@@ -7,7 +7,7 @@ import pytest
 from django.conf import settings
 from playwright.sync_api import Browser, expect
 
-from drive import changes
+from drive.files import operations
 from drive.models import Library
 
 from .browser import Visitor
@@ -29,7 +29,7 @@ def notebook(code: str) -> bytes:
 
 
 def test_it_goes_on_computing_and_the_tab_comes_back_by_itself(site: Site, browser: Browser, owner: Person) -> None:
-    changes.write(
+    operations.write(
         owner.user, Library.objects.get(owner_user=owner.user, is_default=True), "count.ipynb", notebook(COUNT)
     )
     visitor = Visitor(browser)

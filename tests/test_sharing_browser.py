@@ -6,7 +6,7 @@ import pytest
 from django.conf import settings
 from playwright.sync_api import Browser, expect
 
-from drive import services
+from drive.libraries import services
 from drive.models import Library, PublicLink
 from drive.storage import layout
 

@@ -4,7 +4,7 @@ import pytest
 import requests
 from django.conf import settings
 
-from drive import links, services
+from drive.libraries import public_links, services
 from drive.models import Library, Permission
 from drive.storage import layout
 
@@ -71,8 +71,8 @@ def test_it_changes_hands_while_labs_run(
 
 def test_it_serves_a_link_through_the_proxy(site: Site, owner: Person, library: Library) -> None:
     """Without an account: the page, the bytes by nginx, a part of them; nothing once it is revoked."""
-    link = links.make_link(owner.user, library, "a.txt")
-    address = links.address(link)
+    link = public_links.make_link(owner.user, library, "a.txt")
+    address = public_links.address(link)
     assert address.startswith(settings.PORTAL_URL)
     raw = f"{address}a.txt?show=raw"
     answer = requests.get(raw, timeout=30)
@@ -85,16 +85,16 @@ def test_it_serves_a_link_through_the_proxy(site: Site, owner: Person, library: 
     forged = {"X-Body-File": "/etc/passwd"}
     assert requests.put(f"{address}a.txt", b"x", headers=forged, timeout=30).status_code in (403, 405)
     assert requests.post(address, {"do": "delete", "name": "a.txt"}, timeout=30).status_code in (403, 405)
-    links.revoke_link(owner.user, link)
+    public_links.revoke_link(owner.user, link)
     assert requests.get(raw, timeout=30).status_code == 404
     assert (layout.find(library.pk) / "a.txt").read_text() == "0123456789"
     log = (settings.VAR_DIR / "log/access.log").read_text()
     assert "/l/-/a.txt" in log
-    assert links.token(link) not in log, "who reads the log opens no link"
+    assert public_links.token(link) not in log, "who reads the log opens no link"
 
 
 def test_it_asks_for_a_links_password_through_the_proxy(site: Site, owner: Person, library: Library) -> None:
-    address = links.address(links.make_link(owner.user, library, "", password="open, sesame"))
+    address = public_links.address(public_links.make_link(owner.user, library, "", password="open, sesame"))
     visitor = requests.Session()
     page = visitor.get(f"{address}a.txt?show=raw", timeout=30)
     assert "asks for a password" in page.text

@@ -8,7 +8,7 @@ from django.conf import settings
 from playwright.sync_api import Browser, Page, expect
 
 from lab.models import Server, State, StopReason
-from lab.services import stop_server
+from lab.servers.services import stop_server
 
 from .browser import Visitor
 from .site import CODE, Site, wait_for

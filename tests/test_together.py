@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from collabs import services
 from collabs.models import Collab, Role
-from drive import changes
+from drive.files import operations
 
 from .browser import Visitor
 from .people import Person
@@ -30,7 +30,7 @@ def notebook(source: str) -> bytes:
 @pytest.fixture
 def collab(owner: Person, person: Callable[..., Person]) -> Collab:
     collab = services.create_collab(owner.user, title=f"Together with {owner.user.username}")
-    changes.write(owner.user, collab.library, "plan.ipynb", notebook("first words"))
+    operations.write(owner.user, collab.library, "plan.ipynb", notebook("first words"))
     return collab
 
 
@@ -71,7 +71,7 @@ def test_a_save_over_a_newer_file_is_asked_about(site: Site, browser: Browser, o
     """By JupyterLab's own dialog, which compares when the file was changed: that must be true through our mounts."""
     page = open_plan(browser, owner, collab)
     page.wait_for_timeout(2000)
-    changes.write(owner.user, collab.library, "plan.ipynb", notebook("words of somebody else"))
+    operations.write(owner.user, collab.library, "plan.ipynb", notebook("words of somebody else"))
     page.locator(".jp-Notebook .jp-Cell").click()
     page.keyboard.press("Escape")
     page.keyboard.press("b")  # one more cell

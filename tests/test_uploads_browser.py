@@ -7,7 +7,7 @@ import pytest
 from django.conf import settings
 from playwright.sync_api import Browser, Page, Route, expect
 
-from drive import services
+from drive.libraries import services
 from drive.models import Library
 from drive.storage import layout
 

@@ -9,7 +9,7 @@ import requests
 from django.conf import settings
 
 from lab.models import State
-from portal import queues
+from portal.ops import broker_stats
 
 from .people import LAUNCH_SECONDS, Person
 from .site import METRICS_TOKEN, Site, wait_for
@@ -68,7 +68,7 @@ def test_it_gives_the_same_counts_whichever_process_is_asked(site: Site) -> None
 
 
 def test_it_tells_how_long_the_queues_are(site: Site) -> None:
-    for name in queues.NAMES:
+    for name in broker_stats.NAMES:
         assert f'collaboratory_queue_messages{{queue="{name}"}}' in ask("/metrics", **MONITOR).text
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from collabs import services as collab_services
 from collabs.models import Collab, Role
-from drive import changes
+from drive.files import operations
 from drive.models import Library
 from lab.models import Pull, Server
 
@@ -137,11 +137,11 @@ def home_of(person: Person) -> str:
 
 def test_a_git_link_starts_the_lab_and_reaches_nothing_of_the_machine(site: Site, stranger: Person) -> None:
     """Without a running server; a name that leads to the machine, or to the sandbox's own network, leads nowhere."""
-    from lab import pulls
+    from lab.git_pull import services
 
     library = Library.objects.get(owner_user=stranger.user, is_default=True)
     for host in ("localhost:8123", f"10.0.2.2:{site.port}", f"127.0.0.1.nip.example:{site.port}"):
-        pull = pulls.request(stranger.user, library=library, folder="x", repo=f"http://{host}/course.git")
+        pull = services.request(stranger.user, library=library, folder="x", repo=f"http://{host}/course.git")
         wait_for(functools.partial(ended, pull), 60, "it never ended")
         pull.refresh_from_db()
         assert pull.state == "failed", host
@@ -152,7 +152,7 @@ def test_a_git_link_starts_the_lab_and_reaches_nothing_of_the_machine(site: Site
 def test_a_public_notebook_opens_for_others_as_a_copy_of_their_own(site: Site, owner: Person, stranger: Person) -> None:
     """From the badge's link, without a running server, to the notebook in JupyterLab."""
     collab = collab_services.create_collab(owner.user, title=f"Atlas {owner.user.username}", is_public=True)
-    changes.write(
+    operations.write(
         owner.user, collab.library, "first.ipynb", b'{"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}'
     )
     link = f"/lab/open?path=Shared+with+groups/{collab.title}/first.ipynb"

@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from collabs import services
 from collabs.models import Collab
-from drive import changes
+from drive.files import operations
 from drive.models import Library
 from lab.models import Pull, PullState
 from portal.models import User
@@ -27,7 +27,7 @@ PASSWORD = "correct-horse-battery"
 @pytest.fixture
 def collab(owner: Person) -> Collab:
     collab = services.create_collab(owner.user, title=f"Atlas of {owner.user.username}", is_public=True)
-    changes.write(owner.user, collab.library, "first look.ipynb", NOTEBOOK)
+    operations.write(owner.user, collab.library, "first look.ipynb", NOTEBOOK)
     return collab
 
 

@@ -12,8 +12,8 @@ from api.services import create_token
 from collabs import invitations
 from collabs import services as collab_services
 from collabs.models import Collab, Role
-from drive import changes
-from drive import services as drive_services
+from drive.files import operations
+from drive.libraries import services as drive_services
 from drive.models import Permission, Version
 from drive.storage import layout
 from groups import services as group_services
@@ -56,7 +56,7 @@ def world(
     invitation, token = invitations.invite_by_link(owner, collab, Role.VIEWER, uses=100)
     Environment.objects.create(slug="base", name="Base", prefix="/base", is_default=True)
     reset_files(collab)
-    changes.write(owner, collab.library, "a.txt", b"a")
+    operations.write(owner, collab.library, "a.txt", b"a")
     return {
         "lib": collab.library.pk,
         "own": own.pk,

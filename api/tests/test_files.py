@@ -8,8 +8,8 @@ from pytest_django import Settings
 
 from api.models import Scope
 from collabs.models import Collab
+from drive.libraries.services import create_library
 from drive.models import Library, Version
-from drive.services import create_library
 from portal import audit
 from portal.models import User
 

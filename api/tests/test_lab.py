@@ -9,7 +9,7 @@ from django.test.utils import CaptureQueriesContext
 
 from collabs.models import Collab
 from conftest import Queue
-from lab import environments
+from lab.environments import selection
 from lab.models import ChosenEnvironment, Environment, Server, State
 from portal.models import User
 
@@ -71,7 +71,7 @@ class TestList:
     def test_it_shows_no_retired_one_but_to_who_has_chosen_it(
         self, mine: Client, program: Program, owner: User, viewer: User, old: Environment
     ) -> None:
-        environments.remember(owner, old)
+        selection.remember(owner, old)
         assert slugs(mine) == ["base", "old"]
         assert slugs(program(viewer)) == ["base"]
 
@@ -112,29 +112,29 @@ class TestLaunch:
     def test_it_starts_in_what_the_collab_has_chosen(
         self, mine: Client, owner: User, collab: Collab, brain: Environment
     ) -> None:
-        environments.choose_for_collab(owner, collab, brain)
+        selection.choose_for_collab(owner, collab, brain)
         assert launch(mine, path=PLACE).json()["environment"] == "brain"
 
     def test_what_is_named_goes_before_the_collab(
         self, mine: Client, owner: User, collab: Collab, brain: Environment
     ) -> None:
-        environments.choose_for_collab(owner, collab, brain)
+        selection.choose_for_collab(owner, collab, brain)
         assert launch(mine, path=PLACE, environment="base").json()["environment"] == "base"
 
     def test_it_tells_a_stranger_nothing_of_a_collabs_choice(
         self, program: Program, owner: User, stranger: User, queue: Queue, collab: Collab, brain: Environment
     ) -> None:
-        environments.choose_for_collab(owner, collab, brain)
+        selection.choose_for_collab(owner, collab, brain)
         assert launch(program(stranger), path=PLACE).status_code == 404
         assert not Server.objects.exists()
 
     def test_it_starts_in_what_a_person_has_chosen(self, mine: Client, owner: User, brain: Environment) -> None:
-        environments.remember(owner, brain)
+        selection.remember(owner, brain)
         assert launch(mine).json()["environment"] == "brain"
 
     def test_it_remembers_what_it_is_told_to(self, mine: Client, owner: User, brain: Environment) -> None:
         launch(mine, environment="brain", remember=True)
-        assert environments.for_place(owner, "") == brain
+        assert selection.for_place(owner, "") == brain
 
     def test_it_remembers_and_restarts_nothing_without_a_name(self, mine: Client, base: Environment) -> None:
         assert launch(mine, remember=True).status_code == 422
@@ -143,7 +143,7 @@ class TestLaunch:
     def test_a_collabs_choice_does_not_become_the_persons(
         self, mine: Client, owner: User, collab: Collab, brain: Environment
     ) -> None:
-        environments.choose_for_collab(owner, collab, brain)
+        selection.choose_for_collab(owner, collab, brain)
         launch(mine, path=PLACE, environment="brain", remember=True)
         assert not ChosenEnvironment.objects.exists()
 

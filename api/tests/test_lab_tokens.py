@@ -10,10 +10,10 @@ from django.utils import timezone
 
 from collabs.models import Collab
 from drive.models import Library
-from lab import portal_tokens
 from lab.models import Environment, Server, State
+from lab.servers import api_tokens
+from portal.accounts.services import deactivate
 from portal.models import User
-from portal.services import deactivate
 
 pytestmark = pytest.mark.django_db
 ME = "/api/v1/me"
@@ -32,7 +32,7 @@ def ask(token: str, path: str = ME, method: str = "get", body: dict[str, Any] | 
 
 
 def test_it_is_its_person_for_the_api(server: Server, collab: Collab) -> None:
-    token = portal_tokens.make(server.pk)
+    token = api_tokens.make(server.pk)
     assert ask(token).json() | {"username": "owner", "scopes": ["read", "write", "share"]} == ask(token).json()
     assert [found["slug"] for found in ask(token, "/api/v1/collabs?mine=true").json()["items"]] == [collab.slug]
 
@@ -40,7 +40,7 @@ def test_it_is_its_person_for_the_api(server: Server, collab: Collab) -> None:
 def test_it_shares_a_library(server: Server, editor: User) -> None:
     library = Library.objects.get(owner_user=server.owner, is_default=True)
     address = f"/api/v1/libraries/{library.pk}/shares"
-    answer = ask(portal_tokens.make(server.pk), address, "post", {"person": editor.username, "permission": "r"})
+    answer = ask(api_tokens.make(server.pk), address, "post", {"person": editor.username, "permission": "r"})
     assert answer.status_code == 201
     assert library.shares.get().user == editor
 
@@ -61,43 +61,43 @@ def test_it_does_no_lasting_harm(
     server: Server, collab: Collab, stranger: User, method: str, path: str, body: dict[str, Any] | None
 ) -> None:
     path = path.format(collab=collab.slug, library=collab.library.pk)
-    assert ask(portal_tokens.make(server.pk), path, method, body).status_code == 403
+    assert ask(api_tokens.make(server.pk), path, method, body).status_code == 403
 
 
 def test_it_opens_no_page(server: Server) -> None:
     for page in ("/", "/account/tokens/", "/drive/", "/lab/"):
-        answer = ask(portal_tokens.make(server.pk), page)
+        answer = ask(api_tokens.make(server.pk), page)
         assert not answer.wsgi_request.user.is_authenticated
 
 
 @pytest.mark.parametrize("state", [State.STOPPING, State.STOPPED, State.FAILED, State.REQUESTED])
 def test_it_dies_with_its_server(server: Server, state: State) -> None:
-    token = portal_tokens.make(server.pk)
+    token = api_tokens.make(server.pk)
     assert ask(token).status_code == 200
     Server.objects.filter(pk=server.pk).update(state=state)
     assert ask(token).status_code == 401
 
 
 def test_it_dies_with_its_person(server: Server) -> None:
-    token = portal_tokens.make(server.pk)
+    token = api_tokens.make(server.pk)
     deactivate(None, server.owner)
     Server.objects.filter(pk=server.pk).update(state=State.RUNNING)
     assert ask(token).status_code == 401
 
 
 def test_it_is_good_for_an_hour(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    token, now = portal_tokens.make(server.pk), time.time()
-    monkeypatch.setattr(time, "time", lambda: now + portal_tokens.GOOD_FOR - 5)
+    token, now = api_tokens.make(server.pk), time.time()
+    monkeypatch.setattr(time, "time", lambda: now + api_tokens.GOOD_FOR - 5)
     assert ask(token).status_code == 200
-    monkeypatch.setattr(time, "time", lambda: now + portal_tokens.GOOD_FOR + 5)
+    monkeypatch.setattr(time, "time", lambda: now + api_tokens.GOOD_FOR + 5)
     assert ask(token).status_code == 401
 
 
 def test_it_cannot_be_made_up(server: Server) -> None:
-    token = portal_tokens.make(server.pk)
-    other_use = portal_tokens.PREFIX + TimestampSigner(salt="something else").sign(server.pk.hex)
-    other_key = portal_tokens.PREFIX + TimestampSigner(key="x" * 50, salt="lab.portal_tokens").sign(server.pk.hex)
-    no_server = portal_tokens.PREFIX + TimestampSigner(salt="lab.portal_tokens").sign("no number")
+    token = api_tokens.make(server.pk)
+    other_use = api_tokens.PREFIX + TimestampSigner(salt="something else").sign(server.pk.hex)
+    other_key = api_tokens.PREFIX + TimestampSigner(key="x" * 50, salt="lab.portal_tokens").sign(server.pk.hex)
+    no_server = api_tokens.PREFIX + TimestampSigner(salt="lab.portal_tokens").sign("no number")
     for forged in (
         token[:-1] + ("A" if token[-1] != "A" else "B"),
         token + "A",
@@ -108,10 +108,10 @@ def test_it_cannot_be_made_up(server: Server) -> None:
     ):
         assert ask(forged).status_code == 401
     with pytest.raises(ValueError, match="badly formed"):
-        portal_tokens.server_of(no_server)  # only who has the key can
+        api_tokens.server_of(no_server)  # only who has the key can
 
 
 def test_wrong_ones_shut_out_nobody(server: Server) -> None:
     for _ in range(70):
         ask("lab_" + "0" * 32 + ":1:x")
-    assert ask(portal_tokens.make(server.pk)).status_code == 200
+    assert ask(api_tokens.make(server.pk)).status_code == 200

@@ -7,13 +7,13 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from api import access, leaving, services
+from api import access, account_deletion, services
 from api.models import Scope, Token
 from collabs.models import Collab
 from conftest import PASSWORD
-from portal import leaving as portal_leaving
+from portal.accounts import deletion as portal_leaving
+from portal.accounts.services import activate, deactivate
 from portal.models import AuditEntry, User
-from portal.services import activate, deactivate
 
 from .conftest import Program
 
@@ -214,7 +214,7 @@ def test_it_lets_operators_end_tokens_and_read_none(sign_in: SignIn, owner: User
 
 def test_it_forgets_the_tokens_of_a_deleted_account_and_exports_them_before(owner: User) -> None:
     token, secret = make(owner)
-    said = str(leaving.export(owner))
+    said = str(account_deletion.export(owner))
     assert token.hint in said
     assert token.digest not in said
     portal_leaving.delete_account(owner, {})

@@ -9,12 +9,12 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from api.v1.site import api
+from api.v1.api import api
 from collabs import invitations
 from collabs import services as collab_services
 from collabs.models import Collab, Membership, Role
 from conftest import Queue
-from drive import services as drive_services
+from drive.libraries import services as drive_services
 from drive.models import Permission
 from groups import services as group_services
 from lab.models import Environment, Server

@@ -19,7 +19,7 @@ from collabs.cards import cards
 from collabs.models import Collab, Role
 from portal.access import person
 
-from .shapes import CollabOut, Input, Page, Paging, Text, paged, route
+from .schemas import CollabOut, Input, Page, Paging, Text, paged, route
 
 router = Router(tags=["Collabs"])
 

@@ -14,15 +14,16 @@ from ninja.responses import Status
 from pydantic import Field
 
 from api.models import Scope
-from drive import changes, transfer
-from drive.doors import Door, drive_door
-from drive.listing import PER_PAGE, read_page
+from drive.files import operations
+from drive.files.access_context import Door, drive_door
+from drive.files.listing import PER_PAGE, read_page
 from drive.models import Version
 from drive.storage import Changed, FileEntry, LibraryFiles, NotAFile, NotFound
+from drive.uploads import transfer
 from drive.versions import history
 from portal.access import person
 
-from .shapes import EntryOut, FilePath, Input, Page, Paged, PageNumber, VersionOut, each, paged, route
+from .schemas import EntryOut, FilePath, Input, Page, Paged, PageNumber, VersionOut, each, paged, route
 
 router = Router(tags=["Files"])
 BYTES = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
@@ -162,7 +163,7 @@ def put_file(
         if make_folders:
             files.make_folders(path.rpartition("/")[0])
         is_new = not _is_there(files, path)
-        entry = changes.put(person(request), door.library, path, staged, if_match=condition)
+        entry = operations.put(person(request), door.library, path, staged, if_match=condition)
     response["ETag"] = entry.etag
     folder, slash, _name = path.rpartition("/")
     return Status(201 if is_new else 200, _shown(entry, f"{folder}{slash}{entry.shown_name}"))
@@ -188,7 +189,7 @@ def delete_file(request: HttpRequest, library_id: UUID, path: str, if_match: str
             found = files.stat(path).etag
         if if_match.strip() != "*" and found not in [tag.strip() for tag in if_match.split(",")]:
             raise Changed("The file was changed since. Nothing was deleted.")
-    changes.delete(person(request), door.library, path)
+    operations.delete(person(request), door.library, path)
     return Status(204, None)
 
 
@@ -196,7 +197,7 @@ def delete_file(request: HttpRequest, library_id: UUID, path: str, if_match: str
 def make_folder(request: HttpRequest, library_id: UUID, data: PathIn) -> Any:
     """A new folder."""
     door = _writing(request, library_id)
-    changes.make_folder(person(request), door.library, _tidy(data.path))
+    operations.make_folder(person(request), door.library, _tidy(data.path))
     return Status(201, _at(door, _kept(data.path)))
 
 
@@ -210,7 +211,7 @@ def move(request: HttpRequest, library_id: UUID, data: MoveIn) -> Any:
     """Give a file or folder another path, in another library too; nothing that is there already is replaced."""
     door = _writing(request, library_id)
     target = _writing(request, data.to_library) if data.to_library else door
-    changes.move(person(request), door.library, _tidy(data.path), target.library, _tidy(data.to_path))
+    operations.move(person(request), door.library, _tidy(data.path), target.library, _tidy(data.to_path))
     return _at(target, _kept(data.to_path))
 
 
@@ -219,7 +220,7 @@ def copy(request: HttpRequest, library_id: UUID, data: MoveIn) -> Any:
     """Copy a file or folder, to another library too; nothing that is there already is replaced."""
     door = drive_door(request, library_id)
     target = _writing(request, data.to_library or library_id)
-    changes.copy(person(request), door.library, _tidy(data.path), target.library, _tidy(data.to_path))
+    operations.copy(person(request), door.library, _tidy(data.path), target.library, _tidy(data.to_path))
     return Status(201, _at(target, _kept(data.to_path)))
 
 

@@ -17,7 +17,7 @@ from groups.models import Group, GroupManager
 from portal.access import Forbidden, person
 from portal.models import User
 
-from .shapes import GroupOut, Input, Page, Paged, PersonOut, Text, Username, Words, each, paged, route
+from .schemas import GroupOut, Input, Page, Paged, PersonOut, Text, Username, Words, each, paged, route
 from .teams import found
 
 router = Router(tags=["Groups"])

@@ -14,13 +14,13 @@ from pydantic import Field, model_validator
 
 from api.models import Scope
 from collabs.models import Collab
-from drive import naming, services
-from drive.access import get_library, owned_library
+from drive.libraries import naming, services
+from drive.libraries.access import get_library, owned_library
+from drive.libraries.visibility import MOUNTED, Entry, Folder, as_entry, entries, public_entries
 from drive.models import Library, Permission, Share
-from drive.visibility import MOUNTED, Entry, Folder, as_entry, entries, public_entries
 from portal.access import person
 
-from .shapes import (
+from .schemas import (
     Input,
     LibraryDetail,
     LibraryOut,

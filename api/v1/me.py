@@ -10,12 +10,14 @@ from pydantic import Field, model_validator
 
 from api.access import credentials
 from api.models import Scope
-from lab import environments, places, services
+from lab.environments import selection
+from lab.locations import paths
 from lab.models import Environment, Server, State, StopReason
+from lab.servers import services
 from portal.access import person
 from portal.models import User
 
-from .shapes import EnvironmentOut, Input, MeOut, Page, Paged, ServerOut, Slug, Text, each, paged, route
+from .schemas import EnvironmentOut, Input, MeOut, Page, Paged, ServerOut, Slug, Text, each, paged, route
 
 router = Router(tags=["Me"])
 lab = Router(tags=["Lab"])
@@ -25,7 +27,7 @@ class LaunchIn(Input):
     """Where to go in the Lab, and what it is to start in."""
 
     path: Text = Field(
-        "", max_length=places.MAX_LENGTH, description="Below `~/drive`, such as `My Libraries/My Library`."
+        "", max_length=paths.MAX_LENGTH, description="Below `~/drive`, such as `My Libraries/My Library`."
     )
     environment: Slug | None = Field(
         None,
@@ -54,7 +56,7 @@ def _shown(server: Server | None) -> ServerOut:
         nothing: dict[str, Any] = dict.fromkeys(("phase", "url", "place", "environment", "why_stopped", "error"), "")
         nothing |= dict.fromkeys(("id", "requested_at", "started_at", "seconds_left"))
         return ServerOut(state="off", is_live=False, **nothing)
-    address = places.origin(server.owner.username) + places.address_of(server.place) if server.is_running else ""
+    address = paths.origin(server.owner.username) + paths.address_of(server.place) if server.is_running else ""
     return ServerOut(
         id=server.pk,
         state=server.state,
@@ -84,13 +86,13 @@ def status(request: HttpRequest) -> Any:
 @lab.get("/environments", **route(Scope.LAB, {200: Page[EnvironmentOut]}))
 def list_environments(request: HttpRequest, paging: Paged) -> Any:
     """What my Lab can start in."""
-    mine = environments.for_place(person(request), "")
+    mine = selection.for_place(person(request), "")
 
     def shown(one: Environment) -> EnvironmentOut:
         names = ("slug", "name", "description", "kind", "is_default", "is_retired")
         return EnvironmentOut(is_mine=one == mine, **{name: getattr(one, name) for name in names})
 
-    return paged(environments.offered(mine), paging, each(shown))
+    return paged(selection.offered(mine), paging, each(shown))
 
 
 @lab.post("", **route(Scope.LAB, {202: ServerOut}, 409, 503))
@@ -100,15 +102,15 @@ def launch(request: HttpRequest, data: LaunchIn) -> Any:
     Ask for its state until it runs; then `url` is for a browser. A Lab keeps its environment: where it runs in another
     one than is named, this is a 409, unless `restart` says to end it first, which ends what it computes.
     """
-    user, path = person(request), places.drive_path(data.path)
-    found = places.find(user, path)
-    if isinstance(found, places.Missing):
+    user, path = person(request), paths.drive_path(data.path)
+    found = paths.find(user, path)
+    if isinstance(found, paths.Missing):
         raise Http404(found.reason)
     environment = _environment(data.environment)
     if environment:
         _make_way(user, environment, restart=data.restart)
         if data.remember:
-            environments.prefer(user, environment, found.path)
+            selection.prefer(user, environment, found.path)
     services.request_server(user, user, found.path, environment)
     return Status(202, _shown(_mine(request)))
 

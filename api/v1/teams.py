@@ -17,12 +17,13 @@ from collabs import invitations, services
 from collabs.access import get_collab
 from collabs.models import Collab, GroupRole, Invitation, Membership, Role
 from groups.models import Group
-from portal import limits, people
 from portal.access import person
+from portal.accounts import people_search
 from portal.models import User
+from portal.web import rate_limits
 
 from .collabs import one
-from .shapes import (
+from .schemas import (
     CollabOut,
     GroupRoleOut,
     Input,
@@ -73,7 +74,7 @@ class TokenIn(Input):
 def found(name: str, asker: User, field: str = "person") -> User:
     """The active person of that username or address; what is wrong with it is said of the field."""
     try:
-        return people.find(name, asker)
+        return people_search.find(name, asker)
     except ValidationError as error:
         raise ValidationError({field: error.messages}) from error
 
@@ -195,7 +196,7 @@ def invite(request: HttpRequest, slug: str, data: InvitationIn) -> Any:
     collab, actor = get_collab(request, slug, Role.ADMINISTRATOR), person(request)
     link = None
     if data.email:
-        if not limits.allowed("invitation-mail", str(actor.pk), invitations.MAILS_PER_DAY, 24 * 3600):
+        if not rate_limits.allowed("invitation-mail", str(actor.pk), invitations.MAILS_PER_DAY, 24 * 3600):
             raise TooMany("You have sent many invitations today. Please go on tomorrow.", DAY)
         row = _by_mail(actor, collab, data)
     else:
@@ -230,12 +231,12 @@ def list_my_invitations(request: HttpRequest, paging: Paged) -> Any:
 @mine.post("/accept", **route(Scope.MANAGE, {200: CollabOut}, 409))
 def accept_by_token(request: HttpRequest, data: TokenIn) -> Any:
     """Join by an invitation's token: the part of its address after `/join/`."""
-    where = limits.address(request)
-    if limits.used("invitation", where, 3600) >= invitations.WRONG_TOKENS_PER_HOUR:
+    where = rate_limits.address(request)
+    if rate_limits.used("invitation", where, 3600) >= invitations.WRONG_TOKENS_PER_HOUR:
         raise TooMany("Too many wrong invitations came from this network. Please wait an hour.", HOUR)
     row = invitations.find(data.token)
     if row is None:
-        limits.allowed("invitation", where, invitations.WRONG_TOKENS_PER_HOUR, 3600)
+        rate_limits.allowed("invitation", where, invitations.WRONG_TOKENS_PER_HOUR, 3600)
         raise Http404("No such invitation.")
     return one(request, invitations.accept(person(request), row))
 

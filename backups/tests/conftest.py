@@ -12,9 +12,11 @@ from pytest_django import Settings
 from backups.create import Options, create
 from backups.repository import Backup, Repository
 from collabs.models import Collab
-from drive import changes, services, uploads
+from drive.files import operations
+from drive.libraries import services
 from drive.models import Library
 from drive.storage import layout
+from drive.uploads import tus
 from drive.versions import scan, trash
 from groups import services as group_services
 from portal.models import User
@@ -54,10 +56,10 @@ def place(collab: Collab) -> Path:
 def full_site(owner: User, editor: User, collab: Collab, public_collab: Collab, place: Path) -> Library:
     """Versions, trash from the web and from a notebook, groups, a share, a link, an upload under way, odd files."""
     library = collab.library
-    changes.write(owner, library, "notes.md", b"first")
-    changes.write(editor, library, "notes.md", b"second")
-    changes.write(owner, library, "gone.md", b"thrown away")
-    changes.write(owner, public_collab.library, "README.md", b"# Open")
+    operations.write(owner, library, "notes.md", b"first")
+    operations.write(editor, library, "notes.md", b"second")
+    operations.write(owner, library, "gone.md", b"thrown away")
+    operations.write(owner, public_collab.library, "README.md", b"# Open")
     trash.delete(owner, library, "gone.md")
     make_odd_files(place)
     scan.scan(library)
@@ -66,7 +68,7 @@ def full_site(owner: User, editor: User, collab: Collab, public_collab: Collab, 
     group = group_services.create_group(owner, name="Institute")
     group_services.add_person(owner, group, editor)
     services.create_library(owner, "Raw data")
-    upload = uploads.create(owner, library, "large.bin", 100)
+    upload = tus.create(owner, library, "large.bin", 100)
     upload.data.write_bytes(b"x" * 40)
     return library
 

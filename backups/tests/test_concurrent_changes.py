@@ -13,9 +13,11 @@ from backups import create, restore
 from backups.repository import Backup, BackupError, Repository
 from collabs.models import Collab
 from conftest import Queue
-from drive import changes, purge, services, tasks
+from drive import tasks
+from drive.files import operations
+from drive.libraries import purge, services
 from drive.models import Library, Trashed, Version
-from drive.storage import holding, layout, removal
+from drive.storage import deletion_lock, layout, removal
 from drive.versions import retention, scan, store, trash
 from portal.models import User
 
@@ -61,8 +63,8 @@ def test_it_finds_what_moves_from_a_library_not_read_yet_to_one_that_was(
 ) -> None:
     early, late = collab.library, second
     Library.objects.filter(pk=late.pk).update(name_key="zzz")  # they are read by name
-    changes.write(owner, late, "hops.txt", b"hop")
-    at(f"library {Library.objects.count()}", lambda: changes.move(owner, late, "hops.txt", early, "hops.txt"))
+    operations.write(owner, late, "hops.txt", b"hop")
+    at(f"library {Library.objects.count()}", lambda: operations.move(owner, late, "hops.txt", early, "hops.txt"))
     paths = paths_of(back_up())
     assert f"libraries/{early.pk}/hops.txt" in paths
     assert f"libraries/{late.pk}/hops.txt" not in paths
@@ -82,7 +84,7 @@ def test_it_finds_what_a_notebook_moves_within_a_library(collab: Collab, back_up
 def test_it_has_what_is_thrown_away_after_the_trash_was_read(
     owner: User, collab: Collab, back_up: BackUp, at: At, repository: Repository, tmp_path: Path
 ) -> None:
-    changes.write(owner, collab.library, "thrown.txt", b"thrown")
+    operations.write(owner, collab.library, "thrown.txt", b"thrown")
     at("library", lambda: trash.delete(owner, collab.library, "thrown.txt"))
     backup = back_up()
     restore.into_directory(repository, backup, tmp_path / "out", f"trash/{collab.library.pk}", silent)
@@ -98,7 +100,7 @@ def test_it_has_what_is_removed_for_good_after_the_rows_were_read(
     other_site: Callable[[], Path],
     queue: Queue,
 ) -> None:
-    changes.write(owner, collab.library, "thrown.txt", b"thrown")
+    operations.write(owner, collab.library, "thrown.txt", b"thrown")
     item = trash.delete(owner, collab.library, "thrown.txt")
 
     def purge() -> None:
@@ -121,7 +123,7 @@ def test_it_has_what_is_removed_for_good_after_the_rows_were_read(
 def test_it_has_what_is_restored_from_the_trash_before_that_is_read(
     owner: User, collab: Collab, back_up: BackUp, at: At, repository: Repository, other_site: Callable[[], Path]
 ) -> None:
-    changes.write(owner, collab.library, "back.txt", b"back")
+    operations.write(owner, collab.library, "back.txt", b"back")
     item = trash.delete(owner, collab.library, "back.txt")
     at("trash", lambda: trash.restore(owner, item))
     backup = back_up()
@@ -136,14 +138,14 @@ def test_it_has_what_is_restored_from_the_trash_before_that_is_read(
 def test_it_keeps_objects_and_libraries_until_it_is_done(
     owner: User, collab: Collab, second: Library, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    changes.write(owner, collab.library, "a.txt", b"content")
+    operations.write(owner, collab.library, "a.txt", b"content")
     monkeypatch.setattr(retention, "OLD_ENOUGH", timedelta(0))
     library = services.create_library(owner, "Old")
     services.delete_library(owner, library)
     objects = [path for path in store.root().rglob("*") if path.is_file() and path.name != "lock"]
     assert objects
     later = timezone.now() + timedelta(days=400)
-    with holding.held(0) as alone:
+    with deletion_lock.held(0) as alone:
         assert alone
         Version.objects.all().delete()
         assert retention.sweep_store() == 0
@@ -154,7 +156,7 @@ def test_it_keeps_objects_and_libraries_until_it_is_done(
 
 
 def test_it_waits_for_a_removal_that_is_under_way(collab: Collab, repository: Repository, back_up: BackUp) -> None:
-    with holding.removing() as may:
+    with deletion_lock.removing() as may:
         assert may
         with pytest.raises(BackupError, match="still being removed"):
             back_up()

@@ -13,7 +13,7 @@ from backups import create, restore, verify
 from backups import repository as repositories
 from backups.repository import Backup, BackupError, Repository
 from collabs.models import Collab
-from drive import changes
+from drive.files import operations
 from drive.models import Library
 from drive.storage import layout
 from portal.models import User
@@ -69,7 +69,7 @@ def test_it_finds_every_damaged_or_missing_file(full_site: Library, back_up: Bac
 def test_it_says_which_file_a_damaged_content_is(
     owner: User, collab: Collab, back_up: BackUp, repository: Repository
 ) -> None:
-    changes.write(owner, collab.library, "a.txt", b"some content")
+    operations.write(owner, collab.library, "a.txt", b"some content")
     made = back_up()
     with made.manifest() as manifest:
         entry = manifest.get(f"libraries/{collab.library.pk}/a.txt".encode())
@@ -198,7 +198,7 @@ def test_it_works_by_command(
 
 
 def test_it_says_what_the_site_misses(owner: User, collab: Collab, back_up: BackUp, repository: Repository) -> None:
-    changes.write(owner, collab.library, "a.txt", b"content")
+    operations.write(owner, collab.library, "a.txt", b"content")
     objects = layout.root() / "objects"
     lost = next(path for path in objects.rglob("*") if path.is_file() and path.name != "lock")
     lost.unlink()

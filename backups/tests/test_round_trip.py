@@ -15,7 +15,7 @@ from backups.manifest import Entry
 from backups.repository import Backup, BackupError, Repository
 from backups.walk import Found
 from collabs.models import Collab
-from drive import changes
+from drive.files import operations
 from drive.models import File, Library, Trashed, Version
 from drive.storage import layout
 from drive.versions import scan, trash
@@ -121,7 +121,7 @@ def test_it_copies_nothing_twice(
     (place / "moved").mkdir()
     (place / "run.sh").rename(place / "moved/run.sh")
     (place / "notes copy.md").write_bytes(b"second")
-    changes.write(owner, full_site, "more.md", b"something new")
+    operations.write(owner, full_site, "more.md", b"something new")
     second = next_second(back_up)
     assert first.about["new_bytes"] > 0
     assert second.about["new_bytes"] == len(b"something new")

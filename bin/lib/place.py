@@ -130,7 +130,7 @@ class Place:
         if not _is_made(preview, [packages], python):
             _make(preview, python, packages, "what renders notebooks and PDF")
         base = self.var / "lab/environments/base"
-        packages = self.code / "lab/environments/base.txt"
+        packages = self.code / "lab/environments/pins/base.txt"
         if _is_made(base, [packages], python):
             return
         if base.exists() and list((self.run / "lab").glob("*.sock")):

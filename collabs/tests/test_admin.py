@@ -17,8 +17,8 @@ from collabs.models import Collab, Membership, Role
 from drive.models import Library
 from portal import audit
 from portal.access import access_changed
+from portal.accounts.services import deactivate
 from portal.models import User
-from portal.services import deactivate
 
 LIST = "/admin/collabs/collab/"
 NEW, TEAM = "memberships", "memberships-2"
@@ -135,7 +135,7 @@ def test_it_says_what_is_wrong_with_a_title(client: Client, collab: Collab, owne
 
 
 def test_it_says_what_a_hook_refuses(client: Client, owner: User, stranger: User) -> None:
-    from drive import services as drive_services
+    from drive.libraries import services as drive_services
 
     drive_services.set_public(stranger, drive_services.create_library(stranger, "Atlas"), True)
     response = client.post(f"{LIST}add/", {"title": "Atlas", "description": ""}, follow=True)

@@ -10,11 +10,11 @@ from pytest_django.asserts import assertContains, assertNotContains
 
 from collabs import services
 from collabs.models import Collab
-from drive import services as drive_services
+from drive.libraries import services as drive_services
+from drive.libraries.audience import people, with_ways
+from drive.libraries.visibility import Folder, entries
 from drive.models import Permission
-from drive.visibility import Folder, entries
-from drive.who import people, with_ways
-from lab.mounts import mounts_of
+from lab.servers.mounts import mounts_of
 from portal.access import access_changed
 from portal.models import AuditEntry, User
 

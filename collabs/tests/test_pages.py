@@ -14,10 +14,10 @@ from collabs import services
 from collabs.models import Collab, Membership, Role
 from collabs.views.pages import PAGE_SIZE, TEAM_SHOWN
 from collabs.views.team import PAGE_SIZE as TEAM_PAGE_SIZE
-from drive import changes
+from drive.files import operations
 from drive.models import Library
+from portal.accounts.services import deactivate
 from portal.models import User
-from portal.services import deactivate
 
 EVIL = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>"
 EVIL_TITLE = EVIL.replace("/", "|")
@@ -128,8 +128,8 @@ def test_it_shows_visitors_the_readme_and_the_way_in_but_no_files(
     client: Client, public_collab: Collab, viewer: User, sign_in: SignIn
 ) -> None:
     library = Library.objects.get(owner_collab=public_collab)
-    changes.write(viewer, library, "README.md", b"# How we slice")
-    changes.write(viewer, library, "unpublished.csv", b"1,2")
+    operations.write(viewer, library, "README.md", b"# How we slice")
+    operations.write(viewer, library, "unpublished.csv", b"1,2")
     base = public_collab.get_absolute_url()
     visitor, member = client.get(base), sign_in(viewer).get(base)
     for page in (visitor, member):

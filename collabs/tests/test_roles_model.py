@@ -10,10 +10,10 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from collabs import invitations, services
 from collabs.models import Collab, Role
-from drive.visibility import Folder, entries
+from drive.libraries.visibility import Folder, entries
 from groups import services as group_services
 from groups.models import Group
-from portal import services as accounts
+from portal.accounts import services as accounts
 from portal.models import User
 
 PEOPLE = ["owner", "editor", "viewer", "stranger"]

@@ -12,8 +12,8 @@ from collabs.models import Collab, Membership, Role
 from drive.models import Library
 from portal import audit, hooks
 from portal.access import access_changed
+from portal.accounts.services import activate, deactivate
 from portal.models import AuditEntry, User
-from portal.services import activate, deactivate
 
 
 @pytest.fixture
@@ -85,7 +85,7 @@ def test_it_leaves_nothing_behind_when_a_hook_refuses(owner: User, monkeypatch: 
 
 
 def test_it_keeps_a_shared_librarys_name_from_collabs(owner: User, stranger: User) -> None:
-    from drive import services as drive_services
+    from drive.libraries import services as drive_services
     from drive.models import Permission
 
     library = drive_services.create_library(stranger, "Atlas")

@@ -16,9 +16,9 @@ from collabs import invitations
 from collabs.access import get_collab
 from collabs.forms import InviteForm, LinkForm
 from collabs.models import Collab, Invitation, Role
-from portal import limits
 from portal.access import SignInFirst, person
-from portal.views_errors import too_many
+from portal.web import rate_limits
+from portal.web.views_errors import too_many
 
 PAGE_SIZE = 50
 
@@ -42,7 +42,7 @@ def by_mail(request: HttpRequest, slug: str) -> HttpResponse:
     collab = get_collab(request, slug, Role.ADMINISTRATOR)
     form = InviteForm(request.POST, prefix="mail")
     if form.is_valid():
-        if not limits.allowed("invitation-mail", str(person(request).pk), invitations.MAILS_PER_DAY, 24 * 3600):
+        if not rate_limits.allowed("invitation-mail", str(person(request).pk), invitations.MAILS_PER_DAY, 24 * 3600):
             return too_many(request)
         try:
             invitations.invite_by_mail(person(request), collab, **form.values())
@@ -83,12 +83,12 @@ def revoke(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def invitation(request: HttpRequest, token: str) -> HttpResponse:
     """Page of an invitation, for whoever has its link; POST accepts it. 410 if it can no longer be used."""
-    where = limits.address(request)
-    if not limits.allowed("invitation-page", where, 10 * invitations.WRONG_TOKENS_PER_HOUR, 3600):
+    where = rate_limits.address(request)
+    if not rate_limits.allowed("invitation-page", where, 10 * invitations.WRONG_TOKENS_PER_HOUR, 3600):
         return too_many(request)
     found = invitations.find(token)
     if found is None:
-        if not limits.allowed("invitation", where, invitations.WRONG_TOKENS_PER_HOUR, 3600):
+        if not rate_limits.allowed("invitation", where, invitations.WRONG_TOKENS_PER_HOUR, 3600):
             return too_many(request)
         raise Http404("No such invitation.")
     if request.method == "POST":

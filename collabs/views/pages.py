@@ -17,7 +17,7 @@ from collabs.forms import CollabForm, DeleteForm
 from collabs.models import Collab, Role
 from portal import hooks
 from portal.access import person
-from portal.attempts import attempt
+from portal.web.messages import attempt
 
 PAGE_SIZE = 24
 

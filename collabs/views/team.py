@@ -11,10 +11,10 @@ from collabs import services
 from collabs.access import get_collab
 from collabs.forms import HandOverForm, MemberForm, RoleForm
 from collabs.models import Collab, Role
-from portal import people
 from portal.access import person
-from portal.attempts import attempt
+from portal.accounts import people_search
 from portal.models import User
+from portal.web.messages import attempt
 
 PAGE_SIZE = 100
 
@@ -44,10 +44,10 @@ def _team_page(request: HttpRequest, collab: Collab, form: MemberForm, status: i
 def suggest(request: HttpRequest, slug: str) -> HttpResponse:
     """Suggestions while typing a person's name: options of a <datalist>, without members. 429 if asked too often."""
     collab = get_collab(request, slug, Role.ADMINISTRATOR)
-    if not people.may_search(person(request)):
+    if not people_search.may_search(person(request)):
         return HttpResponse(status=429)
     others = User.objects.exclude(pk__in=collab.memberships.values("user"))
-    found = people.suggest(request.GET.get("person", "")[:100], among=others)
+    found = people_search.suggest(request.GET.get("person", "")[:100], among=others)
     return render(request, "portal/_suggestions.html", {"people": found})
 
 
@@ -63,7 +63,7 @@ def add_member(request: HttpRequest, slug: str) -> HttpResponse:
         except ValidationError as error:
             form.add_error("person", error)
         else:
-            messages.success(request, f"{people.described(user)} is now a member.")
+            messages.success(request, f"{people_search.described(user)} is now a member.")
             return redirect("collabs:team", slug)
     return _team_page(request, collab, form, status=422)
 
@@ -77,7 +77,7 @@ def change_role(request: HttpRequest, slug: str, username: str) -> HttpResponse:
     if form.is_valid():
         role = Role(form.cleaned_data["role"])
         if attempt(request, lambda: services.change_role(person(request), collab, user, role)):
-            messages.success(request, f"{people.described(user)} now has the role {role.label}.")
+            messages.success(request, f"{people_search.described(user)} now has the role {role.label}.")
     return redirect("collabs:team", slug)
 
 
@@ -89,7 +89,7 @@ def remove_member(request: HttpRequest, slug: str, username: str) -> HttpRespons
     if user == request.user:
         return leave(request, slug)
     if attempt(request, lambda: services.remove_member(person(request), collab, user)):
-        messages.success(request, f"{people.described(user)} is no longer a member.")
+        messages.success(request, f"{people_search.described(user)} is no longer a member.")
     return redirect("collabs:team", slug)
 
 

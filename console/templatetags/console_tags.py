@@ -4,7 +4,7 @@ from typing import Any
 
 from django import template
 
-from console import announcements, front
+from console import announcements, dashboard
 
 register = template.Library()
 
@@ -21,4 +21,4 @@ def announcements_here(context: dict[str, Any]) -> dict[str, Any]:
 def front_page(context: dict[str, Any]) -> dict[str, Any]:
     """The panels."""
     request = context["request"]
-    return {"panels": front.panels(request), "latest": front.latest(request)}
+    return {"panels": dashboard.panels(request), "latest": dashboard.latest(request)}

@@ -8,5 +8,5 @@
     inside/       programs that run in processes of their own
 
 Content is somebody else's, of any size, and may change while it is read: reads are bounded, and no content stands on a
-page of the portal other than as text, as a picture, or as Markdown that was cleaned (portal/markdown.py).
+page of the portal other than as text, as a picture, or as Markdown that was cleaned (portal/text/markdown.py).
 """

@@ -6,7 +6,7 @@ from typing import BinaryIO
 from django.utils.safestring import SafeString
 
 from drive.storage import FileEntry
-from portal.markdown import MAX_LENGTH, is_markdown, render
+from portal.text.markdown import MAX_LENGTH, is_markdown, render
 
 from . import colouring, rendering
 from .texts import Table, Text, read_table, read_text

@@ -22,7 +22,7 @@ from . import openat2
 from .errors import Clash, NotAFile, StorageError, plainly
 from .files import DIRECTORY_MODE, FILE_MODE, LibraryFiles
 from .names import check_name, new_name, split
-from .tree import Found, tree
+from .walk import Found, tree
 
 MOST_BYTES = 2 << 30
 MOST_FILES = 10_000

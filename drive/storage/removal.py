@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from uuid import UUID
 
-from . import holding, layout, openat2
+from . import deletion_lock, layout, openat2
 
 _DIRECTORY = os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 BATCH = 1000
@@ -58,7 +58,7 @@ def empty_bin() -> int:
     One at a time; another one that is at it removes what was added meanwhile as well. Nothing during a backup.
     """
     removed = 0
-    with holding.removing() as may, _alone() as alone, _opened(bin_directory(), None) as fd:
+    with deletion_lock.removing() as may, _alone() as alone, _opened(bin_directory(), None) as fd:
         if not may or not alone:
             return 0
         while names := _some(fd):

@@ -8,17 +8,18 @@ from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 
 from collabs.models import Collab, Role
-from drive import latest, quota
-from drive.addresses import name_in_form, quoted
-from drive.doors import Door, pages_of
-from drive.links import may_link
-from drive.listing import read_readme
+from drive.files import recent
+from drive.files.access_context import Door, pages_of
+from drive.files.listing import read_readme
+from drive.files.paths import name_in_form, quoted
+from drive.libraries import quota
+from drive.libraries.public_links import may_link
+from drive.libraries.visibility import MOUNTED, Entry, Folder, entries
 from drive.models import Trashed, Version
 from drive.storage import FileEntry, StorageError, open_library, shown
 from drive.versions import history
-from drive.visibility import MOUNTED, Entry, Folder, entries
-from portal.markdown import render
 from portal.models import User
+from portal.text.markdown import render
 
 register = template.Library()
 LATEST = 6
@@ -58,7 +59,7 @@ def rendered(text: str | None, base: str, folder: str = "") -> SafeString | None
 def collab_latest(collab: Collab) -> dict[str, Any]:
     """The Collab's files that changed last."""
     base = reverse("collab_files", args=[collab.slug])
-    found = latest.of_library(collab.library, LATEST)
+    found = recent.of_library(collab.library, LATEST)
     return {"files": [(f"{base}{quoted(file.path)}", file) for file in found]}
 
 
@@ -66,7 +67,7 @@ def collab_latest(collab: Collab) -> dict[str, Any]:
 def recent_files(context: template.Context) -> dict[str, Any]:
     """The files that changed last in what the person can write to."""
     mine = {entry.library_id for entry in entries(context["request"].user, folders=MOUNTED) if entry.may_write}
-    found = latest.of_libraries(mine, LATEST)
+    found = recent.of_libraries(mine, LATEST)
     files = [(reverse("drive:path", args=[file.row.library_id, file.path]), file) for file in found]
     return {"files": files, "show_library": True}
 

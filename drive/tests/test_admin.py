@@ -10,10 +10,11 @@ from django.urls import reverse
 
 from collabs.models import Collab
 from collabs.services import create_collab
-from drive import changes, links, quota, services
+from drive.files import operations
+from drive.libraries import public_links, quota, services
+from drive.libraries.visibility import entries
 from drive.models import Library, Permission, Quota
 from drive.storage import layout
-from drive.visibility import entries
 from portal import audit
 from portal.models import User
 
@@ -98,9 +99,9 @@ def test_it_shows_operators_no_more_than_others(client: Client, data: Library, c
 @pytest.fixture
 def sizes(owner: User, data: Library) -> Library:
     Library.objects.filter(pk=data.pk).update(used_bytes=3 * 2**30, used_files=7)
-    changes.write(owner, data, "v.txt", b"1" * 1000)
-    changes.write(owner, data, "v.txt", b"2" * 1000)
-    changes.delete(owner, data, "v.txt")
+    operations.write(owner, data, "v.txt", b"1" * 1000)
+    operations.write(owner, data, "v.txt", b"2" * 1000)
+    operations.delete(owner, data, "v.txt")
     return data
 
 
@@ -135,7 +136,7 @@ def test_it_takes_queries_that_do_not_grow_in_lists(client: Client, stranger: Us
 
     def more(name: str) -> None:
         library = services.create_library(owner, name)
-        links.make_link(owner, library, "")
+        public_links.make_link(owner, library, "")
         collab = create_collab(owner, title=name)
         Quota.objects.create(collab=collab, max_bytes=1)
 
@@ -173,13 +174,13 @@ def test_it_gives_a_collab_another_quota(client: Client, owner: User, collab: Co
 
 
 def test_it_revokes_links_and_shows_no_address(client: Client, owner: User, data: Library) -> None:
-    link = links.make_link(owner, data, "a.txt")
+    link = public_links.make_link(owner, data, "a.txt")
     address = reverse("admin:drive_publiclink_changelist")
     for page in (client.get(address), client.get(reverse("admin:drive_publiclink_change", args=[link.pk]))):
         assert "a.txt" in page.content.decode()
-        assert links.token(link) not in page.content.decode()
+        assert public_links.token(link) not in page.content.decode()
     client.post(address, {"action": "revoke", "_selected_action": [str(link.pk)]})
-    assert links.find(links.token(link)) is None
+    assert public_links.find(public_links.token(link)) is None
     assert audit.trail(data)[0].actor_name == "operator"
 
 

@@ -4,19 +4,19 @@ from collections.abc import Iterable
 
 from django.db.models import QuerySet
 
-from drive import changes
+from drive.files import operations
 from drive.models import File, Library, Version, Via
 from drive.storage import FileEntry, NotFound, open_library
 from portal.models import User
 
-from . import paths, store
+from . import path_codec, store
 
 IN_A_LAB = "a Lab"
 
 
 def who(library: Library, file_paths: Iterable[str]) -> dict[str, str]:
     """Who changed each file last, in words; files that no scan has seen yet are left out. One query."""
-    keys = {paths.key(path): path for path in file_paths}
+    keys = {path_codec.key(path): path for path in file_paths}
     rows = File.objects.filter(library=library, path_key__in=keys, trashed=None).select_related("changed_by")
     return {keys[row.path_key]: author(row.changed_by, row.via) for row in rows}
 
@@ -30,13 +30,13 @@ def author(user: User | None, via: str) -> str:
 
 def of_path(library: Library, path: str) -> File | None:
     """The history of what is at a path, with its author; None while no scan has seen it."""
-    rows = File.objects.filter(library=library, path_key=paths.key(path), trashed=None)
+    rows = File.objects.filter(library=library, path_key=path_codec.key(path), trashed=None)
     return rows.select_related("changed_by").first()
 
 
 def versions_of(library: Library, path: str) -> QuerySet[Version]:
     """The versions of what is at a path, newest first."""
-    found = Version.objects.filter(file__library=library, file__path_key=paths.key(path), file__trashed=None)
+    found = Version.objects.filter(file__library=library, file__path_key=path_codec.key(path), file__trashed=None)
     return found.select_related("by").order_by("-pk")
 
 
@@ -57,4 +57,4 @@ def restore(actor: User, version: Version, path: str) -> FileEntry:
         store.open_object(version.sha256) as source,
         files.staged(source, version.size) as staged,
     ):
-        return changes.put(actor, library, path, staged, via=Via.RESTORED)
+        return operations.put(actor, library, path, staged, via=Via.RESTORED)

@@ -21,7 +21,7 @@ from drive.models import File, Library, Version, Via
 from drive.storage import FileEntry, layout
 from portal.models import User
 
-from . import paths
+from . import path_codec
 from .capture import Taken
 
 BATCH = 500
@@ -39,15 +39,17 @@ class State:
 
 def live(library: Library, path: str) -> File | None:
     """The history of what is at a path now."""
-    return File.objects.filter(library=library, path_key=paths.key(path), trashed=None).first()
+    return File.objects.filter(library=library, path_key=path_codec.key(path), trashed=None).first()
 
 
 def within(library: Library, path: str) -> list[File]:
     """The histories of a file, or of all files below a folder."""
     rows = File.objects.filter(library=library, trashed=None)
     if path:
-        rows = rows.filter(Q(path_key=paths.key(path)) | Q(path__startswith=f"{paths.to_row(path)}/"))
-    return [row for row in rows if paths.is_within(paths.from_row(row.path), path)]  # SQLite's LIKE takes A for a
+        rows = rows.filter(Q(path_key=path_codec.key(path)) | Q(path__startswith=f"{path_codec.to_row(path)}/"))
+    return [
+        row for row in rows if path_codec.is_within(path_codec.from_row(row.path), path)
+    ]  # SQLite's LIKE takes A for a
 
 
 def written(actor: User | None, library: Library, path: str, entry: FileEntry, *, via: Via = Via.WEB) -> File:
@@ -60,7 +62,12 @@ def written(actor: User | None, library: Library, path: str, entry: FileEntry, *
 def copied(actor: User, library: Library, states: Iterable[tuple[str, State]]) -> None:
     """Somebody has copied files, by their paths, to where nothing was: they are the author of each copy."""
     rows = [
-        File(library=library, path=paths.to_row(path), path_key=paths.key(path), **_columns(state, actor, Via.WEB))
+        File(
+            library=library,
+            path=path_codec.to_row(path),
+            path_key=path_codec.key(path),
+            **_columns(state, actor, Via.WEB),
+        )
         for path, state in states
     ]
     File.objects.bulk_create(rows, batch_size=BATCH, ignore_conflicts=True)
@@ -86,10 +93,10 @@ def _save(library: Library, path: str, state: State, author: User | None, via: V
     columns = _columns(state, author, via)
     row, _created = File.objects.update_or_create(
         library=library,
-        path_key=paths.key(path),
+        path_key=path_codec.key(path),
         trashed=None,
         defaults=columns,
-        create_defaults=columns | {"path": paths.to_row(path)},
+        create_defaults=columns | {"path": path_codec.to_row(path)},
     )
     return row
 
@@ -135,8 +142,8 @@ def move(library: Library, old: str, new: str, target: Library) -> None:
     """A file or folder has another path, maybe in another library: its histories go along."""
     rows = within(library, old)
     for row in rows:
-        here = paths.moved(paths.from_row(row.path), old, new)
-        row.library, row.path, row.path_key = target, paths.to_row(here), paths.key(here)
+        here = path_codec.moved(path_codec.from_row(row.path), old, new)
+        row.library, row.path, row.path_key = target, path_codec.to_row(here), path_codec.key(here)
     save(rows, "library", "path", "path_key")
     if library != target:
         size = sum(row.size for row in rows)

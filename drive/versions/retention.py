@@ -9,7 +9,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.utils import timezone
 
 from drive.models import Trashed, Version
-from drive.storage import holding
+from drive.storage import deletion_lock
 
 from . import store, trash
 
@@ -89,7 +89,7 @@ def empty_trash(now: datetime | None = None) -> int:
 
 def sweep_store() -> int:
     """Remove the objects that no version refers to; returns how many. None during a backup, whose rows are older."""
-    with holding.removing() as may:
+    with deletion_lock.removing() as may:
         return _sweep_store() if may else 0
 
 

@@ -23,7 +23,7 @@ from drive.storage import LibraryFiles, NotFound, StorageError, layout, open_lib
 from drive.storage.files import identity, moment
 from portal.models import User
 
-from . import paths, records, store, trash
+from . import path_codec, records, store, trash
 from .capture import Taken, take_path
 
 log = logging.getLogger(__name__)
@@ -104,7 +104,7 @@ class _Scan:
     def run(self) -> Outcome:
         gone = self._known()
         fresh = self._look(gone)
-        for path in [path for path in gone if any(paths.is_within(path, at) for at in self.outcome.unread)]:
+        for path in [path for path in gone if any(path_codec.is_within(path, at) for at in self.outcome.unread)]:
             del gone[path]
         with records.changing(self.library):
             self._follow_moves(gone, fresh)
@@ -116,7 +116,7 @@ class _Scan:
 
     def _known(self) -> Known:
         rows = File.objects.filter(library=self.library, trashed=None).values_list("path", "pk", "signature")
-        return {paths.from_row(path): (pk, seen) for path, pk, seen in rows.iterator(5000)}
+        return {path_codec.from_row(path): (pk, seen) for path, pk, seen in rows.iterator(5000)}
 
     def _look(self, known: Known) -> dict[str, records.State]:
         """Look at every file, note what has changed, take from `known` what is there; returns what is new."""
@@ -153,9 +153,9 @@ class _Scan:
             there = new.pop(identity(seen), None) if seen else None
             if there is None:
                 continue
-            values = {"path": paths.to_row(there), "path_key": paths.key(there), "is_captured": False}
+            values = {"path": path_codec.to_row(there), "path_key": path_codec.key(there), "is_captured": False}
             values["signature"] = fresh[there].signature
-            if File.objects.filter(pk=pk, path_key=paths.key(path), trashed=None).update(**values):
+            if File.objects.filter(pk=pk, path_key=path_codec.key(path), trashed=None).update(**values):
                 self.outcome.moved += 1
                 del gone[path], fresh[there]
 
@@ -164,8 +164,8 @@ class _Scan:
         rows = (
             File(
                 library=self.library,
-                path=paths.to_row(path),
-                path_key=paths.key(path),
+                path=path_codec.to_row(path),
+                path_key=path_codec.key(path),
                 **records.by_lab(state, self.by),
             )
             for path, state in fresh.items()
@@ -188,7 +188,7 @@ class _Scan:
             self.outcome.captured += len(done)
 
     def _take(self, row: File) -> Taken | None:
-        path = paths.from_row(row.path)
+        path = path_codec.from_row(row.path)
         try:
             return take_path(self.files, path, sync=False)
         except NotFound:
@@ -203,7 +203,7 @@ class _Scan:
         groups: dict[str, list[File]] = defaultdict(list)
         for keys in _batches(sorted(pk for pk, _seen in gone.values()), records.BATCH):
             for row in File.objects.filter(pk__in=keys, trashed=None):
-                path = paths.from_row(row.path)
+                path = path_codec.from_row(row.path)
                 if path in gone and self._is_gone(path):  # else it was renamed or made again on the web meanwhile
                     groups[self._top(path)].append(row)
         self.outcome.vanished = sum(len(rows) for rows in groups.values())

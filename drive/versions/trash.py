@@ -24,7 +24,7 @@ from notices.services import tell
 from portal import audit
 from portal.models import User
 
-from . import paths, records, store
+from . import path_codec, records, store
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +49,7 @@ def delete(actor: User, library: Library, path: str) -> Trashed:
     """Move a file, folder or link to the trash, with its histories."""
     with open_library(library) as files, records.changing(library):
         entry = files.stat(path)
-        item = Trashed(library=library, path=paths.to_row(path), kind=entry.kind, deleted_by=actor, via=Via.WEB)
+        item = Trashed(library=library, path=path_codec.to_row(path), kind=entry.kind, deleted_by=actor, via=Via.WEB)
         item.place = files.delete(path)
         rows = records.within(library, path)
         with transaction.atomic():
@@ -71,8 +71,8 @@ def vanished(
         rows = _with_versions(rows)
         if not rows:
             return None
-        kind = "file" if [row.path for row in rows] == [paths.to_row(path)] else "folder"
-        item = Trashed(library=library, path=paths.to_row(path), kind=kind, deleted_by=by, via=Via.LAB)
+        kind = "file" if [row.path for row in rows] == [path_codec.to_row(path)] else "folder"
+        item = Trashed(library=library, path=path_codec.to_row(path), kind=kind, deleted_by=by, via=Via.LAB)
         item.size, item.files = sum(row.size for row in rows), len(rows)
         _note(item, rows, loss)
         return item
@@ -98,7 +98,7 @@ def clear(library: Library, path: str) -> None:
 
 def keep_whole(actor: User | None, library: Library, path: str, replaced: Path) -> Trashed:
     """Put a file that is out of the library, and cannot be made a version, into the trash as it is."""
-    item = Trashed(library=library, path=paths.to_row(path), kind="file", place=new_place())
+    item = Trashed(library=library, path=path_codec.to_row(path), kind="file", place=new_place())
     item.deleted_by, item.via = actor, Via.WEB
     place = _where(item)
     place.parent.mkdir(parents=True)
@@ -145,7 +145,7 @@ def _keepers(library: Library) -> QuerySet[User]:
 
 def _where(item: Trashed) -> Path:
     """Where the item lies in the trash."""
-    return layout.trash(item.library_id) / item.place / paths.from_row(item.path)
+    return layout.trash(item.library_id) / item.place / path_codec.from_row(item.path)
 
 
 def _measure(path: Path) -> tuple[int, int]:
@@ -181,11 +181,11 @@ def restore(actor: User | None, item: Trashed) -> str:
             locked = Trashed.objects.select_for_update().filter(pk=item.pk).first()
             if locked is None or not os.path.lexists(staged):
                 raise NothingToRestore("This is not in the trash any more.")
-            path = _put_back(files, library, paths.from_row(item.path), staged)
+            path = _put_back(files, library, path_codec.from_row(item.path), staged)
             states[""] = _state_of(files, path)
             _take_up(locked, path, states)
             records.use(library, locked.size, locked.files)
-            audit.record(actor, "file.restored", library, path=paths.to_row(path))
+            audit.record(actor, "file.restored", library, path=path_codec.to_row(path))
             locked.delete()
         return path
     finally:
@@ -251,12 +251,12 @@ def _take_up(item: Trashed, path: str, states: dict[str, tuple[str, int]]) -> No
     A file that is not the one that was captured, because a notebook wrote before it was deleted, is captured anew. What
     was rebuilt is the last version.
     """
-    old = paths.from_row(item.path)
+    old = path_codec.from_row(item.path)
     rows = list(item.histories.all())
     for row in rows:
-        before = paths.from_row(row.path)
-        here = paths.moved(before, old, path)
-        row.path, row.path_key, row.trashed = paths.to_row(here), paths.key(here), None
+        before = path_codec.from_row(row.path)
+        here = path_codec.moved(before, old, path)
+        row.path, row.path_key, row.trashed = path_codec.to_row(here), path_codec.key(here), None
         found, size = states.get(before[len(old) :].lstrip("/"), ("", 0))
         if not found or (item.place and (not row.signature or identity(found) != identity(row.signature))):
             row.is_captured = False
@@ -267,7 +267,7 @@ def _take_up(item: Trashed, path: str, states: dict[str, tuple[str, int]]) -> No
 def _rebuild(item: Trashed) -> Path:
     """Make a file, or a folder with its files, from their last versions, in the staging area."""
     root = layout.staging() / f"{layout.RESTORED}{secrets.token_hex(8)}"
-    old = paths.from_row(item.path)
+    old = path_codec.from_row(item.path)
     if not item.histories.exists():
         raise NothingToRestore("No version of this was captured.")
     for path, version in _newest(item):
@@ -280,7 +280,7 @@ def _newest(item: Trashed) -> Iterator[tuple[str, Version]]:
     """The path and the last version of each file of an item."""
     newest = Version.objects.filter(file__trashed=item).order_by().values("file").annotate(last=Max("pk"))
     versions = Version.objects.filter(pk__in=newest.values("last")).select_related("file")
-    return ((paths.from_row(version.file.path), version) for version in versions.iterator(records.BATCH))
+    return ((path_codec.from_row(version.file.path), version) for version in versions.iterator(records.BATCH))
 
 
 def _copy_version(version: Version, target: Path) -> None:
@@ -348,7 +348,7 @@ def _mend_place(directory: Path) -> int:
         return 0
     for found in list(directory.iterdir())[:1]:
         kind = "folder" if found.is_dir() and not found.is_symlink() else "file"
-        item = Trashed(library=library, path=paths.to_row(found.name), kind=kind, place=directory.name)
+        item = Trashed(library=library, path=path_codec.to_row(found.name), kind=kind, place=directory.name)
         item.via, (item.size, item.files) = Via.WEB, _measure(found)
         _note(item, [], None)
         return 1
@@ -370,11 +370,11 @@ def _mend_restored() -> int:
 
 
 def _finish_restore(item: Trashed) -> None:
-    path = paths.from_row(item.path)
+    path = path_codec.from_row(item.path)
     with open_library(item.library) as files, records.changing(item.library), transaction.atomic():
         clear(item.library, path)
-        states = {row.path: _state_of(files, paths.from_row(row.path)) for row in item.histories.all()}
-        below = {paths.from_row(row)[len(path) :].lstrip("/"): state for row, state in states.items()}
+        states = {row.path: _state_of(files, path_codec.from_row(row.path)) for row in item.histories.all()}
+        below = {path_codec.from_row(row)[len(path) :].lstrip("/"): state for row, state in states.items()}
         _take_up(item, path, below)
         item.delete()
 

@@ -13,8 +13,8 @@ from collabs.models import Collab, Role
 from collabs.services import add_member
 from groups.services import add_person, create_group, nest
 from identity import services, tasks
-from portal import services as portal_services
-from portal.leaving import delete_account
+from portal.accounts import services as portal_services
+from portal.accounts.deletion import delete_account
 from portal.models import AuditEntry, User
 
 from .conftest import BACK, SECRET, Hub, came_back, userinfo

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from django.conf import settings
 
-from portal import logs
+from portal.ops import logs
 
 from .base import GRACE_SECONDS, ForkServerStatus, LauncherUnavailable, LaunchFailed, LaunchSpec, Mount, ServerStatus
 

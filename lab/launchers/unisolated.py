@@ -21,7 +21,7 @@ from uuid import UUID
 from django.conf import settings
 
 from drive.storage import StorageError, layout
-from lab.supervisor import bwrap, portal_access
+from lab.supervisor import api_token, bwrap
 from lab.supervisor.sandbox import Launch
 
 from .base import GRACE_SECONDS, ForkServerStatus, LaunchFailed, LaunchSpec, Mount, ServerStatus
@@ -78,7 +78,7 @@ class UnisolatedLauncher:
 
     def _places(self, directory: Path) -> dict[str, str]:
         """Variables that name what is elsewhere in a sandbox."""
-        portal = portal_access.variables(directory / "token", Path(settings.RUN_DIR) / "portal", bwrap.INSIDE)
+        portal = api_token.variables(directory / "token", Path(settings.RUN_DIR) / "portal", bwrap.INSIDE)
         return portal | {"HOME": str(directory / "home"), "JUPYTER_CONFIG_PATH": ""}
 
     def _listener(self, server_id: UUID) -> socket.socket:
@@ -134,7 +134,7 @@ class UnisolatedLauncher:
         return []
 
     def give_token(self, server_id: UUID, token: str) -> None:
-        portal_access.TokenFile(self._directory(server_id) / "token").give(token)
+        api_token.TokenFile(self._directory(server_id) / "token").give(token)
 
     def prepare(self, prefixes: list[str]) -> None:
         """Nothing can be prepared."""
@@ -163,7 +163,7 @@ class UnisolatedLauncher:
         if not pid:
             return ServerStatus(server_id, "stopped")
         began = datetime.fromtimestamp((self._directory(server_id) / "pid").stat().st_mtime, UTC)
-        age = portal_access.TokenFile(self._directory(server_id) / "token").age
+        age = api_token.TokenFile(self._directory(server_id) / "token").age
         return ServerStatus(server_id, "running", token_age=age, started_at=began)
 
     def _servers(self) -> Path:

@@ -14,7 +14,7 @@ import signal
 import sys
 from pathlib import Path
 
-from portal import logs
+from portal.ops import logs
 
 from . import cgroups, namespace, processes
 from .server import Supervisor

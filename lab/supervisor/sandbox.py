@@ -26,11 +26,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from . import bwrap, conda, fork_servers, linux, network, portal_access, processes
+from . import api_token, bwrap, conda_env, fork_servers, linux, network, processes
 from .cgroups import ENTER_TRIES, Groups, Limits
-from .disk import Disk
+from .disk_limits import Disk
+from .drive_view import DriveView, InUse, Library, Place, Store, mounts
 from .fork_servers import ForkServer
-from .view import DriveView, InUse, Library, Place, Store, mounts
 
 log = logging.getLogger("lab.supervisor")
 
@@ -78,9 +78,9 @@ class Launch:
             "SHELL": "/bin/bash",
             "LANG": "C.UTF-8",
             "PATH": f"{self.prefix}/bin:/usr/local/bin:/usr/bin:/bin",
-            **conda.variables(self.prefix),
+            **conda_env.variables(self.prefix),
             "JUPYTER_CONFIG_PATH": f"{bwrap.RUN}/jupyter",
-            **portal_access.variables(f"{bwrap.RUN}/token", f"{bwrap.RUN}/portal", f"{bwrap.RUN}/inside"),
+            **api_token.variables(f"{bwrap.RUN}/token", f"{bwrap.RUN}/portal", f"{bwrap.RUN}/inside"),
             **{f"GIT_{who}_{key}": value for who in ("AUTHOR", "COMMITTER") for key, value in identity.items()},
         }
 
@@ -161,7 +161,7 @@ class Sandbox:
         self.directory = servers / server_id
         self.socket = sockets / f"{server_id}.sock"
         self.portal = sockets.parent / "portal"
-        self.token = portal_access.TokenFile(self.directory / "token")
+        self.token = api_token.TokenFile(self.directory / "token")
         self.disk = Disk(self.directory)
         self.view = DriveView(self.directory, store)
         self.init: int | None = None
@@ -273,7 +273,7 @@ class Sandbox:
             prefix=Path(launch.prefix),
             environment=launch.environment(),
             files=files,
-            binds=portal_access.binds(self.token.directory, self.portal, bwrap.RUN),
+            binds=api_token.binds(self.token.directory, self.portal, bwrap.RUN),
             status_fd=status_for_bwrap,
             program=program,
         )

@@ -28,12 +28,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from portal import logs
+from portal.ops import logs
 
 from . import cgroups, processes
+from .drive_view import Store
 from .fork_servers import ForkFailed, ForkServer, ForkServers
 from .sandbox import Launch, Sandbox, StartFailed, jupyter_config, places
-from .view import Store
 
 log = logging.getLogger("lab.supervisor")
 

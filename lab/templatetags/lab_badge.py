@@ -6,11 +6,11 @@ from django import template
 from django.conf import settings
 from django.templatetags.static import PrefixNode
 
-from drive.doors import Door
+from drive.files.access_context import Door
+from drive.libraries.visibility import Folder
 from drive.models import Library
-from drive.visibility import Folder
-from lab import presence
-from lab.copies import NOTEBOOK
+from lab.locations import presence
+from lab.locations.copies import NOTEBOOK
 from portal.access import person
 
 from .lab_tags import lab_address
@@ -42,7 +42,7 @@ def lab_presence(context: dict[str, Any], door: Door, path: str) -> dict[str, An
 
 
 def lasting_path(library: Library, inside: str) -> str:
-    """The path below `~/drive` that leads everybody who may read the library to it (`lab.places.find`)."""
+    """The path below `~/drive` that leads everybody who may read the library to it (`lab.locations.paths.find`)."""
     if library.owner_collab_id:
         folder = Folder.GROUPS
     elif library.shared_name:

@@ -8,9 +8,9 @@ from django import template
 from django.urls import reverse
 from django.utils.http import urlencode
 
+from lab.formats import binary_size
+from lab.locations.paths import BadPlace, drive_path
 from lab.models import Server
-from lab.places import BadPlace, drive_path
-from lab.wording import binary_size
 
 register = template.Library()
 register.filter("binary_size", binary_size)

@@ -7,8 +7,9 @@ import pytest
 from django.test import Client
 
 from collabs.models import Collab
-from drive import changes, services
-from drive.links import make_link, token
+from drive.files import operations
+from drive.libraries import services
+from drive.libraries.public_links import make_link, token
 from drive.models import Library, Permission
 from lab.templatetags.lab_badge import lasting_path, reach
 from portal.models import User
@@ -20,8 +21,8 @@ LINK = "http://localhost:8000/lab/open?path=Shared+with+groups%2FOpen+Cortex%2Ff
 
 @pytest.fixture
 def notebook(public_collab: Collab, owner: User) -> Library:
-    changes.write(owner, public_collab.library, "first (2).ipynb", b"{}")
-    changes.write(owner, public_collab.library, "a.txt", b"x")
+    operations.write(owner, public_collab.library, "first (2).ipynb", b"{}")
+    operations.write(owner, public_collab.library, "a.txt", b"x")
     return public_collab.library
 
 
@@ -41,7 +42,7 @@ def test_other_files_have_none(notebook: Library, owner: User, sign_in: Callable
 
 def test_visitors_with_a_link_learn_nothing_of_the_library(owner: User) -> None:
     library = services.create_library(owner, "Secret name")
-    changes.write(owner, library, "a.ipynb", b"{}")
+    operations.write(owner, library, "a.ipynb", b"{}")
     answer = Client().get(f"/l/{token(make_link(owner, library, 'a.ipynb'))}/", follow=True)
     assert answer.status_code == 200
     assert b"Badge in Markdown" not in answer.content

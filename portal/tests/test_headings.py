@@ -12,7 +12,8 @@ from pytest_django.asserts import assertContains
 
 from collabs.models import Collab
 from conftest import PASSWORD
-from drive import changes, links
+from drive.files import operations
+from drive.libraries import public_links
 from groups import services as groups
 from portal.models import User
 
@@ -105,8 +106,8 @@ def check(found: dict[str, Outline]) -> None:
 def collab(public_collab: Collab, owner: User, editor: User) -> Collab:
     """A public Collab with something on each of its pages."""
     for name in ("README.md", "notes.txt", "gone.txt"):
-        changes.write(owner, public_collab.library, name, TEXT)
-    changes.delete(owner, public_collab.library, "gone.txt")
+        operations.write(owner, public_collab.library, name, TEXT)
+    operations.delete(owner, public_collab.library, "gone.txt")
     groups.add_person(owner, groups.create_group(owner, name="Institute"), editor)
     return public_collab
 
@@ -120,14 +121,14 @@ def test_it_tells_people_where_they_are(client: Client, collab: Collab, owner: U
     # By password, because some pages want one that was given a moment ago.
     client.post("/account/login/", {"login": owner.username, "password": PASSWORD})
     library = owner.libraries.get(is_default=True)
-    changes.write(owner, library, "own.md", TEXT)
+    operations.write(owner, library, "own.md", TEXT)
     client.post("/account/reauthenticate/", {"password": PASSWORD})
     check(outlines(client, MEMBER, collab=collab.get_absolute_url(), library=library.pk))
 
 
 def test_it_tells_the_guests_of_a_link_where_they_are(client: Client, collab: Collab, owner: User) -> None:
-    links_made = [links.make_link(owner, collab.library, path) for path in ("", "README.md")]
-    check(outlines(client, [links.address(link) for link in links_made]))
+    links_made = [public_links.make_link(owner, collab.library, path) for path in ("", "README.md")]
+    check(outlines(client, [public_links.address(link) for link in links_made]))
 
 
 def test_it_leads_on_from_a_new_password(client: Client, owner: User) -> None:

@@ -8,8 +8,8 @@ import yaml
 from django.conf import settings
 from django.test import Client
 
-from portal import gauges
 from portal.models import User
+from portal.ops import site_metrics
 from portal.version import VERSION
 
 
@@ -34,5 +34,5 @@ def test_it_is_said_to_programs_and_operators(
     client: Client, operator: User, sign_in: Callable[[User], Client]
 ) -> None:
     assert client.get("/api/v1/openapi.json").json()["info"]["version"] == VERSION
-    assert gauges.build()["version"] == VERSION
+    assert site_metrics.build()["version"] == VERSION
     assert f"Collaboratory {VERSION}" in sign_in(operator).get("/admin/").content.decode()

@@ -15,7 +15,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from collabs.models import Collab
 from collabs.services import create_collab
-from drive import changes
+from drive.files import operations
 from drive.models import Library
 from drive.storage import layout
 from identity import keys
@@ -104,4 +104,4 @@ def create_demo(operator: User) -> None:
     library = Library.objects.get(owner_collab=collab)
     for path in sorted(DEMO.iterdir()):
         content = path.read_bytes().replace(b"{{ title }}", demo_title().encode())
-        changes.write(operator, library, path.name, content)
+        operations.write(operator, library, path.name, content)

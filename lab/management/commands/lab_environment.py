@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 
 from lab.models import Environment, EnvironmentKind
-from lab.supervisor.conda import is_conda
+from lab.supervisor.conda_env import is_conda
 
 
 class Command(BaseCommand):

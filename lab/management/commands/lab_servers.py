@@ -6,10 +6,10 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from lab import lifecycle, services
+from lab.formats import size
 from lab.launchers import LauncherUnavailable, get_launcher
 from lab.models import Server, State, StopReason
-from lab.wording import size
+from lab.servers import lifecycle, services
 
 STOP_SECONDS = 180
 

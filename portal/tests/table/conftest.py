@@ -9,7 +9,7 @@ from pytest_django import Settings
 
 from collabs.models import Collab
 from identity import keys
-from lab import services as lab_services
+from lab.servers import services as lab_services
 from lab.tests.inprocess import InProcessLauncher
 from portal.models import User
 

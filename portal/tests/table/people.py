@@ -24,16 +24,18 @@ from collabs import services as collab_services
 from collabs.models import Collab, Role
 from conftest import PASSWORD
 from console.models import Announcement, FailedTask
-from drive import changes, links, uploads
-from drive import services as drive_services
+from drive.files import operations
+from drive.libraries import public_links
+from drive.libraries import services as drive_services
 from drive.models import Permission, Quota, Version
 from drive.storage import layout
+from drive.uploads import tus
 from groups import services as group_services
 from lab.models import Build, Environment, Pause, Pull, Server
 from notices.models import Kind, Notice
 from notices.services import tell
+from portal.accounts.services import deactivate
 from portal.models import User
-from portal.services import deactivate
 
 KINDS = ("anonymous", "stranger", "viewer", "editor", "administrator", "group", "deactivated", "operator")
 """In the order of the table's columns. `group`: whose only way into the Collabs is a group, as viewer."""
@@ -83,9 +85,9 @@ def build(people: dict[str, User], cortex: Collab, open_cortex: Collab) -> World
     drive_services.delete_library(owner, deleted)
     for library in (cortex.library, open_cortex.library, own):
         reset_files(str(library.pk))
-    link = links.make_link(owner, own, "")
-    changes.write(owner, cortex.library, "a.txt", b"newer")
-    upload = uploads.create(owner, cortex.library, "up.txt", 5)
+    link = public_links.make_link(owner, own, "")
+    operations.write(owner, cortex.library, "a.txt", b"newer")
+    upload = tus.create(owner, cortex.library, "up.txt", 5)
 
     request = join_requests.ask(people["asker"], open_cortex, "Please.")
     invitation, token = invitations.invite_by_link(owner, cortex, Role.VIEWER, uses=100)
@@ -121,7 +123,7 @@ def build(people: dict[str, User], cortex: Collab, open_cortex: Collab) -> World
             "deleted": deleted.pk,
             "share": share.pk,
             "link": link.pk,
-            "link_token": links.token(link),
+            "link_token": public_links.token(link),
             "upload": upload.id,
             "request": request.pk,
             "invitation": invitation.pk,

@@ -14,8 +14,8 @@ from django.http.response import HttpResponseBase
 from django.test import Client
 from django.urls import ResolverMatch, URLPattern, URLResolver, get_resolver, resolve
 
-from api.rest.site import api as rest
-from api.v1.site import api as v1
+from api.ebrains.api import api as rest
+from api.v1.api import api as v1
 
 from .people import KINDS, World
 

@@ -16,7 +16,7 @@ from .people import KINDS, World, reset_files, says
 from .table import Row, all_rows, routes
 
 pytestmark = pytest.mark.django_db
-THEIRS = ("allauth.", "django.", "identity.views.authorize", "api.urls_old", "portal.admin_site.")
+THEIRS = ("allauth.", "django.", "identity.views.authorize", "api.urls_wiki_redirects", "portal.admin_site.")
 """Views that hand on every method to a form or a redirect."""
 DISK = ("drive.txt", "lab.txt")
 """Files of the table whose rows touch files."""

@@ -3,7 +3,7 @@
  *
  * A prebuilt extension without a build: what JupyterLab's page loads is a script that sets
  * `_JUPYTERLAB[<name>] = {init, get}` (webpack's module federation; JupyterLab docs, "Prebuilt extensions").
- * It talks to the portal through the Lab's own origin, at /.collaboratory/ (lab/views_panel.py).
+ * It talks to the portal through the Lab's own origin, at /.collaboratory/ (lab/gateway/views_panel.py).
  */
 "use strict";
 (() => {

@@ -1,0 +1,260 @@
+"""Collabs as the EBRAINS Collab API has them."""
+
+from typing import Any
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.db.models import QuerySet
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import get_object_or_404
+from ninja import Query, Router
+from pydantic import BaseModel, Field
+
+from api.access import DAY, HOUR, TooMany
+from collabs import invitations, services
+from collabs.access import get_collab
+from collabs.models import Collab, EffectiveRole, Invitation, Role
+from notices.models import Kind
+from notices.services import tell
+from portal import audit
+from portal.access import person
+from portal.models import User
+from portal.text.unique_names import title_key
+from portal.web import rate_limits
+
+from . import schemas
+from .schemas import MANAGE, MOST, OPEN, READ, CollabIn, MailIn, known_group, known_person, role_named
+
+router = Router()
+MAILS_A_DAY = 20
+"""So many messages to administrators may one person send a day."""
+
+
+class Asked(BaseModel):
+    """The questions that `GET /collabs` understands."""
+
+    search: str = Field("", max_length=100)
+    driveId: str = Field("", max_length=100)
+    collabTitle: str = Field("", max_length=100)
+    limit: int = Field(100, ge=0, le=MOST)
+    offset: int = Field(0, ge=0, le=10**9)
+    orderField: str = Field("title", pattern="^(title|createDate|mostLiked)$")
+    order: str = Field("asc", pattern="^(?i:asc|desc)$")
+    favorite: bool = False
+    memberOnly: bool = False
+    roles: str = Field("", max_length=100)
+    visibility: str = Field("", pattern="^(public|private|)$")
+
+
+def _rows(request: HttpRequest) -> QuerySet[Any]:
+    rows = Collab.objects.visible_to(request.user).with_role_of(request.user)
+    return rows.select_related("library", "created_by")
+
+
+def _one(request: HttpRequest, slug: str) -> dict[str, Any]:
+    return schemas.collab(get_object_or_404(_rows(request), slug=slug), request)
+
+
+@router.get("", **OPEN)
+def list_collabs(request: HttpRequest, asked: Query[Asked]) -> Any:
+    """Collabs; with `driveId` or `collabTitle`, the one."""
+    rows = _rows(request)
+    if asked.driveId or asked.collabTitle:
+        return schemas.collab(_named(request, rows, asked), request)
+    ordered = _narrowed(request, rows, asked).order_by(_order(asked), "pk")
+    keys = list(ordered.values_list("pk", flat=True)[asked.offset : asked.offset + asked.limit])
+    found = rows.in_bulk(keys)
+    return [schemas.collab(found[key], request) for key in keys if key in found]
+
+
+def _named(request: HttpRequest, rows: QuerySet[Any], asked: Asked) -> Collab:
+    if asked.driveId:
+        wanted = schemas.uuid_of(asked.driveId) if person(request) else None
+        return get_object_or_404(rows, library__pk=wanted)
+    return get_object_or_404(rows, title_key=title_key(asked.collabTitle.replace("\0", " ")))
+
+
+def _narrowed(request: HttpRequest, rows: QuerySet[Any], asked: Asked) -> QuerySet[Any]:
+    if asked.search:
+        rows = rows.matching(asked.search)  # type: ignore[attr-defined]
+    if asked.favorite:
+        rows = rows.favourites_of(person(request))  # type: ignore[attr-defined]
+    if asked.visibility:
+        rows = rows.filter(is_public=asked.visibility == "public")
+    if asked.memberOnly or asked.roles:
+        mine = EffectiveRole.objects.filter(user=person(request))
+        if asked.roles:  # “+” in an address is a space
+            mine = mine.filter(role__in=[role_named(name) for name in asked.roles.replace("+", " ").split()])
+        rows = rows.filter(pk__in=mine.values("collab"))
+    return rows
+
+
+def _order(asked: Asked) -> str:
+    field = "created_at" if asked.orderField == "createDate" else "title_key"
+    return field if asked.order.lower() == "asc" else f"-{field}"
+
+
+@router.post("", **MANAGE)
+def create_collab(request: HttpRequest, data: CollabIn) -> Any:
+    """A new Collab; `name` is its address."""
+    made = services.create_collab(
+        person(request), title=data.title, description=data.description or "", is_public=data.public, slug=data.name
+    )
+    return JsonResponse(_one(request, made.slug), status=201)
+
+
+@router.get("/{slug:slug}", **OPEN)
+def get_one(request: HttpRequest, slug: str) -> Any:
+    """One Collab."""
+    return _one(request, slug)
+
+
+@router.put("/{slug:slug}", **MANAGE)
+def change_collab(request: HttpRequest, slug: str, data: CollabIn) -> Any:
+    """Change it. Its address stays."""
+    collab = get_collab(request, slug, Role.ADMINISTRATOR)
+    if data.name and data.name != slug:
+        raise ValidationError({"name": "The address of a Collab never changes."})
+    description = collab.description if data.description is None else data.description
+    services.update_collab(person(request), collab, title=data.title, description=description, is_public=data.public)
+    return _one(request, slug)
+
+
+@router.delete("/{slug:slug}", **MANAGE)
+def delete_collab(request: HttpRequest, slug: str) -> Any:
+    """Delete it; restorable for 30 days."""
+    services.delete_collab(person(request), get_collab(request, slug, Role.ADMINISTRATOR))
+    return JsonResponse({}, status=200)
+
+
+@router.post("/{slug:slug}/contactadministrator", **MANAGE)
+def contact_administrators(request: HttpRequest, slug: str, data: MailIn) -> Any:
+    """Write to the administrators."""
+    collab, user = get_collab(request, slug), person(request)
+    if not rate_limits.allowed("contact-administrators", str(user.pk), MAILS_A_DAY, 24 * 3600):
+        raise TooMany("You have written to many administrators today. Please go on tomorrow.", DAY)
+    subject = f"{user.display_name} writes to the administrators of “{collab}”: {data.emailSubject}"
+    tell(
+        services.administrators(collab),
+        Kind.REQUEST,
+        subject=subject,
+        text=data.emailContent,
+        url=collab.get_absolute_url(),
+    )
+    audit.record(user, "collab.contacted", collab)
+    return JsonResponse({}, status=201)
+
+
+# Invitations
+
+
+@router.get("/invite/{slug:slug}/role/{role}", **MANAGE)
+def invite(request: HttpRequest, slug: str, role: str) -> Any:
+    """A new link by which one person joins."""
+    schemas.require_token(request)
+    wanted, collab = role_named(role), get_collab(request, slug, Role.ADMINISTRATOR)
+    _row, token = invitations.invite_by_link(person(request), collab, wanted)
+    return JsonResponse({"inviteLink": f"{settings.PORTAL_URL}{Invitation.path(token)}"}, status=201)
+
+
+@router.get("/invite/{str:token}", **MANAGE)
+def accept(request: HttpRequest, token: str) -> Any:
+    """Join by a link's token."""
+    schemas.require_token(request)
+    where = rate_limits.address(request)
+    if rate_limits.used("invitation", where, 3600) >= invitations.WRONG_TOKENS_PER_HOUR:
+        raise TooMany("Too many wrong invitations came from this network. Please wait an hour.", HOUR)
+    found = invitations.find(token)
+    if found is None:
+        rate_limits.allowed("invitation", where, invitations.WRONG_TOKENS_PER_HOUR, 3600)
+        raise Http404("No such invitation.")
+    collab = invitations.accept(person(request), found)
+    return {"collabId": collab.slug, "role": collab.role_of(person(request))}
+
+
+# Teams
+
+
+def _people(collab: Collab, role: Role) -> list[dict[str, Any]]:
+    return schemas.people(User.objects.filter(memberships__collab=collab, memberships__role=role))
+
+
+def _groups(collab: Collab, role: Role) -> list[dict[str, Any]]:
+    return [schemas.group(row.group) for row in collab.group_roles.filter(role=role).select_related("group")[:MOST]]
+
+
+def _seen(request: HttpRequest, slug: str) -> Collab:
+    person(request)
+    return get_collab(request, slug)
+
+
+@router.get("/{slug:slug}/team/{role}", **READ)
+def team(request: HttpRequest, slug: str, role: str) -> Any:
+    """Who has a role, by all ways."""
+    wanted, collab = role_named(role), _seen(request, slug)
+    groups = _groups(collab, wanted) if collab.my_role else []
+    return {"users": _people(collab, wanted), "units": [], "groups": groups}
+
+
+@router.get("/{slug:slug}/team/{role}/users", **READ)
+def team_users(request: HttpRequest, slug: str, role: str) -> Any:
+    """People with a role of their own."""
+    return _people(_seen(request, slug), role_named(role))
+
+
+@router.get("/{slug:slug}/team/{role}/units", **READ)
+def team_units(request: HttpRequest, slug: str, role: str) -> Any:
+    """There are no units here apart from groups."""
+    role_named(role)
+    _seen(request, slug)
+    return []
+
+
+@router.get("/{slug:slug}/team/{role}/groups", **READ)
+def team_groups(request: HttpRequest, slug: str, role: str) -> Any:
+    """Groups with a role. For members."""
+    return _groups(get_collab(request, slug, Role.VIEWER), role_named(role))
+
+
+@router.put("/{slug:slug}/team/{role}/users/{str:username}", **MANAGE)
+def give_role(request: HttpRequest, slug: str, role: str, username: str) -> Any:
+    """Give somebody the role, and no other."""
+    wanted, collab = role_named(role), get_collab(request, slug, Role.ADMINISTRATOR)
+    user = known_person(username)
+    change = services.change_role if collab.memberships.filter(user=user).exists() else services.add_member
+    change(person(request), collab, user, wanted)
+    return HttpResponse(status=204)
+
+
+@router.delete("/{slug:slug}/team/{role}/users/{str:username}", **MANAGE)
+def take_role(request: HttpRequest, slug: str, role: str, username: str) -> Any:
+    """Remove somebody, whichever role they have."""
+    role_named(role)
+    collab = get_collab(request, slug, Role.ADMINISTRATOR)
+    services.remove_member(person(request), collab, known_person(username))
+    return HttpResponse(status=204)
+
+
+@router.api_operation(["PUT", "DELETE"], "/{slug:slug}/team/{role}/units/{str:unit}", **MANAGE)
+def change_unit(request: HttpRequest, slug: str, role: str, unit: str) -> Any:
+    """There are no units here."""
+    role_named(role)
+    get_collab(request, slug, Role.ADMINISTRATOR)
+    raise ValidationError({"unit": "There is no such unit."})
+
+
+@router.put("/{slug:slug}/team/{role}/groups/{str:group}", **MANAGE)
+def give_group_role(request: HttpRequest, slug: str, role: str, group: str) -> Any:
+    """Give a group the role, and no other."""
+    wanted, collab = role_named(role), get_collab(request, slug, Role.ADMINISTRATOR)
+    services.give_group_role(person(request), collab, known_group(group), wanted)
+    return HttpResponse(status=204)
+
+
+@router.delete("/{slug:slug}/team/{role}/groups/{str:group}", **MANAGE)
+def take_group_role(request: HttpRequest, slug: str, role: str, group: str) -> Any:
+    """Take the role from a group."""
+    role_named(role)
+    collab = get_collab(request, slug, Role.ADMINISTRATOR)
+    services.remove_group(person(request), collab, known_group(group))
+    return HttpResponse(status=204)

@@ -1,0 +1,171 @@
+"""Groups and people as the EBRAINS Collab API has them."""
+
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import get_object_or_404
+from ninja import Query, Router
+
+from api.access import MINUTE, TooMany
+from groups import services
+from groups.access import get_group, managed_group, may_see_people
+from groups.models import Group
+from portal.access import Forbidden, person
+from portal.accounts import people_search
+from portal.models import User
+
+from . import schemas
+from .schemas import MANAGE, MOST, READ, GroupIn, Kind, kind_named, known_group, known_person
+
+router = Router()
+Words = Query("", max_length=100)
+
+
+@router.get("/groups", **READ)
+def list_groups(request: HttpRequest, search: str = Words) -> Any:
+    """Groups, by name."""
+    person(request)
+    return schemas.groups(Group.objects.matching(search)[:MOST])
+
+
+@router.post("/groups", **MANAGE)
+def create_group(request: HttpRequest, data: GroupIn) -> Any:
+    """A new group; `name` is its address."""
+    made = services.create_group(
+        person(request), name=data.title or data.name, description=data.description or "", slug=data.name
+    )
+    return JsonResponse(schemas.group(made), status=201)
+
+
+@router.get("/groups/{slug:slug}", **READ)
+def get_one(request: HttpRequest, slug: str) -> Any:
+    """One group."""
+    return schemas.group(get_group(request, slug))
+
+
+@router.put("/groups/{slug:slug}", **MANAGE)
+def change_group(request: HttpRequest, slug: str, data: GroupIn) -> Any:
+    """Change it. Its address stays."""
+    group = managed_group(request, slug)
+    if data.name and data.name != slug:
+        raise ValidationError({"name": "The address of a group never changes."})
+    description = group.description if data.description is None else data.description
+    changed = services.update_group(
+        person(request),
+        group,
+        name=data.title or group.name,
+        description=description,
+        provider_name=group.provider_name,
+    )
+    return schemas.group(changed)
+
+
+@router.delete("/groups/{slug:slug}", **MANAGE)
+def delete_group(request: HttpRequest, slug: str) -> Any:
+    """Delete it for good."""
+    services.delete_group(person(request), managed_group(request, slug))
+    return HttpResponse(status=204)
+
+
+def _seen(request: HttpRequest, slug: str) -> Group:
+    group = get_group(request, slug)
+    if not may_see_people(request, group):
+        raise Forbidden("Only the people and the managers of this group may see who is in it.")
+    return group
+
+
+def _people(group: Group, kind: Kind) -> list[dict[str, Any]]:
+    if kind == Kind.MEMBER:
+        return schemas.people(User.objects.filter(group_members__group=group))
+    return schemas.people(User.objects.filter(managed_groups__group=group))
+
+
+def _groups(group: Group, kind: Kind) -> list[dict[str, Any]]:
+    """Only people manage groups."""
+    return schemas.groups(Group.objects.filter(outer_nestings__outer=group)[:MOST]) if kind == Kind.MEMBER else []
+
+
+@router.get("/groups/{slug:slug}/{kind}", **READ)
+def belonging(request: HttpRequest, slug: str, kind: str) -> Any:
+    """Who is in it, or manages it."""
+    wanted, group = kind_named(kind), _seen(request, slug)
+    return {"users": _people(group, wanted), "units": [], "groups": _groups(group, wanted)}
+
+
+@router.get("/groups/{slug:slug}/{kind}/users", **READ)
+def belonging_users(request: HttpRequest, slug: str, kind: str) -> Any:
+    """People in it, or who manage it."""
+    return _people(_seen(request, slug), kind_named(kind))
+
+
+@router.get("/groups/{slug:slug}/{kind}/groups", **READ)
+def belonging_groups(request: HttpRequest, slug: str, kind: str) -> Any:
+    """Groups in it."""
+    return _groups(_seen(request, slug), kind_named(kind))
+
+
+@router.put("/groups/{slug:slug}/{kind}/users/{str:username}", **MANAGE)
+def add_user(request: HttpRequest, slug: str, kind: str, username: str) -> Any:
+    """Put somebody in, or let them manage it; who is there already, stays."""
+    wanted, group = kind_named(kind), managed_group(request, slug)
+    user, actor = known_person(username), person(request)
+    if wanted == Kind.ADMINISTRATOR:
+        services.add_manager(actor, group, user)
+    elif not group.members.filter(user=user).exists():
+        services.add_person(actor, group, user)
+    return HttpResponse(status=204)
+
+
+@router.delete("/groups/{slug:slug}/{kind}/users/{str:username}", **MANAGE)
+def remove_user(request: HttpRequest, slug: str, kind: str, username: str) -> Any:
+    """Take somebody out, or let them manage it no longer."""
+    wanted, group = kind_named(kind), managed_group(request, slug)
+    remove = services.remove_manager if wanted == Kind.ADMINISTRATOR else services.remove_person
+    remove(person(request), group, known_person(username))
+    return HttpResponse(status=204)
+
+
+@router.put("/groups/{slug:slug}/{kind}/groups/{str:inner}", **MANAGE)
+def add_group(request: HttpRequest, slug: str, kind: str, inner: str) -> Any:
+    """Put a group in; it is in it already where it is."""
+    wanted, group = kind_named(kind), managed_group(request, slug)
+    row = known_group(inner)
+    if wanted == Kind.ADMINISTRATOR:
+        raise ValidationError({"group": "Only people manage groups here."})
+    if not group.inner_nestings.filter(inner=row).exists():
+        services.nest(person(request), group, row)
+    return HttpResponse(status=204)
+
+
+@router.delete("/groups/{slug:slug}/{kind}/groups/{str:inner}", **MANAGE)
+def remove_group(request: HttpRequest, slug: str, kind: str, inner: str) -> Any:
+    """Take a group out."""
+    kind_named(kind)
+    services.unnest(person(request), managed_group(request, slug), known_group(inner))
+    return HttpResponse(status=204)
+
+
+@router.get("/users", **READ)
+def list_users(request: HttpRequest, search: str = Words, sub: str = Words) -> Any:
+    """People whose names begin with these words, or the one with this id."""
+    _count_search(request)
+    if sub:
+        wanted = schemas.uuid_of(sub)
+        return schemas.people(User.objects.filter(uuid=wanted)) if wanted else []
+    return [schemas.user(row) for row in people_search.suggest(search)]
+
+
+@router.get("/users/{str:name}", **READ)
+def get_user(request: HttpRequest, name: str) -> Any:
+    """One person, by username or id."""
+    _count_search(request)
+    wanted = schemas.uuid_of(name)
+    rows = User.objects.filter(is_active=True)
+    named = rows.filter(uuid=wanted) if wanted else rows.filter(username=name.replace("\0", ""))
+    return schemas.user(get_object_or_404(named))
+
+
+def _count_search(request: HttpRequest) -> None:
+    if not people_search.may_search(person(request)):
+        raise TooMany("You have looked for many people. Please wait a minute.", MINUTE)

@@ -1,5 +1,0 @@
-from django.urls import path
-
-from .rest.site import api
-
-urlpatterns = [path("", api.urls)]

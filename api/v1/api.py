@@ -1,0 +1,99 @@
+"""All operations of `/api/v1/`, and their document."""
+
+import json
+from functools import cache
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from ninja import NinjaAPI
+from ninja.openapi.docs import DocsBase
+from ninja.openapi.schema import OpenAPISchema
+
+from api import errors
+from api.models import Scope
+from portal.version import VERSION
+
+from . import collabs, files, groups, libraries, me, teams
+from .openapi import described
+from .schemas import ALWAYS
+
+DESCRIPTION = """What people do on the pages, for programs: under the same rules, with the same traces.
+
+Show a personal access token, made at /account/tokens/, as “Authorization: Bearer clb_…”."""
+
+
+class OwnPage(DocsBase):
+    """The document as a page of ours: it needs no script, and nothing from elsewhere."""
+
+    def render_page(self, request: HttpRequest, api: NinjaAPI, **kwargs: Any) -> HttpResponse:
+        """Every operation with what it takes and gives."""
+        context = {
+            "groups": _described(),
+            "always": [(code, errors.phrase(code)) for code in ALWAYS],
+            "scopes": Scope.labels,
+        }
+        return render(request, "api/docs.html", context)
+
+
+class Site(NinjaAPI):
+    """Ninja's, with a document in which every operation has a name of its own."""
+
+    def get_openapi_operation_id(self, operation: Any) -> str:
+        module = operation.view_func.__module__.rpartition(".")[2]
+        return f"{module}.{operation.view_func.__name__}"
+
+    def get_openapi_schema(self, **options: Any) -> OpenAPISchema:
+        """Under the site's name; a docstring's first line sums up.
+
+        Without HEAD, which is GET without the body, and would have GET's name.
+        """
+        document = super().get_openapi_schema(**options)
+        document["info"]["title"] = settings.SITE_NAME
+        for operations in document["paths"].values():
+            operations.pop("head", None)
+            for details in operations.values():
+                details["summary"], _, text = details.pop("description").partition("\n")
+                details |= {"description": text.strip()} if text.strip() else {}
+        return document
+
+
+api = Site(
+    version=VERSION,
+    description=DESCRIPTION,
+    urls_namespace="api",
+    docs=OwnPage(),
+    openapi_extra={
+        "tags": [
+            {"name": name}
+            for name in (
+                "Me",
+                "Collabs",
+                "Teams",
+                "Invitations to me",
+                "Groups",
+                "Libraries",
+                "Shares",
+                "Files",
+                "Versions",
+                "Lab",
+            )
+        ]
+    },
+)
+errors.install(api, errors.problem)
+api.add_router("", me.router)
+api.add_router("/collabs", collabs.router)
+api.add_router("/collabs", teams.router)
+api.add_router("/invitations", teams.mine)
+api.add_router("/groups", groups.router)
+api.add_router("/libraries", libraries.router)
+api.add_router("/libraries", files.router)
+api.add_router("/lab", me.lab)
+
+
+@cache
+def _described() -> list[Any]:
+    """The document is the same for everybody and until the next start."""
+    return described(json.loads(json.dumps(api.get_openapi_schema())))

@@ -1,0 +1,134 @@
+"""The first page of the administration: how the site is, in one look."""
+
+import shutil
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.db.models import Count, Q
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils import timezone
+
+from lab.formats import duration, size
+from lab.launchers import LauncherUnavailable, get_launcher
+from lab.models import Environment, Pause, Server
+from portal.models import AuditEntry, User
+from portal.ops import broker_stats
+
+from .models import FailedTask
+
+LATE = 60
+"""Seconds after which a message that waits is worth a look."""
+LITTLE = 0.1
+"""Of a disk, below which it is nearly full."""
+LATEST = 12
+
+
+@dataclass(frozen=True)
+class Line:
+    """A figure with its name."""
+
+    name: str
+    value: str
+    link: str = ""
+    is_bad: bool = False
+
+
+@dataclass(frozen=True)
+class Panel:
+    """A few lines under a heading."""
+
+    title: str
+    lines: list[Line] = field(default_factory=list)
+    note: str = ""
+
+
+def panels(request: HttpRequest) -> list[Panel]:
+    """Those that the operator may see."""
+    wanted = [("portal.view_user", people), ("lab.view_server", servers), ("console.view_failedtask", work)]
+    found = [panel() for permission, panel in wanted if request.user.has_perm(permission)]
+    return [*found, disks()]
+
+
+def people() -> Panel:
+    """Who is here."""
+    week = timezone.now() - timedelta(days=7)
+    counts = User.objects.aggregate(
+        active=Count("pk", Q(is_active=True)),
+        new=Count("pk", Q(date_joined__gte=week, is_active=True)),
+        here=Count("pk", Q(last_login__gte=week, is_active=True)),
+        inactive=Count("pk", Q(is_active=False, deleted_at=None)),
+    )
+    address = reverse("admin:portal_user_changelist")
+    return Panel(
+        "People",
+        [
+            Line("active accounts", str(counts["active"]), f"{address}?is_active__exact=1"),
+            Line("new in seven days", str(counts["new"])),
+            Line("signed in within seven days", str(counts["here"])),
+            Line("deactivated", str(counts["inactive"]), f"{address}?is_active__exact=0"),
+        ],
+    )
+
+
+def servers() -> Panel:
+    """Labs, and how fast the next one starts."""
+    address = reverse("admin:lab_server_changelist")
+    rows = Server.objects.live().order_by().values_list("state").annotate(number=Count("pk"))
+    lines = [Line(state, str(number), f"{address}?state__exact={state}") for state, number in rows]
+    if pause := Pause.objects.current():
+        until = f"until {timezone.localtime(pause.ends_at):%-d %B, %H:%M}"
+        lines.append(Line("no Lab is started", until, reverse("admin:lab_pause_change", args=[pause.pk]), is_bad=True))
+    day = timezone.now() - timedelta(days=1)
+    failed = Server.objects.filter(state="failed", ended_at__gte=day).count()
+    started = Server.objects.filter(started_at__gte=day).count()
+    lines.append(Line("started in 24 hours", str(started), f"{reverse('starts')}?period=day"))
+    lines.append(Line("failed in 24 hours", str(failed), f"{address}?state__exact=failed", is_bad=failed > 0))
+    try:
+        forks = get_launcher().fork_servers()
+    except LauncherUnavailable:
+        return Panel("Labs", lines, "The supervisor does not answer: nothing can be started or stopped now.")
+    names = dict(Environment.objects.values_list("prefix", "name"))
+    for status in forks:
+        name = f"instant launch, {names.get(status.prefix, status.prefix)}"
+        lines.append(Line(name, status.state, reverse("starts"), is_bad=status.state == "resting"))
+    return Panel("Labs", lines)
+
+
+def work() -> Panel:
+    """Queues, and what failed."""
+    failed = FailedTask.objects.filter(retried_at=None).count()
+    line = Line("failed tasks", str(failed), reverse("admin:console_failedtask_changelist"), is_bad=failed > 0)
+    found = broker_stats.look()
+    if found is None:
+        return Panel("Work", [line], "The task queue does not answer: pages can be read, nothing can be started.")
+    return Panel("Work", [*(_queue(each) for each in found), line])
+
+
+def _queue(queue: broker_stats.Queue) -> Line:
+    text = f"{queue.waiting} waiting" + (f", for {duration(queue.oldest_seconds)}" if queue.waiting else "")
+    return Line(f"queue “{queue.name}”", text, is_bad=queue.oldest_seconds > LATE)
+
+
+def disks() -> Panel:
+    """Room, once per file system."""
+    lines, seen = [], set()
+    for name, place in (("files", settings.DRIVE_ROOT), ("Labs", settings.LAB_ROOT), ("the rest", settings.VAR_DIR)):
+        try:
+            usage, device = shutil.disk_usage(place), Path(place).stat().st_dev
+        except OSError:
+            lines.append(Line(name, "not there", is_bad=True))
+            continue
+        if device not in seen:
+            seen.add(device)
+            free = usage.free / usage.total
+            lines.append(Line(name, f"{size(usage.free)} of {size(usage.total)} free", is_bad=free < LITTLE))
+    return Panel("Disk", lines)
+
+
+def latest(request: HttpRequest) -> list[Any]:
+    """What happened last."""
+    return list(AuditEntry.objects.all()[:LATEST]) if request.user.has_perm("portal.view_auditentry") else []

@@ -1,0 +1,44 @@
+"""What one person can see, and why: the same functions that the pages ask, put side by side."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from api.models import Token
+from collabs.models import Collab, EffectiveRole, role_rank
+from drive.libraries.visibility import Entry, Folder, entries
+from groups.models import Group
+from identity.services import services_of
+from lab.models import Server
+from portal.models import Session, User
+
+
+@dataclass(frozen=True)
+class Sight:
+    """All of it, as of now."""
+
+    groups: list[Group]
+    collabs: list[EffectiveRole]
+    """Every route to every Collab, the highest role first; the first per Collab is what counts."""
+    libraries: list[Entry]
+    public: int
+    """Libraries that everybody sees."""
+    server: Server | None
+    sessions: int
+    tokens: list[Token]
+    services: list[Any]
+
+
+def of(user: User) -> Sight:
+    """A constant number of queries, however much it is."""
+    routes = EffectiveRole.objects.filter(user=user, collab__deleted_at=None).select_related("collab", "group")
+    private = [folder for folder in Folder if folder != Folder.ALL]
+    return Sight(
+        groups=list(Group.objects.of_person(user).order_by("name")),
+        collabs=list(routes.order_by("collab__title", role_rank().desc())) if user.is_active else [],
+        libraries=entries(user, folders=private),
+        public=Collab.objects.filter(is_public=True).count() if user.is_active else 0,
+        server=Server.objects.live().filter(owner=user).select_related("environment").first(),
+        sessions=Session.objects.filter(user=user).count(),
+        tokens=list(Token.objects.usable().filter(user=user)),
+        services=list(services_of(user)),
+    )

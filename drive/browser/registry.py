@@ -1,0 +1,142 @@
+"""Which function shows what, and which does what: the tables of all pages behind a door."""
+
+from collections.abc import Callable
+
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, QueryDict
+from django.shortcuts import redirect, render
+
+from drive.files.access_context import Door
+from drive.storage import NotFound, StorageError
+from drive.uploads import transfer
+
+from . import (
+    views_edit,
+    views_file,
+    views_folder,
+    views_move_copy,
+    views_search,
+    views_selection,
+    views_trash,
+    views_versions,
+    views_zip,
+)
+
+Page = Callable[[HttpRequest, Door, str], HttpResponse]
+Action = Callable[[HttpRequest, Door, str], HttpResponse | None]
+
+FOLDER_PAGES: dict[str, Page] = {
+    "": views_folder.folder,
+    "trash": views_trash.trash,
+    "change": views_folder.change,
+    "find": views_search.within,
+    "zip": views_zip.folder,
+}
+"""By `?show=…` at a folder's address."""
+
+FILE_PAGES: dict[str, Page] = {
+    "": views_file.page,
+    "raw": views_file.raw,
+    "edit": views_edit.edit,
+    "rendered": views_file.rendered,
+    "rendering": views_file.rendering_state,
+    "versions": views_versions.versions,
+    "version": views_versions.version,
+    "old": views_versions.old,
+    "compare": views_versions.compare,
+}
+"""By `?show=…` at a file's address."""
+
+ACTIONS: dict[str, Action] = {
+    "upload": views_folder.upload,
+    "choose": views_folder.choose,
+    "folder": views_folder.make_folder,
+    "create": views_folder.create,
+    "rename": views_folder.rename,
+    "save": views_edit.save,
+    "go-back": views_versions.go_back,
+    "restore": views_trash.restore,
+    "purge": views_trash.purge,
+    "restore-all": views_trash.restore_all,
+    "dismiss": views_trash.dismiss,
+    "delete": views_selection.delete,
+    "move": views_move_copy.move,
+    "copy": views_move_copy.copy,
+    "zip": views_zip.selection,
+}
+"""By the field `do` of a form; the path is that of the page with the form. All but those below need the right to write.
+
+One that returns None leads back to the page; a StorageError is said there.
+"""
+
+READING = ("copy", "zip")
+"""Actions for which reading is enough; `copy` asks for the right to write where the copy goes."""
+
+FOR_LINKS = frozenset({"", "raw", "rendered", "rendering", "zip", "find"})
+"""Pages that a public link gives. The others are for those who see the library: they show more than what is there."""
+
+PLACE_IN_LIST = ("sort", "page", "hidden")
+
+
+def serve(request: HttpRequest, door: Door, path: str) -> HttpResponse:
+    """Answer a request for `path` behind `door`."""
+    path = path.strip("/")
+    try:
+        match request.method:
+            case "GET" | "HEAD":
+                return _show(request, door, path)
+            case "PUT":
+                door.require_write()
+                return transfer.receive(request, door.library, door.inside(path))
+            case "POST":
+                if request.POST.get("do") not in READING:
+                    door.require_write()
+                return _act(request, door, path)
+        return HttpResponseNotAllowed(["GET", "HEAD", "PUT", "POST"])
+    except NotFound as error:
+        raise Http404(str(error)) from error
+    except StorageError as error:
+        return render(request, "drive/refusal.html", {"error": error, "base": door.base}, status=error.status)
+
+
+def _show(request: HttpRequest, door: Door, path: str) -> HttpResponse:
+    with door.files() as files:
+        is_folder = files.stat(path).kind == "folder"
+    show = request.GET.get("show", "")
+    page = (FOLDER_PAGES if is_folder else FILE_PAGES).get(show)
+    if page is None or (door.entry is None and show not in FOR_LINKS):
+        raise Http404("No such page.")
+    if is_folder and not request.path.endswith("/"):
+        query = request.META.get("QUERY_STRING", "")
+        return redirect(f"{door.folder_address(path)}{f'?{query}' if query else ''}")
+    return page(request, door, path)
+
+
+def _act(request: HttpRequest, door: Door, path: str) -> HttpResponse:
+    action = ACTIONS.get(request.POST.get("do", ""))
+    if action is None:
+        raise Http404("No such action.")
+    try:
+        answer = action(request, door, path)
+    except StorageError as error:
+        if from_script(request):
+            return HttpResponse(str(error), status=error.status, content_type="text/plain; charset=utf-8")
+        messages.error(request, str(error))
+        answer = None
+    if answer is None and from_script(request):
+        return HttpResponse(status=204)
+    return answer or redirect(_back(request, door, path))
+
+
+def from_script(request: HttpRequest) -> bool:
+    """Whether a script of ours asks, which wants a status and not another page."""
+    return request.headers.get("X-Script") == "1"
+
+
+def _back(request: HttpRequest, door: Door, path: str) -> str:
+    """The list as it was: forms send the query of the page that they are on."""
+    query = QueryDict(mutable=True)
+    for name in PLACE_IN_LIST:
+        if request.GET.get(name):
+            query[name] = request.GET[name]
+    return door.folder_address(path) + (f"?{query.urlencode()}" if query else "")

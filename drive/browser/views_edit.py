@@ -1,0 +1,158 @@
+"""Text that is changed on a page. What somebody has typed is given back to them, whatever becomes of the save."""
+
+import os
+from dataclasses import dataclass
+from typing import Self
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+
+from drive.files import operations
+from drive.files.access_context import Door
+from drive.files.listing import crumbs
+from drive.files.text_diff import Text, compare_texts, read_text
+from drive.storage import ABSENT, Changed, Clash, FileEntry, NotFound, StorageError, etag
+from portal.access import person
+
+MOST_BYTES = 2**20
+"""Of a file that is edited on a page."""
+BOM = "\ufeff"
+SAVED = "#saved"
+"""Tells static/js/site.js that the draft which the tab remembers is no longer one."""
+ENDINGS = {"lf": "\n", "crlf": "\r\n", "cr": "\r"}
+
+
+class NoText(StorageError):
+    """It is not what can be edited on a page."""
+
+    status = 409
+
+
+class TooLong(StorageError):
+    """What was typed is more than a page takes."""
+
+    status = 413
+
+
+def may_edit(door: Door, item: FileEntry) -> bool:
+    """Whether a page offers it; what is in the file is looked at when somebody takes the offer."""
+    return door.may_write and item.kind == "file" and item.size <= MOST_BYTES
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A text in the editor, and what the editor cannot show of it."""
+
+    text: str
+    """With `\\n` for every line's end."""
+    etag: str
+    """The version that it is made from; ABSENT for none."""
+    ending: str = "lf"
+    bom: str = ""
+    mixed: bool = False
+    """Whether the file has several kinds of line ends."""
+
+    @classmethod
+    def of_content(cls, content: bytes, etag: str) -> Self:
+        """The file's text; NoText for anything else."""
+        if len(content) > MOST_BYTES:
+            raise NoText("Files of more than 1 MB cannot be edited here. Open it in the Lab.")
+        try:
+            text = content.decode()
+        except UnicodeDecodeError as error:
+            raise NoText("This is not text in UTF-8, and cannot be edited here.") from error
+        if "\0" in text:
+            raise NoText("This is not text, and cannot be edited here.")
+        crlf = text.count("\r\n")
+        counts = {"lf": text.count("\n") - crlf, "crlf": crlf, "cr": text.count("\r") - crlf}
+        ending = max(counts, key=lambda name: counts[name])
+        mixed = sum(map(bool, counts.values())) > 1
+        bom = "1" if text.startswith(BOM) else ""
+        return cls(_plain(text.removeprefix(BOM)), etag, ending, bom, mixed)
+
+    @classmethod
+    def of_form(cls, request: HttpRequest) -> Self:
+        """What was typed."""
+        form = request.POST
+        ending = form.get("ending", "")
+        return cls(
+            _plain(form.get("text", "")),
+            form.get("etag") or ABSENT,
+            ending if ending in ENDINGS else "lf",
+            "1" if form.get("bom") else "",
+        )
+
+    @property
+    def content(self) -> bytes:
+        """The bytes of the file; TooLong for too many."""
+        text = (BOM if self.bom else "") + self.text.replace("\n", ENDINGS[self.ending])
+        content = text.encode(errors="replace")
+        if len(content) > MOST_BYTES:
+            raise TooLong("This is more than 1 MB, and cannot be saved from here. Nothing was changed.")
+        return content
+
+
+def _plain(text: str) -> str:
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def edit(request: HttpRequest, door: Door, path: str) -> HttpResponse:
+    """The editor."""
+    door.require_write()
+    return _editor(request, door, path, _read(door, path))
+
+
+def _read(door: Door, path: str) -> Draft:
+    with door.files() as files, files.open(path) as source:
+        tag = etag(os.fstat(source.fileno()))  # before reading: what is written meanwhile is another version
+        content = source.read(MOST_BYTES + 1)
+    return Draft.of_content(content, tag)
+
+
+def _editor(
+    request: HttpRequest, door: Door, path: str, draft: Draft, error: StorageError | None = None, **more: object
+) -> HttpResponse:
+    folder, _, name = path.rpartition("/")
+    context = {
+        "door": door,
+        "collab": door.collab,
+        "name": name,
+        "here": door.address(path),
+        "crumbs": crumbs(folder),
+        "beyond": name,
+        "draft": draft,
+        "most": MOST_BYTES,
+        "error": error,
+        **more,
+    }
+    return render(request, "drive/edit.html", context, status=error.status if error else 200)
+
+
+def save(request: HttpRequest, door: Door, path: str) -> HttpResponse:
+    """Write what was typed in the place of the version that it was made from, and of no other."""
+    draft = Draft.of_form(request)
+    try:
+        operations.write(person(request), door.library, door.inside(path), draft.content, if_match=draft.etag)
+    except (Changed, Clash) as error:
+        return _choose(request, door, path, draft, error)
+    except StorageError as error:
+        return _editor(request, door, path, draft, error)
+    messages.success(request, "Saved.")
+    return redirect(f"{door.address(path)}{'?show=edit' if request.POST.get('stay') else ''}{SAVED}")
+
+
+def _choose(request: HttpRequest, door: Door, path: str, mine: Draft, error: StorageError) -> HttpResponse:
+    """What is there now, and what was typed: the person chooses."""
+    try:
+        with door.files() as files, files.open(path) as source:
+            tag = etag(os.fstat(source.fileno()))
+            theirs = read_text(source)
+    except NotFound:
+        again = Draft(mine.text, ABSENT, mine.ending, mine.bom)
+        return _editor(request, door, path, again, error, gone=True)
+    except StorageError as other:
+        return _editor(request, door, path, mine, other)
+    draft = Draft(mine.text, tag, mine.ending, mine.bom)
+    blocks = compare_texts(theirs, Text(mine.text.splitlines(), True)) if theirs.is_text else None
+    return _editor(request, door, path, draft, error, theirs=theirs, blocks=blocks)

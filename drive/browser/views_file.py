@@ -1,0 +1,121 @@
+"""One file: its page, and its bytes."""
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+
+from drive import tasks
+from drive.files.access_context import Door
+from drive.files.listing import crumbs
+from drive.preview import kinds, rendering
+from drive.storage import FileEntry, NotAFile, StorageError
+from drive.uploads import transfer
+from drive.versions import history
+from portal.ops.task_queue import publish
+from portal.web import rate_limits
+
+from .views_edit import may_edit
+
+
+def page(request: HttpRequest, door: Door, path: str) -> HttpResponse:
+    """What the file holds, as far as that can be shown; what it is otherwise."""
+    with door.files() as files:
+        item = files.stat(path)
+    preview = _preview(door, path, item)
+    context = about(door, path, item) | {"preview": preview}
+    if preview.kind == "rendered":
+        context["state"] = _state(request, door, path)
+    return render(request, "drive/file.html", context, status=200 if item.kind == "file" else 409)
+
+
+def about(door: Door, path: str, item: FileEntry) -> dict[str, object]:
+    """What every page of a file is told."""
+    folder, _, name = path.rpartition("/")
+    inside = door.inside(path)
+    return {
+        "door": door,
+        "library": door.library,
+        "collab": door.collab,
+        "item": item,
+        "path": path,
+        "name": name,
+        "here": door.address(path),
+        "as_page": door.page_address(path),
+        "folder": door.folder_address(folder),
+        "crumbs": crumbs(folder),
+        "beyond": name,
+        "who": history.who(door.library, [inside]).get(inside, "") if door.entry else "",
+        "lab_path": door.lab_path(path),
+        "may_edit": may_edit(door, item),
+    }
+
+
+def _preview(door: Door, path: str, item: FileEntry) -> kinds.Preview:
+    """Without what makes a page: a file that vanished or cannot be read has one too."""
+    if item.kind != "file":
+        return kinds.of_special(item)
+    folder, _, name = path.rpartition("/")
+    try:
+        with door.files() as files, files.open(path) as source:
+            return kinds.of_file(source, name, item.size, door.base, folder)
+    except StorageError as error:
+        return kinds.Preview("nothing", str(error))
+
+
+FRAME_POLICY = "sandbox; default-src 'none'; img-src data:; style-src 'unsafe-inline'; frame-ancestors 'self'"
+"""Of what was rendered from somebody else's content: no script, no request, no form, no origin of ours."""
+
+
+RENDERINGS = 30
+"""So many files a minute may one person, or one network address, have rendered: each may take many seconds."""
+
+
+def _state(request: HttpRequest, door: Door, path: str) -> rendering.State:
+    """How far the rendering of a file is; asks for it where nobody has."""
+    whose = str(request.user.pk) if request.user.is_authenticated else rate_limits.address(request)
+    key = _key(door, path)
+    state = rendering.state(key)
+    if state.name != "none":
+        return state
+    if not rate_limits.allowed("rendering", whose, RENDERINGS, 60):
+        return rendering.State("failed", "You have asked for many renderings. Please come back in a minute.")
+    if rendering.want(key) and not publish(tasks.render_preview, str(door.library.pk), door.inside(path)):
+        rendering.unwant(key)
+        return rendering.State("failed", "It cannot be rendered right now. Please try again in a minute.")
+    return rendering.State("waiting")
+
+
+def _key(door: Door, path: str) -> str:
+    ending = path.rpartition(".")[2].lower()
+    if ending not in rendering.KINDS:
+        raise NotAFile("Nothing is rendered of files of this kind.")
+    with door.files() as files, files.open(path) as source:
+        return rendering.key_of(source, rendering.KINDS[ending])
+
+
+def rendering_state(request: HttpRequest, door: Door, path: str) -> HttpResponse:
+    """What the page of a notebook asks for while it waits."""
+    state = _state(request, door, path)
+    context = {"state": state, "here": door.address(path), "name": path.rpartition("/")[2]}
+    return render(request, "drive/_rendered.html", context | {"lab_path": door.lab_path(path)})
+
+
+def rendered(request: HttpRequest, door: Door, path: str) -> HttpResponse:
+    """The rendered notebook or PDF, for the frame on its page; as harmless when it is opened by itself."""
+    content = rendering.result(_key(door, path))
+    if content is None:
+        return redirect(door.address(path))
+    headers = {
+        "Content-Security-Policy": FRAME_POLICY,
+        "X-Content-Type-Options": "nosniff",
+        "X-Frame-Options": "SAMEORIGIN",
+        "X-DNS-Prefetch-Control": "off",
+        "Referrer-Policy": "no-referrer",
+        "Cache-Control": "private, no-cache",
+    }
+    return HttpResponse(content, content_type="text/html; charset=utf-8", headers=headers)
+
+
+def raw(request: HttpRequest, door: Door, path: str) -> HttpResponse:
+    """The file's bytes, as a download."""
+    with door.files() as files:
+        return transfer.send(request, door.library, files, path, door.inside(path))

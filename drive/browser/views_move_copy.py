@@ -1,0 +1,224 @@
+"""Moving and copying what is selected: where to, folder by folder; and then doing it."""
+
+import heapq
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import count
+from pathlib import PurePosixPath
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils.html import format_html
+
+from drive.files import operations
+from drive.files.access_context import Door, drive_door
+from drive.files.listing import crumbs, is_hidden
+from drive.files.paths import name_from_form, name_in_form
+from drive.libraries.visibility import MOUNTED, Entry, entries
+from drive.storage import NotFound, StorageError, key, shown
+from portal.access import Forbidden, person
+
+from .views_folder import child, frame
+from .views_selection import counted, each, selected
+
+FOLDERS_SHOWN = 500
+NAMES_SHOWN = 10
+WORDS = {"move": ("Move", "moved"), "copy": ("Copy", "copied")}
+
+
+@dataclass(frozen=True)
+class Place:
+    """A folder of a library that the person may write to."""
+
+    door: Door
+    path: str
+
+    @property
+    def field(self) -> str:
+        """As it stands in a form."""
+        return f"{self.door.library.pk}/{name_in_form(self.path)}"
+
+    @property
+    def name(self) -> str:
+        """For a sentence."""
+        return " / ".join([self.door.name, *shown(self.path).split("/")] if self.path else [self.door.name])
+
+
+def move(request: HttpRequest, door: Door, path: str) -> HttpResponse | None:
+    """Choose where what is selected goes, then move it."""
+    return _carry(request, door, path, "move")
+
+
+def copy(request: HttpRequest, door: Door, path: str) -> HttpResponse | None:
+    """Choose where a copy of what is selected goes, then make it. Reading is enough."""
+    return _carry(request, door, path, "copy")
+
+
+def _carry(request: HttpRequest, door: Door, path: str, what: str) -> HttpResponse | None:
+    names = selected(request)
+    place = _place(request, door, path)
+    if "go" not in request.POST or place is None:
+        return _ask(request, door, path, names, place, what)
+    try:
+        place = _new_folder(request, place)
+    except StorageError as error:
+        return _ask(request, door, path, names, place, what, str(error))
+    wanted = _wanted(door, path, names, place, what)
+    taken = _taken(place, wanted)
+    if taken:
+        return _ask(request, door, path, names, place, what, _clash(taken, place, what))
+    if what == "copy":
+        things = [door.inside(child(path, name)) for name in names]
+        operations.check_copy(door.library, things, place.door.library)
+    missing: list[str] = []
+    mover, copier = _mover(request, door, path, place, wanted), _copier(request, door, path, place, wanted, missing)
+    done = each(request, names, mover if what == "move" else copier)
+    _say_missing(request, missing)
+    if done:
+        address = place.door.folder_address(place.path)
+        said = format_html("{} {} to <a href='{}'>{}</a>.", counted(done), WORDS[what][1], address, place.name)
+        messages.success(request, said)
+    return None
+
+
+def _place(request: HttpRequest, door: Door, path: str) -> Place | None:
+    """Where the chooser is; None at the list of libraries. It begins where the things are."""
+    begin = f"{door.library.pk}/{name_in_form(door.inside(path))}" if door.entry and door.may_write else ""
+    at = request.POST.get("open", request.POST.get("to", begin))
+    library, _, folder = at.partition("/")
+    if not library:
+        return None
+    try:
+        there = drive_door(request, UUID(library))
+    except ValueError as error:
+        raise Http404("No such library.") from error
+    there.require_write()
+    place = Place(there, name_from_form(folder))
+    with there.files() as files:
+        if files.stat(place.path).kind != "folder":
+            raise NotFound("This folder is not there any more.")
+    return place
+
+
+def _new_folder(request: HttpRequest, place: Place) -> Place:
+    name = request.POST.get("new_folder", "").strip()
+    if not name:
+        return place
+    path = child(place.path, name)
+    operations.make_folder(person(request), place.door.library, path)
+    with place.door.files() as files:
+        made = next(item for item, _ in files.names(place.path) if key(item) == key(name))
+    return Place(place.door, child(place.path, made))
+
+
+def _wanted(door: Door, path: str, names: list[str], place: Place, what: str) -> dict[str, str]:
+    """The name that each gets there: its own, or a free one where a copy stays beside what it is a copy of."""
+    if what == "move" or (place.door.library, place.path) != (door.library, door.inside(path)):
+        return {name: name for name in names}
+    with place.door.files() as files:
+        taken = {key(name) for name, _ in files.names(place.path)}
+    wanted = {}
+    for name in names:
+        stem, suffix = PurePosixPath(name).stem, PurePosixPath(name).suffix
+        tried = (f"{stem} (copy{f' {number}' if number > 1 else ''}){suffix}" for number in count(1))
+        wanted[name] = next(candidate for candidate in tried if key(candidate) not in taken)
+        taken.add(key(wanted[name]))
+    return wanted
+
+
+def _taken(place: Place, wanted: dict[str, str]) -> list[str]:
+    """Names in the way, as they are called there."""
+    keys = {key(name) for name in wanted.values()}
+    with place.door.files() as files:
+        return [name for name, _ in files.names(place.path) if key(name) in keys]
+
+
+def _clash(taken: list[str], place: Place, what: str) -> str:
+    names = ", ".join(f"“{shown(name)}”" for name in taken[:NAMES_SHOWN])
+    more = f" and {len(taken) - NAMES_SHOWN} more" if len(taken) > NAMES_SHOWN else ""
+    verb = "is" if len(taken) == 1 else "are"
+    return f"{names}{more} {verb} in “{place.name}” already. Nothing was {WORDS[what][1]}: choose another folder."
+
+
+def _mover(
+    request: HttpRequest, door: Door, path: str, place: Place, wanted: dict[str, str]
+) -> Callable[[str], object]:
+    actor, target = person(request), place.door.library
+
+    def act(name: str) -> None:
+        source = door.inside(child(path, name))
+        operations.move(actor, door.library, source, target, child(place.path, wanted[name]))
+
+    return act
+
+
+def _copier(
+    request: HttpRequest, door: Door, path: str, place: Place, wanted: dict[str, str], missing: list[str]
+) -> Callable[[str], object]:
+    """What cannot be copied is added to `missing`."""
+    actor, target = person(request), place.door.library
+
+    def act(name: str) -> None:
+        source = door.inside(child(path, name))
+        copied = operations.copy(actor, door.library, source, target, child(place.path, wanted[name]))
+        missing.extend(child(name, left_out) for left_out in copied.left_out)
+        missing.extend([name] * copied.more_left_out)
+
+    return act
+
+
+def _say_missing(request: HttpRequest, missing: list[str]) -> None:
+    for name in missing[:NAMES_SHOWN]:
+        messages.warning(request, f"“{shown(name)}” is not in the copy: it cannot be read, or is no file.")
+    if len(missing) > NAMES_SHOWN:
+        messages.warning(request, f"{len(missing) - NAMES_SHOWN:,} more are not in the copy either.")
+
+
+def _ask(
+    request: HttpRequest, door: Door, path: str, names: list[str], place: Place | None, what: str, error: str = ""
+) -> HttpResponse:
+    """The page on which a folder is chosen."""
+    context = frame(request, door, path) | {
+        "what": what,
+        "verb": WORDS[what][0],
+        "names": names,
+        "things": f"“{shown(names[0])}”" if len(names) == 1 else f"{len(names)} things",
+        "place": place,
+        "error": error,
+    }
+    if place:
+        at_home = (place.door.library, place.path) == (door.library, door.inside(path))
+        context |= _inside(place, without=set(names) if what == "move" and at_home else set())
+    else:
+        context["groups"] = _libraries(request)
+    return render(request, "drive/moving.html", context, status=409 if error else 200)
+
+
+def _inside(place: Place, without: set[str]) -> dict[str, object]:
+    """The folders in a folder, and the way to it. What is moved goes into none of itself."""
+    with place.door.files() as files:
+        found = ((name.casefold(), name) for name, is_folder in files.names(place.path) if is_folder)
+        folders = heapq.nsmallest(
+            FOLDERS_SHOWN + 1, (item for item in found if not is_hidden(item[1]) and item[1] not in without)
+        )
+    shown_folders = [(shown(name), Place(place.door, child(place.path, name)).field) for _, name in folders]
+    steps = [(crumb.name, Place(place.door, crumb.path).field) for crumb in crumbs(place.path)]
+    return {
+        "steps": [(place.door.name, Place(place.door, "").field), *steps],
+        "folders": shown_folders[:FOLDERS_SHOWN],
+        "more_folders": len(folders) > FOLDERS_SHOWN,
+    }
+
+
+def _libraries(request: HttpRequest) -> list[tuple[str, list[Entry]]]:
+    """Libraries to write to, each once, by the Drive's folders."""
+    writable: dict[UUID, Entry] = {}
+    for entry in entries(person(request), folders=MOUNTED):
+        if entry.may_write:
+            writable.setdefault(entry.library_id, entry)
+    if not writable:
+        raise Forbidden("There is no library that you may write to.")
+    groups = [(folder, [entry for entry in writable.values() if entry.folder == folder]) for folder in MOUNTED]
+    return [(str(folder), found) for folder, found in groups if found]

@@ -1,0 +1,88 @@
+"""Searching by name: in a folder and below, and in all libraries that a person sees."""
+
+from dataclasses import dataclass
+
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.views.decorators.http import require_safe
+
+from drive.files.access_context import Door
+from drive.files.listing import crumbs
+from drive.files.paths import folder_address, quoted
+from drive.files.search import Hit, Search
+from drive.files.search import across as search_across
+from drive.libraries.visibility import MOUNTED, as_entry, entries, public_entries
+from drive.models import Library
+from drive.storage import FileEntry, shown
+from portal.access import person
+
+from .views_folder import frame
+
+TEXT = 200
+PUBLIC = 500
+"""So many public libraries are looked through; more are found by their names on the Drive's front."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """One thing found, as the page shows it."""
+
+    item: FileEntry
+    address: str
+    """Of the thing; of its folder where it cannot be opened."""
+    folder: str
+    """The way to its folder, for the eye."""
+    folder_address: str
+
+
+def _text(request: HttpRequest) -> str:
+    return request.GET.get("q", "").replace("\0", "").strip()[:TEXT]
+
+
+def _line(hit: Hit, base: str, library_name: str) -> Line:
+    folder = folder_address(base, hit.folder)
+    opens = hit.item.reachable and hit.item.kind in ("file", "folder")
+    address = f"{base}{quoted(hit.path)}{'/' if hit.item.kind == 'folder' else ''}" if opens else folder
+    return Line(hit.item, address, " / ".join([library_name, *filter(None, shown(hit.folder).split("/"))]), folder)
+
+
+def within(request: HttpRequest, door: Door, path: str) -> HttpResponse:
+    """`?show=find&q=…`: below a folder."""
+    search = Search(_text(request))
+    with door.files() as files:
+        search.look(files, path)
+    context = frame(request, door, path) | {
+        "search": search,
+        "lines": [_line(hit, door.base, door.name) for hit in search.hits],
+        "crumbs": crumbs(path),
+        "beyond": "Find",
+        "action": door.folder_address(path),
+        "everywhere": request.user.is_authenticated,
+    }
+    return render(request, "drive/find.html", context)
+
+
+@login_required
+@require_safe
+def across(request: HttpRequest) -> HttpResponse:
+    """In all libraries that the person sees, by the names of the libraries too."""
+    search = Search(_text(request))
+    places = {entry.library_id: entry for entry in entries(person(request), folders=MOUNTED)}
+    for row in public_entries()[:PUBLIC] if search.words else ():
+        places.setdefault(row.pk, as_entry(row))
+    libraries = Library.objects.in_bulk(list(places)) if search.words else {}
+    search_across(search, [libraries[pk] for pk in places if pk in libraries])
+    context = {
+        "search": search,
+        "libraries": [entry for entry in places.values() if search.words and search.matches(entry.name)],
+        "lines": [_line_across(hit, places[hit.library.pk].name) for hit in search.hits if hit.library],
+        "action": reverse("drive:find"),
+    }
+    return render(request, "drive/find.html", context)
+
+
+def _line_across(hit: Hit, name: str) -> Line:
+    assert hit.library
+    return _line(hit, reverse("drive:library", args=[hit.library.pk]), name)

@@ -1,0 +1,60 @@
+"""What is done to several things of one folder at once: they are ticked in its list, or named in the address."""
+
+from collections.abc import Callable, Iterable
+
+from django.contrib import messages
+from django.http import HttpRequest
+
+from drive.files import operations
+from drive.files.access_context import Door
+from drive.files.paths import name_from_form
+from drive.storage import StorageError, check_name, shown
+from portal.access import person
+
+from .views_folder import child
+
+SAID = 5
+"""So many refusals are said one by one."""
+
+
+class NothingSelected(StorageError):
+    """The form came without a name."""
+
+
+def selected(request: HttpRequest) -> list[str]:
+    """The names that were ticked, each once; NothingSelected where there are none."""
+    fields = (request.POST if request.method == "POST" else request.GET).getlist("name")
+    names = list(dict.fromkeys(check_name(name_from_form(field)) for field in fields if field))
+    if not names:
+        raise NothingSelected("Select something in the list first.")
+    return names
+
+
+def delete(request: HttpRequest, door: Door, path: str) -> None:
+    """All that is selected goes to the trash."""
+    actor = person(request)
+    names = selected(request)
+    done = each(request, names, lambda name: operations.delete(actor, door.library, door.inside(child(path, name))))
+    if done:
+        messages.success(request, f"{counted(done)} moved to the library's trash.")
+
+
+def each(request: HttpRequest, names: Iterable[str], act: Callable[[str], object]) -> list[str]:
+    """Do it to each; what cannot be done is said, and does not keep the others back. Returns those that worked."""
+    done, refused = [], []
+    for name in names:
+        try:
+            act(name)
+            done.append(name)
+        except StorageError as error:
+            refused.append(f"“{shown(name)}”: {error}")
+    for text in refused[:SAID]:
+        messages.error(request, text)
+    if len(refused) > SAID:
+        messages.error(request, f"{len(refused) - SAID} more could not be changed either.")
+    return done
+
+
+def counted(names: list[str]) -> str:
+    """`“a.txt” was` or `3 things were`."""
+    return f"“{shown(names[0])}” was" if len(names) == 1 else f"{len(names)} things were"

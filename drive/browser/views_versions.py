@@ -1,0 +1,118 @@
+"""A file's past: its versions, one of them, two side by side, and going back."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import BinaryIO
+
+from django.contrib import messages
+from django.core.paginator import Paginator
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+
+from drive.files.access_context import Door
+from drive.files.text_diff import Text, compare_texts, read_text
+from drive.models import Version
+from drive.preview import rendering
+from drive.preview.sandbox import Failed
+from drive.storage import StorageError
+from drive.uploads import transfer
+from drive.versions import history, retention, store
+from portal.access import person
+
+PER_PAGE = 50
+NOW = "now"
+"""Instead of a version's id: what is there now."""
+
+
+def versions(request: HttpRequest, door: Door, path: str) -> HttpResponse:
+    """All versions of a file, newest first."""
+    door.require_entry()
+    found = history.versions_of(door.library, path)
+    page = Paginator(found, PER_PAGE).get_page(request.GET.get("page"))
+    context = _context(door, path) | {
+        "page": page,
+        "now": history.of_path(door.library, path),
+        "rules": retention.in_words(),
+    }
+    return render(request, "drive/versions.html", context)
+
+
+def version(request: HttpRequest, door: Door, path: str) -> HttpResponse:
+    """One version: its text, or what can be done with it."""
+    door.require_entry()
+    found = history.find(door.library, path, request.GET.get("id", ""))
+    context = _context(door, path) | {"version": found, "text": _text_of(door, path, str(found.pk))}
+    return render(request, "drive/version.html", context)
+
+
+def old(request: HttpRequest, door: Door, path: str) -> HttpResponse:
+    """The bytes of a version, as a download."""
+    door.require_entry()
+    found = history.find(door.library, path, request.GET.get("id", ""))
+    return transfer.send_version(request, found, path.rpartition("/")[2])
+
+
+def compare(request: HttpRequest, door: Door, path: str) -> HttpResponse:
+    """Two versions of a text, line by line, or of a notebook, cell by cell; `a` and `b` are ids, or “now”."""
+    door.require_entry()
+    older, newer = request.GET.get("a", ""), request.GET.get("b", NOW)
+    context = _context(door, path) | {
+        "older": _version_or_now(door, path, older),
+        "newer": _version_or_now(door, path, newer),
+    }
+    if path.lower().endswith(".ipynb"):
+        try:
+            with _opened(door, path, older) as old_one, _opened(door, path, newer) as new_one:
+                cells = rendering.compare_notebooks(old_one, new_one)
+            return render(request, "drive/compare.html", context | {"cells": cells, "is_notebook": True})
+        except Failed as error:
+            context["why_no_cells"] = str(error)
+    texts = _text_of(door, path, older), _text_of(door, path, newer)
+    context["blocks"] = compare_texts(*texts) if texts[0].is_text and texts[1].is_text else None
+    return render(request, "drive/compare.html", context)
+
+
+def go_back(request: HttpRequest, door: Door, path: str) -> HttpResponse:
+    """Put a version in the place of what is there."""
+    found = history.find(door.library, path, request.POST.get("id", ""))
+    try:
+        history.restore(person(request), found, path)
+    except StorageError as error:
+        messages.error(request, str(error))
+    else:
+        messages.success(
+            request, f"“{path.rpartition('/')[2]}” is again as it was on {found.modified:%d %b %Y, %H:%M}."
+        )
+    return redirect(f"{door.address(path)}?show=versions")
+
+
+def _context(door: Door, path: str) -> dict:
+    folder, _, name = path.rpartition("/")
+    return {
+        "door": door,
+        "collab": door.collab,
+        "path": path,
+        "name": name,
+        "here": door.address(path),
+        "folder": door.folder_address(folder),
+    }
+
+
+def _version_or_now(door: Door, path: str, which: str) -> Version | None:
+    return None if which == NOW else history.find(door.library, path, which)
+
+
+def _text_of(door: Door, path: str, which: str) -> Text:
+    with _opened(door, path, which) as source:
+        return read_text(source)
+
+
+@contextmanager
+def _opened(door: Door, path: str, which: str) -> Iterator[BinaryIO]:
+    found = _version_or_now(door, path, which)
+    if found is None:
+        with door.files() as files, files.open(path) as source:
+            yield source
+    else:
+        with store.open_object(found.sha256) as source:
+            yield source

@@ -1,0 +1,83 @@
+"""Downloads of folders and selections, as archives."""
+
+import threading
+from collections.abc import Callable, Generator, Iterable, Iterator
+from typing import Any, cast
+
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+
+from drive.files import zip_stream
+from drive.files.access_context import Door
+from drive.storage import StorageError
+from drive.uploads.transfer import disposition
+
+from .views_folder import child
+from .views_selection import selected
+
+AT_ONCE = 4
+"""Per process: each archive occupies one of its threads as long as its receiver takes; pages need the others."""
+VISITORS_AT_ONCE = 2
+"""The same for visitors with a link, apart: who has no account keeps nobody who has one from an archive."""
+_slots = threading.BoundedSemaphore(AT_ONCE)
+_visitors_slots = threading.BoundedSemaphore(VISITORS_AT_ONCE)
+
+
+class Busy(StorageError):
+    """Enough archives are being sent."""
+
+    status = 503
+
+
+def folder(request: HttpRequest, door: Door, path: str) -> HttpResponse:
+    """`?show=zip`: a folder with all that is in it, or of it what is named in the address."""
+    if request.GET.getlist("name"):
+        return selection(request, door, path)
+    top = path.rpartition("/")[2] or door.name.replace("/", "_")
+    return _send(request, door, [(path, top)], top)
+
+
+def selection(request: HttpRequest, door: Door, path: str) -> HttpResponse:
+    """What is selected of a folder."""
+    names = selected(request)
+    top = names[0] if len(names) == 1 else path.rpartition("/")[2] or door.name
+    return _send(request, door, [(child(path, name), name) for name in names], top)
+
+
+def _send(request: HttpRequest, door: Door, wanted: list[tuple[str, str]], name: str) -> HttpResponse:
+    headers = {
+        "Content-Type": "application/zip",
+        "Content-Disposition": disposition(f"{name}.zip"),
+        "X-Content-Type-Options": "nosniff",
+        "Cache-Control": "private, no-store",
+        "X-Accel-Buffering": "no",  # nginx would write to a file what the receiver does not take yet
+    }
+    if request.method == "HEAD":
+        return HttpResponse(headers=headers)
+    slots = _slots if door.entry else _visitors_slots
+    if not slots.acquire(blocking=False):
+        raise Busy("Many archives are being downloaded just now. Please try again in a minute.")
+    sending: Any = _Sending(_packed(door, wanted), slots.release)
+    return cast(Any, StreamingHttpResponse(sending, headers=headers))
+
+
+def _packed(door: Door, wanted: Iterable[tuple[str, str]]) -> Generator[bytes]:
+    with door.files() as files:
+        yield from zip_stream.pack(files, wanted)
+
+
+class _Sending:
+    """An archive on its way. It is closed in any case, also when nobody took the first byte."""
+
+    def __init__(self, blocks: Generator[bytes], done: Callable[[], None]) -> None:
+        self.blocks, self.done = blocks, done
+        self.open = True
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self.blocks
+
+    def close(self) -> None:
+        """Called by the server at the end, or when the receiver went away."""
+        if self.open:
+            self.open = False
+            self.blocks.close()
+            self.done()

@@ -1,0 +1,36 @@
+"""Fetch and authorise: a library for a person, or 404, or 403 that names the right."""
+
+from uuid import UUID
+
+from django.http import Http404
+
+from collabs.models import Person
+from drive.models import Library
+from portal.access import Forbidden, SignInFirst
+
+from .visibility import Entry, entries
+
+
+def get_library(user: Person, library_id: UUID, need: str = "r") -> tuple[Library, Entry]:
+    """The library, and the place where the person has the most right to it.
+
+    Raises SignInFirst for anonymous visitors, Http404 where the person sees no such library, Forbidden where they may
+    only read.
+    """
+    if not user.is_authenticated:
+        raise SignInFirst
+    found = entries(user, library=library_id)
+    if not found:
+        raise Http404("No such library.")
+    best = max(found, key=lambda entry: entry.may_write)
+    if need == "rw" and not best.may_write:
+        raise Forbidden(f"This needs the right to write in “{best.name}”. {best.reason}")
+    return Library.objects.select_related("owner_user", "owner_collab").get(pk=library_id), best
+
+
+def owned_library(user: Person, library_id: UUID) -> Library:
+    """The person's own library, for what only an owner may do."""
+    library, _entry = get_library(user, library_id)
+    if library.owner_user_id != user.pk:
+        raise Forbidden("Only the owner of this library may do this.")
+    return library

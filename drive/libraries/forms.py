@@ -1,0 +1,75 @@
+"""What people type about libraries and files."""
+
+from datetime import date
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.urls import reverse
+from django.utils import timezone
+
+from collabs.models import Collab
+from drive.models import Library, Permission
+from portal.accounts.person_field import PersonField
+from portal.models import User
+
+
+class LibraryForm(forms.Form):
+    """The name of one's library."""
+
+    name = forms.CharField(max_length=100)
+
+
+class ShareForm(forms.Form):
+    """Share with a person or with a team one belongs to."""
+
+    person = PersonField(required=False)
+    team = forms.ModelChoiceField(Collab.objects.none(), required=False, empty_label="nobody", label="or the team of")
+    permission = forms.ChoiceField(choices=Permission.choices, label="They")
+
+    def __init__(self, *args: object, user: User, library: Library, **kwargs: object) -> None:
+        super().__init__(*args, **kwargs)  # type: ignore[arg-type]
+        self.fields["team"].queryset = Collab.objects.of_member(user)  # type: ignore[attr-defined]
+        self.fields["person"].asked_by(user, reverse("drive:suggest", args=[library.pk]))  # type: ignore[attr-defined]
+
+    def clean(self) -> dict:
+        data = super().clean() or {}
+        if not self.errors and bool(data.get("person")) == bool(data.get("team")):
+            raise ValidationError("Choose a person or a team.")
+        return data
+
+
+class TransferForm(forms.Form):
+    """Who shall own a library."""
+
+    person = PersonField(label="New owner")
+
+    def __init__(self, *args: object, user: User, library: Library, **kwargs: object) -> None:
+        super().__init__(*args, **kwargs)  # type: ignore[arg-type]
+        self.fields["person"].asked_by(user, reverse("drive:suggest", args=[library.pk]))  # type: ignore[attr-defined]
+
+
+class LinkForm(forms.Form):
+    """How long a public link is good for, and what it asks."""
+
+    last_day = forms.DateField(
+        required=False,
+        widget=forms.DateInput({"type": "date"}),
+        help_text="After this day the link leads nowhere. Empty: until you revoke it.",
+    )
+    password = forms.CharField(
+        required=False,
+        min_length=8,
+        max_length=128,
+        strip=False,
+        widget=forms.TextInput({"autocomplete": "off", "spellcheck": "false"}),
+        help_text="Visitors are asked for it. At least eight characters; it is not shown again. Empty: none.",
+    )
+
+    def clean_last_day(self) -> date | None:
+        """Today or later."""
+        day: date | None = self.cleaned_data["last_day"]
+        if day and day < timezone.localdate():
+            raise ValidationError("This day is over.")
+        if day and day.year > 9990:
+            raise ValidationError("Choose an earlier day.")
+        return day

@@ -1,0 +1,261 @@
+"""Public links: whoever knows the address reads one file or one folder, without an account.
+
+No address is stored. It is made of the row's id and a code of it under the site's SECRET_KEY, so owners can copy it
+again whenever they like, and whoever gets hold of the database, or of a backup, cannot open a single link. An old key
+in SECRET_KEY_FALLBACKS keeps the links made under it alive.
+
+A link names a path; it does not follow renames. It ends when it is revoked, when its time is over, when its library is
+deleted, and when whoever made it is deactivated or could not make it any more.
+"""
+
+import base64
+import binascii
+import hmac
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, BinaryIO
+from uuid import UUID
+
+from django.conf import settings
+from django.contrib.auth.hashers import check_password, make_password
+from django.core import signing
+from django.core.exceptions import ValidationError
+from django.db import DatabaseError, transaction
+from django.db.models import F, Q
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.crypto import salted_hmac
+
+from collabs.models import Role
+from drive.files.access_context import Door
+from drive.models import Library, PublicLink
+from drive.storage import FileEntry, LibraryFiles, NotFound, StorageError, WrongPath, open_library, shown
+from drive.versions import path_codec
+from portal import audit
+from portal.models import User
+from portal.web import rate_limits
+
+log = logging.getLogger(__name__)
+
+SALT = "drive.links"
+CODE = 16
+"""Bytes of the code: nobody tries 2¹²⁸."""
+COOKIE = "link"
+REMEMBERED = 24 * 3600
+"""Seconds for which a browser need not give the password again."""
+TRIES_PER_ADDRESS, ADDRESS_SECONDS = 10, 300
+TRIES_PER_LINK, LINK_SPAN = 100, timedelta(hours=1)
+"""Passwords that can be tried from one network address, and of one link from everywhere."""
+
+
+class TooManyTries(Exception):
+    """Passwords were tried too often."""
+
+
+# Addresses
+
+
+def _code(link_id: UUID, key: str | bytes) -> bytes:
+    return salted_hmac(SALT, link_id.bytes, secret=key, algorithm="sha256").digest()[:CODE]
+
+
+def token(link: PublicLink) -> str:
+    """What the link's address is made of."""
+    code = _code(link.pk, settings.SECRET_KEY)
+    return base64.urlsafe_b64encode(link.pk.bytes + code).rstrip(b"=").decode()
+
+
+def address(link: PublicLink) -> str:
+    """The address to give away."""
+    return settings.PORTAL_URL + reverse("link", args=[token(link)])
+
+
+def find(text: str) -> PublicLink | None:
+    """The open link of a token; None for whatever is wrong with it, without a difference that could be told."""
+    try:
+        raw = base64.urlsafe_b64decode(text + "==")
+    except (binascii.Error, ValueError):
+        return None
+    link_id, code = raw[:16], raw[16:]
+    if len(code) != CODE:
+        return None
+    keys = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
+    if not any(hmac.compare_digest(_code(UUID(bytes=link_id), key), code) for key in keys):
+        return None
+    rows = PublicLink.objects.open().select_related("library__owner_user", "library__owner_collab")
+    return rows.filter(pk=UUID(bytes=link_id)).first()
+
+
+# Making and revoking
+
+
+def may_link(user: User, library: Library) -> bool:
+    """Owners may; of a Collab's library its administrators."""
+    if library.owner_collab_id and library.owner_collab:
+        return library.owner_collab.role_of(user) == Role.ADMINISTRATOR
+    return user.is_active and library.owner_user_id == user.pk
+
+
+@transaction.atomic
+def make_link(
+    actor: User, library: Library, path: str, *, password: str = "", expires_at: datetime | None = None
+) -> PublicLink:
+    """A new link to a file or folder, "" for the whole library. NotFound when there is neither at the path."""
+    row = Library.objects.select_for_update().get(pk=library.pk)
+    if row.deleted_at or not may_link(actor, row):
+        raise ValidationError("Links are made by the owner of a library, or by the administrators of its Collab.")
+    if shown(path) != path:
+        raise WrongPath("This name is not UTF-8, so no address can hold it. Please rename it first.")
+    with open_library(row) as files:
+        kind = files.stat(path).kind
+    if kind not in ("file", "folder"):
+        raise NotFound("Only files and folders can be shared.")
+    link = PublicLink(library=row, path=path_codec.to_row(path), is_folder=kind == "folder", created_by=actor)
+    link.password, link.expires_at = make_password(password) if password else "", expires_at
+    link.save()
+    until = expires_at.isoformat() if expires_at else None
+    audit.record(actor, "link.made", row, link=str(link.pk), path=link.path, until=until, password=bool(password))
+    return link
+
+
+@transaction.atomic
+def revoke_link(actor: User, link: PublicLink) -> bool:
+    """End a link at once, for good; False when that was done before."""
+    if not PublicLink.objects.filter(pk=link.pk, revoked_at=None).update(revoked_at=timezone.now()):
+        return False
+    audit.record(actor, "link.revoked", link.library, link=str(link.pk), path=link.path)
+    return True
+
+
+# Coming through one
+
+
+def note_use(link: PublicLink) -> None:
+    """Count that a page or file was opened."""
+    try:
+        PublicLink.objects.filter(pk=link.pk).update(uses=F("uses") + 1, last_used_at=timezone.now())
+    except DatabaseError:
+        log.warning("a use of link %s was not counted", link.pk, exc_info=True)  # what it leads to is being sent
+
+
+def try_password(request: HttpRequest, link: PublicLink, password: str) -> bool:
+    """Whether it is the link's. TooManyTries, whatever the password, after too many wrong ones."""
+    whence = f"{link.pk} {rate_limits.address(request)}"
+    if not rate_limits.allowed("link-password", whence, TRIES_PER_ADDRESS, ADDRESS_SECONDS) or not _take_try(link):
+        raise TooManyTries
+    if not check_password(password, link.password):
+        return False
+    PublicLink.objects.filter(pk=link.pk, wrong_tries__gt=0).update(wrong_tries=F("wrong_tries") - 1)
+    rate_limits.give_back("link-password", whence, ADDRESS_SECONDS)  # a class has one address
+    return True
+
+
+def _take_try(link: PublicLink) -> bool:
+    """Count a try before the password is looked at: of many at once no more are let through either."""
+    now = timezone.now()
+    rows = PublicLink.objects.filter(pk=link.pk)
+    rows.filter(Q(wrong_since=None) | Q(wrong_since__lt=now - LINK_SPAN)).update(wrong_tries=0, wrong_since=now)
+    return bool(rows.filter(wrong_tries__lt=TRIES_PER_LINK).update(wrong_tries=F("wrong_tries") + 1))
+
+
+def _proof(link: PublicLink) -> str:
+    """Ends with the password: another one is asked for anew."""
+    return f"{link.pk} {link.password}"
+
+
+def remember(response: HttpResponse, link: PublicLink, base: str) -> None:
+    """The browser has given the password: a cookie for this link's addresses alone says so."""
+    value = signing.dumps(salted_hmac(SALT, _proof(link), algorithm="sha256").hexdigest(), salt=SALT)
+    response.set_cookie(
+        COOKIE,
+        value,
+        max_age=REMEMBERED,
+        path=base,
+        httponly=True,
+        secure=settings.HTTPS,
+        samesite="Lax",
+    )
+
+
+def is_remembered(request: HttpRequest, link: PublicLink) -> bool:
+    """Whether this browser has given the password."""
+    try:
+        said = signing.loads(request.COOKIES.get(COOKIE, ""), salt=SALT, max_age=REMEMBERED)
+    except signing.BadSignature:
+        return False
+    return hmac.compare_digest(str(said), salted_hmac(SALT, _proof(link), algorithm="sha256").hexdigest())
+
+
+# The door
+
+
+class OneFile(LibraryFiles):
+    """A folder of which one file can be looked at and opened, as if nothing else were in it."""
+
+    def __init__(self, folder: LibraryFiles, name: str) -> None:
+        super().__init__(folder.root, staging=folder.staging, trash=folder.trash, lock=folder.lock)
+        self.name = name
+
+    def __getattribute__(self, name: str) -> Any:
+        """All that can be done to files, but for the two below, finds nothing: what is added later, too."""
+        if not name.startswith("_") and name not in ("root", "staging", "trash", "lock", "name", "stat", "open"):
+            raise NotFound("This link leads to one file only.")
+        return super().__getattribute__(name)
+
+    def stat(self, path: str) -> FileEntry:
+        return super().stat(self._only(path))
+
+    def open(self, path: str) -> BinaryIO:
+        return super().open(self._only(path))
+
+    def _only(self, path: str) -> str:
+        if path != self.name:
+            raise NotFound("This link leads to one file only.")
+        return path
+
+
+@dataclass(frozen=True)
+class LinkDoor(Door):
+    """A link to a folder, or to one file of its folder."""
+
+    only: str = ""
+    """The file's name; "" where all of the folder is meant."""
+
+    @property
+    def frame(self) -> str:
+        """Pages of a visitor."""
+        return "drive/link.html"
+
+    @contextmanager
+    def files(self) -> Iterator[LibraryFiles]:
+        with super().files() as files:
+            yield OneFile(files, self.only) if self.only else files
+
+
+def link_door(link: PublicLink, base: str) -> LinkDoor:
+    """What is behind a link, whose addresses begin with `base`."""
+    path = path_codec.from_row(link.path)
+    folder, _, name = path.rpartition("/")
+    return LinkDoor(
+        library=link.library,
+        base=base,
+        name=name or str(link.library),
+        may_write=False,
+        reason="You have a link to this.",
+        root=path if link.is_folder else folder,
+        only="" if link.is_folder else name,
+    )
+
+
+def leads_somewhere(link: PublicLink) -> bool:
+    """Whether what the link names is there."""
+    try:
+        with open_library(link.library) as files:
+            kind = files.stat(path_codec.from_row(link.path)).kind
+    except StorageError:
+        return False
+    return kind == ("folder" if link.is_folder else "file")

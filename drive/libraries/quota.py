@@ -1,0 +1,130 @@
+"""How much room there is: for all libraries of a person together, and for the library of a Collab.
+
+The settings say how much everybody has; a row of `Quota` says it for one person or Collab. What is used stands in the
+libraries' rows: changes on the web adjust it, the scan of what notebooks did counts anew. So:
+
+- On the web nothing is put in place that does not fit. Several uploads that arrive in the same moment are each held
+  against what was used before any of them: together they can pass the limit, by no more than their own sizes.
+- What a Lab writes is written to the disk without asking. The next scan counts it; then the pages warn, and the web
+  takes no more until there is room.
+- Deleted libraries count until they are removed for good. The trash and earlier versions do not count.
+"""
+
+from dataclasses import dataclass
+
+from django.conf import settings
+from django.db.models import Q, QuerySet, Sum
+from django.template.defaultfilters import filesizeformat
+
+from drive.models import Library, Quota
+from drive.storage import DiskFull
+from portal.models import User
+
+NEARLY = 0.9
+"""Share of a quota from which the bar warns."""
+
+
+class OverQuota(DiskFull):
+    """What was to be put in place does not fit (507). Nothing was changed."""
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What is used of a quota."""
+
+    whose: str
+    """“The libraries of ada”, “The Collab “Cortex””: the beginning of a sentence."""
+    used_bytes: int
+    max_bytes: int
+    used_files: int
+    max_files: int
+
+    @property
+    def share(self) -> float:
+        """How full it is, by bytes or by files, whichever is more; 1.0 is full, and it may be more."""
+        return max(_share(self.used_bytes, self.max_bytes), _share(self.used_files, self.max_files))
+
+    @property
+    def percent(self) -> int:
+        """For the bar: 100 at most."""
+        return min(100, int(self.share * 100))
+
+    @property
+    def is_over(self) -> bool:
+        """More is there than may be: a Lab wrote it, or the quota was made smaller."""
+        return self.used_bytes > self.max_bytes or self.used_files > self.max_files
+
+    @property
+    def is_nearly_full(self) -> bool:
+        """Time to make room."""
+        return self.share >= NEARLY
+
+    def __str__(self) -> str:
+        """“3.2 GB of 100.0 GB, 1,024 of 1,000,000 files”."""
+        return (
+            f"{filesizeformat(self.used_bytes)} of {filesizeformat(self.max_bytes)}, "
+            f"{self.used_files:,} of {self.max_files:,} files"
+        )
+
+
+def _share(used: int, most: int) -> float:
+    if most:
+        return used / most
+    return 2.0 if used else 1.0
+
+
+def of(library: Library) -> Usage:
+    """What is used of the quota that the library counts against, and how much there is. Two queries."""
+    if library.owner_collab_id:
+        return _usage(Q(owner_collab=library.owner_collab_id), Q(collab=library.owner_collab_id), library)
+    return _usage(Q(owner_user=library.owner_user_id), Q(user=library.owner_user_id), library)
+
+
+def of_person(user: User) -> Usage:
+    """What a person's own libraries use together, and how much they have. Two queries."""
+    return _usage(Q(owner_user=user), Q(user=user), Library(owner_user=user))
+
+
+def _usage(libraries: Q, quotas: Q, library: Library) -> Usage:
+    used = Library.objects.filter(libraries).order_by().aggregate(size=Sum("used_bytes"), files=Sum("used_files"))
+    max_bytes, max_files = limits(library, Quota.objects.filter(quotas))
+    return Usage(_whose(library), used["size"] or 0, max_bytes, used["files"] or 0, max_files)
+
+
+def limits(library: Library, quotas: QuerySet[Quota]) -> tuple[int, int]:
+    """Bytes and files that the library's owner may have."""
+    if library.owner_collab_id:
+        most = settings.QUOTA_COLLAB_BYTES, settings.QUOTA_COLLAB_FILES
+    else:
+        most = settings.QUOTA_PERSON_BYTES, settings.QUOTA_PERSON_FILES
+    own = quotas.values_list("max_bytes", "max_files").first() or (None, None)
+    return (most[0] if own[0] is None else own[0]), (most[1] if own[1] is None else own[1])
+
+
+def _whose(library: Library) -> str:
+    if library.owner_collab_id:
+        return f"The Collab “{library.name}”"
+    return f"The libraries of {library.owner_user}"
+
+
+def differs(one: Library, other: Library) -> bool:
+    """Whether what leaves one library for the other counts against another quota."""
+    return (one.owner_collab_id, one.owner_user_id) != (other.owner_collab_id, other.owner_user_id)
+
+
+def check(library: Library, extra_bytes: int, extra_files: int = 1) -> None:
+    """Raise OverQuota unless so much more fits. Making something smaller is always possible."""
+    usage = of(library)
+    too_large = extra_bytes > 0 and usage.used_bytes + extra_bytes > usage.max_bytes
+    too_many = extra_files > 0 and usage.used_files + extra_files > usage.max_files
+    if too_large:
+        more = f"{filesizeformat(extra_bytes)} more would not fit"
+    elif too_many:
+        more = "one more file would not fit" if extra_files == 1 else f"{extra_files:,} more files would not fit"
+    else:
+        return
+    raise OverQuota(
+        f"{usage.whose} may hold {filesizeformat(usage.max_bytes)} and {usage.max_files:,} files. "
+        f"{filesizeformat(usage.used_bytes)} and {usage.used_files:,} files are there: {more}. Nothing was "
+        "changed. Delete what is not needed, or ask an operator of this site for more room."
+    )

@@ -1,0 +1,165 @@
+"""What the owner of a library does with it: rename, share, make public, delete. And leaving a share."""
+
+from uuid import UUID
+
+from django.conf import settings
+from django.contrib import messages
+from django.core.exceptions import ValidationError
+from django.core.paginator import Paginator
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from drive.models import Library, Permission, PublicLink, Share
+from portal.access import Forbidden, person
+from portal.accounts import people_search
+from portal.models import User
+
+from . import audience, services
+from .access import get_library, owned_library
+from .forms import ShareForm, TransferForm
+from .visibility import Entry
+
+PER_PAGE = 50
+
+
+@require_http_methods(["GET", "POST"])
+def sharing(request: HttpRequest, library_id: UUID) -> HttpResponse:
+    """Who sees a library, and by which route; its owner changes that here."""
+    library, entry = get_library(person(request), library_id)
+    if library.owner_user_id != request.user.pk:
+        return _who_sees(request, library, entry)
+    form = ShareForm(request.POST if request.method == "POST" else None, user=person(request), library=library)
+    if form.is_valid():
+        data = form.cleaned_data
+        permission = Permission(data["permission"])
+        try:
+            if data["person"]:
+                services.share_with_person(person(request), library, data["person"], permission)
+            else:
+                services.share_with_team(person(request), library, data["team"], permission)
+        except ValidationError as error:
+            form.add_error(None, error)
+        else:
+            messages.success(request, "Shared.")
+            return redirect("drive:sharing", library_id)
+    context = _seen_by(request, library) | {
+        "form": form,
+        "shares": Paginator(library.shares.select_related("user", "collab"), PER_PAGE).get_page(
+            request.GET.get("shares")
+        ),
+        "permissions": Permission.choices,
+        "links": PublicLink.objects.open().filter(library=library).count(),
+        "days": settings.LIBRARY_KEEP_DAYS,
+    }
+    return render(request, "drive/sharing.html", context, status=422 if form.errors else 200)
+
+
+def _seen_by(request: HttpRequest, library: Library) -> dict[str, object]:
+    """Who sees the library, page by page, as far as the one who asks may know."""
+    asker = person(request)
+    page = Paginator(audience.people(asker, library), PER_PAGE).get_page(request.GET.get("page"))
+    others, teams = audience.untold(asker, library)
+    seers = audience.with_ways(asker, library, page.object_list)
+    return {"library": library, "page": page, "seers": seers, "untold_people": others, "untold_teams": teams}
+
+
+def _who_sees(request: HttpRequest, library: Library, entry: Entry) -> HttpResponse:
+    if request.method != "GET":
+        raise Forbidden("Only the owner of this library may do this.")
+    return render(request, "drive/who.html", _seen_by(request, library) | {"entry": entry})
+
+
+@require_safe
+def suggest(request: HttpRequest, library_id: UUID) -> HttpResponse:
+    """People to share with, whose names begin with what is being typed: options for the browser's own list."""
+    library = owned_library(request.user, library_id)
+    asker = person(request)
+    if not people_search.may_search(asker):
+        return HttpResponse(status=429)
+    others = User.objects.exclude(pk=asker.pk).exclude(pk__in=library.shares.filter(user__isnull=False).values("user"))
+    found = people_search.suggest(request.GET.get("person", "")[:100], among=others)
+    return render(request, "portal/_suggestions.html", {"people": found})
+
+
+@require_POST
+def change(request: HttpRequest, library_id: UUID) -> HttpResponse:
+    """The small forms of the sharing page."""
+    library = owned_library(request.user, library_id)
+    try:
+        match request.POST.get("do"):
+            case "rename":
+                services.rename_library(person(request), library, request.POST.get("name", "")[:100])
+            case "public":
+                services.set_public(person(request), library, True)
+            case "private":
+                services.set_public(person(request), library, False)
+            case "delete":
+                services.delete_library(person(request), library)
+                messages.success(request, f"“{library.name}” was deleted. You can restore it here.")
+                return redirect("drive:deleted")
+            case _:
+                raise Http404("No such action.")
+    except ValidationError as error:
+        messages.error(request, " ".join(error.messages))
+    return redirect("drive:sharing", library_id)
+
+
+@require_http_methods(["GET", "POST"])
+def transfer(request: HttpRequest, library_id: UUID) -> HttpResponse:
+    """Give my library to somebody else."""
+    library = owned_library(request.user, library_id)
+    posted = request.POST if request.method == "POST" else None
+    form = TransferForm(posted, user=person(request), library=library)
+    if form.is_valid():
+        new_owner = form.cleaned_data["person"]
+        try:
+            services.transfer_library(person(request), library, new_owner, keep_access=True, check_room=True)
+        except ValidationError as error:
+            form.add_error("person", error)
+        else:
+            messages.success(request, f"“{library.name}” belongs to {people_search.described(new_owner)} now.")
+            return redirect("drive:home")
+    context = {"library": library, "form": form}
+    return render(request, "drive/transfer.html", context, status=422 if form.errors else 200)
+
+
+@require_http_methods(["GET", "POST"])
+def leave(request: HttpRequest, library_id: UUID) -> HttpResponse:
+    """Take a library that somebody shared with me off my Drive; asked first, because only they can give it back."""
+    mine = Share.objects.select_related("library__owner_user", "user", "collab")
+    share = get_object_or_404(mine, library=library_id, user=person(request))
+    if request.method == "GET":
+        return render(request, "drive/leave.html", {"share": share})
+    services.unshare(person(request), share)
+    messages.success(request, "The library is not shared with you any more.")
+    return redirect("drive:home")
+
+
+@require_POST
+def unshare(request: HttpRequest, share_id: int) -> HttpResponse:
+    """End a share of one's own library."""
+    share = _own_share(request, share_id)
+    services.unshare(person(request), share)
+    messages.success(request, "The share has ended.")
+    return redirect("drive:sharing", share.library_id)
+
+
+@require_POST
+def change_share(request: HttpRequest, share_id: int) -> HttpResponse:
+    """Another right for whom a library is shared with."""
+    share = _own_share(request, share_id)
+    if request.POST.get("permission") not in Permission.values:
+        raise Http404("No such permission.")
+    permission = Permission(request.POST["permission"])
+    services.change_share(person(request), share, permission)
+    messages.success(request, f"{share.user or share.collab} {permission.label} it now.")
+    return redirect("drive:sharing", share.library_id)
+
+
+def _own_share(request: HttpRequest, share_id: int) -> Share:
+    """A share of one's own library; whoever else sees the library is told that it is not theirs."""
+    user = person(request)
+    share = get_object_or_404(Share.objects.select_related("library", "user", "collab"), pk=share_id)
+    owned_library(user, share.library_id)
+    return share

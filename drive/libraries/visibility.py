@@ -1,0 +1,222 @@
+"""Who sees which library, where, under which name, with which permission, and why: one SQL query.
+
+The routes (docs/explanation/access.md) and the folders they lead to:
+
+====================================  ====================  ==========================================
+route                                 folder                permission
+====================================  ====================  ==========================================
+I own it                              My Libraries          rw
+shared with me                        Shared with me        as shared
+I am a member of the owning Collab,   Shared with groups    administrator, editor: rw; viewer: r;
+myself or through a group                                   where it is archived: r
+shared with a team that I am in       Shared with groups    as shared; where the team's Collab
+                                                            is archived: r
+public                                Shared with all       r
+====================================  ====================  ==========================================
+
+A library may stand in several folders; within one folder the highest permission over the routes counts.
+"""
+
+import enum
+from collections.abc import Iterable
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.db.models import Case, CharField, F, Q, QuerySet, Value, When
+
+from collabs.models import EffectiveRole, Person, Role
+from drive.models import Library, Permission, Share
+from portal.models import User
+
+from . import naming
+
+
+class Folder(enum.StrEnum):
+    """The four folders of the Drive, named alike on the web and in the Lab."""
+
+    MINE = "My Libraries"
+    PEOPLE = "Shared with me"
+    GROUPS = "Shared with groups"
+    ALL = "Shared with all"
+
+
+MOUNTED = (Folder.MINE, Folder.PEOPLE, Folder.GROUPS)
+"""Folders whose libraries are mounted one by one in a Lab; all public ones together are one mount."""
+
+_ORDER = {folder: number for number, folder in enumerate(Folder)}
+_REASONS = {
+    "owner": "You own it.",
+    "share": "{} shared it with you.",
+    Role.ADMINISTRATOR: "You are an administrator of its Collab.",
+    Role.EDITOR: "You are an editor of its Collab.",
+    Role.VIEWER: "You are a viewer of its Collab.",
+    "archived": "You belong to its Collab, which is archived.",
+    "team": "It is shared with the team of {}.",
+    "archived team": "It is shared with the team of {}, which is archived.",
+    "public": "It is public.",
+}
+_ROUTES = list(_REASONS)
+"""Of two routes that give the same, the page names the one that comes first here."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One library in one folder, as one person sees it."""
+
+    library_id: UUID
+    folder: Folder
+    name: str
+    permission: str
+    """`r` or `rw`."""
+    reason: str
+    """The route that gives the permission, as a sentence."""
+
+    @property
+    def may_write(self) -> bool:
+        return self.permission == Permission.WRITE
+
+    def lab_path(self, path: str = "") -> str:
+        """Where `path` of this library is in the Lab, below `~/drive`."""
+        return "/".join(part for part in (self.folder, self.name, path) if part)
+
+
+def entries(user: Person, *, folders: Iterable[Folder] = Folder, library: UUID | None = None) -> list[Entry]:
+    """What the person sees, by folder and name; of one library only, if one is named. Inactive people see nothing."""
+    if not isinstance(user, User) or not user.is_active:
+        return []
+    routes = [route for folder in folders for route in _routes(user, folder)]
+    if not routes:
+        return []
+    if library is not None:
+        routes = [route.filter(library_id=library) for route in routes]
+    rows = [route.values_list(*_COLUMNS) for route in routes]
+    found: dict[tuple[UUID, str], Entry] = {}
+    for library_id, folder, name, permission, kind, detail in sorted(rows[0].union(*rows[1:], all=True), key=_best):
+        if (library_id, folder) not in found:
+            reason = _reason(kind, detail)
+            found[library_id, folder] = Entry(library_id, Folder(folder), name, permission, reason)
+    return sorted(found.values(), key=lambda entry: (_ORDER[entry.folder], entry.name.casefold()))
+
+
+_COLUMNS = ("library_id", "folder", "shown_name", "given", "kind", "detail")
+
+
+def _best(row: tuple) -> tuple:
+    """Sorts rows: the most right first, then by route."""
+    _library_id, _folder, _name, permission, kind, detail = row
+    return permission != Permission.WRITE, _ROUTES.index(kind), detail
+
+
+def _reason(kind: str, detail: str) -> str:
+    sentence = _REASONS[kind].format(detail)
+    return f"{sentence[:-1]} through the group {detail}." if kind in Role.values and detail else sentence
+
+
+def _text(value: str) -> Value:
+    return Value(value, output_field=CharField())
+
+
+def _routes(user: User, folder: Folder) -> list[QuerySet]:
+    """The query sets of one folder, annotated with `_COLUMNS`."""
+    match folder:
+        case Folder.MINE:
+            return [_owned(user)]
+        case Folder.PEOPLE:
+            return [_shared_with(user)]
+        case Folder.GROUPS:
+            return [_of_collabs(user), _of_teams(user)]
+        case Folder.ALL:
+            return [public_libraries()]
+
+
+def _annotated(rows: QuerySet, folder: Folder, kind: str | F | Case, **columns: object) -> QuerySet:
+    return rows.annotate(folder=_text(folder), kind=_text(kind) if isinstance(kind, str) else kind, **columns)
+
+
+def _owned(user: User) -> QuerySet:
+    rows = Library.objects.filter(owner_user=user, deleted_at=None).order_by()
+    return _annotated(
+        rows, Folder.MINE, "owner", library_id=F("id"), shown_name=F("name"), given=_text("rw"), detail=_text("")
+    )
+
+
+def _shared_with(user: User) -> QuerySet:
+    rows = Share.objects.filter(library__deleted_at=None, user=user).order_by()
+    return _annotated(
+        rows,
+        Folder.PEOPLE,
+        "share",
+        shown_name=F("library__shared_name"),
+        given=F("permission"),
+        detail=F("library__owner_user__username"),
+    )
+
+
+def _of_teams(user: User) -> QuerySet:
+    """What others share with the teams that the person is in."""
+    teams = EffectiveRole.objects.filter(user=user).values("collab")  # not joined: SQLite would go through all shares
+    rows = Share.objects.filter(library__deleted_at=None, collab__in=teams, collab__deleted_at=None)
+    is_archived = Q(collab__archived_at__isnull=False)
+    return _annotated(
+        rows.order_by(),
+        Folder.GROUPS,
+        Case(When(is_archived, then=_text("archived team")), default=_text("team")),
+        shown_name=F("library__shared_name"),
+        given=Case(When(is_archived, then=_text("r")), default=F("permission")),
+        detail=F("collab__title"),
+    )
+
+
+def _of_collabs(user: User) -> QuerySet:
+    writers = Q(role__in=[Role.ADMINISTRATOR, Role.EDITOR], collab__archived_at=None)
+    given = Case(When(writers, then=_text("rw")), default=_text("r"))
+    rows = EffectiveRole.objects.filter(user=user, collab__deleted_at=None, collab__library__deleted_at=None).order_by()
+    return _annotated(
+        rows,
+        Folder.GROUPS,
+        Case(When(collab__archived_at=None, then=F("role")), default=_text("archived")),
+        library_id=F("collab__library__id"),
+        shown_name=F("collab__library__shared_name"),
+        given=given,
+        detail=Case(When(group=None, then=_text("")), default=F("group__name"), output_field=CharField()),
+    )
+
+
+def public_libraries() -> QuerySet:
+    """All public libraries as rows of the folder `Shared with all`; page through them, there may be many."""
+    rows = Library.objects.filter(is_public=True, deleted_at=None).order_by()
+    return _annotated(
+        rows,
+        Folder.ALL,
+        "public",
+        library_id=F("id"),
+        shown_name=F("shared_name"),
+        given=_text("r"),
+        detail=_text(""),
+    )
+
+
+def public_entries(search: str = "") -> QuerySet:
+    """Rows of `Shared with all`, by name, whose name contains `search`; `as_entry` makes an Entry of one."""
+    return public_libraries().filter(shared_key__contains=naming.key(search)).order_by("shared_key")
+
+
+def as_entry(row: Library) -> Entry:
+    """The Entry of a row of `public_entries`."""
+    return Entry(row.pk, Folder.ALL, row.shared_name or row.name, "r", _REASONS["public"])
+
+
+def affected(library: Library) -> set[int]:
+    """Ids of those for whom it is mounted: owner, members, people and teams that it is shared with."""
+    shares = list(library.shares.values_list("user_id", "collab_id"))
+    teams = {library.owner_collab_id, *(collab for _user, collab in shares)}
+    ids = {library.owner_user_id, *(user for user, _collab in shares)}
+    ids |= set(EffectiveRole.objects.filter(collab__in=teams - {None}).values_list("user_id", flat=True))
+    return {pk for pk in ids if pk}
+
+
+def reached_by(share: Share) -> set[int]:
+    """Ids of those whom one share is for."""
+    if share.user_id:
+        return {share.user_id}
+    return set(EffectiveRole.objects.filter(collab=share.collab_id).values_list("user_id", flat=True))

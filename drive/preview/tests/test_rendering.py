@@ -1,0 +1,228 @@
+"""Notebooks and PDF on pages: asked for, made once, kept within bounds, and shown where they can do nothing."""
+
+import io
+import os
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import pytest
+from django.test import Client
+from pytest_django import Settings
+from pytest_django.asserts import assertContains
+
+from conftest import Queue
+from drive import tasks
+from drive.files import operations
+from drive.models import Library, Version
+from drive.preview import rendering, sandbox
+from portal.models import User
+
+SignIn = Callable[[User], Client]
+
+
+@pytest.fixture
+def rendered(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
+    """What went into the sandbox, in whose place something stands that only notes it."""
+    seen: list[bytes] = []
+
+    def render(what: str, source: BinaryIO, **_: Any) -> bytes:
+        seen.append(source.read())
+        if seen[-1].startswith(b"bad"):
+            raise sandbox.Failed("It takes too long to be rendered.")
+        return b'[["added", "+  new"]]' if what == "difference" else b"<h1>made</h1>" + seen[-1]
+
+    monkeypatch.setattr(sandbox, "render", render)
+    return seen
+
+
+@pytest.fixture(autouse=True)
+def only_renderings(library: Library, queue: Queue) -> None:
+    """What was queued while the team came together is not looked at here."""
+    queue.clear()
+
+
+@pytest.fixture
+def url(library: Library, place: Path) -> str:
+    (place / "a.ipynb").write_bytes(b"{}")
+    return f"/drive/{library.pk}/a.ipynb"
+
+
+@pytest.fixture
+def as_viewer(viewer: User, sign_in: SignIn) -> Client:
+    return sign_in(viewer)
+
+
+def work(queue: Queue) -> None:
+    """What the workers would do."""
+    while queue:
+        name, *arguments = queue.pop(0)
+        assert name == "drive.tasks.render_preview"
+        tasks.render_preview(*arguments)
+
+
+def test_it_is_asked_for_made_once_and_shown_in_a_frame(
+    as_viewer: Client, url: str, queue: Queue, rendered: list[bytes]
+) -> None:
+    for _ in range(3):
+        assertContains(as_viewer.get(url), "This is being rendered")
+        assertContains(as_viewer.get(f"{url}?show=rendering"), "hx-get")
+    assert queue.names() == ["drive.tasks.render_preview"]
+    work(queue)
+    assertContains(as_viewer.get(url), f'<iframe class="rendered" sandbox="" src="{url}?show=rendered"')
+    assertContains(as_viewer.get(f"{url}?show=rendering"), "<iframe")
+    assert as_viewer.get(f"{url}?show=rendered").content == b"<h1>made</h1>{}"
+    assert rendered == [b"{}"]
+
+
+def test_it_is_shown_where_it_can_do_nothing(as_viewer: Client, url: str, queue: Queue, rendered: list[bytes]) -> None:
+    as_viewer.get(url)
+    work(queue)
+    response = as_viewer.get(f"{url}?show=rendered")
+    policy = response["Content-Security-Policy"]
+    assert policy.startswith("sandbox; default-src 'none';")
+    assert "script" not in policy
+    assert "frame-ancestors 'self'" in policy
+    assert response["X-Content-Type-Options"] == "nosniff"
+    assert response["X-Frame-Options"] == "SAMEORIGIN"
+    assert as_viewer.get(url)["X-Frame-Options"] == "DENY"
+    assert "frame-src 'self'" in as_viewer.get(url)["Content-Security-Policy"]
+
+
+def test_it_is_rendered_anew_when_the_file_changes(
+    as_viewer: Client, url: str, place: Path, queue: Queue, rendered: list[bytes]
+) -> None:
+    as_viewer.get(url)
+    (place / "a.ipynb").write_bytes(b'{"new": 1}')
+    work(queue)
+    assertContains(as_viewer.get(url), "<iframe")
+    (place / "a.ipynb").write_bytes(b'{"newer": 2}')
+    assertContains(as_viewer.get(url), "This is being rendered")
+    assert as_viewer.get(f"{url}?show=rendered")["Location"] == url
+    work(queue)
+    assert rendered == [b'{"new": 1}', b'{"newer": 2}']
+
+
+def test_it_says_why_there_is_nothing_and_tries_again_later(
+    as_viewer: Client, url: str, place: Path, queue: Queue, rendered: list[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (place / "a.ipynb").write_bytes(b"bad")
+    as_viewer.get(url)
+    work(queue)
+    page = as_viewer.get(url)
+    for words in ("It takes too long to be rendered.", "Open in Lab", "?show=raw"):
+        assertContains(page, words)
+    assert not queue
+    monkeypatch.setattr(rendering, "TRY_AGAIN", 0)
+    assertContains(as_viewer.get(url), "This is being rendered")
+    assert queue
+
+
+def test_it_says_so_while_the_broker_is_away(as_viewer: Client, url: str, queue: Queue) -> None:
+    queue.up = False
+    assertContains(as_viewer.get(url), "cannot be rendered right now")
+    queue.up = True
+    assertContains(as_viewer.get(url), "This is being rendered")
+
+
+def test_it_asks_again_for_what_was_lost(
+    as_viewer: Client, url: str, queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    as_viewer.get(url)
+    queue.clear()
+    monkeypatch.setattr(rendering, "ASK_AGAIN", 0)
+    as_viewer.get(url)
+    assert queue.names() == ["drive.tasks.render_preview"]
+
+
+def test_it_renders_once_when_two_ask_at_once(rendered: list[bytes]) -> None:
+    started, go_on = threading.Event(), threading.Event()
+    made = sandbox.render
+
+    def slowly(*arguments: Any, **options: Any) -> bytes:
+        started.set()
+        go_on.wait(10)
+        return made(*arguments, **options)
+
+    sandbox.render = slowly
+    try:
+        first = threading.Thread(target=rendering.make, args=(io.BytesIO(b"{}"), "notebook"))
+        first.start()
+        started.wait(10)
+        with pytest.raises(rendering.Busy):
+            rendering.make(io.BytesIO(b"{}"), "notebook")
+        go_on.set()
+        first.join()
+        rendering.make(io.BytesIO(b"{}"), "notebook")
+    finally:
+        sandbox.render = made
+    assert rendered == [b"{}"]
+
+
+def test_it_reads_no_more_than_it_renders(
+    as_viewer: Client, url: str, place: Path, queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    os.truncate(place / "a.ipynb", 200 * 2**20)
+    assertContains(as_viewer.get(url), "notebook, and too large to be shown")
+    assert not queue
+    monkeypatch.setattr(rendering, "MOST_BYTES", 1000)
+
+    class Endless(io.RawIOBase):
+        given = 0
+
+        def read(self, size: int = -1) -> bytes:
+            self.given += size
+            return b"x" * size
+
+    source = Endless()
+    rendering.key_of(source, "notebook")  # type: ignore[arg-type]
+    assert source.given == 1001
+
+
+def test_it_keeps_no_more_than_it_may(rendered: list[bytes], settings: Settings) -> None:
+    keys = [rendering.make(io.BytesIO(b"x" * 1000 + bytes([number])), "notebook") for number in range(5)]
+    for number, key in enumerate(keys):
+        os.utime(rendering._place(key, "html"), (number + 1, number + 1))
+    rendering.result(keys[0])  # is used
+    settings.PREVIEW_CACHE_BYTES = 2500
+    assert tasks.sweep_previews() == 3
+    assert [rendering.state(key).name for key in keys] == ["ready", "none", "none", "none", "ready"]
+
+
+def test_it_shows_nothing_to_those_who_see_no_file(
+    as_viewer: Client, url: str, queue: Queue, rendered: list[bytes], stranger: User, sign_in: SignIn
+) -> None:
+    as_viewer.get(url)
+    work(queue)
+    for show in ("", "?show=rendered", "?show=rendering"):
+        assert sign_in(stranger).get(url + show).status_code == 404
+        assert Client().get(url + show).status_code == 302
+
+
+def test_it_renders_nothing_else(as_viewer: Client, library: Library, place: Path, queue: Queue) -> None:
+    (place / "a.txt").write_text("x")
+    (place / "link.ipynb").symlink_to("/etc/passwd")
+    for name in ("a.txt", "link.ipynb"):
+        for show in ("rendered", "rendering"):
+            assert as_viewer.get(f"/drive/{library.pk}/{name}?show={show}").status_code in (404, 409)
+    assert not queue
+
+
+def test_it_forgets_a_file_that_is_gone(library: Library, rendered: list[bytes]) -> None:
+    tasks.render_preview(str(library.pk), "gone.ipynb")
+    tasks.render_preview("6f1f1e3a-0000-4000-8000-000000000000", "a.ipynb")
+    assert rendered == []
+
+
+def test_it_compares_versions_of_a_notebook_cell_by_cell(
+    as_viewer: Client, owner: User, library: Library, rendered: list[bytes]
+) -> None:
+    for content in (b"{}", b'{"new": 1}', b"bad"):
+        operations.write(owner, library, "a.ipynb", content)
+    first, second, bad = Version.objects.order_by("pk").values_list("pk", flat=True)
+    here = f"/drive/{library.pk}/a.ipynb?show=compare"
+    assertContains(as_viewer.get(f"{here}&a={first}&b={second}"), "+  new")
+    assertContains(as_viewer.get(f"{here}&a={first}&b={second}"), "+  new")
+    assert rendered == [b'2\n{}{"new": 1}']
+    assert bad

@@ -1,0 +1,107 @@
+"""Uploads whose name was taken, or whose file was changed meanwhile: kept in staging until the person has chosen.
+
+So nobody uploads ten gigabytes twice, and nothing is ever replaced that the person has not seen. What nobody chooses
+about goes with the next day's sweep.
+"""
+
+import os
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import count, islice
+from pathlib import Path
+
+from django.core import signing
+
+from drive.files import operations
+from drive.models import Library
+from drive.storage import ABSENT, Changed, Clash, FileEntry, LibraryFiles, NotFound
+from portal.models import User
+
+SALT = "drive.held"
+KEPT = 24 * 3600
+"""Seconds for which a choice can be made."""
+NAMES_TRIED = 100
+
+
+@dataclass(frozen=True)
+class Held:
+    """One upload that waits for a choice."""
+
+    token: str
+    name: str
+    """As it was uploaded."""
+    there: FileEntry | None
+    """What has the name now; None when it is gone."""
+
+    @property
+    def may_replace(self) -> bool:
+        """Only files are replaced."""
+        return self.there is None or self.there.kind == "file"
+
+
+def hold(files: LibraryFiles, user: User, library: Library, path: str, staged: Path, error: Clash | Changed) -> Held:
+    """Keep an upload that was refused with `error`."""
+    kept = files.staging / f"held-{secrets.token_hex(16)}"
+    staged.rename(kept)
+    os.utime(kept)
+    folder, _, name = path.rpartition("/")
+    target = path
+    if isinstance(error, Clash) and error.name != name:  # it differs by case only: that one would be replaced
+        target = f"{folder}/{error.name}" if folder else error.name
+    token = signing.dumps([kept.name, user.pk, str(library.pk), path, target], salt=SALT)
+    return Held(token, name, _there(files, target))
+
+
+def _there(files: LibraryFiles, path: str) -> FileEntry | None:
+    try:
+        return files.stat(path)
+    except NotFound:
+        return None
+
+
+def choose(files: LibraryFiles, user: User, library: Library, token: str, how: str, etag: str) -> Held | None:
+    """Do what the person chose: `replace` the version that they saw, keep `both`, or drop it.
+
+    Returns the upload once more when what they saw has changed since. NotFound when it is not kept any more.
+    """
+    staged, path, target = _take(files, user, library, token)
+    if how == "replace":
+        try:
+            operations.put(user, library, target, staged, if_match=etag or ABSENT)
+        except (Changed, Clash) as error:
+            return hold(files, user, library, path, staged, error)
+    elif how == "both":
+        _put_beside(user, library, path, staged)
+    else:
+        staged.unlink(missing_ok=True)
+    return None
+
+
+def _take(files: LibraryFiles, user: User, library: Library, token: str) -> tuple[Path, str, str]:
+    gone = NotFound("This upload is not kept any more. Please upload the file again.")
+    try:
+        name, user_id, library_id, path, target = signing.loads(token, salt=SALT, max_age=KEPT)
+    except signing.BadSignature as error:
+        raise gone from error
+    staged = files.staging / name
+    if (user_id, library_id) != (user.pk, str(library.pk)) or not staged.is_file():
+        raise gone
+    return staged, path, target
+
+
+def _put_beside(user: User, library: Library, path: str, staged: Path) -> None:
+    for candidate in islice(free_names(path), NAMES_TRIED):
+        try:
+            operations.put(user, library, candidate, staged, if_match=ABSENT)
+        except Clash:
+            continue
+        return
+    raise Clash(path.rpartition("/")[2])
+
+
+def free_names(path: str) -> Iterator[str]:
+    """`a.txt`, `a (2).txt`, `a (3).txt`, …"""
+    stem, suffix = os.path.splitext(path)  # noqa: PTH122  # a path in the library, not on this disk
+    yield path
+    yield from (f"{stem} ({number}){suffix}" for number in count(2))

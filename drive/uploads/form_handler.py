@@ -1,0 +1,43 @@
+"""The upload form when the disk is full: Django writes its files while it reads the form, before our code runs."""
+
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from django.core.files.uploadhandler import StopUpload, TemporaryFileUploadHandler
+from django.http import HttpRequest
+
+from drive.storage import DiskFull
+
+
+class StagedUploadHandler(TemporaryFileUploadHandler):
+    """Writes into the staging area (FILE_UPLOAD_TEMP_DIR). Without space left it stops, and the request knows why."""
+
+    def new_file(self, *args: Any, **kwargs: Any) -> None:
+        """Begin a file."""
+        with self._stopping():
+            super().new_file(*args, **kwargs)
+
+    def receive_data_chunk(self, raw_data: bytes, start: int) -> None:
+        """Write a part of it."""
+        with self._stopping():
+            self.file.write(raw_data)
+            self.file.flush()
+
+    @contextmanager
+    def _stopping(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            if self.request is not None:
+                self.request.disk_is_full = True  # type: ignore[attr-defined]
+            raise StopUpload(connection_reset=True) from error
+
+
+def check(request: HttpRequest) -> None:
+    """DiskFull when the form's files did not fit."""
+    if getattr(request, "disk_is_full", False):
+        raise DiskFull("There is no space left on the disk. Nothing was uploaded; please tell an operator.")

@@ -1,0 +1,226 @@
+"""Uploads that can be taken up again: tus 1.0 with creation, termination and expiration.
+
+tus.io/protocols/resumable-upload is the specification.
+
+An upload is two files in staging: `tus-<id>` holds the bytes that have arrived, and its size is the offset; beside it
+`tus-<id>.json` says whose it is and where it belongs. Nothing is in the library before the last byte has arrived, and
+then it is the whole file at once. What nobody goes on with, and the notes of what is done, are removed a day after the
+last byte (`layout.sweep_staging`).
+"""
+
+import base64
+import fcntl
+import json
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import BinaryIO
+
+from django.conf import settings
+
+from drive.files import operations
+from drive.libraries import quota
+from drive.models import Library
+from drive.storage import ABSENT, DiskFull, FileEntry, NotFound, StorageError, WrongPath, layout, open_library, plainly
+from drive.storage.files import sync_staged
+from drive.storage.names import new_name, split
+from portal.models import User
+
+VERSION = "1.0.0"
+EXTENSIONS = "creation,termination,expiration"
+KEPT = timedelta(days=1)
+"""After the last byte; no longer than `drive.tasks.KEEP_STAGED`."""
+MOST_METADATA = 8192
+CHUNK = 1 << 20
+_ID_BYTES = 16
+
+
+class Malformed(StorageError):
+    """The request is not one of the protocol."""
+
+
+class OffsetDiffers(StorageError):
+    """The bytes begin elsewhere than the last ones ended."""
+
+    status = 409
+
+
+class Busy(StorageError):
+    """Another request is adding to this upload."""
+
+    status = 423
+
+
+class TooLong(StorageError):
+    """More bytes than were announced."""
+
+    status = 413
+
+
+@dataclass(frozen=True)
+class Upload:
+    """One upload: an id, whose it is, where it belongs, how many bytes it will have."""
+
+    id: str
+    user_id: int
+    library_id: str
+    path: str
+    length: int
+    is_done: bool = False
+    """Whether it is in its place: whoever lost the last answer asks once more."""
+
+    @property
+    def data(self) -> Path:
+        """The bytes that have arrived."""
+        return layout.staging() / f"tus-{self.id}"
+
+    @property
+    def note(self) -> Path:
+        """What this row would be in a database."""
+        return layout.staging() / f"tus-{self.id}.json"
+
+    @property
+    def offset(self) -> int:
+        """How many bytes have arrived. NotFound when it is over."""
+        if self.is_done:
+            return self.length
+        try:
+            return self.data.stat().st_size
+        except FileNotFoundError as error:
+            raise _gone() from error
+
+    @property
+    def expires(self) -> datetime:
+        """When it will be removed, unless more bytes arrive."""
+        last = self.note if self.is_done else self.data
+        with plainly():
+            return datetime.fromtimestamp(last.stat().st_mtime, UTC) + KEPT
+
+
+def _gone() -> NotFound:
+    return NotFound("There is no such upload, or it is over.")
+
+
+def read_metadata(header: str) -> dict[str, str]:
+    """Upload-Metadata: `key base64, key base64`. Malformed for what is none."""
+    if len(header) > MOST_METADATA:
+        raise Malformed("Upload-Metadata is too long.")
+    found: dict[str, str] = {}
+    for pair in filter(None, (part.strip() for part in header.split(","))):
+        key, _, value = pair.partition(" ")
+        try:
+            found[key] = base64.b64decode(value, validate=True).decode()
+        except ValueError as error:  # of base64, of its alphabet, of UTF-8
+            raise Malformed(f"Upload-Metadata: the value of “{key}” is not UTF-8 in base64.") from error
+    return found
+
+
+def target_of(metadata: dict[str, str]) -> str:
+    """The path in the library: `folder`, then `relativePath` (of a folder that is uploaded) or `filename`."""
+    name = metadata.get("relativePath") or metadata.get("filename", "")
+    inside = [new_name(part) for part in split(name)]
+    if not inside:
+        raise WrongPath("The upload has no name (Upload-Metadata: filename).")
+    return "/".join([*split(metadata.get("folder", "").strip("/")), *inside])
+
+
+def create(user: User, library: Library, path: str, length: int) -> Upload:
+    """Begin an upload. OverQuota or DiskFull where it will not fit; nothing has been sent yet then."""
+    quota.check(library, length)
+    disk = os.statvfs(layout.staging())
+    if length > disk.f_bavail * disk.f_frsize - settings.DISK_RESERVE_BYTES:
+        raise DiskFull("There is not enough space left on the disk. Please tell an operator of this site.")
+    upload = Upload(secrets.token_hex(_ID_BYTES), user.pk, str(library.pk), path, length)
+    with plainly():
+        upload.data.touch(exist_ok=False)
+        upload.note.write_text(json.dumps(asdict(upload)))
+    return upload
+
+
+def find(user: User, library: Library, upload_id: str) -> Upload:
+    """The person's own upload to this library. NotFound for any other."""
+    note = layout.staging() / f"tus-{upload_id}.json"
+    try:
+        upload = Upload(**json.loads(note.read_text()))
+    except (OSError, ValueError, TypeError) as error:
+        raise _gone() from error
+    if (upload.user_id, upload.library_id) != (user.pk, str(library.pk)):
+        raise _gone()
+    return upload
+
+
+@contextmanager
+def alone(upload: Upload) -> Iterator[None]:
+    """One request at a time may add to an upload (Busy)."""
+    with plainly():
+        fd = os.open(upload.data, os.O_RDWR | os.O_CLOEXEC)
+        try:
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise Busy("Another request is sending this file just now.") from error
+            yield
+        finally:
+            os.close(fd)
+
+
+def append(upload: Upload, offset: int, source: BinaryIO) -> int:
+    """Add what `source` holds, as it arrives; returns the new offset. Call it within `alone`.
+
+    Bytes that have arrived before the sender broke off, or the disk was full, stay: the sender asks how many they are.
+    """
+    _check(upload, offset)
+    with plainly(), upload.data.open("ab") as target:
+        while chunk := source.read(CHUNK):
+            offset += len(chunk)
+            _check_length(upload, offset)
+            target.write(chunk)
+    return upload.offset
+
+
+def append_file(upload: Upload, offset: int, arrived: Path) -> int:
+    """As `append`, of a file in staging, which is used up. One that is the whole upload is not even copied."""
+    size = sync_staged(arrived)
+    _check(upload, offset)
+    _check_length(upload, offset + size)
+    os.utime(arrived)
+    if offset == 0 and size == upload.length:
+        arrived.replace(upload.data)
+        return size
+    with plainly(), arrived.open("rb") as source, upload.data.open("r+b") as target:
+        target.seek(offset)
+        while os.copy_file_range(source.fileno(), target.fileno(), 1 << 30):
+            pass
+    return upload.offset
+
+
+def _check(upload: Upload, offset: int) -> None:
+    if offset != upload.offset:
+        raise OffsetDiffers(f"{upload.offset} bytes are here, and these begin at {offset}.")
+    os.utime(upload.note)
+
+
+def _check_length(upload: Upload, offset: int) -> None:
+    if offset > upload.length:
+        raise TooLong(f"These are more than the {upload.length} bytes that were announced.")
+
+
+def finish(user: User, library: Library, upload: Upload) -> FileEntry:
+    """Every byte is here: put the file in place, in folders that are made where they are missing. Clash leaves it."""
+    folder, _, _name = upload.path.rpartition("/")
+    with open_library(library) as files:
+        if folder:
+            files.make_folders(folder)
+    entry = operations.put(user, library, upload.path, upload.data, if_match=ABSENT)
+    upload.note.write_text(json.dumps(asdict(replace(upload, is_done=True))))
+    return entry
+
+
+def end(upload: Upload) -> None:
+    """Give it up."""
+    upload.data.unlink(missing_ok=True)
+    upload.note.unlink(missing_ok=True)

@@ -1,0 +1,59 @@
+"""The sandbox in which environments are built: it sees the new directory and the network, and nothing of the portal."""
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from lab.supervisor import bwrap
+
+ORDER = "/run/lab/packages.txt"
+"""Where it finds what is to be built."""
+_PASSED = ("http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "SSL_CERT_FILE")
+_NETWORK_FILES = ("/etc/hosts", "/etc/nsswitch.conf", "/etc/resolv.conf", "/etc/pip.conf")
+
+
+def python() -> str:
+    """The interpreter to build with, which is there too."""
+    return os.path.realpath(sys.executable)
+
+
+def command(
+    prefix: Path, order: int, script: str, arguments: list[str], *, shown: list[str] | None = None, pip: bool = False
+) -> list[str]:
+    """bubblewrap, and a script of sh with its arguments.
+
+    `order`: a descriptor; `shown`: more words for bubblewrap; `pip`: with how the site has pip find packages, which
+    may hold a password.
+    """
+    words = ["bwrap", "--unshare-all", "--share-net", "--die-with-parent", "--cap-drop", "ALL"]
+    words += [*bwrap.machine(Path(sys.prefix)), "--proc", "/proc", "--bind", str(prefix), str(prefix)]
+    for path in [*_NETWORK_FILES, *_certificates()]:
+        words += ["--ro-bind-try", path, path]
+    words += [*(shown or []), "--ro-bind-data", str(order), ORDER, "--clearenv"]
+    for name, value in _environment(pip):
+        words += ["--setenv", name, value]
+    return [*words, "--", "/bin/sh", "-c", script, "sh", *arguments]
+
+
+def _environment(pip: bool) -> Iterator[tuple[str, str]]:
+    """Nothing of ours but how to reach packages."""
+    yield from {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": "/tmp", "LANG": "C.UTF-8"}.items()  # noqa: S108
+    for name, value in os.environ.items():
+        if name in _PASSED or (pip and name.startswith("PIP_")):
+            yield name, value
+
+
+def _certificates() -> list[str]:
+    names = ("PIP_CERT", "PIP_CONFIG_FILE", "SSL_CERT_FILE")
+    return [value for name in names if (value := os.environ.get(name, "")).startswith("/")]
+
+
+def leads_elsewhere(prefix: Path) -> bool:
+    """Whether the new environment's interpreter lies at a place of the machine that no Lab should see.
+
+    A package can leave a link at `bin/python`, and Labs are shown the directory that the interpreter lies in.
+    """
+    base = (prefix / "bin/python").resolve().parent.parent
+    known = (prefix.resolve(), Path("/usr"), Path(python()).parent.parent)
+    return base not in known and Path("/usr") not in base.parents

@@ -1,0 +1,222 @@
+"""Building an environment from its list of packages.
+
+Each build goes into a new directory; only when it works does the environment lead there, so that running servers keep
+what they have, and a build that fails changes nothing. Packages may run code while they are built: all of it happens in
+a sandbox that sees the new directory and the network, and nothing of the portal.
+"""
+
+import logging
+import os
+import shutil
+import signal
+import subprocess
+from datetime import timedelta
+from pathlib import Path
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.db.models import Q
+from django.utils import timezone
+
+from lab import conda_spec
+from lab.models import Environment, Server
+from lab.models.builds import LIVE_BUILDS, Build, BuildState
+from lab.models.environment_models import EnvironmentKind
+from lab.supervisor import bwrap
+from portal import audit
+from portal.models import User
+from portal.ops.task_queue import enqueue
+
+from . import build_sandbox
+
+log = logging.getLogger(__name__)
+
+BUILD_SECONDS = 1800
+LOST_AFTER = timedelta(seconds=BUILD_SECONDS + 300)
+LOG_SHOWN_BYTES = 100_000
+NEEDED = ("jupyterlab", "ipykernel")
+"""What a Lab cannot do without; in the versions that the base environment has, for conda the same minor ones."""
+_SCRIPT = """set -e
+"$1" -m venv --clear "$2"
+"$2/bin/python" -m pip install --no-input --no-cache-dir --disable-pip-version-check --requirement /run/lab/packages.txt
+prefix="$2"; shift 2
+"$prefix/bin/python" -c "import importlib, sys; [importlib.import_module(name) for name in sys.argv[1:]]" "$@"
+"""
+_CONDA_SCRIPT = """set -e
+"$1" -I -S /run/lab/conda_build.py "$2" /run/lab/packages.txt
+prefix="$2"; shift 2
+"$prefix/bin/python" -m pip --version
+"$prefix/bin/python" -c "import importlib, sys; [importlib.import_module(name) for name in sys.argv[1:]]" "$@"
+"$prefix/bin/python" -m compileall -q -j 0 "$prefix"/lib/python3* || echo "Not all of it could be compiled."
+"""
+
+
+class CannotBuild(Exception):
+    """Nothing was begun. `str(error)` is for the operator."""
+
+
+class NotUsable(Exception):
+    """It was built, and must not be used. `str(error)` is for the operator."""
+
+
+@transaction.atomic
+def ask(actor: User, environment: Environment) -> Build:
+    """Queue a build. Raises CannotBuild where there is nothing to build from, or one is under way."""
+    from lab import tasks
+
+    if not environment.packages.strip():
+        raise CannotBuild(f"“{environment}” has no packages to be built from.")
+    if environment.kind == EnvironmentKind.CONDA and (
+        wrong := conda_spec.check(environment.packages, environment.channels)
+    ):
+        raise CannotBuild(" ".join(wrong.values()))
+    asked = {name: getattr(environment, name) for name in ("kind", "packages", "channels")}
+    try:
+        with transaction.atomic():
+            build = Build.objects.create(environment=environment, **asked, asked_by=actor)
+    except IntegrityError:
+        raise CannotBuild(f"“{environment}” is being built already.") from None
+    audit.record(actor, "lab.environment.build-asked", environment)
+    enqueue(tasks.build_environment, build.pk)
+    return build
+
+
+def run(build_id: int) -> None:
+    """queued -> running -> done or failed. Nothing for one that somebody else has taken up."""
+    taken = Build.objects.filter(pk=build_id, state=BuildState.QUEUED)
+    prefix = environments_directory() / f"build-{build_id}"
+    if not taken.update(state=BuildState.RUNNING, started_at=timezone.now(), prefix=str(prefix)):
+        return
+    build = Build.objects.select_related("environment").get(pk=build_id)
+    try:
+        _make(build, prefix)
+    except (OSError, subprocess.SubprocessError, conda_spec.BadOrder, NotUsable) as error:
+        log.warning("build %s of %s: %s", build.pk, build.environment.slug, error)
+        _fail(build, _said(error))
+    else:
+        _switch(build)
+
+
+def _make(build: Build, prefix: Path) -> None:
+    """Raises OSError, SubprocessError, BadOrder, NotUsable."""
+    if build.kind == EnvironmentKind.CONDA:
+        channels = conda_spec.channels(build.channels)
+        order = bwrap.memory_file(conda_spec.order(needed(), build.packages, channels))
+        words = conda_command(prefix, order, channels)
+    else:
+        order = bwrap.memory_file("\n".join([*needed(), *build.packages.splitlines(), ""]))
+        words = command(prefix, order)
+    try:
+        prefix.mkdir(parents=True)
+        _run(build, words, order)
+    finally:
+        os.close(order)
+    if build_sandbox.leads_elsewhere(prefix):
+        raise NotUsable("A package has put a link to another place of the machine where the interpreter was.")
+
+
+def _run(build: Build, words: list[str], order: int) -> None:
+    with log_file(build).open("wb") as output:
+        process = subprocess.Popen(
+            words,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            pass_fds=[order],
+            env=bwrap.VARIABLES,
+            cwd="/",
+            start_new_session=True,
+        )
+        try:
+            code = process.wait(BUILD_SECONDS)
+        except BaseException:  # the time is over, for it or for the task
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            raise
+    if code:
+        raise subprocess.CalledProcessError(code, "the build")
+
+
+def command(prefix: Path, order: int) -> list[str]:
+    """A virtual environment: `order` is a descriptor with the requirements."""
+    return build_sandbox.command(prefix, order, _SCRIPT, [build_sandbox.python(), str(prefix), *NEEDED], pip=True)
+
+
+def conda_command(prefix: Path, order: int, channels: list[conda_spec.Channel]) -> list[str]:
+    """A conda environment: `order` as conda.order wrote it."""
+    arguments = [build_sandbox.python(), str(prefix), *NEEDED]
+    return build_sandbox.command(prefix, order, _CONDA_SCRIPT, arguments, shown=conda_spec.shown(channels))
+
+
+def needed() -> list[str]:
+    """Requirements that come with every environment."""
+    pins = (settings.BASE_DIR / "lab/environments/pins/base.txt").read_text().splitlines()
+    return [pin.split(";")[0].strip() for pin in pins if pin.split("==")[0] in NEEDED]
+
+
+def _switch(build: Build) -> None:
+    """The environment leads to what was built, from the next launch on."""
+    with transaction.atomic():
+        still = Build.objects.filter(pk=build.pk, state=BuildState.RUNNING)
+        if not still.update(state=BuildState.DONE, ended_at=timezone.now()):
+            return
+        Environment.objects.filter(pk=build.environment_id).update(prefix=build.prefix)
+        audit.record(build.asked_by, "lab.environment.built", build.environment, prefix=build.prefix)
+
+
+def _fail(build: Build, why: str) -> None:
+    failed = Build.objects.filter(pk=build.pk, state__in=LIVE_BUILDS)
+    failed.update(state=BuildState.FAILED, error=why, ended_at=timezone.now(), prefix="")
+    if build.prefix:
+        shutil.rmtree(build.prefix, ignore_errors=True)
+
+
+def _said(error: Exception) -> str:
+    if isinstance(error, subprocess.TimeoutExpired):
+        return f"It took longer than {BUILD_SECONDS // 60} minutes."
+    if isinstance(error, subprocess.CalledProcessError):
+        return "It did not succeed; the end of the log says why."
+    return str(error) if isinstance(error, conda_spec.BadOrder | NotUsable) else f"It could not be started: {error}"
+
+
+def sweep() -> None:
+    """Builds whose task was killed have failed; what an environment led to before goes when no server runs in it."""
+    lost = Q(state=BuildState.RUNNING, started_at__lt=timezone.now() - LOST_AFTER)
+    for build in Build.objects.filter(lost):
+        _fail(build, "It was cut off.")
+    for build in Build.objects.filter(state=BuildState.DONE).exclude(prefix="").select_related("environment"):
+        if build.prefix != build.environment.prefix and not _is_used(build):
+            shutil.rmtree(build.prefix, ignore_errors=True)
+            Build.objects.filter(pk=build.pk).update(prefix="")
+
+
+def _is_used(build: Build) -> bool:
+    """By a server that was started while the environment led there, or by another environment."""
+    servers = Server.objects.live().filter(environment=build.environment)
+    newer = Build.objects.filter(environment=build.environment, state=BuildState.DONE, ended_at__gt=build.ended_at)
+    until = newer.order_by("ended_at").values_list("ended_at", flat=True).first()
+    if until:  # a launch that was under way took the older one
+        servers = servers.filter(requested_at__lte=until + timedelta(minutes=5))
+    return servers.exists() or Environment.objects.filter(prefix=build.prefix).exists()
+
+
+def environments_directory() -> Path:
+    """Where builds go."""
+    return settings.LAB_ROOT / "environments"
+
+
+def log_file(build: Build) -> Path:
+    """What the build prints."""
+    directory = settings.LAB_ROOT / "builds"
+    directory.mkdir(parents=True, exist_ok=True)
+    return directory / f"{build.pk}.log"
+
+
+def log_tail(build: Build) -> str:
+    """The end of it."""
+    try:
+        with log_file(build).open("rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - LOG_SHOWN_BYTES))
+            return file.read().decode(errors="replace")
+    except OSError:
+        return ""

@@ -1,0 +1,9 @@
+"""Addresses of the Lab's pages in a Collab's settings."""
+
+from django.urls import path
+
+from . import views
+
+urlpatterns = [
+    path("environment/", views.of_collab, name="collab_environment"),
+]

@@ -1,0 +1,78 @@
+"""Choosing an environment: for a Collab, and what to do when the Lab runs in another one than a link asks for."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import messages
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_http_methods
+
+from collabs.access import get_collab
+from collabs.models import Role
+from lab.locations import views
+from lab.models import Environment, Server
+from portal.access import person
+
+from . import selection
+
+
+class CollabForm(forms.Form):
+    """Which environment a Collab works in."""
+
+    environment = forms.ModelChoiceField(
+        Environment.objects.none(), required=False, to_field_name="slug", widget=forms.RadioSelect
+    )
+
+    def __init__(self, *args: Any, current: Environment | None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.initial["environment"] = current and current.slug
+        field = self.fields["environment"]
+        assert isinstance(field, forms.ModelChoiceField)
+        field.queryset = selection.offered(current)
+        field.empty_label = "The site’s default, or what each person has chosen"
+        field.label_from_instance = label  # type: ignore[method-assign,assignment]
+
+
+def label(environment: Environment) -> str:
+    """What people read in a list."""
+    said = f"{environment.name}: {environment.description}" if environment.description else environment.name
+    return f"{said} (retired)" if environment.is_retired else said
+
+
+@require_http_methods(["GET", "POST"])
+def of_collab(request: HttpRequest, slug: str) -> HttpResponse:
+    """A page of the Collab's settings."""
+    collab = get_collab(request, slug, Role.ADMINISTRATOR)
+    current = selection.of_collab(collab)
+    form = CollabForm(request.POST or None, current=current)
+    if form.is_valid():
+        try:
+            selection.choose_for_collab(person(request), collab, form.cleaned_data["environment"])
+        except ValidationError as error:
+            form.add_error(None, error)
+        else:
+            messages.success(request, "Saved. Labs that run now go on in the environment that they have.")
+            return redirect("collab_environment", slug)
+    context = {"collab": collab, "form": form}
+    return render(request, "lab/collab_environment.html", context, status=422 if form.errors else 200)
+
+
+def ask(request: HttpRequest, server: Server, wanted: Environment, path: str, address: str) -> HttpResponse:
+    """The Lab runs in another environment than the link names: nothing is stopped before the person has said so."""
+    as_asked = {"as": "read-only"} if request.GET.get("as") == "read-only" else {}
+    context = {
+        "server": server,
+        "wanted": wanted,
+        "path": path,
+        "place": address,
+        "as_it_is": views.address(path, **as_asked),
+    }
+    return render(request, "lab/other_environment.html", context)
+
+
+def unknown(request: HttpRequest, slug: str, path: str) -> HttpResponse:
+    """A link names an environment that is not here: its notebook may be worth opening all the same."""
+    context = {"slug": slug, "path": path, "as_it_is": views.address(path)}
+    return render(request, "lab/no_environment.html", context, status=404)

@@ -1,0 +1,130 @@
+"""What the panel in JupyterLab may ask for: one's own server, from the Lab's own pages."""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from collabs.models import Collab
+from lab.environments import selection
+from lab.gateway import passes
+from lab.launchers import ServerStatus
+from lab.locations import paths
+from lab.models import Environment, Server, State, StopReason, Ticket
+from lab.tests.inprocess import InProcessLauncher
+from portal.models import User
+
+pytestmark = pytest.mark.django_db
+Make = Callable[..., Server]
+
+
+@pytest.fixture
+def panel(client: Client, owner: User) -> Callable[..., object]:
+    """`panel("keep", hours=4)`: a request as JupyterLab's page sends it; `origin=` and `lab=` for others."""
+    client.force_login(owner)
+    ticket = Ticket(user=owner, session_key=client.session.session_key or "", place="/lab")
+    secret, _expires = passes.give_pass(ticket)
+
+    def ask(what: str, *, lab: str = "owner", origin: str = "", **fields: object) -> object:
+        lone = Client()
+        lone.cookies[passes.PASS_COOKIE] = secret
+        headers = {"X-Lab-User": lab, "Origin": origin or paths.origin("owner"), "Sec-Fetch-Site": "same-origin"}
+        return lone.post(f"/_gateway/lab/{what}", fields, headers=headers)
+
+    return ask
+
+
+def test_it_says_how_long_the_lab_stays(panel: Callable, server: Make, collab: Collab) -> None:
+    lab = server("running", place="Shared with groups/Cortex/a.ipynb", notes=["12:00: Something."])
+    said = panel("state").json()
+    assert said["running"] is True
+    assert abs(said["seconds_left"] - (lab.seconds_left or 0)) <= 1
+    assert (said["notes"], said["place_name"]) == (["12:00: Something."], "Cortex")
+    assert said["place_url"].endswith("/collabs/cortex/")
+
+
+def test_it_keeps_and_stops(panel: Callable, server: Make) -> None:
+    lab = server("running")
+    assert panel("keep", hours=24).json()["seconds_left"] > 23 * 3600
+    assert panel("keep", hours=5).status_code == 409
+    assert panel("stop").json()["running"] is False
+    lab.refresh_from_db()
+    assert lab.state == State.STOPPING
+    assert panel("stop").status_code == 409
+    assert panel("keep", hours=24).status_code == 409
+
+
+def test_it_forgets_the_collab_that_its_person_may_not_see_any_more(
+    panel: Callable, server: Make, stranger: User, public_collab: Collab
+) -> None:
+    server("running", place="Shared with groups/Somebody else's/a.ipynb")
+    said = panel("state").json()
+    assert (said["place_name"], said["place_url"].rstrip("/")) == ("", "http://localhost:8000")
+
+
+def test_it_leads_back_to_the_collab_whose_file_is_in_front(panel: Callable, server: Make, collab: Collab) -> None:
+    server("running", place="My Libraries/My Library")
+    for path, name in (("drive/Shared with groups/Cortex/a.ipynb", "Cortex"), ("drive/nowhere/x", "My Library")):
+        assert panel("state", path=path).json()["place_name"] == name
+
+
+def test_it_says_at_once_why_a_kernel_died(
+    panel: Callable, server: Make, launcher: InProcessLauncher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab = server("running", memory_limit=2**31)
+    seen = {lab.pk: ServerStatus(lab.pk, "running", memory_kills=1)}
+    monkeypatch.setattr(launcher, "inspect", lambda: seen)
+    assert panel("state").json()["notes"] == []
+    [note] = panel("state", died="yes").json()["notes"]
+    assert "ran out of memory at 2.0 GiB" in note
+
+
+def test_it_answers_while_the_supervisor_is_away(panel: Callable, server: Make, launcher: InProcessLauncher) -> None:
+    server("running")
+    launcher.away = True
+    assert panel("state", died="yes").json()["running"] is True
+
+
+@pytest.mark.parametrize(
+    ("state", "again", "said", "ended"),
+    [
+        ("requested", False, "starting", ""),
+        ("starting", False, "starting", ""),
+        ("stopping", True, "starting", ""),
+        ("stopping", False, "closing", "An operator stopped it."),
+        ("stopped", False, "stopped", "An operator stopped it."),
+    ],
+)
+def test_it_says_why_the_lab_does_not_run(
+    panel: Callable, server: Make, state: str, again: bool, said: str, ended: str
+) -> None:
+    ending = {"stop_reason": StopReason.OPERATOR} if state.startswith("stop") else {}
+    server(state, again=again, ended_at=timezone.now() if state == "stopped" else None, **ending)
+    answer = panel("state").json()
+    assert (answer["running"], answer["state"], answer["ended"]) == (False, said, ended)
+
+
+def test_it_names_the_environment_that_the_collab_in_front_has_chosen(
+    panel: Callable, server: Make, owner: User, collab: Collab, public_collab: Collab, environment: Environment
+) -> None:
+    server("running")
+    other = Environment.objects.create(slug="brain", name="Brain", prefix="/srv/brain")
+    front = "drive/Shared with groups/Cortex/a.ipynb"
+    assert panel("state", path=front).json()["other_environment"] is None
+    selection.choose_for_collab(owner, collab, other)
+    told = panel("state", path=front).json()["other_environment"]
+    assert told["said"] == "“Cortex” is made for the environment Brain; your Lab runs in Base."
+    assert told["link"] == {"path": "Shared with groups/Cortex/a.ipynb", "environment": "brain"}
+    for elsewhere in ("", "drive", "drive/My Libraries/My Library/a", "drive/Shared with groups/Somebody else's/a"):
+        assert panel("state", path=elsewhere).json()["other_environment"] is None
+
+
+@pytest.mark.parametrize("what", ["state", "keep", "stop"])
+def test_it_answers_no_other_page_and_no_other_lab(panel: Callable, server: Make, editor: User, what: str) -> None:
+    lab = server("running", owner=editor, last_interaction=timezone.now() - timedelta(hours=1))
+    assert panel(what, origin="http://evil.example").status_code == 403
+    assert panel(what, origin=paths.origin("editor"), lab="editor").status_code == 401  # the pass is into another
+    lab.refresh_from_db()
+    assert (lab.state, lab.keep_until) == (State.RUNNING, None)

@@ -1,0 +1,16 @@
+"""Addresses that only the proxy asks for; it answers 404 to a browser that tries them on the portal's origin."""
+
+from django.urls import path
+
+from . import views, views_panel
+
+app_name = "gateway"
+
+urlpatterns = [
+    path("auth", views.auth, name="auth"),
+    path("arrive", views.arrive, name="arrive"),
+    path("lab/state", views_panel.state, name="panel_state"),
+    path("lab/keep", views_panel.keep, name="panel_keep"),
+    path("lab/stop", views_panel.stop, name="panel_stop"),
+    path("lab/enter", views.redeem_ticket, name="redeem"),
+]

@@ -1,0 +1,142 @@
+"""What the panel in JupyterLab asks for, on the Lab's own origin (`/.collaboratory/…`): state, keep, stop.
+
+Its person's code runs on that origin too, so nothing is here that this code may not do: it is about this one server.
+"""
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import asdict
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.urls import reverse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_POST
+
+from collabs.models import Collab
+from drive.models import Library
+from lab.environments import selection
+from lab.launchers import LauncherUnavailable
+from lab.locations import paths, presence
+from lab.models import Server, StopReason
+from lab.servers import keep_alive, reconciler, services
+from portal.models import User
+
+from . import passes
+
+View = Callable[[HttpRequest, User], HttpResponse]
+
+
+def _of_the_lab(view: View) -> Callable[[HttpRequest], HttpResponse]:
+    """Requests that the Lab's own pages send, with a pass into it. The Origin stands in for a CSRF token."""
+
+    @csrf_exempt
+    @never_cache
+    def wrapped(request: HttpRequest) -> HttpResponse:
+        username = passes.label_of(request)
+        if not username or not passes.may_send(request.headers, request.method or "GET", username):
+            return _short(403, "This request does not come from this Lab's own pages.")
+        found = passes.find_pass(passes.cookie(request, passes.PASS_COOKIE), username)
+        if found is None:
+            return _short(401, passes.SIGN_IN_AGAIN)
+        return view(request, found.user)
+
+    return wrapped
+
+
+@require_POST
+@_of_the_lab
+def state(request: HttpRequest, user: User) -> HttpResponse:
+    """How long the Lab stays, what its person should know, and who else works in the library of `path`.
+
+    `died`: a kernel has ended; whether a limit was the cause is looked up now, not in the reconciler's next round.
+    """
+    server = _running(user)
+    if server and "died" in request.POST:
+        with suppress(LauncherUnavailable):  # the reconciler tells it later
+            reconciler.check_now(server)
+    return _state(user, request.POST.get("path", ""))
+
+
+@require_POST
+@_of_the_lab
+def keep(request: HttpRequest, user: User) -> HttpResponse:
+    """Keep it for `hours`; 409 when that cannot be."""
+    server, hours = _running(user), request.POST.get("hours", "")
+    if server is None or hours not in map(str, keep_alive.HOURS) or not keep_alive.keep(user, server, int(hours)):
+        return _short(409, "Your Lab does not run, or cannot be kept for that long.")
+    return _state(user)
+
+
+@require_POST
+@_of_the_lab
+def stop(request: HttpRequest, user: User) -> HttpResponse:
+    """Stop it."""
+    server = _running(user)
+    if server is None or not services.stop_server(user, server, StopReason.ASKED):
+        return _short(409, "Your Lab does not run.")
+    return _state(user)
+
+
+def _running(user: User) -> Server | None:
+    return Server.objects.running().filter(owner=user).first()
+
+
+def _state(user: User, path: str | None = None) -> JsonResponse:
+    """`path`: of the file in front; None: it was not said, and what was said last is true still."""
+    server = Server.objects.of(user)
+    running = server if server and server.is_running else None
+    said: dict[str, Any] = {"running": running is not None, "seconds_left": 0, "stops_at": "", "sentence": ""}
+    said |= {"notes": [], "keep": [], "warning": "", "warn_before": keep_alive.warn_before().total_seconds()}
+    if running and running.idle_at:
+        said |= {"seconds_left": running.seconds_left, "stops_at": running.idle_at.isoformat(timespec="minutes")}
+        said |= {"sentence": keep_alive.left_sentence(running), "warning": keep_alive.warning_sentence(running)}
+        said |= {"notes": running.notes, "keep": keep_alive.hours_offered(running)}
+    if running and path is not None:
+        said |= {"others": [asdict(other) for other in presence.note(running, user, path)]}
+        said |= {"other_environment": _other_environment(user, running, path)}
+    portal = {name: settings.PORTAL_URL + reverse(f"lab:{page}") for name, page in _PAGES.items()}
+    return JsonResponse(said | _end(server) | portal | _place(user, running, path))
+
+
+_PAGES = {"portal_lab": "home", "portal_open": "open"}
+
+
+def _end(server: Server | None) -> dict[str, str]:
+    """What is to be said of a Lab that does not run; `ended`: why, empty where it is about to be there again."""
+    if server is None or server.is_running:
+        return {"state": "stopped", "ended": ""}
+    if server.is_on_the_way:
+        return {"state": "starting", "ended": ""}
+    return {"state": "closing" if server.is_live else "stopped", "ended": server.stop_sentence}
+
+
+def _other_environment(user: User, server: Server, path: str) -> dict[str, Any] | None:
+    """That the Collab in front has chosen another environment than the Lab has."""
+    place = path.removeprefix(presence.ROOT)
+    found = paths.find(user, place) if path.startswith(presence.ROOT) else None
+    chosen = selection.of_library(found.library_id) if isinstance(found, paths.Found) and found.library_id else None
+    if chosen is None or chosen == server.environment:
+        return None
+    name = place.split("/")[1]
+    said = f"“{name}” is made for the environment {chosen.name}; your Lab runs in {server.environment.name}."
+    return {"said": said, "link": {"path": place, "environment": chosen.slug}}
+
+
+def _place(user: User, server: Server | None, path: str | None) -> dict[str, str]:
+    """Name and address of the library in front, else of the one that the Lab was opened at, while they may see it."""
+    front = (path or "").removeprefix(presence.ROOT) if (path or "").startswith(presence.ROOT) else ""
+    for place in (front, server.place if server else ""):
+        found = paths.find(user, place) if place else None
+        if isinstance(found, paths.Found) and found.library_id:
+            library = Library.objects.select_related("owner_collab").get(pk=found.library_id)
+            owner = library.owner_collab or library
+            name = owner.title if isinstance(owner, Collab) else owner.name
+            return {"place_name": name, "place_url": settings.PORTAL_URL + owner.get_absolute_url()}
+    return {"place_name": "", "place_url": settings.PORTAL_URL + "/"}
+
+
+def _short(status: int, message: str) -> JsonResponse:
+    return JsonResponse({"message": message, "reason": message}, status=status)

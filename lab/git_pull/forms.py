@@ -1,0 +1,98 @@
+"""What a git link asks for."""
+
+import ipaddress
+import re
+from typing import Any
+from urllib.parse import urlsplit
+
+from django import forms
+from django.conf import settings
+from django.core.exceptions import ValidationError
+
+from drive.models import Library
+from drive.storage import StorageError, check_name
+from lab.locations import paths
+from portal.models import User
+
+BRANCH = re.compile(r"(?!-)(?!.*(\.\.|//|@\{|\.lock(/|$)|/\.))[\w./+#@-]{1,200}(?<![./])")
+"""As git check-ref-format(1) says, without its rarer characters."""
+LOCAL = (".localhost", ".local", ".internal", ".home.arpa")
+
+
+def clean_repo(text: str) -> str:
+    """An address of a public web server. What it leads to is looked at in the Lab, where it is asked."""
+    text = text.strip()
+    try:
+        parts = urlsplit(text)
+        host, _port = parts.hostname or "", parts.port
+    except ValueError as error:
+        raise ValidationError("This is no address of a repository.") from error
+    if parts.scheme not in ("http", "https") or not host or not text.isprintable() or re.search(r"[\s\\]", text):
+        raise ValidationError("A repository's address begins with https:// or http://.")
+    if "@" in parts.netloc or parts.query or parts.fragment:
+        raise ValidationError("The address must hold no user name, “?” or “#”.")
+    if host not in settings.LAB_GIT_PRIVATE_HOSTS and _is_local(host):
+        raise ValidationError("Repositories are fetched from public addresses only.")
+    return text
+
+
+def _is_local(host: str) -> bool:
+    try:
+        return not ipaddress.ip_address(host).is_global
+    except ValueError:
+        return host == "localhost" or host.rstrip(".").endswith(LOCAL)
+
+
+def folder_of(repo: str) -> str:
+    """What git would call the clone."""
+    return repo.rstrip("/").rpartition("/")[2].removesuffix(".git")
+
+
+class PullForm(forms.Form):
+    """Which repository, and where to."""
+
+    repo = forms.CharField(max_length=500, label="Repository", help_text="Such as https://github.com/owner/name.")
+    branch = forms.CharField(max_length=200, required=False, help_text="Empty: the one that the repository chooses.")
+    library = forms.ModelChoiceField(Library.objects.none(), label="Into the library", empty_label=None)
+    folder = forms.CharField(
+        max_length=100,
+        required=False,
+        help_text="Empty: named after the repository. One that is there already is brought up to date.",
+    )
+    path = forms.CharField(
+        max_length=1000, required=False, label="Then open", help_text="A notebook or folder in the repository."
+    )
+
+    def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        own = Library.objects.live().filter(owner_user=user).order_by("-is_default", "name_key")
+        library = self.fields["library"]
+        assert isinstance(library, forms.ModelChoiceField)
+        library.queryset = own
+        library.label_from_instance = lambda row: row.name  # type: ignore[method-assign,assignment]
+
+    def clean_repo(self) -> str:
+        return clean_repo(self.cleaned_data["repo"])
+
+    def clean_branch(self) -> str:
+        branch: str = self.cleaned_data["branch"]
+        if branch and not BRANCH.fullmatch(branch):
+            raise ValidationError("No branch is called that.")
+        return branch
+
+    def clean_path(self) -> str:
+        try:
+            return paths.relative_path(self.cleaned_data["path"])
+        except paths.BadPlace as error:
+            raise ValidationError(str(error)) from error
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or {}
+        folder = data.get("folder") or folder_of(data.get("repo", ""))
+        try:
+            data["folder"] = check_name(folder)
+        except StorageError as error:
+            self.add_error("folder", str(error))
+        if folder.startswith(".") or not folder.isprintable() or "\\" in folder:
+            self.add_error("folder", "Choose another name for the folder.")
+        return data

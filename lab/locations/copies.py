@@ -1,0 +1,84 @@
+"""A copy of one's own of a notebook that one may only read, in My Library."""
+
+from itertools import islice
+
+from drive.files import operations
+from drive.libraries.visibility import Folder
+from drive.models import Library
+from drive.storage import Clash, LibraryFiles, StorageError, open_library
+from drive.uploads.conflicts import NAMES_TRIED, free_names
+from portal.models import User
+
+from .paths import Found
+
+NOTEBOOK = ".ipynb"
+EARLIER_SHOWN = 5
+
+
+def is_worth_asking(found: Found) -> bool:
+    """Whether somebody is about to open a notebook that they cannot save."""
+    if found.may_write or found.library_id is None or not found.inside.endswith(NOTEBOOK):
+        return False
+    return is_file(found)
+
+
+def is_file(found: Found) -> bool:
+    """Whether there is a file to copy."""
+    try:
+        with open_library(_source(found)) as files:
+            return files.stat(found.inside).kind == "file"
+    except StorageError:
+        return False
+
+
+def earlier(user: User, found: Found) -> list[str]:
+    """Copies that this person may have made of it before, as paths in their `~/drive`."""
+    mine = _my_library(user)
+    with open_library(mine) as files:
+        names = islice(free_names(_target(found)), EARLIER_SHOWN)
+        return [_in_drive(mine, path) for path in names if _has_file(files, path)]
+
+
+def _has_file(files: LibraryFiles, path: str) -> bool:
+    try:
+        return files.stat(path).kind == "file"
+    except StorageError:
+        return False
+
+
+def make(actor: User, found: Found) -> str:
+    """Copy it to My Library, into a folder named after its library; returns the copy's path in `~/drive`.
+
+    `actor` may read it. A name that is taken stays as it is: the copy gets the next free one. Raises StorageError, and
+    then nothing was copied.
+    """
+    mine, target = _my_library(actor), _target(found)
+    try:
+        operations.make_folder(actor, mine, target.rpartition("/")[0])
+    except Clash as error:
+        target = f"{error.name}/{target.rpartition('/')[2]}"  # there already, written in capitals perhaps
+    for path in islice(free_names(target), NAMES_TRIED):
+        try:
+            copied = operations.copy(actor, _source(found), found.inside, mine, path)
+        except Clash:
+            continue
+        return _in_drive(mine, copied.path)
+    raise Clash(target)
+
+
+def _target(found: Found) -> str:
+    """`<name of its library>/<its name>`."""
+    return f"{found.path.split('/')[1]}/{found.inside.rpartition('/')[2]}"
+
+
+def _source(found: Found) -> Library:
+    assert found.library_id
+    return Library.objects.get(pk=found.library_id)
+
+
+def _my_library(user: User) -> Library:
+    return Library.objects.get(owner_user=user, is_default=True)
+
+
+def _in_drive(library: Library, path: str) -> str:
+    return f"{Folder.MINE}/{library.name}/{path}"

@@ -1,0 +1,155 @@
+"""Places in a Lab: a path in the Drive (`Shared with groups/Retina/first.ipynb`), and an address on a Lab's origin.
+
+Both come from links that anybody may have written, so both are checked here and nowhere else.
+"""
+
+import re
+from dataclasses import dataclass
+from urllib.parse import quote, unquote, urlsplit
+from uuid import UUID
+
+from django.conf import settings
+from django.db.models import Q
+
+from drive.libraries.visibility import Folder, entries
+from drive.models import Library
+from drive.storage import NotFound, StorageError, open_library
+from portal.models import User
+
+HOME = "/lab"
+"""JupyterLab itself, at no place in particular."""
+PRIVATE = "/.collaboratory"
+"""Addresses on the Lab's origin that are the portal's."""
+MAX_LENGTH = 2000
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_TREE = re.compile(r"\A/lab(?:/workspaces/[^/?#]+)?/tree/(.+)\Z")
+
+
+class BadPlace(ValueError):
+    """Not a place in anybody's Drive. `str(error)` says why, for a person."""
+
+
+def drive_path(text: str) -> str:
+    """A path relative to `~/drive` as it stands in a link, with or without `drive/`; "" is the Drive itself."""
+    path = relative_path(text)
+    return path.partition("/")[2] if path.split("/")[0] == "drive" else path
+
+
+def relative_path(text: str) -> str:
+    """A path as it stands in a link; it leads down and nowhere else."""
+    if len(text) > MAX_LENGTH:
+        raise BadPlace("The link's path is too long.")
+    if _CONTROL.search(text) or "\\" in text:
+        raise BadPlace("The link's path holds characters that no file name in a Lab has.")
+    parts = [part for part in text.strip("/").split("/") if part]
+    if any(part in (".", "..") for part in parts):
+        raise BadPlace("The link's path must not hold “.” or “..”.")
+    return "/".join(parts)
+
+
+def address_of(path: str) -> str:
+    """Where on the Lab's origin a Drive path opens."""
+    return f"{HOME}/tree/drive/{quote(path)}" if path else HOME
+
+
+def local_address(text: str) -> str:
+    """An address on the Lab's origin, from its first slash on.
+
+    Anything else, and the portal's own corner, becomes HOME.
+    """
+    suspicious = len(text) > MAX_LENGTH or _CONTROL.search(text) or "\\" in text or not text.isascii()
+    if suspicious or not text.startswith("/") or text.startswith("//"):
+        return HOME
+    try:
+        path = urlsplit(text).path
+    except ValueError:
+        return HOME
+    return HOME if path.startswith(PRIVATE) or path == "/" else text
+
+
+def path_at(address: str) -> str:
+    """The Drive path that an address of JupyterLab shows; "" when it shows none."""
+    match = _TREE.match(urlsplit(address).path)
+    if not match:
+        return ""
+    whole = unquote(match[1])
+    if not whole.startswith("drive/"):
+        return ""
+    try:
+        return drive_path(whole)
+    except BadPlace:
+        return ""
+
+
+def origin(username: str) -> str:
+    """The origin of a person's Lab, as browsers write it; with the path of their server where a Hub runs it."""
+    if settings.LAB_LAUNCHER == "jupyterhub":
+        return f"{settings.LAB_HUB_URL}/user/{username}"
+    return f"{'https' if settings.HTTPS else 'http'}://{username}.{settings.LAB_DOMAIN}"
+
+
+@dataclass(frozen=True)
+class Found:
+    """A place that the person has."""
+
+    path: str
+    """In their `~/drive`, which may be another folder than the link's."""
+    library_id: UUID | None = None
+    """None for the Drive itself and its folders."""
+    inside: str = ""
+    """The path in the library."""
+    may_write: bool = True
+
+
+@dataclass(frozen=True)
+class Missing:
+    """A place that the person does not have, why, and what they can do."""
+
+    reason: str
+    advice: str = "Ask whoever gave you the link to share the library with you, or to add you to their Collab."
+    instead: str = ""
+    """The path of what they do have."""
+
+
+def find(user: User, path: str) -> Found | Missing:
+    """Where a person has the library that a link leads into.
+
+    Whoever wrote the link may have it in another folder: a public Collab's library stands with the groups for its
+    members and with the public ones for everybody else. One link serves all, and leads to where one may do most.
+    """
+    folder, _, below = path.partition("/")
+    if folder and folder not in list(Folder):
+        names = ", ".join(f"“{name}”" for name in Folder)
+        reason = f"The Drive has four folders: {names}. “{folder}” is none of them."
+        return Missing(reason, "Ask whoever gave you the link for a new one.")
+    name, _, inside = below.partition("/")
+    if not name:
+        return Found(path)
+    named = Q(owner_user=user, name=name) if folder == Folder.MINE else Q(shared_name=name)
+    library_id = Library.objects.live().filter(named).values_list("pk", flat=True).first()
+    have = entries(user, library=library_id) if library_id else []
+    if not have:
+        reason = f"There is no library “{name}” in your folder “{folder}”:"
+        return Missing(f"{reason} you were not given access to it, or it is gone.")
+    best = max(have, key=lambda entry: (entry.may_write, entry.folder == folder))
+    return Found(best.lab_path(inside), best.library_id, inside, best.may_write)
+
+
+def find_file(user: User, path: str) -> Found | Missing:
+    """As `find`, and there is a file or folder at that place now."""
+    found = find(user, path)
+    if isinstance(found, Missing) or found.library_id is None or not found.inside:
+        return found
+    try:
+        with open_library(Library.objects.get(pk=found.library_id)) as files:
+            files.stat(found.inside)
+    except NotFound:
+        library = found.path.removesuffix(f"/{found.inside}")
+        reason = (
+            f"“{library.rpartition('/')[2]}” holds nothing of that name: it may have been renamed, moved or deleted."
+        )
+        return Missing(reason, "Look for it in the library, or ask whoever gave you the link for a new one.", library)
+    except StorageError:
+        pass  # something is there that is no file of ours; JupyterLab shows what it is
+    return found

@@ -1,0 +1,69 @@
+"""A git repository on its way into a library."""
+
+import uuid
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import models
+from django.utils import timezone
+
+from drive.libraries.visibility import Folder
+
+KEPT = timedelta(days=7)
+"""How long the page says what happened."""
+
+
+class PullState(models.TextChoices):
+    WAITING = "waiting", "waiting for the Lab"
+    RUNNING = "running", "being fetched"
+    DONE = "done", "done"
+    FAILED = "failed", "failed"
+
+
+UNDER_WAY = (PullState.WAITING, PullState.RUNNING)
+
+
+class Pull(models.Model):
+    """One time that somebody has a repository fetched into a folder of a library of theirs."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+    library = models.ForeignKey("drive.Library", on_delete=models.CASCADE, related_name="+")
+    folder = models.CharField(max_length=255)
+    repo = models.CharField(max_length=500)
+    branch = models.CharField(max_length=200, blank=True, help_text="Empty: the repository's own choice.")
+    path = models.CharField(max_length=1000, blank=True, help_text="What to open in the end, within the repository.")
+    state = models.CharField(max_length=10, choices=PullState.choices, default=PullState.WAITING)
+    progress = models.CharField(max_length=200, blank=True, help_text="What git said last.")
+    error = models.TextField(blank=True, help_text="Why it failed, in a sentence for its person.")
+    report = models.JSONField(default=dict, blank=True, help_text="What was done.")
+    created_at = models.DateTimeField(default=timezone.now, db_index=True)
+    looked_at = models.DateTimeField(default=timezone.now, help_text="When a task last asked how far it is.")
+
+    def __str__(self) -> str:
+        return f"{self.repo} for {self.user_id}"
+
+    @property
+    def is_under_way(self) -> bool:
+        return self.state in UNDER_WAY
+
+    @property
+    def target(self) -> str:
+        """The folder's path in `~/drive`."""
+        return f"{Folder.MINE}/{self.library.name}/{self.folder}"
+
+    @property
+    def place(self) -> str:
+        """What is opened in the end, as a path in `~/drive`."""
+        return f"{self.target}/{self.path}" if self.path else self.target
+
+    @property
+    def has_news(self) -> bool:
+        """Whether its person should read what happened before it is opened."""
+        return bool(self.error or self.report.get("kept") or self.report.get("returned"))
+
+    def move(self, **changes: Any) -> bool:
+        """Change it if it is still under way; of two that try at once none undoes an end."""
+        changes |= {"looked_at": timezone.now()}
+        return bool(Pull.objects.filter(pk=self.pk, state__in=UNDER_WAY).update(**changes))

@@ -1,0 +1,206 @@
+"""The Lab's pages on the portal: what state it is in, open it at a place, stop it."""
+
+from urllib.parse import urlencode
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_GET, require_POST
+
+from lab import tasks
+from lab.environments import selection
+from lab.environments import views as environment_views
+from lab.formats import size
+from lab.gateway.views import leave_for
+from lab.launchers import get_launcher
+from lab.locations import copies, paths
+from lab.locations import views as location_views
+from lab.models import Environment, Pause, Phase, Server, State, StopReason
+from lab.servers import keep_alive, limits, services
+from portal.access import Forbidden, person
+from portal.models import User
+from portal.ops.task_queue import broker_is_up, publish
+
+FULL_SECONDS = 30
+"""So often the page of a link that found the Lab full tries again."""
+
+
+@require_GET
+@never_cache
+@login_required
+def home(request: HttpRequest) -> HttpResponse:
+    """My Lab: its state, or on with it to `next` when it runs and somebody was on the way there."""
+    place = _place(request)
+    server = Server.objects.of(person(request))
+    if server and server.is_running and place:
+        return leave_for(request, _address(server, place))
+    return render(request, "lab/home.html", _context(person(request), server, place))
+
+
+@require_GET
+@never_cache
+@login_required
+def open_place(request: HttpRequest) -> HttpResponse:
+    """Open the Lab at a path of the Drive; the address stays valid for ever and starts what has to be started."""
+    try:
+        path = paths.drive_path(request.GET.get("path", ""))
+    except paths.BadPlace as error:
+        return render(request, "lab/bad_place.html", {"error": error}, status=400)
+    found = paths.find_file(person(request), path)
+    if isinstance(found, paths.Missing):
+        return render(request, "lab/nothing_there.html", {"path": path, "missing": found}, status=404)
+    if "prefetch" in request.headers.get("Sec-Purpose", ""):
+        return HttpResponse(status=204)  # the browser only guesses that somebody may click
+    slug = request.GET.get("environment", "")
+    environment = selection.named(slug)
+    if slug and environment is None:
+        return environment_views.unknown(request, slug, found.path)
+    if request.GET.get("as") != "read-only" and copies.is_worth_asking(found):
+        return location_views.choose(request, found)
+    server = Server.objects.live().filter(owner=person(request)).select_related("environment").first()
+    if environment and server and server.state != State.STOPPING and server.environment != environment:
+        return environment_views.ask(request, server, environment, found.path, paths.address_of(found.path))
+    return _go(request, paths.address_of(found.path), found.path, environment)
+
+
+@require_POST
+def start(request: HttpRequest) -> HttpResponse:
+    """The start button; `next` is where to go in the Lab, `restart` the number of a server that is ended for it."""
+    me, place, slug = person(request), _place(request), request.POST.get("environment", "")
+    path, environment = paths.path_at(place), selection.named(slug)
+    if slug and environment is None:
+        return environment_views.unknown(request, slug, path)
+    if environment and "remember" in request.POST:
+        selection.prefer(me, environment, path)
+    server = Server.objects.live().exclude(state=State.STOPPING).filter(owner=me).first()
+    if server and server.pk.hex == request.POST.get("restart"):  # of two clicks the second one does not end the new one
+        if pause := Pause.objects.current():  # it would be gone, with none in its place
+            return _not_now(request, place, services.NotNow(pause.sentence, pause.ends_at))
+        services.stop_server(me, server, StopReason.ASKED)
+    return _go(request, place, path, environment)
+
+
+def _go(request: HttpRequest, address: str, path: str, environment: Environment | None) -> HttpResponse:
+    """On to a running Lab, or start one and show how it comes up."""
+    me = person(request)
+    try:
+        server = services.request_server(me, me, path, environment)
+    except (services.NotNow, Forbidden) as error:
+        return _not_now(request, address, error)
+    if server.is_running and path.endswith(".ipynb"):
+        publish(tasks.start_kernel, server.pk.hex, path)  # a launch does that by itself
+    if services.glance(server).is_running:
+        return leave_for(request, _address(server, address))
+    if request.method == "POST":
+        return redirect(f"{reverse('lab:home')}?{urlencode({'next': address})}")
+    return render(request, "lab/home.html", _context(me, server, address))
+
+
+def _not_now(request: HttpRequest, address: str, error: services.NotNow | Forbidden) -> HttpResponse:
+    """Why nothing was started; whoever tries again finds the place in the form."""
+    me = person(request)
+    tries_again = isinstance(error, services.Full) and request.method == "GET"
+    context = _context(me, Server.objects.of(me), address) | {"not_now": error, "tries_again": tries_again}
+    response = render(request, "lab/home.html", context, status=503)
+    if tries_again:
+        response["Refresh"] = FULL_SECONDS
+    if until := getattr(error, "until", None):
+        response["Retry-After"] = max(1, round((until - timezone.now()).total_seconds()))
+    return response
+
+
+@require_GET
+@never_cache
+def status(request: HttpRequest) -> HttpResponse:
+    """The part of the page that is asked for again and again while something is on its way.
+
+    204 when it is as it was.
+    """
+    if not request.user.is_authenticated:
+        return HttpResponse(headers={"HX-Refresh": "true"})
+    place = _place(request)
+    server = Server.objects.of(person(request))
+    if server and server.is_running:
+        return HttpResponse(headers={"HX-Redirect": _address(server, place)})
+    request.lab_server = server  # type: ignore[attr-defined]  # for the header's chip
+    context = _context(person(request), server, place)
+    if request.GET.get("seen") == context["seen"]:
+        return HttpResponse(status=204)
+    return render(request, "lab/_state.html", context | {"chip_too": True})
+
+
+@require_POST
+def keep(request: HttpRequest) -> HttpResponse:
+    """The keep button: `hours` more, though nobody uses it."""
+    me, hours = person(request), request.POST.get("hours", "")
+    server = Server.objects.running().filter(owner=me).first()
+    until = keep_alive.keep(me, server, int(hours)) if server and hours in map(str, keep_alive.HOURS) else None
+    if until:
+        messages.success(request, f"Your Lab stays until {timezone.localtime(until):%-d %B, %H:%M}, used or not.")
+    else:
+        messages.info(request, "Your Lab does not run, or cannot be kept for that long.")
+    return redirect("lab:home")
+
+
+@require_POST
+def stop(request: HttpRequest) -> HttpResponse:
+    """The stop button."""
+    me = person(request)
+    server = Server.objects.live().filter(owner=me).first()
+    if server is None or not services.stop_server(me, server, StopReason.ASKED):
+        messages.info(request, "Your Lab was not running.")
+    elif server.state == State.STOPPING and not broker_is_up():
+        messages.warning(request, "The site's task queue does not answer: the Lab is stopped as soon as it is back.")
+    return redirect("lab:home")
+
+
+def _place(request: HttpRequest) -> str:
+    """`next`, an address on the Lab's origin; "" when nobody is on the way anywhere."""
+    text = (request.POST if request.method == "POST" else request.GET).get("next", "")
+    return paths.local_address(text) if text else ""
+
+
+def _address(server: Server, place: str) -> str:
+    return paths.origin(server.owner.username) + (place or paths.HOME)
+
+
+def _context(user: User, server: Server | None, place: str) -> dict[str, object]:
+    position = Server.objects.queue_position(server) if server and server.state == State.REQUESTED else 0
+    rescued = (server.rescued or {}) if server else {}
+    return selection.choice(user, server, paths.path_at(place)) | {
+        "server": server,
+        "place": place,
+        "path": paths.path_at(place) if place else "",
+        "seen": f"{server.pk.hex[:8]} {server.state} {server.phase} {position} {server.again}" if server else "",
+        "steps": _steps(server, position),
+        "rescued": rescued,
+        "rescued_size": size(rescued.get("bytes", 0)),
+        "isolated": get_launcher().isolated,
+        "keeps_home": get_launcher().keeps_home,
+        "pause": Pause.objects.current(),
+        "stays": keep_alive.left_sentence(server) if server else "",
+        "hours_offered": keep_alive.hours_offered(server) if server else [],
+        "full": limits.full_sentence() if not (server and server.is_live) and limits.looks_full() else "",
+        "broker_up": broker_is_up(),
+    }
+
+
+def _steps(server: Server | None, position: int) -> list[tuple[str, str]]:
+    """The way to a running Lab: (what, `done`, `now` or `later`)."""
+    if server is None or not server.is_on_the_way:
+        return []
+    if server.state == State.STOPPING:
+        names = ["Closing your previous Lab", "Waiting for its turn", "Preparing", "Starting Jupyter", "Ready"]
+        return _marked(names, 0)
+    waiting = f"Waiting for its turn: number {position} in the queue" if position > 1 else "Waiting for its turn: next"
+    names = [waiting if position else "Its turn", "Preparing your environment and Drive", "Starting Jupyter", "Ready"]
+    order = [Phase.QUEUED, Phase.PREPARING, Phase.JUPYTER, Phase.READY]
+    return _marked(names, order.index(Phase(server.phase)))
+
+
+def _marked(names: list[str], current: int) -> list[tuple[str, str]]:
+    return [(name, "done" if i < current else "now" if i == current else "later") for i, name in enumerate(names)]

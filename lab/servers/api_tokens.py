@@ -1,0 +1,36 @@
+"""The token with which a program in a Lab asks the portal's API for the Lab's person.
+
+It is signed, not stored: it names its server, and counts only while that runs, for an hour at most. The supervisor
+keeps a fresh one in a file in the sandbox (`reconcile` sees to that): a copy that leaves the Lab is soon worth nothing.
+"""
+
+from uuid import UUID
+
+from django.core.signing import BadSignature, TimestampSigner
+
+from lab.models import Server, State
+
+PREFIX = "lab_"
+GOOD_FOR = 3600
+"""Seconds."""
+RENEW_AFTER = 1200
+"""Seconds; the rest is for a supervisor, or a broker, that is away."""
+
+
+def make(server_id: UUID) -> str:
+    """A new one for this server."""
+    return PREFIX + _signer().sign(server_id.hex)
+
+
+def server_of(token: str) -> Server | None:
+    """The running server that this was made for, with its owner; None for any other, or one whose time is over."""
+    try:
+        name = _signer().unsign(token.removeprefix(PREFIX), max_age=GOOD_FOR)
+    except BadSignature:
+        return None
+    running = Server.objects.filter(pk=UUID(name), state__in=(State.STARTING, State.RUNNING), owner__is_active=True)
+    return running.select_related("owner").first()
+
+
+def _signer() -> TimestampSigner:
+    return TimestampSigner(salt="lab.portal_tokens")

@@ -1,0 +1,13 @@
+"""How one asks a server, depending on who runs it."""
+
+from django.conf import settings
+
+from lab.models import Server
+
+from .hub import HubJupyterClient
+from .jupyter import JupyterClient
+
+
+def client_of(server: Server) -> JupyterClient:
+    """For the server's API; its methods raise JupyterError."""
+    return HubJupyterClient(server) if settings.LAB_LAUNCHER == "jupyterhub" else JupyterClient(server)

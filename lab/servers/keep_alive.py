@@ -1,0 +1,96 @@
+"""Before an idle Lab ends: its person is warned in time, and may keep it for some hours.
+
+docs/explanation/idle.md says when a Lab is idle.
+"""
+
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Q
+from django.urls import reverse
+from django.utils import timezone
+
+from lab.formats import span
+from lab.models import Server, State
+from notices.models import Kind
+from notices.services import tell
+from portal import audit
+from portal.models import User
+
+HOURS = (1, 4, 12, 24)
+"""What is offered, as far as the limits allow."""
+SAME_STRETCH = timedelta(minutes=5)
+"""Readings of one moment differ by less: its person is warned once for each time that they leave it alone."""
+
+
+def warn_before() -> timedelta:
+    """How long before the end."""
+    return timedelta(seconds=min(settings.LAB_WARN_BEFORE, settings.LAB_IDLE_LIMIT / 4))
+
+
+def look_before_warning(server: Server, at: datetime) -> datetime:
+    """When the reaper looks next: not later than the warning is due."""
+    warning = server.idle_at - warn_before() if server.idle_at else at
+    return min(at, warning) if warning > timezone.now() else at
+
+
+def warn(server: Server) -> bool:
+    """Tell its person if it is about to be stopped and they do not know; True when they were told."""
+    ends, now = server.idle_at, timezone.now()
+    if ends is None or not now < ends <= now + warn_before():  # past: it does not answer, and is not stopped for that
+        return False
+    untold = Q(warned_for=None) | Q(warned_for__lt=ends - SAME_STRETCH)
+    with transaction.atomic():
+        if not Server.objects.filter(untold, pk=server.pk, state=State.RUNNING).update(warned_for=ends):
+            return False
+        subject = f"Your Lab will be stopped at {timezone.localtime(ends):%H:%M}"
+        text = (
+            "Nobody has used it for a long time. It is stopped then, unless you use it, or keep it for some "
+            "hours. Files in your Drive stay; notebooks and texts outside of it are copied there first."
+        )
+        tell([server.owner], Kind.LAB_WARNING, subject=subject, text=text, url=reverse("lab:home"))
+    return True
+
+
+def hours_offered(server: Server) -> list[int]:
+    """For how many hours from now on its person may keep it, where that is longer than it stays anyway."""
+    now = timezone.now()
+    if not server.is_running or server.idle_at is None:
+        return []
+    return [h for h in HOURS if server.idle_at + SAME_STRETCH < now + timedelta(hours=h) <= _latest(server, now)]
+
+
+def _latest(server: Server, now: datetime) -> datetime:
+    oldest = (server.started_at or now) + timedelta(seconds=settings.LAB_MAX_AGE)
+    return min(now + timedelta(seconds=settings.LAB_KEEP_LIMIT), oldest)
+
+
+@transaction.atomic
+def keep(actor: User, server: Server, hours: int) -> datetime | None:
+    """Do not stop it for so many hours, though nobody uses it; until when. None: it ended, or that is too long."""
+    now = timezone.now()
+    until = now + timedelta(hours=hours)
+    if hours not in HOURS or until > _latest(server, now):
+        return None
+    later = Q(keep_until=None) | Q(keep_until__lt=until)
+    if not Server.objects.filter(later, pk=server.pk, state=State.RUNNING).update(keep_until=until):
+        return None
+    server.keep_until = until
+    audit.record(actor, "lab.server.kept", server, until=until.isoformat(timespec="minutes"))
+    return until
+
+
+def warning_sentence(server: Server) -> str:
+    """In a notice that stays on the screen while time goes on: when, not in how long."""
+    at = timezone.localtime(server.idle_at) if server.idle_at else None
+    return f"Your Lab stops at {at:%H:%M} if nobody uses it. Any use puts that off." if at else ""
+
+
+def left_sentence(server: Server) -> str:
+    """When it stops if it is left alone."""
+    if server.idle_at is None:
+        return ""
+    at = timezone.localtime(server.idle_at)
+    day = "" if at.date() == timezone.localdate() else f" on {at:%-d %B}"
+    return f"If nobody uses it, it stops by itself in {span(server.seconds_left or 0)}, at {at:%H:%M}{day}."

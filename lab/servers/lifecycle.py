@@ -1,0 +1,303 @@
+"""What happens to a server between the clicks: launch, end, and following what its person may see.
+
+Each function is called by a task with an id, may be called twice or again after it was killed at any line, and leaves
+the truth in the row. Two rules make that so: a state changes by `Server.objects.move`, which one caller wins; and
+every call to the launcher may be repeated.
+"""
+
+import logging
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import timedelta
+from uuid import UUID
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Q
+from django.utils import timezone
+
+from lab.launchers import LauncherUnavailable, LaunchFailed, LaunchSpec, Mount, get_launcher
+from lab.launchers.base import GRACE_SECONDS
+from lab.metrics import LAUNCH_SECONDS, LAUNCHES
+from lab.models import FAILURES, Phase, Server, State, StopReason
+from portal.ops import logs
+
+from . import activity, api_tokens, drive_scans, limits, queue, rescue, services
+from .clients import client_of
+from .clients.jupyter import JupyterError
+from .mounts import digest, mounts_of
+from .notifications import tell_of_end
+
+log = logging.getLogger(__name__)
+
+PATIENCE = 6
+"""Tries, a second apart, for a launcher that is just being restarted."""
+LEASE = timedelta(seconds=30)
+"""A stop task that has not said for so long that it is at work was killed."""
+RESCUE_TRIES = 3
+FOLLOW_TRIES = 8
+
+
+def find(server_id: UUID) -> Server | None:
+    """The row as it is now. What is logged from here on names it."""
+    logs.note(server_id=server_id.hex)
+    return Server.objects.select_related("owner", "environment").filter(pk=server_id).first()
+
+
+# Launch
+
+
+def launch(server_id: UUID) -> None:
+    """Take a requested server to running, or go on with a launch that was cut off.
+
+    1. requested -> starting. Lost: somebody else has it, or it was stopped. (Killed before: the row is still requested
+       and the reconciler queues it again. Killed after: the row is starting, and the launch that the reconciler queues
+       goes on here.)
+    2. `launcher.start`: does nothing when the sandbox is there already.
+    3. The row must still be starting, otherwise a stop came between 1 and 2 and found nothing to stop: undo 2.
+    4. `launcher.wait`: ends at once when the process dies, also when a stop kills it.
+    5. Mount again if what the person may see has changed since 2; a change after this finds the sandbox by itself.
+    6. starting -> running. Lost: as in 3.
+    7. Start the kernel of the notebook being opened. Nothing depends on it.
+    """
+    server = find(server_id)
+    if server is None:
+        return
+    taken = Server.objects.move(
+        server, State.REQUESTED, to=State.STARTING, phase=Phase.PREPARING, starting_at=timezone.now()
+    )
+    if not taken and server.state != State.STARTING:
+        return
+    try:
+        running = _bring_up(server)
+    except LauncherUnavailable as error:
+        log.warning("%s: %s; the reconciler will try again", server, error)
+        return
+    except LaunchFailed as error:
+        fail_start(server, str(error), error.log_tail)
+        return
+    except Exception:
+        log.exception("launch of %s", server)
+        fail_start(server, "The Lab met an error of its own; its log says more to an operator.")
+        return
+    if running:
+        start_kernel(server, server.place)
+
+
+def _bring_up(server: Server) -> bool:
+    """Steps 2 to 6; False when the server was stopped meanwhile."""
+    launcher = get_launcher()
+    mounts = mounts_of(server.owner)
+    spec = _spec(server, mounts)
+    _patiently(lambda: launcher.start(spec))
+    still = Server.objects.filter(pk=server.pk, state=State.STARTING)
+    kept = launcher.kept()
+    begun = {f"{what}_limit": spec.limits[what] if what in kept else 0 for what in ("memory", "disk")}
+    if not still.update(phase=Phase.JUPYTER, mounts_digest=digest(mounts), **begun):
+        _undo_start(server)
+        return False
+    _patiently(lambda: launcher.wait(server.pk, settings.LAB_START_TIMEOUT))
+    if digest(mounts_of(server.owner)) != digest(mounts):
+        follow_mounts(server)
+    now = timezone.now()
+    first_look = now + min(activity.LOOK_EVERY, timedelta(seconds=settings.LAB_IDLE_LIMIT))
+    running = {"phase": Phase.READY, "started_at": now, "last_interaction": now, "due_at": first_look}
+    if not Server.objects.move(server, State.STARTING, to=State.RUNNING, **running):
+        _undo_start(server)
+        return False
+    LAUNCHES.add(outcome="running")
+    LAUNCH_SECONDS.observe((now - server.requested_at).total_seconds())
+    return True
+
+
+def _spec(server: Server, mounts: list[Mount]) -> LaunchSpec:
+    return LaunchSpec(
+        server_id=server.pk,
+        username=server.owner.username,
+        display_name=server.owner.display_name,
+        email=server.owner.email,
+        token=server.token,
+        prefix=server.environment.prefix,
+        mounts=mounts,
+        network=settings.LAB_NETWORK,
+        fork=server.environment.by_fork,
+        limits=limits.limits_of(server.environment),
+        portal_token=api_tokens.make(server.pk),
+    )
+
+
+def _patiently(call: Callable[[], None]) -> None:
+    for attempt in range(1, PATIENCE + 1):
+        try:
+            return call()
+        except LauncherUnavailable:
+            if attempt == PATIENCE:
+                raise
+            time.sleep(1)
+    return None
+
+
+def _undo_start(server: Server) -> None:
+    """Remove the sandbox of a row that has ended. A row that another delivery of the launch took further keeps it."""
+    now = find(server.pk)
+    if now is None or not now.is_live:
+        get_launcher().destroy(server.pk)
+    elif now.state == State.STOPPING:
+        queue.stop(server.pk.hex)
+
+
+def fail_start(server: Server, message: str, log_tail: str = "") -> None:
+    """A start that did not succeed: say why, and remove what there is of it."""
+    if Server.objects.filter(pk=server.pk, state=State.STARTING).exists() and services.stop_server(
+        None, server, StopReason.START_FAILED, error=message, log_tail=log_tail
+    ):
+        LAUNCHES.add(outcome="failed")
+        end(server.pk)
+
+
+def start_kernel(server: Server, place: str) -> None:
+    """Start the kernel of the notebook at `place`, so that it is up before the browser asks for it. Best effort."""
+    if not place.endswith(".ipynb"):
+        return
+    try:
+        client_of(server).start_session(place)
+    except JupyterError as error:
+        log.info("%s: kernel for %s not started ahead: %s", server, place, error)
+
+
+# End
+
+
+def end(server_id: UUID) -> None:
+    """Take a stopping server to its end, or remove a sandbox whose row has ended or was deleted.
+
+    1. Take the lease, so that one task works on it; it runs out by itself.
+    2. `launcher.stop`: returns when every process is gone. The home is still there.
+    3. Rescue; what was rescued is written to the row. (Killed before: done again, to the same place.)
+    4. `launcher.destroy`. (Killed before: the row is still stopping, with `rescued` set: this step is repeated.)
+    5. stopping -> stopped or failed, and in the same transaction the next server, if one was asked for meanwhile.
+    """
+    server = find(server_id)
+    try:
+        if server is None:
+            get_launcher().destroy(server_id)
+        elif not server.is_live:
+            _remove(server)
+        elif server.state == State.STOPPING and _take_lease(server):
+            if _remove(server):
+                _finish(server)
+            else:
+                _drop_lease(server)
+    except (LauncherUnavailable, LaunchFailed) as error:
+        log.warning("end of %s: %s; the reconciler will try again", server or server_id, error)
+        if server:
+            _drop_lease(server)
+
+
+def _remove(server: Server) -> bool:
+    """Steps 2 to 4; False when the rescue failed and is to be tried again before anything is deleted."""
+    launcher = get_launcher()
+    at_once = server.stop_reason in (StopReason.DEACTIVATED, StopReason.ACCESS)
+    launcher.stop(server.pk, grace=0 if at_once else GRACE_SECONDS)
+    if not _rescue(server):
+        return False
+    _show(server, Phase.DELETING)
+    launcher.destroy(server.pk)
+    return True
+
+
+def _rescue(server: Server) -> bool:
+    if server.rescued is not None or server.started_at is None:
+        return True
+    _show(server, Phase.RESCUING)
+    home, changes = get_launcher().home(server.pk), get_launcher().changes(server.pk)
+    result = rescue.rescue(server, home, changes, still_at_it=lambda: _show(server, Phase.RESCUING))
+    if result.error and server.rescue_failures + 1 < RESCUE_TRIES:
+        log.warning("rescue from %s: %s", server, result.error)
+        Server.objects.filter(pk=server.pk).update(rescue_failures=server.rescue_failures + 1)
+        return False
+    server.rescued = result.as_json()
+    Server.objects.filter(pk=server.pk, rescued__isnull=True).update(rescued=server.rescued)
+    return True
+
+
+def _finish(server: Server) -> None:
+    final = State.FAILED if server.stop_reason in FAILURES else State.STOPPED
+    gone = {"phase": Phase.GONE, "ended_at": timezone.now(), "token": "", "ended_by_task_until": None}
+    with transaction.atomic():
+        if not Server.objects.move(server, State.STOPPING, to=final, **gone):
+            return
+        drive_scans.scan_of(server)
+        server.refresh_from_db()  # `again` cannot be set any more now, but may have been since we read it
+        server.owner.refresh_from_db()
+        tell_of_end(server)
+        if server.again and server.owner.is_active:
+            owner, wanted = server.owner, server.again_environment
+            with suppress(services.NotNow):  # a pause began meanwhile, and the Lab's page says so
+                services.create(owner, owner, server.again_place, wanted, keeps_place=True)
+
+
+def _take_lease(server: Server) -> bool:
+    now = timezone.now()
+    free = Q(ended_by_task_until=None) | Q(ended_by_task_until__lte=now)
+    stopping = Server.objects.filter(free, pk=server.pk, state=State.STOPPING)
+    return bool(stopping.update(ended_by_task_until=now + LEASE))
+
+
+def _drop_lease(server: Server) -> None:
+    Server.objects.filter(pk=server.pk, state=State.STOPPING).update(ended_by_task_until=None)
+
+
+def _show(server: Server, phase: Phase) -> None:
+    """Tell the waiting person how far it is, and other tasks that this one lives."""
+    stopping = Server.objects.filter(pk=server.pk, state=State.STOPPING)
+    stopping.update(phase=phase, ended_by_task_until=timezone.now() + LEASE)
+
+
+def declare_dead(server: Server) -> None:
+    """A running server without processes: say so, rescue what it left, remove it."""
+    tail, message = "", limits.why_it_died(server, None)
+    try:
+        message = limits.why_it_died(server, get_launcher().inspect().get(server.pk))
+        get_launcher().wait(server.pk, 0)  # the way to the log of what has ended
+    except LaunchFailed as error:
+        tail = error.log_tail
+    except LauncherUnavailable:
+        pass
+    services.stop_server(None, server, StopReason.DIED, error=message, log_tail=tail)
+
+
+# Access
+
+
+def follow_access(server_id: UUID) -> None:
+    """Make a running server show what its person may see now: nothing at all once the account is deactivated."""
+    server = find(server_id)
+    if server is None or server.state not in (State.STARTING, State.RUNNING, State.STOPPING):
+        return
+    if server.owner.is_active:
+        follow_mounts(server)
+    else:
+        services.stop_server(None, server, StopReason.DEACTIVATED)
+        get_launcher().stop(server.pk, grace=0)
+
+
+def follow_mounts(server: Server) -> None:
+    """Mount, and look again: of two that do this at once, the one with the older view must not have the last word."""
+    launcher = get_launcher()
+    for _ in range(FOLLOW_TRIES):
+        mounts = mounts_of(server.owner)
+        notes = launcher.remount(server.pk, mounts)
+        Server.objects.filter(pk=server.pk).update(mounts_digest=digest(mounts))
+        if notes:
+            limits.add_notes(server, notes)
+            _stop_if_gone(server)
+        if digest(mounts_of(server.owner)) == digest(mounts):
+            return
+
+
+def _stop_if_gone(server: Server) -> None:
+    status = get_launcher().inspect().get(server.pk)
+    if server.state == State.RUNNING and (status is None or status.state == "stopped"):
+        services.stop_server(None, server, StopReason.ACCESS)

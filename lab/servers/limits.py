@@ -1,0 +1,125 @@
+"""What one server may use, how many servers there may be, and saying so when a limit is reached.
+
+docs/explanation/limits.md says who keeps which limit.
+"""
+
+from datetime import datetime
+
+from django.conf import settings
+from django.db import transaction
+from django.urls import reverse
+from django.utils import timezone
+
+from lab.formats import binary_size
+from lab.launchers import ServerStatus
+from lab.models import Environment, Server, State, Turn
+from notices.models import Kind
+from notices.services import tell
+
+NOTES_KEPT = 10
+
+
+def limits_of(environment: Environment) -> dict[str, float]:
+    """For `LaunchSpec.limits`: the environment's own, else the site's."""
+    memory, disk = environment.memory_mib, environment.disk_mib
+    return {
+        "memory": settings.LAB_MEMORY_LIMIT if memory is None else memory * 2**20,
+        "disk": settings.LAB_DISK_LIMIT if disk is None else disk * 2**20,
+        "cpu": settings.LAB_CPU_LIMIT if environment.cpu_limit is None else environment.cpu_limit,
+        "processes": settings.LAB_PROCESS_LIMIT if environment.process_limit is None else environment.process_limit,
+    }
+
+
+def memory_sentence(server: Server, *, at_limit: bool) -> str:
+    """What to say when the kernel has ended a process for want of memory."""
+    ended = (
+        "The process that had taken most, a notebook's kernel as a rule, was ended; what it had only in memory is "
+        "lost, its files are not. "
+    )
+    if at_limit:
+        return (
+            f"Your Lab ran out of memory at {binary_size(server.memory_limit)}, the most that one may use here. {ended}"
+            "All notebooks share this memory: load less at a time, or shut down those that you do not need."
+        )
+    return (
+        f"This site's Labs ran out of memory together, although yours had not reached its own limit. {ended}"
+        "Try again later, with less at a time; if it happens often, tell an operator of this site."
+    )
+
+
+def disk_sentence(server: Server) -> str:
+    """What to say when a process was ended because the Lab takes up too much disk."""
+    return (
+        f"Your Lab's disk is full: its home and what was installed take up more than {binary_size(server.disk_limit)}, "
+        "the most that one may use here. The process that was writing most was ended. Delete what is not needed, or "
+        "move it to the Drive (~/drive), which does not count."
+    )
+
+
+def note_ended_processes(server: Server, status: ServerStatus) -> None:
+    """Tell the person, once, of processes that were ended since somebody last looked; how many there were so far."""
+    at_limit = status.was_at_memory_limit
+    alone = f"Your Lab ran out of memory at {binary_size(server.memory_limit)}"
+    subject = alone if at_limit else "The Labs of this site ran out of memory together"
+    _note(server, {"memory_kills": status.memory_kills}, subject, memory_sentence(server, at_limit=at_limit))
+    at_disk = f"Your Lab's disk is full at {binary_size(server.disk_limit)}"
+    _note(server, {"disk_kills": status.disk_kills}, at_disk, disk_sentence(server))
+
+
+def _note(server: Server, kills: dict[str, int], subject: str, said: str) -> None:
+    fewer = {f"{name}__lt": number for name, number in kills.items()}
+    with transaction.atomic():
+        if Server.objects.filter(pk=server.pk, **fewer).update(**kills):
+            add_notes(server, [f"{timezone.localtime():%H:%M}: {said}"])
+            tell([server.owner], Kind.LAB_WARNING, subject=subject, text=said, url=reverse("lab:home"))
+
+
+def why_it_died(server: Server, status: ServerStatus | None) -> str:
+    """What its person reads of a server whose processes are gone."""
+    if status and status.memory_kills > server.memory_kills and not status.was_at_memory_limit:
+        return "this site's Labs ran out of memory together, although this one had not reached its own limit."
+    if status and status.memory_kills > server.memory_kills:
+        return f"it ran out of memory at {binary_size(server.memory_limit)}, the most that one Lab may use here."
+    if status and status.disk_kills > server.disk_kills:
+        return f"it took up much more disk than {binary_size(server.disk_limit)}, the most that one Lab may use here."
+    return "its process ended. A notebook that needs more memory than there is can be the cause."
+
+
+def add_notes(server: Server, notes: list[str]) -> None:
+    """What the person reads on the Lab's page."""
+    with transaction.atomic():
+        row = Server.objects.select_for_update().get(pk=server.pk)
+        row.notes = [*row.notes, *notes][-NOTES_KEPT:]
+        row.save(update_fields=["notes"])
+
+
+def looks_full() -> bool:
+    """Whether no more servers may be started, at this moment."""
+    return bool(settings.LAB_MAX_SERVERS) and Server.objects.live().count() >= settings.LAB_MAX_SERVERS
+
+
+def is_full() -> bool:
+    """As `looks_full`, in a transaction: nobody else finds the last place until it ends."""
+    if not settings.LAB_MAX_SERVERS:
+        return False
+    Turn.objects.get_or_create(name="lab.places", defaults={"until": timezone.now()})
+    Turn.objects.select_for_update().get(name="lab.places")
+    return looks_full()
+
+
+def full_sentence() -> str:
+    """All places are taken, and when one is free at the latest if those who have them do nothing."""
+    said = (
+        f"The Lab is full: {settings.LAB_MAX_SERVERS} of {settings.LAB_MAX_SERVERS} places are taken. "
+        "One is free as soon as somebody stops theirs"
+    )
+    next_at = _next_free()
+    if next_at is None:
+        return f"{said}."
+    return f"{said}, or around {timezone.localtime(next_at):%H:%M}, when the first is idle for too long."
+
+
+def _next_free() -> datetime | None:
+    """When the server that was used least recently is reaped if it is left alone."""
+    first = Server.objects.filter(state=State.RUNNING).order_by("last_interaction").first()
+    return first.idle_at if first else None

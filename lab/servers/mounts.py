@@ -1,0 +1,22 @@
+"""What a person's Drive in a running Lab holds, and whether that is still what they may see."""
+
+import hashlib
+import json
+
+from drive.libraries.visibility import MOUNTED, entries
+from lab.launchers import Mount
+from portal.models import User
+
+
+def mounts_of(user: User) -> list[Mount]:
+    """The libraries of the three private folders; the public folder is one mount that every server has anyway."""
+    return [
+        Mount(str(entry.folder), entry.name, entry.library_id, "rw" if entry.may_write else "ro")
+        for entry in entries(user, folders=MOUNTED)
+    ]
+
+
+def digest(mounts: list[Mount]) -> str:
+    """Equal for equal views, whatever their order."""
+    lines = sorted(json.dumps(mount.as_json(), sort_keys=True) for mount in mounts)
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()

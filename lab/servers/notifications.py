@@ -1,0 +1,37 @@
+"""Saying to a person, who may be away for days, that their Lab was stopped and what was kept of it."""
+
+from django.urls import reverse
+
+from lab.formats import size
+from lab.models import Server, StopReason
+from notices.models import Kind
+from notices.services import tell
+
+UNTOLD = (StopReason.ASKED, StopReason.DEACTIVATED, StopReason.START_FAILED)
+"""Whoever stopped it, or waits for its start, sees what happened."""
+
+
+def tell_of_end(server: Server) -> None:
+    """In the transaction that ends the server."""
+    if server.stop_reason not in UNTOLD:
+        said = f"{server.stop_sentence}\n{_rescued(server.rescued or {})}".strip()
+        tell([server.owner], Kind.LAB_STOPPED, subject="Your Lab was stopped", text=said, url=reverse("lab:home"))
+
+
+def _rescued(rescued: dict) -> str:
+    if rescued.get("error"):
+        return "Copying what lay outside the Drive failed. Files in your Drive are as they were."
+    if not rescued.get("packages"):
+        return _files(rescued)
+    said = f"What was installed ({rescued['packages']}) is listed there, in “Installed packages”, to have it again."
+    if rescued.get("files"):
+        return f"{_files(rescued)} {said}"
+    where = f"My Library/{rescued['folder']}/Installed packages"
+    return f"{_files(rescued)} What was installed ({rescued['packages']}) is listed in {where}, to have it again."
+
+
+def _files(rescued: dict) -> str:
+    if rescued.get("files"):
+        what = f"{rescued['files']} files ({size(rescued['bytes'])}) that lay outside the Drive"
+        return f"{what} were copied to My Library/{rescued['folder']}."
+    return "Files in your Drive are as they were."

@@ -1,0 +1,52 @@
+"""Waking up the tasks. They are imported late: tasks need services, and services wake tasks."""
+
+from typing import Any
+
+from celery import current_app
+from kombu.exceptions import ChannelError, OperationalError
+
+from lab.models import Server
+from portal.ops import task_queue
+
+SLOW_QUEUE = "lab"
+"""Launches and stops, in order. What must not wait behind them goes through the default queue."""
+
+
+def launch(server: Server) -> None:
+    """On commit."""
+    from lab import tasks
+
+    task_queue.enqueue(tasks.launch, server.pk.hex)
+
+
+def stop(server_id: str) -> None:
+    """On commit. Takes the hex id, because a sandbox may have no row."""
+    from lab import tasks
+
+    task_queue.enqueue(tasks.stop, server_id)
+
+
+def reap(server: Server) -> None:
+    """On commit."""
+    from lab import tasks
+
+    task_queue.enqueue(tasks.reap_server, server.pk.hex)
+
+
+def remount(server: Server) -> bool:
+    """Now; False when the broker is away, and then it is for the caller to do it."""
+    from lab import tasks
+
+    return task_queue.publish(tasks.remount, server.pk.hex)
+
+
+def length() -> int | None:
+    """How many launches and stops wait for a worker; None when the broker does not say."""
+    try:
+        with current_app.connection_for_read() as connection:
+            task_queue: Any = connection.default_channel
+            return int(task_queue.queue_declare(SLOW_QUEUE, passive=True).message_count)
+    except ChannelError:
+        return 0  # Redis has no empty lists
+    except (OperationalError, OSError):
+        return None

@@ -1,0 +1,88 @@
+"""Stopping servers that nobody uses. docs/explanation/idle.md says what counts as use."""
+
+import logging
+from datetime import timedelta
+from uuid import UUID
+
+from django.conf import settings
+from django.utils import timezone
+
+from lab.models import Server, State, StopReason
+
+from . import activity, keep_alive, lifecycle, queue, services
+from .activity import Facts, Verdict, Why
+from .clients import client_of
+from .clients.jupyter import JupyterError
+
+log = logging.getLogger(__name__)
+
+BATCH = 500
+"""Due servers that one pass takes up; the rest is due in the next."""
+CLAIM = timedelta(minutes=2)
+"""A server that was taken up is due again after this: a lost task is made good."""
+
+REASONS = {Why.IDLE: StopReason.IDLE, Why.AGE: StopReason.AGE, Why.UNREACHABLE: StopReason.UNREACHABLE}
+
+
+def take_up_due() -> int:
+    """Queue one task per due server, so that a slow one holds up nobody; returns how many."""
+    now = timezone.now()
+    taken = 0
+    for server in Server.objects.due(now)[:BATCH]:
+        same = Server.objects.filter(pk=server.pk, state=State.RUNNING, due_at=server.due_at)
+        if same.update(due_at=now + CLAIM):
+            queue.reap(server)
+            taken += 1
+    return taken
+
+
+def reap(server_id: UUID) -> bool:
+    """Read one server's activity now and stop it if it is idle; otherwise remember what was read. True: stopped.
+
+    1. Ask, decide. 2. Not idle: write what was read. 3. Idle: running -> stopping, at once, so nothing lies between the
+    reading and the stop. 4. End it here and now. (Killed after 3: the queued stop task, or the reconciler, does 4.)
+    """
+    server = lifecycle.find(server_id)
+    if server is None or server.state != State.RUNNING:
+        return False
+    verdict = look(server)
+    if not verdict.idle:
+        remember(server, verdict)
+        return False
+    log.info("%s: %s", server, verdict.why.value)
+    if not services.stop_server(None, server, REASONS[verdict.why]):
+        return False
+    lifecycle.end(server.pk)
+    return True
+
+
+def look(server: Server) -> Verdict:
+    """Ask the server and decide."""
+    try:
+        answer = client_of(server).activity()
+    except JupyterError as error:
+        log.info("%s: %s", server, error)
+        answer = None
+    started = server.started_at or server.requested_at
+    facts = Facts(
+        started_at=started,
+        last_known=server.last_interaction or started,
+        activity=answer,
+        unreachable_since=server.unreachable_since,
+        last_by_hand=server.last_by_hand,
+        keep_until=server.keep_until,
+    )
+    limit, max_age = timedelta(seconds=settings.LAB_IDLE_LIMIT), timedelta(seconds=settings.LAB_MAX_AGE)
+    return activity.is_idle(facts, timezone.now(), limit, max_age)
+
+
+def remember(server: Server, verdict: Verdict) -> None:
+    """Write what was read to the row; warn its person when the end is near."""
+    server.last_interaction = verdict.last_interaction
+    Server.objects.filter(pk=server.pk, state=State.RUNNING).update(
+        last_interaction=verdict.last_interaction,
+        last_by_hand=verdict.last_by_hand,
+        due_at=keep_alive.look_before_warning(server, verdict.look_again_at),
+        unreachable_since=verdict.unreachable_since,
+    )
+    keep_alive.warn(server)

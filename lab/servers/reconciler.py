@@ -1,0 +1,159 @@
+"""Making rows true: they are compared with what the launcher sees, and both are repaired.
+
+Whatever was killed in between (a worker, the supervisor, the broker, the machine), the next pass puts right. A pass
+decides only from what it reads itself, queues the same idempotent tasks as everybody else, and one failing part does
+not end it.
+"""
+
+import logging
+from collections.abc import Callable
+from datetime import timedelta
+
+from django.conf import settings
+from django.db.models import Q
+from django.utils import timezone
+
+from lab.environments import builds
+from lab.launchers import LauncherUnavailable, ServerStatus, get_launcher
+from lab.models import WITH_SANDBOX, Environment, Pass, Server, State, Ticket, Turn
+from lab.models.git_pulls import KEPT, Pull
+
+from . import api_tokens, lifecycle, limits, queue
+from .mounts import digest, mounts_of
+
+log = logging.getLogger(__name__)
+
+TURN = "lab.reconcile"
+TURN_SECONDS = 60
+LOST_AFTER = timedelta(seconds=10)
+"""What a living task would have done by then."""
+START_EXTRA = timedelta(seconds=60)
+"""A start may take LAB_START_TIMEOUT and this; what takes longer has nobody working on it."""
+
+
+def reconcile() -> None:
+    """One pass; nothing when another pass is under way."""
+    if not Turn.take(TURN, TURN_SECONDS):
+        return
+    try:
+        for part in PARTS:
+            _safely(part)
+    finally:
+        Turn.end(TURN)
+
+
+def _safely(part: Callable[[], None]) -> None:
+    try:
+        part()
+    except LauncherUnavailable as error:
+        log.warning("reconcile: %s", error)
+    except Exception:
+        log.exception("reconcile: %s", part.__name__)
+
+
+def prepare() -> None:
+    """Fork servers of all environments that may have one; those of others end."""
+    get_launcher().prepare([environment.prefix for environment in Environment.objects.ready().filter(by_fork=True)])
+
+
+def give_up_late_starts() -> None:
+    """Starting rows whose time is over, whatever became of their task."""
+    late = timezone.now() - timedelta(seconds=settings.LAB_START_TIMEOUT) - START_EXTRA
+    for server in Server.objects.filter(state=State.STARTING, starting_at__lt=late).select_related("owner"):
+        lifecycle.fail_start(server, "It did not come up in time. Please try again.")
+
+
+def compare() -> None:
+    """Rows without a sandbox, and sandboxes without a live row.
+
+    Rows are read before the sandboxes for the first, and after them for the second: a sandbox is made after its row is
+    live, and removed before its row ends, so a difference seen in that order is one.
+    """
+    rows = list(Server.objects.filter(state__in=WITH_SANDBOX).select_related("owner"))
+    seen = get_launcher().inspect()
+    for server in rows:
+        check(server, seen.get(server.pk))
+    live = set(Server.objects.live().filter(pk__in=seen).values_list("pk", flat=True))
+    for server_id in seen.keys() - live:
+        log.warning("sandbox %s has no live row: removing it", server_id.hex)
+        queue.stop(server_id.hex)
+
+
+def check(server: Server, status: ServerStatus | None) -> None:
+    """Put one starting or running row right, given what the launcher saw after the row was read."""
+    gone = status is None or status.state == "stopped"
+    if server.state == State.RUNNING and gone:
+        lifecycle.declare_dead(server)
+    elif server.state == State.RUNNING and status:
+        follow(server, status)
+    elif server.state == State.STARTING and _is_old(server) and (gone or (status and status.state == "running")):
+        # Its task was killed before the sandbox was made, or after it answered; the launch goes on from where it was.
+        # While the sandbox is coming up there is nothing to do but wait: it will be seen running, or gone.
+        queue.launch(server)
+
+
+def follow(server: Server, status: ServerStatus) -> None:
+    """What a running server has met with, and what it needs from time to time."""
+    if status.memory_kills > server.memory_kills or status.disk_kills > server.disk_kills:
+        limits.note_ended_processes(server, status)
+    if status.token_age is not None and status.token_age > api_tokens.RENEW_AFTER:
+        get_launcher().give_token(server.pk, api_tokens.make(server.pk))
+
+
+def check_now(server: Server) -> None:
+    """Compare one running row with the launcher right now, for somebody who waits. Raises LauncherUnavailable."""
+    lifecycle_row = lifecycle.find(server.pk)
+    if lifecycle_row and lifecycle_row.state == State.RUNNING:
+        check(lifecycle_row, get_launcher().inspect().get(server.pk))
+
+
+def _is_old(server: Server) -> bool:
+    return server.changed_at < timezone.now() - LOST_AFTER
+
+
+def wake_lost() -> None:
+    """Requested rows that no worker will take up, and stopping rows that nobody works on: the broker lost the message.
+
+    The queue is long when many start at once, so age alone proves nothing: only when fewer messages wait than rows do
+    is one missing.
+    """
+    now = timezone.now()
+    requested = list(
+        Server.objects.filter(state=State.REQUESTED, changed_at__lt=now - LOST_AFTER).order_by("requested_at")
+    )
+    abandoned = Q(ended_by_task_until=None) | Q(ended_by_task_until__lt=now)
+    stopping = list(Server.objects.filter(abandoned, state=State.STOPPING, changed_at__lt=now - LOST_AFTER))
+    waiting = queue.length()
+    if waiting is None or waiting >= len(requested) + len(stopping):
+        return
+    for server in stopping:
+        queue.stop(server.pk.hex)
+    for server in requested:
+        queue.launch(server)
+
+
+def follow_missed_changes() -> None:
+    """Servers whose mounts are not what their person may see, because a signal was missed or a remount failed."""
+    for server in Server.objects.running().select_related("owner"):
+        if not server.owner.is_active or server.mounts_digest != digest(mounts_of(server.owner)):
+            queue.remount(server)
+
+
+def forget_expired() -> None:
+    """Tickets and passes that nobody can use any more, and what was once fetched."""
+    now = timezone.now()
+    Pull.objects.filter(created_at__lt=now - KEPT).delete()
+    Ticket.objects.filter(expires_at__lt=now).delete()
+    Pass.objects.filter(expires_at__lt=now).delete()
+
+
+PARTS = (
+    prepare,
+    builds.sweep,
+    give_up_late_starts,
+    compare,
+    wake_lost,
+    follow_missed_changes,
+    forget_expired,
+)
+"""What one pass does, in this order."""

@@ -1,0 +1,184 @@
+"""Rows and sandboxes that disagree, and messages that got lost."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.utils import timezone
+
+from conftest import Queue
+from lab.conftest import state_of
+from lab.models import Environment, Pass, Server, State, StopReason, Ticket, Turn
+from lab.servers import lifecycle, reconciler
+from lab.servers import queue as server_queue
+from lab.servers.mounts import digest, mounts_of
+from lab.tests.inprocess import InProcessLauncher
+from portal.models import User
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def empty_queue(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server_queue, "length", lambda: 0)
+
+
+def long_ago() -> dict:
+    return {"changed_at": timezone.now() - timedelta(minutes=1)}
+
+
+def in_step(server: Server) -> Server:
+    """Mounted is what its person may see."""
+    Server.objects.filter(pk=server.pk).update(mounts_digest=digest(mounts_of(server.owner)))
+    return server
+
+
+def test_it_changes_nothing_when_all_is_true(running: Server, queue: Queue) -> None:
+    in_step(running)
+    reconciler.reconcile()
+    assert state_of(running) == State.RUNNING
+    assert queue == []
+
+
+def test_it_has_fork_servers_ready_where_operators_want_them(launcher: InProcessLauncher) -> None:
+    Environment.objects.create(slug="careful", name="Careful", prefix="/srv/careful", by_fork=False)
+    quick = Environment.objects.create(slug="quick", name="Quick", prefix="/srv/quick")
+    reconciler.reconcile()
+    assert quick.prefix in launcher.prepared
+    assert "/srv/careful" not in launcher.prepared
+
+
+def test_it_notices_a_server_that_died(running: Server, launcher: InProcessLauncher, queue: Queue) -> None:
+    launcher.sandboxes[running.pk] = "stopped"
+    (launcher.home(running.pk) / "notes.md").write_text("kept")
+    reconciler.reconcile()
+    row = Server.objects.get()
+    assert (row.state, row.stop_reason, row.log_tail) == (State.STOPPING, StopReason.DIED, "the log's last line")
+    assert queue == [("lab.tasks.stop", row.pk.hex)]
+    lifecycle.end(row.pk)
+    row.refresh_from_db()
+    assert row.state == State.FAILED
+    assert row.rescued
+    assert row.rescued["files"] == 1
+    assert launcher.sandboxes == {}
+
+
+def test_it_removes_a_sandbox_without_a_live_row(
+    server: Callable[..., Server], launcher: InProcessLauncher, queue: Queue
+) -> None:
+    ended = server("stopped", sandbox=True)
+    reconciler.reconcile()
+    assert queue == [("lab.tasks.stop", ended.pk.hex)]
+    lifecycle.end(ended.pk)
+    assert launcher.sandboxes == {}
+
+
+def test_it_does_not_touch_what_started_meanwhile(
+    server: Callable[..., Server], launcher: InProcessLauncher, queue: Queue
+) -> None:
+    """Between reading the rows and reading the sandboxes a launch comes up."""
+    launcher.before["inspect"] = lambda: in_step(server("running"))
+    reconciler.reconcile()
+    assert Server.objects.get().state == State.RUNNING
+    assert queue == []
+
+
+def test_it_wakes_requests_whose_message_was_lost(server: Callable[..., Server], queue: Queue) -> None:
+    lost = server("requested", **long_ago())
+    reconciler.reconcile()
+    assert queue == [("lab.tasks.launch", lost.pk.hex)]
+
+
+@pytest.mark.parametrize("waiting", [1, 5, None])
+def test_it_queues_nothing_twice(
+    server: Callable[..., Server], queue: Queue, monkeypatch: pytest.MonkeyPatch, waiting: int | None
+) -> None:
+    server("requested", **long_ago())
+    monkeypatch.setattr(server_queue, "length", lambda: waiting)
+    reconciler.reconcile()
+    assert queue == []
+
+
+def test_it_wakes_stops_that_nobody_works_on(server: Callable[..., Server], queue: Queue) -> None:
+    lost = server("stopping", **long_ago())
+    reconciler.reconcile()
+    assert queue == [("lab.tasks.stop", lost.pk.hex)]
+
+
+def test_it_leaves_stops_to_the_task_at_work(server: Callable[..., Server], queue: Queue) -> None:
+    server("stopping", ended_by_task_until=timezone.now() + timedelta(seconds=20), **long_ago())
+    reconciler.reconcile()
+    assert queue == []
+
+
+@pytest.mark.parametrize("sandbox", [None, "stopped", "running"])
+def test_it_goes_on_with_a_launch_whose_task_was_killed(
+    server: Callable[..., Server], launcher: InProcessLauncher, queue: Queue, sandbox: Any
+) -> None:
+    cut_off = server("starting", **long_ago())
+    if sandbox:
+        launcher.sandboxes[cut_off.pk] = sandbox
+    reconciler.reconcile()
+    assert queue == [("lab.tasks.launch", cut_off.pk.hex)]
+    lifecycle.launch(cut_off.pk)
+    assert state_of(cut_off) == State.RUNNING
+
+
+def test_it_waits_for_a_sandbox_that_comes_up(
+    server: Callable[..., Server], launcher: InProcessLauncher, queue: Queue
+) -> None:
+    launcher.sandboxes[server("starting", **long_ago()).pk] = "starting"
+    reconciler.reconcile()
+    assert queue == []
+
+
+def test_it_gives_up_a_start_that_takes_too_long(server: Callable[..., Server], launcher: InProcessLauncher) -> None:
+    began = timezone.now() - timedelta(seconds=settings.LAB_START_TIMEOUT) - timedelta(minutes=2)
+    late = server("starting", starting_at=began, sandbox=True)
+    reconciler.reconcile()
+    assert state_of(late) == State.FAILED
+    assert launcher.sandboxes == {}
+
+
+def test_it_heals_a_missed_change_of_access(running: Server, queue: Queue) -> None:
+    reconciler.reconcile()
+    assert queue == [("lab.tasks.remount", running.pk.hex)]
+
+
+def test_it_heals_a_missed_deactivation(running: Server, queue: Queue) -> None:
+    in_step(running)
+    User.objects.update(is_active=False)
+    reconciler.reconcile()
+    assert queue == [("lab.tasks.remount", running.pk.hex)]
+
+
+def test_it_survives_a_supervisor_that_is_away(
+    server: Callable[..., Server], launcher: InProcessLauncher, queue: Queue
+) -> None:
+    lost = server("requested", **long_ago())
+    launcher.away = True
+    reconciler.reconcile()
+    assert queue == [("lab.tasks.launch", lost.pk.hex)]
+
+
+def test_only_one_does_it_at_a_time(running: Server, launcher: InProcessLauncher) -> None:
+    assert Turn.take(reconciler.TURN, 60)
+    reconciler.reconcile()
+    assert launcher.calls == []
+
+
+def test_a_turn_ends_by_itself(running: Server, launcher: InProcessLauncher) -> None:
+    assert Turn.take(reconciler.TURN, 0)
+    reconciler.reconcile()
+    assert "inspect" in launcher.calls
+
+
+def test_it_forgets_expired_tickets_and_passes(owner: User) -> None:
+    past, future = timezone.now() - timedelta(seconds=1), timezone.now() + timedelta(minutes=1)
+    for number, moment in enumerate((past, future)):
+        Ticket.objects.create(digest=str(number), user=owner, expires_at=moment)
+        Pass.objects.create(digest=str(number), user=owner, expires_at=moment)
+    reconciler.reconcile()
+    assert (Ticket.objects.get().digest, Pass.objects.get().digest) == ("1", "1")

@@ -1,0 +1,75 @@
+"""Finding people by what others know of them."""
+
+from allauth.account import app_settings
+from allauth.account.models import EmailAddress
+from django.core.exceptions import ValidationError
+from django.db.models import Exists, OuterRef, Q, QuerySet
+
+from portal.models import User
+from portal.web import rate_limits
+
+SUGGESTED = 8
+SHORTEST = 2
+"""Letters that a search for people needs: one would list everybody, page by page."""
+SEARCHES = 60
+"""So many searches a minute: enough for typing, too few to list everybody."""
+
+
+def find(text: str, asker: User) -> User:
+    """The one active person of that username or e-mail address. ValidationError, with near names, otherwise.
+
+    Counts as a search of `asker`: what is wrong with a form lists people as suggestions do.
+    """
+    if not may_search(asker):
+        raise ValidationError("You have looked for many people. Please wait a minute.")
+    text = text.replace("\0", " ").strip()  # PostgreSQL refuses NUL
+    user = User.objects.filter(username=text.lower(), is_active=True).first()
+    if user:
+        return user
+    found = _of_address(text)
+    if len(found) > 1:
+        raise ValidationError("Several accounts have this e-mail address: please give the username.")
+    if found:
+        return found[0]
+    near = ", ".join(described(user) for user in suggest(text))
+    perhaps = f" Perhaps you mean: {near}." if near else ""
+    raise ValidationError(f"There is no account with this username or e-mail address.{perhaps}")
+
+
+def _of_address(address: str) -> list[User]:
+    """Whose address it is. Anybody can sign up with another's address, so who confirmed it goes first.
+
+    Who has not confirmed it counts only where nobody must; accounts that operators made have nothing to confirm.
+    """
+    if not address:
+        return []
+    given = EmailAddress.objects.filter(user=OuterRef("pk"), email__iexact=address)
+    people = User.objects.filter(email__iexact=address, is_active=True)
+    proven = people.filter(Exists(given.filter(verified=True)))
+    trusted = people.exclude(Exists(given.filter(verified=False)))
+    ways = [proven, trusted]
+    if app_settings.EMAIL_VERIFICATION != app_settings.EmailVerificationMethod.MANDATORY:
+        ways.append(people)
+    return next((found for way in ways if (found := list(way[:2]))), [])
+
+
+def suggest(text: str, among: QuerySet[User] | None = None) -> QuerySet[User]:
+    """Active people, each word the beginning of a username, first or last name. E-mail addresses are private."""
+    words = text.replace("\0", " ").split()
+    if len("".join(words)) < SHORTEST:
+        return User.objects.none()
+    people = (User.objects.all() if among is None else among).filter(is_active=True)
+    for word in words[:4]:
+        begins = Q(username__istartswith=word) | Q(first_name__istartswith=word) | Q(last_name__istartswith=word)
+        people = people.filter(begins)
+    return people.order_by("username")[:SUGGESTED]
+
+
+def may_search(user: User) -> bool:
+    """Whether this person may look for people once more: SEARCHES a minute, whichever page they are on."""
+    return rate_limits.allowed("people", str(user.pk), SEARCHES, 60)
+
+
+def described(user: User) -> str:
+    """Username and name: two people may have one name, and an address may not be whose one thinks."""
+    return user.username if user.display_name == user.username else f"{user.display_name} ({user.username})"

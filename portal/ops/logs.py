@@ -1,0 +1,145 @@
+"""What is written to the log, and in what shape: one line per event, for people or as JSON, with whose work it was.
+
+`note(collab_id=…)` adds to what every later line of this request or task says. Nothing that opens something, and no
+e-mail address, is written: `hide` goes over each whole line, tracebacks included. The Lab's supervisor, which runs
+without Django, logs through this module too.
+"""
+
+import json
+import logging
+import os
+import re
+import uuid
+from collections.abc import Callable, Mapping
+from contextvars import ContextVar
+from datetime import UTC, datetime
+from types import MappingProxyType
+from typing import Any
+
+Fact = str | int | None | Callable[[], str | int | None]
+"""A value, or a function that is asked when a line is written."""
+
+NAMES = ("request_id", "user_id", "collab_id", "server_id", "task", "task_id")
+"""What a line can say of the work that it is from, in this order."""
+REQUEST_ID = re.compile(r"[0-9a-f]{32}")
+
+_facts: ContextVar[Mapping[str, Fact]] = ContextVar("facts", default=MappingProxyType({}))
+
+
+def begin(**facts: Fact) -> None:
+    """A request, a task or a call begins: forget what was noted of the one before."""
+    _facts.set(MappingProxyType(facts))
+
+
+def note(**facts: Fact) -> None:
+    """Add to what is known of the work at hand."""
+    _facts.set(MappingProxyType({**_facts.get(), **facts}))
+
+
+def facts() -> dict[str, str | int]:
+    """What is known of the work at hand now, without what is not."""
+    known = {name: _value(_facts.get().get(name)) for name in NAMES}
+    return {name: value for name, value in known.items() if value is not None}
+
+
+def request_id() -> str:
+    """The number of the request at hand, or of the one that asked for this task; empty outside of both."""
+    return str(facts().get("request_id", ""))
+
+
+def new_id() -> str:
+    """A number for a request that nginx gave none."""
+    return uuid.uuid4().hex
+
+
+def _value(fact: Fact) -> str | int | None:
+    return fact() if callable(fact) else fact
+
+
+# What must not stand there
+
+OPENING = re.compile(r"""((?:^|[\s"'(=]|://[^/\s]*)/(?:l|collabs/join|rest/v1/collabs/invite)/)[A-Za-z0-9_=:.-]{8,}""")
+"""Public links and invitations: whoever has the address has what it opens."""
+RESET = re.compile(r"(/account/(?:password/reset/key|confirm-email)/)[^\s/\"'?]+")
+BEARING = re.compile(r"(?i)\b(bearer|token|basic)(['\"]?[ :=]+['\"]?)(?!of\b)[A-Za-z0-9_.~+/=-]{16,}")
+OURS = re.compile(r"\bclb_[A-Za-z0-9_-]{4,}")
+"""Personal access tokens, wherever they stand."""
+SECRETS = re.compile(r"(?i)\b(ticket|key|code|state|password|secret|sessionid|lab_pass|portal)=[^\s&;\"']+")
+IN_ADDRESS = re.compile(r"(\w+://[^\s/:@]*):[^\s/@]+@")
+"""The password in an address such as a database's."""
+EMAIL = re.compile(r"(?<![\w.+-])[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
+
+
+def hide(text: str) -> str:
+    """Write a hyphen in the place of a token or a password, and of an e-mail address."""
+    text = OPENING.sub(r"\1-", text)
+    text = RESET.sub(r"\1-", text)
+    text = OURS.sub("-", text)
+    text = BEARING.sub(r"\1\2-", text)
+    text = SECRETS.sub(r"\1=-", text)
+    text = IN_ADDRESS.sub(r"\1:-@", text)
+    return EMAIL.sub("-", text)
+
+
+class HideTokens(logging.Filter):
+    """`hide` for a handler whose formatter is not one of ours."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Change the message; every record is kept."""
+        message = record.getMessage()
+        hidden = hide(message)
+        if hidden != message:
+            record.msg, record.args = hidden, ()
+        return True
+
+
+# Shapes
+
+
+class Lines(logging.Formatter):
+    """For people: time, level, logger, message, and at the end what is known of the work."""
+
+    def __init__(self) -> None:
+        super().__init__("%(asctime)s %(levelname)s %(name)s: %(message)s")
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        known = " ".join(f"{name}={value}" for name, value in facts().items())
+        return super().formatMessage(record) + (f" [{known}]" if known else "")
+
+    def format(self, record: logging.LogRecord) -> str:
+        return hide(super().format(record))
+
+
+class Json(logging.Formatter):
+    """For programs: one object per line; docs/reference/logs.md says what is in it."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line: dict[str, Any] = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname,
+            "process": os.environ.get("COLLABORATORY_PROCESS", "manage"),
+            "logger": record.name,
+            "message": hide(record.getMessage()),
+            **facts(),
+        }
+        if record.exc_info:
+            line["error"] = hide(self.formatException(record.exc_info))
+        return json.dumps(line, ensure_ascii=False)
+
+
+FORMATTERS: dict[str, type[logging.Formatter]] = {"text": Lines, "json": Json}
+
+
+def configuration(shape: str, level: str) -> dict[str, Any]:
+    """For `logging.config.dictConfig`: everything to stderr, in one of `FORMATTERS`; KeyError for another."""
+    quiet = logging.WARNING if level.upper() != "DEBUG" else logging.DEBUG
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {"shape": {"()": FORMATTERS[shape]}},
+        "filters": {"tokens": {"()": "portal.ops.logs.HideTokens"}},
+        "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "shape", "filters": ["tokens"]}},
+        "root": {"handlers": ["console"], "level": level},
+        # Celery says of every task that it came and went, and of some with what.
+        "loggers": {"celery": {"level": quiet}, "kombu": {"level": quiet}},
+    }

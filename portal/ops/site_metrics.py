@@ -1,0 +1,53 @@
+"""What `/metrics` says of people, queues and the version."""
+
+import platform
+from collections.abc import Iterator
+from functools import cache
+
+import django
+from django.db import connection
+from django.utils import timezone
+from prometheus_client.core import InfoMetricFamily, Metric
+
+from portal.models import Session, User
+from portal.version import VERSION
+
+from . import broker_stats
+from .metrics import PREFIX, client, gauge
+
+UNACKNOWLEDGED = "unacked"
+"""Where Celery keeps what was taken and is not finished (kombu's Redis transport)."""
+
+
+def families(up: frozenset[str]) -> Iterator[Metric]:
+    """The portal's own; of the parts that answer."""
+    yield InfoMetricFamily(PREFIX + "build", "What runs here.", value=build())
+    if "database" in up:
+        active = User.objects.filter(is_active=True).count()
+        states = {"active": active, "inactive": User.objects.count() - active}
+        yield gauge("people", "Accounts.", states, "state")
+        open_sessions = Session.objects.filter(expire_date__gt=timezone.now()).count()
+        yield gauge("sessions", "Sessions that have not ended.", open_sessions)
+    if "broker" in up:
+        yield from _queues()
+
+
+@cache
+def build() -> dict[str, str]:
+    """Versions."""
+    return {
+        "version": VERSION,
+        "python": platform.python_version(),
+        "django": django.get_version(),
+        "database": connection.vendor,
+    }
+
+
+def _queues() -> Iterator[Metric]:
+    found = broker_stats.read(client())
+    lengths = {queue.name: float(queue.waiting) for queue in found}
+    ages = {queue.name: queue.oldest_seconds for queue in found}
+    working = float(client().hlen(UNACKNOWLEDGED))
+    yield gauge("queue_messages", "Tasks that wait.", lengths, "queue")
+    yield gauge("queue_oldest_message_age_seconds", "How long the next task has waited.", ages, "queue")
+    yield gauge("queue_taken_messages", "Tasks that workers have taken and not finished.", working)

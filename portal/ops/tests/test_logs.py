@@ -1,0 +1,45 @@
+"""Nothing in the log opens anything."""
+
+import io
+import logging
+
+import pytest
+from django.test import Client
+
+from portal.ops.logs import HideTokens
+
+TOKEN = "Zk3v9Qm7-_x2LwT8aB4cD5eF6gH7iJ8kL9mN0oP1qR2"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        f"/l/{TOKEN}/a.txt",
+        f"/collabs/join/{TOKEN}/",
+        f"http://localhost:8000/l/{TOKEN}/",
+        f"/rest/v1/collabs/invite/{TOKEN}",
+    ],
+)
+def test_it_hides_what_opens_something(path: str) -> None:
+    record = logging.LogRecord("django.request", logging.WARNING, "", 0, "Forbidden: %s", (path,), None)
+    assert HideTokens().filter(record)
+    assert TOKEN not in record.getMessage()
+    assert record.getMessage() == f"Forbidden: {path}".replace(TOKEN, "-")
+
+
+def test_it_leaves_other_words_alone() -> None:
+    for path in ("/collabs/join-us-all-of-you/", "/drive/l/some-long-name.txt", "/lab/"):
+        record = logging.LogRecord("x", logging.INFO, "", 0, "Not Found: %s", (path,), None)
+        HideTokens().filter(record)
+        assert record.getMessage() == f"Not Found: {path}"
+
+
+def test_it_is_where_the_site_logs(db: None) -> None:
+    (console,) = [h for h in logging.getLogger().handlers if any(isinstance(f, HideTokens) for f in h.filters)]
+    assert isinstance(console, logging.StreamHandler)
+    written = io.StringIO()
+    before = console.setStream(written)
+    Client(enforce_csrf_checks=True).post(f"/collabs/join/{TOKEN}/")
+    console.setStream(before)
+    assert ": /collabs/join/-/" in written.getvalue()
+    assert TOKEN not in written.getvalue()
