@@ -12,7 +12,7 @@ from types import ModuleType, SimpleNamespace, TracebackType
 from typing import Any
 
 import pytest
-from celery import Task
+from celery import current_app
 from django.core.cache import cache
 from django.db import connection, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -123,12 +123,14 @@ def queue(monkeypatch: pytest.MonkeyPatch) -> Queue:
     """Tasks are noted here, not sent: a test that wants one's effect calls the task's function."""
     queue = Queue()
 
-    def apply_async(task: Task, args: Sequence[Any] = (), *_: Any, **__: Any) -> None:
+    def send(name: str, args: Sequence[Any], after: float) -> None:
+        assert name in current_app.tasks, f"{name} is no task"
         if not queue.up:
             raise OperationalError("away")
-        queue.append((task.name, *args))
+        queue.append((name, *args))
 
-    monkeypatch.setattr(Task, "apply_async", apply_async)
+    current_app.loader.import_default_modules()
+    monkeypatch.setattr(portal_queue, "_send", send)
     monkeypatch.setattr(portal_queue, "_ask", lambda: queue.up)
     monkeypatch.setitem(portal_queue._last, "asked", float("-inf"))
     return queue

@@ -46,7 +46,7 @@ class TooMany(Exception):
 
 @dataclass(frozen=True)
 class LabToken:
-    """What programs in somebody's Lab show (lab/servers/api_tokens.py): it cannot do lasting harm to Collabs and groups."""
+    """The token of a person's Lab (lab/servers/api_tokens.py): it can do no lasting harm to Collabs and groups."""
 
     user: User
     scope_names = [Scope.READ.value, Scope.WRITE.value, Scope.SHARE.value]

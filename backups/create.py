@@ -20,7 +20,6 @@ from uuid import UUID
 import django
 from django.conf import settings
 
-from drive import tasks
 from drive.models import Library, Trashed, Version
 from drive.storage import NotFound, deletion_lock, layout, removal
 from drive.storage.files import REPLACED
@@ -67,8 +66,8 @@ def create(repository: Repository, options: Options, say: Say) -> Backup:
             unfinished.abandon()
             raise
     if deletion_lock.take_waiting():
-        publish(tasks.tidy)
-        publish(tasks.purge_deleted)
+        publish("drive.tasks.tidy")
+        publish("drive.tasks.purge_deleted")
     return backup
 
 

@@ -24,7 +24,6 @@ from portal.ops import task_queue
 
 from .models import Collab, Invitation, Membership, Role
 from .services import add_member, change_role, lock
-from .tasks import mail_invitation
 
 TOKEN_BYTES = 32
 MAX_DAYS = 365
@@ -73,7 +72,7 @@ def invite_by_mail(actor: User, collab: Collab, email: str, role: Role, *, days:
     owners = User.objects.filter(emailaddress__email=email, emailaddress__verified=True)
     subject = f"{actor.display_name} invites you to “{collab}”"
     tell(owners, Kind.INVITED, subject=subject, text="Accept or decline it on your home page.", url=reverse("home"))
-    task_queue.enqueue(mail_invitation, invitation.pk, token)
+    task_queue.enqueue("collabs.tasks.mail_invitation", invitation.pk, token)
     return invitation
 
 

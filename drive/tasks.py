@@ -118,7 +118,7 @@ def scan(library_id: str, by_id: int | None = None) -> None:
 def scan_all() -> None:
     """Every night: all libraries."""
     for library_id in Library.objects.live().values_list("pk", flat=True).iterator():
-        publish(scan, str(library_id))
+        publish("drive.tasks.scan", str(library_id))
 
 
 @shared_task(soft_time_limit=SOFT, time_limit=HARD)

@@ -17,7 +17,7 @@ from django.conf import settings
 ANACONDA = "https://conda.anaconda.org/"
 DEFAULT = "conda-forge"
 """Where packages come from when no channel is named."""
-PROGRAM = Path(__file__).with_name("conda_build.py")
+PROGRAM = Path(__file__).parent / "environments/conda_build.py"
 INSIDE = "/run/lab/channels"
 """Where a build sees the channels of this machine."""
 NEEDED = ("python", "pip", "conda")

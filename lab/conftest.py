@@ -17,16 +17,15 @@ from lab.models import Environment, Server, State
 from portal.models import User
 
 from .servers import lifecycle, services
-from .tests.inprocess import InProcessLauncher
+from .tests.inprocess import InProcessLauncher, register
 
 
 @pytest.fixture(autouse=True)
-def launcher(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sleep_in: Sleep) -> InProcessLauncher:
+def launcher(tmp_path: Path, sleep_in: Sleep) -> Iterator[InProcessLauncher]:
     made = InProcessLauncher(tmp_path / "servers")
-    for module in ("lifecycle", "reconcile", "views", "admin", "checks"):
-        monkeypatch.setattr(f"lab.{module}.get_launcher", lambda: made)
     sleep_in(lifecycle, lambda seconds: None)
-    return made
+    with register(made):
+        yield made
 
 
 @pytest.fixture(autouse=True)

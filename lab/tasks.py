@@ -1,4 +1,4 @@
-"""The Lab's Celery tasks: an id, a function, limits. What they do, step by step: lifecycle, reaping, reconcile.
+"""The Lab's Celery tasks: an id, a function, limits. What they do, step by step: lifecycle, reaper, reconciler.
 
 Messages are acknowledged late and may arrive twice; every task re-reads its row and may be killed at any line.
 Launches and stops share one queue, in order; what must not wait behind them (a withdrawn library) goes through the
@@ -37,7 +37,7 @@ def stop(server_id: str) -> None:
 
 @shared_task(soft_time_limit=STOP_SECONDS, time_limit=STOP_SECONDS + 15)
 def reap_server(server_id: str) -> None:
-    """Stops one due server if it is idle now. See reaping.reap."""
+    """Stops one due server if it is idle now. See reaper.reap."""
     reaper.reap(UUID(server_id))
 
 
@@ -57,36 +57,36 @@ def start_kernel(server_id: str, place: str) -> None:
 
 @shared_task(soft_time_limit=60, time_limit=75)
 def pull(pull_id: str) -> None:
-    """One step of fetching a repository into a library, and the next one a second later. See pulls.go_on."""
+    """One step of fetching a repository into a library; the next one comes a second later. See git_pull.services."""
     if services.go_on(UUID(pull_id)):
-        publish(pull, pull_id, after=services.LOOK_SECONDS)
+        publish("lab.tasks.pull", pull_id, after=services.LOOK_SECONDS)
 
 
 @shared_task(soft_time_limit=builds.BUILD_SECONDS + 60, time_limit=builds.BUILD_SECONDS + 120)
 def build_environment(build_id: int) -> None:
-    """Makes an environment from its list of packages. See building.run."""
+    """Makes an environment from its list of packages. See builds.run."""
     builds.run(build_id)
 
 
 @shared_task(soft_time_limit=60, time_limit=75)
 def reap() -> None:
-    """Takes up the servers that are due. See reaping.take_up_due."""
+    """Takes up the servers that are due. See reaper.take_up_due."""
     reaper.take_up_due()
 
 
 @shared_task(soft_time_limit=60, time_limit=75)
 def reconcile() -> None:
-    """Makes rows true. See reconcile.reconcile."""
+    """Makes rows true. See reconciler.reconcile."""
     reconciling.reconcile()
 
 
 @shared_task(soft_time_limit=60, time_limit=75)
 def scan_mounted() -> None:
-    """Has the Drive capture what running notebooks write. See scans.scan_mounted."""
+    """Has the Drive capture what running notebooks write. See drive_scans.scan_mounted."""
     drive_scans.scan_mounted()
 
 
 @worker_ready.connect
 def reconcile_on_start(**_: Any) -> None:
     """A worker that was killed may have left something behind; its successor looks at once."""
-    reconcile.delay()
+    publish("lab.tasks.reconcile")

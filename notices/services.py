@@ -29,9 +29,7 @@ def tell(people: Iterable[User], kind: Kind, *, subject: str, text: str = "", ur
             notice.mail, notice.mail_again_at = Mail.WAITING, timezone.now()
         notice.save()
         if mailed:
-            from .tasks import send
-
-            enqueue(send, notice.pk)
+            enqueue("notices.tasks.send", notice.pk)
 
 
 def one_line(text: str) -> str:

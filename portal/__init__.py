@@ -1,1 +1,4 @@
-"""The core that every other app stands on. Nothing is imported here: the Lab's supervisor uses `portal.ops.logs` alone."""
+"""The core that every other app stands on.
+
+Nothing is imported here: the Lab's supervisor uses `portal.ops.logs` alone.
+"""

@@ -3,7 +3,6 @@
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 
-from drive import tasks
 from drive.files.access_context import Door
 from drive.files.listing import crumbs
 from drive.preview import kinds, rendering
@@ -78,7 +77,7 @@ def _state(request: HttpRequest, door: Door, path: str) -> rendering.State:
         return state
     if not rate_limits.allowed("rendering", whose, RENDERINGS, 60):
         return rendering.State("failed", "You have asked for many renderings. Please come back in a minute.")
-    if rendering.want(key) and not publish(tasks.render_preview, str(door.library.pk), door.inside(path)):
+    if rendering.want(key) and not publish("drive.tasks.render_preview", str(door.library.pk), door.inside(path)):
         rendering.unwant(key)
         return rendering.State("failed", "It cannot be rendered right now. Please try again in a minute.")
     return rendering.State("waiting")

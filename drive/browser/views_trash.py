@@ -6,7 +6,6 @@ from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 
-from drive import tasks
 from drive.files.access_context import Door
 from drive.models import Loss, Trashed
 from drive.storage import NotFound, StorageError, shown
@@ -53,7 +52,7 @@ def restore(request: HttpRequest, door: Door, path: str) -> HttpResponse:
 
 
 def _restore_later(request: HttpRequest, door: Door, item: Trashed) -> HttpResponse:
-    if publish(tasks.restore_trashed, item.pk, person(request).pk):
+    if publish("drive.tasks.restore_trashed", item.pk, person(request).pk):
         messages.success(request, f"“{item.path}” is being made again, {item.files} files. This takes a while.")
     else:
         messages.error(request, CANNOT_START)
@@ -64,7 +63,7 @@ def purge(request: HttpRequest, door: Door, path: str) -> HttpResponse:
     """Remove an item for good."""
     item = _item(request, door)
     trashing.purge(person(request), item)
-    publish(tasks.empty_bin)  # should the broker be away: every night
+    publish("drive.tasks.empty_bin")  # should the broker be away: every night
     messages.success(request, f"“{item.path}” was deleted for good.")
     return _back(door)
 
@@ -72,7 +71,7 @@ def purge(request: HttpRequest, door: Door, path: str) -> HttpResponse:
 def restore_all(request: HttpRequest, door: Door, path: str) -> HttpResponse:
     """Bring back everything that vanished at once; a task does it."""
     loss = _loss(request, door)
-    if publish(tasks.restore_loss, loss.pk, person(request).pk):
+    if publish("drive.tasks.restore_loss", loss.pk, person(request).pk):
         messages.success(request, f"{loss.files} files are being restored. Large files take a while.")
     else:
         messages.error(request, CANNOT_START)

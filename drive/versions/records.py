@@ -47,9 +47,8 @@ def within(library: Library, path: str) -> list[File]:
     rows = File.objects.filter(library=library, trashed=None)
     if path:
         rows = rows.filter(Q(path_key=path_codec.key(path)) | Q(path__startswith=f"{path_codec.to_row(path)}/"))
-    return [
-        row for row in rows if path_codec.is_within(path_codec.from_row(row.path), path)
-    ]  # SQLite's LIKE takes A for a
+    # SQLite's LIKE takes A for a
+    return [row for row in rows if path_codec.is_within(path_codec.from_row(row.path), path)]
 
 
 def written(actor: User | None, library: Library, path: str, entry: FileEntry, *, via: Via = Via.WEB) -> File:

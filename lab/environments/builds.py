@@ -21,7 +21,7 @@ from django.utils import timezone
 from lab import conda_spec
 from lab.models import Environment, Server
 from lab.models.builds import LIVE_BUILDS, Build, BuildState
-from lab.models.environment_models import EnvironmentKind
+from lab.models.environments import EnvironmentKind
 from lab.supervisor import bwrap
 from portal import audit
 from portal.models import User
@@ -62,8 +62,6 @@ class NotUsable(Exception):
 @transaction.atomic
 def ask(actor: User, environment: Environment) -> Build:
     """Queue a build. Raises CannotBuild where there is nothing to build from, or one is under way."""
-    from lab import tasks
-
     if not environment.packages.strip():
         raise CannotBuild(f"“{environment}” has no packages to be built from.")
     if environment.kind == EnvironmentKind.CONDA and (
@@ -77,7 +75,7 @@ def ask(actor: User, environment: Environment) -> Build:
     except IntegrityError:
         raise CannotBuild(f"“{environment}” is being built already.") from None
     audit.record(actor, "lab.environment.build-asked", environment)
-    enqueue(tasks.build_environment, build.pk)
+    enqueue("lab.tasks.build_environment", build.pk)
     return build
 
 

@@ -16,7 +16,7 @@ from collabs.models import Collab
 from collabs.services import ArchivedError
 from lab.locations import paths
 from lab.models import Environment, Server
-from lab.models.environment_models import ChosenEnvironment, CollabEnvironment
+from lab.models.environments import ChosenEnvironment, CollabEnvironment
 from portal import audit
 from portal.models import User
 

@@ -38,21 +38,15 @@ def request(actor: User, *, library: Library, folder: str, repo: str, branch: st
     with transaction.atomic():
         pull = Pull.objects.create(user=actor, library=library, folder=folder, repo=repo, branch=branch, path=path)
         audit.record(actor, "lab.git_pull", library, repo=repo, folder=folder)
-        task_queue.enqueue(_task(), pull.pk.hex)
+        task_queue.enqueue("lab.tasks.pull", pull.pk.hex)
     return pull
-
-
-def _task() -> Any:
-    from lab import tasks  # tasks need this module
-
-    return tasks.pull
 
 
 def wake(pull: Pull) -> None:
     """Begin a new chain of tasks where the old one has broken."""
     broken = Pull.objects.filter(pk=pull.pk, state__in=UNDER_WAY, looked_at__lt=timezone.now() - BROKEN_AFTER)
     if broken.update(looked_at=timezone.now()):
-        task_queue.publish(_task(), pull.pk.hex)
+        task_queue.publish("lab.tasks.pull", pull.pk.hex)
 
 
 def go_on(pull_id: UUID) -> bool:

@@ -16,7 +16,7 @@ from lab.servers import services as server_services
 from portal.access import Forbidden, person
 from portal.web import rate_limits
 
-from . import services as git_pull_services
+from . import services
 from .forms import PullForm, clean_repo, folder_of
 
 PER_HOUR = 60
@@ -34,7 +34,7 @@ def git_pull(request: HttpRequest) -> HttpResponse:
     if not rate_limits.allowed("git-pull", str(person(request).pk), PER_HOUR, 3600):
         return _ask(request, form, "You have fetched a great many repositories. Please come back in an hour.", 429)
     try:
-        pull = git_pull_services.request(person(request), **form.cleaned_data)
+        pull = services.request(person(request), **form.cleaned_data)
     except (server_services.NotNow, Forbidden) as error:
         return _ask(request, form, str(error), 503)
     return redirect("lab:pull", pull.pk)
@@ -81,7 +81,7 @@ def state(request: HttpRequest, pull_id: UUID) -> HttpResponse:
 def _own(request: HttpRequest, pull_id: UUID) -> Pull:
     pull = get_object_or_404(Pull.objects.select_related("library"), pk=pull_id, user=person(request))
     if pull.is_under_way:
-        git_pull_services.wake(pull)
+        services.wake(pull)
     return pull
 
 

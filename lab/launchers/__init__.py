@@ -35,3 +35,8 @@ def _launcher(name: str) -> Launcher:
 def get_launcher() -> Launcher:
     """The launcher that `settings.LAB_LAUNCHER` names."""
     return _launcher(settings.LAB_LAUNCHER)
+
+
+def forget() -> None:
+    """Make the launcher anew at the next `get_launcher()`: LAUNCHERS has changed."""
+    _launcher.cache_clear()

@@ -1,8 +1,8 @@
 """The JupyterHub launcher: servers are those of a Hub elsewhere; the portal orders, watches and stops them.
 
 The Hub starts what it is told to where its spawner starts things (Kubernetes, Docker, this machine), and asks back
-for what to mount (`lab.gateway.views_hub`, deploy/jupyterhub/). A Hub cannot change what a running server mounts: what was
-given comes with the next start, and what was taken away ends the server. Homes are the Hub's and stay there, so
+for what to mount (`lab.gateway.views_hub`, deploy/jupyterhub/). A Hub cannot change what a running server mounts: what
+was given comes with the next start, and what was taken away ends the server. Homes are the Hub's and stay there, so
 there is nothing to rescue. The REST API: jupyterhub.readthedocs.io, "JupyterHub REST API".
 """
 

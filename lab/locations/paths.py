@@ -14,13 +14,13 @@ from django.db.models import Q
 from drive.libraries.visibility import Folder, entries
 from drive.models import Library
 from drive.storage import NotFound, StorageError, open_library
+from lab.models.presence import MAX_LENGTH
 from portal.models import User
 
 HOME = "/lab"
 """JupyterLab itself, at no place in particular."""
 PRIVATE = "/.collaboratory"
 """Addresses on the Lab's origin that are the portal's."""
-MAX_LENGTH = 2000
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _TREE = re.compile(r"\A/lab(?:/workspaces/[^/?#]+)?/tree/(.+)\Z")

@@ -12,6 +12,7 @@ from django.db import models
 from django.utils import timezone
 
 from lab.models import Presence, Server, State
+from lab.models.presence import MAX_LENGTH
 from portal.models import User
 
 from . import paths
@@ -39,7 +40,7 @@ def note(server: Server, user: User, path: str) -> list[Other]:
     if not isinstance(found, paths.Found) or found.library_id is None or not found.may_write or not found.inside:
         Presence.objects.filter(server=server).delete()
         return []
-    path = found.inside[: paths.MAX_LENGTH]
+    path = found.inside[:MAX_LENGTH]
     where = {"library_id": found.library_id, "path": path, "seen_at": timezone.now()}
     Presence.objects.update_or_create(server=server, defaults=where)
     return _others(server, path, found.library_id)

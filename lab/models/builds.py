@@ -5,7 +5,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
-from .environment_models import EnvironmentKind
+from .environments import EnvironmentKind
 
 
 class BuildState(models.TextChoices):

@@ -2,7 +2,8 @@
 
 from django.db import models
 
-from lab.locations.paths import MAX_LENGTH
+MAX_LENGTH = 2000
+"""Characters of a path in a Lab that are kept."""
 
 
 class Presence(models.Model):

@@ -11,7 +11,6 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
-from lab import tasks
 from lab.environments import selection
 from lab.environments import views as environment_views
 from lab.formats import size
@@ -92,7 +91,7 @@ def _go(request: HttpRequest, address: str, path: str, environment: Environment 
     except (services.NotNow, Forbidden) as error:
         return _not_now(request, address, error)
     if server.is_running and path.endswith(".ipynb"):
-        publish(tasks.start_kernel, server.pk.hex, path)  # a launch does that by itself
+        publish("lab.tasks.start_kernel", server.pk.hex, path)  # a launch does that by itself
     if services.glance(server).is_running:
         return leave_for(request, _address(server, address))
     if request.method == "POST":

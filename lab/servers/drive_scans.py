@@ -3,7 +3,6 @@
 from collections import defaultdict
 from uuid import UUID
 
-from drive import tasks as drive_tasks
 from drive.libraries.visibility import MOUNTED, entries
 from lab.models import Server, State
 from portal.models import User
@@ -25,7 +24,7 @@ def scan_mounted() -> int:
         for library_id in writable(server.owner):
             writers[library_id].add(server.owner_id)
     for library_id, people in writers.items():
-        publish(drive_tasks.scan, str(library_id), people.pop() if len(people) == 1 else None)
+        publish("drive.tasks.scan", str(library_id), people.pop() if len(people) == 1 else None)
     return len(writers)
 
 
@@ -34,4 +33,4 @@ def scan_of(server: Server) -> None:
     others = Server.objects.filter(state=State.RUNNING).exclude(pk=server.pk).select_related("owner")
     shared = {library_id for other in others for library_id in writable(other.owner)}
     for library_id in writable(server.owner):
-        enqueue(drive_tasks.scan, str(library_id), None if library_id in shared else server.owner_id)
+        enqueue("drive.tasks.scan", str(library_id), None if library_id in shared else server.owner_id)

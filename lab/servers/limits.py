@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from lab.formats import binary_size
 from lab.launchers import ServerStatus
-from lab.models import Environment, Server, State, Turn
+from lab.models import Environment, Lease, Server, State
 from notices.models import Kind
 from notices.services import tell
 
@@ -102,8 +102,8 @@ def is_full() -> bool:
     """As `looks_full`, in a transaction: nobody else finds the last place until it ends."""
     if not settings.LAB_MAX_SERVERS:
         return False
-    Turn.objects.get_or_create(name="lab.places", defaults={"until": timezone.now()})
-    Turn.objects.select_for_update().get(name="lab.places")
+    Lease.objects.get_or_create(name="lab.places", defaults={"until": timezone.now()})
+    Lease.objects.select_for_update().get(name="lab.places")
     return looks_full()
 
 

@@ -1,4 +1,4 @@
-"""Waking up the tasks. They are imported late: tasks need services, and services wake tasks."""
+"""Queues the tasks that start, stop and follow servers, and tells how long the queue of launches is."""
 
 from typing import Any
 
@@ -14,38 +14,30 @@ SLOW_QUEUE = "lab"
 
 def launch(server: Server) -> None:
     """On commit."""
-    from lab import tasks
-
-    task_queue.enqueue(tasks.launch, server.pk.hex)
+    task_queue.enqueue("lab.tasks.launch", server.pk.hex)
 
 
 def stop(server_id: str) -> None:
     """On commit. Takes the hex id, because a sandbox may have no row."""
-    from lab import tasks
-
-    task_queue.enqueue(tasks.stop, server_id)
+    task_queue.enqueue("lab.tasks.stop", server_id)
 
 
 def reap(server: Server) -> None:
     """On commit."""
-    from lab import tasks
-
-    task_queue.enqueue(tasks.reap_server, server.pk.hex)
+    task_queue.enqueue("lab.tasks.reap_server", server.pk.hex)
 
 
 def remount(server: Server) -> bool:
     """Now; False when the broker is away, and then it is for the caller to do it."""
-    from lab import tasks
-
-    return task_queue.publish(tasks.remount, server.pk.hex)
+    return task_queue.publish("lab.tasks.remount", server.pk.hex)
 
 
 def length() -> int | None:
     """How many launches and stops wait for a worker; None when the broker does not say."""
     try:
         with current_app.connection_for_read() as connection:
-            task_queue: Any = connection.default_channel
-            return int(task_queue.queue_declare(SLOW_QUEUE, passive=True).message_count)
+            channel: Any = connection.default_channel
+            return int(channel.queue_declare(SLOW_QUEUE, passive=True).message_count)
     except ChannelError:
         return 0  # Redis has no empty lists
     except (OperationalError, OSError):

@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from lab.environments import builds
 from lab.launchers import LauncherUnavailable, ServerStatus, get_launcher
-from lab.models import WITH_SANDBOX, Environment, Pass, Server, State, Ticket, Turn
+from lab.models import WITH_SANDBOX, Environment, Lease, Pass, Server, State, Ticket
 from lab.models.git_pulls import KEPT, Pull
 
 from . import api_tokens, lifecycle, limits, queue
@@ -23,8 +23,8 @@ from .mounts import digest, mounts_of
 
 log = logging.getLogger(__name__)
 
-TURN = "lab.reconcile"
-TURN_SECONDS = 60
+LEASE = "lab.reconcile"
+LEASE_SECONDS = 60
 LOST_AFTER = timedelta(seconds=10)
 """What a living task would have done by then."""
 START_EXTRA = timedelta(seconds=60)
@@ -33,13 +33,13 @@ START_EXTRA = timedelta(seconds=60)
 
 def reconcile() -> None:
     """One pass; nothing when another pass is under way."""
-    if not Turn.take(TURN, TURN_SECONDS):
+    if not Lease.take(LEASE, LEASE_SECONDS):
         return
     try:
         for part in PARTS:
             _safely(part)
     finally:
-        Turn.end(TURN)
+        Lease.release(LEASE)
 
 
 def _safely(part: Callable[[], None]) -> None:

@@ -1,12 +1,35 @@
 """A launcher whose sandboxes are entries of a dict, for tests of what is around them. Real ones: test_sandbox_*.py."""
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from uuid import UUID
 
+from lab import launchers
 from lab.launchers import LauncherUnavailable, LaunchFailed, LaunchSpec, Mount, ServerStatus
 from lab.launchers.base import GRACE_SECONDS, ForkServerStatus, State
+
+_registered: list["InProcessLauncher"] = []
+
+
+def registered() -> "InProcessLauncher":
+    """The launcher of the test that runs; `lab.launchers.LAUNCHERS` has this function's dotted path then."""
+    return _registered[-1]
+
+
+@contextlib.contextmanager
+def register(launcher: "InProcessLauncher") -> Iterator[None]:
+    """Have `get_launcher()` give this one, as if the settings had named it, in whichever module it is asked for."""
+    before = dict(launchers.LAUNCHERS)
+    launchers.LAUNCHERS["sandbox"] = f"{__name__}.{registered.__name__}"
+    _registered.append(launcher)
+    launchers.forget()
+    try:
+        yield
+    finally:
+        _registered.remove(launcher)
+        launchers.LAUNCHERS.update(before)
+        launchers.forget()
 
 
 class Killed(BaseException):

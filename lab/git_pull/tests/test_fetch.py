@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-PROGRAM = Path(__file__).parents[1] / "supervisor/inside/git_pull.py"
+PROGRAM = Path(__file__).parents[2] / "supervisor/inside/git_pull.py"
 
 
 def load() -> ModuleType:

@@ -10,7 +10,7 @@ from django.db import connection, connections
 from django.utils import timezone
 
 from conftest import Queue
-from lab.models import Environment, Server, State, StopReason, Turn
+from lab.models import Environment, Lease, Server, State, StopReason
 from lab.servers import lifecycle, services
 from lab.tests.inprocess import InProcessLauncher
 from portal.models import User
@@ -110,4 +110,4 @@ def test_launches_and_stops_at_once_end_in_one_truth(
 
 
 def test_one_of_many_has_the_turn(transactional_db: None) -> None:
-    assert Counter(together(THREADS, lambda _: Turn.take("anything", 60))) == {True: 1, False: THREADS - 1}
+    assert Counter(together(THREADS, lambda _: Lease.take("anything", 60))) == {True: 1, False: THREADS - 1}

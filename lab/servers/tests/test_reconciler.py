@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from conftest import Queue
 from lab.conftest import state_of
-from lab.models import Environment, Pass, Server, State, StopReason, Ticket, Turn
+from lab.models import Environment, Lease, Pass, Server, State, StopReason, Ticket
 from lab.servers import lifecycle, reconciler
 from lab.servers import queue as server_queue
 from lab.servers.mounts import digest, mounts_of
@@ -164,13 +164,13 @@ def test_it_survives_a_supervisor_that_is_away(
 
 
 def test_only_one_does_it_at_a_time(running: Server, launcher: InProcessLauncher) -> None:
-    assert Turn.take(reconciler.TURN, 60)
+    assert Lease.take(reconciler.LEASE, 60)
     reconciler.reconcile()
     assert launcher.calls == []
 
 
 def test_a_turn_ends_by_itself(running: Server, launcher: InProcessLauncher) -> None:
-    assert Turn.take(reconciler.TURN, 0)
+    assert Lease.take(reconciler.LEASE, 0)
     reconciler.reconcile()
     assert "inspect" in launcher.calls
 

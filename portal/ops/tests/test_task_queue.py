@@ -6,7 +6,7 @@ from django.db import transaction
 from conftest import Queue
 from portal.celery import app
 from portal.ops import task_queue as portal_queue
-from portal.ops.task_queue import broker_is_up, enqueue
+from portal.ops.task_queue import broker_is_up, enqueue, publish
 
 
 @app.task
@@ -16,22 +16,28 @@ def work(number: int) -> None:
 
 def test_it_queues_after_the_commit(db: None, queue: Queue) -> None:
     with transaction.atomic():
-        enqueue(work, 7)
+        enqueue(work.name, 7)
         assert queue == []
     assert queue == [(work.name, 7)]
 
 
 def test_it_queues_nothing_for_a_change_that_was_undone(db: None, queue: Queue) -> None:
     with transaction.atomic():
-        enqueue(work, 7)
+        enqueue(work.name, 7)
         transaction.set_rollback(True)
+    assert queue == []
+
+
+def test_a_name_that_is_no_task_fails_the_test(db: None, queue: Queue) -> None:
+    with pytest.raises(AssertionError, match="is no task"), transaction.atomic():
+        publish("lab.tasks.lunch", 7)
     assert queue == []
 
 
 def test_it_remembers_a_broker_that_is_away(db: None, queue: Queue, monkeypatch: pytest.MonkeyPatch) -> None:
     queue.up = False
     with transaction.atomic():
-        enqueue(work, 7)
+        enqueue(work.name, 7)
     monkeypatch.setattr(portal_queue, "_ask", lambda: pytest.fail("asked again at once"))
     assert not broker_is_up()
 

@@ -1,7 +1,7 @@
 """The world that the table's addresses are about."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -10,7 +10,7 @@ from pytest_django import Settings
 from collabs.models import Collab
 from identity import keys
 from lab.servers import services as lab_services
-from lab.tests.inprocess import InProcessLauncher
+from lab.tests.inprocess import InProcessLauncher, register
 from portal.models import User
 
 from .people import World, build
@@ -34,16 +34,14 @@ def world(
     key_directory: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-) -> World:
+) -> Iterator[World]:
     """One of everything, and a browser for each kind of person."""
     settings.DRIVE_USE_ACCEL = False
     settings.IDENTITY_KEYS = key_directory
     settings.IDP_OIDC_PRIVATE_KEYS = keys.load(key_directory)
-    launcher = InProcessLauncher(tmp_path / "servers")
-    for module in ("lifecycle", "reconcile", "views", "admin"):
-        monkeypatch.setattr(f"lab.{module}.get_launcher", lambda: launcher)
     monkeypatch.setattr(logging.getLogger("django.request"), "disabled", True)  # refusals by the thousand
     monkeypatch.setattr(lab_services, "GLANCE_SECONDS", 0)
     for username in ("ingroup", "gone", "asker"):
         person(username)
-    return build({user.username: user for user in User.objects.all()}, collab, public_collab)
+    with register(InProcessLauncher(tmp_path / "servers")):
+        yield build({user.username: user for user in User.objects.all()}, collab, public_collab)

@@ -1,0 +1,236 @@
+"""Servers: one row per run of a person's Jupyter server, its states and why it ended.
+
+A server's states, and who moves it (always by a conditional update whose row count is read)::
+
+    requested ──launch──> starting ──launch──> running
+        │                    │                    │
+        │ stop               └── stop, failure ───┴──> stopping ──stop task──> stopped | failed
+        └──────────────────────────────────────────────────────────────────────>
+
+The four states on the way are *live*: the database allows one live server per person. A row says stopped or failed only
+after the launcher has seen every process gone and everything of the server deleted.
+"""
+
+import secrets
+import uuid
+from datetime import datetime, timedelta
+from typing import Any, Self
+
+from django.conf import settings
+from django.db import models
+from django.db.models import F, Q
+from django.utils import timezone
+
+from lab.formats import duration
+from portal.models import User
+
+from .environments import Environment
+
+
+class State(models.TextChoices):
+    REQUESTED = "requested", "requested"
+    STARTING = "starting", "starting"
+    RUNNING = "running", "running"
+    STOPPING = "stopping", "stopping"
+    STOPPED = "stopped", "stopped"
+    FAILED = "failed", "failed"
+
+
+LIVE = (State.REQUESTED, State.STARTING, State.RUNNING, State.STOPPING)
+WITH_SANDBOX = (State.STARTING, State.RUNNING)
+
+
+class Phase(models.TextChoices):
+    """How far the state's work has come; shown to the waiting person."""
+
+    QUEUED = "queued", "Waiting for its turn"
+    PREPARING = "preparing", "Preparing your environment and your Drive"
+    JUPYTER = "jupyter", "Starting Jupyter"
+    READY = "ready", "Ready"
+    CLOSING = "closing", "Ending what still runs"
+    RESCUING = "rescuing", "Copying notebooks and texts to your Drive"
+    DELETING = "deleting", "Deleting the environment"
+    GONE = "gone", "Gone"
+
+
+class StopReason(models.TextChoices):
+    """Why a server ended. `Server.stop_sentence` says it to its person."""
+
+    ASKED = "asked", "its person stopped it"
+    OPERATOR = "operator", "an operator stopped it"
+    IDLE = "idle", "idle"
+    AGE = "age", "too old, though busy"
+    UNREACHABLE = "unreachable", "did not answer for too long"
+    DEACTIVATED = "deactivated", "account deactivated"
+    SIGNED_OUT = "signed-out", "its person signed out"
+    ACCESS = "access", "a library it was using was taken away"
+    DIED = "died", "it died"
+    START_FAILED = "start-failed", "it did not start"
+
+
+FAILURES = (StopReason.DIED, StopReason.START_FAILED)
+
+
+class ServerQuerySet(models.QuerySet["Server"]):
+    def live(self) -> Self:
+        """Requested, starting, running or stopping."""
+        return self.filter(state__in=LIVE)
+
+    def running(self) -> Self:
+        return self.filter(state=State.RUNNING)
+
+    def due(self, now: datetime) -> Self:
+        """Running servers that the reaper should look at, longest due first. Reads one index, however many run."""
+        return self.filter(state=State.RUNNING, due_at__lte=now).order_by("due_at")
+
+    def queue_position(self, server: "Server") -> int:
+        """1 for the server that is started next. Launches are taken in the order of their request."""
+        earlier = Q(requested_at__lt=server.requested_at) | Q(requested_at=server.requested_at, pk__lt=server.pk)
+        return self.filter(earlier, state=State.REQUESTED).count() + 1
+
+    def of(self, user: User) -> "Server | None":
+        """The person's live server, else the one that ended last."""
+        return self.filter(owner=user).order_by(F("ended_at").desc(nulls_first=True), "-requested_at").first()
+
+    def move(self, server: "Server", *states: State, to: State, **changes: Any) -> bool:
+        """Go from one of `states` to `to`; False, and nothing changed, when it is in none of them (any more).
+
+        The one way to change a state: of two that try at once, one gets True. `server` then shows the new values.
+        """
+        changes |= {"state": to, "changed_at": timezone.now()}
+        if not self.filter(pk=server.pk, state__in=states).update(**changes):
+            return False
+        for name, value in changes.items():
+            setattr(server, name, value)
+        return True
+
+
+def new_token() -> str:
+    """What the proxy sends to one server."""
+    return secrets.token_urlsafe(32)
+
+
+class Server(models.Model):
+    """One run of one person's Jupyter server, from the request to its end. Rows stay: they are its history."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="servers")
+    environment = models.ForeignKey(Environment, on_delete=models.PROTECT, related_name="servers")
+    state = models.CharField(max_length=10, choices=State.choices, default=State.REQUESTED)
+    phase = models.CharField(max_length=10, choices=Phase.choices, default=Phase.QUEUED)
+    place = models.CharField(
+        max_length=2000, blank=True, help_text="Where its person wants to go: a path in the Drive."
+    )
+    token = models.CharField(max_length=64, default=new_token, editable=False)
+
+    requested_at = models.DateTimeField(default=timezone.now)
+    starting_at = models.DateTimeField(null=True, blank=True, help_text="When a worker took it up.")
+    started_at = models.DateTimeField(null=True, blank=True, help_text="When Jupyter first answered.")
+    stopping_at = models.DateTimeField(null=True, blank=True)
+    ended_at = models.DateTimeField(null=True, blank=True, help_text="When everything of it was gone.")
+    changed_at = models.DateTimeField(default=timezone.now, help_text="When its state last changed.")
+
+    last_interaction = models.DateTimeField(null=True, blank=True, help_text="As last read; only moves forward.")
+    last_by_hand = models.DateTimeField(null=True, blank=True, help_text="Its person's own input, as last read.")
+    keep_until = models.DateTimeField(null=True, blank=True, help_text="Its person wants it until then.")
+    warned_for = models.DateTimeField(
+        null=True, blank=True, help_text="The moment of its end of which its person was warned."
+    )
+    unreachable_since = models.DateTimeField(null=True, blank=True, help_text="It was asked and did not answer since.")
+    due_at = models.DateTimeField(null=True, blank=True, help_text="When the reaper looks at it next.")
+
+    stop_reason = models.CharField(max_length=20, choices=StopReason.choices, blank=True)
+    error = models.TextField(blank=True, help_text="What went wrong, in a sentence for its person.")
+    log_tail = models.TextField(blank=True, help_text="The last lines that Jupyter printed, after a failure.")
+    notes = models.JSONField(
+        default=list, blank=True, help_text="What its person should know, such as a stopped kernel."
+    )
+    rescued = models.JSONField(null=True, blank=True, help_text="What was copied to the Drive at its end.")
+    rescue_failures = models.PositiveSmallIntegerField(default=0)
+    memory_limit = models.PositiveBigIntegerField(
+        default=0, help_text="Bytes that its processes could use together when it was started; 0: no limit."
+    )
+    memory_kills = models.PositiveIntegerField(
+        default=0, help_text="How many of its processes were ended because it had reached that limit."
+    )
+    disk_limit = models.PositiveBigIntegerField(
+        default=0, help_text="Bytes that its home and its changed environment could take up; 0: no limit."
+    )
+    disk_kills = models.PositiveIntegerField(
+        default=0, help_text="How many of its processes were ended because they took up more."
+    )
+    mounts_digest = models.CharField(max_length=64, blank=True, help_text="Of the Drive as it was last mounted.")
+
+    again = models.BooleanField(default=False, help_text="Start a new one as soon as this one is gone.")
+    again_place = models.CharField(max_length=2000, blank=True)
+    again_environment = models.ForeignKey(
+        Environment, on_delete=models.SET_NULL, null=True, blank=True, related_name="+", help_text="Asked for with it."
+    )
+    ended_by_task_until = models.DateTimeField(
+        null=True, blank=True, help_text="A stop task is at work on it; taken over when this has passed."
+    )
+
+    objects = ServerQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-requested_at"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["owner"], condition=Q(state__in=LIVE), name="lab_one_live_server_per_person"
+            )
+        ]
+        indexes = [
+            models.Index(fields=["state", "due_at"]),
+            models.Index(fields=["owner", "-ended_at"]),
+        ]
+
+    def __str__(self) -> str:
+        return f"Lab of {self.owner.username}, {self.requested_at:%Y-%m-%d %H:%M}"
+
+    @property
+    def is_live(self) -> bool:
+        return self.state in LIVE
+
+    @property
+    def is_running(self) -> bool:
+        return self.state == State.RUNNING
+
+    @property
+    def is_on_the_way(self) -> bool:
+        """Somebody who waits should see progress: it starts, or ends to make place for the next one."""
+        return self.state in (State.REQUESTED, State.STARTING) or (self.state == State.STOPPING and self.again)
+
+    @property
+    def idle_at(self) -> datetime | None:
+        """When it will be stopped if nobody uses it from now on."""
+        last = self.last_interaction or self.started_at
+        if not self.is_running or not last:
+            return None
+        return max(last + timedelta(seconds=settings.LAB_IDLE_LIMIT), self.keep_until or last)
+
+    @property
+    def seconds_left(self) -> int | None:
+        """At least so many seconds until it counts as idle: use since the last reading only adds to it."""
+        return max(0, round((self.idle_at - timezone.now()).total_seconds())) if self.idle_at else None
+
+    @property
+    def time_left(self) -> str:
+        """`seconds_left` in words; empty when it does not run."""
+        return "" if self.seconds_left is None else duration(self.seconds_left)
+
+    @property
+    def stop_sentence(self) -> str:
+        """Why it ended, said to its person; empty while nothing ended it."""
+        sentences = {
+            StopReason.ASKED: "You stopped it.",
+            StopReason.OPERATOR: "An operator stopped it.",
+            StopReason.IDLE: f"It was idle for {duration(settings.LAB_IDLE_LIMIT)}, so it was stopped.",
+            StopReason.AGE: f"It computed for {duration(settings.LAB_MAX_AGE)}, the longest a Lab may run alone.",
+            StopReason.UNREACHABLE: f"It did not answer for {duration(settings.LAB_IDLE_LIMIT)}, so it was stopped.",
+            StopReason.DEACTIVATED: "The account was deactivated.",
+            StopReason.SIGNED_OUT: "You signed out of your last browser, which ends it on this site.",
+            StopReason.ACCESS: "It held on to a library that you may no longer use, so it was stopped.",
+            StopReason.DIED: f"It ended by itself: {self.error}" if self.error else "It ended by itself.",
+            StopReason.START_FAILED: f"It did not start: {self.error}" if self.error else "It did not start.",
+        }
+        return sentences[StopReason(self.stop_reason)] if self.stop_reason else ""
