@@ -12,8 +12,15 @@ from django.conf import settings
 ROOT = settings.BASE_DIR
 SKIPPED = {"var", ".git", "node_modules"}
 PAGES = sorted(path for path in ROOT.rglob("*.md") if not SKIPPED & set(path.relative_to(ROOT).parts[:-1]))
+CURRENT = [page for page in PAGES if page.name != "CHANGELOG.md"]
+"""Those that speak of the code as it is now."""
 LINK = re.compile(r"!?\[(?:[^\[\]]|\[[^\]]*\])*\]\(\s*<?([^)\s>]+)>?[^)]*\)|(?:src|srcset|href)=\"([^\"]+)\"")
 CODE = re.compile(r"^(```|~~~).*?^\1[^\n]*$", re.M | re.S)
+APPS = ("portal", "notices", "groups", "collabs", "drive", "rooms", "lab", "identity", "api", "console", "backups")
+PLACE = re.compile(rf"`((?:{'|'.join(APPS)}|bin|bench|deploy|docs|static|templates|tests)/[\w./*-]+)`")
+"""A file of the repository, as pages name it: `drive/models.py`."""
+MODULES = {path.name for app in (*APPS, "bin", "bench", "deploy", "tests") for path in (ROOT / app).rglob("*.py")}
+MODULES |= {path.name for path in ROOT.glob("*.py")}
 README_LINES, PICTURE_BYTES = 80, 200_000
 SECTIONS = ("tutorial", "how-to", "explanation", "reference", "decisions")
 
@@ -63,6 +70,22 @@ def test_it_lists_every_page_of_the_docs() -> None:
     pages = {page for page in PAGES if docs in page.parents and page != docs / "README.md"}
     assert pages - listed == set()
     assert {page.relative_to(docs).parts[0] for page in pages} == set(SECTIONS)
+
+
+@pytest.mark.parametrize("page", CURRENT, ids=names(CURRENT))
+def test_it_names_files_that_there_are(page: Path) -> None:
+    places = PLACE.findall(CODE.sub("", page.read_text()))
+    files = [place for place in places if re.search(r"\.\w+$", place)]
+    assert [file for file in files if not any(ROOT.glob(file))] == []
+    modules = re.findall(r"`(\w+\.py)`", page.read_text())
+    assert set(modules) - MODULES == set()
+
+
+def test_it_says_where_every_word_of_the_glossary_lives() -> None:
+    rows = re.findall(r"^\| \*\*.+$", (ROOT / "docs/reference/glossary.md").read_text(), re.M)
+    homes = {row.split("|")[1].strip(): PLACE.findall(row.split("|")[3]) + re.findall(r"`(\w+/)`", row) for row in rows}
+    assert {word for word, places in homes.items() if not places} == set()
+    assert {place for places in homes.values() for place in places if not (ROOT / place).exists()} == set()
 
 
 def test_the_readme_fits_a_screen_or_two() -> None:
