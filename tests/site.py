@@ -27,7 +27,7 @@ from lab.supervisor import processes
 CODE = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(CODE / "bin/lib"))
 
-from place import Place  # noqa: E402
+from installation import Installation  # noqa: E402
 
 METRICS_TOKEN = "sent-by-the-monitor-of-the-tests"
 
@@ -36,7 +36,7 @@ class Site:
     """Start with `start`, end with `stop`; `processes` are found by what the keepers run."""
 
     def __init__(self) -> None:
-        self.place = Place(CODE)
+        self.place = Installation(CODE)
         self.environment = {**os.environ, "PYTHONUNBUFFERED": "1", "METRICS_TOKEN": METRICS_TOKEN}
         self.log = settings.VAR_DIR / "site.log"
         self.honcho: subprocess.Popen | None = None

@@ -13,27 +13,29 @@ from .site import CODE, wait_for
 
 sys.path.insert(0, str(CODE / "bin/lib"))
 
-from place import SOCKET_PATH_BYTES, Place
+from installation import SOCKET_PATH_BYTES, Installation
 
 
 @pytest.fixture
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Installation:
     """A place with its state in a directory of this test."""
     for name in ("COLLABORATORY_RUN", "DRIVE_ROOT", "LAB_ROOT", "PORT", "PORTAL_URL", "LAB_DOMAIN"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("COLLABORATORY_VAR", str(tmp_path / "var"))
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
-    place = Place(CODE)
+    place = Installation(CODE)
     place.make_directories()
     return place
 
 
-def test_it_keeps_its_state_to_itself(place: Place) -> None:
+def test_it_keeps_its_state_to_itself(place: Installation) -> None:
     for directory in (place.var, place.run):
         assert directory.stat().st_mode & 0o077 == 0
 
 
-def test_it_moves_sockets_of_a_deep_checkout_to_a_short_path(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_moves_sockets_of_a_deep_checkout_to_a_short_path(
+    place: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("XDG_RUNTIME_DIR", "/run/user/1000")
     place.var = Path("/home", "a" * SOCKET_PATH_BYTES)
     assert place.run.parent == Path("/run/user/1000")
@@ -41,7 +43,7 @@ def test_it_moves_sockets_of_a_deep_checkout_to_a_short_path(place: Place, monke
     assert place.run == Path("/srv/var/run")
 
 
-def test_it_refuses_a_directory_of_somebody_else(place: Place, tmp_path: Path) -> None:
+def test_it_refuses_a_directory_of_somebody_else(place: Installation, tmp_path: Path) -> None:
     place.run.rmdir()
     place.run.symlink_to(tmp_path)
     with pytest.raises(SystemExit, match="another account"):
@@ -49,7 +51,7 @@ def test_it_refuses_a_directory_of_somebody_else(place: Place, tmp_path: Path) -
 
 
 def test_it_prefers_the_environment_to_the_file_and_the_file_to_defaults(
-    place: Place, monkeypatch: pytest.MonkeyPatch
+    place: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (place.var / "settings.env").write_text("# a comment\nLAB_IDLE_LIMIT=60\nSITE_NAME=From = the file\n")
     monkeypatch.setenv("SITE_NAME", "From the environment")
@@ -59,7 +61,7 @@ def test_it_prefers_the_environment_to_the_file_and_the_file_to_defaults(
     assert (settings["PORTAL_URL"], settings["LAB_DOMAIN"]) == ("http://localhost:9000", "lab.localhost:9000")
 
 
-def test_it_makes_one_secret(place: Place) -> None:
+def test_it_makes_one_secret(place: Installation) -> None:
     place.make_secret()
     secret = (place.var / "secret-key").read_text()
     place.make_secret()
@@ -67,7 +69,7 @@ def test_it_makes_one_secret(place: Place) -> None:
     assert (place.var / "secret-key").stat().st_mode & 0o077 == 0
 
 
-def test_it_renews_a_copy_in_place(place: Place, tmp_path: Path) -> None:
+def test_it_renews_a_copy_in_place(place: Installation, tmp_path: Path) -> None:
     place.code, place.fresh = tmp_path / "code", tmp_path / "fresh"
     for name, text in {"code/old/gone.py": "", "code/kept.py": "1", "fresh/kept.py": "2", "fresh/new/a.py": ""}.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
@@ -84,7 +86,7 @@ Keep = Callable[..., subprocess.Popen]
 
 
 @pytest.fixture
-def keep(place: Place) -> Iterator[Keep]:
+def keep(place: Installation) -> Iterator[Keep]:
     """Runs bin/keep with a shell script, and ends it."""
     started: list[subprocess.Popen] = []
 

@@ -27,7 +27,7 @@ sys.path.insert(0, str(CODE / "bin/lib"))
 
 import control_groups
 from machine import PATH
-from trial import free_port
+from temporary_site import free_port
 
 pytestmark = pytest.mark.sandbox
 UNITS = CODE / "deploy/systemd"

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import control_groups
-from place import Place
+from installation import Installation
 
 SETTINGS = [
     "PORT",
@@ -47,9 +47,9 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def settings(place: Place, directory: Path, port: int) -> dict[str, str]:
+def settings(place: Installation, directory: Path, port: int) -> dict[str, str]:
     """A site of its own in `directory`; the environments are the place's."""
-    site, group = Place(place.code), f"{control_groups.of_labs(place.var)}/{directory.name}"
+    site, group = Installation(place.code), f"{control_groups.of_labs(place.var)}/{directory.name}"
     site.var, site.venv = directory, place.venv
     return site.settings(port) | {
         "COLLABORATORY_TEST_SITE": "1",
@@ -66,7 +66,7 @@ def settings(place: Place, directory: Path, port: int) -> dict[str, str]:
     }
 
 
-def unit_settings(place: Place) -> dict[str, str]:
+def unit_settings(place: Installation) -> dict[str, str]:
     """Where unit tests have what they keep for the next time, and their files: many, synced, soon removed."""
     return {
         "TMPDIR": str(MEMORY) if _has_room(MEMORY) else tempfile.gettempdir(),

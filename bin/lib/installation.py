@@ -18,19 +18,20 @@ SOCKET_PATH_BYTES = 60
 NOT_MIRRORED = ["./var", "./.git", "__pycache__", ".venv", ".*_cache", ".hypothesis"]
 
 
-def settle_in(programs: dict[str, str], *, postgres: bool = False) -> tuple["Place", str]:
+def settle_in(programs: dict[str, str], *, postgres: bool = False) -> tuple["Installation", str]:
     """What every command of bin/ begins with: packages, account, directories. Returns the place and its interpreter.
 
     Started by root, the command begins anew as the account, with code and an interpreter that the account can read.
     """
     machine.ensure_packages(programs, postgres=postgres)
-    place = Place(Path(__file__).resolve().parents[2])
+    place = Installation(Path(__file__).resolve().parents[2])
     if machine.is_root():
         account = machine.ensure_account()
         machine.ensure_tun()
         python = machine.find_python(account)
         place = place.for_account(account)
-        control_groups.give(account, control_groups.name_of(Place(place.code).var))  # a copy's state is elsewhere
+        # A copy's state is elsewhere.
+        control_groups.give(account, control_groups.name_of(Installation(place.code).var))
         machine.become(account)
         place.renew()
         os.chdir(place.code)
@@ -42,7 +43,7 @@ def settle_in(programs: dict[str, str], *, postgres: bool = False) -> tuple["Pla
     return place, python
 
 
-class Place:
+class Installation:
     """A checkout and everything that belongs to it."""
 
     def __init__(self, code: Path) -> None:
@@ -54,7 +55,7 @@ class Place:
 
     # As root
 
-    def for_account(self, account: pwd.struct_passwd) -> "Place":
+    def for_account(self, account: pwd.struct_passwd) -> "Installation":
         """This place, made usable for the account; or a copy of the code, where the account cannot read this one."""
         readable = ["test", "-r", str(self.code / "manage.py"), "-a", "-x", str(self.code)]
         if subprocess.run(readable, **machine.as_account(account)).returncode:
@@ -64,12 +65,12 @@ class Place:
             _chown(self.var, account)
         return self
 
-    def _mirrored(self, account: pwd.struct_passwd) -> "Place":
+    def _mirrored(self, account: pwd.struct_passwd) -> "Installation":
         """A copy of the code below the account's home. Root only reads; all is written with the account's rights."""
         label = f"{self.code.name}-{hashlib.sha256(str(self.code).encode()).hexdigest()[:8]}"
         base = Path(account.pw_dir) / label
         machine.say(f"The account cannot read {self.code}; working on a copy in {base}")
-        copy = Place(base / "code")
+        copy = Installation(base / "code")
         os.environ.setdefault("COLLABORATORY_VAR", str(base / "var"))
         copy.fresh = base / f"code.{os.getpid()}"
         rights = machine.as_account(account)

@@ -4,7 +4,7 @@ import os
 import sys
 from typing import NoReturn
 
-from place import settle_in
+from installation import settle_in
 
 
 def run(*command: str, make: bool) -> NoReturn:
