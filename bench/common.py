@@ -28,7 +28,7 @@ START_SECONDS = 300
 ENOUGH_FOR_P95 = 20
 """With fewer values it would be the worst one by another name."""
 LEAN = ("--ServerApp.jpserver_extensions={'jupyterlab': True, 'jupyter_lsp': False, 'notebook_shim': False}",)
-"""Without the server extensions that a Lab leaves out (lab/supervisor/sandbox.py)."""
+"""Without the server extensions that a Lab leaves out (lab/supervisor/launch.py)."""
 
 
 @contextlib.contextmanager

@@ -22,7 +22,7 @@ from django.conf import settings
 
 from drive.storage import StorageError, layout
 from lab.supervisor import api_token, bwrap
-from lab.supervisor.sandbox import Launch
+from lab.supervisor.launch import Launch
 
 from .base import GRACE_SECONDS, ForkServerStatus, LaunchFailed, LaunchSpec, Mount, ServerStatus
 

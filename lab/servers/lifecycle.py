@@ -23,7 +23,7 @@ from lab.metrics import LAUNCH_SECONDS, LAUNCHES
 from lab.models import FAILURES, Phase, Server, State, StopReason
 from portal.ops import logs
 
-from . import activity, api_tokens, drive_scans, limits, queue, rescue, services
+from . import api_tokens, drive_scans, idle_culling, limits, queue, rescue, services
 from .clients import client_of
 from .clients.jupyter import JupyterError
 from .mounts import digest, mounts_of
@@ -101,7 +101,7 @@ def _bring_up(server: Server) -> bool:
     if digest(mounts_of(server.owner)) != digest(mounts):
         follow_mounts(server)
     now = timezone.now()
-    first_look = now + min(activity.LOOK_EVERY, timedelta(seconds=settings.LAB_IDLE_LIMIT))
+    first_look = now + min(idle_culling.LOOK_EVERY, timedelta(seconds=settings.LAB_IDLE_LIMIT))
     running = {"phase": Phase.READY, "started_at": now, "last_interaction": now, "due_at": first_look}
     if not Server.objects.move(server, State.STARTING, to=State.RUNNING, **running):
         _undo_start(server)

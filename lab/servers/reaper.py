@@ -1,4 +1,4 @@
-"""Stopping servers that nobody uses. docs/explanation/idle.md says what counts as use."""
+"""The reaper: the pass over due servers that stops those which nobody uses (idle_culling.py has the rule)."""
 
 import logging
 from datetime import timedelta
@@ -9,10 +9,10 @@ from django.utils import timezone
 
 from lab.models import Server, State, StopReason
 
-from . import activity, keep_alive, lifecycle, queue, services
-from .activity import Facts, Verdict, Why
+from . import idle_culling, keep_alive, lifecycle, queue, services
 from .clients import client_of
 from .clients.jupyter import JupyterError
+from .idle_culling import Facts, Verdict, Why
 
 log = logging.getLogger(__name__)
 
@@ -73,7 +73,7 @@ def look(server: Server) -> Verdict:
         keep_until=server.keep_until,
     )
     limit, max_age = timedelta(seconds=settings.LAB_IDLE_LIMIT), timedelta(seconds=settings.LAB_MAX_AGE)
-    return activity.is_idle(facts, timezone.now(), limit, max_age)
+    return idle_culling.is_idle(facts, timezone.now(), limit, max_age)
 
 
 def remember(server: Server, verdict: Verdict) -> None:

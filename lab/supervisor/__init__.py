@@ -1,16 +1,21 @@
-"""The one process per machine that owns the sandboxes. `python -m lab.supervisor` starts it; it uses no Django.
+"""The supervisor: the process, one per machine, that owns the sandboxes of Labs; `python -m lab.supervisor`, no Django.
 
-    linux.py       the system calls that Python lacks
-    namespace.py   the Lab's user and mount namespace, kept by a pause process
-    view.py        ~/drive of one server: libraries as bind mounts that propagate into the running sandbox
-    read_only.py   turning one mount of a running sandbox read-only
-    processes.py   finding sandboxes, and who in them holds a library, in /proc
-    network.py     slirp4netns for one sandbox
-    bwrap.py       the command line of one sandbox
-    fork_servers.py  a process per environment that forks servers into their sandboxes
-    sandbox.py     one server: start, wait, remount, stop, destroy
-    server.py      the unix socket that the portal talks to
-    inside/        what runs within the sandbox
+    server.py         the unix socket that the portal talks to
+    sandbox.py        one server: start, wait, remount, stop, destroy
+    launch.py         what is put together for one launch: variables, configuration, files
+    bwrap.py          the command line of one sandbox
+    fork_servers.py   a process per environment that forks servers into their sandboxes
+    conda_env.py      variables of an activated environment
+    api_token.py      the portal's API inside the sandbox: socket and token
+    drive_view.py     ~/drive of one server: libraries as bind mounts that propagate into the running sandbox
+    set_read_only.py  turning one mount of a running sandbox read-only
+    disk_limits.py    disk of one server, measured and limited
+    cgroups.py        memory, processor and processes of one server, limited by the kernel
+    network.py        slirp4netns for one sandbox
+    processes.py      finding sandboxes, and who in them holds a library, in /proc
+    namespace.py      the Lab's user and mount namespace, kept by a pause process
+    linux.py          the system calls that Python lacks
+    inside/           what runs within the sandbox
 
 No state is kept in files: what exists is read from /proc and from the directories, so that a supervisor that was
 killed at any line finds everything again when it starts.

@@ -143,16 +143,3 @@ def _interpreter(prefix: Path) -> list[str]:
     if base in (prefix, Path("/usr")) or Path("/usr") in base.parents:
         return []
     return ["--ro-bind", str(base), str(base)]
-
-
-def account_files(username: str, display_name: str) -> dict[str, str]:
-    """What /etc says of people and names in the sandbox."""
-    gecos = "".join(c for c in display_name if c.isprintable() and c not in ":,")
-    return {
-        "/etc/passwd": f"{username}:x:{USER_ID}:{USER_ID}:{gecos}:/home/{username}:/bin/bash\n",
-        "/etc/group": f"{username}:x:{USER_ID}:\n",
-        "/etc/hosts": "127.0.0.1 localhost lab\n::1 localhost lab\n",
-        "/etc/nsswitch.conf": "passwd: files\ngroup: files\nhosts: files dns\n",
-        # slirp4netns answers DNS here (slirp4netns(1)).
-        "/etc/resolv.conf": "nameserver 10.0.2.3\n",
-    }

@@ -64,6 +64,11 @@ class Library:
             raise ValueError(f"not a library: {self.library!r}, {self.mode!r}")
 
 
+def libraries(wanted: list[dict[str, str]]) -> dict[Place, Library]:
+    """Libraries and where they stand, from the mounts of a request; ValueError for what is no place or no library."""
+    return {Place(m["folder"], m["name"]): Library(m["library"], m["mode"]) for m in wanted}
+
+
 class Store:
     """The Drive's directories, as the Lab's namespace sees them: once as they are, once read-only."""
 

@@ -1,12 +1,12 @@
-"""One server: its directory, its mounts, its processes, its socket.
+"""The sandbox of one server: its directory, its mounts, its processes, its socket.
 
 servers/<id>/home        the person's home, deleted with the server
 servers/<id>/upper,work  what the session changes in the environment (overlayfs)
 servers/<id>/env         mount point of the environment with those changes
 servers/<id>/drive       mount point of the Drive view; drive.dirs has its plain directories
 servers/<id>/log         what Jupyter printed
-servers/<id>/token       the directory of its token for the portal's API (portal_access.py)
-servers/<id>/disk        how much disk it may use, and did (disk.py)
+servers/<id>/token       the directory of its token for the portal's API (api_token.py)
+servers/<id>/disk        how much disk it may use, and did (disk_limits.py)
 """
 
 import asyncio
@@ -22,19 +22,19 @@ import subprocess
 import sys
 import time
 from collections.abc import Coroutine
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from . import api_token, bwrap, conda_env, fork_servers, linux, network, processes
+from . import api_token, bwrap, fork_servers, linux, network, processes
 from .cgroups import ENTER_TRIES, Groups, Limits
 from .disk_limits import Disk
-from .drive_view import DriveView, InUse, Library, Place, Store, mounts
+from .drive_view import DriveView, InUse, Library, Place, Store, libraries, mounts
 from .fork_servers import ForkServer
+from .launch import Launch
 
 log = logging.getLogger("lab.supervisor")
 
-READ_ONLY = Path(__file__).parent / "read_only.py"
+SET_READ_ONLY = Path(__file__).parent / "set_read_only.py"
 KILL_SECONDS = 10
 HOLDER_TRIES = 20
 LOG_TAIL_BYTES = 4000
@@ -42,90 +42,6 @@ LOG_TAIL_BYTES = 4000
 
 class StartFailed(Exception):
     """The sandbox could not be built, or its process ended before it answered."""
-
-
-@dataclass(frozen=True)
-class Launch:
-    """What the portal asks for (lab.launchers.base.LaunchSpec as JSON)."""
-
-    server_id: str
-    username: str
-    display_name: str
-    email: str
-    token: str
-    prefix: str
-    mounts: list[dict[str, str]]
-    network: str
-    fork: bool = False
-    """Whether a fork server may start it."""
-    portal_token: str = ""
-    """For the portal's API, as its person."""
-    limits: dict[str, float] = field(default_factory=dict)
-    """`cgroups.Limits` by name, and `disk`: bytes of home and changed environment together."""
-
-    def jupyter_config(self) -> dict[str, Any]:
-        """What is in `jupyter_config.json`."""
-        return jupyter_config(f"/home/{self.username}", token=self.token)
-
-    def environment(self) -> dict[str, str]:
-        """All variables that the server, its kernels and terminals see."""
-        home = f"/home/{self.username}"
-        identity = {"NAME": self.display_name, "EMAIL": self.email}
-        return {
-            "HOME": home,
-            "USER": self.username,
-            "LOGNAME": self.username,
-            "SHELL": "/bin/bash",
-            "LANG": "C.UTF-8",
-            "PATH": f"{self.prefix}/bin:/usr/local/bin:/usr/bin:/bin",
-            **conda_env.variables(self.prefix),
-            "JUPYTER_CONFIG_PATH": f"{bwrap.RUN}/jupyter",
-            **api_token.variables(f"{bwrap.RUN}/token", f"{bwrap.RUN}/portal", f"{bwrap.RUN}/inside"),
-            **{f"GIT_{who}_{key}": value for who in ("AUTHOR", "COMMITTER") for key, value in identity.items()},
-        }
-
-
-# News would come from elsewhere; there is no language server to ask for its state.
-DISABLED = (
-    "@jupyterlab/apputils-extension:announcements",
-    "@jupyterlab/lsp-extension",
-    "@jupyterlab/fileeditor-extension:language-server",
-    "@jupyterlab/notebook-extension:language-server",
-)
-# Whether JupyterLab would have to be built anew is asked of Node.js, which takes a second of the launch's processor.
-PAGE_CONFIG = {"disabledExtensions": dict.fromkeys(DISABLED, True), "buildCheck": False}
-# A notebook that names a kernel of somebody else's machine opens with the environment's, without a question.
-SETTINGS = {
-    "@jupyterlab/notebook-extension:tracker": {"autoStartDefaultKernel": True},
-    "@jupyterlab/apputils-extension:themes": {"adaptive-theme": True},  # light and dark, as the portal's pages
-}
-
-
-def jupyter_config(root: str, *, token: str) -> dict[str, Any]:
-    """Configuration of Jupyter Server and JupyterLab (jupyter-server.readthedocs.io, "Config file")."""
-    return {
-        "ServerApp": {
-            "root_dir": root,
-            "allow_remote_access": True,  # nginx has checked the Host; the server knows no name of its own
-            "open_browser": False,
-            "quit_button": False,
-            "default_url": "/lab",
-            "jpserver_extensions": {"jupyterlab": True, "jupyter_lsp": False, "notebook_shim": False},
-        },
-        "IdentityProvider": {"token": token},
-        # The home's trash would die with the home.
-        "FileContentsManager": {"delete_to_trash": False},
-        "LabApp": {
-            "news_url": None,
-            "check_for_updates_class": "jupyterlab.NeverCheckForUpdate",
-            "extra_labextensions_path": [f"{bwrap.RUN}/inside/labextensions"],
-        },
-    }
-
-
-def places(wanted: list[dict[str, str]]) -> dict[Place, Library]:
-    """Mounts from JSON; ValueError for anything that is no place or no library."""
-    return {Place(m["folder"], m["name"]): Library(m["library"], m["mode"]) for m in wanted}
 
 
 class Ends(contextlib.ExitStack):
@@ -213,7 +129,7 @@ class Sandbox:
         # userxattr: overlayfs in a user namespace keeps its marks in user.* attributes (kernel docs, overlayfs.rst).
         linux.mount("overlay", self.directory / "env", kind="overlay", options=f"{options},userxattr")
         self.view.open()
-        self.view.apply(places(launch.mounts), self._turn_read_only)
+        self.view.apply(libraries(launch.mounts), self._turn_read_only)
 
     def _listen(self) -> socket.socket:
         self.socket.unlink(missing_ok=True)
@@ -264,7 +180,7 @@ class Sandbox:
     ) -> int:
         """Run `program` in a new sandbox; its process number. `inherited`: the descriptors that it gets by name."""
         status, status_for_bwrap = ends.pipe()
-        files = self._files(launch, inherited)
+        files = launch.files(inherited)
         for fd in files.by_path.values():
             ends.callback(os.close, fd)
         command = bwrap.command(
@@ -330,14 +246,6 @@ class Sandbox:
                     return int(found[0])
                 await asyncio.sleep(0.002)
         raise StartFailed("bubblewrap could not build the sandbox.")
-
-    def _files(self, launch: Launch, inherited: dict[str, int]) -> bwrap.Files:
-        contents = bwrap.account_files(launch.username, launch.display_name)
-        contents[f"{bwrap.RUN}/launch.json"] = json.dumps({"fds": inherited})
-        contents[f"{bwrap.RUN}/jupyter_config.json"] = json.dumps(launch.jupyter_config())
-        contents[f"{bwrap.RUN}/jupyter/labconfig/page_config.json"] = json.dumps(PAGE_CONFIG)
-        contents[f"{bwrap.RUN}/jupyter/labconfig/default_setting_overrides.json"] = json.dumps(SETTINGS)
-        return bwrap.Files({path: bwrap.memory_file(text) for path, text in contents.items()})
 
     # Watching
 
@@ -450,7 +358,7 @@ class Sandbox:
 
         False: something has a file open for writing (EBUSY, mount_setattr(2)).
         """
-        command = [sys.executable, "-I", "-S", str(READ_ONLY), str(self.init), self._inside(place)]
+        command = [sys.executable, "-I", "-S", str(SET_READ_ONLY), str(self.init), self._inside(place)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode not in (0, errno.EBUSY):
             log.warning("%s: %s", self.id, done.stderr.strip())

@@ -31,9 +31,10 @@ from typing import Any
 from portal.ops import logs
 
 from . import cgroups, processes
-from .drive_view import Store
+from .drive_view import Store, libraries
 from .fork_servers import ForkFailed, ForkServer, ForkServers
-from .sandbox import Launch, Sandbox, StartFailed, jupyter_config, places
+from .launch import Launch, jupyter_config
+from .sandbox import Sandbox, StartFailed
 
 log = logging.getLogger("lab.supervisor")
 
@@ -207,7 +208,7 @@ class Supervisor:
 
     async def _remount(self, server_id: str, wanted: list[dict[str, str]]) -> list[str]:
         sandbox = self._sandbox(server_id)
-        return [] if sandbox.state == "stopped" else await sandbox.remount(places(wanted))
+        return [] if sandbox.state == "stopped" else await sandbox.remount(libraries(wanted))
 
     async def _destroy(self, server_id: str) -> dict[str, Any]:
         async with self.locks[server_id]:

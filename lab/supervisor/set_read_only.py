@@ -1,4 +1,4 @@
-"""`read_only.py PID PATH`: make the mount at PATH, in the mount namespace of process PID, read-only where it is.
+"""`set_read_only.py PID PATH`: make the mount at PATH, in the mount namespace of process PID, read-only where it is.
 
 A program of its own, because a process with threads cannot change its mount namespace. Its exit status is the errno,
 0 for success. PATH cannot be led astray by the sandbox: a directory on which something is mounted can be neither

@@ -16,7 +16,7 @@ from lab.environments import build_sandbox, builds
 from lab.models import Build, BuildState, Environment
 from lab.supervisor import bwrap
 from lab.supervisor import conda_env as running
-from lab.supervisor.sandbox import Launch
+from lab.supervisor.launch import Launch
 from portal.models import User
 
 

@@ -10,10 +10,10 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from lab.conftest import state_of
 from lab.gateway import passes
 from lab.models import Pass, Server, State, Ticket
 from lab.tests.inprocess import InProcessLauncher
+from lab.tests.support import state_of
 from portal.digest import digest
 from portal.models import User
 

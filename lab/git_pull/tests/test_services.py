@@ -12,10 +12,10 @@ from pytest_django import Settings
 from conftest import Queue
 from drive.libraries import services as drive_services
 from drive.models import Library
-from lab.conftest import Jupyter
 from lab.git_pull import services
 from lab.git_pull.forms import clean_repo
 from lab.models import Environment, Pull, Server, State
+from lab.tests.support import Jupyter
 from portal.models import User
 
 pytestmark = pytest.mark.django_db

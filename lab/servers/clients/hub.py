@@ -12,8 +12,8 @@ from urllib.parse import urlsplit
 from django.conf import settings
 
 from lab.models import Server
-from lab.servers.activity import Activity
 
+from .activity import Activity
 from .jupyter import JupyterClient, JupyterError, latest, moment, rows_of
 
 

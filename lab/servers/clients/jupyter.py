@@ -16,7 +16,8 @@ from urllib.parse import quote
 from django.conf import settings
 
 from lab.models import Server
-from lab.servers.activity import Activity
+
+from .activity import Activity
 
 ANSWER_BYTES = 2**20
 NOTEBOOK_BYTES = 16 * 2**20

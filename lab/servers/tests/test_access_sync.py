@@ -9,11 +9,11 @@ from pytest_django import Settings
 from collabs import services as collab_services
 from collabs.models import Collab, Role
 from conftest import Queue
-from lab.conftest import state_of
 from lab.models import Server, State, StopReason
 from lab.servers import lifecycle
 from lab.servers.mounts import digest, mounts_of
 from lab.tests.inprocess import InProcessLauncher
+from lab.tests.support import state_of
 from portal.accounts import services as portal_services
 from portal.models import User
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from lab.conftest import Jupyter
 from lab.models import Server
 from lab.servers.clients.jupyter import JupyterClient, JupyterError
+from lab.tests.support import Jupyter
 
 pytestmark = pytest.mark.django_db
 

@@ -10,7 +10,7 @@ from pytest_django import Settings
 
 from lab.models import Server
 from lab.servers import keep_alive, reaper
-from lab.servers.activity import Verdict, Why
+from lab.servers.idle_culling import Verdict, Why
 from notices.models import Kind, Notice
 from portal.models import AuditEntry, User
 

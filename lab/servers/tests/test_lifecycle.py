@@ -8,11 +8,11 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from conftest import Queue
-from lab.conftest import state_of
 from lab.launchers import LaunchFailed
 from lab.models import Environment, Server, State, StopReason
 from lab.servers import lifecycle, services
 from lab.tests.inprocess import InProcessLauncher, Killed
+from lab.tests.support import state_of
 from portal import audit
 from portal.access import Forbidden
 from portal.models import User

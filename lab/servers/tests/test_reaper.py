@@ -9,10 +9,10 @@ import pytest
 from django.utils import timezone
 
 from conftest import Queue
-from lab.conftest import Jupyter, state_of
 from lab.models import Server, State, StopReason
 from lab.servers import lifecycle, reaper
 from lab.tests.inprocess import InProcessLauncher
+from lab.tests.support import Jupyter, state_of
 from portal import audit
 from portal.models import User
 

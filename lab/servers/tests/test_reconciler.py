@@ -9,12 +9,12 @@ from django.conf import settings
 from django.utils import timezone
 
 from conftest import Queue
-from lab.conftest import state_of
 from lab.models import Environment, Lease, Pass, Server, State, StopReason, Ticket
 from lab.servers import lifecycle, reconciler
 from lab.servers import queue as server_queue
 from lab.servers.mounts import digest, mounts_of
 from lab.tests.inprocess import InProcessLauncher
+from lab.tests.support import state_of
 from portal.models import User
 
 pytestmark = pytest.mark.django_db

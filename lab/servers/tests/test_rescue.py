@@ -10,10 +10,10 @@ import pytest
 
 from drive.models import Library
 from drive.storage import DiskFull, open_library
-from lab.conftest import state_of
 from lab.models import Server, State
 from lab.servers import lifecycle, rescue
 from lab.tests.inprocess import InProcessLauncher, Killed
+from lab.tests.support import state_of
 
 pytestmark = pytest.mark.django_db
 

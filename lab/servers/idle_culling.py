@@ -1,4 +1,4 @@
-"""When is a server idle? One pure function, so that the rule can be read and tested as a table.
+"""Idle culling: the rule by which a server is stopped, as one pure function that is read and tested as a table.
 
 docs/explanation/idle.md says what counts and why. In short: input, saves, kernel messages, terminal output and busy
 kernels are use; an open tab that polls is not. What a server says about time is corrected by the server's own clock
@@ -9,26 +9,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
 
+from .clients.activity import Activity
+
 LOOK_EVERY = timedelta(minutes=10)
 """A running server is asked this often, so that what pages say about it is never older."""
 ASK_AGAIN = timedelta(minutes=1)
 """When a server that should be looked at did not answer."""
 LONG_AGO = timedelta(days=3650)
 """Older is not told apart; dates near year 1 cannot be computed with."""
-
-
-@dataclass(frozen=True)
-class Activity:
-    """What a server says about itself, at `now` by its own clock."""
-
-    now: datetime | None = None
-    last_input: datetime | None = None
-    last_save: datetime | None = None
-    last_kernel_message: datetime | None = None
-    last_terminal_output: datetime | None = None
-    busy_kernels: int = 0
-    kernels: int = 0
-    terminals: int = 0
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from lab.servers.activity import ASK_AGAIN, LOOK_EVERY, Activity, Facts, Why, is_idle
+from lab.servers.clients.activity import Activity
+from lab.servers.idle_culling import ASK_AGAIN, LOOK_EVERY, Facts, Why, is_idle
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 LIMIT, MAX_AGE = timedelta(hours=12), timedelta(days=7)

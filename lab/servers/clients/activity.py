@@ -1,0 +1,18 @@
+"""Activity of a Jupyter server: the facts from which `idle_culling` decides whether it is idle."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+
+@dataclass(frozen=True)
+class Activity:
+    """Last use, kernels and terminals as the server itself reports them, at `now` by its own clock; None: never."""
+
+    now: datetime | None = None
+    last_input: datetime | None = None
+    last_save: datetime | None = None
+    last_kernel_message: datetime | None = None
+    last_terminal_output: datetime | None = None
+    busy_kernels: int = 0
+    kernels: int = 0
+    terminals: int = 0

@@ -1,0 +1,112 @@
+"""What is put together for one launch: variables, Jupyter's configuration, and files, from the portal's request."""
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from . import api_token, bwrap, conda_env
+
+
+@dataclass(frozen=True)
+class Launch:
+    """A launch as the portal asks for it (lab.launchers.base.LaunchSpec as JSON)."""
+
+    server_id: str
+    username: str
+    display_name: str
+    email: str
+    token: str
+    prefix: str
+    mounts: list[dict[str, str]]
+    network: str
+    fork: bool = False
+    """Whether a fork server may start it."""
+    portal_token: str = ""
+    """For the portal's API, as its person."""
+    limits: dict[str, float] = field(default_factory=dict)
+    """`cgroups.Limits` by name, and `disk`: bytes of home and changed environment together."""
+
+    @property
+    def home(self) -> str:
+        """Where the person's home is in the sandbox."""
+        return f"/home/{self.username}"
+
+    def jupyter_config(self) -> dict[str, Any]:
+        """What is in `jupyter_config.json`."""
+        return jupyter_config(self.home, token=self.token)
+
+    def environment(self) -> dict[str, str]:
+        """All variables that the server, its kernels and terminals see."""
+        identity = {"NAME": self.display_name, "EMAIL": self.email}
+        return {
+            "HOME": self.home,
+            "USER": self.username,
+            "LOGNAME": self.username,
+            "SHELL": "/bin/bash",
+            "LANG": "C.UTF-8",
+            "PATH": f"{self.prefix}/bin:/usr/local/bin:/usr/bin:/bin",
+            **conda_env.variables(self.prefix),
+            "JUPYTER_CONFIG_PATH": f"{bwrap.RUN}/jupyter",
+            **api_token.variables(f"{bwrap.RUN}/token", f"{bwrap.RUN}/portal", f"{bwrap.RUN}/inside"),
+            **{f"GIT_{who}_{key}": value for who in ("AUTHOR", "COMMITTER") for key, value in identity.items()},
+        }
+
+    def files(self, descriptors: dict[str, int]) -> bwrap.Files:
+        """Files that are written for this launch alone. `descriptors`: what Jupyter inherits, by name."""
+        contents = account_files(self.username, self.display_name)
+        contents[f"{bwrap.RUN}/launch.json"] = json.dumps({"fds": descriptors})
+        contents[f"{bwrap.RUN}/jupyter_config.json"] = json.dumps(self.jupyter_config())
+        contents[f"{bwrap.RUN}/jupyter/labconfig/page_config.json"] = json.dumps(PAGE_CONFIG)
+        contents[f"{bwrap.RUN}/jupyter/labconfig/default_setting_overrides.json"] = json.dumps(SETTINGS)
+        return bwrap.Files({path: bwrap.memory_file(text) for path, text in contents.items()})
+
+
+# News would come from elsewhere; there is no language server to ask for its state.
+DISABLED = (
+    "@jupyterlab/apputils-extension:announcements",
+    "@jupyterlab/lsp-extension",
+    "@jupyterlab/fileeditor-extension:language-server",
+    "@jupyterlab/notebook-extension:language-server",
+)
+# Whether JupyterLab would have to be built anew is asked of Node.js, which takes a second of the launch's processor.
+PAGE_CONFIG = {"disabledExtensions": dict.fromkeys(DISABLED, True), "buildCheck": False}
+# A notebook that names a kernel of somebody else's machine opens with the environment's, without a question.
+SETTINGS = {
+    "@jupyterlab/notebook-extension:tracker": {"autoStartDefaultKernel": True},
+    "@jupyterlab/apputils-extension:themes": {"adaptive-theme": True},  # light and dark, as the portal's pages
+}
+
+
+def jupyter_config(root: str, *, token: str) -> dict[str, Any]:
+    """Configuration of Jupyter Server and JupyterLab (jupyter-server.readthedocs.io, "Config file")."""
+    return {
+        "ServerApp": {
+            "root_dir": root,
+            "allow_remote_access": True,  # nginx has checked the Host; the server knows no name of its own
+            "open_browser": False,
+            "quit_button": False,
+            "default_url": "/lab",
+            "jpserver_extensions": {"jupyterlab": True, "jupyter_lsp": False, "notebook_shim": False},
+        },
+        "IdentityProvider": {"token": token},
+        # The home's trash would die with the home.
+        "FileContentsManager": {"delete_to_trash": False},
+        "LabApp": {
+            "news_url": None,
+            "check_for_updates_class": "jupyterlab.NeverCheckForUpdate",
+            "extra_labextensions_path": [f"{bwrap.RUN}/inside/labextensions"],
+        },
+    }
+
+
+def account_files(username: str, display_name: str) -> dict[str, str]:
+    """What /etc says of people and names in the sandbox."""
+    gecos = "".join(c for c in display_name if c.isprintable() and c not in ":,")
+    return {
+        "/etc/passwd": f"{username}:x:{bwrap.USER_ID}:{bwrap.USER_ID}:{gecos}:/home/{username}:/bin/bash\n",
+        "/etc/group": f"{username}:x:{bwrap.USER_ID}:\n",
+        "/etc/hosts": "127.0.0.1 localhost lab\n::1 localhost lab\n",
+        "/etc/nsswitch.conf": "passwd: files\ngroup: files\nhosts: files dns\n",
+        # slirp4netns answers DNS here (slirp4netns(1)).
+        "/etc/resolv.conf": "nameserver 10.0.2.3\n",
+    }
