@@ -1,4 +1,4 @@
-"""gunicorn's own log lines, in the shape of the site's: `gunicorn --logger-class portal.weblog.Logger`."""
+"""gunicorn's own log lines, in the shape of the site's: `gunicorn --logger-class portal.ops.gunicorn_logger.Logger`."""
 
 import os
 

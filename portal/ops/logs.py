@@ -93,6 +93,28 @@ class HideTokens(logging.Filter):
         return True
 
 
+# Levels
+
+FIRST_REFUSAL, FIRST_FAULT, AWAY = 400, 500, 503
+
+
+class RefusalsAreInformation(logging.Filter):
+    """Log level of answers by Django: INFO for 4xx and for a 503 that a view gives, ERROR for other 5xx.
+
+    Django warns of every 4xx and calls every 5xx an error, but an unknown page, a missing right or a Lab that is
+    starting is ordinary work. A 503 with an exception is a database that cannot be reached: it stays an error.
+    """
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Change level and traceback of the record; drop it where INFO is not written."""
+        status = getattr(record, "status_code", 0)
+        if not (FIRST_REFUSAL <= status < FIRST_FAULT or (status == AWAY and not record.exc_info)):
+            return True
+        record.levelno, record.levelname = logging.INFO, logging.getLevelName(logging.INFO)
+        record.exc_info = None  # where a view refused; it reads like a fault
+        return logging.getLogger(record.name).isEnabledFor(logging.INFO)
+
+
 # Shapes
 
 
@@ -137,8 +159,13 @@ def configuration(shape: str, level: str) -> dict[str, Any]:
         "version": 1,
         "disable_existing_loggers": False,
         "formatters": {"shape": {"()": FORMATTERS[shape]}},
-        "filters": {"tokens": {"()": "portal.ops.logs.HideTokens"}},
-        "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "shape", "filters": ["tokens"]}},
+        "filters": {
+            "refusals": {"()": "portal.ops.logs.RefusalsAreInformation"},
+            "tokens": {"()": "portal.ops.logs.HideTokens"},
+        },
+        "handlers": {
+            "console": {"class": "logging.StreamHandler", "formatter": "shape", "filters": ["refusals", "tokens"]}
+        },
         "root": {"handlers": ["console"], "level": level},
         # Celery says of every task that it came and went, and of some with what.
         "loggers": {"celery": {"level": quiet}, "kombu": {"level": quiet}},

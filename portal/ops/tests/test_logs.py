@@ -2,10 +2,14 @@
 
 import io
 import logging
+import re
 
 import pytest
+from django.conf import settings
 from django.test import Client
+from django.utils.module_loading import import_string
 
+from portal.ops.gunicorn_logger import Logger
 from portal.ops.logs import HideTokens
 
 TOKEN = "Zk3v9Qm7-_x2LwT8aB4cD5eF6gH7iJ8kL9mN0oP1qR2"
@@ -43,3 +47,8 @@ def test_it_is_where_the_site_logs(db: None) -> None:
     console.setStream(before)
     assert ": /collabs/join/-/" in written.getvalue()
     assert TOKEN not in written.getvalue()
+
+
+def test_the_web_server_logs_in_the_same_shape() -> None:
+    (name,) = re.findall(r"--logger-class (\S+)", (settings.BASE_DIR / "Procfile").read_text())
+    assert import_string(name) is Logger

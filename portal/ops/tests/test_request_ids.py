@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 
 import pytest
+from django.core.exceptions import PermissionDenied
 from django.db import OperationalError, connection
 from django.http import HttpRequest, HttpResponse
 from django.test import Client, override_settings
@@ -36,6 +37,14 @@ def too_often(request: HttpRequest) -> HttpResponse:
     return HttpResponse(status=429)
 
 
+def answer(request: HttpRequest, status: int) -> HttpResponse:
+    return HttpResponse(status=status)
+
+
+def refuse(request: HttpRequest) -> HttpResponse:
+    raise PermissionDenied("not you")
+
+
 class Addresses:
     """The site's, and some that go wrong."""
 
@@ -44,6 +53,8 @@ class Addresses:
         path("broken", broken),
         path("away", away),
         path("too-often", too_often),
+        path("answer/<int:status>", answer),
+        path("refuse", refuse),
         path("api/broken", broken),
         path("rest/v1/broken", broken),
         *urls.urlpatterns,
@@ -63,6 +74,7 @@ def written() -> Iterator[Callable[[], list[dict[str, str]]]]:
     root, stream = logging.getLogger(), io.StringIO()
     handler = logging.StreamHandler(stream)
     handler.setFormatter(logs.Json())
+    handler.addFilter(logs.RefusalsAreInformation())
     root.addHandler(handler)
     yield lambda: [json.loads(line) for line in stream.getvalue().splitlines()]
     root.removeHandler(handler)
@@ -218,6 +230,55 @@ def test_it_has_one_shape_for_everything(shape: str) -> None:
     assert configured["handlers"]["console"]["formatter"] in configured["formatters"]
     with pytest.raises(KeyError):
         logs.configuration("xml", "INFO")
+
+
+# Levels
+
+REFUSALS = [
+    "/refuse",
+    "/no/such/page",
+    *(f"/answer/{status}" for status in (401, 403, 404, 405, 409, 412, 413, 429, 503)),
+]
+
+
+@pytest.mark.parametrize("address", REFUSALS)
+def test_it_takes_refusals_for_information(
+    faulty: Client, db: None, written: Callable[[], list[dict[str, str]]], address: str
+) -> None:
+    faulty.get(address)
+    (line,) = written()
+    assert (line["level"], line["logger"]) == ("INFO", "django.request")
+    assert "error" not in line
+
+
+def test_it_takes_an_expired_form_for_information(owner: User, written: Callable[[], list[dict[str, str]]]) -> None:
+    browser = Client(enforce_csrf_checks=True)
+    browser.force_login(owner)
+    browser.post("/account/")
+    (line,) = written()
+    assert (line["level"], line["logger"]) == ("INFO", "django.security.csrf")
+
+
+@pytest.mark.parametrize(("address", "with_traceback"), [("/broken", True), ("/away", True), ("/answer/500", False)])
+def test_it_takes_faults_for_errors(
+    faulty: Client, db: None, written: Callable[[], list[dict[str, str]]], address: str, with_traceback: bool
+) -> None:
+    faulty.get(address)
+    (line,) = written()
+    assert line["level"] == "ERROR"
+    assert ("error" in line) == with_traceback
+
+
+def test_it_leaves_refusals_out_where_information_is_not_written() -> None:
+    record = logging.LogRecord("quiet.request", logging.WARNING, "", 0, "Not Found", (), None)
+    record.status_code = 404
+    logging.getLogger("quiet").setLevel(logging.WARNING)
+    assert not logs.RefusalsAreInformation().filter(record)
+
+
+def test_the_site_writes_its_log_so() -> None:
+    (console,) = [h for h in logging.getLogger().handlers if any(isinstance(f, logs.HideTokens) for f in h.filters)]
+    assert any(isinstance(each, logs.RefusalsAreInformation) for each in console.filters)
 
 
 # Tasks
