@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from django.db import connection
-from django.db.migrations.loader import MigrationLoader
-from django.db.migrations.recorder import MigrationRecorder
 from psycopg.conninfo import make_conninfo
+
+from portal.ops import database_version
 
 from .repository import BackupError
 
@@ -94,16 +94,21 @@ def is_empty() -> bool:
 def applied() -> dict[str, list[str]]:
     """The migrations that the site's database has had, by app."""
     found: dict[str, list[str]] = {}
-    for app, name in sorted(MigrationRecorder(connection).applied_migrations()):
+    for app, name in sorted(database_version.applied(connection)):
         found.setdefault(app, []).append(name)
     return found
 
 
-def unknown(migrations: dict[str, list[str]]) -> list[str]:
-    """Those that this version of the code does not have: the database is that of a newer one."""
-    disk = MigrationLoader(None).disk_migrations
-    have = {*disk, *(key for found in disk.values() for key in found.replaces)}
-    return [f"{app}.{name}" for app, names in migrations.items() for name in names if (app, name) not in have]
+def refusal(migrations: dict[str, list[str]]) -> str:
+    """Reason why a database with these migrations cannot be loaded; empty if it can."""
+    found = database_version.difference({(app, name) for app, names in migrations.items() for name in names})
+    if found.unknown:
+        unknown = database_version.names(found.unknown)
+        return f"The backup is of a newer version, with migrations unknown here: {unknown}."
+    if found.halfway:
+        lacks = database_version.names(found.halfway)
+        return f"The backup lacks {lacks}. Restore it with {database_version.LAST_BEFORE_SQUASHED}, then update."
+    return ""
 
 
 # PostgreSQL's programs

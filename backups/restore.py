@@ -100,8 +100,8 @@ def check(backup: Backup) -> None:
     kind, here = backup_kind(backup), database.connection.vendor
     if kind != here:
         raise BackupError(f"The backup is of a site with {kind}, this one has {here}. Set DATABASE_URL accordingly.")
-    if newer := database.unknown(backup.about["migrations"]):
-        raise BackupError(f"The backup is of a newer version, with migrations unknown here: {', '.join(newer[:5])}.")
+    if reason := database.refusal(backup.about["migrations"]):
+        raise BackupError(reason)
     if _runs():
         raise BackupError("The site is running. Stop it first.")
     if not database.is_empty():

@@ -76,3 +76,19 @@ class Session(AbstractBaseSession):
         from .sessions import SessionStore
 
         return SessionStore
+
+
+class DatabaseVersion(models.Model):
+    """Version of the code that brought the database up to date; the newest row is that of now.
+
+    Later versions of the code keep `id` and `version`: earlier ones read them, to say which version they are behind.
+    """
+
+    version = models.CharField(max_length=50)
+    since = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["-pk"]
+
+    def __str__(self) -> str:
+        return self.version

@@ -16,12 +16,10 @@ from typing import Any
 
 from django.core.cache import caches
 from django.db import connection, connections
-from django.db.migrations.loader import MigrationLoader
-from django.db.migrations.recorder import MigrationRecorder
 
 from portal import hooks
 
-from . import task_queue
+from . import database_version, task_queue
 from .cache import SharedCache
 
 log = logging.getLogger(__name__)
@@ -148,11 +146,12 @@ def _database() -> None:
 
 
 def _migrations() -> None:
-    """What the code brings has been applied. Names are read from disk anew: cheap, and true after an upgrade."""
-    missing = set(MigrationLoader(None).disk_migrations or ()) - set(MigrationRecorder(connection).applied_migrations())
+    """All migrations of the code are applied, and none of a newer version."""
+    if reason := database_version.refusal(connection):
+        raise Failed(reason)
+    missing = database_version.difference(database_version.applied(connection)).missing
     if missing:
-        names = ", ".join(sorted(".".join(key) for key in missing)[:3])
-        raise Failed(f"{len(missing)} not applied: {names}")
+        raise Failed(f"{len(missing)} not applied: {database_version.names(missing)}")
 
 
 def _broker() -> None:
