@@ -16,15 +16,16 @@ if __name__ == "__main__":
 
 from playwright.sync_api import Page, ViewportSize, expect
 
+from bench.common import running_site
 from collabs.models import Collab, Role
 from collabs.services import add_member, create_collab
-from drive import changes
+from drive.files import operations
 from drive.models import Library
 from portal.models import User
 
 from .browser import chromium
 from .people import Person
-from .site import Site, wait_for
+from .site import wait_for
 
 SCREEN: ViewportSize = {"width": 1280, "height": 800}
 COLOURS = 128
@@ -86,18 +87,14 @@ SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 
 def main() -> None:
     """Run the site, fill it, and take each picture in both schemes."""
-    target, site = Path(sys.argv[1]), Site()
-    site.prepare()
-    try:
-        site.start()
+    target = Path(sys.argv[1])
+    with running_site() as site:
         people = {name: create_person(name, *names) for name, names in PEOPLE.items()}
         collab = fill(people)
         site.have_fork_server()
         ada = Person(people["ada"])
         take(ada, collab, target)
         ada.leave()
-    finally:
-        site.stop()
     shrink(sorted(target.glob("*.png")))
 
 
@@ -119,7 +116,7 @@ def fill(people: dict[str, User]) -> Collab:
         add_member(ada, collab, person, role)
     library = Library.objects.get(owner_collab=collab)
     for folder in ("data", "figures"):
-        changes.make_folder(ada, library, folder)
+        operations.make_folder(ada, library, folder)
     written = (
         (santiago, "data/recording.csv", recording()),
         (santiago, "protocol.md", PROTOCOL),
@@ -129,7 +126,7 @@ def fill(people: dict[str, User]) -> Collab:
         (ada, "Theta.ipynb", notebook()),
     )
     for person, path, text in written:
-        changes.write(person, library, path, text.encode())
+        operations.write(person, library, path, text.encode())
     return collab
 
 

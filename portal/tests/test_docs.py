@@ -1,13 +1,17 @@
 """The documentation: every link leads somewhere, every page is listed, every path that a page names exists."""
 
+import json
 import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import unquote
+from xml.etree import ElementTree
 
 import pytest
 from django.conf import settings
+
+from tests import screenshots
 
 ROOT = settings.BASE_DIR
 SKIPPED = {"var", ".git", "node_modules"}
@@ -90,6 +94,16 @@ def test_it_says_where_every_word_of_the_glossary_lives() -> None:
 
 def test_the_readme_fits_a_screen_or_two() -> None:
     assert len((ROOT / "README.md").read_text().splitlines()) < README_LINES
+
+
+def test_the_pictures_of_the_readme_have_good_example_data() -> None:
+    assert [cell["cell_type"] for cell in json.loads(screenshots.notebook())["cells"]] == ["markdown", "code", "code"]
+    assert len(ElementTree.fromstring(screenshots.picture())) == 3
+    assert len(set(screenshots.recording().splitlines())) == screenshots.SAMPLES + 1
+
+
+def test_the_drawing_of_the_architecture_is_well_formed() -> None:
+    ElementTree.parse(ROOT / "docs/images/architecture.svg")
 
 
 def test_the_pictures_are_small() -> None:
