@@ -9,6 +9,7 @@ from django.contrib.contenttypes.models import ContentType
 from django.contrib.sessions.backends.base import SessionBase
 from django.contrib.sessions.base_session import AbstractBaseSession
 from django.db import models, transaction
+from django.utils.module_loading import import_string
 
 from . import hooks
 from .usernames import validate_username
@@ -73,9 +74,8 @@ class Session(AbstractBaseSession):
     @classmethod
     def get_session_store_class(cls) -> type[SessionBase]:
         """The engine that reads and writes these rows."""
-        from .sessions import SessionStore
-
-        return SessionStore
+        engine: type[SessionBase] = import_string(f"{settings.SESSION_ENGINE}.SessionStore")
+        return engine
 
 
 class DatabaseVersion(models.Model):

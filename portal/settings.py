@@ -14,9 +14,7 @@ from celery.schedules import crontab
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
-from identity import keys
-
-from .accounts import oidc_settings
+from .accounts import oidc_settings, oidc_signing_keys
 from .ops.logs import FORMATTERS, configuration
 
 env = environ.FileAwareEnv()
@@ -337,7 +335,7 @@ OIDC_PROVIDERS = oidc_settings.from_environment(env)
 """Where people may sign in from."""
 IDENTITY_KEYS = Path(env.str("IDENTITY_KEYS", default=str(VAR_DIR / "signing-keys")))
 """Directory of the keys that sign what other services are told of people; `bin/up` makes the first."""
-IDP_OIDC_PRIVATE_KEYS = keys.load(IDENTITY_KEYS)
+IDP_OIDC_PRIVATE_KEYS = oidc_signing_keys.load(IDENTITY_KEYS)
 IDP_OIDC_ADAPTER = "identity.adapter.IdentityAdapter"
 IDP_OIDC_ACCESS_TOKEN_EXPIRES_IN = 3600
 IDP_OIDC_REFRESH_TOKEN_EXPIRES_IN = env.int("IDENTITY_REFRESH_DAYS", default=30) * 24 * 3600

@@ -15,13 +15,16 @@ from api import errors
 from api.models import Scope
 from portal.version import VERSION
 
-from . import collabs, files, groups, libraries, me, teams
+from . import collabs, files, groups, lab, libraries, me, teams
 from .openapi import described
 from .schemas import ALWAYS
 
 DESCRIPTION = """What people do on the pages, for programs: under the same rules, with the same traces.
 
-Show a personal access token, made at /account/tokens/, as “Authorization: Bearer clb_…”."""
+Send a personal access token, made at /account/tokens/, as “Authorization: Bearer clb_…”."""
+
+MODULE_IN_ID = {"lab": "me"}
+"""Operation ids are names in generated clients: they stay when a module gets another name."""
 
 
 class OwnPage(DocsBase):
@@ -42,7 +45,7 @@ class Site(NinjaAPI):
 
     def get_openapi_operation_id(self, operation: Any) -> str:
         module = operation.view_func.__module__.rpartition(".")[2]
-        return f"{module}.{operation.view_func.__name__}"
+        return f"{MODULE_IN_ID.get(module, module)}.{operation.view_func.__name__}"
 
     def get_openapi_schema(self, **options: Any) -> OpenAPISchema:
         """Under the site's name; a docstring's first line sums up.
@@ -90,7 +93,7 @@ api.add_router("/invitations", teams.mine)
 api.add_router("/groups", groups.router)
 api.add_router("/libraries", libraries.router)
 api.add_router("/libraries", files.router)
-api.add_router("/lab", me.lab)
+api.add_router("/lab", lab.router)
 
 
 @cache

@@ -1,46 +1,17 @@
-"""Oneself, and one's Lab."""
+"""Whose token or session a request comes with."""
 
 from typing import Any
 
-from django.core.exceptions import ValidationError
-from django.http import Http404, HttpRequest
+from django.http import HttpRequest
 from ninja import Router
-from ninja.responses import Status
-from pydantic import Field, model_validator
 
 from api.access import credentials
 from api.models import Scope
-from lab.environments import selection
-from lab.locations import paths
-from lab.models import Environment, Server, State, StopReason
-from lab.servers import services
 from portal.access import person
-from portal.models import User
 
-from .schemas import EnvironmentOut, Input, MeOut, Page, Paged, ServerOut, Slug, Text, each, paged, route
+from .schemas import MeOut, route
 
 router = Router(tags=["Me"])
-lab = Router(tags=["Lab"])
-
-
-class LaunchIn(Input):
-    """Where to go in the Lab, and what it is to start in."""
-
-    path: Text = Field(
-        "", max_length=paths.MAX_LENGTH, description="Below `~/drive`, such as `My Libraries/My Library`."
-    )
-    environment: Slug | None = Field(
-        None,
-        description="Of `/lab/environments`. Left out: the Collab's at this path, else mine, else the default.",
-    )
-    remember: bool = Field(False, description="Have my Labs start in this environment from now on.")
-    restart: bool = Field(False, description="End a Lab that runs in another environment than the one named.")
-
-    @model_validator(mode="after")
-    def _of_an_environment(self) -> "LaunchIn":
-        if self.environment is None and (self.remember or self.restart):
-            raise ValueError("`remember` and `restart` need an environment.")
-        return self
 
 
 @router.get("/me", **route(Scope.READ, {200: MeOut}))
@@ -49,98 +20,3 @@ def me(request: HttpRequest) -> Any:
     user, given = person(request), credentials(request)
     scopes = [Scope(name) for name in given.token.scope_names] if given and given.token else list(Scope)
     return MeOut(username=user.username, name=user.display_name, id=user.uuid, email=user.email, scopes=scopes)
-
-
-def _shown(server: Server | None) -> ServerOut:
-    if server is None:
-        nothing: dict[str, Any] = dict.fromkeys(("phase", "url", "place", "environment", "why_stopped", "error"), "")
-        nothing |= dict.fromkeys(("id", "requested_at", "started_at", "seconds_left"))
-        return ServerOut(state="off", is_live=False, **nothing)
-    address = paths.origin(server.owner.username) + paths.address_of(server.place) if server.is_running else ""
-    return ServerOut(
-        id=server.pk,
-        state=server.state,
-        phase=server.phase,
-        is_live=server.is_live,
-        url=address,
-        place=server.place,
-        environment=server.environment.slug,
-        requested_at=server.requested_at,
-        started_at=server.started_at,
-        seconds_left=server.seconds_left,
-        why_stopped=server.stop_sentence,
-        error=server.error,
-    )
-
-
-def _mine(request: HttpRequest) -> Server | None:
-    return Server.objects.select_related("owner", "environment").of(person(request))
-
-
-@lab.get("", **route(Scope.LAB, {200: ServerOut}))
-def status(request: HttpRequest) -> Any:
-    """My Lab: the live one, or the one that ended last."""
-    return _shown(_mine(request))
-
-
-@lab.get("/environments", **route(Scope.LAB, {200: Page[EnvironmentOut]}))
-def list_environments(request: HttpRequest, paging: Paged) -> Any:
-    """What my Lab can start in."""
-    mine = selection.for_place(person(request), "")
-
-    def shown(one: Environment) -> EnvironmentOut:
-        names = ("slug", "name", "description", "kind", "is_default", "is_retired")
-        return EnvironmentOut(is_mine=one == mine, **{name: getattr(one, name) for name in names})
-
-    return paged(selection.offered(mine), paging, each(shown))
-
-
-@lab.post("", **route(Scope.LAB, {202: ServerOut}, 409, 503))
-def launch(request: HttpRequest, data: LaunchIn) -> Any:
-    """Start my Lab, or do nothing where it runs or starts.
-
-    Ask for its state until it runs; then `url` is for a browser. A Lab keeps its environment: where it runs in another
-    one than is named, this is a 409, unless `restart` says to end it first, which ends what it computes.
-    """
-    user, path = person(request), paths.drive_path(data.path)
-    found = paths.find(user, path)
-    if isinstance(found, paths.Missing):
-        raise Http404(found.reason)
-    environment = _environment(data.environment)
-    if environment:
-        _make_way(user, environment, restart=data.restart)
-        if data.remember:
-            selection.prefer(user, environment, found.path)
-    services.request_server(user, user, found.path, environment)
-    return Status(202, _shown(_mine(request)))
-
-
-def _environment(slug: str | None) -> Environment | None:
-    """As a link to the Lab names it: a retired one too."""
-    if slug is None:
-        return None
-    found = Environment.objects.ready().filter(slug=slug).first()
-    if found is None:
-        raise Http404(f"There is no environment “{slug}”.")
-    return found
-
-
-def _make_way(user: User, environment: Environment, *, restart: bool) -> None:
-    """Have no Lab in another environment, or refuse."""
-    server = Server.objects.live().filter(owner=user).select_related("environment").first()
-    if server is None or server.state == State.STOPPING or server.environment == environment:
-        return
-    if not restart:
-        running = server.environment.slug
-        raise ValidationError(f"Your Lab runs in “{running}”: stop it first, or send `restart`.")
-    services.stop_server(user, server, StopReason.ASKED)
-
-
-@lab.delete("", **route(Scope.LAB, {202: ServerOut}, 409))
-def stop(request: HttpRequest) -> Any:
-    """Stop my Lab. Its environment is gone then; what is in `~/drive` stays. Doing it twice does no harm."""
-    user = person(request)
-    server = Server.objects.live().filter(owner=user).first()
-    if server:
-        services.stop_server(user, server, StopReason.ASKED)
-    return Status(202, _shown(_mine(request)))

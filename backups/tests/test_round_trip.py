@@ -20,7 +20,7 @@ from drive.files import operations
 from drive.models import File, Library, Trashed, Version
 from drive.storage import layout
 from drive.versions import scan, trash
-from identity import keys
+from portal.accounts import oidc_signing_keys
 from portal.models import User
 from portal.ops import database_version
 
@@ -105,7 +105,7 @@ def test_it_signs_as_before(
     collab: Collab, back_up: BackUp, repository: Repository, other_site: Move, settings: Settings
 ) -> None:
     settings.IDENTITY_KEYS = Path(settings.VAR_DIR) / "keys"
-    key = keys.create(settings.IDENTITY_KEYS)
+    key = oidc_signing_keys.create(settings.IDENTITY_KEYS)
     secret, settings.SECRET_KEY = settings.SECRET_KEY, "the site's own"
     backup = back_up()
     other_site()

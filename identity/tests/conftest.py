@@ -14,7 +14,7 @@ from allauth.idp.oidc.models import Client as Service
 from django.test import Client
 from pytest_django import Settings
 
-from identity import keys
+from portal.accounts import oidc_signing_keys
 
 BACK = "https://hub.example.org/hub/oauth_callback"
 SECRET = "the-service-keeps-this"
@@ -23,14 +23,14 @@ SECRET = "the-service-keeps-this"
 @pytest.fixture(scope="session")
 def key_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = tmp_path_factory.mktemp("signing-keys")
-    keys.create(directory)
+    oidc_signing_keys.create(directory)
     return directory
 
 
 @pytest.fixture(autouse=True)
 def signing(settings: Settings, key_directory: Path) -> None:
     settings.IDENTITY_KEYS = key_directory
-    settings.IDP_OIDC_PRIVATE_KEYS = keys.load(key_directory)
+    settings.IDP_OIDC_PRIVATE_KEYS = oidc_signing_keys.load(key_directory)
 
 
 @dataclass

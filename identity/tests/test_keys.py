@@ -6,11 +6,12 @@ import pytest
 from django.test import Client
 from pytest_django import Settings
 
-from identity import checks, keys
+from identity import checks
+from portal.accounts import oidc_signing_keys
 
 
 def test_it_makes_a_key_for_its_owner_alone(tmp_path: Path) -> None:
-    path = keys.create(tmp_path / "keys")
+    path = oidc_signing_keys.create(tmp_path / "keys")
     assert path.stat().st_mode & 0o777 == 0o600
     assert path.parent.stat().st_mode & 0o777 == 0o700
 
@@ -18,10 +19,10 @@ def test_it_makes_a_key_for_its_owner_alone(tmp_path: Path) -> None:
 def test_it_signs_with_the_last_and_publishes_all(tmp_path: Path) -> None:
     (tmp_path / "b.pem").write_text("younger")
     (tmp_path / "a.pem").write_text("older")
-    loaded = keys.load(tmp_path)
+    loaded = oidc_signing_keys.load(tmp_path)
     assert [key["pem"] for key in loaded] == ["older", "younger"]
     assert loaded[0]["issued_at"] < loaded[1]["issued_at"]
-    assert keys.load(tmp_path / "nowhere") == []
+    assert oidc_signing_keys.load(tmp_path / "nowhere") == []
 
 
 @pytest.mark.django_db
@@ -32,7 +33,7 @@ def test_it_publishes_no_private_part(client: Client) -> None:
 
 def test_it_says_what_is_wrong(settings: Settings, tmp_path: Path) -> None:
     settings.IDENTITY_KEYS = tmp_path
-    path = keys.create(tmp_path)
+    path = oidc_signing_keys.create(tmp_path)
     assert checks.keys_are_private() == []
     path.chmod(0o640)
     assert [found.id for found in checks.keys_are_private()] == ["identity.E001"]

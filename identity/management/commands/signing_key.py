@@ -5,7 +5,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand
 
-from identity import keys
+from portal.accounts import oidc_signing_keys
 
 
 class Command(BaseCommand):
@@ -14,4 +14,4 @@ class Command(BaseCommand):
     help = "Make a new signing key. The portal signs with it from its next start; earlier ones are still published."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        self.stdout.write(f"{keys.create(settings.IDENTITY_KEYS)}: restart the portal to sign with it.")
+        self.stdout.write(f"{oidc_signing_keys.create(settings.IDENTITY_KEYS)}: restart the portal to sign with it.")

@@ -18,8 +18,8 @@ from collabs.services import create_collab
 from drive.files import operations
 from drive.models import Library
 from drive.storage import layout
-from identity import keys
 from lab.models import Environment
+from portal.accounts import oidc_signing_keys
 from portal.models import User
 
 DEMO = Path(__file__).parents[2] / "demo"
@@ -41,7 +41,7 @@ class Command(BaseCommand):
         call_command("migrate", interactive=False, verbosity=0)
         call_command("collectstatic", interactive=False, verbosity=0)
         if not any(settings.IDENTITY_KEYS.glob("*.pem")):
-            keys.create(settings.IDENTITY_KEYS)
+            oidc_signing_keys.create(settings.IDENTITY_KEYS)
         register_base_environment()
         if not User.objects.exists():
             create_operator()

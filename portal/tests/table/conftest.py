@@ -8,9 +8,9 @@ import pytest
 from pytest_django import Settings
 
 from collabs.models import Collab
-from identity import keys
 from lab.servers import services as lab_services
 from lab.tests.inprocess import InProcessLauncher, register
+from portal.accounts import oidc_signing_keys
 from portal.models import User
 
 from .people import World, build
@@ -19,7 +19,7 @@ from .people import World, build
 @pytest.fixture(scope="session")
 def key_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = tmp_path_factory.mktemp("signing-keys")
-    keys.create(directory)
+    oidc_signing_keys.create(directory)
     return directory
 
 
@@ -38,7 +38,7 @@ def world(
     """One of everything, and a browser for each kind of person."""
     settings.DRIVE_USE_ACCEL = False
     settings.IDENTITY_KEYS = key_directory
-    settings.IDP_OIDC_PRIVATE_KEYS = keys.load(key_directory)
+    settings.IDP_OIDC_PRIVATE_KEYS = oidc_signing_keys.load(key_directory)
     monkeypatch.setattr(logging.getLogger("django.request"), "disabled", True)  # refusals by the thousand
     monkeypatch.setattr(lab_services, "GLANCE_SECONDS", 0)
     for username in ("ingroup", "gone", "asker"):

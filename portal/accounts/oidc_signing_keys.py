@@ -1,6 +1,7 @@
-"""The keys that sign what other services are told: `*.pem` files in a directory, the one with the last name signs.
+"""Signing keys of the OpenID Connect provider: `*.pem` files in a directory, the one with the last name signs.
 
-All of them are published, so that what an earlier one signed is still believed. No Django here: the settings read them.
+All of them are published, so that what an earlier one signed is still believed. No Django here: the settings read them,
+and `identity` is the provider.
 """
 
 import os
