@@ -93,6 +93,61 @@ def test_it_goes_on_after_a_reload(library: Library, visitor: Visitor, tmp_path:
     assert page.evaluate("Object.keys(localStorage).filter((key) => key.startsWith('upload ')).length") == 0
 
 
+def test_it_loses_nothing_while_the_portal_is_away(library: Library, visitor: Visitor, tmp_path: Path) -> None:
+    """As during an update: the proxy answers 502, to the question how much has arrived as well."""
+    file = tmp_path / "large.bin"
+    file.write_bytes(os.urandom(SIZE))
+    seen: list[str] = []
+
+    def handle(route: Route) -> None:
+        seen.append(route.request.method)
+        is_away = seen.count("PATCH") == 2 and seen.count("HEAD") < 2
+        route.fulfill(status=502) if is_away else route.continue_()
+
+    visitor.page.route("**/drive/uploads/**", handle)
+    choose(visitor.page, file)
+    expect(visitor.page.get_by_role("link", name="large.bin", exact=True)).to_be_visible(timeout=20_000)
+    assert (layout.find(library.pk) / "large.bin").read_bytes() == file.read_bytes()
+    assert seen[:6] == ["POST", "PATCH", "PATCH", "HEAD", "HEAD", "PATCH"]
+    assert seen.count("POST") == 1
+
+
+def test_it_asks_about_a_large_file_that_is_there(library: Library, visitor: Visitor, tmp_path: Path) -> None:
+    file = tmp_path / "large.bin"
+    file.write_bytes(os.urandom(SIZE))
+    place = layout.find(library.pk)
+    (place / "large.bin").write_text("there")
+    choose(visitor.page, file)
+    visitor.page.get_by_role("button", name="Keep both").click()
+    expect(visitor.page.get_by_role("link", name="large (2).bin", exact=True)).to_be_visible()
+    assert (place / "large.bin").read_text() == "there"
+    assert (place / "large (2).bin").read_bytes() == file.read_bytes()
+
+
+def test_it_removes_what_has_arrived_of_a_cancelled_file(library: Library, visitor: Visitor, tmp_path: Path) -> None:
+    file = tmp_path / "large.bin"
+    file.write_bytes(os.urandom(SIZE))
+    page, seen = visitor.page, list[str]()
+    others = set(layout.staging().glob("tus-*"))
+
+    def handle(route: Route) -> None:
+        seen.append(route.request.method)
+        if seen.count("PATCH") < 2 or route.request.method == "DELETE":
+            route.continue_()  # the second piece hangs
+
+    page.route("**/drive/uploads/**", handle)
+    choose(page, file)
+    while seen.count("PATCH") < 2:
+        page.wait_for_timeout(50)
+    assert set(layout.staging().glob("tus-*")) - others
+    with page.expect_response(lambda response: response.request.method == "DELETE") as deleted:
+        page.get_by_role("button", name="Cancel large.bin").click()
+    assert deleted.value.status == 204
+    expect(page.locator("[data-list] li")).to_have_count(0)
+    assert not set(layout.staging().glob("tus-*")) - others
+    assert page.evaluate("Object.keys(localStorage).filter((key) => key.startsWith('upload ')).length") == 0
+
+
 def test_it_uploads_a_folder_and_asks_about_what_is_there(library: Library, visitor: Visitor, tmp_path: Path) -> None:
     tree = tmp_path / "tree"
     (tree / "deep").mkdir(parents=True)

@@ -15,7 +15,7 @@ import nginx
 
 SOCKET_PATH_BYTES = 60
 """RUN_DIR may be this long: what is below it adds up to 42 bytes, and a socket's address holds 107 (unix(7))."""
-NOT_MIRRORED = ["./var", "./.git", "__pycache__", ".venv", ".*_cache", ".hypothesis"]
+NOT_MIRRORED = ["./var", "./.git", "__pycache__", "node_modules", ".venv", ".*_cache", ".hypothesis"]
 
 
 def settle_in(programs: dict[str, str], *, postgres: bool = False) -> tuple["Installation", str]:
@@ -138,6 +138,13 @@ class Installation:
             machine.say("The Lab's base environment has changed. It is renewed by the first start without running Labs")
             return
         _make(base, python, packages, "the Lab's base environment (JupyterLab, NumPy, …); this takes a minute or two")
+
+    def make_frontend_tools(self, python: str) -> Path:
+        """What bin/build-frontend needs, Node.js among it, as a virtual environment."""
+        tools, packages = self.var / "frontend/tools", self.code / "frontend/requirements.txt"
+        if not _is_made(tools, [packages], python):
+            _make(tools, python, packages, "Node.js and what builds with it")
+        return tools
 
     def settings(self, port: int) -> dict[str, str]:
         """The variables of every process: ours, then `var/settings.env`, then what is set already."""

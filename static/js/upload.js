@@ -1,5 +1,5 @@
 // Uploads by the file button, by choosing a folder, by drag and drop: with progress, cancelled or taken up again at will.
-// Small files go by one PUT each; larger ones in pieces, by tus 1.0 (tus.io), so that a broken connection, or a closed
+// Small files go by one PUT each; larger ones in pieces, by tus 1.0 (tus-js-client), so that a broken connection, or a closed
 // browser, costs no more than the last piece. Without this file the form uploads.
 "use strict";
 
@@ -7,14 +7,38 @@ const PIECE = 8 * 2 ** 20;
 const LARGEST_PIECE = 64 * 2 ** 20;
 const PIECE_SECONDS = 4;
 const AT_ONCE = 3;
-const PAUSES = [1, 2, 4, 8, 15, 30];
+const PAUSES = [1, 2, 4, 8, 15, ...Array(10_000).fill(30)]; // seconds, three days of them
 const FEW = 20;
+const BROKEN = "The connection broke; it goes on by itself.";
 
 const WORDS = {
   200: "You are not signed in any more. Please load the page again.",
   403: "You may not write here any more. Please load the page again.",
   404: "This folder is not there any more.",
   413: "The file is too large.",
+};
+
+// How tus-js-client sends pieces.
+const TUS = {
+  chunkSize: PIECE,
+  retryDelays: PAUSES.map((seconds) => seconds * 1000),
+  removeFingerprintOnSuccess: true,
+  // Left to itself, it takes the portal's absence for the loss of what has arrived, and begins anew.
+  onAfterResponse(request, response) {
+    if (isPassing({ status: response.getStatus() })) throw new Error("The portal is away for a moment.");
+  },
+  // The addresses of uploads under way, kept in the browser: after a reload the same file goes on where it was.
+  urlStorage: {
+    addUpload: async (key, { uploadUrl }) => {
+      stored(() => localStorage.setItem(key, uploadUrl));
+      return key;
+    },
+    removeUpload: async (key) => stored(() => localStorage.removeItem(key)),
+    findUploadsByFingerprint: async (key) => {
+      const uploadUrl = stored(() => localStorage.getItem(key));
+      return uploadUrl ? [{ uploadUrl, urlStorageKey: key }] : [];
+    },
+  },
 };
 
 for (const zone of document.querySelectorAll("[data-uploads]")) new Zone(zone).listen();
@@ -131,9 +155,8 @@ function Zone(element) {
 // One file on its way.
 function Upload(zone, path, file) {
   const upload = this;
-  Object.assign(upload, { file, path, sent: 0, over: false, failed: false, done: false, request: null });
+  Object.assign(upload, { file, path, sent: 0, over: false, failed: false, done: false, request: null, transfer: null });
   const memory = `upload ${zone.data.uploads} ${zone.data.folder} ${path} ${file.size} ${file.lastModified}`;
-  const tus = { "Tus-Resumable": "1.0.0", "X-CSRFToken": zone.data.token };
   let line, bar, wake;
 
   upload.run = async function () {
@@ -150,11 +173,10 @@ function Upload(zone, path, file) {
     if (upload.over) return;
     upload.over = true;
     upload.request?.abort();
+    upload.transfer?.abort();
     wake?.();
     line?.remove();
-    const address = recall();
-    forget();
-    if (address) fetch(address, { method: "DELETE", headers: tus }).catch(() => null);
+    giveUp();
     zone.show();
   };
 
@@ -171,66 +193,60 @@ function Upload(zone, path, file) {
 
   // A piece after the other; after anything unclear, the server is asked how much it has.
   async function inPieces() {
-    let length = PIECE;
-    let address = recall();
-    let offset = address ? await ask(address) : null;
-    for (let pause = 0; !upload.over; ) {
-      if (offset === null) {
-        address = await create();
-        offset = 0;
-      }
-      if (offset >= file.size) return { status: 204 }; // only the answer to the last piece was lost
-      upload.sent = offset;
-      const piece = file.slice(offset, offset + length);
-      const began = performance.now();
-      const headers = { ...tus, "Upload-Offset": offset, "Content-Type": "application/offset+octet-stream" };
-      const answer = await send("PATCH", address, headers, piece);
-      if (answer.status === 204) {
-        pause = 0;
-        offset = Number(answer.headers("Upload-Offset"));
-        if (offset >= file.size) return answer;
-        const seconds = (performance.now() - began) / 1000;
-        length = clamp((piece.size / Math.max(seconds, 0.1)) * PIECE_SECONDS, 2 ** 20, LARGEST_PIECE);
-      } else if (isPassing(answer) || answer.status === 423 || (answer.status === 409 && !answer.json)) {
-        await rest(pause++);
-        offset = upload.over ? 0 : await ask(address);
-      } else if (answer.status === 404) {
-        offset = null;
-      } else {
-        return answer;
-      }
-    }
+    const transfer = (upload.transfer = new tus.Upload(file, {
+      ...TUS,
+      endpoint: zone.data.uploads,
+      headers: { "X-CSRFToken": zone.data.token },
+      metadata: { filename: file.name, relativePath: path, folder: zone.data.folder },
+      fingerprint: async () => memory,
+      onBeforeRequest: (request) => begin(request),
+      onShouldRetry: (error) => isUnclear(error) && halt(),
+      onProgress(sent) {
+        zone.count(sent - upload.sent);
+        bar.value = upload.sent = sent;
+      },
+      onChunkComplete(length) {
+        const seconds = Math.max((performance.now() - upload.began) / 1000, 0.1);
+        transfer.options.chunkSize = clamp((length / seconds) * PIECE_SECONDS, 2 ** 20, LARGEST_PIECE);
+      },
+    }));
+    const [known] = await transfer.findPreviousUploads();
+    if (upload.over) return null;
+    if (known) transfer.resumeFromPreviousUpload(known);
+    return new Promise((resolve, reject) => {
+      wake = () => resolve(null); // cancelled, of which it says nothing
+      transfer.options.onSuccess = () => resolve({ status: 204 });
+      transfer.options.onError = (error) => (error.originalResponse ? resolve(answerOf(error)) : reject(error));
+      transfer.start();
+    }).finally(goOn);
   }
 
-  async function create() {
-    const metadata = { filename: file.name, relativePath: path, folder: zone.data.folder };
-    const header = Object.entries(metadata).map(([key, value]) => `${key} ${base64(value)}`).join(",");
-    for (let pause = 0; ; pause += 1) {
-      const answer = await send("POST", zone.data.uploads, { ...tus, "Upload-Length": file.size, "Upload-Metadata": header });
-      if (answer.status === 201) {
-        remember(answer.headers("Location"));
-        return answer.headers("Location");
-      }
-      if (!isPassing(answer)) throw new Refused(why(answer));
-      await rest(pause);
-    }
+  function begin(request) {
+    goOn();
+    if (request.getMethod() !== "PATCH") return;
+    upload.began = performance.now();
+    upload.sent = Number(request.getHeader("Upload-Offset"));
   }
 
-  // How much has arrived; null when the server knows nothing of it.
-  async function ask(address) {
-    for (let pause = 0; ; pause += 1) {
-      const answer = await send("HEAD", address, tus);
-      if (answer.status === 200 && answer.headers("Upload-Offset")) return Number(answer.headers("Upload-Offset"));
-      if (!isPassing(answer)) {
-        forget();
-        return null;
-      }
-      await rest(pause);
-    }
+  // Until the pause is over, or the network is there again.
+  function halt() {
+    bar.after(...note(BROKEN));
+    window.addEventListener("online", again, { once: true });
+    return true;
+  }
+
+  function goOn() {
+    line.querySelector(".meta")?.remove();
+    window.removeEventListener("online", again);
+  }
+
+  function again() {
+    upload.transfer.abort();
+    upload.transfer.start();
   }
 
   async function settle(answer) {
-    forget();
+    TUS.urlStorage.removeUpload(memory);
     if (answer.status === 204) finish();
     else if (answer.json) await choose(answer.json);
     else fail(why(answer));
@@ -281,13 +297,7 @@ function Upload(zone, path, file) {
         bar.value = upload.sent = start + event.loaded;
       };
       request.onloadend = () => {
-        const type = request.getResponseHeader("Content-Type") || "";
-        resolve({
-          status: request.status,
-          text: type.startsWith("text/plain") ? request.responseText : "",
-          json: type.startsWith("application/json") ? JSON.parse(request.responseText) : null,
-          headers: (name) => request.getResponseHeader(name),
-        });
+        resolve(answered(request.status, request.getResponseHeader("Content-Type"), request.responseText));
       };
       request.send(body);
     });
@@ -295,7 +305,7 @@ function Upload(zone, path, file) {
 
   async function rest(pause) {
     if (upload.over) throw new Refused("Cancelled.");
-    bar.after(...note("The connection broke; it goes on by itself."));
+    bar.after(...note(BROKEN));
     await new Promise((resolve) => {
       wake = resolve;
       setTimeout(resolve, PAUSES[Math.min(pause, PAUSES.length - 1)] * 1000);
@@ -305,15 +315,11 @@ function Upload(zone, path, file) {
     if (upload.over) throw new Refused("Cancelled.");
   }
 
-  // The addresses of uploads under way, kept in the browser: after a reload the same file goes on where it was.
-  function recall() {
-    return stored(() => localStorage.getItem(memory));
-  }
-  function remember(address) {
-    stored(() => localStorage.setItem(memory, address));
-  }
-  function forget() {
-    stored(() => localStorage.removeItem(memory));
+  // What has arrived is removed, and not asked for again.
+  async function giveUp() {
+    const [known] = await TUS.urlStorage.findUploadsByFingerprint(memory);
+    TUS.urlStorage.removeUpload(memory);
+    if (known) tus.Upload.terminate(known.uploadUrl, { headers: { "X-CSRFToken": zone.data.token } }).catch(() => null);
   }
 }
 
@@ -394,6 +400,25 @@ function isPassing(answer) {
   return [0, 502, 503, 504].includes(answer.status);
 }
 
+// Whether tus-js-client is to ask the server how much it has, and go on from there: it got no answer, another request was
+// sending, the bytes began elsewhere, or the upload is over, and a new one begins.
+function isUnclear(error) {
+  if (!error.originalResponse) return true;
+  const answer = answerOf(error);
+  if (answer.status === 404) return error.originalRequest.getMethod() === "PATCH";
+  return answer.status === 423 || (answer.status === 409 && !answer.json);
+}
+
+// What the server said, of an error of tus-js-client.
+function answerOf({ originalResponse: response }) {
+  return answered(response.getStatus(), response.getHeader("Content-Type"), response.getBody());
+}
+
+function answered(status, type, body) {
+  const isA = (wanted) => (type || "").startsWith(wanted);
+  return { status, text: isA("text/plain") ? body : "", json: isA("application/json") ? JSON.parse(body) : null };
+}
+
 function why(answer) {
   return answer.text || WORDS[answer.status] || "This did not work.";
 }
@@ -404,10 +429,6 @@ function stored(access) {
   } catch {
     return null; // Storage is switched off: then nothing survives a reload.
   }
-}
-
-function base64(text) {
-  return btoa(String.fromCodePoint(...new TextEncoder().encode(text)));
 }
 
 function sum(items, number) {
