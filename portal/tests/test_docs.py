@@ -100,6 +100,7 @@ def test_the_pictures_of_the_readme_have_good_example_data() -> None:
     assert [cell["cell_type"] for cell in json.loads(screenshots.notebook())["cells"]] == ["markdown", "code", "code"]
     assert len(ElementTree.fromstring(screenshots.picture())) == 3
     assert len(set(screenshots.recording().splitlines())) == screenshots.SAMPLES + 1
+    assert f'"{screenshots.__name__}"' in (ROOT / "bin/screenshots").read_text()
 
 
 def test_the_drawing_of_the_architecture_is_well_formed() -> None:
