@@ -17,10 +17,10 @@ from django.conf import settings
 from django.core.management import call_command
 
 from drive.models import File, Library, Trashed, Version
-from drive.storage import NotFound, layout
+from drive.storage import NotFound, layout, path_codec
 from drive.storage import signature as signature_of
 from drive.storage.files import identity
-from drive.versions import path_codec, scan, store
+from drive.versions import scan, store
 
 from . import database
 from .create import SIGNING_KEYS, write_secret

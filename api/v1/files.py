@@ -270,4 +270,6 @@ def get_version(request: HttpRequest, library_id: UUID, version_id: int, path: s
 def restore_version(request: HttpRequest, library_id: UUID, version_id: int, data: PathIn) -> Any:
     """Put a version in the place of what is there, which stays as a version too."""
     door, path = _writing(request, library_id), _tidy(data.path)
-    return _shown(history.restore(person(request), history.find(door.library, path, str(version_id)), path), path)
+    return _shown(
+        operations.restore_version(person(request), history.find(door.library, path, str(version_id)), path), path
+    )

@@ -14,8 +14,7 @@ from drive.files.listing import README, crumbs
 from drive.files.paths import quoted
 from drive.models import File, Library
 from drive.preview import kinds
-from drive.storage import FileEntry, LibraryFiles, NotFound, StorageError, shown
-from drive.versions import path_codec
+from drive.storage import FileEntry, LibraryFiles, NotFound, StorageError, path_codec, shown
 from portal.text.markdown import ENDINGS, is_markdown
 
 from .views_file import about

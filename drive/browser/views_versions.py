@@ -9,6 +9,7 @@ from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 
+from drive.files import operations
 from drive.files.access_context import Door
 from drive.files.text_diff import Text, compare_texts, read_text
 from drive.models import Version
@@ -76,7 +77,7 @@ def go_back(request: HttpRequest, door: Door, path: str) -> HttpResponse:
     """Put a version in the place of what is there."""
     found = history.find(door.library, path, request.POST.get("id", ""))
     try:
-        history.restore(person(request), found, path)
+        operations.restore_version(person(request), found, path)
     except StorageError as error:
         messages.error(request, str(error))
     else:

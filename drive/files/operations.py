@@ -12,7 +12,7 @@ from pathlib import Path
 from django.utils import timezone
 
 from drive.libraries import quota
-from drive.models import Library, Trashed, Via
+from drive.models import Library, Trashed, Version, Via
 from drive.storage import FileEntry, LibraryFiles, NotFound, copying, open_library, signature
 from drive.storage.files import identity, sync_staged
 from drive.storage.walk import tree
@@ -47,6 +47,17 @@ def put(
             taken = Taken(entry.signature, *copy, entry.modified)
             records.captured([(row, taken)], current=identity(entry.signature) == sent)
     return entry
+
+
+def restore_version(actor: User, version: Version, path: str) -> FileEntry:
+    """Put the content of an earlier version in place of the file at `path`, whose content becomes a version too."""
+    library = version.file.library
+    with (
+        open_library(library) as files,
+        store.open_object(version.sha256) as source,
+        files.staged(source, version.size) as staged,
+    ):
+        return put(actor, library, path, staged, via=Via.RESTORED)
 
 
 def _size(files: LibraryFiles, path: str) -> int | None:

@@ -10,8 +10,8 @@ from uuid import UUID
 from django.db.models import OuterRef, QuerySet, Subquery
 
 from drive.models import File, Library
-from drive.storage import shown
-from drive.versions import history, path_codec
+from drive.storage import path_codec, shown
+from drive.versions import history
 
 
 @dataclass(frozen=True)

@@ -1,15 +1,12 @@
-"""What the pages ask about a file's past, and going back."""
+"""History of a file: who changed it last, and its versions."""
 
 from collections.abc import Iterable
 
 from django.db.models import QuerySet
 
-from drive.files import operations
 from drive.models import File, Library, Version, Via
-from drive.storage import FileEntry, NotFound, open_library
+from drive.storage import NotFound, path_codec
 from portal.models import User
-
-from . import path_codec, store
 
 IN_A_LAB = "a Lab"
 
@@ -47,14 +44,3 @@ def find(library: Library, path: str, version_id: str) -> Version:
     if found is None:
         raise NotFound("There is no such version of this file.")
     return found
-
-
-def restore(actor: User, version: Version, path: str) -> FileEntry:
-    """Put what a version holds in the place of what is there, which stays as a version too."""
-    library = version.file.library
-    with (
-        open_library(library) as files,
-        store.open_object(version.sha256) as source,
-        files.staged(source, version.size) as staged,
-    ):
-        return operations.put(actor, library, path, staged, via=Via.RESTORED)

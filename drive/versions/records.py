@@ -18,10 +18,9 @@ from django.utils import timezone
 
 from drive.metrics import CAPTURES
 from drive.models import File, Library, Version, Via
-from drive.storage import FileEntry, layout
+from drive.storage import FileEntry, layout, path_codec
 from portal.models import User
 
-from . import path_codec
 from .capture import Taken
 
 BATCH = 500

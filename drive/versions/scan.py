@@ -19,11 +19,11 @@ from django.conf import settings
 from django.utils import timezone
 
 from drive.models import File, Library
-from drive.storage import LibraryFiles, NotFound, StorageError, layout, open_library, signature
+from drive.storage import LibraryFiles, NotFound, StorageError, layout, open_library, path_codec, signature
 from drive.storage.files import identity, moment
 from portal.models import User
 
-from . import path_codec, records, store, trash
+from . import records, store, trash
 from .capture import Taken, take_path
 
 log = logging.getLogger(__name__)

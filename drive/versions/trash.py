@@ -17,14 +17,14 @@ from django.utils import timezone
 
 from collabs.models import EffectiveRole, Role
 from drive.models import File, Library, Loss, Trashed, Version, Via
-from drive.storage import Clash, LibraryFiles, StorageError, layout, open_library, removal, signature
+from drive.storage import Clash, LibraryFiles, StorageError, layout, open_library, path_codec, removal, signature
 from drive.storage.files import DIRECTORY_MODE, FILE_MODE, REPLACED, identity, new_place
 from notices.models import Kind
 from notices.services import tell
 from portal import audit
 from portal.models import User
 
-from . import path_codec, records, store
+from . import records, store
 
 log = logging.getLogger(__name__)
 

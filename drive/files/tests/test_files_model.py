@@ -24,8 +24,8 @@ from collabs import services as collab_services
 from collabs.models import Role
 from drive.files import operations
 from drive.models import Trashed, Version
-from drive.storage import StorageError, layout, open_library
-from drive.versions import capture, history, path_codec, scan, store, trash
+from drive.storage import StorageError, layout, open_library, path_codec
+from drive.versions import capture, scan, store, trash
 from portal.models import User
 
 NAMES = st.sampled_from(["a.txt", "b.txt", "deep/a.txt", "deep/er/c.txt", "other/b.txt", "ü.txt", "x y%_.txt"])
@@ -122,7 +122,7 @@ class Drive(RuleBasedStateMachine):
             version = versions[number % len(versions)]
             path = path_codec.from_row(version.file.path)
             self.kept.add(self.model[path])
-            history.restore(self.people[who], version, path)
+            operations.restore_version(self.people[who], version, path)
             with store.open_object(version.sha256) as source:
                 self.model[path] = source.read()
             self.kept.add(self.model[path])

@@ -17,8 +17,8 @@ from django.test import Client, RequestFactory
 from drive.browser import registry, views_zip
 from drive.files import access_context, zip_stream
 from drive.files.paths import name_in_form
+from drive.files.public_link_access import link_door
 from drive.libraries import public_links
-from drive.libraries.public_links import link_door
 from drive.models import Library, PublicLink
 from drive.storage import LibraryFiles
 from portal.models import User

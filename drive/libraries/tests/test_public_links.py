@@ -21,6 +21,7 @@ from pytest_django.asserts import assertContains, assertNotContains, assertRedir
 from collabs import services as collab_services
 from collabs.models import Collab, Role
 from drive.browser import registry, views_zip
+from drive.files.public_link_access import OneFile
 from drive.libraries import public_links, services
 from drive.models import Library, Permission, PublicLink
 from drive.storage import LibraryFiles, NotFound, StorageError, layout, open_library
@@ -130,7 +131,7 @@ def test_it_gives_one_file_and_nothing_else(client: Client, file: PublicLink) ->
 
 def test_it_keeps_one_file_apart_whatever_is_added_to_the_storage_layer(library: Library) -> None:
     with open_library(library) as files, files.below("given") as given:
-        one = public_links.OneFile(given, "a.txt")
+        one = OneFile(given, "a.txt")
         assert one.open("a.txt").read() == b"hello"
         for name in dir(LibraryFiles):
             if not name.startswith("_") and name not in ("stat", "open"):

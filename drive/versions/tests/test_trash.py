@@ -82,7 +82,7 @@ def test_it_goes_back_to_a_version(library: Library, place: Path, owner: User, e
     operations.write(owner, library, "a.txt", b"one")
     operations.write(owner, library, "a.txt", b"two")
     first = Version.objects.order_by("pk")[0]
-    history.restore(editor, history.find(library, "a.txt", str(first.pk)), "a.txt")
+    operations.restore_version(editor, history.find(library, "a.txt", str(first.pk)), "a.txt")
     assert (place / "a.txt").read_bytes() == b"one"
     scan.capture_waiting(library)
     assert contents(library, "a.txt") == [b"one", b"two", b"one"]

@@ -1,0 +1,69 @@
+"""How a visitor with a public link reaches files: the folder of the link, or one file of a folder, read-only."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, BinaryIO
+
+from drive.models import PublicLink
+from drive.storage import FileEntry, LibraryFiles, NotFound, path_codec
+
+from .access_context import Door
+
+
+class OneFile(LibraryFiles):
+    """A folder of which one file can be looked at and opened, as if nothing else were in it."""
+
+    def __init__(self, folder: LibraryFiles, name: str) -> None:
+        super().__init__(folder.root, staging=folder.staging, trash=folder.trash, lock=folder.lock)
+        self.name = name
+
+    def __getattribute__(self, name: str) -> Any:
+        """All that can be done to files, but for the two below, finds nothing: what is added later, too."""
+        if not name.startswith("_") and name not in ("root", "staging", "trash", "lock", "name", "stat", "open"):
+            raise NotFound("This link leads to one file only.")
+        return super().__getattribute__(name)
+
+    def stat(self, path: str) -> FileEntry:
+        return super().stat(self._only(path))
+
+    def open(self, path: str) -> BinaryIO:
+        return super().open(self._only(path))
+
+    def _only(self, path: str) -> str:
+        if path != self.name:
+            raise NotFound("This link leads to one file only.")
+        return path
+
+
+@dataclass(frozen=True)
+class LinkDoor(Door):
+    """A link to a folder, or to one file of its folder."""
+
+    only: str = ""
+    """The file's name; "" where all of the folder is meant."""
+
+    @property
+    def frame(self) -> str:
+        """Pages of a visitor."""
+        return "drive/link.html"
+
+    @contextmanager
+    def files(self) -> Iterator[LibraryFiles]:
+        with super().files() as files:
+            yield OneFile(files, self.only) if self.only else files
+
+
+def link_door(link: PublicLink, base: str) -> LinkDoor:
+    """What is behind a link, whose addresses begin with `base`."""
+    path = path_codec.from_row(link.path)
+    folder, _, name = path.rpartition("/")
+    return LinkDoor(
+        library=link.library,
+        base=base,
+        name=name or str(link.library),
+        may_write=False,
+        reason="You have a link to this.",
+        root=path if link.is_folder else folder,
+        only="" if link.is_folder else name,
+    )
