@@ -20,7 +20,7 @@ class Provider:
         self.issuer = f"http://localhost:{port}"
 
     def settings(self, **changes: object) -> dict[str, object]:
-        """As portal.providers.from_environment makes it."""
+        """As portal.accounts.oidc_settings.from_environment makes it."""
         values = {"server_url": self.issuer, "scope": ["openid", "profile", "email"], "oauth_pkce_enabled": True}
         values |= {"trust_email": True, "groups_claim": "", **changes}
         return {"provider_id": NAME, "name": "Institute", "client_id": "us", "secret": "s", "settings": values}

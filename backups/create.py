@@ -1,10 +1,10 @@
 """One backup of the running site: first the rows, then every file that they refer to.
 
 The snapshot of the database comes first, and nothing is removed for good until the files are read
-(drive.storage.holding): so what a row of the snapshot refers to is still there. What moves meanwhile, between folders,
-libraries and the trash, is found by looking again: first in the trash, then in the libraries, in rounds until nothing
-new turns up, then in the trash once more, and in what left it on its way out. A later round reads only what it has not
-seen. docs/how-to/backup.md argues why that is enough, and what it does not cover.
+(drive.storage.deletion_lock): so what a row of the snapshot refers to is still there. What moves meanwhile, between
+folders, libraries and the trash, is found by looking again: first in the trash, then in the libraries, in rounds until
+nothing new turns up, then in the trash once more, and in what left it on its way out. A later round reads only what it
+has not seen. docs/how-to/backup.md argues why that is enough, and what it does not cover.
 """
 
 import os
