@@ -1,6 +1,6 @@
 """Files of a library: list, look, get, put, move, copy, delete, and their versions.
 
-The same doors, changes and transfer as the pages: nginx moves the bytes here too.
+The same access, operations and transfer as the pages: nginx moves the bytes here too.
 """
 
 import unicodedata
@@ -15,7 +15,7 @@ from pydantic import Field
 
 from api.models import Scope
 from drive.files import operations
-from drive.files.access_context import Door, drive_door
+from drive.files.library_access import LibraryAccess, drive_access
 from drive.files.listing import PER_PAGE, read_page
 from drive.models import Version
 from drive.storage import Changed, FileEntry, LibraryFiles, NotAFile, NotFound
@@ -63,10 +63,10 @@ Asked = Query("", pattern=r"^[^\x00]*$", max_length=3000, description="Path in t
 IfMatch = Header(None, alias="If-Match", description="Only if the file there has this ETag.")
 
 
-def _writing(request: HttpRequest, library_id: UUID) -> Door:
-    door = drive_door(request, library_id)
-    door.require_write()
-    return door
+def _writing(request: HttpRequest, library_id: UUID) -> LibraryAccess:
+    access = drive_access(request, library_id)
+    access.require_write()
+    return access
 
 
 def _shown(item: FileEntry, path: str) -> EntryOut:
@@ -106,7 +106,7 @@ def list_folder(
 ) -> Any:
     """What is in a folder, 200 names a page. `hidden`: names that begin with a dot too."""
     folder = _tidy(path)
-    with drive_door(request, library_id).files() as files:
+    with drive_access(request, library_id).files() as files:
         found, _dotted = read_page(files, folder, page, sort.value, hidden)
     items = found.object_list if found.number == page else []
     return Page(
@@ -120,7 +120,7 @@ def list_folder(
 @router.get("/{uuid:library_id}/stat", **route(Scope.READ, {200: EntryOut}))
 def stat(request: HttpRequest, library_id: UUID, path: str = Asked) -> Any:
     """What is at a path."""
-    with drive_door(request, library_id).files() as files:
+    with drive_access(request, library_id).files() as files:
         return _shown(files.stat(_tidy(path)), _tidy(path))
 
 
@@ -131,9 +131,9 @@ def stat(request: HttpRequest, library_id: UUID, path: str = Asked) -> Any:
 )
 def get_file(request: HttpRequest, library_id: UUID, path: str) -> Any:
     """The bytes of a file. `If-None-Match` and `Range` work as usual."""
-    door = drive_door(request, library_id)
-    with door.files() as files:
-        return transfer.send(request, door.library, files, _tidy(path), door.inside(_tidy(path)))
+    access = drive_access(request, library_id)
+    with access.files() as files:
+        return transfer.send(request, access.library, files, _tidy(path), access.inside(_tidy(path)))
 
 
 @router.put(
@@ -158,12 +158,12 @@ def put_file(
     make_folders: bool = Query(False, description="Make the folders above it where they are missing."),
 ) -> Any:
     """The body becomes the file; what was there stays as a version. With `If-Match`, nobody else's change is lost."""
-    door, path = _writing(request, library_id), _tidy(path)
-    with transfer.arriving(request, door.library) as (files, staged, condition):
+    access, path = _writing(request, library_id), _tidy(path)
+    with transfer.arriving(request, access.library) as (files, staged, condition):
         if make_folders:
             files.make_folders(path.rpartition("/")[0])
         is_new = not _is_there(files, path)
-        entry = operations.put(person(request), door.library, path, staged, if_match=condition)
+        entry = operations.put(person(request), access.library, path, staged, if_match=condition)
     response["ETag"] = entry.etag
     folder, slash, _name = path.rpartition("/")
     return Status(201 if is_new else 200, _shown(entry, f"{folder}{slash}{entry.shown_name}"))
@@ -183,44 +183,44 @@ def delete_file(request: HttpRequest, library_id: UUID, path: str, if_match: str
 
     `If-Match` is held against what is there before it is moved; a change in the very next moment is in the trash too.
     """
-    door, path = _writing(request, library_id), _tidy(path)
+    access, path = _writing(request, library_id), _tidy(path)
     if if_match is not None:
-        with door.files() as files:
+        with access.files() as files:
             found = files.stat(path).etag
         if if_match.strip() != "*" and found not in [tag.strip() for tag in if_match.split(",")]:
             raise Changed("The file was changed since. Nothing was deleted.")
-    operations.delete(person(request), door.library, path)
+    operations.delete(person(request), access.library, path)
     return Status(204, None)
 
 
 @router.post("/{uuid:library_id}/folders", **route(Scope.WRITE, {201: EntryOut}, 409, 507))
 def make_folder(request: HttpRequest, library_id: UUID, data: PathIn) -> Any:
     """A new folder."""
-    door = _writing(request, library_id)
-    operations.make_folder(person(request), door.library, _tidy(data.path))
-    return Status(201, _at(door, _kept(data.path)))
+    access = _writing(request, library_id)
+    operations.make_folder(person(request), access.library, _tidy(data.path))
+    return Status(201, _at(access, _kept(data.path)))
 
 
-def _at(door: Door, path: str) -> EntryOut:
-    with door.files() as files:
+def _at(access: LibraryAccess, path: str) -> EntryOut:
+    with access.files() as files:
         return _shown(files.stat(path), path)
 
 
 @router.post("/{uuid:library_id}/move", **route(Scope.WRITE, {200: EntryOut}, 409, 507))
 def move(request: HttpRequest, library_id: UUID, data: MoveIn) -> Any:
     """Give a file or folder another path, in another library too; nothing that is there already is replaced."""
-    door = _writing(request, library_id)
-    target = _writing(request, data.to_library) if data.to_library else door
-    operations.move(person(request), door.library, _tidy(data.path), target.library, _tidy(data.to_path))
+    access = _writing(request, library_id)
+    target = _writing(request, data.to_library) if data.to_library else access
+    operations.move(person(request), access.library, _tidy(data.path), target.library, _tidy(data.to_path))
     return _at(target, _kept(data.to_path))
 
 
 @router.post("/{uuid:library_id}/copy", **route(Scope.WRITE, {201: EntryOut}, 409, 507))
 def copy(request: HttpRequest, library_id: UUID, data: MoveIn) -> Any:
     """Copy a file or folder, to another library too; nothing that is there already is replaced."""
-    door = drive_door(request, library_id)
+    access = drive_access(request, library_id)
     target = _writing(request, data.to_library or library_id)
-    operations.copy(person(request), door.library, _tidy(data.path), target.library, _tidy(data.to_path))
+    operations.copy(person(request), access.library, _tidy(data.path), target.library, _tidy(data.to_path))
     return Status(201, _at(target, _kept(data.to_path)))
 
 
@@ -242,11 +242,11 @@ def _version(row: Version) -> VersionOut:
 @router.get("/{uuid:library_id}/versions", **route(Scope.READ, {200: Page[VersionOut]}, 409), tags=["Versions"])
 def list_versions(request: HttpRequest, library_id: UUID, paging: Paged, path: str = Asked) -> Any:
     """What a file held, newest first."""
-    door, path = drive_door(request, library_id), _tidy(path)
-    with door.files() as files:
+    access, path = drive_access(request, library_id), _tidy(path)
+    with access.files() as files:
         if files.stat(path).kind != "file":
             raise NotAFile("Only files have versions; this is something else.")
-    return paged(history.versions_of(door.library, path), paging, each(_version))
+    return paged(history.versions_of(access.library, path), paging, each(_version))
 
 
 @router.api_operation(
@@ -257,8 +257,8 @@ def list_versions(request: HttpRequest, library_id: UUID, paging: Paged, path: s
 )
 def get_version(request: HttpRequest, library_id: UUID, version_id: int, path: str = Asked) -> Any:
     """The bytes of a version of the file at a path."""
-    door, path = drive_door(request, library_id), _tidy(path)
-    version = history.find(door.library, path, str(version_id))
+    access, path = drive_access(request, library_id), _tidy(path)
+    version = history.find(access.library, path, str(version_id))
     return transfer.send_version(request, version, path.rpartition("/")[2])
 
 
@@ -269,7 +269,7 @@ def get_version(request: HttpRequest, library_id: UUID, version_id: int, path: s
 )
 def restore_version(request: HttpRequest, library_id: UUID, version_id: int, data: PathIn) -> Any:
     """Put a version in the place of what is there, which stays as a version too."""
-    door, path = _writing(request, library_id), _tidy(data.path)
+    access, path = _writing(request, library_id), _tidy(data.path)
     return _shown(
-        operations.restore_version(person(request), history.find(door.library, path, str(version_id)), path), path
+        operations.restore_version(person(request), history.find(access.library, path, str(version_id)), path), path
     )

@@ -1,4 +1,4 @@
-"""Which function shows what, and which does what: the tables of all pages behind a door."""
+"""Tables of all file pages and actions: which view answers which `?show=` and which `do`."""
 
 from collections.abc import Callable
 
@@ -6,7 +6,7 @@ from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, QueryDict
 from django.shortcuts import redirect, render
 
-from drive.files.access_context import Door
+from drive.files.library_access import LibraryAccess
 from drive.storage import NotFound, StorageError
 from drive.uploads import transfer
 
@@ -22,8 +22,8 @@ from . import (
     views_zip,
 )
 
-Page = Callable[[HttpRequest, Door, str], HttpResponse]
-Action = Callable[[HttpRequest, Door, str], HttpResponse | None]
+Page = Callable[[HttpRequest, LibraryAccess, str], HttpResponse]
+Action = Callable[[HttpRequest, LibraryAccess, str], HttpResponse | None]
 
 FOLDER_PAGES: dict[str, Page] = {
     "": views_folder.folder,
@@ -78,46 +78,46 @@ FOR_LINKS = frozenset({"", "raw", "rendered", "rendering", "zip", "find"})
 PLACE_IN_LIST = ("sort", "page", "hidden")
 
 
-def serve(request: HttpRequest, door: Door, path: str) -> HttpResponse:
-    """Answer a request for `path` behind `door`."""
+def serve(request: HttpRequest, access: LibraryAccess, path: str) -> HttpResponse:
+    """Answer a request for `path` below the folder of `access`."""
     path = path.strip("/")
     try:
         match request.method:
             case "GET" | "HEAD":
-                return _show(request, door, path)
+                return _show(request, access, path)
             case "PUT":
-                door.require_write()
-                return transfer.receive(request, door.library, door.inside(path))
+                access.require_write()
+                return transfer.receive(request, access.library, access.inside(path))
             case "POST":
                 if request.POST.get("do") not in READING:
-                    door.require_write()
-                return _act(request, door, path)
+                    access.require_write()
+                return _act(request, access, path)
         return HttpResponseNotAllowed(["GET", "HEAD", "PUT", "POST"])
     except NotFound as error:
         raise Http404(str(error)) from error
     except StorageError as error:
-        return render(request, "drive/refusal.html", {"error": error, "base": door.base}, status=error.status)
+        return render(request, "drive/refusal.html", {"error": error, "base": access.base}, status=error.status)
 
 
-def _show(request: HttpRequest, door: Door, path: str) -> HttpResponse:
-    with door.files() as files:
+def _show(request: HttpRequest, access: LibraryAccess, path: str) -> HttpResponse:
+    with access.files() as files:
         is_folder = files.stat(path).kind == "folder"
     show = request.GET.get("show", "")
     page = (FOLDER_PAGES if is_folder else FILE_PAGES).get(show)
-    if page is None or (door.entry is None and show not in FOR_LINKS):
+    if page is None or (access.entry is None and show not in FOR_LINKS):
         raise Http404("No such page.")
     if is_folder and not request.path.endswith("/"):
         query = request.META.get("QUERY_STRING", "")
-        return redirect(f"{door.folder_address(path)}{f'?{query}' if query else ''}")
-    return page(request, door, path)
+        return redirect(f"{access.folder_address(path)}{f'?{query}' if query else ''}")
+    return page(request, access, path)
 
 
-def _act(request: HttpRequest, door: Door, path: str) -> HttpResponse:
+def _act(request: HttpRequest, access: LibraryAccess, path: str) -> HttpResponse:
     action = ACTIONS.get(request.POST.get("do", ""))
     if action is None:
         raise Http404("No such action.")
     try:
-        answer = action(request, door, path)
+        answer = action(request, access, path)
     except StorageError as error:
         if from_script(request):
             return HttpResponse(str(error), status=error.status, content_type="text/plain; charset=utf-8")
@@ -125,7 +125,7 @@ def _act(request: HttpRequest, door: Door, path: str) -> HttpResponse:
         answer = None
     if answer is None and from_script(request):
         return HttpResponse(status=204)
-    return answer or redirect(_back(request, door, path))
+    return answer or redirect(_back(request, access, path))
 
 
 def from_script(request: HttpRequest) -> bool:
@@ -133,10 +133,10 @@ def from_script(request: HttpRequest) -> bool:
     return request.headers.get("X-Script") == "1"
 
 
-def _back(request: HttpRequest, door: Door, path: str) -> str:
+def _back(request: HttpRequest, access: LibraryAccess, path: str) -> str:
     """The list as it was: forms send the query of the page that they are on."""
     query = QueryDict(mutable=True)
     for name in PLACE_IN_LIST:
         if request.GET.get(name):
             query[name] = request.GET[name]
-    return door.folder_address(path) + (f"?{query.urlencode()}" if query else "")
+    return access.folder_address(path) + (f"?{query.urlencode()}" if query else "")

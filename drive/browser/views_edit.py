@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 
 from drive.files import operations
-from drive.files.access_context import Door
+from drive.files.library_access import LibraryAccess
 from drive.files.listing import crumbs
 from drive.files.text_diff import Text, compare_texts, read_text
 from drive.storage import ABSENT, Changed, Clash, FileEntry, NotFound, StorageError, etag
@@ -35,9 +35,9 @@ class TooLong(StorageError):
     status = 413
 
 
-def may_edit(door: Door, item: FileEntry) -> bool:
+def may_edit(access: LibraryAccess, item: FileEntry) -> bool:
     """Whether a page offers it; what is in the file is looked at when somebody takes the offer."""
-    return door.may_write and item.kind == "file" and item.size <= MOST_BYTES
+    return access.may_write and item.kind == "file" and item.size <= MOST_BYTES
 
 
 @dataclass(frozen=True)
@@ -97,28 +97,33 @@ def _plain(text: str) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
-def edit(request: HttpRequest, door: Door, path: str) -> HttpResponse:
+def edit(request: HttpRequest, access: LibraryAccess, path: str) -> HttpResponse:
     """The editor."""
-    door.require_write()
-    return _editor(request, door, path, _read(door, path))
+    access.require_write()
+    return _editor(request, access, path, _read(access, path))
 
 
-def _read(door: Door, path: str) -> Draft:
-    with door.files() as files, files.open(path) as source:
+def _read(access: LibraryAccess, path: str) -> Draft:
+    with access.files() as files, files.open(path) as source:
         tag = etag(os.fstat(source.fileno()))  # before reading: what is written meanwhile is another version
         content = source.read(MOST_BYTES + 1)
     return Draft.of_content(content, tag)
 
 
 def _editor(
-    request: HttpRequest, door: Door, path: str, draft: Draft, error: StorageError | None = None, **more: object
+    request: HttpRequest,
+    access: LibraryAccess,
+    path: str,
+    draft: Draft,
+    error: StorageError | None = None,
+    **more: object,
 ) -> HttpResponse:
     folder, _, name = path.rpartition("/")
     context = {
-        "door": door,
-        "collab": door.collab,
+        "access": access,
+        "collab": access.collab,
         "name": name,
-        "here": door.address(path),
+        "here": access.address(path),
         "crumbs": crumbs(folder),
         "beyond": name,
         "draft": draft,
@@ -129,30 +134,30 @@ def _editor(
     return render(request, "drive/edit.html", context, status=error.status if error else 200)
 
 
-def save(request: HttpRequest, door: Door, path: str) -> HttpResponse:
+def save(request: HttpRequest, access: LibraryAccess, path: str) -> HttpResponse:
     """Write what was typed in the place of the version that it was made from, and of no other."""
     draft = Draft.of_form(request)
     try:
-        operations.write(person(request), door.library, door.inside(path), draft.content, if_match=draft.etag)
+        operations.write(person(request), access.library, access.inside(path), draft.content, if_match=draft.etag)
     except (Changed, Clash) as error:
-        return _choose(request, door, path, draft, error)
+        return _choose(request, access, path, draft, error)
     except StorageError as error:
-        return _editor(request, door, path, draft, error)
+        return _editor(request, access, path, draft, error)
     messages.success(request, "Saved.")
-    return redirect(f"{door.address(path)}{'?show=edit' if request.POST.get('stay') else ''}{SAVED}")
+    return redirect(f"{access.address(path)}{'?show=edit' if request.POST.get('stay') else ''}{SAVED}")
 
 
-def _choose(request: HttpRequest, door: Door, path: str, mine: Draft, error: StorageError) -> HttpResponse:
+def _choose(request: HttpRequest, access: LibraryAccess, path: str, mine: Draft, error: StorageError) -> HttpResponse:
     """What is there now, and what was typed: the person chooses."""
     try:
-        with door.files() as files, files.open(path) as source:
+        with access.files() as files, files.open(path) as source:
             tag = etag(os.fstat(source.fileno()))
             theirs = read_text(source)
     except NotFound:
         again = Draft(mine.text, ABSENT, mine.ending, mine.bom)
-        return _editor(request, door, path, again, error, gone=True)
+        return _editor(request, access, path, again, error, gone=True)
     except StorageError as other:
-        return _editor(request, door, path, mine, other)
+        return _editor(request, access, path, mine, other)
     draft = Draft(mine.text, tag, mine.ending, mine.bom)
     blocks = compare_texts(theirs, Text(mine.text.splitlines(), True)) if theirs.is_text else None
-    return _editor(request, door, path, draft, error, theirs=theirs, blocks=blocks)
+    return _editor(request, access, path, draft, error, theirs=theirs, blocks=blocks)

@@ -3,7 +3,7 @@
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 
-from drive.files.access_context import Door
+from drive.files.library_access import LibraryAccess
 from drive.files.listing import crumbs
 from drive.preview import kinds, rendering
 from drive.storage import FileEntry, NotAFile, StorageError
@@ -15,47 +15,47 @@ from portal.web import rate_limits
 from .views_edit import may_edit
 
 
-def page(request: HttpRequest, door: Door, path: str) -> HttpResponse:
+def page(request: HttpRequest, access: LibraryAccess, path: str) -> HttpResponse:
     """What the file holds, as far as that can be shown; what it is otherwise."""
-    with door.files() as files:
+    with access.files() as files:
         item = files.stat(path)
-    preview = _preview(door, path, item)
-    context = about(door, path, item) | {"preview": preview}
+    preview = _preview(access, path, item)
+    context = about(access, path, item) | {"preview": preview}
     if preview.kind == "rendered":
-        context["state"] = _state(request, door, path)
+        context["state"] = _state(request, access, path)
     return render(request, "drive/file.html", context, status=200 if item.kind == "file" else 409)
 
 
-def about(door: Door, path: str, item: FileEntry) -> dict[str, object]:
+def about(access: LibraryAccess, path: str, item: FileEntry) -> dict[str, object]:
     """What every page of a file is told."""
     folder, _, name = path.rpartition("/")
-    inside = door.inside(path)
+    inside = access.inside(path)
     return {
-        "door": door,
-        "library": door.library,
-        "collab": door.collab,
+        "access": access,
+        "library": access.library,
+        "collab": access.collab,
         "item": item,
         "path": path,
         "name": name,
-        "here": door.address(path),
-        "as_page": door.page_address(path),
-        "folder": door.folder_address(folder),
+        "here": access.address(path),
+        "as_page": access.page_address(path),
+        "folder": access.folder_address(folder),
         "crumbs": crumbs(folder),
         "beyond": name,
-        "who": history.who(door.library, [inside]).get(inside, "") if door.entry else "",
-        "lab_path": door.lab_path(path),
-        "may_edit": may_edit(door, item),
+        "who": history.who(access.library, [inside]).get(inside, "") if access.entry else "",
+        "lab_path": access.lab_path(path),
+        "may_edit": may_edit(access, item),
     }
 
 
-def _preview(door: Door, path: str, item: FileEntry) -> kinds.Preview:
+def _preview(access: LibraryAccess, path: str, item: FileEntry) -> kinds.Preview:
     """Without what makes a page: a file that vanished or cannot be read has one too."""
     if item.kind != "file":
         return kinds.of_special(item)
     folder, _, name = path.rpartition("/")
     try:
-        with door.files() as files, files.open(path) as source:
-            return kinds.of_file(source, name, item.size, door.base, folder)
+        with access.files() as files, files.open(path) as source:
+            return kinds.of_file(source, name, item.size, access.base, folder)
     except StorageError as error:
         return kinds.Preview("nothing", str(error))
 
@@ -68,41 +68,41 @@ RENDERINGS = 30
 """So many files a minute may one person, or one network address, have rendered: each may take many seconds."""
 
 
-def _state(request: HttpRequest, door: Door, path: str) -> rendering.State:
+def _state(request: HttpRequest, access: LibraryAccess, path: str) -> rendering.State:
     """How far the rendering of a file is; asks for it where nobody has."""
     whose = str(request.user.pk) if request.user.is_authenticated else rate_limits.address(request)
-    key = _key(door, path)
+    key = _key(access, path)
     state = rendering.state(key)
     if state.name != "none":
         return state
     if not rate_limits.allowed("rendering", whose, RENDERINGS, 60):
         return rendering.State("failed", "You have asked for many renderings. Please come back in a minute.")
-    if rendering.want(key) and not publish("drive.tasks.render_preview", str(door.library.pk), door.inside(path)):
+    if rendering.want(key) and not publish("drive.tasks.render_preview", str(access.library.pk), access.inside(path)):
         rendering.unwant(key)
         return rendering.State("failed", "It cannot be rendered right now. Please try again in a minute.")
     return rendering.State("waiting")
 
 
-def _key(door: Door, path: str) -> str:
+def _key(access: LibraryAccess, path: str) -> str:
     ending = path.rpartition(".")[2].lower()
     if ending not in rendering.KINDS:
         raise NotAFile("Nothing is rendered of files of this kind.")
-    with door.files() as files, files.open(path) as source:
+    with access.files() as files, files.open(path) as source:
         return rendering.key_of(source, rendering.KINDS[ending])
 
 
-def rendering_state(request: HttpRequest, door: Door, path: str) -> HttpResponse:
+def rendering_state(request: HttpRequest, access: LibraryAccess, path: str) -> HttpResponse:
     """What the page of a notebook asks for while it waits."""
-    state = _state(request, door, path)
-    context = {"state": state, "here": door.address(path), "name": path.rpartition("/")[2]}
-    return render(request, "drive/_rendered.html", context | {"lab_path": door.lab_path(path)})
+    state = _state(request, access, path)
+    context = {"state": state, "here": access.address(path), "name": path.rpartition("/")[2]}
+    return render(request, "drive/_rendered.html", context | {"lab_path": access.lab_path(path)})
 
 
-def rendered(request: HttpRequest, door: Door, path: str) -> HttpResponse:
+def rendered(request: HttpRequest, access: LibraryAccess, path: str) -> HttpResponse:
     """The rendered notebook or PDF, for the frame on its page; as harmless when it is opened by itself."""
-    content = rendering.result(_key(door, path))
+    content = rendering.result(_key(access, path))
     if content is None:
-        return redirect(door.address(path))
+        return redirect(access.address(path))
     headers = {
         "Content-Security-Policy": FRAME_POLICY,
         "X-Content-Type-Options": "nosniff",
@@ -114,7 +114,7 @@ def rendered(request: HttpRequest, door: Door, path: str) -> HttpResponse:
     return HttpResponse(content, content_type="text/html; charset=utf-8", headers=headers)
 
 
-def raw(request: HttpRequest, door: Door, path: str) -> HttpResponse:
+def raw(request: HttpRequest, access: LibraryAccess, path: str) -> HttpResponse:
     """The file's bytes, as a download."""
-    with door.files() as files:
-        return transfer.send(request, door.library, files, path, door.inside(path))
+    with access.files() as files:
+        return transfer.send(request, access.library, files, path, access.inside(path))

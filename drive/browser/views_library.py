@@ -13,7 +13,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods
 
-from drive.files.access_context import collab_door, drive_door
+from drive.files.library_access import collab_access, drive_access
 from drive.libraries import services
 from drive.libraries.forms import LibraryForm
 from drive.libraries.visibility import MOUNTED, Folder, as_entry, entries, public_entries
@@ -55,9 +55,9 @@ def home(request: HttpRequest) -> HttpResponse:
 
 def library(request: HttpRequest, library_id: UUID, path: str = "") -> HttpResponse:
     """A folder or file of a library, for those who see it in their Drive."""
-    return serve(request, drive_door(request, library_id), path)
+    return serve(request, drive_access(request, library_id), path)
 
 
 def collab_files(request: HttpRequest, slug: str, path: str = "") -> HttpResponse:
     """The same, within the Collab's pages."""
-    return serve(request, collab_door(request, slug), path)
+    return serve(request, collab_access(request, slug), path)

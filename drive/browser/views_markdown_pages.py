@@ -9,7 +9,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_safe
 
 from collabs.access import get_collab
-from drive.files.access_context import Door, collab_door
+from drive.files.library_access import LibraryAccess, collab_access
 from drive.files.listing import README, crumbs
 from drive.files.paths import quoted
 from drive.models import File, Library
@@ -25,11 +25,13 @@ PER_PAGE = 100
 @require_safe
 def index(request: HttpRequest, slug: str) -> HttpResponse:
     """All pages, by their paths."""
-    door = collab_door(request, slug)
-    page = Paginator(_pages(door.library), PER_PAGE).get_page(request.GET.get("page"))
+    access = collab_access(request, slug)
+    page = Paginator(_pages(access.library), PER_PAGE).get_page(request.GET.get("page"))
     found = [path_codec.from_row(row.path) for row in page.object_list]
-    pages = [(path, f"{door.pages}{quoted(path)}") for path in found if shown(path) == path]
-    return render(request, "drive/pages.html", {"door": door, "collab": door.collab, "page": page, "pages": pages})
+    pages = [(path, f"{access.pages}{quoted(path)}") for path in found if shown(path) == path]
+    return render(
+        request, "drive/pages.html", {"access": access, "collab": access.collab, "page": page, "pages": pages}
+    )
 
 
 def _pages(library: Library) -> QuerySet[File]:
@@ -45,52 +47,52 @@ def page(request: HttpRequest, slug: str, path: str) -> HttpResponse:
     """One page. Visitors of a public Collab read its README, which stands on its first page."""
     if not request.user.is_authenticated and path in README:
         return redirect(get_collab(request, slug))
-    door = collab_door(request, slug)
+    access = collab_access(request, slug)
     path = path.strip("/")
     try:
-        with door.files() as files:
+        with access.files() as files:
             item = files.stat(path)
             if item.kind == "folder":
-                return redirect(_front(door, files, path))
+                return redirect(_front(access, files, path))
     except NotFound:
-        return _missing(request, door, path)
+        return _missing(request, access, path)
     except StorageError as error:
         raise Http404(str(error)) from error
     if item.kind != "file" or not is_markdown(path):
         raise Http404("Not a page.")
-    return _page(request, door, path, item)
+    return _page(request, access, path, item)
 
 
-def _front(door: Door, files: LibraryFiles, folder: str) -> str:
+def _front(access: LibraryAccess, files: LibraryFiles, folder: str) -> str:
     """A folder's own page is its README; without one, its list of files."""
     for name in README:
         path = f"{folder}/{name}" if folder else name
         with suppress(StorageError):
             files.stat(path)
-            return door.page_address(path)
-    return door.folder_address(folder)
+            return access.page_address(path)
+    return access.folder_address(folder)
 
 
-def _page(request: HttpRequest, door: Door, path: str, item: FileEntry) -> HttpResponse:
+def _page(request: HttpRequest, access: LibraryAccess, path: str, item: FileEntry) -> HttpResponse:
     folder, _, name = path.rpartition("/")
     try:
-        with door.files() as files, files.open(path) as source:
-            preview = kinds.of_file(source, name, item.size, door.base, folder, door.pages)
+        with access.files() as files, files.open(path) as source:
+            preview = kinds.of_file(source, name, item.size, access.base, folder, access.pages)
     except StorageError as error:
         preview = kinds.Preview("nothing", str(error))
-    return render(request, "drive/page.html", about(door, path, item) | {"preview": preview})
+    return render(request, "drive/page.html", about(access, path, item) | {"preview": preview})
 
 
-def _missing(request: HttpRequest, door: Door, path: str) -> HttpResponse:
+def _missing(request: HttpRequest, access: LibraryAccess, path: str) -> HttpResponse:
     """A link to a page that nobody has written yet: whoever may write can begin it."""
     folder, _, name = path.rpartition("/")
-    if not (door.may_write and is_markdown(path)):
+    if not (access.may_write and is_markdown(path)):
         raise Http404("No such page.")
-    with door.files() as files:
+    with access.files() as files:
         try:
             has_folder = files.stat(folder).kind == "folder"
         except StorageError:
             has_folder = False
-    context: dict[str, object] = {"door": door, "collab": door.collab, "name": name, "crumbs": crumbs(folder)}
-    context |= {"has_folder": has_folder, "folder": door.folder_address(folder), "folder_name": folder}
+    context: dict[str, object] = {"access": access, "collab": access.collab, "name": name, "crumbs": crumbs(folder)}
+    context |= {"has_folder": has_folder, "folder": access.folder_address(folder), "folder_name": folder}
     return render(request, "drive/page_missing.html", context, status=404)

@@ -13,7 +13,7 @@ from django.shortcuts import render
 from django.utils.html import format_html
 
 from drive.files import operations
-from drive.files.access_context import Door, drive_door
+from drive.files.library_access import LibraryAccess, drive_access
 from drive.files.listing import crumbs, is_hidden
 from drive.files.paths import name_from_form, name_in_form
 from drive.libraries.visibility import MOUNTED, Entry, entries
@@ -32,66 +32,66 @@ WORDS = {"move": ("Move", "moved"), "copy": ("Copy", "copied")}
 class Place:
     """A folder of a library that the person may write to."""
 
-    door: Door
+    access: LibraryAccess
     path: str
 
     @property
     def field(self) -> str:
         """As it stands in a form."""
-        return f"{self.door.library.pk}/{name_in_form(self.path)}"
+        return f"{self.access.library.pk}/{name_in_form(self.path)}"
 
     @property
     def name(self) -> str:
         """For a sentence."""
-        return " / ".join([self.door.name, *shown(self.path).split("/")] if self.path else [self.door.name])
+        return " / ".join([self.access.name, *shown(self.path).split("/")] if self.path else [self.access.name])
 
 
-def move(request: HttpRequest, door: Door, path: str) -> HttpResponse | None:
+def move(request: HttpRequest, access: LibraryAccess, path: str) -> HttpResponse | None:
     """Choose where what is selected goes, then move it."""
-    return _carry(request, door, path, "move")
+    return _carry(request, access, path, "move")
 
 
-def copy(request: HttpRequest, door: Door, path: str) -> HttpResponse | None:
+def copy(request: HttpRequest, access: LibraryAccess, path: str) -> HttpResponse | None:
     """Choose where a copy of what is selected goes, then make it. Reading is enough."""
-    return _carry(request, door, path, "copy")
+    return _carry(request, access, path, "copy")
 
 
-def _carry(request: HttpRequest, door: Door, path: str, what: str) -> HttpResponse | None:
+def _carry(request: HttpRequest, access: LibraryAccess, path: str, what: str) -> HttpResponse | None:
     names = selected(request)
-    place = _place(request, door, path)
+    place = _place(request, access, path)
     if "go" not in request.POST or place is None:
-        return _ask(request, door, path, names, place, what)
+        return _ask(request, access, path, names, place, what)
     try:
         place = _new_folder(request, place)
     except StorageError as error:
-        return _ask(request, door, path, names, place, what, str(error))
-    wanted = _wanted(door, path, names, place, what)
+        return _ask(request, access, path, names, place, what, str(error))
+    wanted = _wanted(access, path, names, place, what)
     taken = _taken(place, wanted)
     if taken:
-        return _ask(request, door, path, names, place, what, _clash(taken, place, what))
+        return _ask(request, access, path, names, place, what, _clash(taken, place, what))
     if what == "copy":
-        things = [door.inside(child(path, name)) for name in names]
-        operations.check_copy(door.library, things, place.door.library)
+        things = [access.inside(child(path, name)) for name in names]
+        operations.check_copy(access.library, things, place.access.library)
     missing: list[str] = []
-    mover, copier = _mover(request, door, path, place, wanted), _copier(request, door, path, place, wanted, missing)
+    mover, copier = _mover(request, access, path, place, wanted), _copier(request, access, path, place, wanted, missing)
     done = each(request, names, mover if what == "move" else copier)
     _say_missing(request, missing)
     if done:
-        address = place.door.folder_address(place.path)
+        address = place.access.folder_address(place.path)
         said = format_html("{} {} to <a href='{}'>{}</a>.", counted(done), WORDS[what][1], address, place.name)
         messages.success(request, said)
     return None
 
 
-def _place(request: HttpRequest, door: Door, path: str) -> Place | None:
+def _place(request: HttpRequest, access: LibraryAccess, path: str) -> Place | None:
     """Where the chooser is; None at the list of libraries. It begins where the things are."""
-    begin = f"{door.library.pk}/{name_in_form(door.inside(path))}" if door.entry and door.may_write else ""
+    begin = f"{access.library.pk}/{name_in_form(access.inside(path))}" if access.entry and access.may_write else ""
     at = request.POST.get("open", request.POST.get("to", begin))
     library, _, folder = at.partition("/")
     if not library:
         return None
     try:
-        there = drive_door(request, UUID(library))
+        there = drive_access(request, UUID(library))
     except ValueError as error:
         raise Http404("No such library.") from error
     there.require_write()
@@ -107,17 +107,17 @@ def _new_folder(request: HttpRequest, place: Place) -> Place:
     if not name:
         return place
     path = child(place.path, name)
-    operations.make_folder(person(request), place.door.library, path)
-    with place.door.files() as files:
+    operations.make_folder(person(request), place.access.library, path)
+    with place.access.files() as files:
         made = next(item for item, _ in files.names(place.path) if key(item) == key(name))
-    return Place(place.door, child(place.path, made))
+    return Place(place.access, child(place.path, made))
 
 
-def _wanted(door: Door, path: str, names: list[str], place: Place, what: str) -> dict[str, str]:
+def _wanted(access: LibraryAccess, path: str, names: list[str], place: Place, what: str) -> dict[str, str]:
     """The name that each gets there: its own, or a free one where a copy stays beside what it is a copy of."""
-    if what == "move" or (place.door.library, place.path) != (door.library, door.inside(path)):
+    if what == "move" or (place.access.library, place.path) != (access.library, access.inside(path)):
         return {name: name for name in names}
-    with place.door.files() as files:
+    with place.access.files() as files:
         taken = {key(name) for name, _ in files.names(place.path)}
     wanted = {}
     for name in names:
@@ -131,7 +131,7 @@ def _wanted(door: Door, path: str, names: list[str], place: Place, what: str) ->
 def _taken(place: Place, wanted: dict[str, str]) -> list[str]:
     """Names in the way, as they are called there."""
     keys = {key(name) for name in wanted.values()}
-    with place.door.files() as files:
+    with place.access.files() as files:
         return [name for name, _ in files.names(place.path) if key(name) in keys]
 
 
@@ -143,26 +143,26 @@ def _clash(taken: list[str], place: Place, what: str) -> str:
 
 
 def _mover(
-    request: HttpRequest, door: Door, path: str, place: Place, wanted: dict[str, str]
+    request: HttpRequest, access: LibraryAccess, path: str, place: Place, wanted: dict[str, str]
 ) -> Callable[[str], object]:
-    actor, target = person(request), place.door.library
+    actor, target = person(request), place.access.library
 
     def act(name: str) -> None:
-        source = door.inside(child(path, name))
-        operations.move(actor, door.library, source, target, child(place.path, wanted[name]))
+        source = access.inside(child(path, name))
+        operations.move(actor, access.library, source, target, child(place.path, wanted[name]))
 
     return act
 
 
 def _copier(
-    request: HttpRequest, door: Door, path: str, place: Place, wanted: dict[str, str], missing: list[str]
+    request: HttpRequest, access: LibraryAccess, path: str, place: Place, wanted: dict[str, str], missing: list[str]
 ) -> Callable[[str], object]:
     """What cannot be copied is added to `missing`."""
-    actor, target = person(request), place.door.library
+    actor, target = person(request), place.access.library
 
     def act(name: str) -> None:
-        source = door.inside(child(path, name))
-        copied = operations.copy(actor, door.library, source, target, child(place.path, wanted[name]))
+        source = access.inside(child(path, name))
+        copied = operations.copy(actor, access.library, source, target, child(place.path, wanted[name]))
         missing.extend(child(name, left_out) for left_out in copied.left_out)
         missing.extend([name] * copied.more_left_out)
 
@@ -177,10 +177,16 @@ def _say_missing(request: HttpRequest, missing: list[str]) -> None:
 
 
 def _ask(
-    request: HttpRequest, door: Door, path: str, names: list[str], place: Place | None, what: str, error: str = ""
+    request: HttpRequest,
+    access: LibraryAccess,
+    path: str,
+    names: list[str],
+    place: Place | None,
+    what: str,
+    error: str = "",
 ) -> HttpResponse:
     """The page on which a folder is chosen."""
-    context = frame(request, door, path) | {
+    context = frame(request, access, path) | {
         "what": what,
         "verb": WORDS[what][0],
         "names": names,
@@ -189,7 +195,7 @@ def _ask(
         "error": error,
     }
     if place:
-        at_home = (place.door.library, place.path) == (door.library, door.inside(path))
+        at_home = (place.access.library, place.path) == (access.library, access.inside(path))
         context |= _inside(place, without=set(names) if what == "move" and at_home else set())
     else:
         context["groups"] = _libraries(request)
@@ -198,15 +204,15 @@ def _ask(
 
 def _inside(place: Place, without: set[str]) -> dict[str, object]:
     """The folders in a folder, and the way to it. What is moved goes into none of itself."""
-    with place.door.files() as files:
+    with place.access.files() as files:
         found = ((name.casefold(), name) for name, is_folder in files.names(place.path) if is_folder)
         folders = heapq.nsmallest(
             FOLDERS_SHOWN + 1, (item for item in found if not is_hidden(item[1]) and item[1] not in without)
         )
-    shown_folders = [(shown(name), Place(place.door, child(place.path, name)).field) for _, name in folders]
-    steps = [(crumb.name, Place(place.door, crumb.path).field) for crumb in crumbs(place.path)]
+    shown_folders = [(shown(name), Place(place.access, child(place.path, name)).field) for _, name in folders]
+    steps = [(crumb.name, Place(place.access, crumb.path).field) for crumb in crumbs(place.path)]
     return {
-        "steps": [(place.door.name, Place(place.door, "").field), *steps],
+        "steps": [(place.access.name, Place(place.access, "").field), *steps],
         "folders": shown_folders[:FOLDERS_SHOWN],
         "more_folders": len(folders) > FOLDERS_SHOWN,
     }

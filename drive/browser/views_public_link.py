@@ -15,7 +15,7 @@ from django.utils.http import urlencode
 from django.views.decorators.http import require_http_methods
 
 from drive.files.paths import quoted
-from drive.files.public_link_access import link_door
+from drive.files.public_link_access import public_link_access
 from drive.libraries import public_links
 from drive.libraries.access import get_library
 from drive.libraries.forms import LinkForm
@@ -56,10 +56,10 @@ def _behind(request: HttpRequest, found: PublicLink, base: str, path: str) -> Ht
         return HttpResponseNotAllowed(["GET", "HEAD"])
     if not public_links.leads_somewhere(found):
         return render(request, "drive/link_gone.html", status=404)
-    door = link_door(found, base)
-    if door.only and not path:
-        return redirect(base + quoted(door.only))
-    response = serve(request, door, path)
+    access = public_link_access(found, base)
+    if access.only and not path:
+        return redirect(base + quoted(access.only))
+    response = serve(request, access, path)
     if response.status_code == 200 and request.method == "GET" and _is_visit(request):
         public_links.note_use(found)
     return response

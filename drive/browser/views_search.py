@@ -8,7 +8,7 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_safe
 
-from drive.files.access_context import Door
+from drive.files.library_access import LibraryAccess
 from drive.files.listing import crumbs
 from drive.files.paths import folder_address, quoted
 from drive.files.search import Hit, Search
@@ -48,17 +48,17 @@ def _line(hit: Hit, base: str, library_name: str) -> Line:
     return Line(hit.item, address, " / ".join([library_name, *filter(None, shown(hit.folder).split("/"))]), folder)
 
 
-def within(request: HttpRequest, door: Door, path: str) -> HttpResponse:
+def within(request: HttpRequest, access: LibraryAccess, path: str) -> HttpResponse:
     """`?show=find&q=…`: below a folder."""
     search = Search(_text(request))
-    with door.files() as files:
+    with access.files() as files:
         search.look(files, path)
-    context = frame(request, door, path) | {
+    context = frame(request, access, path) | {
         "search": search,
-        "lines": [_line(hit, door.base, door.name) for hit in search.hits],
+        "lines": [_line(hit, access.base, access.name) for hit in search.hits],
         "crumbs": crumbs(path),
         "beyond": "Find",
-        "action": door.folder_address(path),
+        "action": access.folder_address(path),
         "everywhere": request.user.is_authenticated,
     }
     return render(request, "drive/find.html", context)

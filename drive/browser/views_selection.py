@@ -6,7 +6,7 @@ from django.contrib import messages
 from django.http import HttpRequest
 
 from drive.files import operations
-from drive.files.access_context import Door
+from drive.files.library_access import LibraryAccess
 from drive.files.paths import name_from_form
 from drive.storage import StorageError, check_name, shown
 from portal.access import person
@@ -30,11 +30,11 @@ def selected(request: HttpRequest) -> list[str]:
     return names
 
 
-def delete(request: HttpRequest, door: Door, path: str) -> None:
+def delete(request: HttpRequest, access: LibraryAccess, path: str) -> None:
     """All that is selected goes to the trash."""
     actor = person(request)
     names = selected(request)
-    done = each(request, names, lambda name: operations.delete(actor, door.library, door.inside(child(path, name))))
+    done = each(request, names, lambda name: operations.delete(actor, access.library, access.inside(child(path, name))))
     if done:
         messages.success(request, f"{counted(done)} moved to the library's trash.")
 

@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 
 from drive.files import operations
-from drive.files.access_context import Door
+from drive.files.library_access import LibraryAccess
 from drive.files.text_diff import Text, compare_texts, read_text
 from drive.models import Version
 from drive.preview import rendering
@@ -25,57 +25,57 @@ NOW = "now"
 """Instead of a version's id: what is there now."""
 
 
-def versions(request: HttpRequest, door: Door, path: str) -> HttpResponse:
+def versions(request: HttpRequest, access: LibraryAccess, path: str) -> HttpResponse:
     """All versions of a file, newest first."""
-    door.require_entry()
-    found = history.versions_of(door.library, path)
+    access.require_entry()
+    found = history.versions_of(access.library, path)
     page = Paginator(found, PER_PAGE).get_page(request.GET.get("page"))
-    context = _context(door, path) | {
+    context = _context(access, path) | {
         "page": page,
-        "now": history.of_path(door.library, path),
+        "now": history.of_path(access.library, path),
         "rules": retention.in_words(),
     }
     return render(request, "drive/versions.html", context)
 
 
-def version(request: HttpRequest, door: Door, path: str) -> HttpResponse:
+def version(request: HttpRequest, access: LibraryAccess, path: str) -> HttpResponse:
     """One version: its text, or what can be done with it."""
-    door.require_entry()
-    found = history.find(door.library, path, request.GET.get("id", ""))
-    context = _context(door, path) | {"version": found, "text": _text_of(door, path, str(found.pk))}
+    access.require_entry()
+    found = history.find(access.library, path, request.GET.get("id", ""))
+    context = _context(access, path) | {"version": found, "text": _text_of(access, path, str(found.pk))}
     return render(request, "drive/version.html", context)
 
 
-def old(request: HttpRequest, door: Door, path: str) -> HttpResponse:
+def old(request: HttpRequest, access: LibraryAccess, path: str) -> HttpResponse:
     """The bytes of a version, as a download."""
-    door.require_entry()
-    found = history.find(door.library, path, request.GET.get("id", ""))
+    access.require_entry()
+    found = history.find(access.library, path, request.GET.get("id", ""))
     return transfer.send_version(request, found, path.rpartition("/")[2])
 
 
-def compare(request: HttpRequest, door: Door, path: str) -> HttpResponse:
+def compare(request: HttpRequest, access: LibraryAccess, path: str) -> HttpResponse:
     """Two versions of a text, line by line, or of a notebook, cell by cell; `a` and `b` are ids, or “now”."""
-    door.require_entry()
+    access.require_entry()
     older, newer = request.GET.get("a", ""), request.GET.get("b", NOW)
-    context = _context(door, path) | {
-        "older": _version_or_now(door, path, older),
-        "newer": _version_or_now(door, path, newer),
+    context = _context(access, path) | {
+        "older": _version_or_now(access, path, older),
+        "newer": _version_or_now(access, path, newer),
     }
     if path.lower().endswith(".ipynb"):
         try:
-            with _opened(door, path, older) as old_one, _opened(door, path, newer) as new_one:
+            with _opened(access, path, older) as old_one, _opened(access, path, newer) as new_one:
                 cells = rendering.compare_notebooks(old_one, new_one)
             return render(request, "drive/compare.html", context | {"cells": cells, "is_notebook": True})
         except Failed as error:
             context["why_no_cells"] = str(error)
-    texts = _text_of(door, path, older), _text_of(door, path, newer)
+    texts = _text_of(access, path, older), _text_of(access, path, newer)
     context["blocks"] = compare_texts(*texts) if texts[0].is_text and texts[1].is_text else None
     return render(request, "drive/compare.html", context)
 
 
-def go_back(request: HttpRequest, door: Door, path: str) -> HttpResponse:
+def go_back(request: HttpRequest, access: LibraryAccess, path: str) -> HttpResponse:
     """Put a version in the place of what is there."""
-    found = history.find(door.library, path, request.POST.get("id", ""))
+    found = history.find(access.library, path, request.POST.get("id", ""))
     try:
         operations.restore_version(person(request), found, path)
     except StorageError as error:
@@ -84,35 +84,35 @@ def go_back(request: HttpRequest, door: Door, path: str) -> HttpResponse:
         messages.success(
             request, f"“{path.rpartition('/')[2]}” is again as it was on {found.modified:%d %b %Y, %H:%M}."
         )
-    return redirect(f"{door.address(path)}?show=versions")
+    return redirect(f"{access.address(path)}?show=versions")
 
 
-def _context(door: Door, path: str) -> dict:
+def _context(access: LibraryAccess, path: str) -> dict:
     folder, _, name = path.rpartition("/")
     return {
-        "door": door,
-        "collab": door.collab,
+        "access": access,
+        "collab": access.collab,
         "path": path,
         "name": name,
-        "here": door.address(path),
-        "folder": door.folder_address(folder),
+        "here": access.address(path),
+        "folder": access.folder_address(folder),
     }
 
 
-def _version_or_now(door: Door, path: str, which: str) -> Version | None:
-    return None if which == NOW else history.find(door.library, path, which)
+def _version_or_now(access: LibraryAccess, path: str, which: str) -> Version | None:
+    return None if which == NOW else history.find(access.library, path, which)
 
 
-def _text_of(door: Door, path: str, which: str) -> Text:
-    with _opened(door, path, which) as source:
+def _text_of(access: LibraryAccess, path: str, which: str) -> Text:
+    with _opened(access, path, which) as source:
         return read_text(source)
 
 
 @contextmanager
-def _opened(door: Door, path: str, which: str) -> Iterator[BinaryIO]:
-    found = _version_or_now(door, path, which)
+def _opened(access: LibraryAccess, path: str, which: str) -> Iterator[BinaryIO]:
+    found = _version_or_now(access, path, which)
     if found is None:
-        with door.files() as files, files.open(path) as source:
+        with access.files() as files, files.open(path) as source:
             yield source
     else:
         with store.open_object(found.sha256) as source:

@@ -7,7 +7,7 @@ from typing import Any, cast
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 
 from drive.files import zip_stream
-from drive.files.access_context import Door
+from drive.files.library_access import LibraryAccess
 from drive.storage import StorageError
 from drive.uploads.transfer import disposition
 
@@ -28,22 +28,22 @@ class Busy(StorageError):
     status = 503
 
 
-def folder(request: HttpRequest, door: Door, path: str) -> HttpResponse:
+def folder(request: HttpRequest, access: LibraryAccess, path: str) -> HttpResponse:
     """`?show=zip`: a folder with all that is in it, or of it what is named in the address."""
     if request.GET.getlist("name"):
-        return selection(request, door, path)
-    top = path.rpartition("/")[2] or door.name.replace("/", "_")
-    return _send(request, door, [(path, top)], top)
+        return selection(request, access, path)
+    top = path.rpartition("/")[2] or access.name.replace("/", "_")
+    return _send(request, access, [(path, top)], top)
 
 
-def selection(request: HttpRequest, door: Door, path: str) -> HttpResponse:
+def selection(request: HttpRequest, access: LibraryAccess, path: str) -> HttpResponse:
     """What is selected of a folder."""
     names = selected(request)
-    top = names[0] if len(names) == 1 else path.rpartition("/")[2] or door.name
-    return _send(request, door, [(child(path, name), name) for name in names], top)
+    top = names[0] if len(names) == 1 else path.rpartition("/")[2] or access.name
+    return _send(request, access, [(child(path, name), name) for name in names], top)
 
 
-def _send(request: HttpRequest, door: Door, wanted: list[tuple[str, str]], name: str) -> HttpResponse:
+def _send(request: HttpRequest, access: LibraryAccess, wanted: list[tuple[str, str]], name: str) -> HttpResponse:
     headers = {
         "Content-Type": "application/zip",
         "Content-Disposition": disposition(f"{name}.zip"),
@@ -53,15 +53,15 @@ def _send(request: HttpRequest, door: Door, wanted: list[tuple[str, str]], name:
     }
     if request.method == "HEAD":
         return HttpResponse(headers=headers)
-    slots = _slots if door.entry else _visitors_slots
+    slots = _slots if access.entry else _visitors_slots
     if not slots.acquire(blocking=False):
         raise Busy("Many archives are being downloaded just now. Please try again in a minute.")
-    sending: Any = _Sending(_packed(door, wanted), slots.release)
+    sending: Any = _Sending(_packed(access, wanted), slots.release)
     return cast(Any, StreamingHttpResponse(sending, headers=headers))
 
 
-def _packed(door: Door, wanted: Iterable[tuple[str, str]]) -> Generator[bytes]:
-    with door.files() as files:
+def _packed(access: LibraryAccess, wanted: Iterable[tuple[str, str]]) -> Generator[bytes]:
+    with access.files() as files:
         yield from zip_stream.pack(files, wanted)
 
 

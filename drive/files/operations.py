@@ -1,4 +1,4 @@
-"""Every change that somebody makes to files through the web: one function each, whichever door they came by.
+"""Operations on files through the web and the API: one function for each kind of change.
 
 The caller has checked that `actor` may write there. Paths are the library's. What goes wrong is a StorageError, and
 then nothing was changed. The disk is changed first, then the rows that remember who did it (drive.versions).

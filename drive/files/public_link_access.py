@@ -1,4 +1,4 @@
-"""How a visitor with a public link reaches files: the folder of the link, or one file of a folder, read-only."""
+"""Access to files by a public link, without an account: one folder, or one file of a folder, read-only."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,11 +8,11 @@ from typing import Any, BinaryIO
 from drive.models import PublicLink
 from drive.storage import FileEntry, LibraryFiles, NotFound, path_codec
 
-from .access_context import Door
+from .library_access import LibraryAccess
 
 
 class OneFile(LibraryFiles):
-    """A folder of which one file can be looked at and opened, as if nothing else were in it."""
+    """A folder with a single readable file: everything else in it is NotFound."""
 
     def __init__(self, folder: LibraryFiles, name: str) -> None:
         super().__init__(folder.root, staging=folder.staging, trash=folder.trash, lock=folder.lock)
@@ -37,15 +37,15 @@ class OneFile(LibraryFiles):
 
 
 @dataclass(frozen=True)
-class LinkDoor(Door):
-    """A link to a folder, or to one file of its folder."""
+class PublicLinkAccess(LibraryAccess):
+    """Access of a visitor with a public link to a folder, or to one file of its folder."""
 
     only: str = ""
-    """The file's name; "" where all of the folder is meant."""
+    """Name of the one file; "" for the whole folder."""
 
     @property
     def frame(self) -> str:
-        """Pages of a visitor."""
+        """Base template of pages for visitors without an account."""
         return "drive/link.html"
 
     @contextmanager
@@ -54,11 +54,11 @@ class LinkDoor(Door):
             yield OneFile(files, self.only) if self.only else files
 
 
-def link_door(link: PublicLink, base: str) -> LinkDoor:
-    """What is behind a link, whose addresses begin with `base`."""
+def public_link_access(link: PublicLink, base: str) -> PublicLinkAccess:
+    """Access by a link whose URLs begin with `base`."""
     path = path_codec.from_row(link.path)
     folder, _, name = path.rpartition("/")
-    return LinkDoor(
+    return PublicLinkAccess(
         library=link.library,
         base=base,
         name=name or str(link.library),

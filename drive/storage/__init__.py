@@ -1,4 +1,4 @@
-"""Files on disk: the one layer behind every door (pages, API, rescue).
+"""Files on disk: the one layer below the pages, the API and the rescue of files from Labs.
 
     openat2.py   opening paths that cannot leave their directory
     names.py     what a file can be called

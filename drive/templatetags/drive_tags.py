@@ -9,7 +9,7 @@ from django.utils.safestring import SafeString
 
 from collabs.models import Collab, Role
 from drive.files import recent
-from drive.files.access_context import Door, pages_of
+from drive.files.library_access import LibraryAccess, pages_of
 from drive.files.listing import read_readme
 from drive.files.paths import name_in_form, quoted
 from drive.libraries import quota
@@ -73,19 +73,19 @@ def recent_files(context: template.Context) -> dict[str, Any]:
 
 
 @register.simple_tag
-def room(door: Door) -> quota.Usage | None:
-    """How much is used of the room behind a door; None for those who may put nothing there."""
-    return quota.of(door.library) if door.may_write else None
+def room(access: LibraryAccess) -> quota.Usage | None:
+    """Usage of the library owner's quota; None for those who may not write."""
+    return quota.of(access.library) if access.may_write else None
 
 
 @register.simple_tag(takes_context=True)
-def link_address(context: template.Context, door: Door, path: str = "") -> str:
+def link_address(context: template.Context, access: LibraryAccess, path: str = "") -> str:
     """Where a public link to a path is made; "" for those who may make none."""
     user = context["request"].user
-    if door.entry is None or not may_link(user, door.library):
+    if access.entry is None or not may_link(user, access.library):
         return ""
-    address = reverse("drive:links", args=[door.library.pk])
-    inside = door.inside(path)
+    address = reverse("drive:links", args=[access.library.pk])
+    inside = access.inside(path)
     return f"{address}?{urlencode({'path': inside})}" if inside and shown(inside) == inside else address
 
 
@@ -108,10 +108,10 @@ def deleter(item: Trashed) -> str:
 
 
 @register.inclusion_tag("drive/_loss.html", takes_context=True)
-def loss_banner(context: template.Context, door: Door) -> dict[str, Any]:
+def loss_banner(context: template.Context, access: LibraryAccess) -> dict[str, Any]:
     """Tells the people of a library when much of it is gone at once."""
-    loss = door.library.losses.filter(answered_at=None).first() if door.entry else None
-    return {"loss": loss, "door": door, "csrf_token": context.get("csrf_token")}
+    loss = access.library.losses.filter(answered_at=None).first() if access.entry else None
+    return {"loss": loss, "access": access, "csrf_token": context.get("csrf_token")}
 
 
 register.filter("name_in_form", name_in_form)

@@ -12,7 +12,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, Unrea
 from django.urls import reverse
 from django.utils.http import http_date
 
-from drive.files.access_context import drive_door
+from drive.files.library_access import drive_access
 from drive.models import Library
 from drive.storage import Clash, CutOff, StorageError, open_library
 from portal.access import person
@@ -39,23 +39,25 @@ class OtherType(StorageError):
 
 def collection(request: HttpRequest, library_id: UUID) -> HttpResponse:
     """OPTIONS: what this server can do. POST: begin an upload."""
-    door = drive_door(request, library_id)
-    door.require_write()
+    access = drive_access(request, library_id)
+    access.require_write()
     if request.method == "OPTIONS":
         return _answer(204, **{"Tus-Version": tus.VERSION, "Tus-Extension": tus.EXTENSIONS})
     if request.method != "POST":
         return HttpResponseNotAllowed(["OPTIONS", "POST"])
-    return _plainly(request, lambda: _create(request, door.library))
+    return _plainly(request, lambda: _create(request, access.library))
 
 
 def upload(request: HttpRequest, library_id: UUID, upload_id: str) -> HttpResponse:
     """HEAD: how much is here. PATCH: more of it. DELETE: give it up."""
-    door = drive_door(request, library_id)
-    door.require_write()
+    access = drive_access(request, library_id)
+    access.require_write()
     method = {"HEAD": _status, "PATCH": _append, "DELETE": _end}.get(request.method or "")
     if method is None:
         return HttpResponseNotAllowed(["HEAD", "PATCH", "DELETE"])
-    return _plainly(request, lambda: method(request, door.library, tus.find(person(request), door.library, upload_id)))
+    return _plainly(
+        request, lambda: method(request, access.library, tus.find(person(request), access.library, upload_id))
+    )
 
 
 def _plainly(request: HttpRequest, work: Callable[[], HttpResponse]) -> HttpResponse:

@@ -6,7 +6,7 @@ from django import template
 from django.conf import settings
 from django.templatetags.static import PrefixNode
 
-from drive.files.access_context import Door
+from drive.files.library_access import LibraryAccess
 from drive.libraries.visibility import Folder
 from drive.models import Library
 from lab.locations import presence
@@ -19,26 +19,26 @@ register = template.Library()
 
 
 @register.inclusion_tag("lab/_badge.html")
-def lab_badge(door: Door, path: str) -> dict[str, Any]:
+def lab_badge(access: LibraryAccess, path: str) -> dict[str, Any]:
     """Nothing for what is no notebook, and for visitors behind a public link, who cannot see what it is part of."""
-    if door.entry is None or not path.endswith(NOTEBOOK):
+    if access.entry is None or not path.endswith(NOTEBOOK):
         return {}
-    link = settings.PORTAL_URL + lab_address(lasting_path(door.library, door.inside(path)))
+    link = settings.PORTAL_URL + lab_address(lasting_path(access.library, access.inside(path)))
     badge = f"{settings.PORTAL_URL}{PrefixNode.handle_simple('STATIC_URL')}img/open-in-lab.svg"
     return {
         "link": link,
         "badge": badge,
         "markdown": f"[![Open in Lab]({badge})]({link})",
-        "reach": reach(door.library),
+        "reach": reach(access.library),
     }
 
 
 @register.inclusion_tag("lab/_presence.html", takes_context=True)
-def lab_presence(context: dict[str, Any], door: Door, path: str) -> dict[str, Any]:
+def lab_presence(context: dict[str, Any], access: LibraryAccess, path: str) -> dict[str, Any]:
     """Who has this notebook open in the Lab now: before somebody else who may change it opens it, too."""
-    if door.entry is None or not door.entry.may_write or not path.endswith(NOTEBOOK):
+    if access.entry is None or not access.entry.may_write or not path.endswith(NOTEBOOK):
         return {}
-    return {"names": presence.here(person(context["request"]), door.library.pk, door.inside(path))}
+    return {"names": presence.here(person(context["request"]), access.library.pk, access.inside(path))}
 
 
 def lasting_path(library: Library, inside: str) -> str:

@@ -85,7 +85,7 @@ def test_it_shows_both_texts_when_somebody_was_faster(as_editor: Client, url: st
     again = response.context["draft"]
     assert save(as_editor, url, again, "one\nboth\n")["Location"] == url + SAVED
     assert (place / "a.txt").read_text() == "one\nboth\n"
-    assert Version.objects.filter(file__library__pk=response.context["door"].library.pk).count() == 2
+    assert Version.objects.filter(file__library__pk=response.context["access"].library.pk).count() == 2
 
 
 def test_it_asks_again_when_they_save_while_i_choose(as_editor: Client, url: str, place: Path) -> None:

@@ -92,22 +92,22 @@ def test_it_holds_to_the_table(
     # A private Collab's own pages do not exist for visitors: they say 404 and do not ask to sign in.
     hidden = who in ("anonymous", "inactive") and not is_public
 
-    def expect(door: str, normal: str | int) -> str | int:
-        return 404 if hidden and door == "collab" else normal
+    def expect(via: str, normal: str | int) -> str | int:
+        return 404 if hidden and via == "collab" else normal
 
-    for method, door, path in READS:
-        url = address(team.library, path) if door == "drive" else f"/collabs/{team.slug}/files/{path}"
-        assert answer(client.generic(method, url)) == expect(door, read), (method, door, path)
-    for method, door, path in CHANGES:
-        url = address(team.library, path) if door == "drive" else f"/collabs/{team.slug}/files/{path}"
+    for method, via, path in READS:
+        url = address(team.library, path) if via == "drive" else f"/collabs/{team.slug}/files/{path}"
+        assert answer(client.generic(method, url)) == expect(via, read), (method, via, path)
+    for method, via, path in CHANGES:
+        url = address(team.library, path) if via == "drive" else f"/collabs/{team.slug}/files/{path}"
         if method == "PUT":
-            assert answer(client.put(url, b"x")) == expect(door, change[0]), (method, door)
+            assert answer(client.put(url, b"x")) == expect(via, change[0]), (method, via)
         else:
             form: dict[str, Any] = {"do": method.removeprefix("POST "), "name": "b.txt", "old": "a.txt"}
             form["name"] = "b.txt" if form["do"] in ("rename", "delete") else "new folder"
             if form["do"] == "upload":
                 form["file"] = SimpleUploadedFile("up.txt", b"x")
-            assert answer(client.post(url, form)) == expect(door, change[1]), (method, door)
+            assert answer(client.post(url, form)) == expect(via, change[1]), (method, via)
     changed = change[1] == 302
     after = {"folder", "a.txt"} if not changed else {"folder", "new.txt", "up.txt", "new folder"}
     assert {path.name for path in place.iterdir()} == after

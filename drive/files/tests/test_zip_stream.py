@@ -15,9 +15,9 @@ from django.contrib.auth.models import AnonymousUser
 from django.test import Client, RequestFactory
 
 from drive.browser import registry, views_zip
-from drive.files import access_context, zip_stream
+from drive.files import library_access, zip_stream
 from drive.files.paths import name_in_form
-from drive.files.public_link_access import link_door
+from drive.files.public_link_access import public_link_access
 from drive.libraries import public_links
 from drive.models import Library, PublicLink
 from drive.storage import LibraryFiles
@@ -231,19 +231,19 @@ def test_it_sends_visitors_with_a_link_what_is_below_it_only(
     library: Library, tree: Path, place: Path, rf: RequestFactory
 ) -> None:
     (place / "secret.txt").write_text("SECRET")
-    door = access_context.Door(library, "/l/x/", "top", may_write=False, reason="A link.", root="top")
-    found = zipfile.ZipFile(io.BytesIO(body(registry.serve(rf.get("/l/x/", {"show": "zip"}), door, ""))))
+    access = library_access.LibraryAccess(library, "/l/x/", "top", may_write=False, reason="A link.", root="top")
+    found = zipfile.ZipFile(io.BytesIO(body(registry.serve(rf.get("/l/x/", {"show": "zip"}), access, ""))))
     assert set(contents(found)) >= {"top/a.txt", "top/empty/"}
     request = rf.get("/l/x/", {"show": "zip", "name": ["sub", name_in_form("../secret.txt")]})
     request.user = AnonymousUser()
-    assert registry.serve(request, door, "").status_code == 400
+    assert registry.serve(request, access, "").status_code == 400
     assert not [name for name in found.namelist() if "secret" in name]
 
 
 def test_it_sends_nothing_beside_the_file_of_a_link(library: Library, tree: Path, rf: RequestFactory) -> None:
     link = PublicLink(library=library, path="top/a.txt", is_folder=False)
-    door = link_door(link, "/l/x/")
-    with door.files() as files:
+    access = public_link_access(link, "/l/x/")
+    with access.files() as files:
         found = contents(packed(files, "a.txt", "", "large", "sub"))
     assert set(found) == {"a.txt", "Left out.txt"}
 

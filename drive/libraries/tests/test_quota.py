@@ -148,7 +148,7 @@ def test_it_shows_a_collab_its_room(collab: Collab, editor: User, viewer: User, 
     assert "over the quota" not in sign_in(viewer).get(address).content.decode()
 
 
-# At the web's doors
+# On the web
 
 
 def there(library: Library) -> dict[str, bytes]:
