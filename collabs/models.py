@@ -160,11 +160,11 @@ class Collab(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
     archived_at = models.DateTimeField(
-        null=True, blank=True, editable=False, help_text="Since then nothing in it can be changed."
+        null=True, blank=True, editable=False, help_text="Time of archiving. Nothing in it can be changed since."
     )
     deleted_at = models.DateTimeField(null=True, blank=True, help_text="Kept for 30 days, title and address included.")
     removed_at = models.DateTimeField(
-        null=True, editable=False, help_text="When it was removed for good. Only its address stays taken."
+        null=True, editable=False, help_text="Time of its permanent removal. Only its address stays taken."
     )
 
     my_role: Role | None
@@ -321,7 +321,7 @@ class Invitation(models.Model):
 
     collab = models.ForeignKey(Collab, on_delete=models.CASCADE, related_name="invitations")
     role = models.CharField(max_length=16, choices=Role)
-    email = models.EmailField(blank=True, help_text="Whom it was sent to; empty for a link.")
+    email = models.EmailField(blank=True, help_text="Address that it was sent to; empty for a link.")
     digest = models.CharField(max_length=64, unique=True, editable=False)
     uses_left = models.PositiveIntegerField()
     expires_at = models.DateTimeField()

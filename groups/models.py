@@ -47,13 +47,13 @@ class Group(models.Model):
     slug = models.SlugField(max_length=80, unique=True, help_text="In the address. Never changes.")
     name = models.CharField(max_length=100, help_text="Unique. Everybody who is signed in can find it by this name.")
     name_key = models.CharField(max_length=300, unique=True, editable=False)
-    description = models.TextField(blank=True, max_length=2000, help_text="Who is in it, and what for.")
+    description = models.TextField(blank=True, max_length=2000, help_text="Who is in the group, and what it is for.")
     provider_name = models.CharField(
         max_length=250,
         null=True,
         blank=True,
         unique=True,
-        help_text="As a sign-in provider calls it, “provider:name”: who signs in there as one of it, is in it.",
+        help_text="The group's name at a sign-in provider, as “provider:name”. Who signs in with it is in the group.",
     )
     created_at = models.DateTimeField(auto_now_add=True)
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
@@ -99,7 +99,7 @@ class GroupMember(models.Model):
     group = models.ForeignKey(Group, on_delete=models.CASCADE, related_name="members")
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="group_members")
     from_provider = models.CharField(
-        max_length=50, blank=True, help_text="The sign-in provider that said so, and can take it back; else blank."
+        max_length=50, blank=True, help_text="Sign-in provider that added the person, and can remove them; else blank."
     )
     since = models.DateTimeField(auto_now_add=True)
 

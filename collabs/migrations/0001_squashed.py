@@ -48,8 +48,8 @@ class Migration(migrations.Migration):
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('deleted_at', models.DateTimeField(blank=True, help_text='Kept for 30 days, title and address included.', null=True)),
                 ('created_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('removed_at', models.DateTimeField(editable=False, help_text='When it was removed for good. Only its address stays taken.', null=True)),
-                ('archived_at', models.DateTimeField(blank=True, editable=False, help_text='Since then nothing in it can be changed.', null=True)),
+                ('removed_at', models.DateTimeField(editable=False, help_text='Time of its permanent removal. Only its address stays taken.', null=True)),
+                ('archived_at', models.DateTimeField(blank=True, editable=False, help_text='Time of archiving. Nothing in it can be changed since.', null=True)),
             ],
             options={
                 'ordering': ['title_key'],
@@ -105,7 +105,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('role', models.CharField(choices=[('administrator', 'Administrator'), ('editor', 'Editor'), ('viewer', 'Viewer')], max_length=16)),
-                ('email', models.EmailField(blank=True, help_text='Whom it was sent to; empty for a link.', max_length=254)),
+                ('email', models.EmailField(blank=True, help_text='Address that it was sent to; empty for a link.', max_length=254)),
                 ('digest', models.CharField(editable=False, max_length=64, unique=True)),
                 ('uses_left', models.PositiveIntegerField()),
                 ('expires_at', models.DateTimeField()),
