@@ -21,7 +21,7 @@ import django
 from django.conf import settings
 
 from drive.models import Library, Trashed, Version
-from drive.storage import NotFound, deletion_lock, layout, removal
+from drive.storage import NotFoundError, deletion_lock, layout, removal
 from drive.storage.files import REPLACED
 from drive.versions.capture import PAUSE
 from portal.ops.task_queue import publish
@@ -121,7 +121,7 @@ class _Creation:
         prefix = f"libraries/{library_id}".encode()
         try:
             self._top(prefix, layout.find(library_id))
-        except NotFound:
+        except NotFoundError:
             self.manifest.leave_out(prefix, "the library's directory is missing")
 
     def _trash(self) -> None:

@@ -17,7 +17,7 @@ from django.conf import settings
 from django.core.management import call_command
 
 from drive.models import File, Library, Trashed, Version
-from drive.storage import NotFound, layout, path_codec
+from drive.storage import NotFoundError, layout, path_codec
 from drive.storage import signature as signature_of
 from drive.storage.files import identity
 from drive.versions import scan, store
@@ -189,7 +189,7 @@ def _settle() -> list[str]:
     for library_id in Library.objects.filter(removed_at=None).values_list("pk", flat=True):
         try:
             layout.find(library_id)
-        except NotFound:
+        except NotFoundError:
             found.append(f"library {library_id}: its directory was missing, and is empty now")
         layout.settle(library_id)
     return found

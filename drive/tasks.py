@@ -88,7 +88,7 @@ def render_preview(self: Task, library_id: str, path: str) -> None:
     try:
         with open_library(library) as files, files.open(path) as source:
             rendering.make(source, what)
-    except rendering.Busy as busy:
+    except rendering.RenderBusyError as busy:
         raise self.retry(exc=busy, countdown=1, max_retries=rendering.ASK_AGAIN) from busy
     except StorageError:
         log.info("%s of library %s is gone", path, library_id)

@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 import pytest
 
 from drive.preview import rendering, sandbox
-from drive.preview.sandbox import Failed
+from drive.preview.sandbox import RenderFailedError
 
 pytestmark = pytest.mark.sandbox
 
@@ -90,7 +90,7 @@ def test_it_renders_the_pages_of_a_pdf() -> None:
     ],
 )
 def test_it_says_what_is_wrong_with_a_file(what: str, content: bytes, why: str) -> None:
-    with pytest.raises(Failed, match=why):
+    with pytest.raises(RenderFailedError, match=why):
         render(what, content)
 
 
@@ -103,7 +103,7 @@ def test_it_compares_notebooks_cell_by_cell() -> None:
 
 def test_it_gives_up_what_never_ends(program: Path) -> None:
     program.write_text("import os\nos.fork()\nwhile True: pass")
-    with pytest.raises(Failed, match="takes too long"):
+    with pytest.raises(RenderFailedError, match="takes too long"):
         render("notebook", b"x", seconds=2)
     command = ["pgrep", "--full", str(program)]
     assert subprocess.run(command, stdout=subprocess.DEVNULL, check=False).returncode == 1
@@ -111,13 +111,13 @@ def test_it_gives_up_what_never_ends(program: Path) -> None:
 
 def test_it_gives_up_what_takes_all_memory(program: Path) -> None:
     program.write_text("x = bytearray(10 * 2**30)")
-    with pytest.raises(Failed, match="too much memory"):
+    with pytest.raises(RenderFailedError, match="too much memory"):
         render("notebook", b"x")
 
 
 def test_it_gives_up_what_writes_without_end(program: Path) -> None:
     program.write_text("import sys\nwhile True: sys.stdout.write('x' * 65536)")
-    with pytest.raises(Failed, match="too large"):
+    with pytest.raises(RenderFailedError, match="too large"):
         render("notebook", b"x")
 
 

@@ -18,7 +18,7 @@ from drive.files import operations
 from drive.files.library_access import LibraryAccess, drive_access
 from drive.files.listing import PER_PAGE, read_page
 from drive.models import Version
-from drive.storage import Changed, FileEntry, LibraryFiles, NotAFile, NotFound
+from drive.storage import ChangedError, FileEntry, LibraryFiles, NotAFileError, NotFoundError
 from drive.uploads import transfer
 from drive.versions import history
 from portal.access import person
@@ -172,7 +172,7 @@ def put_file(
 def _is_there(files: LibraryFiles, path: str) -> bool:
     try:
         files.stat(path)
-    except NotFound:
+    except NotFoundError:
         return False
     return True
 
@@ -188,7 +188,7 @@ def delete_file(request: HttpRequest, library_id: UUID, path: str, if_match: str
         with access.files() as files:
             found = files.stat(path).etag
         if if_match.strip() != "*" and found not in [tag.strip() for tag in if_match.split(",")]:
-            raise Changed("The file was changed since. Nothing was deleted.")
+            raise ChangedError("The file was changed since. Nothing was deleted.")
     operations.delete(person(request), access.library, path)
     return Status(204, None)
 
@@ -245,7 +245,7 @@ def list_versions(request: HttpRequest, library_id: UUID, paging: Paged, path: s
     access, path = drive_access(request, library_id), _tidy(path)
     with access.files() as files:
         if files.stat(path).kind != "file":
-            raise NotAFile("Only files have versions; this is something else.")
+            raise NotAFileError("Only files have versions; this is something else.")
     return paged(history.versions_of(access.library, path), paging, each(_version))
 
 

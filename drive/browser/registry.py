@@ -7,7 +7,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllow
 from django.shortcuts import redirect, render
 
 from drive.files.library_access import LibraryAccess
-from drive.storage import NotFound, StorageError
+from drive.storage import NotFoundError, StorageError
 from drive.uploads import transfer
 
 from . import (
@@ -93,7 +93,7 @@ def serve(request: HttpRequest, access: LibraryAccess, path: str) -> HttpRespons
                     access.require_write()
                 return _act(request, access, path)
         return HttpResponseNotAllowed(["GET", "HEAD", "PUT", "POST"])
-    except NotFound as error:
+    except NotFoundError as error:
         raise Http404(str(error)) from error
     except StorageError as error:
         return render(request, "drive/refusal.html", {"error": error, "base": access.base}, status=error.status)

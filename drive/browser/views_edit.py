@@ -12,7 +12,7 @@ from drive.files import operations
 from drive.files.library_access import LibraryAccess
 from drive.files.listing import crumbs
 from drive.files.text_diff import Text, compare_texts, read_text
-from drive.storage import ABSENT, Changed, Clash, FileEntry, NotFound, StorageError, etag
+from drive.storage import ABSENT, ChangedError, FileEntry, NameTakenError, NotFoundError, StorageError, etag
 from portal.access import person
 
 MOST_BYTES = 2**20
@@ -23,13 +23,13 @@ SAVED = "#saved"
 ENDINGS = {"lf": "\n", "crlf": "\r\n", "cr": "\r"}
 
 
-class NoText(StorageError):
+class NotEditableError(StorageError):
     """It is not what can be edited on a page."""
 
     status = 409
 
 
-class TooLong(StorageError):
+class TextTooLongError(StorageError):
     """What was typed is more than a page takes."""
 
     status = 413
@@ -55,15 +55,15 @@ class Draft:
 
     @classmethod
     def of_content(cls, content: bytes, etag: str) -> Self:
-        """The file's text; NoText for anything else."""
+        """The file's text; NotEditableError for anything else."""
         if len(content) > MOST_BYTES:
-            raise NoText("Files of more than 1 MB cannot be edited here. Open it in the Lab.")
+            raise NotEditableError("Files of more than 1 MB cannot be edited here. Open it in the Lab.")
         try:
             text = content.decode()
         except UnicodeDecodeError as error:
-            raise NoText("This is not text in UTF-8, and cannot be edited here.") from error
+            raise NotEditableError("This is not text in UTF-8, and cannot be edited here.") from error
         if "\0" in text:
-            raise NoText("This is not text, and cannot be edited here.")
+            raise NotEditableError("This is not text, and cannot be edited here.")
         crlf = text.count("\r\n")
         counts = {"lf": text.count("\n") - crlf, "crlf": crlf, "cr": text.count("\r") - crlf}
         ending = max(counts, key=lambda name: counts[name])
@@ -85,11 +85,11 @@ class Draft:
 
     @property
     def content(self) -> bytes:
-        """The bytes of the file; TooLong for too many."""
+        """The bytes of the file; TextTooLongError for too many."""
         text = (BOM if self.bom else "") + self.text.replace("\n", ENDINGS[self.ending])
         content = text.encode(errors="replace")
         if len(content) > MOST_BYTES:
-            raise TooLong("This is more than 1 MB, and cannot be saved from here. Nothing was changed.")
+            raise TextTooLongError("This is more than 1 MB, and cannot be saved from here. Nothing was changed.")
         return content
 
 
@@ -139,7 +139,7 @@ def save(request: HttpRequest, access: LibraryAccess, path: str) -> HttpResponse
     draft = Draft.of_form(request)
     try:
         operations.write(person(request), access.library, access.inside(path), draft.content, if_match=draft.etag)
-    except (Changed, Clash) as error:
+    except (ChangedError, NameTakenError) as error:
         return _choose(request, access, path, draft, error)
     except StorageError as error:
         return _editor(request, access, path, draft, error)
@@ -153,7 +153,7 @@ def _choose(request: HttpRequest, access: LibraryAccess, path: str, mine: Draft,
         with access.files() as files, files.open(path) as source:
             tag = etag(os.fstat(source.fileno()))
             theirs = read_text(source)
-    except NotFound:
+    except NotFoundError:
         again = Draft(mine.text, ABSENT, mine.ending, mine.bom)
         return _editor(request, access, path, again, error, gone=True)
     except StorageError as other:

@@ -6,7 +6,7 @@ from django.shortcuts import redirect, render
 from drive.files.library_access import LibraryAccess
 from drive.files.listing import crumbs
 from drive.preview import kinds, rendering
-from drive.storage import FileEntry, NotAFile, StorageError
+from drive.storage import FileEntry, NotAFileError, StorageError
 from drive.uploads import transfer
 from drive.versions import history
 from portal.ops.task_queue import publish
@@ -86,7 +86,7 @@ def _state(request: HttpRequest, access: LibraryAccess, path: str) -> rendering.
 def _key(access: LibraryAccess, path: str) -> str:
     ending = path.rpartition(".")[2].lower()
     if ending not in rendering.KINDS:
-        raise NotAFile("Nothing is rendered of files of this kind.")
+        raise NotAFileError("Nothing is rendered of files of this kind.")
     with access.files() as files, files.open(path) as source:
         return rendering.key_of(source, rendering.KINDS[ending])
 

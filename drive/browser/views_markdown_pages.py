@@ -14,7 +14,7 @@ from drive.files.listing import README, crumbs
 from drive.files.paths import quoted
 from drive.models import File, Library
 from drive.preview import kinds
-from drive.storage import FileEntry, LibraryFiles, NotFound, StorageError, path_codec, shown
+from drive.storage import FileEntry, LibraryFiles, NotFoundError, StorageError, path_codec, shown
 from portal.text.markdown import ENDINGS, is_markdown
 
 from .views_file import about
@@ -54,7 +54,7 @@ def page(request: HttpRequest, slug: str, path: str) -> HttpResponse:
             item = files.stat(path)
             if item.kind == "folder":
                 return redirect(_front(access, files, path))
-    except NotFound:
+    except NotFoundError:
         return _missing(request, access, path)
     except StorageError as error:
         raise Http404(str(error)) from error

@@ -17,7 +17,7 @@ from drive.files.library_access import LibraryAccess, drive_access
 from drive.files.listing import crumbs, is_hidden
 from drive.files.paths import name_from_form, name_in_form
 from drive.libraries.visibility import MOUNTED, Entry, entries
-from drive.storage import NotFound, StorageError, key, shown
+from drive.storage import NotFoundError, StorageError, key, shown
 from portal.access import Forbidden, person
 
 from .views_folder import child, frame
@@ -98,7 +98,7 @@ def _place(request: HttpRequest, access: LibraryAccess, path: str) -> Place | No
     place = Place(there, name_from_form(folder))
     with there.files() as files:
         if files.stat(place.path).kind != "folder":
-            raise NotFound("This folder is not there any more.")
+            raise NotFoundError("This folder is not there any more.")
     return place
 
 

@@ -81,7 +81,7 @@ def _ask(request: HttpRequest, found: PublicLink, base: str) -> HttpResponse:
                 response = redirect(request.get_full_path())
                 public_links.remember(response, found, base)
                 return response
-        except public_links.TooManyTries:
+        except public_links.TooManyTriesError:
             return too_many(request)
         context["error"] = "This is not the password."
     return render(request, "drive/link_password.html", context, status=403 if context else 200)

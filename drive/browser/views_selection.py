@@ -17,16 +17,16 @@ SAID = 5
 """So many refusals are said one by one."""
 
 
-class NothingSelected(StorageError):
+class NothingSelectedError(StorageError):
     """The form came without a name."""
 
 
 def selected(request: HttpRequest) -> list[str]:
-    """The names that were ticked, each once; NothingSelected where there are none."""
+    """The names that were ticked, each once; NothingSelectedError where there are none."""
     fields = (request.POST if request.method == "POST" else request.GET).getlist("name")
     names = list(dict.fromkeys(check_name(name_from_form(field)) for field in fields if field))
     if not names:
-        raise NothingSelected("Select something in the list first.")
+        raise NothingSelectedError("Select something in the list first.")
     return names
 
 

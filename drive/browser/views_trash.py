@@ -8,7 +8,7 @@ from django.shortcuts import redirect, render
 
 from drive.files.library_access import LibraryAccess
 from drive.models import Loss, Trashed
-from drive.storage import NotFound, StorageError, shown
+from drive.storage import NotFoundError, StorageError, shown
 from drive.versions import trash as trashing
 from portal.access import person
 from portal.ops.task_queue import publish
@@ -92,7 +92,7 @@ def _item(request: HttpRequest, access: LibraryAccess) -> Trashed:
     number = request.POST.get("id", "")
     found = access.library.trash.filter(pk=number).first() if number.isdecimal() and len(number) < 19 else None
     if found is None:
-        raise NotFound("This is not in the trash any more.")
+        raise NotFoundError("This is not in the trash any more.")
     return found
 
 

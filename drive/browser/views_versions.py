@@ -14,7 +14,7 @@ from drive.files.library_access import LibraryAccess
 from drive.files.text_diff import Text, compare_texts, read_text
 from drive.models import Version
 from drive.preview import rendering
-from drive.preview.sandbox import Failed
+from drive.preview.sandbox import RenderFailedError
 from drive.storage import StorageError
 from drive.uploads import transfer
 from drive.versions import history, retention, store
@@ -66,7 +66,7 @@ def compare(request: HttpRequest, access: LibraryAccess, path: str) -> HttpRespo
             with _opened(access, path, older) as old_one, _opened(access, path, newer) as new_one:
                 cells = rendering.compare_notebooks(old_one, new_one)
             return render(request, "drive/compare.html", context | {"cells": cells, "is_notebook": True})
-        except Failed as error:
+        except RenderFailedError as error:
             context["why_no_cells"] = str(error)
     texts = _text_of(access, path, older), _text_of(access, path, newer)
     context["blocks"] = compare_texts(*texts) if texts[0].is_text and texts[1].is_text else None

@@ -22,7 +22,7 @@ _slots = threading.BoundedSemaphore(AT_ONCE)
 _visitors_slots = threading.BoundedSemaphore(VISITORS_AT_ONCE)
 
 
-class Busy(StorageError):
+class TooManyDownloadsError(StorageError):
     """Enough archives are being sent."""
 
     status = 503
@@ -55,7 +55,7 @@ def _send(request: HttpRequest, access: LibraryAccess, wanted: list[tuple[str, s
         return HttpResponse(headers=headers)
     slots = _slots if access.entry else _visitors_slots
     if not slots.acquire(blocking=False):
-        raise Busy("Many archives are being downloaded just now. Please try again in a minute.")
+        raise TooManyDownloadsError("Many archives are being downloaded just now. Please try again in a minute.")
     sending: Any = _Sending(_packed(access, wanted), slots.release)
     return cast(Any, StreamingHttpResponse(sending, headers=headers))
 

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from drive.libraries import quota
 from drive.models import Library, Trashed, Version, Via
-from drive.storage import FileEntry, LibraryFiles, NotFound, copying, open_library, signature
+from drive.storage import FileEntry, LibraryFiles, NotFoundError, copying, open_library, signature
 from drive.storage.files import identity, sync_staged
 from drive.storage.walk import tree
 from drive.versions import records, store, trash
@@ -64,7 +64,7 @@ def _size(files: LibraryFiles, path: str) -> int | None:
     """Bytes of the file at a path; None where none is."""
     try:
         return files.stat(path).size
-    except NotFound:
+    except NotFoundError:
         return None
 
 
@@ -80,13 +80,13 @@ def write(actor: User, library: Library, path: str, content: bytes, *, if_match:
 
 
 def make_folder(actor: User, library: Library, path: str) -> None:
-    """Create one folder; Clash when something has the name."""
+    """Create one folder; NameTakenError when something has the name."""
     with open_library(library) as files:
         files.make_folder(path)
 
 
 def rename(actor: User, library: Library, path: str, new_path: str) -> None:
-    """Give a file, folder or link another path within its library; Clash when something has it."""
+    """Give a file, folder or link another path within its library; NameTakenError when something has it."""
     with open_library(library) as files, records.changing(library):
         new_path = files.rename(path, new_path)
         if new_path != path:
@@ -100,7 +100,7 @@ def delete(actor: User, library: Library, path: str) -> Trashed:
 
 
 def move(actor: User, source: Library, path: str, target: Library, new_path: str) -> None:
-    """Give a file, folder or link another path, in another library perhaps; Clash when something has it."""
+    """Give a file, folder or link another path, in another library perhaps; NameTakenError when something has it."""
     if source == target:
         rename(actor, source, path, new_path)
         return
@@ -114,9 +114,9 @@ def move(actor: User, source: Library, path: str, target: Library, new_path: str
 
 
 def copy(actor: User, source: Library, path: str, target: Library, new_path: str) -> copying.Copied:
-    """Copy a file, folder or link, in another library perhaps; Clash when something has the name.
+    """Copy a file, folder or link, in another library perhaps; NameTakenError when something has the name.
 
-    `actor` may read the source. Raises copying.TooLarge for more than is copied while somebody waits.
+    `actor` may read the source. Raises copying.CopyTooLargeError for more than is copied while somebody waits.
     """
     with open_library(source) as here, open_library(target) as there:
         extra = copying.measure(here, [path])
@@ -137,7 +137,7 @@ def _states(files: LibraryFiles, path: str) -> Iterator[tuple[str, records.State
 
 
 def check_copy(source: Library, paths: Iterable[str], target: Library) -> None:
-    """Whether all of these may be copied at once: copying.TooLarge, or OverQuota, where they are too much together."""
+    """Raise CopyTooLargeError or OverQuotaError if all of these together are too much for one copy."""
     with open_library(source) as files:
         extra = copying.measure(files, paths)
     quota.check(target, extra.size, extra.files)

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 from drive.models import PublicLink
-from drive.storage import FileEntry, LibraryFiles, NotFound, path_codec
+from drive.storage import FileEntry, LibraryFiles, NotFoundError, path_codec
 
 from .library_access import LibraryAccess
 
 
 class OneFile(LibraryFiles):
-    """A folder with a single readable file: everything else in it is NotFound."""
+    """A folder with a single readable file: everything else in it is NotFoundError."""
 
     def __init__(self, folder: LibraryFiles, name: str) -> None:
         super().__init__(folder.root, staging=folder.staging, trash=folder.trash, lock=folder.lock)
@@ -21,7 +21,7 @@ class OneFile(LibraryFiles):
     def __getattribute__(self, name: str) -> Any:
         """All that can be done to files, but for the two below, finds nothing: what is added later, too."""
         if not name.startswith("_") and name not in ("root", "staging", "trash", "lock", "name", "stat", "open"):
-            raise NotFound("This link leads to one file only.")
+            raise NotFoundError("This link leads to one file only.")
         return super().__getattribute__(name)
 
     def stat(self, path: str) -> FileEntry:
@@ -32,7 +32,7 @@ class OneFile(LibraryFiles):
 
     def _only(self, path: str) -> str:
         if path != self.name:
-            raise NotFound("This link leads to one file only.")
+            raise NotFoundError("This link leads to one file only.")
         return path
 
 

@@ -28,7 +28,7 @@ from django.utils.crypto import salted_hmac
 
 from collabs.models import Role
 from drive.models import Library, PublicLink
-from drive.storage import NotFound, StorageError, WrongPath, open_library, path_codec, shown
+from drive.storage import NotFoundError, StorageError, WrongPathError, open_library, path_codec, shown
 from portal import audit
 from portal.models import User
 from portal.web import rate_limits
@@ -46,7 +46,7 @@ TRIES_PER_LINK, LINK_SPAN = 100, timedelta(hours=1)
 """Passwords that can be tried from one network address, and of one link from everywhere."""
 
 
-class TooManyTries(Exception):
+class TooManyTriesError(Exception):
     """Passwords were tried too often."""
 
 
@@ -98,16 +98,16 @@ def may_link(user: User, library: Library) -> bool:
 def make_link(
     actor: User, library: Library, path: str, *, password: str = "", expires_at: datetime | None = None
 ) -> PublicLink:
-    """A new link to a file or folder, "" for the whole library. NotFound when there is neither at the path."""
+    """A new link to a file or folder, "" for the whole library. NotFoundError when there is neither at the path."""
     row = Library.objects.select_for_update().get(pk=library.pk)
     if row.deleted_at or not may_link(actor, row):
         raise ValidationError("Links are made by the owner of a library, or by the administrators of its Collab.")
     if shown(path) != path:
-        raise WrongPath("This name is not UTF-8, so no address can hold it. Please rename it first.")
+        raise WrongPathError("This name is not UTF-8, so no address can hold it. Please rename it first.")
     with open_library(row) as files:
         kind = files.stat(path).kind
     if kind not in ("file", "folder"):
-        raise NotFound("Only files and folders can be shared.")
+        raise NotFoundError("Only files and folders can be shared.")
     link = PublicLink(library=row, path=path_codec.to_row(path), is_folder=kind == "folder", created_by=actor)
     link.password, link.expires_at = make_password(password) if password else "", expires_at
     link.save()
@@ -137,10 +137,10 @@ def note_use(link: PublicLink) -> None:
 
 
 def try_password(request: HttpRequest, link: PublicLink, password: str) -> bool:
-    """Whether it is the link's. TooManyTries, whatever the password, after too many wrong ones."""
+    """Whether it is the link's. TooManyTriesError, whatever the password, after too many wrong ones."""
     whence = f"{link.pk} {rate_limits.address(request)}"
     if not rate_limits.allowed("link-password", whence, TRIES_PER_ADDRESS, ADDRESS_SECONDS) or not _take_try(link):
-        raise TooManyTries
+        raise TooManyTriesError
     if not check_password(password, link.password):
         return False
     PublicLink.objects.filter(pk=link.pk, wrong_tries__gt=0).update(wrong_tries=F("wrong_tries") - 1)

@@ -17,14 +17,14 @@ from django.db.models import Q, QuerySet, Sum
 from django.template.defaultfilters import filesizeformat
 
 from drive.models import Library, Quota
-from drive.storage import DiskFull
+from drive.storage import DiskFullError
 from portal.models import User
 
 NEARLY = 0.9
 """Share of a quota from which the bar warns."""
 
 
-class OverQuota(DiskFull):
+class OverQuotaError(DiskFullError):
     """What was to be put in place does not fit (507). Nothing was changed."""
 
 
@@ -113,7 +113,7 @@ def differs(one: Library, other: Library) -> bool:
 
 
 def check(library: Library, extra_bytes: int, extra_files: int = 1) -> None:
-    """Raise OverQuota unless so much more fits. Making something smaller is always possible."""
+    """Raise OverQuotaError unless so much more fits. Making something smaller is always possible."""
     usage = of(library)
     too_large = extra_bytes > 0 and usage.used_bytes + extra_bytes > usage.max_bytes
     too_many = extra_files > 0 and usage.used_files + extra_files > usage.max_files
@@ -123,7 +123,7 @@ def check(library: Library, extra_bytes: int, extra_files: int = 1) -> None:
         more = "one more file would not fit" if extra_files == 1 else f"{extra_files:,} more files would not fit"
     else:
         return
-    raise OverQuota(
+    raise OverQuotaError(
         f"{usage.whose} may hold {filesizeformat(usage.max_bytes)} and {usage.max_files:,} files. "
         f"{filesizeformat(usage.used_bytes)} and {usage.used_files:,} files are there: {more}. Nothing was "
         "changed. Delete what is not needed, or ask an operator of this site for more room."

@@ -193,7 +193,7 @@ def transfer_library(
 def _check_room(library: Library) -> None:
     try:
         quota.check(library, library.used_bytes, library.used_files)
-    except quota.OverQuota as error:
+    except quota.OverQuotaError as error:
         raise ValidationError(str(error)) from error
 
 

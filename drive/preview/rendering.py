@@ -122,7 +122,7 @@ def result(key: str) -> bytes | None:
     return content
 
 
-class Busy(Exception):
+class RenderBusyError(Exception):
     """Another one is being rendered on this machine."""
 
 
@@ -135,12 +135,12 @@ def _turn() -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise Busy from error
+            raise RenderBusyError from error
         yield
 
 
 def make(source: BinaryIO, what: What) -> str:
-    """Render a file as it is now, unless that was done; returns its key. Busy while another one is being rendered.
+    """Render the current content of a file, unless cached; returns its key. RenderBusyError while another is rendered.
 
     The file may be written meanwhile: a copy is hashed and rendered.
     """
@@ -152,7 +152,7 @@ def make(source: BinaryIO, what: What) -> str:
             try:
                 _write(_place(key, "html"), sandbox.render(what, copy))
                 _place(key, "failed").unlink(missing_ok=True)
-            except sandbox.Failed as error:
+            except sandbox.RenderFailedError as error:
                 _write(_place(key, "failed"), str(error).encode())
         unwant(key)
     return key
@@ -183,15 +183,15 @@ class CellLine:
 
 
 def compare_notebooks(older: BinaryIO, newer: BinaryIO) -> list[CellLine]:
-    """What differs between two notebooks, cell by cell. sandbox.Failed where they cannot be compared."""
+    """What differs between two notebooks, cell by cell. sandbox.RenderFailedError where they cannot be compared."""
     contents = [source.read(MOST_COMPARED + 1) for source in (older, newer)]
     if max(map(len, contents)) > MOST_COMPARED:
-        raise sandbox.Failed("One of the notebooks is too large to be compared here.")
+        raise sandbox.RenderFailedError("One of the notebooks is too large to be compared here.")
     both = f"{len(contents[0])}\n".encode() + b"".join(contents)
     path = _place(key_of(io.BytesIO(both), "difference"), "json")
     if not path.exists():
         if not _comparing.acquire(timeout=COMPARING_SECONDS):
-            raise sandbox.Failed("Other notebooks are being compared. Please try again.")
+            raise sandbox.RenderFailedError("Other notebooks are being compared. Please try again.")
         try:
             with tempfile.TemporaryFile(dir=path.parent) as file:
                 file.write(both)

@@ -28,20 +28,20 @@ WRONG = 3
 """The status that says: what is wrong is the content; stderr ends with a sentence for people."""
 
 
-class Failed(Exception):
+class RenderFailedError(Exception):
     """No result; the text is for people."""
 
 
-class CannotIsolate(Failed):
+class CannotIsolateError(RenderFailedError):
     """This machine, or this account, cannot run it as it must be run."""
 
 
 def render(what: str, source: BinaryIO, *, seconds: float = SECONDS, memory: int = MEMORY) -> bytes:
-    """What the program inside makes of a file that is open (and has a descriptor). Failed with the reason otherwise."""
+    """Render an open file (with a descriptor) in the sandbox; RenderFailedError with the reason if that fails."""
     if os.geteuid() == 0:
-        raise CannotIsolate("Nothing is rendered by the machine's own root account.")
+        raise CannotIsolateError("Nothing is rendered by the machine's own root account.")
     if not (environment() / "bin/python").exists():
-        raise CannotIsolate("The packages that render are not installed; bin/up does that.")
+        raise CannotIsolateError("The packages that render are not installed; bin/up does that.")
     limits = ["prlimit", f"--as={memory}", f"--cpu={int(seconds) + 1}", "--core=0", "--nofile=256"]
     try:
         process = subprocess.Popen(
@@ -54,18 +54,18 @@ def render(what: str, source: BinaryIO, *, seconds: float = SECONDS, memory: int
             cwd="/",
         )
     except OSError as error:
-        raise CannotIsolate("bubblewrap or prlimit is missing on this machine.") from error
+        raise CannotIsolateError("bubblewrap or prlimit is missing on this machine.") from error
     try:
         output, said = _read(process, time.monotonic() + seconds)
         status = process.wait(max(1, seconds))
     except subprocess.TimeoutExpired as error:
-        raise Failed("It takes too long to be rendered.") from error
+        raise RenderFailedError("It takes too long to be rendered.") from error
     finally:
         _end(process)
     if status == WRONG:
-        raise Failed(said.decode(errors="replace").rstrip().rpartition("\n")[2][:300])
+        raise RenderFailedError(said.decode(errors="replace").rstrip().rpartition("\n")[2][:300])
     if status:
-        raise Failed(_reason(status, said))
+        raise RenderFailedError(_reason(status, said))
     return output
 
 
@@ -85,7 +85,7 @@ def _reason(status: int, said: bytes) -> str:
 
 
 def _read(process: subprocess.Popen, until: float) -> tuple[bytes, bytes]:
-    """All output, and the end of what was complained. Failed for too much, TimeoutExpired for too slow."""
+    """All output, and the end of what was complained. RenderFailedError for too much, TimeoutExpired for too slow."""
     assert process.stdout
     assert process.stderr
     output, said = bytearray(), bytearray()
@@ -102,7 +102,7 @@ def _read(process: subprocess.Popen, until: float) -> tuple[bytes, bytes]:
                 if not data:
                     waiting.unregister(key.fileobj)
             if len(output) > MOST_OUTPUT:
-                raise Failed("What it is rendered to is too large to be shown.")
+                raise RenderFailedError("What it is rendered to is too large to be shown.")
             del said[:-4096]
     return bytes(output), bytes(said)
 

@@ -10,7 +10,18 @@ Nothing in a library is trusted, because notebook code wrote it. Paths come as t
 below the library's directory, and only descriptors are used after that.
 """
 
-from .errors import Changed, Clash, CutOff, DiskFull, Locked, NotAFile, NotFound, StorageError, WrongPath, plainly
+from .errors import (
+    AccessDeniedError,
+    ChangedError,
+    DiskFullError,
+    IncompleteUploadError,
+    NameTakenError,
+    NotAFileError,
+    NotFoundError,
+    StorageError,
+    WrongPathError,
+    plainly,
+)
 from .files import ABSENT, ANY, FileEntry, Keeper, LibraryFiles, etag, signature
 from .layout import open_library
 from .names import check_name, key, shown
@@ -18,18 +29,18 @@ from .names import check_name, key, shown
 __all__ = [
     "ABSENT",
     "ANY",
-    "Changed",
-    "Clash",
-    "CutOff",
-    "DiskFull",
+    "AccessDeniedError",
+    "ChangedError",
+    "DiskFullError",
     "FileEntry",
+    "IncompleteUploadError",
     "Keeper",
     "LibraryFiles",
-    "Locked",
-    "NotAFile",
-    "NotFound",
+    "NameTakenError",
+    "NotAFileError",
+    "NotFoundError",
     "StorageError",
-    "WrongPath",
+    "WrongPathError",
     "check_name",
     "etag",
     "key",

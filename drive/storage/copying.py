@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from . import openat2
-from .errors import Clash, NotAFile, StorageError, plainly
+from .errors import NameTakenError, NotAFileError, StorageError, plainly
 from .files import DIRECTORY_MODE, FILE_MODE, LibraryFiles
 from .names import check_name, new_name, split
 from .walk import Found, tree
@@ -38,7 +38,7 @@ _CHUNK = 1 << 24
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-class TooLarge(StorageError):
+class CopyTooLargeError(StorageError):
     """More than a page copies while somebody waits."""
 
     status = 413
@@ -74,18 +74,18 @@ class Copied:
             self.more_left_out += 1
 
     def count(self, found: Found) -> None:
-        """Add one thing; TooLarge where it is one too many."""
+        """Add one thing; CopyTooLargeError where it is one too many."""
         self.files += 1
         if found.kind == "file":
             self.size += found.status.st_size
             self.bytes += min(found.status.st_size, found.status.st_blocks * 512)
         deep = found.path.count("/") >= MOST_FOLDERS_DEEP
         if deep or self.files > MOST_FILES or self.bytes > MOST_BYTES:
-            raise TooLarge
+            raise CopyTooLargeError
 
 
 def measure(files: LibraryFiles, paths: Iterable[str]) -> Copied:
-    """What a copy of all these would come to; TooLarge where it is too much."""
+    """What a copy of all these would come to; CopyTooLargeError where it is too much."""
     total = Copied()
     for path in paths:
         for found in tree(files, path):
@@ -94,7 +94,7 @@ def measure(files: LibraryFiles, paths: Iterable[str]) -> Copied:
 
 
 def copy(source: LibraryFiles, path: str, target: LibraryFiles, new_path: str) -> Copied:
-    """Copy a file, link or folder with all that is in it; Clash when something has the new name."""
+    """Copy a file, link or folder with all that is in it; NameTakenError when something has the new name."""
     *folder, name = split(new_path) or [""]
     check_name(name)
     _refuse_taken(target, "/".join(folder), name)
@@ -104,7 +104,7 @@ def copy(source: LibraryFiles, path: str, target: LibraryFiles, new_path: str) -
         with plainly():
             copied = _copy_tree(source, path, made)
         if not made.is_symlink() and not made.exists():
-            raise NotAFile("Pipes, sockets and devices cannot be copied.")
+            raise NotAFileError("Pipes, sockets and devices cannot be copied.")
         with plainly():
             _sync(made)
         copied.path = "/".join([*folder, _adopt(target, folder, name, made)])
@@ -112,7 +112,7 @@ def copy(source: LibraryFiles, path: str, target: LibraryFiles, new_path: str) -
 
 
 def move(source: LibraryFiles, path: str, target: LibraryFiles, new_path: str) -> str:
-    """Move a file, folder or link into another library; returns its path there. Clash when something has the name."""
+    """Move a file, folder or link into another library; returns its path there. NameTakenError if something has it."""
     *old_folder, old = split(path) or [""]
     *new_folder, new = split(new_path) or [""]
     check_name(old)
@@ -144,7 +144,7 @@ def _into(target: LibraryFiles, folder: list[str], name: str, here: int, old: st
         try:
             openat2.rename(here, os.fsencode(old), there, os.fsencode(name))
         except FileExistsError as error:
-            raise Clash(name) from error
+            raise NameTakenError(name) from error
         os.fsync(there)
 
 

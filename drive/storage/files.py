@@ -14,7 +14,16 @@ from pathlib import Path
 from typing import BinaryIO, Final, Protocol
 
 from . import openat2
-from .errors import Changed, Clash, CutOff, NotAFile, NotFound, StorageError, WrongPath, plainly
+from .errors import (
+    ChangedError,
+    IncompleteUploadError,
+    NameTakenError,
+    NotAFileError,
+    NotFoundError,
+    StorageError,
+    WrongPathError,
+    plainly,
+)
 from .names import Parts, check_name, key, new_name, shown, split
 
 DIRECTORY_MODE, FILE_MODE = 0o755, 0o644
@@ -162,7 +171,7 @@ class LibraryFiles:
                                 yield path, item.stat(follow_symlinks=False)
                             elif item.is_file(follow_symlinks=False):
                                 yield path, os.stat(item.name, dir_fd=fd, follow_symlinks=False)
-            except NotFound:
+            except NotFoundError:
                 continue  # removed meanwhile
             except (StorageError, OSError):
                 unread.append(here)
@@ -195,7 +204,7 @@ class LibraryFiles:
                 raise FileNotFoundError from error  # a path that leads through a file leads to nothing
 
     def open(self, path: str) -> BinaryIO:
-        """A regular file, for reading; NotAFile for anything else, which is never opened.
+        """A regular file, for reading; NotAFileError for anything else, which is never opened.
 
         O_PATH finds it without opening it (opening a FIFO wakes whoever waits at its other end); the descriptor's own
         link in /proc then opens that very file, whatever has taken its place by now. O_NONBLOCK: a lease that a
@@ -205,7 +214,7 @@ class LibraryFiles:
             found = self._fd(split(path), os.O_PATH)
             try:
                 if not stat.S_ISREG(os.fstat(found).st_mode):
-                    raise NotAFile("Only files can be read; this is something else.")
+                    raise NotAFileError("Only files can be read; this is something else.")
                 return os.fdopen(_reopen(found), "rb")
             finally:
                 os.close(found)
@@ -216,7 +225,7 @@ class LibraryFiles:
         """Put a file in place at once: whoever reads sees the old content or the new, never a part.
 
         `if_match`: None replaces whatever file is there; ABSENT creates only; an ETag (or several, with commas)
-        replaces only that version (Changed). `size`: how many bytes there must be (CutOff).
+        replaces only that version (ChangedError). `size`: how many bytes there must be (IncompleteUploadError).
         """
         with self.staged(source, size) as staged:
             return self.put(path, staged, if_match=if_match)
@@ -229,7 +238,7 @@ class LibraryFiles:
             with plainly(), target.open("xb") as copy:
                 shutil.copyfileobj(source, copy, 1 << 20)
             if size is not None and target.stat().st_size != size:
-                raise CutOff("The upload broke off. Nothing was changed; please try again.")
+                raise IncompleteUploadError("The upload broke off. Nothing was changed; please try again.")
             yield target
         finally:
             target.unlink(missing_ok=True)
@@ -270,7 +279,7 @@ class LibraryFiles:
     def adopt(self, path: str, staged: Path) -> None:
         """Move a file, folder or link from beside the library (same file system) to a path where nothing is.
 
-        Folders above it are made. Clash when something has the name.
+        Folders above it are made. NameTakenError when something has the name.
         """
         *folder, name = split(path) or [""]
         check_name(name)
@@ -281,12 +290,12 @@ class LibraryFiles:
             try:
                 openat2.rename(source, os.fsencode(staged.name), directory, os.fsencode(name))
             except FileExistsError as error:
-                raise Clash(name) from error
+                raise NameTakenError(name) from error
             os.fsync(directory)
             os.fsync(source)
 
     def make_folder(self, path: str) -> None:
-        """Create one folder; Clash when something has the name."""
+        """Create one folder; NameTakenError when something has the name."""
         *folder, name = split(path) or [""]
         name = new_name(name)
         with plainly(), self._folder(folder) as directory, self._locked():
@@ -294,7 +303,7 @@ class LibraryFiles:
             try:
                 os.mkdir(name, DIRECTORY_MODE, dir_fd=directory)
             except FileExistsError as error:
-                raise Clash(name) from error
+                raise NameTakenError(name) from error
             os.fsync(directory)
 
     def make_folders(self, path: str) -> None:
@@ -303,12 +312,12 @@ class LibraryFiles:
         for depth in range(1, len(parts) + 1):
             try:
                 self.make_folder("/".join(parts[:depth]))
-            except Clash as clash:
+            except NameTakenError as clash:
                 if clash.name != parts[depth - 1] or self.stat("/".join(parts[:depth])).kind != "folder":
                     raise
 
     def rename(self, path: str, new_path: str) -> str:
-        """Move within the library; returns the new path, with its name in NFC. Clash when something has the name."""
+        """Move within the library; returns the new path, with its name in NFC. NameTakenError if something has it."""
         *old_folder, old = split(path) or [""]
         *new_folder, new = split(new_path) or [""]
         check_name(old)
@@ -327,10 +336,10 @@ class LibraryFiles:
             try:
                 openat2.rename(source, os.fsencode(old), target, os.fsencode(new))
             except FileExistsError as error:
-                raise Clash(new) from error
+                raise NameTakenError(new) from error
             except OSError as error:
                 if error.errno == errno.EINVAL:
-                    raise WrongPath("A folder cannot be moved into itself.") from error
+                    raise WrongPathError("A folder cannot be moved into itself.") from error
                 raise
             os.fsync(source)
             os.fsync(target)
@@ -391,16 +400,16 @@ class LibraryFiles:
             status = os.stat(name, dir_fd=directory, follow_symlinks=False)
         except FileNotFoundError:
             if if_match not in (None, ABSENT):
-                raise Changed("The file was deleted or renamed meanwhile.") from None
+                raise ChangedError("The file was deleted or renamed meanwhile.") from None
             name = new_name(name)
             self._refuse_clash(directory, name)
             return name
         if if_match == ABSENT:
-            raise Clash(name)
+            raise NameTakenError(name)
         if not stat.S_ISREG(status.st_mode):
-            raise NotAFile(f"“{name}” is not a file.")
+            raise NotAFileError(f"“{name}” is not a file.")
         if if_match not in (None, ANY) and etag(status) not in _tags(if_match):
-            raise Changed("The file was changed meanwhile.")
+            raise ChangedError("The file was changed meanwhile.")
         return name
 
     def _refuse_clash(self, directory: int, name: str, besides: str | None = None) -> None:
@@ -408,7 +417,7 @@ class LibraryFiles:
         with os.scandir(directory) as found:
             for item in found:
                 if item.name != besides and key(item.name) == wanted:
-                    raise Clash(item.name)
+                    raise NameTakenError(item.name)
 
 
 def new_place() -> str:
@@ -466,11 +475,11 @@ def _move_in(staged: Path, directory: int, name: str, if_match: str | None) -> b
             is_other = if_match not in (None, ANY) and etag(status) not in _tags(if_match)
             if is_other or not stat.S_ISREG(status.st_mode):
                 openat2.rename(source, ours, directory, theirs, openat2.EXCHANGE)
-                raise Changed("The file was changed meanwhile.")
+                raise ChangedError("The file was changed meanwhile.")
         except FileExistsError as error:
-            raise Clash(name) from error
+            raise NameTakenError(name) from error
         except FileNotFoundError as error:
-            raise Changed("The file was deleted or renamed meanwhile.") from error
+            raise ChangedError("The file was deleted or renamed meanwhile.") from error
     return True
 
 
@@ -486,16 +495,16 @@ def _tags(if_match: str | None) -> list[str]:
 
 
 def sync_staged(staged: Path) -> int:
-    """Bytes on disk before the name; returns how many. CutOff or NotAFile where there is no file."""
+    """Sync a staged file to disk; returns its bytes. IncompleteUploadError or NotAFileError if there is no file."""
     try:
         fd = os.open(staged, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
     except FileNotFoundError as error:
-        raise CutOff("The upload was lost on its way. Nothing was changed; please try again.") from error
+        raise IncompleteUploadError("The upload was lost on its way. Nothing was changed; please try again.") from error
     except OSError as error:
-        raise NotAFile("Only files can be uploaded.") from error
+        raise NotAFileError("Only files can be uploaded.") from error
     try:
         if not stat.S_ISREG(os.fstat(fd).st_mode):
-            raise NotAFile("Only files can be uploaded.")
+            raise NotAFileError("Only files can be uploaded.")
         os.fchmod(fd, FILE_MODE)
         os.fsync(fd)
         return os.fstat(fd).st_size

@@ -30,7 +30,7 @@ from django.conf import settings
 from drive.models import Library
 
 from .copying import PREFIX as COPIED
-from .errors import NotFound
+from .errors import NotFoundError
 from .files import REPLACED, LibraryFiles
 
 LOOKS = 20
@@ -77,7 +77,7 @@ def find(library_id: UUID) -> Path:
         for path in (private_path(library_id), public_path(library_id)):
             if path.is_dir():
                 return path
-    raise NotFound("This library's directory is missing. An operator can repair it.")
+    raise NotFoundError("This library's directory is missing. An operator can repair it.")
 
 
 def open_library(library: Library) -> LibraryFiles:
@@ -86,7 +86,7 @@ def open_library(library: Library) -> LibraryFiles:
         with suppress(FileNotFoundError):
             fd = os.open(find(library.pk), os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
             return LibraryFiles(fd, staging=staging(), trash=trash(library.pk), lock=_lock_path(library.pk))
-    raise NotFound("This library's directory is missing. An operator can repair it.")
+    raise NotFoundError("This library's directory is missing. An operator can repair it.")
 
 
 def internal_address(library: Library, path: str) -> str:

@@ -3,7 +3,7 @@
 import os
 import unicodedata
 
-from .errors import WrongPath
+from .errors import WrongPathError
 
 NAME_BYTES = 255
 """The longest name that Linux file systems hold."""
@@ -20,12 +20,12 @@ Parts = list[str]
 
 
 def split(path: str) -> Parts:
-    """The names in a path; WrongPath for what is none: empty, `.`, `..`, NUL, a name or path that is too long."""
+    """The names in a path; WrongPathError for what is none: empty, `.`, `..`, NUL, a name or path that is too long."""
     parts = path.split("/") if path else []
     for name in parts:
         check_name(name)
     if len(os.fsencode(path)) > PATH_BYTES:
-        raise WrongPath("This path is too long.")
+        raise WrongPathError("This path is too long.")
     return parts
 
 
@@ -34,11 +34,11 @@ def check_name(name: str) -> str:
     try:
         raw = os.fsencode(name)
     except UnicodeEncodeError as error:
-        raise WrongPath("This name cannot be written in UTF-8.") from error
+        raise WrongPathError("This name cannot be written in UTF-8.") from error
     if name in ("", ".", "..") or "/" in name or "\0" in name:
-        raise WrongPath("This is no name for a file or folder.")
+        raise WrongPathError("This is no name for a file or folder.")
     if len(raw) > NAME_BYTES:
-        raise WrongPath(f"This name is too long: {len(raw)} of at most {NAME_BYTES} bytes.")
+        raise WrongPathError(f"This name is too long: {len(raw)} of at most {NAME_BYTES} bytes.")
     return name
 
 

@@ -15,7 +15,7 @@ from django.core import signing
 
 from drive.files import operations
 from drive.models import Library
-from drive.storage import ABSENT, Changed, Clash, FileEntry, LibraryFiles, NotFound
+from drive.storage import ABSENT, ChangedError, FileEntry, LibraryFiles, NameTakenError, NotFoundError
 from portal.models import User
 
 SALT = "drive.held"
@@ -40,14 +40,16 @@ class Held:
         return self.there is None or self.there.kind == "file"
 
 
-def hold(files: LibraryFiles, user: User, library: Library, path: str, staged: Path, error: Clash | Changed) -> Held:
+def hold(
+    files: LibraryFiles, user: User, library: Library, path: str, staged: Path, error: NameTakenError | ChangedError
+) -> Held:
     """Keep an upload that was refused with `error`."""
     kept = files.staging / f"held-{secrets.token_hex(16)}"
     staged.rename(kept)
     os.utime(kept)
     folder, _, name = path.rpartition("/")
     target = path
-    if isinstance(error, Clash) and error.name != name:  # it differs by case only: that one would be replaced
+    if isinstance(error, NameTakenError) and error.name != name:  # it differs by case only: that one would be replaced
         target = f"{folder}/{error.name}" if folder else error.name
     token = signing.dumps([kept.name, user.pk, str(library.pk), path, target], salt=SALT)
     return Held(token, name, _there(files, target))
@@ -56,20 +58,20 @@ def hold(files: LibraryFiles, user: User, library: Library, path: str, staged: P
 def _there(files: LibraryFiles, path: str) -> FileEntry | None:
     try:
         return files.stat(path)
-    except NotFound:
+    except NotFoundError:
         return None
 
 
 def choose(files: LibraryFiles, user: User, library: Library, token: str, how: str, etag: str) -> Held | None:
     """Do what the person chose: `replace` the version that they saw, keep `both`, or drop it.
 
-    Returns the upload once more when what they saw has changed since. NotFound when it is not kept any more.
+    Returns the upload once more when what they saw has changed since. NotFoundError when it is not kept any more.
     """
     staged, path, target = _take(files, user, library, token)
     if how == "replace":
         try:
             operations.put(user, library, target, staged, if_match=etag or ABSENT)
-        except (Changed, Clash) as error:
+        except (ChangedError, NameTakenError) as error:
             return hold(files, user, library, path, staged, error)
     elif how == "both":
         _put_beside(user, library, path, staged)
@@ -79,7 +81,7 @@ def choose(files: LibraryFiles, user: User, library: Library, token: str, how: s
 
 
 def _take(files: LibraryFiles, user: User, library: Library, token: str) -> tuple[Path, str, str]:
-    gone = NotFound("This upload is not kept any more. Please upload the file again.")
+    gone = NotFoundError("This upload is not kept any more. Please upload the file again.")
     try:
         name, user_id, library_id, path, target = signing.loads(token, salt=SALT, max_age=KEPT)
     except signing.BadSignature as error:
@@ -94,10 +96,10 @@ def _put_beside(user: User, library: Library, path: str, staged: Path) -> None:
     for candidate in islice(free_names(path), NAMES_TRIED):
         try:
             operations.put(user, library, candidate, staged, if_match=ABSENT)
-        except Clash:
+        except NameTakenError:
             continue
         return
-    raise Clash(path.rpartition("/")[2])
+    raise NameTakenError(path.rpartition("/")[2])
 
 
 def free_names(path: str) -> Iterator[str]:

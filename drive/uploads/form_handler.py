@@ -8,7 +8,7 @@ from typing import Any
 from django.core.files.uploadhandler import StopUpload, TemporaryFileUploadHandler
 from django.http import HttpRequest
 
-from drive.storage import DiskFull
+from drive.storage import DiskFullError
 
 
 class StagedUploadHandler(TemporaryFileUploadHandler):
@@ -38,6 +38,6 @@ class StagedUploadHandler(TemporaryFileUploadHandler):
 
 
 def check(request: HttpRequest) -> None:
-    """DiskFull when the form's files did not fit."""
+    """DiskFullError when the form's files did not fit."""
     if getattr(request, "disk_is_full", False):
-        raise DiskFull("There is no space left on the disk. Nothing was uploaded; please tell an operator.")
+        raise DiskFullError("There is no space left on the disk. Nothing was uploaded; please tell an operator.")

@@ -18,13 +18,13 @@ from drive.files.paths import quoted
 from drive.models import Library, Version
 from drive.storage import (
     ABSENT,
-    Changed,
-    Clash,
-    CutOff,
+    ChangedError,
     FileEntry,
+    IncompleteUploadError,
     LibraryFiles,
+    NameTakenError,
     StorageError,
-    WrongPath,
+    WrongPathError,
     etag,
     layout,
     open_library,
@@ -46,11 +46,11 @@ PICTURES = {
 """Types that are told, for the pictures of a README. All the rest is bytes to a browser."""
 
 
-class Unclear(StorageError):
+class AmbiguousConditionError(StorageError):
     """A condition that would have to be ignored, were the request carried out."""
 
 
-class LengthRequired(StorageError):
+class LengthRequiredError(StorageError):
     """A body in chunks, and no nginx that has put it into a file."""
 
     status = 411
@@ -114,7 +114,7 @@ def receive(request: HttpRequest, library: Library, path: str) -> HttpResponse:
                 files.make_folders(path.rpartition("/")[0])
             try:
                 entry = operations.put(cast(Any, request.user), library, path, staged, if_match=condition)
-            except (Clash, Changed) as error:
+            except (NameTakenError, ChangedError) as error:
                 if request.headers.get("X-Hold") != "1":
                     raise
                 return as_json(error, hold(files, cast(Any, request.user), library, path, staged, error))
@@ -129,7 +129,7 @@ def arriving(request: HttpRequest, library: Library) -> Iterator[tuple[LibraryFi
     if_match, if_none_match = request.headers.get("If-Match"), request.headers.get("If-None-Match")
     if if_none_match:
         if if_none_match.strip() != "*" or if_match:
-            raise Unclear("Of “If-None-Match”, only “*” is understood here, and not beside “If-Match”.")
+            raise AmbiguousConditionError("Of “If-None-Match”, only “*” is understood here, and not beside “If-Match”.")
         if_match = ABSENT
     with open_library(library) as files, _body(request, files) as staged:
         yield files, staged, if_match
@@ -151,12 +151,12 @@ def _body(request: HttpRequest, files: LibraryFiles) -> Iterator[Path]:
         return
     announced = request.headers.get("Content-Length", "")
     if not announced and request.headers.get("Transfer-Encoding"):  # Django would read nothing, and call it all
-        raise LengthRequired("Say how long the body is (Content-Length).")
+        raise LengthRequiredError("Say how long the body is (Content-Length).")
     try:
         with files.staged(cast(BinaryIO, request), int(announced) if announced.isdigit() else None) as staged:
             yield staged
     except UnreadablePostError as error:
-        raise CutOff("The upload broke off. Nothing was changed; please try again.") from error
+        raise IncompleteUploadError("The upload broke off. Nothing was changed; please try again.") from error
 
 
 def body_file(request: HttpRequest) -> Path | None:
@@ -169,7 +169,7 @@ def body_file(request: HttpRequest) -> Path | None:
         return None
     path = Path(os.path.normpath(name))
     if path.parent.resolve() != (layout.staging() / "nginx").resolve():
-        raise WrongPath("The upload did not arrive where it should.")
+        raise WrongPathError("The upload did not arrive where it should.")
     return path
 
 
@@ -182,7 +182,7 @@ def receive_form(request: HttpRequest, library: Library, path: str) -> tuple[lis
             with _upload(upload, files) as staged:
                 try:
                     done.append(operations.put(actor, library, target, staged, if_match=ABSENT))
-                except Clash as error:
+                except NameTakenError as error:
                     held.append(hold(files, actor, library, target, staged, error))
     return done, held
 

@@ -25,7 +25,17 @@ from django.conf import settings
 from drive.files import operations
 from drive.libraries import quota
 from drive.models import Library
-from drive.storage import ABSENT, DiskFull, FileEntry, NotFound, StorageError, WrongPath, layout, open_library, plainly
+from drive.storage import (
+    ABSENT,
+    DiskFullError,
+    FileEntry,
+    NotFoundError,
+    StorageError,
+    WrongPathError,
+    layout,
+    open_library,
+    plainly,
+)
 from drive.storage.files import sync_staged
 from drive.storage.names import new_name, split
 from portal.models import User
@@ -39,23 +49,23 @@ CHUNK = 1 << 20
 _ID_BYTES = 16
 
 
-class Malformed(StorageError):
+class MalformedError(StorageError):
     """The request is not one of the protocol."""
 
 
-class OffsetDiffers(StorageError):
+class OffsetMismatchError(StorageError):
     """The bytes begin elsewhere than the last ones ended."""
 
     status = 409
 
 
-class Busy(StorageError):
+class UploadBusyError(StorageError):
     """Another request is adding to this upload."""
 
     status = 423
 
 
-class TooLong(StorageError):
+class UploadTooLongError(StorageError):
     """More bytes than were announced."""
 
     status = 413
@@ -85,7 +95,7 @@ class Upload:
 
     @property
     def offset(self) -> int:
-        """How many bytes have arrived. NotFound when it is over."""
+        """How many bytes have arrived. NotFoundError when it is over."""
         if self.is_done:
             return self.length
         try:
@@ -101,21 +111,21 @@ class Upload:
             return datetime.fromtimestamp(last.stat().st_mtime, UTC) + KEPT
 
 
-def _gone() -> NotFound:
-    return NotFound("There is no such upload, or it is over.")
+def _gone() -> NotFoundError:
+    return NotFoundError("There is no such upload, or it is over.")
 
 
 def read_metadata(header: str) -> dict[str, str]:
-    """Upload-Metadata: `key base64, key base64`. Malformed for what is none."""
+    """Upload-Metadata: `key base64, key base64`. MalformedError for what is none."""
     if len(header) > MOST_METADATA:
-        raise Malformed("Upload-Metadata is too long.")
+        raise MalformedError("Upload-Metadata is too long.")
     found: dict[str, str] = {}
     for pair in filter(None, (part.strip() for part in header.split(","))):
         key, _, value = pair.partition(" ")
         try:
             found[key] = base64.b64decode(value, validate=True).decode()
         except ValueError as error:  # of base64, of its alphabet, of UTF-8
-            raise Malformed(f"Upload-Metadata: the value of “{key}” is not UTF-8 in base64.") from error
+            raise MalformedError(f"Upload-Metadata: the value of “{key}” is not UTF-8 in base64.") from error
     return found
 
 
@@ -124,16 +134,16 @@ def target_of(metadata: dict[str, str]) -> str:
     name = metadata.get("relativePath") or metadata.get("filename", "")
     inside = [new_name(part) for part in split(name)]
     if not inside:
-        raise WrongPath("The upload has no name (Upload-Metadata: filename).")
+        raise WrongPathError("The upload has no name (Upload-Metadata: filename).")
     return "/".join([*split(metadata.get("folder", "").strip("/")), *inside])
 
 
 def create(user: User, library: Library, path: str, length: int) -> Upload:
-    """Begin an upload. OverQuota or DiskFull where it will not fit; nothing has been sent yet then."""
+    """Begin an upload. OverQuotaError or DiskFullError where it will not fit; nothing has been sent yet then."""
     quota.check(library, length)
     disk = os.statvfs(layout.staging())
     if length > disk.f_bavail * disk.f_frsize - settings.DISK_RESERVE_BYTES:
-        raise DiskFull("There is not enough space left on the disk. Please tell an operator of this site.")
+        raise DiskFullError("There is not enough space left on the disk. Please tell an operator of this site.")
     upload = Upload(secrets.token_hex(_ID_BYTES), user.pk, str(library.pk), path, length)
     with plainly():
         upload.data.touch(exist_ok=False)
@@ -142,7 +152,7 @@ def create(user: User, library: Library, path: str, length: int) -> Upload:
 
 
 def find(user: User, library: Library, upload_id: str) -> Upload:
-    """The person's own upload to this library. NotFound for any other."""
+    """The person's own upload to this library. NotFoundError for any other."""
     note = layout.staging() / f"tus-{upload_id}.json"
     try:
         upload = Upload(**json.loads(note.read_text()))
@@ -155,14 +165,14 @@ def find(user: User, library: Library, upload_id: str) -> Upload:
 
 @contextmanager
 def alone(upload: Upload) -> Iterator[None]:
-    """One request at a time may add to an upload (Busy)."""
+    """One request at a time may add to an upload (UploadBusyError)."""
     with plainly():
         fd = os.open(upload.data, os.O_RDWR | os.O_CLOEXEC)
         try:
             try:
                 fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
-                raise Busy("Another request is sending this file just now.") from error
+                raise UploadBusyError("Another request is sending this file just now.") from error
             yield
         finally:
             os.close(fd)
@@ -200,17 +210,17 @@ def append_file(upload: Upload, offset: int, arrived: Path) -> int:
 
 def _check(upload: Upload, offset: int) -> None:
     if offset != upload.offset:
-        raise OffsetDiffers(f"{upload.offset} bytes are here, and these begin at {offset}.")
+        raise OffsetMismatchError(f"{upload.offset} bytes are here, and these begin at {offset}.")
     os.utime(upload.note)
 
 
 def _check_length(upload: Upload, offset: int) -> None:
     if offset > upload.length:
-        raise TooLong(f"These are more than the {upload.length} bytes that were announced.")
+        raise UploadTooLongError(f"These are more than the {upload.length} bytes that were announced.")
 
 
 def finish(user: User, library: Library, upload: Upload) -> FileEntry:
-    """Every byte is here: put the file in place, in folders that are made where they are missing. Clash leaves it."""
+    """Put the complete file in place; missing folders are made. On NameTakenError the upload stays in staging."""
     folder, _, _name = upload.path.rpartition("/")
     with open_library(library) as files:
         if folder:

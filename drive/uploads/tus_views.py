@@ -14,24 +14,24 @@ from django.utils.http import http_date
 
 from drive.files.library_access import drive_access
 from drive.models import Library
-from drive.storage import Clash, CutOff, StorageError, open_library
+from drive.storage import IncompleteUploadError, NameTakenError, StorageError, open_library
 from portal.access import person
 
 from . import transfer, tus
 from .conflicts import hold
-from .tus import Malformed, Upload
+from .tus import MalformedError, Upload
 
 OFFSET_TYPE = "application/offset+octet-stream"
 Method = Callable[[HttpRequest, Library, Upload], HttpResponse]
 
 
-class OtherVersion(StorageError):
+class UnsupportedVersionError(StorageError):
     """Tus-Resumable is missing, or another version's."""
 
     status = 412
 
 
-class OtherType(StorageError):
+class UnsupportedTypeError(StorageError):
     """Bytes come as application/offset+octet-stream."""
 
     status = 415
@@ -63,11 +63,11 @@ def upload(request: HttpRequest, library_id: UUID, upload_id: str) -> HttpRespon
 def _plainly(request: HttpRequest, work: Callable[[], HttpResponse]) -> HttpResponse:
     try:
         if request.headers.get("Tus-Resumable") != tus.VERSION:
-            raise OtherVersion("This server speaks tus 1.0.0 (Tus-Resumable).")
+            raise UnsupportedVersionError("This server speaks tus 1.0.0 (Tus-Resumable).")
         return work()
     except StorageError as error:
         response = _answer(error.status, str(error))
-        if isinstance(error, OtherVersion):
+        if isinstance(error, UnsupportedVersionError):
             response["Tus-Version"] = tus.VERSION
         return response
 
@@ -80,7 +80,7 @@ def _answer(status: int, text: str = "", **headers: str) -> HttpResponse:
 def _number(request: HttpRequest, name: str) -> int:
     value = request.headers.get(name, "")
     if not (value.isascii() and value.isdecimal() and len(value) < 19):
-        raise Malformed(f"{name} is to be a number of bytes.")
+        raise MalformedError(f"{name} is to be a number of bytes.")
     return int(value)
 
 
@@ -103,7 +103,7 @@ def _status(request: HttpRequest, library: Library, found: Upload) -> HttpRespon
 
 def _append(request: HttpRequest, library: Library, found: Upload) -> HttpResponse:
     if request.content_type != OFFSET_TYPE:
-        raise OtherType(f"Send the bytes as {OFFSET_TYPE}.")
+        raise UnsupportedTypeError(f"Send the bytes as {OFFSET_TYPE}.")
     offset = _number(request, "Upload-Offset")
     with tus.alone(found):
         return _go_on(request, library, found, _take(request, found, offset))
@@ -116,7 +116,7 @@ def _take(request: HttpRequest, found: Upload, offset: int) -> int:
     try:
         return tus.append(found, offset, cast(BinaryIO, request))
     except UnreadablePostError as error:
-        raise CutOff("The connection broke. What has arrived is kept.") from error
+        raise IncompleteUploadError("The connection broke. What has arrived is kept.") from error
 
 
 def _go_on(request: HttpRequest, library: Library, found: Upload, offset: int) -> HttpResponse:
@@ -126,7 +126,7 @@ def _go_on(request: HttpRequest, library: Library, found: Upload, offset: int) -
     user = person(request)
     try:
         entry = tus.finish(user, library, found)
-    except Clash as error:
+    except NameTakenError as error:
         with open_library(library) as files:
             held = hold(files, user, library, found.path, found.data, error)
         found.note.unlink(missing_ok=True)

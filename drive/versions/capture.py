@@ -19,13 +19,13 @@ PAUSE = 0.05
 tick looks unchanged (kernel docs, "multigrain timestamps")."""
 
 
-class Torn(StorageError):
+class TornReadError(StorageError):
     """The file is being written: what could be copied would be neither the old content nor the new."""
 
     status = 409
 
 
-class TooLarge(StorageError):
+class VersionTooLargeError(StorageError):
     """Files of this size are not kept as versions (VERSION_MAX_BYTES)."""
 
     status = 413
@@ -42,7 +42,7 @@ class Taken:
 
 
 def take(source: BinaryIO, *, sync: bool = True) -> Taken:
-    """Copy an open file into the store. Call it within `store.adding()`. Raises Torn or TooLarge.
+    """Copy an open file into the store. Call it within `store.adding()`. Raises TornReadError or VersionTooLargeError.
 
     Without `sync` the copy is on disk only after `store.sync()`, which has to be called before, too: a store into a
     memory-mapped file moves the file's time only where its page has been written since the last one (mmap(2)).
@@ -50,7 +50,7 @@ def take(source: BinaryIO, *, sync: bool = True) -> Taken:
     for _attempt in range(TRIES):
         before = os.fstat(source.fileno())
         if before.st_size > settings.VERSION_MAX_BYTES:
-            raise TooLarge("This file is too large for versions.")
+            raise VersionTooLargeError("This file is too large for versions.")
         if time.time() - before.st_ctime < PAUSE:
             time.sleep(PAUSE)
             continue
@@ -60,7 +60,7 @@ def take(source: BinaryIO, *, sync: bool = True) -> Taken:
         after = os.fstat(source.fileno())
         if signature(before) == signature(after) and size == after.st_size:
             return Taken(signature(after), sha256, size, moment(after.st_mtime))
-    raise Torn("This file is being written right now.")
+    raise TornReadError("This file is being written right now.")
 
 
 def take_path(files: LibraryFiles, path: str, *, sync: bool = True) -> Taken:

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from django.db.models import QuerySet
 
 from drive.models import File, Library, Version, Via
-from drive.storage import NotFound, path_codec
+from drive.storage import NotFoundError, path_codec
 from portal.models import User
 
 IN_A_LAB = "a Lab"
@@ -38,9 +38,9 @@ def versions_of(library: Library, path: str) -> QuerySet[Version]:
 
 
 def find(library: Library, path: str, version_id: str) -> Version:
-    """One version of the file at a path. NotFound for any other."""
+    """One version of the file at a path. NotFoundError for any other."""
     is_number = version_id.isdecimal() and len(version_id) < 19
     found = versions_of(library, path).select_related("file").filter(pk=version_id).first() if is_number else None
     if found is None:
-        raise NotFound("There is no such version of this file.")
+        raise NotFoundError("There is no such version of this file.")
     return found

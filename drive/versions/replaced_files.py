@@ -11,7 +11,7 @@ from drive.storage.files import moment
 from portal.models import User
 
 from . import records, store, trash
-from .capture import TooLarge, Torn, take
+from .capture import TornReadError, VersionTooLargeError, take
 
 
 class VersionKeeper:
@@ -29,7 +29,7 @@ class VersionKeeper:
 
     def keep(self, source: BinaryIO) -> None:
         """Capture what is there, unless that was done already."""
-        with suppress(Torn, TooLarge):  # `take` sees to it
+        with suppress(TornReadError, VersionTooLargeError):  # `take` sees to it
             self._capture(source)
 
     def take(self, replaced: Path) -> None:

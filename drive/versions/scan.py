@@ -19,7 +19,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from drive.models import File, Library
-from drive.storage import LibraryFiles, NotFound, StorageError, layout, open_library, path_codec, signature
+from drive.storage import LibraryFiles, NotFoundError, StorageError, layout, open_library, path_codec, signature
 from drive.storage.files import identity, moment
 from portal.models import User
 
@@ -191,7 +191,7 @@ class _Scan:
         path = path_codec.from_row(row.path)
         try:
             return take_path(self.files, path, sync=False)
-        except NotFound:
+        except NotFoundError:
             return None  # the next scan buries it
         except (StorageError, OSError) as error:
             log.info("%s of %s not captured: %s", row.path, self.library.pk, error)
@@ -214,7 +214,7 @@ class _Scan:
     def _is_gone(self, path: str) -> bool:
         try:
             return self.files.stat(path).kind != "file"
-        except NotFound:
+        except NotFoundError:
             return True
         except StorageError:
             return False

@@ -25,7 +25,7 @@ FICLONE = 0x40049409
 """ioctl_ficlone(2): the target shares the source's blocks (Btrfs, XFS, bcachefs, ZFS)."""
 
 
-class Gone(StorageError):
+class MissingObjectError(StorageError):
     """The bytes of a version are missing from the store."""
 
     status = 410
@@ -49,11 +49,13 @@ def has(sha256: str) -> bool:
 
 
 def open_object(sha256: str) -> BinaryIO:
-    """The bytes, for reading. Gone when they are missing."""
+    """The bytes, for reading. MissingObjectError when they are missing."""
     try:
         return path_of(sha256).open("rb")
     except FileNotFoundError as error:
-        raise Gone("This version's content is missing. An operator can look for it in a backup.") from error
+        raise MissingObjectError(
+            "This version's content is missing. An operator can look for it in a backup."
+        ) from error
 
 
 @contextmanager

@@ -17,7 +17,16 @@ from django.utils import timezone
 
 from collabs.models import EffectiveRole, Role
 from drive.models import File, Library, Loss, Trashed, Version, Via
-from drive.storage import Clash, LibraryFiles, StorageError, layout, open_library, path_codec, removal, signature
+from drive.storage import (
+    LibraryFiles,
+    NameTakenError,
+    StorageError,
+    layout,
+    open_library,
+    path_codec,
+    removal,
+    signature,
+)
 from drive.storage.files import DIRECTORY_MODE, FILE_MODE, REPLACED, identity, new_place
 from notices.models import Kind
 from notices.services import tell
@@ -36,7 +45,7 @@ MEND_AFTER = 3600
 """Seconds after which a place in the trash that no row knows belongs to a process that died."""
 
 
-class NothingToRestore(StorageError):
+class NothingToRestoreError(StorageError):
     """It was restored or emptied meanwhile, or no version of it was ever captured."""
 
     status = 410
@@ -180,7 +189,7 @@ def restore(actor: User | None, item: Trashed) -> str:
         with open_library(library) as files, records.changing(library), transaction.atomic():
             locked = Trashed.objects.select_for_update().filter(pk=item.pk).first()
             if locked is None or not os.path.lexists(staged):
-                raise NothingToRestore("This is not in the trash any more.")
+                raise NothingToRestoreError("This is not in the trash any more.")
             path = _put_back(files, library, path_codec.from_row(item.path), staged)
             states[""] = _state_of(files, path)
             _take_up(locked, path, states)
@@ -230,11 +239,11 @@ def _put_back(files: LibraryFiles, library: Library, path: str, staged: Path) ->
     for candidate in islice(_candidates(path), NAMES_TRIED):
         try:
             files.adopt(candidate, staged)
-        except Clash:
+        except NameTakenError:
             continue
         clear(library, candidate)
         return candidate
-    raise Clash(path.rpartition("/")[2])
+    raise NameTakenError(path.rpartition("/")[2])
 
 
 def _candidates(path: str) -> Iterator[str]:
@@ -269,7 +278,7 @@ def _rebuild(item: Trashed) -> Path:
     root = layout.staging() / f"{layout.RESTORED}{secrets.token_hex(8)}"
     old = path_codec.from_row(item.path)
     if not item.histories.exists():
-        raise NothingToRestore("No version of this was captured.")
+        raise NothingToRestoreError("No version of this was captured.")
     for path, version in _newest(item):
         inside = path[len(old) :].lstrip("/")
         _copy_version(version, root / inside if inside else root)

@@ -5,7 +5,7 @@ from itertools import islice
 from drive.files import operations
 from drive.libraries.visibility import Folder
 from drive.models import Library
-from drive.storage import Clash, LibraryFiles, StorageError, open_library
+from drive.storage import LibraryFiles, NameTakenError, StorageError, open_library
 from drive.uploads.conflicts import NAMES_TRIED, free_names
 from portal.models import User
 
@@ -55,15 +55,15 @@ def make(actor: User, found: Found) -> str:
     mine, target = _my_library(actor), _target(found)
     try:
         operations.make_folder(actor, mine, target.rpartition("/")[0])
-    except Clash as error:
+    except NameTakenError as error:
         target = f"{error.name}/{target.rpartition('/')[2]}"  # there already, written in capitals perhaps
     for path in islice(free_names(target), NAMES_TRIED):
         try:
             copied = operations.copy(actor, _source(found), found.inside, mine, path)
-        except Clash:
+        except NameTakenError:
             continue
         return _in_drive(mine, copied.path)
-    raise Clash(target)
+    raise NameTakenError(target)
 
 
 def _target(found: Found) -> str:

@@ -13,7 +13,7 @@ from django.db.models import Q
 
 from drive.libraries.visibility import Folder, entries
 from drive.models import Library
-from drive.storage import NotFound, StorageError, open_library
+from drive.storage import NotFoundError, StorageError, open_library
 from lab.models.presence import MAX_LENGTH
 from portal.models import User
 
@@ -144,7 +144,7 @@ def find_file(user: User, path: str) -> Found | Missing:
     try:
         with open_library(Library.objects.get(pk=found.library_id)) as files:
             files.stat(found.inside)
-    except NotFound:
+    except NotFoundError:
         library = found.path.removesuffix(f"/{found.inside}")
         reason = (
             f"“{library.rpartition('/')[2]}” holds nothing of that name: it may have been renamed, moved or deleted."

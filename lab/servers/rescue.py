@@ -22,7 +22,15 @@ from typing import Any, BinaryIO
 from django.utils import timezone
 
 from drive.models import Library
-from drive.storage import ABSENT, Clash, DiskFull, LibraryFiles, StorageError, WrongPath, open_library
+from drive.storage import (
+    ABSENT,
+    DiskFullError,
+    LibraryFiles,
+    NameTakenError,
+    StorageError,
+    WrongPathError,
+    open_library,
+)
 from lab.models import Server
 
 from . import rescue_packages
@@ -92,7 +100,7 @@ def rescue(
         return result  # it was never made, or is gone already
     try:
         _copy_all(server, top, changes, result, still_at_it)
-    except DiskFull as error:
+    except DiskFullError as error:
         result.error = f"{error} Not everything could be copied."
     except (StorageError, OSError) as error:
         result.error = f"Not everything could be copied: {error}"
@@ -144,7 +152,7 @@ def _copy(files: LibraryFiles, folder: str, found: _Found, result: Rescued) -> N
         files.make_folders(str(PurePosixPath(folder) / found.path.parent))
         with suppress(_CopiedBefore):
             _write(files, PurePosixPath(folder) / found.path, found.source)
-    except DiskFull:
+    except DiskFullError:
         raise
     except StorageError:  # a name or a path that the Drive cannot hold
         result.skipped += 1
@@ -164,13 +172,13 @@ def _write(files: LibraryFiles, target: PurePosixPath, source: BinaryIO) -> None
         name = target.name if number == 1 else f"{target.stem} ({number}){target.suffix}"
         try:
             files.write(str(target.with_name(name)), source, if_match=ABSENT)
-        except Clash as clash:
+        except NameTakenError as clash:
             if clash.name == name:
                 raise _CopiedBefore from None
             source.seek(0)
         else:
             return
-    raise WrongPath("Too many names differ only by case.")
+    raise WrongPathError("Too many names differ only by case.")
 
 
 def _worth_keeping(top: int, result: Rescued) -> Iterator[_Found]:

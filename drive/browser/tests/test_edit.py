@@ -11,7 +11,7 @@ from pytest_django.asserts import assertContains, assertNotContains
 from drive.browser import views_edit
 from drive.browser.views_edit import SAVED
 from drive.models import Library, Version
-from drive.storage import ABSENT, DiskFull, open_library
+from drive.storage import ABSENT, DiskFullError, open_library
 from portal.models import User
 
 SignIn = Callable[[User], Client]
@@ -132,7 +132,7 @@ def test_it_gives_back_what_was_typed_whatever_goes_wrong(
         case "full":
 
             def no_room(*_: object, **__: object) -> None:
-                raise DiskFull("There is no space left. Nothing was changed.")
+                raise DiskFullError("There is no space left. Nothing was changed.")
 
             monkeypatch.setattr("drive.files.operations.write", no_room)
         case "long":

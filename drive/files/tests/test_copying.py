@@ -16,7 +16,17 @@ from drive.files import operations
 from drive.files.paths import name_in_form
 from drive.libraries import quota, services
 from drive.models import File, Library, Permission, Quota
-from drive.storage import Clash, DiskFull, LibraryFiles, NotAFile, NotFound, WrongPath, copying, layout, open_library
+from drive.storage import (
+    DiskFullError,
+    LibraryFiles,
+    NameTakenError,
+    NotAFileError,
+    NotFoundError,
+    WrongPathError,
+    copying,
+    layout,
+    open_library,
+)
 from drive.versions import history
 from portal.models import User
 
@@ -101,7 +111,7 @@ def test_it_leaves_out_and_names_what_cannot_be_copied(
     copied = copying.copy(files, "project", other_files, "mine")
     assert sorted(copied.left_out) == ["pipe", "sock"]
     assert not (there / "mine/pipe").exists()
-    with pytest.raises(NotAFile):
+    with pytest.raises(NotAFileError):
         copying.copy(files, "project/pipe", other_files, "pipe")
     assert list(layout.staging().iterdir()) == []
 
@@ -140,7 +150,7 @@ def test_it_refuses_a_name_that_is_taken(files: LibraryFiles, project: Path, pla
     (place / "a").write_text("keep")
     before = tree_of(place)
     for act in (copying.copy, copying.move):
-        with pytest.raises(Clash):
+        with pytest.raises(NameTakenError):
             act(files, "project/deep", files, name)
     assert tree_of(place) == before
 
@@ -157,7 +167,7 @@ def test_it_lets_one_of_two_copies_to_one_name_win(
         with open_library(other) as target:
             try:
                 copying.copy(files, str(number), target, "same")
-            except Clash as clash:
+            except NameTakenError as clash:
                 clashes.append(clash)
 
     threads = [threading.Thread(target=copy, args=[number]) for number in range(2)]
@@ -184,7 +194,7 @@ def test_it_leaves_nothing_when_the_disk_is_full(
 
     monkeypatch.setattr(copying, step, full)
     monkeypatch.setattr(copying, "_FICLONE", 0)
-    with pytest.raises(DiskFull):
+    with pytest.raises(DiskFullError):
         copying.copy(files, "project", other_files, "mine")
     assert list(there.iterdir()) == []
     assert list(layout.staging().iterdir()) == []
@@ -210,11 +220,11 @@ def test_it_refuses_more_than_somebody_waits_for(
     files: LibraryFiles, other_files: LibraryFiles, there: Path, project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(copying, "MOST_FILES", 5)
-    with pytest.raises(copying.TooLarge, match="Open the Lab"):
+    with pytest.raises(copying.CopyTooLargeError, match="Open the Lab"):
         copying.copy(files, "project", other_files, "mine")
     monkeypatch.undo()
     (project / "/".join(["d"] * 150)).mkdir(parents=True)
-    with pytest.raises(copying.TooLarge):
+    with pytest.raises(copying.CopyTooLargeError):
         copying.copy(files, "project", other_files, "mine")
     assert list(there.iterdir()) == []
 
@@ -227,7 +237,7 @@ def test_it_copies_and_moves_nothing_from_outside(
     for act in (copying.move, copying.copy):
         if act is copying.copy and not path:
             continue
-        with pytest.raises((WrongPath, NotFound, NotAFile)):
+        with pytest.raises((WrongPathError, NotFoundError, NotAFileError)):
             act(files, source, other_files, "x")
     assert list(there.iterdir()) == []
 
@@ -294,9 +304,9 @@ def test_it_puts_nothing_where_it_does_not_fit(
 ) -> None:
     Quota.objects.create(user=editor, max_bytes=3, max_files=100)
     operations.write(editor, library, "big.txt", b"12345")
-    with pytest.raises(quota.OverQuota):
+    with pytest.raises(quota.OverQuotaError):
         operations.copy(editor, library, "big.txt", other, "big.txt")
-    with pytest.raises(quota.OverQuota):
+    with pytest.raises(quota.OverQuotaError):
         operations.move(editor, library, "big.txt", other, "big.txt")
     assert (place / "big.txt").exists()
     assert list(there.iterdir()) == []

@@ -15,7 +15,17 @@ import pytest
 from django.test import Client
 
 from drive.models import Library
-from drive.storage import ANY, Changed, CutOff, DiskFull, LibraryFiles, Locked, NotAFile, NotFound, layout
+from drive.storage import (
+    ANY,
+    AccessDeniedError,
+    ChangedError,
+    DiskFullError,
+    IncompleteUploadError,
+    LibraryFiles,
+    NotAFileError,
+    NotFoundError,
+    layout,
+)
 from drive.storage import files as storage
 from portal.models import User
 
@@ -59,7 +69,7 @@ def test_it_overwrites_nothing_that_a_notebook_saved_meanwhile(
 ) -> None:
     version = save(files, b"old")
     meanwhile(lambda: saves(place / "a.txt"))
-    with pytest.raises(Changed):
+    with pytest.raises(ChangedError):
         save(files, b"new", if_match=version)
     assert (place / "a.txt").read_text() == "the notebook's"
     assert os.listdir(layout.staging()) == []
@@ -71,7 +81,7 @@ def test_it_says_when_the_file_went_meanwhile(
 ) -> None:
     version = save(files, b"old")
     meanwhile((place / "a.txt").unlink)
-    with pytest.raises(Changed):
+    with pytest.raises(ChangedError):
         save(files, b"new", if_match=version if condition == "version" else ANY)
     assert os.listdir(place) == []
     assert os.listdir(layout.staging()) == []
@@ -88,7 +98,7 @@ def test_it_puts_no_file_in_place_of_a_folder_made_meanwhile(
         (place / "a.txt/kept").touch()
 
     meanwhile(swap)
-    with pytest.raises(Changed):
+    with pytest.raises(ChangedError):
         save(files, b"new", if_match=version)
     assert (place / "a.txt/kept").exists()
 
@@ -154,7 +164,7 @@ def leased(place: Path) -> Iterator[str]:
 
 def test_it_does_not_wait_for_a_lease(files: LibraryFiles, leased: str) -> None:
     start = time.monotonic()
-    with pytest.raises(Locked):
+    with pytest.raises(AccessDeniedError):
         files.open(leased)
     assert time.monotonic() - start < 2
     files.write(leased, io.BytesIO(b"new"))  # a rename needs no consent
@@ -173,13 +183,13 @@ def test_it_waits_for_no_lock_that_a_reader_holds(files: LibraryFiles, place: Pa
 
 
 def test_it_says_when_an_upload_was_lost(files: LibraryFiles, place: Path) -> None:
-    with pytest.raises(CutOff, match="lost"):
+    with pytest.raises(IncompleteUploadError, match="lost"):
         files.put("a.txt", layout.staging() / "gone")
     os.mkfifo(layout.staging() / "pipe")
-    with pytest.raises(NotAFile):
+    with pytest.raises(NotAFileError):
         files.put("a.txt", layout.staging() / "pipe")
     (layout.staging() / "folder").mkdir()
-    with pytest.raises(NotAFile):
+    with pytest.raises(NotAFileError):
         files.put("a.txt", layout.staging() / "folder")
     assert os.listdir(place) == []
 
@@ -189,7 +199,7 @@ def test_it_says_when_a_file_is_too_large_for_the_disk(files: LibraryFiles, plac
         def read(self, *_: Any) -> bytes:
             raise OSError(errno.EFBIG, "File too large")
 
-    with pytest.raises(DiskFull):
+    with pytest.raises(DiskFullError):
         files.write("a.txt", Endless())
     assert os.listdir(place) == os.listdir(layout.staging()) == []
 
@@ -197,7 +207,7 @@ def test_it_says_when_a_file_is_too_large_for_the_disk(files: LibraryFiles, plac
 def test_it_makes_no_folder_where_a_file_is(files: LibraryFiles) -> None:
     save(files, b"x")
     for path in ("a.txt", "a.txt/sub", "A.TXT"):
-        with pytest.raises((storage.Clash, NotAFile)):
+        with pytest.raises((storage.NameTakenError, NotAFileError)):
             files.make_folders(path)
     files.make_folders("a/b")
     files.make_folders("a/b")
@@ -205,7 +215,7 @@ def test_it_makes_no_folder_where_a_file_is(files: LibraryFiles) -> None:
 
 def test_it_finds_nothing_below_a_file(files: LibraryFiles) -> None:
     save(files, b"x")
-    with pytest.raises(NotFound):
+    with pytest.raises(NotFoundError):
         files.stat("a.txt/b")
 
 

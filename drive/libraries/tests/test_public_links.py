@@ -24,7 +24,7 @@ from drive.browser import registry, views_zip
 from drive.files.public_link_access import OneFile
 from drive.libraries import public_links, services
 from drive.models import Library, Permission, PublicLink
-from drive.storage import LibraryFiles, NotFound, StorageError, layout, open_library
+from drive.storage import LibraryFiles, NotFoundError, StorageError, layout, open_library
 from portal.accounts.services import deactivate
 from portal.models import AuditEntry, User
 
@@ -135,11 +135,11 @@ def test_it_keeps_one_file_apart_whatever_is_added_to_the_storage_layer(library:
         assert one.open("a.txt").read() == b"hello"
         for name in dir(LibraryFiles):
             if not name.startswith("_") and name not in ("stat", "open"):
-                with pytest.raises(NotFound):
+                with pytest.raises(NotFoundError):
                     getattr(one, name)
         for attempt in (one.stat, one.open):
             for path in ("", ".", "page.md", "./a.txt", "sub/b.txt", "../outside.txt"):
-                with pytest.raises(NotFound):
+                with pytest.raises(NotFoundError):
                     attempt(path)
 
 

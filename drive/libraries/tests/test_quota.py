@@ -38,7 +38,7 @@ def mine(owner: User) -> Library:
 def test_it_takes_the_last_byte_and_no_more(mine: Library) -> None:
     use(mine, 600, 4)
     quota.check(mine, 400)
-    with pytest.raises(quota.OverQuota) as refused:
+    with pytest.raises(quota.OverQuotaError) as refused:
         quota.check(mine, 401)
     assert refused.value.status == 507
     for words in ("The libraries of owner may hold", "1000", "600", "401", "ask an operator"):
@@ -49,7 +49,7 @@ def test_it_takes_the_last_file_and_no_more(mine: Library) -> None:
     use(mine, 0, 9)
     quota.check(mine, 1)
     quota.check(mine, 1, 0)
-    with pytest.raises(quota.OverQuota, match="2 more files would not fit"):
+    with pytest.raises(quota.OverQuotaError, match="2 more files would not fit"):
         quota.check(mine, 1, 2)
 
 
@@ -57,9 +57,9 @@ def test_it_always_lets_things_become_smaller(mine: Library) -> None:
     use(mine, 5000, 50)
     quota.check(mine, -1, 0)
     quota.check(mine, 0, 0)
-    with pytest.raises(quota.OverQuota):
+    with pytest.raises(quota.OverQuotaError):
         quota.check(mine, 1, 0)
-    with pytest.raises(quota.OverQuota, match="one more file"):
+    with pytest.raises(quota.OverQuotaError, match="one more file"):
         quota.check(mine, 0, 1)
 
 
@@ -75,7 +75,7 @@ def test_it_counts_all_that_a_person_owns(owner: User, mine: Library, stranger: 
     assert quota.of_person(owner) == usage
     assert quota.of(other).whose == "The libraries of stranger"
     quota.check(mine, 400)
-    with pytest.raises(quota.OverQuota):
+    with pytest.raises(quota.OverQuotaError):
         quota.check(mine, 401)
 
 
@@ -83,7 +83,7 @@ def test_it_gives_a_collab_its_own_room(collab: Collab, mine: Library) -> None:
     use(mine, 1000, 10)
     use(collab.library, 4900, 1)
     quota.check(collab.library, 100)
-    with pytest.raises(quota.OverQuota, match="The Collab “Cortex” may hold"):
+    with pytest.raises(quota.OverQuotaError, match="The Collab “Cortex” may hold"):
         quota.check(collab.library, 101)
 
 
@@ -92,7 +92,7 @@ def test_it_lets_operators_give_more_or_less(owner: User, mine: Library, collab:
     Quota.objects.create(collab=collab, max_bytes=0, max_files=0)
     usage = quota.of(mine)
     assert (usage.max_bytes, usage.max_files) == (2000, 10)
-    with pytest.raises(quota.OverQuota):
+    with pytest.raises(quota.OverQuotaError):
         quota.check(collab.library, 1)
     assert quota.of(collab.library).percent == 100
 
@@ -181,7 +181,7 @@ def test_it_refuses_the_form_and_the_copy_too(owner: User, mine: Library, collab
     assert "ask an operator" in page.content.decode()
     operations.write(owner, collab.library, "large.txt", b"x" * 1001)
     for move in (operations.copy, operations.move):
-        with pytest.raises(quota.OverQuota):
+        with pytest.raises(quota.OverQuotaError):
             move(owner, collab.library, "large.txt", mine, "large.txt")
     assert there(mine) == {}
     assert set(there(collab.library)) == {"large.txt"}
@@ -196,7 +196,7 @@ def test_it_is_passed_by_no_more_than_what_arrives_at_once(transactional_db: Non
             together.wait()
             operations.write(owner, mine, f"{number}.txt", b"x" * 300)
             done.append(number)
-        except quota.OverQuota:
+        except quota.OverQuotaError:
             refused.append(number)
         finally:
             connections.close_all()
@@ -210,5 +210,5 @@ def test_it_is_passed_by_no_more_than_what_arrives_at_once(transactional_db: Non
     assert len(done) >= 3
     assert set(there(mine)) == {f"{number}.txt" for number in done}
     assert quota.of(mine).used_bytes == 300 * len(done) <= 1000 + 300 * 8
-    with pytest.raises(quota.OverQuota):
+    with pytest.raises(quota.OverQuotaError):
         operations.write(owner, mine, "late.txt", b"x" * 300)

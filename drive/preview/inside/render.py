@@ -60,7 +60,7 @@ CONNECTING = re.compile(r"<(/?)(link|meta|base)\b", re.IGNORECASE)
 """Elements that make a browser look up or call other sites, whatever the page's policy (`preconnect`)."""
 
 
-class Wrong(Exception):
+class InvalidContentError(Exception):
     """The content is not what its name says; the text is for people."""
 
 
@@ -78,7 +78,7 @@ def read_notebook(content: bytes) -> Any:
     try:
         return nbformat.reads(content.decode(), as_version=4)
     except Exception as error:
-        raise Wrong(f"This is not a notebook that can be read ({type(error).__name__}).") from error
+        raise InvalidContentError(f"This is not a notebook that can be read ({type(error).__name__}).") from error
 
 
 def notebook(content: bytes) -> str:
@@ -99,7 +99,8 @@ def pdf(content: bytes) -> str:
         count = len(pages)
     except pypdfium2.PdfiumError as error:
         locked = "password" in str(error).lower()
-        raise Wrong("This PDF asks for a password." if locked else "This is not a PDF that can be read.") from error
+        why = "This PDF is protected by a password." if locked else "This is not a valid PDF."
+        raise InvalidContentError(why) from error
     body = [_page(pages[number], number + 1) for number in range(min(count, MOST_PAGES))]
     if count > MOST_PAGES:
         body.append(f'<p class="note">These are the first {MOST_PAGES} of {count} pages.</p>')
@@ -146,7 +147,7 @@ def main() -> None:
     """Content in, result out."""
     try:
         result = WORK[sys.argv[1]](sys.stdin.buffer.read())
-    except Wrong as error:
+    except InvalidContentError as error:
         sys.stderr.write(f"\n{error}")
         sys.exit(WRONG)
     sys.stdout.buffer.write(result.encode(errors="replace"))

@@ -30,7 +30,7 @@ def rendered(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
     def render(what: str, source: BinaryIO, **_: Any) -> bytes:
         seen.append(source.read())
         if seen[-1].startswith(b"bad"):
-            raise sandbox.Failed("It takes too long to be rendered.")
+            raise sandbox.RenderFailedError("It takes too long to be rendered.")
         return b'[["added", "+  new"]]' if what == "difference" else b"<h1>made</h1>" + seen[-1]
 
     monkeypatch.setattr(sandbox, "render", render)
@@ -150,7 +150,7 @@ def test_it_renders_once_when_two_ask_at_once(rendered: list[bytes]) -> None:
         first = threading.Thread(target=rendering.make, args=(io.BytesIO(b"{}"), "notebook"))
         first.start()
         started.wait(10)
-        with pytest.raises(rendering.Busy):
+        with pytest.raises(rendering.RenderBusyError):
             rendering.make(io.BytesIO(b"{}"), "notebook")
         go_on.set()
         first.join()

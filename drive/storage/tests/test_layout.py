@@ -15,7 +15,7 @@ from collabs.models import Collab
 from drive import tasks
 from drive.libraries import services
 from drive.models import Library
-from drive.storage import NotFound, layout, open_library
+from drive.storage import NotFoundError, layout, open_library
 from portal.models import User
 
 
@@ -115,7 +115,7 @@ def test_it_is_opened_while_it_moves_to_and_fro(owner: User, data: Library) -> N
 def test_it_says_when_the_directory_is_missing(data: Library) -> None:
     (layout.find(data.pk) / "a.txt").unlink()
     layout.find(data.pk).rmdir()
-    with pytest.raises(NotFound, match="repair"):
+    with pytest.raises(NotFoundError, match="repair"):
         open_library(data)
     layout.settle(data.pk)
     with open_library(data) as files:

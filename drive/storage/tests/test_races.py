@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from drive.storage import LibraryFiles, NotFound, StorageError
+from drive.storage import LibraryFiles, NotFoundError, StorageError
 
 TRIES = 3000
 SYNCED_TRIES = 300
@@ -75,7 +75,7 @@ def test_it_leaks_no_name_when_listing(swapped: Path, files: LibraryFiles, outsi
     def look(_number: int) -> None:
         assert {item.name for item in files.list("folder")} <= {"secret.txt", "sub"}
         assert {name for name, _ in files.names("folder")} <= {"secret.txt", "sub"}
-        with pytest.raises(NotFound):
+        with pytest.raises(NotFoundError):
             files.stat("folder/only outside")
 
     def look_if_there(number: int) -> None:

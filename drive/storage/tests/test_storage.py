@@ -17,15 +17,15 @@ from drive.models import Library
 from drive.storage import (
     ABSENT,
     ANY,
-    Changed,
-    Clash,
-    CutOff,
+    AccessDeniedError,
+    ChangedError,
+    IncompleteUploadError,
     LibraryFiles,
-    Locked,
-    NotAFile,
-    NotFound,
+    NameTakenError,
+    NotAFileError,
+    NotFoundError,
     StorageError,
-    WrongPath,
+    WrongPathError,
     layout,
     open_library,
 )
@@ -90,7 +90,7 @@ def test_it_refuses_a_path_that_is_none(files: LibraryFiles, path: str) -> None:
         lambda: files.rename("a", path),
     ]
     for attempt in attempts:
-        with pytest.raises(WrongPath):
+        with pytest.raises(WrongPathError):
             attempt()
     assert staged() == []
 
@@ -138,7 +138,7 @@ def test_it_follows_no_link(files: LibraryFiles, place: Path, outside: Path, tar
     (place / "a.txt").write_text("mine")
     (place / "link").symlink_to(target)
     for attempt in (lambda: read(files, "link"), lambda: write(files, "link", b"x"), lambda: list(files.list("link"))):
-        with pytest.raises(NotAFile):
+        with pytest.raises(NotAFileError):
             attempt()
     assert (place / "link").is_symlink()
 
@@ -160,7 +160,7 @@ def test_it_follows_no_link_on_the_way(files: LibraryFiles, place: Path, outside
         lambda: files.delete("out/secret.txt"),
     ]
     for attempt in attempts:
-        with pytest.raises(NotAFile):
+        with pytest.raises(NotAFileError):
             attempt()
     assert sorted(os.listdir(outside)) == ["secret.txt", "sub"]
     assert (outside / "secret.txt").read_text() == "SECRET"
@@ -191,7 +191,7 @@ def test_it_never_opens_a_pipe(files: LibraryFiles, place: Path) -> None:
     writer = threading.Thread(target=wait_for_a_reader, daemon=True)
     writer.start()
     time.sleep(0.05)
-    with pytest.raises(NotAFile):
+    with pytest.raises(NotAFileError):
         read(files, "pipe")
     assert not woken.wait(0.1)
     with (place / "pipe").open("rb"):
@@ -204,9 +204,9 @@ def test_it_never_opens_a_socket_or_a_folder(files: LibraryFiles, place: Path, m
         listening.bind("socket")
         (place / "folder").mkdir()
         for path in ("socket", "folder"):
-            with pytest.raises(NotAFile):
+            with pytest.raises(NotAFileError):
                 read(files, path)
-        with pytest.raises(NotAFile):
+        with pytest.raises(NotAFileError):
             list(files.list("socket"))
 
 
@@ -215,7 +215,7 @@ def test_it_says_when_a_mode_keeps_it_out(files: LibraryFiles, place: Path) -> N
     (place / "mine.txt").chmod(0)
     if os.geteuid() == 0:
         pytest.skip("root may read everything")
-    with pytest.raises(Locked):
+    with pytest.raises(AccessDeniedError):
         read(files, "mine.txt")
 
 
@@ -238,7 +238,7 @@ def test_it_waits_for_no_lease(files: LibraryFiles, place: Path) -> None:
         assert process.stdout
         assert process.stdout.readline() == "held\n"
         began = time.monotonic()
-        with pytest.raises(Locked, match="lease"):
+        with pytest.raises(AccessDeniedError, match="lease"):
             read(files, "a.txt")
         assert time.monotonic() - began < 5
         process.communicate("")
@@ -291,11 +291,11 @@ def test_it_replaces_in_one_step(files: LibraryFiles, library: Library) -> None:
 
 def test_it_guards_a_save_by_its_version(files: LibraryFiles, place: Path) -> None:
     first = write(files, "a.txt", b"one", if_match=ABSENT)
-    with pytest.raises(Clash):
+    with pytest.raises(NameTakenError):
         write(files, "a.txt", b"two", if_match=ABSENT)
     second = write(files, "a.txt", b"two", if_match=first)
     assert second != first
-    with pytest.raises(Changed):
+    with pytest.raises(ChangedError):
         write(files, "a.txt", b"three", if_match=first)
     assert write(files, "a.txt", b"four", if_match=f'"other", {second}')
     assert write(files, "a.txt", b"five", if_match=ANY)
@@ -303,7 +303,7 @@ def test_it_guards_a_save_by_its_version(files: LibraryFiles, place: Path) -> No
     etag = files.stat("a.txt").etag
     (place / "a.txt").unlink()
     for gone in (etag, ANY):
-        with pytest.raises(Changed):
+        with pytest.raises(ChangedError):
             write(files, "a.txt", b"six", if_match=gone)
     assert names(files) == []
     assert staged() == []
@@ -320,7 +320,7 @@ def test_it_lets_one_of_many_saves_of_the_same_version_through(files: LibraryFil
                 ready.wait()
                 try:
                     write(mine, "a.txt", b"%d" % number, if_match=etag)
-                except Changed:
+                except ChangedError:
                     return
                 won.append(number)
 
@@ -353,7 +353,7 @@ def test_it_never_overwrites_what_a_notebook_does_between_look_and_rename(
         return name
 
     monkeypatch.setattr(LibraryFiles, "_guard", look_too_early)
-    with pytest.raises(Changed):
+    with pytest.raises(ChangedError):
         write(files, "a.txt", b"the portal's", if_match=etag)
     kinds = {"saved": "file", "made a folder": "folder", "made a link": "link"}
     assert [item.kind for item in files.list()] == ([kinds[what]] if what in kinds else [])
@@ -371,7 +371,7 @@ def test_it_lets_one_of_many_creations_through(files: LibraryFiles, library: Lib
             ready.wait()
             try:
                 write(mine, name, name.encode(), if_match=ABSENT)
-            except Clash:
+            except NameTakenError:
                 return
             made.append(name)
 
@@ -397,7 +397,7 @@ def test_it_refuses_a_name_that_differs_only_by_case_or_form(
         lambda: files.make_folder(wanted),
         lambda: files.rename("b", wanted),
     ):
-        with pytest.raises(Clash) as refused:
+        with pytest.raises(NameTakenError) as refused:
             attempt()
         assert refused.value.name == there
         assert there in str(refused.value)
@@ -426,26 +426,26 @@ def test_it_moves_and_refuses_to_move_over_something(files: LibraryFiles) -> Non
     files.rename("x.txt", "a/b/x.txt")
     files.rename("a/b/x.txt", "a/b/x.txt")
     assert read(files, "a/b/x.txt") == b"x"
-    with pytest.raises(Clash):
+    with pytest.raises(NameTakenError):
         files.rename("y.txt", "a/b/x.txt")
-    with pytest.raises(WrongPath):
+    with pytest.raises(WrongPathError):
         files.rename("a", "a/b/c")
-    with pytest.raises(NotFound):
+    with pytest.raises(NotFoundError):
         files.rename("gone", "here")
-    with pytest.raises(NotFound):
+    with pytest.raises(NotFoundError):
         files.rename("y.txt", "gone/y.txt")
-    with pytest.raises(Clash):
+    with pytest.raises(NameTakenError):
         files.make_folders("A/b")
 
 
 def test_it_replaces_no_folder_by_a_file(files: LibraryFiles) -> None:
     files.make_folder("a")
-    with pytest.raises(NotAFile):
+    with pytest.raises(NotAFileError):
         write(files, "a", b"x")
-    with pytest.raises(NotFound):
+    with pytest.raises(NotFoundError):
         write(files, "b/c.txt", b"x")
     write(files, "f", b"x")
-    with pytest.raises(NotAFile):
+    with pytest.raises(NotAFileError):
         write(files, "f/c.txt", b"x")
     assert staged() == []
 
@@ -461,7 +461,7 @@ def test_it_deletes_into_the_trash(files: LibraryFiles, library: Library) -> Non
     assert trashed(library) == sorted(["a", "a/b", "a/b/x.txt"] * 2 + ["a", "a/b"])
     trash = layout.root() / "trash" / str(library.pk)
     assert sorted(path.read_bytes() for path in trash.rglob("x.txt")) == [b"kept", b"second"]
-    with pytest.raises(NotFound):
+    with pytest.raises(NotFoundError):
         files.delete("a")
 
 
@@ -474,7 +474,7 @@ def test_it_keeps_nothing_of_an_upload_that_breaks_off(files: LibraryFiles) -> N
 
     with pytest.raises(ConnectionResetError):
         files.write("a.txt", Broken())
-    with pytest.raises(CutOff):
+    with pytest.raises(IncompleteUploadError):
         files.write("a.txt", io.BytesIO(b"half"), size=8)
     assert read(files, "a.txt") == b"old"
     assert staged() == []
@@ -485,7 +485,7 @@ import io, sys
 from pathlib import Path
 import django
 django.setup()
-from drive.storage import DiskFull, files
+from drive.storage import DiskFullError, files
 import os
 root = Path(sys.argv[1])
 for name in ("library", "staging", "trash"):
@@ -495,7 +495,7 @@ with files.LibraryFiles(fd, staging=root / "staging", trash=root / "trash", lock
     library.write("a.bin", io.BytesIO(b"old"))
     try:
         library.write("a.bin", io.BytesIO(b"x" * (8 << 20)))
-    except DiskFull as error:
+    except DiskFullError as error:
         print(error)
     assert not os.listdir(root / "staging")
     assert library.open("a.bin").read() == b"old"

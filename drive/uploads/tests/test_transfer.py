@@ -377,7 +377,7 @@ def round_trip(client: Client, url: str, place: Path, name: str, new: str) -> No
 def fits(name: str) -> bool:
     try:
         storage.new_name(name)
-    except storage.WrongPath:
+    except storage.WrongPathError:
         return False
     return "\r" not in name and not name.startswith(".")
 

@@ -17,7 +17,7 @@ from drive.files import operations
 from drive.models import File, Library, Loss, Trashed, Version, Via
 from drive.storage import open_library
 from drive.versions import capture, history, retention, scan, store, trash
-from drive.versions.capture import Torn
+from drive.versions.capture import TornReadError
 from portal.models import AuditEntry, User
 
 
@@ -207,7 +207,7 @@ def test_it_waits_for_the_clock_of_the_file_system(
     outcome = scan.scan(library)
     assert outcome
     assert outcome.left == ["a.txt"]
-    with (place / "a.txt").open("rb") as source, pytest.raises(Torn):
+    with (place / "a.txt").open("rb") as source, pytest.raises(TornReadError):
         capture.take(source)
 
 

@@ -13,7 +13,7 @@ from pytest_django import Settings
 
 from drive.files import operations
 from drive.models import File, Library, Trashed, Version, Via
-from drive.storage import ANY, Changed, Clash, LibraryFiles, NotFound, layout, open_library
+from drive.storage import ANY, ChangedError, LibraryFiles, NameTakenError, NotFoundError, layout, open_library
 from drive.versions import capture, history, replaced_files, retention, scan, store, trash
 from portal.models import User
 
@@ -43,7 +43,7 @@ def test_it_keeps_what_was_replaced(library: Library, place: Path, owner: User, 
     scan.capture_waiting(library)
     assert contents(library, "a.txt") == [b"one", b"two", b"three"]
     assert [version.by for version in Version.objects.order_by("pk")] == [owner, editor, owner]
-    with pytest.raises(Changed):
+    with pytest.raises(ChangedError):
         operations.write(editor, library, "a.txt", b"four", if_match='"other"')
     assert operations.write(editor, library, "a.txt", b"four", if_match=entry.etag)
     assert not staging()
@@ -98,7 +98,7 @@ def test_it_finds_no_version_of_another_file(library: Library, owner: User, wron
     other = Version.objects.get()
     operations.write(owner, library, "b.txt", b"two")
     for path, version in (("b.txt", str(other.pk)), ("a.txt", wrong)):
-        with pytest.raises(NotFound):
+        with pytest.raises(NotFoundError):
             history.find(library, path, version)
 
 
@@ -128,7 +128,7 @@ def test_it_restores_one_file_among_its_old_neighbours(library: Library, place: 
     operations.delete(owner, library, "data")
     assert trash.restore(owner, item) == "data/a.txt"
     assert os.listdir(place / "data") == ["a.txt"]
-    with pytest.raises(trash.NothingToRestore):
+    with pytest.raises(trash.NothingToRestoreError):
         trash.restore(owner, item)
 
 
@@ -267,9 +267,9 @@ def test_a_clash_leaves_the_upload_to_whoever_made_it(
 ) -> None:
     (place / "A.txt").write_bytes(b"there")
     with files.staged(io.BytesIO(b"mine")) as staged:
-        with pytest.raises(Clash):
+        with pytest.raises(NameTakenError):
             operations.put(owner, library, "a.txt", staged)
         assert staged.read_bytes() == b"mine"
-        with pytest.raises(Changed):
+        with pytest.raises(ChangedError):
             operations.put(owner, library, "b.txt", staged, if_match=ANY)
         assert staged.read_bytes() == b"mine"

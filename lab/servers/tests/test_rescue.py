@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from drive.models import Library
-from drive.storage import DiskFull, open_library
+from drive.storage import DiskFullError, open_library
 from lab.models import Server, State
 from lab.servers import lifecycle, rescue
 from lab.tests.inprocess import InProcessLauncher, Killed
@@ -176,7 +176,7 @@ def test_nothing_is_deleted_before_the_rescue_was_tried_three_times(
     put(home / "a.txt")
 
     def full(*_: object) -> None:
-        raise DiskFull("There is no space left.")
+        raise DiskFullError("There is no space left.")
 
     monkeypatch.setattr(rescue, "_write", full)
     for _ in range(2):
