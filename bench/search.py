@@ -16,11 +16,12 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from django.core.management import call_command
 from django.db import connection, models
 from django.db.models import Case, F, FloatField, Q, QuerySet, Value, When
+from django.db.models.expressions import Combinable
 
 from collabs import search, search_index
 from collabs.models import Collab, Membership, Role, Tag
@@ -91,8 +92,8 @@ def compare(name: str, text: str, me: User) -> None:
 
 
 def scan(collabs: QuerySet, text: str) -> QuerySet:
-    """What `search.narrow` does, without an index: every text is read."""
-    found, near = collabs, Value(0.0, output_field=FloatField())
+    """The same as `search.narrow`, without an index: every text is read."""
+    found, near = collabs, cast(Combinable, Value(0.0, output_field=FloatField()))
     for word in search.words_of(text)[: search.MAX_WORDS]:
         hits = {column: Q(**{f"plain__{column}__contains": f" {word}"}) for column in WEIGHTS}
         found = found.filter(hits["title"] | hits["tags"] | hits["description"])
@@ -167,8 +168,8 @@ def _vocabulary(chance: random.Random) -> list[str]:
 
 def _index(collabs: list[Collab]) -> None:
     tags: dict[int, list[str]] = {}
-    for collab, name in Tag.objects.values_list("collab", "name"):
-        tags.setdefault(collab, []).append(name)
+    for key, name in Tag.objects.values_list("collab", "name"):
+        tags.setdefault(key, []).append(name)
     with connection.schema_editor() as editor:
         editor.create_model(PlainText)
     rows: list[Any] = []

@@ -64,7 +64,7 @@ TABLE: dict[tuple[str, bool], Row] = {
 
 
 def cases() -> Iterator[tuple[str, bool, list[str]]]:
-    """What changes nothing is asked for in one go, each thing that changes something for itself."""
+    """Requests that change nothing run in one test, each that changes something in its own."""
     for (who, public), expected in TABLE.items():
         changing = [asked for asked in CHANGE if expected[asked] == FOUND]
         yield who, public, [asked for asked in ASKED if asked not in changing]

@@ -28,7 +28,7 @@ Form = dict[str, str]
 
 
 class _Fields(HTMLParser):
-    """What a browser would send back."""
+    """The form's fields as a browser would send them back."""
 
     def __init__(self, html: str) -> None:
         super().__init__()

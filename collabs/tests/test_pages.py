@@ -1,4 +1,4 @@
-"""What the pages say and do."""
+"""Pages of Collabs: their texts, and what they change."""
 
 import re
 from collections.abc import Callable

@@ -72,8 +72,8 @@ def make_site() -> None:
     from collabs import services as collabs
     from collabs.models import Role
     from console.models import Announcement
-    from drive import changes
-    from drive import services as drive
+    from drive import changes  # type: ignore[attr-defined]
+    from drive import services as drive  # type: ignore[attr-defined]
     from drive.models import Permission
     from groups import services as groups
     from lab.models import Environment, Server, State
