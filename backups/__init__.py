@@ -2,7 +2,7 @@
 
 walk.py        everything below a directory that notebooks wrote, by descriptors
 manifest.py    what one backup holds: a small SQLite database, one row per file, folder and link
-repository.py  the directory with the backups: contents by their SHA-256, complete and unfinished backups
+backup_store.py  the directory with the backups: contents by their SHA-256, complete and unfinished backups
 database.py    a snapshot of the site's database, and loading one
 create.py      one backup, from the first row to the last file
 verify.py      reading it all again

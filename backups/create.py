@@ -27,9 +27,9 @@ from drive.versions.capture import PAUSE
 from portal.ops.task_queue import publish
 
 from . import database
-from .manifest import Entry, Manifest, shown
-from .repository import Backup, BackupError, Repository, Unfinished, Unreadable
-from .walk import Found, Gone, walk
+from .backup_store import Backup, BackupError, BackupStore, Unfinished, UnreadableError
+from .manifest import Entry, Manifest, SavedLibrary, shown
+from .walk import Found, VanishedError, walk
 
 ROUNDS = 3
 """Over the libraries, at most."""
@@ -47,21 +47,21 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Options:
-    """What an operator chose."""
+    """Options of one backup."""
 
     secrets: bool = True
     homes: bool = False
     wait_seconds: float = 3600
 
 
-def create(repository: Repository, options: Options, say: Say) -> Backup:
-    """Make a backup, within `repository.alone()`. BackupError or OSError (a full disk); nothing is left then."""
+def create(store: BackupStore, options: Options, say: Say) -> Backup:
+    """Make a backup, within `store.alone()`. BackupError or OSError (a full disk); nothing is left then."""
     with deletion_lock.held(options.wait_seconds) as alone:
         if not alone:
             raise BackupError("Files are still being removed for good, or another backup is running. Try again later.")
-        unfinished = repository.begin()
+        unfinished = store.begin()
         try:
-            backup = _Creation(repository, unfinished, options, say).run()
+            backup = _Creation(store, unfinished, options, say).run()
         except BaseException:
             unfinished.abandon()
             raise
@@ -72,10 +72,10 @@ def create(repository: Repository, options: Options, say: Say) -> Backup:
 
 
 class _Creation:
-    def __init__(self, repository: Repository, unfinished: Unfinished, options: Options, say: Say) -> None:
-        self.repository, self.unfinished, self.options, self.say = repository, unfinished, options, say
+    def __init__(self, store: BackupStore, unfinished: Unfinished, options: Options, say: Say) -> None:
+        self.store, self.unfinished, self.options, self.say = store, unfinished, options, say
         self.manifest = unfinished.manifest
-        earlier = repository.backups()
+        earlier = store.backups()
         self.before: Manifest | None = earlier[-1].manifest() if earlier else None
         self.began = time.time()
         self.round = 1
@@ -88,6 +88,7 @@ class _Creation:
         database.snapshot(self.unfinished.place)
         self.manifest.need(_needed())
         libraries = list(Library.objects.filter(removed_at=None).values_list("pk", flat=True))
+        self.manifest.add_libraries(_saved_libraries())
         self._secrets()
         self._files(libraries)
         if self.before:
@@ -156,9 +157,9 @@ class _Creation:
                 entry = replace(entry, target=found.target())
             elif entry.kind == "file":
                 entry = self._known(entry) or self._read(entry, found)
-        except Gone:
+        except VanishedError:
             return
-        except Unreadable as error:
+        except UnreadableError as error:
             self.manifest.leave_out(path, str(error))
             return
         self.manifest.add(entry)
@@ -173,7 +174,7 @@ class _Creation:
 
     def _has(self, known: Entry) -> bool:
         size = sum(length for _offset, length in known.parts())
-        return known.sha256 in self.unfinished.fresh or self.repository.has(str(known.sha256), size)
+        return known.sha256 in self.unfinished.fresh or self.store.has(str(known.sha256), size)
 
     def _read(self, entry: Entry, found: Found) -> Entry:
         """Its content. One that is written while it is read is read again; the last time it is taken as it comes."""
@@ -181,7 +182,7 @@ class _Creation:
         try:
             fd = found.open()
         except OSError as error:
-            raise Unreadable(str(error.strerror)) from error
+            raise UnreadableError(str(error.strerror)) from error
         try:
             for attempt in range(TRIES):
                 read = self._read_once(fd, entry)
@@ -282,6 +283,14 @@ def _short(parts: list[tuple[int, int]], size: int) -> dict[str, Any]:
 def json_of(stretches: list[list[int]]) -> str:
     """As the manifest has them."""
     return "[" + ", ".join(f"[{offset}, {length}]" for offset, length in stretches) + "]"
+
+
+def _saved_libraries() -> Iterator[SavedLibrary]:
+    rows = Library.objects.filter(removed_at=None).order_by()
+    for library_id, name, username, title in rows.values_list(
+        "pk", "name", "owner_user__username", "owner_collab__title"
+    ).iterator():
+        yield SavedLibrary(str(library_id), name, username or title)
 
 
 def _needed() -> Iterator[bytes]:

@@ -16,7 +16,7 @@ from psycopg.conninfo import make_conninfo
 
 from portal.ops import database_version
 
-from .repository import BackupError
+from .backup_store import BackupError
 
 FILES = {"sqlite": "database.sqlite3", "postgresql": "database.dump"}
 _CONNINFO = ("dbname", "user", "host", "port", "service", "sslmode", "sslrootcert", "sslcert", "sslkey", "passfile")

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from drive.storage import openat2
 
+from .backup_store import CHUNK, BackupStore
 from .manifest import Entry, Manifest, shown
-from .repository import CHUNK, Repository
 
 FICLONE = 0x40049409
 """ioctl_ficlone(2): the target shares the source's blocks, where the file system can."""
@@ -25,10 +25,8 @@ Rename = Callable[[bytes], bytes]
 class Extraction:
     """Files of one manifest, below one directory. `rename` gives each path its place there."""
 
-    def __init__(
-        self, repository: Repository, manifest: Manifest, root: Path, rename: Rename = lambda path: path
-    ) -> None:
-        self.repository, self.manifest, self.rename = repository, manifest, rename
+    def __init__(self, store: BackupStore, manifest: Manifest, root: Path, rename: Rename = lambda path: path) -> None:
+        self.store, self.manifest, self.rename = store, manifest, rename
         self.root = os.open(root, _FOLDER | os.O_CLOEXEC)
         self.damaged: list[str] = []
         self.files = 0
@@ -39,15 +37,19 @@ class Extraction:
         """What is at or below these paths. Folders get their modes and times last, from the deepest upwards."""
         try:
             for top in tops:
-                for entry in self.manifest.entries(below=top):
+                for entry in self._entries(top):
                     self._place(entry)
             for top in tops:
-                for entry in self.manifest.entries(below=top, backwards=True):
+                for entry in self._entries(top, backwards=True):
                     if entry.kind == "folder":
                         self._finish_folder(entry)
         finally:
             self._forget()
             os.close(self.root)
+
+    def _entries(self, top: bytes, *, backwards: bool = False) -> Iterator[Entry]:
+        """Without the directory that is there already."""
+        return (entry for entry in self.manifest.entries(below=top, backwards=backwards) if self.rename(entry.path))
 
     def _place(self, entry: Entry) -> None:
         path = self.rename(entry.path)
@@ -129,7 +131,7 @@ class Extraction:
     def _fill(self, entry: Entry, out: int) -> bool:
         """Write the bytes; whether they were what they should be. What is damaged is written as it is."""
         try:
-            source = self.repository.content(str(entry.sha256)).open("rb")
+            source = self.store.content(str(entry.sha256)).open("rb")
         except OSError:
             return False
         with source:

@@ -6,7 +6,7 @@ Paths are below the Drive (`libraries/<id>/…`, `trash/<id>/<place>/…`, `obje
 import json
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -21,7 +21,23 @@ CREATE INDEX contents ON entries (sha256) WHERE sha256 IS NOT NULL;
 CREATE INDEX moved ON entries (inode) WHERE kind = 'file';
 CREATE TABLE needed (path BLOB PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE left_out (path BLOB PRIMARY KEY, why TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE libraries (id TEXT PRIMARY KEY, name TEXT NOT NULL, owner TEXT NOT NULL) WITHOUT ROWID;
 """
+
+
+@dataclass(frozen=True, slots=True)
+class SavedLibrary:
+    """A library in a backup."""
+
+    id: str
+    name: str
+    """As its owner saw it; empty in backups that were made before names were noted."""
+    owner: str
+    """A username, or the title of a Collab."""
+
+    @property
+    def path(self) -> bytes:
+        return f"libraries/{self.id}".encode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +155,11 @@ class Manifest:
         """Note what the rows of the database refer to."""
         self.db.executemany("INSERT OR IGNORE INTO needed VALUES (?)", ((path,) for path in paths))
 
+    def add_libraries(self, libraries: Iterable[SavedLibrary]) -> None:
+        """Note the libraries whose files are in the backup."""
+        rows = ((library.id, library.name, library.owner) for library in libraries)
+        self.db.executemany("INSERT INTO libraries VALUES (?, ?, ?)", rows)
+
     def drop_moved(self, prefix: bytes, number: int) -> int:
         """Forget files that a later round found elsewhere, and folders that are gone with them; returns how many."""
         self.flush()
@@ -178,6 +199,13 @@ class Manifest:
         while rows := cursor.fetchmany(BATCH):
             yield from (Entry(*row) for row in rows)
 
+    def libraries(self, text: str) -> list[SavedLibrary]:
+        """Those with this id, or with this name (case does not matter)."""
+        if not self.db.execute("SELECT 1 FROM sqlite_master WHERE name = 'libraries'").fetchone():
+            return [SavedLibrary(text, "", "")] if self.get(f"libraries/{text}".encode()) else []
+        rows = self.db.execute("SELECT id, name, owner FROM libraries ORDER BY owner, id")
+        return [SavedLibrary(*row) for row in rows if text.casefold() in (row[0], row[1].casefold())]
+
     def contents(self, prefix: str = "") -> Iterator[str]:
         """The SHA-256 of each content, once, in order; those that begin so."""
         query = "SELECT DISTINCT sha256 FROM entries WHERE sha256 >= ? AND sha256 < ? ORDER BY sha256"
@@ -200,11 +228,15 @@ class Manifest:
         """What is not in the backup, and why."""
         return self.db.execute("SELECT path, why FROM left_out ORDER BY path").fetchall()
 
-    def totals(self) -> tuple[int, int]:
-        """Files and their bytes (holes do not count)."""
+    def contents_below(self, path: bytes) -> list[str]:
+        """The SHA-256 of each content of the files at or below a path, in order."""
+        return sorted({entry.sha256 for entry in self.entries(below=path) if entry.sha256})
+
+    def totals(self, below: bytes = b"") -> tuple[int, int]:
+        """Files, all or at and below a path, and their bytes (holes do not count)."""
         self.flush()
         files = total = 0
-        for entry in self.entries():
+        for entry in self.entries(below=below):
             if entry.kind == "file":
                 files += 1
                 total += sum(length for _offset, length in entry.parts())

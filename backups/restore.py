@@ -20,13 +20,14 @@ from drive.models import File, Library, Trashed, Version
 from drive.storage import NotFoundError, layout, path_codec
 from drive.storage import signature as signature_of
 from drive.storage.files import identity
-from drive.versions import scan, store
+from drive.versions import scan
+from drive.versions import store as version_store
 
 from . import database
+from .backup_store import Backup, BackupError, BackupStore, sync
 from .create import SIGNING_KEYS, write_secret
 from .extract import Extraction
 from .manifest import Entry, Manifest, shown
-from .repository import Backup, BackupError, Repository, sync
 
 BATCH = 500
 NAMED = 20
@@ -45,14 +46,14 @@ class Report:
     damaged: int = 0
 
 
-def into_directory(repository: Repository, backup: Backup, target: Path, only: str, say: Say) -> Report:
+def into_directory(store: BackupStore, backup: Backup, target: Path, only: str, say: Say) -> Report:
     """Write the files, or those at and below `only`, and the database, as plain files."""
     target.mkdir(mode=0o700, parents=True, exist_ok=True)
     if any(target.iterdir()):
         raise BackupError(f"{target} is not empty.")
     with backup.manifest() as manifest:
-        extraction = Extraction(repository, manifest, target)
-        extraction.extract(only.strip("/").encode(errors="surrogateescape"))
+        extraction = Extraction(store, manifest, target)
+        extraction.extract(path_of(only))
     if not extraction.files and not any(target.iterdir()):
         raise BackupError(f"The backup holds nothing at {only}.")
     if not only:
@@ -63,17 +64,23 @@ def into_directory(repository: Repository, backup: Backup, target: Path, only: s
     return Report(extraction.files, [f"damaged: {path}" for path in extraction.damaged], len(extraction.damaged))
 
 
-def into_site(repository: Repository, backup: Backup, *, look: bool, say: Say) -> Report:
+def path_of(text: str) -> bytes:
+    """A path of the manifest, as an operator writes it."""
+    return text.strip("/").encode(errors="surrogateescape")
+
+
+def into_site(store: BackupStore, backup: Backup, *, look: bool, say: Say) -> Report:
     """Make this site what the backup was. BackupError, before anything is written, where that is not possible."""
     check(backup)
     report = Report()
     drive = layout.root()
     drive.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with backup.manifest() as manifest:
+        check_room(manifest, drive)
     layout.restoring().write_text(f"{backup.path}\n")
     with backup.manifest() as manifest:
         say("Files")
-        _check_room(manifest, drive)
-        extraction = Extraction(repository, manifest, drive, lambda path: _LIBRARY.sub(b"private/", path, count=1))
+        extraction = Extraction(store, manifest, drive, lambda path: _LIBRARY.sub(b"private/", path, count=1))
         extraction.extract(b"staging", b"trash", b"libraries", b"objects")
         report.files, report.damaged = extraction.files, len(extraction.damaged)
         report.differs += [f"damaged in the backup: {path}" for path in extraction.damaged]
@@ -128,12 +135,12 @@ def _runs() -> bool:
     return False
 
 
-def _check_room(manifest: Manifest, drive: Path) -> None:
-    _files, needed = manifest.totals()
-    disk = os.statvfs(drive)
+def check_room(manifest: Manifest, target: Path, below: bytes = b"") -> None:
+    """BackupError where the disk of `target` has less room than the files, all or at and below a path, take."""
+    _files, needed = manifest.totals(below)
+    disk = os.statvfs(target)
     if needed > disk.f_bavail * disk.f_frsize:
-        layout.restoring().unlink()
-        raise BackupError(f"{drive} has not enough room: the backup's files are {needed / 2**30:.1f} GiB.")
+        raise BackupError(f"{target} has not enough room: the backup's files are {needed / 2**30:.1f} GiB.")
 
 
 # Rows and files
@@ -199,7 +206,7 @@ def differences() -> list[str]:
     """Rows without their files, and directories without their rows."""
     found = []
     for sha256 in Version.objects.order_by().values_list("sha256", flat=True).distinct().iterator():
-        if not store.has(sha256):
+        if not version_store.has(sha256):
             found.append(f"version {sha256}: its content is missing")
     for item in Trashed.objects.exclude(place="").filter(library__removed_at=None).iterator():
         if not (layout.trash(item.library_id) / item.place).exists():

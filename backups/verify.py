@@ -3,11 +3,11 @@
 from pathlib import Path
 
 from . import database
+from .backup_store import Backup, BackupStore, checksum
 from .manifest import shown
-from .repository import Backup, Repository, checksum
 
 
-def verify(repository: Repository, backups: list[Backup]) -> list[str]:
+def verify(store: BackupStore, backups: list[Backup]) -> list[str]:
     """What is wrong with these backups, in words; empty for nothing. Contents that several have are read once."""
     wrong: list[str] = []
     readable = []
@@ -22,7 +22,7 @@ def verify(repository: Repository, backups: list[Backup]) -> list[str]:
             with backup.manifest() as manifest:
                 needed |= set(manifest.contents(prefix))
         for sha256 in sorted(needed):
-            if why := _content(repository.content(sha256), sha256):
+            if why := _content(store.content(sha256), sha256):
                 wrong.append(f"{why}, of {_whose(readable, sha256)}")
     return wrong
 

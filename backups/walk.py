@@ -24,7 +24,7 @@ _SEGMENT = 3000
 _KINDS = {stat.S_IFDIR: "folder", stat.S_IFREG: "file", stat.S_IFLNK: "link"}
 
 
-class Gone(Exception):
+class VanishedError(Exception):
     """It is not there any more, or something else is."""
 
 
@@ -44,21 +44,21 @@ class Found:
         return self.path.rpartition(b"/")[2]
 
     def target(self) -> bytes:
-        """Where a link leads. Gone."""
+        """Where a link leads. VanishedError."""
         try:
             return os.readlink(self.name, dir_fd=self.folder)
         except OSError as error:
-            raise Gone from error
+            raise VanishedError from error
 
     def open(self) -> int:
-        """A file's descriptor, for reading. Gone when no regular file has the name by now; OSError as it comes."""
+        """A file's descriptor, for reading. VanishedError when no regular file has the name by now; or OSError."""
         try:
             held = os.open(self.name, _HOLD, dir_fd=self.folder)
         except FileNotFoundError as error:
-            raise Gone from error
+            raise VanishedError from error
         try:
             if not stat.S_ISREG(os.fstat(held).st_mode):
-                raise Gone
+                raise VanishedError
             return _reopen(held, os.O_RDONLY | os.O_NONBLOCK, 0o400)
         finally:
             os.close(held)

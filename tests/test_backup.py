@@ -161,6 +161,6 @@ def test_it_says_that_the_disk_is_full_and_keeps_what_was_whole(site: Site, shel
     finally:
         (place / "large.bin").unlink(missing_ok=True)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "is full. No backup was made; earlier ones are whole" in done.stderr
+    assert "is full. No backup was made; earlier ones are intact" in done.stderr
     assert "unfinished" not in done.stdout
-    assert "Whole: 2" in done.stdout
+    assert "Intact: 2" in done.stdout

@@ -13,6 +13,8 @@ from .site import CODE, wait_for
 
 sys.path.insert(0, str(CODE / "bin/lib"))
 
+import machine
+import manage_command
 from installation import SOCKET_PATH_BYTES, Installation
 
 
@@ -132,3 +134,18 @@ def test_it_ends_the_process_with_itself(keep: Keep, tmp_path: Path, number: int
     keeper.send_signal(number)
     assert keeper.wait(10) == (-number if number == signal.SIGKILL else 0)
     wait_for(lambda: not lives(pids(record)[0]), 10, "the process went on")
+
+
+def test_restic_is_installed_where_a_repository_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("COLLABORATORY_VAR", str(tmp_path))
+    monkeypatch.delenv("RESTIC_REPOSITORY", raising=False)
+    monkeypatch.setattr(machine, "can_install", lambda: True)
+    monkeypatch.setattr(sys, "argv", ["backup", "/srv/backups", "--keep", "3"])
+    assert manage_command.backup_programs() == {}
+    (tmp_path / "settings.env").write_text("SITE_NAME=Here\nRESTIC_REPOSITORY=/mnt/disk\n")
+    assert manage_command.backup_programs() == {"restic": "restic"}
+    (tmp_path / "settings.env").unlink()
+    monkeypatch.setattr(sys, "argv", ["restore", "/srv/backups", "--repository=/mnt/disk"])
+    assert manage_command.backup_programs() == {"restic": "restic"}
+    monkeypatch.setattr(machine, "can_install", lambda: False)
+    assert manage_command.backup_programs() == {}

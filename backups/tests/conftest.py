@@ -1,7 +1,6 @@
-"""A site with something of everything, and a repository for its backups."""
+"""A site with something of everything, and a store for its backups."""
 
 import contextlib
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -9,8 +8,8 @@ import pytest
 from django.db import connection
 from pytest_django import Settings
 
+from backups.backup_store import Backup, BackupStore
 from backups.create import Options, create
-from backups.repository import Backup, Repository
 from collabs.models import Collab
 from drive.files import operations
 from drive.libraries import services
@@ -21,27 +20,26 @@ from drive.versions import scan, trash
 from groups import services as group_services
 from portal.models import User
 
-ODD = os.fsdecode(b"caf\xe9\nline \\ \x7f\xff.txt")
-"""A name that is no text, with a line break."""
+from .odd_files import make_odd_files
 
 
 @pytest.fixture
-def repository(tmp_path: Path) -> Repository:
-    repository = Repository(tmp_path / "backups")
-    repository.prepare()
-    return repository
+def store(tmp_path: Path) -> BackupStore:
+    store = BackupStore(tmp_path / "backups")
+    store.prepare()
+    return store
 
 
 @pytest.fixture
-def back_up(repository: Repository, settings: Settings, tmp_path: Path) -> Callable[..., Backup]:
+def back_up(store: BackupStore, settings: Settings, tmp_path: Path) -> Callable[..., Backup]:
     """Make a backup now."""
     settings.VAR_DIR = tmp_path / "var"
     settings.VAR_DIR.mkdir()
     (settings.VAR_DIR / "settings.env").write_text("SITE_NAME=Here\n")
 
     def run(**options: bool) -> Backup:
-        with repository.alone():
-            return create(repository, Options(**options, wait_seconds=0), lambda _text: None)
+        with store.alone():
+            return create(store, Options(**options, wait_seconds=0), lambda _text: None)
 
     return run
 
@@ -71,47 +69,6 @@ def full_site(owner: User, editor: User, collab: Collab, public_collab: Collab, 
     upload = tus.create(owner, library, "large.bin", 100)
     upload.data.write_bytes(b"x" * 40)
     return library
-
-
-def make_odd_files(place: Path) -> None:
-    """What a notebook can make, and a backup must keep."""
-    (place / "by-notebook.txt").write_text("removed with rm")
-    (place / ODD).write_bytes(b"odd")
-    (place / "run.sh").write_text("#!/bin/sh\n")
-    (place / "run.sh").chmod(0o751)
-    os.link(place / "run.sh", place / "same.sh")
-    (place / "away").symlink_to("/etc/passwd")
-    (place / os.fsdecode(b"to \xff")).symlink_to(os.fsdecode(b"\xfe\n"))
-    (place / "deep/empty").mkdir(parents=True)
-    os.utime(place / "deep/empty", ns=(1, 1_234_567_890_123_456_789))
-    with (place / "sparse").open("wb") as sparse:
-        sparse.write(b"begin")
-        sparse.seek(5 * 2**20)
-        sparse.write(b"middle")
-        sparse.truncate(10 * 2**20)
-    os.utime(place / "sparse", ns=(1, -5_000_000_000))
-    os.mkfifo(place / "pipe")
-
-
-def look(root: Path) -> dict[bytes, tuple[object, ...]]:
-    """Everything below a directory that a backup has to keep: kind, mode, time, content, and who is whose hard link."""
-    found: dict[bytes, tuple[object, ...]] = {}
-    names: dict[int, bytes] = {}
-    for here, folders, files in os.walk(os.fsencode(root)):
-        for name in sorted([*folders, *files]):
-            path = os.path.join(here, name)  # noqa: PTH118  # bytes
-            status = os.lstat(path)
-            if os.path.islink(path):  # noqa: PTH114
-                content: object = os.readlink(path)
-            elif name in files and not path.endswith(b"/pipe"):
-                with open(path, "rb") as source:  # noqa: PTH123
-                    content = source.read()
-            else:
-                content = None
-            short = os.path.relpath(path, os.fsencode(root))
-            first = names.setdefault(status.st_ino, short)
-            found[short] = (oct(status.st_mode), status.st_mtime_ns, content, first)
-    return found
 
 
 @contextlib.contextmanager

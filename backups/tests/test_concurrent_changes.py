@@ -10,7 +10,7 @@ import pytest
 from django.utils import timezone
 
 from backups import create, restore
-from backups.repository import Backup, BackupError, Repository
+from backups.backup_store import Backup, BackupError, BackupStore
 from collabs.models import Collab
 from conftest import Queue
 from drive import tasks
@@ -18,7 +18,8 @@ from drive.files import operations
 from drive.libraries import purge, services
 from drive.models import Library, Trashed, Version
 from drive.storage import deletion_lock, layout, removal
-from drive.versions import retention, scan, store, trash
+from drive.versions import retention, scan, trash
+from drive.versions import store as version_store
 from portal.models import User
 
 from .test_round_trip import silent
@@ -82,12 +83,12 @@ def test_it_finds_what_a_notebook_moves_within_a_library(collab: Collab, back_up
 
 
 def test_it_has_what_is_thrown_away_after_the_trash_was_read(
-    owner: User, collab: Collab, back_up: BackUp, at: At, repository: Repository, tmp_path: Path
+    owner: User, collab: Collab, back_up: BackUp, at: At, store: BackupStore, tmp_path: Path
 ) -> None:
     operations.write(owner, collab.library, "thrown.txt", b"thrown")
     at("library", lambda: trash.delete(owner, collab.library, "thrown.txt"))
     backup = back_up()
-    restore.into_directory(repository, backup, tmp_path / "out", f"trash/{collab.library.pk}", silent)
+    restore.into_directory(store, backup, tmp_path / "out", f"trash/{collab.library.pk}", silent)
     assert [path.read_bytes() for path in (tmp_path / "out").rglob("thrown.txt")] == [b"thrown"]
 
 
@@ -96,7 +97,7 @@ def test_it_has_what_is_removed_for_good_after_the_rows_were_read(
     collab: Collab,
     back_up: BackUp,
     at: At,
-    repository: Repository,
+    store: BackupStore,
     other_site: Callable[[], Path],
     queue: Queue,
 ) -> None:
@@ -114,14 +115,14 @@ def test_it_has_what_is_removed_for_good_after_the_rows_were_read(
     assert {"drive.tasks.tidy", "drive.tasks.purge_deleted"} <= set(queue.names())
     assert removal.empty_bin() > 0
     other_site()
-    restore.into_site(repository, backup, look=True, say=silent)
+    restore.into_site(store, backup, look=True, say=silent)
     restored = Trashed.objects.get(path="thrown.txt")
     assert trash.restore(owner, restored) == "thrown.txt"
     assert (layout.find(collab.library.pk) / "thrown.txt").read_bytes() == b"thrown"
 
 
 def test_it_has_what_is_restored_from_the_trash_before_that_is_read(
-    owner: User, collab: Collab, back_up: BackUp, at: At, repository: Repository, other_site: Callable[[], Path]
+    owner: User, collab: Collab, back_up: BackUp, at: At, store: BackupStore, other_site: Callable[[], Path]
 ) -> None:
     operations.write(owner, collab.library, "back.txt", b"back")
     item = trash.delete(owner, collab.library, "back.txt")
@@ -129,7 +130,7 @@ def test_it_has_what_is_restored_from_the_trash_before_that_is_read(
     backup = back_up()
     assert backup.about["missing"] == []
     other_site()
-    restore.into_site(repository, backup, look=False, say=silent)
+    restore.into_site(store, backup, look=False, say=silent)
     trash.mend()
     assert not Trashed.objects.exists()
     assert (layout.find(collab.library.pk) / "back.txt").read_bytes() == b"back"
@@ -142,7 +143,7 @@ def test_it_keeps_objects_and_libraries_until_it_is_done(
     monkeypatch.setattr(retention, "OLD_ENOUGH", timedelta(0))
     library = services.create_library(owner, "Old")
     services.delete_library(owner, library)
-    objects = [path for path in store.root().rglob("*") if path.is_file() and path.name != "lock"]
+    objects = [path for path in version_store.root().rglob("*") if path.is_file() and path.name != "lock"]
     assert objects
     later = timezone.now() + timedelta(days=400)
     with deletion_lock.held(0) as alone:
@@ -155,7 +156,7 @@ def test_it_keeps_objects_and_libraries_until_it_is_done(
     assert purge.purge(later) == 1
 
 
-def test_it_waits_for_a_removal_that_is_under_way(collab: Collab, repository: Repository, back_up: BackUp) -> None:
+def test_it_waits_for_a_removal_that_is_under_way(collab: Collab, store: BackupStore, back_up: BackUp) -> None:
     with deletion_lock.removing() as may:
         assert may
         with pytest.raises(BackupError, match="still being removed"):
@@ -163,13 +164,13 @@ def test_it_waits_for_a_removal_that_is_under_way(collab: Collab, repository: Re
     assert back_up().about["files"] >= 0
 
 
-def test_it_makes_one_backup_at_a_time(collab: Collab, repository: Repository, back_up: BackUp) -> None:
-    with repository.alone(), pytest.raises(BackupError, match="Another backup"):
+def test_it_makes_one_backup_at_a_time(collab: Collab, store: BackupStore, back_up: BackUp) -> None:
+    with store.alone(), pytest.raises(BackupError, match="Another backup"):
         back_up()
 
 
 def test_it_says_what_was_written_all_the_time(
-    collab: Collab, back_up: BackUp, repository: Repository, tmp_path: Path
+    collab: Collab, back_up: BackUp, store: BackupStore, tmp_path: Path
 ) -> None:
     path = layout.find(collab.library.pk) / "log.txt"
     path.write_bytes(b"x" * 2**20)
@@ -188,7 +189,7 @@ def test_it_says_what_was_written_all_the_time(
         done.set()
         writer.join()
     assert backup.about["torn"] == [f"libraries/{collab.library.pk}/log.txt"]
-    report = restore.into_directory(repository, backup, tmp_path / "out", "", silent)
+    report = restore.into_directory(store, backup, tmp_path / "out", "", silent)
     assert report.damaged == 0
     assert (tmp_path / f"out/libraries/{collab.library.pk}/log.txt").stat().st_size >= 2**20
 

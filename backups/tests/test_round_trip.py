@@ -11,9 +11,9 @@ from django.db import connection
 from pytest_django import Settings
 
 from backups import database, restore
+from backups.backup_store import Backup, BackupError, BackupStore
 from backups.create import _Creation
 from backups.manifest import Entry
-from backups.repository import Backup, BackupError, Repository
 from backups.walk import Found
 from collabs.models import Collab
 from drive.files import operations
@@ -24,7 +24,8 @@ from portal.accounts import oidc_signing_keys
 from portal.models import User
 from portal.ops import database_version
 
-from .conftest import ODD, dump, look
+from .conftest import dump
+from .odd_files import ODD, look
 
 pytestmark = pytest.mark.django_db(transaction=True)
 BackUp = Callable[..., Backup]
@@ -53,7 +54,7 @@ def rows_alike(rows: dict[str, list[dict[str, object]]]) -> dict[str, list[dict[
 
 
 def test_it_restores_every_row_and_every_file(
-    full_site: Library, back_up: BackUp, repository: Repository, other_site: Move, own_files: Path
+    full_site: Library, back_up: BackUp, store: BackupStore, other_site: Move, own_files: Path
 ) -> None:
     database_version.record(connection)  # as migrate does; tests delete all rows after each other
     rows, files = dump(), of_people(own_files)
@@ -65,7 +66,7 @@ def test_it_restores_every_row_and_every_file(
     assert (backup.about["missing"], backup.about["torn"]) == ([], [])
 
     drive = other_site()
-    report = restore.into_site(repository, backup, look=True, say=silent)
+    report = restore.into_site(store, backup, look=True, say=silent)
     assert report.differs == []
     assert of_people(drive) == files
     assert rows_alike(dump()) | {"drive_library": []} == rows_alike(rows) | {"drive_library": []}
@@ -74,11 +75,11 @@ def test_it_restores_every_row_and_every_file(
 
 
 def test_it_leaves_authors_and_histories_as_they_were(
-    full_site: Library, back_up: BackUp, repository: Repository, other_site: Move, editor: User
+    full_site: Library, back_up: BackUp, store: BackupStore, other_site: Move, editor: User
 ) -> None:
     backup = back_up()
     other_site()
-    restore.into_site(repository, backup, look=False, say=silent)
+    restore.into_site(store, backup, look=False, say=silent)
     versions = Version.objects.count()
     outcome = scan.scan(full_site)
     assert outcome
@@ -91,18 +92,18 @@ def test_it_leaves_authors_and_histories_as_they_were(
 
 
 def test_it_makes_a_library_public_or_private_as_its_row_says(
-    public_collab: Collab, back_up: BackUp, repository: Repository, other_site: Move
+    public_collab: Collab, back_up: BackUp, store: BackupStore, other_site: Move
 ) -> None:
     backup = back_up()
     drive = other_site()
-    restore.into_site(repository, backup, look=False, say=silent)
+    restore.into_site(store, backup, look=False, say=silent)
     library = public_collab.library
     assert layout.find(library.pk) == drive / f"public/.libraries/{library.pk}"
     assert os.readlink(drive / "public/Open Cortex") == f".libraries/{library.pk}"
 
 
 def test_it_signs_as_before(
-    collab: Collab, back_up: BackUp, repository: Repository, other_site: Move, settings: Settings
+    collab: Collab, back_up: BackUp, store: BackupStore, other_site: Move, settings: Settings
 ) -> None:
     settings.IDENTITY_KEYS = Path(settings.VAR_DIR) / "keys"
     key = oidc_signing_keys.create(settings.IDENTITY_KEYS)
@@ -110,7 +111,7 @@ def test_it_signs_as_before(
     backup = back_up()
     other_site()
     settings.IDENTITY_KEYS, settings.SECRET_KEY = Path(settings.VAR_DIR) / "keys", secret
-    assert restore.into_site(repository, backup, look=False, say=silent).differs == []
+    assert restore.into_site(store, backup, look=False, say=silent).differs == []
     restored = settings.IDENTITY_KEYS / key.name
     assert restored.read_bytes() == key.read_bytes()
     assert restored.stat().st_mode & 0o077 == 0
@@ -118,7 +119,7 @@ def test_it_signs_as_before(
 
 
 def test_it_copies_nothing_twice(
-    full_site: Library, back_up: BackUp, place: Path, owner: User, repository: Repository
+    full_site: Library, back_up: BackUp, place: Path, owner: User, store: BackupStore
 ) -> None:
     first = back_up()
     (place / "moved").mkdir()
@@ -128,7 +129,7 @@ def test_it_copies_nothing_twice(
     second = next_second(back_up)
     assert first.about["new_bytes"] > 0
     assert second.about["new_bytes"] == len(b"something new")
-    objects = [path for path in repository.objects.rglob("*") if path.is_file()]
+    objects = [path for path in store.objects.rglob("*") if path.is_file()]
     assert sum(path.stat().st_size for path in objects) == first.about["new_bytes"] + second.about["new_bytes"]
 
 
@@ -163,27 +164,27 @@ def next_second(back_up: BackUp) -> Backup:
 
 
 def test_it_refuses_a_site_that_is_not_empty(
-    full_site: Library, back_up: BackUp, repository: Repository, other_site: Move
+    full_site: Library, back_up: BackUp, store: BackupStore, other_site: Move
 ) -> None:
     backup = back_up()
     with pytest.raises(BackupError, match="database is not empty"):
-        restore.into_site(repository, backup, look=False, say=silent)
+        restore.into_site(store, backup, look=False, say=silent)
     drive = other_site()
     (drive / "private/somebody").mkdir(parents=True)
     with pytest.raises(BackupError, match="private is not empty"):
-        restore.into_site(repository, backup, look=False, say=silent)
+        restore.into_site(store, backup, look=False, say=silent)
     assert os.listdir(drive / "private") == ["somebody"]
     assert database.is_empty()
 
 
 def test_it_refuses_a_backup_of_a_newer_version(
-    collab: Collab, back_up: BackUp, repository: Repository, other_site: Move
+    collab: Collab, back_up: BackUp, store: BackupStore, other_site: Move
 ) -> None:
     backup = back_up()
     backup.about["migrations"]["drive"].append("9999_of_the_future")
     other_site()
     with pytest.raises(BackupError, match=r"newer version.*drive\.9999_of_the_future"):
-        restore.into_site(repository, backup, look=False, say=silent)
+        restore.into_site(store, backup, look=False, say=silent)
 
 
 @pytest.fixture
@@ -194,17 +195,17 @@ def older_version(transactional_db: None) -> Iterator[None]:
 
 
 def test_it_brings_the_rows_of_an_older_version_up_to_date(
-    older_version: None, collab: Collab, back_up: BackUp, repository: Repository, other_site: Move
+    older_version: None, collab: Collab, back_up: BackUp, store: BackupStore, other_site: Move
 ) -> None:
     backup = back_up()
     assert "api" not in backup.about["migrations"]
     other_site()
-    restore.into_site(repository, backup, look=False, say=silent)
+    restore.into_site(store, backup, look=False, say=silent)
     assert "api" in database.applied()
 
 
 def test_it_refuses_a_backup_of_another_kind_of_database(
-    collab: Collab, back_up: BackUp, repository: Repository, other_site: Move
+    collab: Collab, back_up: BackUp, store: BackupStore, other_site: Move
 ) -> None:
     backup = back_up()
     kind = restore.backup_kind(backup)
@@ -212,17 +213,17 @@ def test_it_refuses_a_backup_of_another_kind_of_database(
     backup.about["sha256"][database.FILES[other]] = backup.about["sha256"].pop(database.FILES[kind])
     other_site()
     with pytest.raises(BackupError, match="Set DATABASE_URL"):
-        restore.into_site(repository, backup, look=False, say=silent)
+        restore.into_site(store, backup, look=False, say=silent)
 
 
 def test_it_does_not_start_a_site_that_is_half_restored(
-    full_site: Library, back_up: BackUp, repository: Repository, other_site: Move, monkeypatch: pytest.MonkeyPatch
+    full_site: Library, back_up: BackUp, store: BackupStore, other_site: Move, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     backup = back_up()
     other_site()
     monkeypatch.setattr(database, "load", lambda _path: 1 / 0)
     with pytest.raises(ZeroDivisionError):
-        restore.into_site(repository, backup, look=False, say=silent)
+        restore.into_site(store, backup, look=False, say=silent)
     with pytest.raises(CommandError, match="cut off"):
         call_command("first_start")
 
@@ -230,9 +231,9 @@ def test_it_does_not_start_a_site_that_is_half_restored(
 # As plain files
 
 
-def test_it_writes_plain_files(full_site: Library, back_up: BackUp, repository: Repository, tmp_path: Path) -> None:
+def test_it_writes_plain_files(full_site: Library, back_up: BackUp, store: BackupStore, tmp_path: Path) -> None:
     backup = back_up()
-    report = restore.into_directory(repository, backup, tmp_path / "all", "", silent)
+    report = restore.into_directory(store, backup, tmp_path / "all", "", silent)
     library = tmp_path / f"all/libraries/{full_site.pk}"
     assert (library / ODD).read_bytes() == b"odd"
     assert (library / "run.sh").stat().st_ino == (library / "same.sh").stat().st_ino
@@ -240,10 +241,10 @@ def test_it_writes_plain_files(full_site: Library, back_up: BackUp, repository: 
     assert (tmp_path / "all/secrets/secret-key").stat().st_mode & 0o077 == 0
     assert report.files > 5
     part = tmp_path / "part"
-    restore.into_directory(repository, backup, part, f"libraries/{full_site.pk}/deep", silent)
+    restore.into_directory(store, backup, part, f"libraries/{full_site.pk}/deep", silent)
     assert [str(path.relative_to(part)) for path in part.rglob("*")][-2:] == [
         f"libraries/{full_site.pk}/deep",
         f"libraries/{full_site.pk}/deep/empty",
     ]
     with pytest.raises(BackupError, match="not empty"):
-        restore.into_directory(repository, backup, part, "", silent)
+        restore.into_directory(store, backup, part, "", silent)

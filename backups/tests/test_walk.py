@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from backups.walk import Gone, walk
+from backups.walk import VanishedError, walk
 
 
 @pytest.fixture
@@ -87,7 +87,7 @@ def test_it_does_not_open_what_has_taken_a_files_name(top: int, tmp_path: Path) 
             else:
                 path.unlink()
             make(path)
-            with pytest.raises(Gone):
+            with pytest.raises(VanishedError):
                 found.open()
 
 
@@ -114,7 +114,7 @@ def test_it_leaks_nothing_to_a_folder_that_becomes_a_link_all_the_time(top: int,
         while time.monotonic() < end:
             try:
                 read |= set(contents(top).values())
-            except Gone:
+            except VanishedError:
                 continue
     finally:
         done.set()

@@ -20,7 +20,9 @@ PACKAGES = {
     "git": "git",
 }
 """Program: the Debian package that has it."""
-TEST_PACKAGES = {"chromium": "chromium"}
+BACKUP_PACKAGES = {"restic": "restic"}
+"""For backups that are copied to a repository."""
+TEST_PACKAGES = {"chromium": "chromium", **BACKUP_PACKAGES}
 POSTGRES = "postgresql"
 SERVICES = {"nginx", "redis-server", "postgresql"}
 """Packages that start a service of this name on its usual port. Ours run apart from these."""
@@ -47,6 +49,13 @@ def run_quietly(command: list[str], **options: Any) -> None:
         raise Missing(f"{done.stdout}\nThis failed: {' '.join(command)}")
 
 
+def can_install() -> bool:
+    """Whether we are root, or have a sudo that asks no password."""
+    return is_root() or (
+        bool(shutil.which("sudo")) and subprocess.run(["sudo", "-n", "true"], capture_output=True).returncode == 0
+    )
+
+
 def ensure_packages(programs: dict[str, str], *, postgres: bool = False) -> None:
     """Install what is missing, as root or with a sudo that asks no password; otherwise name the command."""
     packages = {package for program, package in programs.items() if not shutil.which(program, path=PATH)}
@@ -58,8 +67,7 @@ def ensure_packages(programs: dict[str, str], *, postgres: bool = False) -> None
         return
     names = sorted(packages)
     prefix = [] if is_root() else ["sudo", "-n"]
-    passwordless = is_root() or subprocess.run(["sudo", "-n", "true"], capture_output=True).returncode == 0
-    if not passwordless:
+    if not can_install():
         raise Missing(f"Please install these packages, then start again:\n  sudo apt-get install {' '.join(names)}")
     say(f"Installing Debian packages: {' '.join(names)}")
     quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "PATH": PATH}

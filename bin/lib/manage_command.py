@@ -2,19 +2,34 @@
 
 import os
 import sys
+from pathlib import Path
 from typing import NoReturn
 
-from installation import settle_in
+import machine
+from installation import Installation, settle_in
 
 
-def run(*command: str, make: bool) -> NoReturn:
+def run(*command: str, make: bool, programs: dict[str, str] | None = None) -> NoReturn:
     """Become `manage.py <command>` with the words of our own command line; `make` the environment if it is missing.
 
-    Not while the site runs from it: after an update of the code it would be made anew under its feet.
+    Not while the site runs from it: after an update of the code it would be made anew under its feet. `programs` are
+    installed if they are missing (machine.ensure_packages).
     """
-    place, python = settle_in({})
+    place, python = settle_in(programs or {})
     if make or not (place.venv / "bin/python").exists():
         place.make_environments(python, lab=False)
     environment = place.settings(int(os.environ.get("PORT", "8000")))
     interpreter = str(place.venv / "bin/python")
     os.execve(interpreter, [interpreter, str(place.code / "manage.py"), *command, *sys.argv[1:]], environment)
+
+
+def backup_programs() -> dict[str, str]:
+    """What a backup or restore with a restic repository needs; nothing without one, or where it cannot be installed.
+
+    The backup in the directory is made without it, too; then the command says what is missing.
+    """
+    settings = Installation(Path(__file__).resolve().parents[2]).var / "settings.env"
+    named = "RESTIC_REPOSITORY" in os.environ or any(word.startswith("--repository") for word in sys.argv)
+    if not named and settings.exists():
+        named = any(line.startswith("RESTIC_REPOSITORY=") for line in settings.read_text().splitlines())
+    return machine.BACKUP_PACKAGES if named and machine.can_install() else {}

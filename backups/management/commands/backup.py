@@ -1,6 +1,7 @@
-"""`manage.py backup /srv/backups --keep 14`; see docs/how-to/backup.md."""
+"""`manage.py backup /srv/backups --keep-daily 14 --repository sftp:host:/backups`; see docs/how-to/backup.md."""
 
 import errno
+import os
 from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
@@ -8,17 +9,29 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from backups import create, verify
-from backups.repository import Backup, BackupError, Repository, whole_path
+from backups.backup_store import Backup, BackupError, BackupStore, whole_path
+from backups.restic import ResticRepository
+from backups.retention import Retention
+
+RULES = {"keep": "last", "keep_daily": "daily", "keep_weekly": "weekly", "keep_monthly": "monthly"}
+"""Option: the rule of the retention policy."""
 
 
 class Command(BaseCommand):
-    """Makes one backup; or verifies, or lists, those that are there."""
+    """Makes one backup and copies it to a restic repository; or verifies, or lists, those that are there."""
 
     help = "Back up the database and the Drive while the site runs, into a directory that holds many backups."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("directory", type=Path, help="where the backups are; made when it is missing")
-        parser.add_argument("--keep", type=int, metavar="N", help="afterwards, remove all but the last N backups")
+        for period in ("", "daily", "weekly", "monthly"):
+            parser.add_argument(
+                f"--keep-{period}" if period else "--keep",
+                type=int,
+                metavar="N",
+                help=f"afterwards, remove all but the last N {period} backups" + " (rules add up)" * bool(period),
+            )
+        add_repository_arguments(parser, default=os.environ.get("RESTIC_REPOSITORY", ""))
         parser.add_argument("--no-secrets", action="store_true", help="leave out SECRET_KEY, settings.env and keys")
         parser.add_argument("--homes", action="store_true", help="with the homes of running Labs")
         parser.add_argument(
@@ -29,40 +42,66 @@ class Command(BaseCommand):
             nargs="?",
             const="last",
             metavar="NAME",
-            help="read a backup again: the last, one by name, or all",
+            help="read a backup again: the last, one by name, or all; and check the repository (all: read it, too)",
         )
-        parser.add_argument("--list", action="store_true", help="list the complete backups")
+        parser.add_argument("--list", action="store_true", help="list the complete backups, and the snapshots of them")
 
     def handle(self, *_: Any, **options: Any) -> None:
-        if options["keep"] is not None and options["keep"] < 1:
-            raise CommandError("--keep takes a number from 1.")
         try:
-            repository = Repository(whole_path(options["directory"]))
+            store = BackupStore(whole_path(options["directory"]))
+            repository = repository_of(options)
             if options["list"]:
-                repository.check()
-                self._list(repository)
+                store.check()
+                self._list(store, repository)
             elif options["verify"]:
-                self._verify(repository, options["verify"])
+                self._verify(store, repository, options["verify"])
             else:
-                self._make(repository, options)
+                self._make(store, repository, options)
         except BackupError as error:
             raise CommandError(str(error)) from error
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
                 raise CommandError(
-                    f"The disk of {options['directory']} is full. No backup was made; earlier ones are whole."
+                    f"The disk of {options['directory']} is full. No backup was made; earlier ones are intact."
                 ) from error
             raise CommandError(f"No backup was made: {error}") from error
 
-    def _make(self, repository: Repository, options: dict[str, Any]) -> None:
-        repository.prepare()
+    # Making one
+
+    def _make(self, store: BackupStore, repository: ResticRepository | None, options: dict[str, Any]) -> None:
+        retention = self._retention(options)
+        store.prepare()
         chosen = create.Options(not options["no_secrets"], options["homes"], options["wait"])
-        with repository.alone():
-            backup = create.create(repository, chosen, self._say(options))
+        with store.alone():
+            backup = create.create(store, chosen, self._say(options))
             self._tell(backup)
-            if options["keep"]:
-                for name in repository.retain(options["keep"]):
-                    self.stdout.write(f"Removed {name}")
+            for name in store.retain(retention) if retention else []:
+                self.stdout.write(f"Removed {name}")
+        if repository:
+            with store.alone(shared=True):
+                self._copy(store, repository, backup, retention)
+
+    def _retention(self, options: dict[str, Any]) -> Retention:
+        for option in RULES:
+            if options[option] is not None and options[option] < 1:
+                raise CommandError(f"--{option.replace('_', '-')} takes a number from 1.")
+        return Retention(**{rule: options[option] or 0 for option, rule in RULES.items()})
+
+    def _copy(self, store: BackupStore, repository: ResticRepository, backup: Backup, retention: Retention) -> None:
+        try:
+            if repository.prepare():
+                self.stderr.write(
+                    f"The password of the new repository is in {repository.password_file}. Keep a copy of it on another"
+                    " machine: without it, nobody can read the repository."
+                )
+            grown = repository.copy(store, backup.name)
+            self.stdout.write(f"Copied to {repository}: {_size(grown)} are new there")
+            if retention:
+                repository.apply(retention)
+        except BackupError as error:
+            raise CommandError(
+                f"The backup {backup.name} is complete in {store.path}, but not in the repository: {error}"
+            ) from error
 
     def _say(self, options: dict[str, Any]) -> create.Say:
         return self.stdout.write if options["verbosity"] > 1 else lambda _text: None
@@ -75,7 +114,7 @@ class Command(BaseCommand):
         )
         for title, found in (
             ("Rows refer to what is missing on this site", about["missing"]),
-            ("Written while they were read, and perhaps not whole", about["torn"]),
+            ("Written while they were read, and perhaps inconsistent", about["torn"]),
             ("Left out", [f"{path} ({why})" for path, why in about["left_out"].items()]),
         ):
             if found:
@@ -83,20 +122,50 @@ class Command(BaseCommand):
                 if len(found) > 20:
                     self.stderr.write(f"  and {len(found) - 20} more, in {backup.path / 'backup.json'}")
 
-    def _verify(self, repository: Repository, name: str) -> None:
-        repository.check()
-        with repository.alone(shared=True):
-            backups = repository.backups() if name == "all" else [repository.find(None if name == "last" else name)]
-            wrong = verify.verify(repository, backups)
-        if wrong:
-            raise CommandError("\n".join(["This is not whole:", *wrong]))
-        self.stdout.write(f"Whole: {', '.join(backup.name for backup in backups) or 'there is no backup'}")
+    # Looking at them
 
-    def _list(self, repository: Repository) -> None:
-        for backup in repository.backups():
+    def _verify(self, store: BackupStore, repository: ResticRepository | None, name: str) -> None:
+        store.check()
+        with store.alone(shared=True):
+            backups = store.backups() if name == "all" else [store.find(None if name == "last" else name)]
+            wrong = verify.verify(store, backups)
+        if wrong:
+            raise CommandError("\n".join(["Damaged:", *wrong]))
+        self.stdout.write(f"Intact: {', '.join(backup.name for backup in backups) or 'there is no backup'}")
+        if repository:
+            repository.check(read_data=name == "all")
+            self.stdout.write(f"Intact: the repository {repository}")
+
+    def _list(self, store: BackupStore, repository: ResticRepository | None) -> None:
+        for backup in store.backups():
             about = backup.about
             sizes = f"{_size(about['bytes']):>10}  {_size(about['new_bytes']):>10} new"
             self.stdout.write(f"{backup.name}  {about['libraries']:>6} libraries  {about['files']:>9} files  {sizes}")
+        for snapshot in repository.snapshots() if repository else []:
+            name = " ".join(snapshot.get("tags") or [])
+            self.stdout.write(f"{name}  snapshot {snapshot['short_id']} in {repository}")
+
+
+def add_repository_arguments(parser: ArgumentParser, default: str | None) -> None:
+    """Options of both commands: which restic repository, and its password."""
+    parser.add_argument(
+        "--repository",
+        nargs="?",
+        const=os.environ.get("RESTIC_REPOSITORY", ""),
+        default=default,
+        metavar="LOCATION",
+        help="a restic repository for encrypted copies, such as /mnt/disk/site, sftp:host:/site or s3:https://…;"
+        " otherwise RESTIC_REPOSITORY",
+    )
+    parser.add_argument(
+        "--password-file", type=Path, metavar="FILE", help="the repository's password; else var/backup-password"
+    )
+
+
+def repository_of(options: dict[str, Any]) -> ResticRepository | None:
+    """The repository that the options name, if any."""
+    password_file = options["password_file"] and whole_path(options["password_file"])
+    return ResticRepository(options["repository"], password_file) if options["repository"] else None
 
 
 def _size(count: int) -> str:

@@ -9,9 +9,9 @@ import pytest
 from django.core.management import CommandError, call_command
 from pytest_django import Settings
 
-from backups import create, restore, verify
-from backups import repository as repositories
-from backups.repository import Backup, BackupError, Repository
+from backups import backup_store, create, restore, verify
+from backups.backup_store import Backup, BackupError, BackupStore
+from backups.retention import Retention
 from collabs.models import Collab
 from drive.files import operations
 from drive.models import Library
@@ -30,14 +30,14 @@ def backup(*words: object) -> str:
     return out.getvalue()
 
 
-def everything(repository: Repository) -> list[Path]:
-    return [path for path in repository.path.rglob("*") if path.is_file()]
+def everything(store: BackupStore) -> list[Path]:
+    return [path for path in store.path.rglob("*") if path.is_file()]
 
 
-def test_it_finds_a_backup_whole(full_site: Library, back_up: BackUp, repository: Repository) -> None:
+def test_it_finds_a_backup_whole(full_site: Library, back_up: BackUp, store: BackupStore) -> None:
     name = back_up().name
-    assert verify.verify(repository, repository.backups()) == []
-    assert name in backup(repository.path, "--verify")
+    assert verify.verify(store, store.backups()) == []
+    assert name in backup(store.path, "--verify")
 
 
 def flip(path: Path) -> None:
@@ -49,60 +49,58 @@ def flip(path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_it_finds_every_damaged_or_missing_file(full_site: Library, back_up: BackUp, repository: Repository) -> None:
+def test_it_finds_every_damaged_or_missing_file(full_site: Library, back_up: BackUp, store: BackupStore) -> None:
     made = back_up()
-    kept = {path: path.read_bytes() for path in everything(repository)}
+    kept = {path: path.read_bytes() for path in everything(store)}
     checked = 0
     for path, content in kept.items():
         if path.name in ("lock", "collaboratory-backups", "backup.json") or not content:
             continue
         flip(path)
-        assert any("damaged" in line for line in verify.verify(repository, [made])), path
+        assert any("damaged" in line for line in verify.verify(store, [made])), path
         path.unlink()
-        assert any("cannot be read" in line for line in verify.verify(repository, [made])), path
+        assert any("cannot be read" in line for line in verify.verify(store, [made])), path
         path.write_bytes(content)
         checked += 1
     assert checked > 8
-    assert verify.verify(repository, [made]) == []
+    assert verify.verify(store, [made]) == []
 
 
 def test_it_says_which_file_a_damaged_content_is(
-    owner: User, collab: Collab, back_up: BackUp, repository: Repository
+    owner: User, collab: Collab, back_up: BackUp, store: BackupStore
 ) -> None:
     operations.write(owner, collab.library, "a.txt", b"some content")
     made = back_up()
     with made.manifest() as manifest:
         entry = manifest.get(f"libraries/{collab.library.pk}/a.txt".encode())
     assert entry
-    flip(repository.content(str(entry.sha256)))
+    flip(store.content(str(entry.sha256)))
     with pytest.raises(CommandError, match=f"damaged, of libraries/{collab.library.pk}/a.txt"):
-        backup(repository.path, "--verify")
-    other = repository.path / "out"
-    report = restore.into_directory(repository, made, other, "", silent)
+        backup(store.path, "--verify")
+    other = store.path / "out"
+    report = restore.into_directory(store, made, other, "", silent)
     assert report.damaged == 2  # the file, and its version
 
 
-def test_it_keeps_the_last_ones(
-    owner: User, collab: Collab, back_up: BackUp, repository: Repository, place: Path
-) -> None:
+def test_it_keeps_the_last_ones(owner: User, collab: Collab, back_up: BackUp, store: BackupStore, place: Path) -> None:
     (place / "a").write_text("only in the first")
     (place / "b").write_text("in all of them")
     first = back_up()
     (place / "a").unlink()
     second, third = next_second(back_up), next_second(back_up)
-    assert repository.retain(2) == [first.name]
-    assert [found.name for found in repository.backups()] == [second.name, third.name]
-    texts = {path.read_text() for path in repository.objects.rglob("*") if path.is_file()}
+    assert store.retain(Retention(last=2)) == [first.name]
+    assert [found.name for found in store.backups()] == [second.name, third.name]
+    texts = {path.read_text() for path in store.objects.rglob("*") if path.is_file()}
     assert "in all of them" in texts
     assert "only in the first" not in texts
-    assert verify.verify(repository, repository.backups()) == []
+    assert verify.verify(store, store.backups()) == []
 
 
 def test_it_leaves_nothing_of_one_that_failed(
-    full_site: Library, back_up: BackUp, repository: Repository, monkeypatch: pytest.MonkeyPatch
+    full_site: Library, back_up: BackUp, store: BackupStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = back_up()
-    before = set(everything(repository))
+    before = set(everything(store))
     changes_of = {"_trash": OSError(28, "No space left on device"), "_about": KeyboardInterrupt()}
     for name, error in changes_of.items():
 
@@ -113,15 +111,15 @@ def test_it_leaves_nothing_of_one_that_failed(
             patch.setattr(create._Creation, name, fail)
             with pytest.raises(type(error)):
                 next_second(back_up)
-        assert [found.name for found in repository.backups()] == [whole.name]
-        assert set(everything(repository)) - before == set()
+        assert [found.name for found in store.backups()] == [whole.name]
+        assert set(everything(store)) - before == set()
 
 
 def test_it_never_takes_one_that_was_cut_off_for_a_backup(
-    full_site: Library, back_up: BackUp, repository: Repository, place: Path, monkeypatch: pytest.MonkeyPatch
+    full_site: Library, back_up: BackUp, store: BackupStore, place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(repositories.Unfinished, "abandon", lambda self: None)  # as after kill -9
-    monkeypatch.setattr(repositories, "PROMOTE_FILES", 3)
+    monkeypatch.setattr(backup_store.Unfinished, "abandon", lambda self: None)  # as after kill -9
+    monkeypatch.setattr(backup_store, "PROMOTE_FILES", 3)
     for step in ("_secrets", "_files", "_about"):
 
         def die(*_: object) -> None:
@@ -131,18 +129,18 @@ def test_it_never_takes_one_that_was_cut_off_for_a_backup(
             patch.setattr(create._Creation, step, die)
             with pytest.raises(SystemExit):
                 next_second(back_up)
-        assert repository.backups() == []
+        assert store.backups() == []
         with pytest.raises(BackupError, match="no complete backup"):
-            repository.find(None)
-    promoted = {path.name for path in repository.objects.rglob("*") if path.is_file()}
+            store.find(None)
+    promoted = {path.name for path in store.objects.rglob("*") if path.is_file()}
     assert promoted  # what was done is used
     made = next_second(back_up)
-    assert not list(repository.path.glob("unfinished-*"))
-    assert verify.verify(repository, [made]) == []
+    assert not list(store.path.glob("unfinished-*"))
+    assert verify.verify(store, [made]) == []
 
 
 def test_it_keeps_secrets_to_its_account_or_leaves_them_out(
-    collab: Collab, back_up: BackUp, repository: Repository, settings: Settings
+    collab: Collab, back_up: BackUp, store: BackupStore, settings: Settings
 ) -> None:
     settings.IDENTITY_KEYS = Path(settings.VAR_DIR) / "keys"
     settings.IDENTITY_KEYS.mkdir()
@@ -150,7 +148,7 @@ def test_it_keeps_secrets_to_its_account_or_leaves_them_out(
     made = back_up()
     kept = {path.name: path.read_text() for path in (made.path / "secrets").rglob("*") if path.is_file()}
     assert kept == {"secret-key": f"{settings.SECRET_KEY}\n", "settings.env": "SITE_NAME=Here\n", "2026.pem": "a key"}
-    for path in [repository.path, *repository.path.rglob("*")]:
+    for path in [store.path, *store.path.rglob("*")]:
         assert path.stat().st_mode & 0o077 == 0 or path.name in ("lock", "collaboratory-backups"), path
     without = next_second(lambda: back_up(secrets=False))
     assert not (without.path / "secrets").exists()
@@ -164,9 +162,7 @@ def test_it_keeps_homes_when_asked(collab: Collab, back_up: BackUp, settings: Se
         assert manifest.get(b"homes/0123/notes.txt")
 
 
-def test_it_writes_into_no_directory_of_something_else(
-    repository: Repository, tmp_path: Path, settings: Settings
-) -> None:
+def test_it_writes_into_no_directory_of_something_else(store: BackupStore, tmp_path: Path, settings: Settings) -> None:
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos/cat.jpg").touch()
     with pytest.raises(CommandError, match="holds other things"):
@@ -175,9 +171,9 @@ def test_it_writes_into_no_directory_of_something_else(
         backup(Path(settings.DRIVE_ROOT) / "backups")
     with pytest.raises(CommandError, match="no backups of a Collaboratory"):
         backup(tmp_path / "photos", "--verify")
-    (repository.path / "collaboratory-backups").write_text("99\n")
+    (store.path / "collaboratory-backups").write_text("99\n")
     with pytest.raises(CommandError, match="of format 99"):
-        backup(repository.path)
+        backup(store.path)
 
 
 def test_it_works_by_command(
@@ -187,7 +183,7 @@ def test_it_works_by_command(
     target = tmp_path / "by command"
     assert "files" in backup(target, "--keep", 3)
     assert "libraries" in backup(target, "--list")
-    assert "Whole" in backup(target, "--verify", "all")
+    assert "Intact" in backup(target, "--verify", "all")
     with pytest.raises(CommandError, match="from 1"):
         backup(target, "--keep", 0)
     drive = other_site()
@@ -197,7 +193,7 @@ def test_it_works_by_command(
     assert (drive / f"private/{full_site.pk}/notes.md").read_bytes() == b"second"
 
 
-def test_it_says_what_the_site_misses(owner: User, collab: Collab, back_up: BackUp, repository: Repository) -> None:
+def test_it_says_what_the_site_misses(owner: User, collab: Collab, back_up: BackUp, store: BackupStore) -> None:
     operations.write(owner, collab.library, "a.txt", b"content")
     objects = layout.root() / "objects"
     lost = next(path for path in objects.rglob("*") if path.is_file() and path.name != "lock")

@@ -29,11 +29,11 @@ from typing import Any
 from django.conf import settings
 
 from .manifest import Manifest
+from .retention import Retention
 
 FORMAT = 1
-_MARK = "collaboratory-backups"
-_NAME = re.compile(r"\d{8}T\d{6}Z")
-_UNFINISHED = "unfinished-"
+UNFINISHED = "unfinished-"
+"""Directories that begin so are no backups: one is being made or fetched, or was interrupted."""
 CHUNK = 1 << 20
 PROMOTE_FILES, PROMOTE_BYTES = 5000, 4 << 30
 """After so much, what was copied is synced and comes to its place: a backup that is cut off does not begin anew."""
@@ -43,7 +43,7 @@ class BackupError(Exception):
     """It could not be done; the text says why, for an operator."""
 
 
-class Unreadable(Exception):
+class UnreadableError(Exception):
     """A file of the site cannot be read; the others can."""
 
 
@@ -59,12 +59,19 @@ class Backup:
     def name(self) -> str:
         return self.path.name
 
+    @property
+    def time(self) -> datetime:
+        return datetime.strptime(self.name, "%Y%m%dT%H%M%S%z")
+
     def manifest(self) -> Manifest:
         return Manifest.open(self.path / "manifest.sqlite3")
 
 
-class Repository:
+class BackupStore:
     """A directory with backups."""
+
+    MARK = "collaboratory-backups"
+    NAME = re.compile(r"\d{8}T\d{6}Z")
 
     def __init__(self, path: Path) -> None:
         self.path = path.absolute()
@@ -78,18 +85,22 @@ class Repository:
             if self.path.resolve().is_relative_to(Path(place).resolve()):
                 raise BackupError(f"Backups cannot be kept in {place}, which is what they are made of.")
         self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        mark = self.path / _MARK
+        mark = self.path / self.MARK
         if not mark.exists():
-            if any(self.path.iterdir()):
+            if not self._is_empty():
                 raise BackupError(f"{self.path} holds other things. Name an empty directory, or one with backups.")
             mark.write_text(f"{FORMAT}\n")
         self.check()
         self.objects.mkdir(mode=0o700, exist_ok=True)
 
+    def _is_empty(self) -> bool:
+        """Whether nothing but the lock, and what an interrupted run has left, is in it."""
+        return all(path.name == "lock" or path.name.startswith(UNFINISHED) for path in self.path.iterdir())
+
     def check(self) -> None:
         """BackupError where these are no backups of a format that this version knows."""
         try:
-            found = int((self.path / _MARK).read_text())
+            found = int((self.path / self.MARK).read_text())
         except (OSError, ValueError) as error:
             raise BackupError(f"{self.path} holds no backups of a Collaboratory.") from error
         if found != FORMAT:
@@ -111,7 +122,7 @@ class Repository:
         """The complete ones, oldest first."""
         found = []
         for path in sorted(self.path.iterdir()):
-            if _NAME.fullmatch(path.name) and (path / "backup.json").is_file():
+            if self.NAME.fullmatch(path.name) and (path / "backup.json").is_file():
                 found.append(Backup(path, json.loads((path / "backup.json").read_text())))
         return found
 
@@ -124,22 +135,24 @@ class Repository:
 
     def begin(self) -> "Unfinished":
         """A new one; what others that were cut off have left goes. Call it within `alone`."""
-        for left in self.path.glob(f"{_UNFINISHED}*"):
+        for left in self.path.glob(f"{UNFINISHED}*"):
             shutil.rmtree(left)
         name = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
         if (self.path / name).exists():
             raise BackupError("There is a backup of this very second. Try again.")
-        place = self.path / f"{_UNFINISHED}{name}"
+        place = self.path / f"{UNFINISHED}{name}"
         for path in (place, place / "secrets", place / "objects"):
             path.mkdir(mode=0o700)
         return Unfinished(self, place, self.path / name)
 
-    def retain(self, count: int) -> list[str]:
-        """Remove all but the last `count` backups, and the contents that none has any more; returns the names."""
-        gone = self.backups()[:-count]
+    def retain(self, retention: Retention) -> list[str]:
+        """Remove the backups that the policy does not keep, and the contents that none needs any more; their names."""
+        found = self.backups()
+        kept = retention.kept(backup.time for backup in found)
+        gone = [backup for backup in found if backup.time not in kept]
         for backup in gone:
             # The name goes first: half a backup must not look like one.
-            left = self.path / f"{_UNFINISHED}{backup.name}"
+            left = self.path / f"{UNFINISHED}{backup.name}"
             backup.path.rename(left)
             shutil.rmtree(left)
         self.sweep()
@@ -159,6 +172,28 @@ class Repository:
             manifest.close()
         return removed
 
+    # From a restic repository
+
+    @contextmanager
+    def part(self) -> Iterator["BackupStore"]:
+        """A temporary store within this directory, which is made; call it within `alone`."""
+        path = self.path / f"{UNFINISHED}fetched"
+        shutil.rmtree(path, ignore_errors=True)
+        path.mkdir(mode=0o700)
+        try:
+            yield BackupStore(path)
+        finally:
+            shutil.rmtree(path, ignore_errors=True)
+
+    def take_over(self, part: "BackupStore") -> None:
+        """Move all of `part` into this directory, which must be empty. The mark comes last: until then it is none."""
+        if not self._is_empty():
+            raise BackupError(f"{self.path} is not empty. Backups are fetched into an empty directory only.")
+        sync(self.path)
+        for path in sorted(part.path.iterdir(), key=lambda path: path.name == self.MARK):
+            path.rename(self.path / path.name)
+        sync(self.path)
+
     # Contents
 
     def content(self, sha256: str) -> Path:
@@ -175,8 +210,8 @@ class Repository:
 class Unfinished:
     """A backup being made."""
 
-    def __init__(self, repository: Repository, place: Path, final: Path) -> None:
-        self.repository = repository
+    def __init__(self, store: BackupStore, place: Path, final: Path) -> None:
+        self.store = store
         self.place = place
         self.final = final
         self.manifest = Manifest.create(place / "manifest.sqlite3")
@@ -202,7 +237,7 @@ class Unfinished:
         return digest.hexdigest(), size
 
     def _keep(self, copy: Path, sha256: str, size: int) -> None:
-        if sha256 in self.fresh or self.repository.has(sha256, size):
+        if sha256 in self.fresh or self.store.has(sha256, size):
             return
         copy.rename(self.place / "objects" / sha256)
         self.fresh.add(sha256)
@@ -213,9 +248,9 @@ class Unfinished:
 
     def promote(self) -> None:
         """What was copied is on disk, and comes to its place."""
-        sync(self.repository.path)
+        sync(self.store.path)
         for sha256 in self.fresh:
-            place = self.repository.content(sha256)
+            place = self.store.content(sha256)
             place.parent.mkdir(mode=0o700, exist_ok=True)
             (self.place / "objects" / sha256).rename(place)
         self.fresh.clear()
@@ -231,9 +266,9 @@ class Unfinished:
         about["sha256"] = {str(path.relative_to(self.place)): checksum(path) for path in names}
         (self.place / "backup.json").touch(mode=0o600)
         (self.place / "backup.json").write_text(json.dumps(about, indent=2, ensure_ascii=True) + "\n")
-        sync(self.repository.path)
+        sync(self.store.path)
         self.place.rename(self.final)
-        sync(self.repository.path)
+        sync(self.store.path)
         return Backup(self.final, about)
 
     def abandon(self) -> None:
@@ -254,7 +289,7 @@ def _read(fd: int, count: int, at: int) -> bytes:
     try:
         return os.pread(fd, count, at)
     except OSError as error:
-        raise Unreadable(str(error.strerror)) from error
+        raise UnreadableError(str(error.strerror)) from error
 
 
 def whole_path(path: Path) -> Path:
