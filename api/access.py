@@ -14,7 +14,7 @@ from ninja.security.base import AuthBase
 from ninja.utils import check_csrf
 
 from lab.servers import api_tokens
-from portal.access import Forbidden
+from portal.access import ForbiddenError
 from portal.digest import digest
 from portal.models import User
 from portal.web import rate_limits
@@ -32,11 +32,11 @@ _BEARER = re.compile(rf"\Abearer +({services.PREFIX}[0-9A-Za-z]{{{services.LETTE
 MINUTE, HOUR, DAY = 60, 3600, 86400
 
 
-class Unauthorised(Exception):
+class AuthenticationError(Exception):
     """Nobody, or not who they say (401)."""
 
 
-class TooMany(Exception):
+class RateLimitError(Exception):
     """Too often in a short time (429): to be tried again after `seconds`."""
 
     def __init__(self, message: str, seconds: int) -> None:
@@ -73,30 +73,32 @@ def read_header(request: HttpRequest) -> Credentials | None:
         return _check_lab(of_lab[1])
     match = _BEARER.match(given)
     if not match:
-        return Credentials(refusal=Unauthorised("Send “Authorization: Bearer ” and a personal access token."))
+        return Credentials(refusal=AuthenticationError("Send “Authorization: Bearer ” and a personal access token."))
     where = rate_limits.address(request)
     if rate_limits.used("token", where, GUESS_SECONDS) >= GUESSES:
         said = "Too many wrong tokens came from this network. Please wait ten minutes."
-        return Credentials(refusal=TooMany(said, GUESS_SECONDS))
+        return Credentials(refusal=RateLimitError(said, GUESS_SECONDS))
     token = Token.objects.select_related("user").filter(digest=digest(match[1])).first()
     if token is None:  # one that has ended is no guess: an old script must not shut out its whole institute
         rate_limits.allowed("token", where, GUESSES, GUESS_SECONDS)
-        return Credentials(refusal=Unauthorised("This token is not known here."))
+        return Credentials(refusal=AuthenticationError("This token is not known here."))
     return _check(token)
 
 
 def _check_lab(token: str) -> Credentials:
     server = api_tokens.server_of(token)
     if server is None:
-        return Credentials(refusal=Unauthorised("This token's Lab has ended, or the token is too old: read it anew."))
+        return Credentials(
+            refusal=AuthenticationError("This token's Lab has ended, or the token is too old: read it anew.")
+        )
     return Credentials(LabToken(server.owner))
 
 
 def _check(token: Token) -> Credentials:
     if token.revoked_at or not token.user.is_active:
-        return Credentials(refusal=Unauthorised("This token was revoked."))
+        return Credentials(refusal=AuthenticationError("This token was revoked."))
     if token.is_expired:
-        return Credentials(refusal=Unauthorised("This token has expired. Make a new one at /account/tokens/."))
+        return Credentials(refusal=AuthenticationError("This token has expired. Make a new one at /account/tokens/."))
     services.note_use(token)
     return Credentials(token)
 
@@ -125,7 +127,7 @@ class PersonalToken(AuthBase):
             raise given.refusal
         assert given.token
         if not given.token.allows(self.scope):
-            raise Forbidden(f"This needs a token with the scope “{self.scope.value}”.")
+            raise ForbiddenError(f"This needs a token with the scope “{self.scope.value}”.")
         return given.token.user
 
 
@@ -144,7 +146,7 @@ class SessionCookie(AuthBase):
         if credentials(request) is not None or not request.user.is_authenticated:
             return None
         if request.method in CHANGING and check_csrf(request):
-            raise Forbidden("With a cookie, this needs the CSRF token in “X-CSRFToken”. Programs use a token.")
+            raise ForbiddenError("With a cookie, this needs the CSRF token in “X-CSRFToken”. Programs use a token.")
         return request.user
 
 

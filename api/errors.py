@@ -5,7 +5,7 @@ from http import HTTPStatus
 from typing import Any
 
 from django.core.exceptions import PermissionDenied, RequestDataTooBig
-from django.core.exceptions import ValidationError as Refused
+from django.core.exceptions import ValidationError as RuleError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, UnreadablePostError
 from ninja import NinjaAPI
 from ninja.errors import HttpError, ValidationError
@@ -19,13 +19,13 @@ from groups.services import NAME_TAKEN
 from groups.services import SLUG_TAKEN as GROUP_SLUG_TAKEN
 from lab.locations.paths import BadPlace
 from lab.servers.services import NotNow
-from portal.access import SignInFirst
+from portal.access import SignInRequiredError
 from portal.ops import logs
 
-from .access import TooMany, Unauthorised
+from .access import AuthenticationError, RateLimitError
 
 Fields = Mapping[str, Sequence[str]]
-Answer = Callable[[int, str, Fields], HttpResponse]
+MakeResponse = Callable[[int, str, Fields], HttpResponse]
 """Makes an error's answer of status, sentence, and what is wrong with which field."""
 
 TAKEN = frozenset({TITLE_TAKEN, SLUG_TAKEN, NAME_OF_LIBRARY_TAKEN, NAME_TAKEN, GROUP_SLUG_TAKEN})
@@ -44,23 +44,23 @@ class Problem(BaseModel):
     request_id: str = Field(description="Under which the log tells more: give it if you ask for help.")
 
 
-def word(status: int) -> str:
+def error_code(status: int) -> str:
     """A status as a word for programs."""
     return HTTPStatus(status).name.lower() if status in set(HTTPStatus) else "error"
 
 
-def phrase(status: int) -> str:
+def default_message(status: int) -> str:
     """A status as a sentence, where nothing better is known."""
     return f"{HTTPStatus(status).phrase}." if status in set(HTTPStatus) else "It was not done."
 
 
 def problem(status: int, message: str, fields: Fields | None = None) -> JsonResponse:
     """The answer of `/api/`."""
-    data = {"status": status, "error": word(status), "message": message, "fields": fields or {}}
+    data = {"status": status, "error": error_code(status), "message": message, "fields": fields or {}}
     return _with_headers(JsonResponse(data | {"request_id": logs.request_id()}, status=status))
 
 
-def rest_problem(status: int, message: str, fields: Fields | None = None) -> JsonResponse:
+def ebrains_problem(status: int, message: str, fields: Fields | None = None) -> JsonResponse:
     """The answer of `/rest/`: the EBRAINS Collab API's shape, which knows no 422."""
     said = "; ".join([message, *(f"{name}: {' '.join(texts)}" for name, texts in (fields or {}).items())])
     status = 400 if status == HTTPStatus.UNPROCESSABLE_ENTITY else status
@@ -81,8 +81,8 @@ def describe(error: Exception) -> tuple[int, str, Fields] | None:
     match error:
         case ValidationError():
             return 422, "The request is not as it should be.", _fields(error)
-        case Refused():
-            return _refused(error)
+        case RuleError():
+            return _rule_broken(error)
         case StorageError():
             return error.status, str(error), {}
         case HttpError():
@@ -98,17 +98,17 @@ def describe(error: Exception) -> tuple[int, str, Fields] | None:
 
 _STATUS: dict[type[Exception], tuple[int, str]] = {
     Http404: (404, "There is no such thing."),
-    SignInFirst: (401, SIGN_IN),
-    Unauthorised: (401, SIGN_IN),
+    SignInRequiredError: (401, SIGN_IN),
+    AuthenticationError: (401, SIGN_IN),
     PermissionDenied: (403, "You may not do this."),
     BadPlace: (422, "This is no place in a Drive."),
     RequestDataTooBig: (413, "The request is too large."),
-    TooMany: (429, "Too often. Please wait."),
+    RateLimitError: (429, "Too often. Please wait."),
     NotNow: (503, "Not now."),
 }
 
 
-def _refused(error: Refused) -> tuple[int, str, Fields]:
+def _rule_broken(error: RuleError) -> tuple[int, str, Fields]:
     """A rule that stands against it (409), or a value that is no good (422)."""
     if TAKEN.intersection(error.messages):
         return 409, " ".join(error.messages), {}
@@ -127,7 +127,7 @@ def _fields(error: ValidationError) -> Fields:
     return found
 
 
-def install(api: NinjaAPI, answer: Answer) -> None:
+def install(api: NinjaAPI, answer: MakeResponse) -> None:
     """Answer every refusal in one shape; a fault of ours goes on to Django, which logs it."""
 
     def handle(request: HttpRequest, error: Any) -> HttpResponse:
@@ -135,7 +135,7 @@ def install(api: NinjaAPI, answer: Answer) -> None:
         if described is None:
             raise error
         response = answer(*described)
-        if isinstance(error, TooMany):
+        if isinstance(error, RateLimitError):
             response["Retry-After"] = str(error.seconds)
         return response
 

@@ -9,12 +9,12 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.cache import patch_cache_control, patch_vary_headers
 
 from .access import Credentials, read_header
-from .errors import phrase, problem, rest_problem
+from .errors import default_message, ebrains_problem, problem
 from .models import Scope
 
 log = logging.getLogger(__name__)
 
-SHAPES = {"/api/": problem, "/rest/": rest_problem}
+SHAPES = {"/api/": problem, "/rest/": ebrains_problem}
 ASKED_BY_PROXY = "/_gateway/signed-in"
 FIRST_ERROR = 400
 
@@ -66,7 +66,7 @@ def _identify(request: HttpRequest) -> Credentials | None:
 
 def _in_shape(shape: Callable[..., HttpResponse], response: HttpResponse) -> HttpResponse:
     """A page of Django's, such as that for an address that does not exist, as JSON."""
-    said = shape(response.status_code, phrase(response.status_code))
+    said = shape(response.status_code, default_message(response.status_code))
     if response.has_header("Allow"):
         said["Allow"] = response["Allow"]
     # Not `response.close()`: that says the request is over, and the connection to the database is closed under it.

@@ -2,7 +2,7 @@
 
 from django.http import Http404, HttpRequest
 
-from portal.access import Forbidden, SignInFirst
+from portal.access import ForbiddenError, SignInRequiredError
 from portal.ops import logs
 
 from .models import Collab, Role
@@ -23,10 +23,10 @@ def get_collab(request: HttpRequest, slug: str, need: Role | None = None) -> Col
     collab = seen.filter(slug=slug).first()
     if collab is None:
         raise Http404("No such Collab.")
-    logs.note(collab_id=collab.pk)
+    logs.add_context(collab_id=collab.pk)
     collab.my_role = Role(collab.my_role) if collab.my_role else None
     if need and not request.user.is_authenticated:
-        raise SignInFirst
+        raise SignInRequiredError
     if need and not (collab.my_role and collab.my_role.includes(need)):
-        raise Forbidden(RIGHTS[need])
+        raise ForbiddenError(RIGHTS[need])
     return collab

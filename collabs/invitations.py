@@ -16,7 +16,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from notices.models import Kind
-from notices.services import tell
+from notices.services import notify
 from portal import audit
 from portal.digest import digest
 from portal.models import User
@@ -71,7 +71,7 @@ def invite_by_mail(actor: User, collab: Collab, email: str, role: Role, *, days:
     invitation, token = _invite(actor, collab, role, days, 1, email)
     owners = User.objects.filter(emailaddress__email=email, emailaddress__verified=True)
     subject = f"{actor.display_name} invites you to “{collab}”"
-    tell(owners, Kind.INVITED, subject=subject, text="Accept or decline it on your home page.", url=reverse("home"))
+    notify(owners, Kind.INVITED, subject=subject, text="Accept or decline it on your home page.", url=reverse("home"))
     task_queue.enqueue("collabs.tasks.mail_invitation", invitation.pk, token)
     return invitation
 
@@ -124,7 +124,7 @@ def accept(user: User, invitation: Invitation) -> Collab:
     audit.record(user, "collab.invitation.accepted", collab, invitation=invitation.pk, role=role)
     if invitation.created_by:
         subject = f"{user.display_name} accepted your invitation to “{collab}”"
-        tell([invitation.created_by], Kind.REQUEST, subject=subject, url=reverse("collabs:team", args=[collab.slug]))
+        notify([invitation.created_by], Kind.REQUEST, subject=subject, url=reverse("collabs:team", args=[collab.slug]))
     if membership:
         change_role(user, collab, user, role)
     else:

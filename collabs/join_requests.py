@@ -6,7 +6,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from notices.models import Kind
-from notices.services import tell
+from notices.services import notify
 from portal import audit
 from portal.models import User
 from portal.web import rate_limits
@@ -34,7 +34,7 @@ def ask(user: User, collab: Collab, note: str = "") -> JoinRequest:
     except IntegrityError as error:
         raise ValidationError("You have already asked to join. An administrator will answer.") from error
     audit.record(user, "collab.request.made", row)
-    tell(
+    notify(
         administrators(row),
         Kind.REQUEST,
         subject=f"{user.display_name} asks to join “{row}”",
@@ -64,7 +64,7 @@ def decline(actor: User, request: JoinRequest, answer: str = "") -> None:
     """Decline a request; the person gets a notice with the reason."""
     _decide(actor, request, approved=False)
     subject = f"Your request to join “{request.collab}” was declined"
-    tell([request.user], Kind.REQUEST, subject=subject, text=answer, url=request.collab.get_absolute_url())
+    notify([request.user], Kind.REQUEST, subject=subject, text=answer, url=request.collab.get_absolute_url())
 
 
 def _decide(actor: User, request: JoinRequest, *, approved: bool) -> None:

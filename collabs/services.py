@@ -14,7 +14,7 @@ from django.utils.text import slugify
 
 from groups.models import Group, people_in
 from notices.models import Kind
-from notices.services import tell
+from notices.services import notify
 from portal import audit, hooks
 from portal.access import send_access_changed
 from portal.models import User
@@ -306,7 +306,7 @@ def administrators(collab: Collab) -> models.QuerySet[User]:
 def _tell(actor: User, user: User, kind: Kind, collab: Collab, subject: str) -> None:
     """Notify the person concerned, unless they did it themselves."""
     if actor != user:
-        tell([user], kind, subject=subject, url=collab.get_absolute_url())
+        notify([user], kind, subject=subject, url=collab.get_absolute_url())
 
 
 def leave(actor: User, collab: Collab) -> None:

@@ -8,7 +8,7 @@ from django.http import HttpRequest
 
 from portal.admin import AuditedAdmin, ReadOnlyAdmin
 
-from . import announcements, failures
+from . import announcements, failed_tasks
 from .models import Announcement, FailedTask
 
 
@@ -46,7 +46,7 @@ class FailedTaskAdmin(ReadOnlyAdmin):
     @admin.action(description="Do again", permissions=["retry"])
     def retry(self, request: HttpRequest, queryset: models.QuerySet[FailedTask]) -> None:
         """Bulk action."""
-        done = sum(failures.retry(request.user, failed) for failed in queryset)  # type: ignore[arg-type]
+        done = sum(failed_tasks.retry(request.user, failed) for failed in queryset)  # type: ignore[arg-type]
         self.message_user(
             request, f"{done} of {len(queryset)} are queued again; the others were before, or are no more."
         )

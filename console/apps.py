@@ -7,4 +7,4 @@ class ConsoleConfig(AppConfig):
 
     def ready(self) -> None:
         """Take note of tasks that fail."""
-        from . import failures  # noqa: F401
+        from . import failed_tasks  # noqa: F401

@@ -102,7 +102,7 @@ def work() -> Panel:
     """Queues, and what failed."""
     failed = FailedTask.objects.filter(retried_at=None).count()
     line = Line("failed tasks", str(failed), reverse("admin:console_failedtask_changelist"), is_bad=failed > 0)
-    found = broker_stats.look()
+    found = broker_stats.queues()
     if found is None:
         return Panel("Work", [line], "The task queue does not answer: pages can be read, nothing can be started.")
     return Panel("Work", [*(_queue(each) for each in found), line])

@@ -30,19 +30,19 @@ class Bar:
 
 
 @dataclass(frozen=True)
-class Starts:
+class LaunchStats:
     """Of one environment, or of all."""
 
     name: str
     total: int
     failed: int
-    half: str
+    median: str
     """Within what time half of them had started, as a bar's bound says; the same for `most`, 95 %."""
-    most: str
+    percentile_95: str
     bars: list[Bar]
 
 
-def starts(period: str) -> list[Starts]:
+def starts(period: str) -> list[LaunchStats]:
     """First of all environments, then of each that was used; one query, however many there were."""
     asked = Server.objects.filter(requested_at__gte=since(period)).order_by()
     by_environment = asked.values("environment__name").annotate(**_counts()).order_by("environment__name")
@@ -87,7 +87,7 @@ def _counts() -> dict[str, Count]:
     return within | {"started": started, "failed": failed}
 
 
-def _starts(name: str, row: dict[str, int]) -> Starts:
+def _starts(name: str, row: dict[str, int]) -> LaunchStats:
     within = [row[f"within_{number}"] for number in range(len(BOUNDS))]
     numbers = [after - before for before, after in zip([0, *within], [*within, row["started"]], strict=True)]
     highest = max([1, *numbers])
@@ -95,7 +95,7 @@ def _starts(name: str, row: dict[str, int]) -> Starts:
         Bar(bound, number, round(100 * number / highest))
         for bound, number in zip([*BOUNDS, None], numbers, strict=True)
     ]
-    return Starts(name, row["started"], row["failed"], _within(bars, 0.5), _within(bars, 0.95), bars)
+    return LaunchStats(name, row["started"], row["failed"], _within(bars, 0.5), _within(bars, 0.95), bars)
 
 
 def _within(bars: list[Bar], share: float) -> str:

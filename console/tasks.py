@@ -2,10 +2,10 @@
 
 from celery import shared_task
 
-from . import failures
+from . import failed_tasks
 
 
 @shared_task
 def forget_failures() -> None:
-    """See failures.forget_old."""
-    failures.forget_old()
+    """See failed_tasks.forget_old."""
+    failed_tasks.forget_old()

@@ -5,6 +5,6 @@ from . import views
 
 urlpatterns = [
     path("announcements/<int:pk>/dismiss", views.dismiss, name="dismiss_announcement"),
-    path("admin/see/<int:pk>/", admin.site.admin_view(views.see), name="see_as_person"),
-    path("admin/starts/", admin.site.admin_view(views.starts), name="starts"),
+    path("admin/see/<int:pk>/", admin.site.admin_view(views.user_access), name="see_as_person"),
+    path("admin/starts/", admin.site.admin_view(views.launches), name="starts"),
 ]

@@ -13,7 +13,7 @@ from portal.models import Session, User
 
 
 @dataclass(frozen=True)
-class Sight:
+class UserAccessReport:
     """All of it, as of now."""
 
     groups: list[Group]
@@ -28,11 +28,11 @@ class Sight:
     services: list[Any]
 
 
-def of(user: User) -> Sight:
+def report(user: User) -> UserAccessReport:
     """A constant number of queries, however much it is."""
     routes = EffectiveRole.objects.filter(user=user, collab__deleted_at=None).select_related("collab", "group")
     private = [folder for folder in Folder if folder != Folder.ALL]
-    return Sight(
+    return UserAccessReport(
         groups=list(Group.objects.of_person(user).order_by("name")),
         collabs=list(routes.order_by("collab__title", role_rank().desc())) if user.is_active else [],
         libraries=entries(user, folders=private),

@@ -38,12 +38,12 @@ def dismiss(request: HttpRequest, pk: int) -> HttpResponse:
 
 @never_cache
 @require_GET
-def see(request: HttpRequest, pk: int) -> HttpResponse:
+def user_access(request: HttpRequest, pk: int) -> HttpResponse:
     """What a person can see, and by which route; nothing is done in their name, and looking is written down."""
     if not request.user.has_perm("console.see_as_person"):
         raise PermissionDenied
     looked_at = get_object_or_404(User, pk=pk)
-    seen = user_access_report.of(looked_at)
+    seen = user_access_report.report(looked_at)
     if "page" not in request.GET:
         audit.record(request.user, "account.looked-at", looked_at)  # type: ignore[arg-type]
     context: dict[str, Any] = admin.site.each_context(request) | {
@@ -53,12 +53,12 @@ def see(request: HttpRequest, pk: int) -> HttpResponse:
         "collabs": Paginator(seen.collabs, PER_PAGE).get_page(request.GET.get("page")),
         "libraries": Paginator(seen.libraries, PER_PAGE).get_page(request.GET.get("page")),
     }
-    return render(request, "console/see.html", context)
+    return render(request, "console/user_access_report.html", context)
 
 
 @never_cache
 @require_GET
-def starts(request: HttpRequest) -> HttpResponse:
+def launches(request: HttpRequest) -> HttpResponse:
     """How long Labs took to start, and what failed."""
     if not request.user.has_perm("lab.view_server"):
         raise PermissionDenied
@@ -73,4 +73,4 @@ def starts(request: HttpRequest) -> HttpResponse:
         "failures": figures.failures(period),
         "fork_servers": figures.fork_servers(),
     }
-    return render(request, "console/starts.html", context)
+    return render(request, "console/launch_stats.html", context)

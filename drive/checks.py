@@ -9,7 +9,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
 from django.core.exceptions import ImproperlyConfigured
 
-from portal.ops.checks import explained
+from portal.ops.checks import check_message
 
 from .storage import openat2
 from .versions import retention
@@ -21,7 +21,7 @@ def retention_rules(**_: Any) -> list[CheckMessage]:
     try:
         retention.rules()
     except ImproperlyConfigured as error:
-        return [explained(Error, str(error), "drive.E001")]
+        return [check_message(Error, str(error), "drive.E001")]
     return []
 
 
@@ -41,7 +41,7 @@ def file_system(**_: Any) -> list[CheckMessage]:
         os.close(openat2.open_beneath(fd, b"a", os.O_RDONLY))
     except OSError as error:
         message = f"The file system of DRIVE_ROOT, or this kernel, lacks openat2 or renameat2 with its flags: {error}."
-        return [explained(Error, message, "drive.E002")]
+        return [check_message(Error, message, "drive.E002")]
     finally:
         os.close(fd)
         for name in ("a", "b"):

@@ -3,7 +3,7 @@
 from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
 
-from portal.access import Forbidden, person
+from portal.access import ForbiddenError, person
 
 from .models import Group
 
@@ -18,7 +18,7 @@ def managed_group(request: HttpRequest, slug: str) -> Group:
     """The group, for its managers."""
     group = get_group(request, slug)
     if not group.is_managed_by(person(request)):
-        raise Forbidden("Only the managers of this group may do this.")
+        raise ForbiddenError("Only the managers of this group may do this.")
     return group
 
 

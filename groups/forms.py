@@ -4,7 +4,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.urls import reverse
 
-from portal.accounts.person_field import PersonField, suggesting
+from portal.accounts.person_field import PersonField, autocomplete_attributes
 from portal.models import User
 from portal.text.unique_names import tidy_title, title_key
 
@@ -35,7 +35,7 @@ class GroupField(forms.CharField):
 
     def __init__(self, **options: object) -> None:
         super().__init__(max_length=200, **options)  # type: ignore[arg-type]
-        self.widget.attrs |= suggesting(reverse("groups:names"), "groups")
+        self.widget.attrs |= autocomplete_attributes(reverse("groups:names"), "groups")
 
     def clean(self, value: str) -> Group:
         """The group of that name. ValidationError otherwise."""

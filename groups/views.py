@@ -15,7 +15,7 @@ from portal.access import person
 from portal.accounts import people_search
 from portal.models import User
 from portal.web import rate_limits
-from portal.web.messages import attempt
+from portal.web.messages import apply_or_message
 
 from . import services
 from .access import get_group, managed_group, may_see_people
@@ -127,7 +127,7 @@ def _add(
         except ValidationError as error:
             form.add_error("person", error)
         else:
-            messages.success(request, f"{people_search.described(user)} {done}.")
+            messages.success(request, f"{people_search.label(user)} {done}.")
             return redirect(group)
     return _page(request, group, 422, **{name: form})
 
@@ -149,7 +149,7 @@ def remove_manager(request: HttpRequest, slug: str, username: str) -> HttpRespon
     """Remove a manager."""
     group = managed_group(request, slug)
     manager = get_object_or_404(User, username=username, managed_groups__group=group)
-    if attempt(request, lambda: services.remove_manager(person(request), group, manager)):
+    if apply_or_message(request, lambda: services.remove_manager(person(request), group, manager)):
         messages.success(request, f"{username} no longer manages the group.")
     return redirect(group)
 

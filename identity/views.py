@@ -14,7 +14,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_GET, require_POST
 
 from portal.access import person
-from portal.web.redirects import onward
+from portal.web.redirects import redirect_off_site
 
 from . import services
 
@@ -36,7 +36,7 @@ def authorize(request: HttpRequest) -> HttpResponse:
     target = response.get("Location", "")
     if response.status_code != 302 or target.startswith("/"):
         return response
-    return onward(request, target)
+    return redirect_off_site(request, target)
 
 
 def _what_is_wrong(request: HttpRequest) -> str:

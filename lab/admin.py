@@ -19,7 +19,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 
 from portal import audit
-from portal.access import Forbidden
+from portal.access import ForbiddenError
 from portal.admin import AuditedAdmin, ReadOnlyAdmin
 
 from .environments import builds as environment_builds
@@ -142,7 +142,7 @@ class ServerAdmin(AuditedAdmin):
             try:
                 server = services.request_server(request.user, owner)  # type: ignore[arg-type]
                 self.message_user(request, f"{owner.username}: {server.get_state_display()}")
-            except (services.NotNow, Forbidden) as error:
+            except (services.NotNow, ForbiddenError) as error:
                 self.message_user(request, f"{owner.username}: {error}", messages.ERROR)
 
     @admin.display(description="What Jupyter printed last")

@@ -7,7 +7,7 @@ from django.conf import settings
 from django.contrib.sessions.backends.db import SessionStore as DatabaseSessions
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 
-from portal.ops.checks import explained
+from portal.ops.checks import check_message
 
 from .launchers import LAUNCHERS, LauncherUnavailable, get_launcher
 
@@ -19,16 +19,20 @@ def launcher(**_: Any) -> list[CheckMessage]:
     """A launcher that exists, and that isolates wherever others can sign up."""
     if settings.LAB_LAUNCHER not in LAUNCHERS:
         names = ", ".join(sorted(LAUNCHERS))
-        return [explained(Error, f"LAB_LAUNCHER is {settings.LAB_LAUNCHER!r}, not one of {names}.", "lab.E001")]
+        return [check_message(Error, f"LAB_LAUNCHER is {settings.LAB_LAUNCHER!r}, not one of {names}.", "lab.E001")]
     if settings.LAB_LAUNCHER == "unisolated" and not settings.DEBUG:
         return [
-            explained(Error, "LAB_LAUNCHER=unisolated gives everybody's notebooks the portal's own rights.", "lab.E002")
+            check_message(
+                Error, "LAB_LAUNCHER=unisolated gives everybody's notebooks the portal's own rights.", "lab.E002"
+            )
         ]
     if settings.LAB_LAUNCHER == "jupyterhub":
         return _hub()
     if settings.LAB_LAUNCHER == "unisolated":
         return [
-            explained(Warning, "Labs are not isolated: whoever signs in can read all that the portal can.", "lab.W001")
+            check_message(
+                Warning, "Labs are not isolated: whoever signs in can read all that the portal can.", "lab.W001"
+            )
         ]
     return []
 
@@ -38,7 +42,7 @@ def _hub() -> list[CheckMessage]:
     if len(settings.LAB_HUB_SECRET) < SECRET_LENGTH:
         lacking.append(f"LAB_HUB_SECRET (of {SECRET_LENGTH} characters at least)")
     said = f"LAB_LAUNCHER=jupyterhub needs {', '.join(lacking)}."
-    return [explained(Error, said, "lab.E007")] if lacking else []
+    return [check_message(Error, said, "lab.E007")] if lacking else []
 
 
 @register()
@@ -46,15 +50,17 @@ def limits(**_: Any) -> list[CheckMessage]:
     """Values that make sense."""
     found: list[CheckMessage] = []
     if settings.LAB_NETWORK not in ("slirp4netns", "none"):
-        found.append(explained(Error, f"LAB_NETWORK is {settings.LAB_NETWORK!r}, not slirp4netns or none.", "lab.E003"))
+        found.append(
+            check_message(Error, f"LAB_NETWORK is {settings.LAB_NETWORK!r}, not slirp4netns or none.", "lab.E003")
+        )
     for name in ("LAB_IDLE_LIMIT", "LAB_MAX_AGE", "LAB_START_TIMEOUT"):
         if getattr(settings, name) <= 0:
-            found.append(explained(Error, f"{name} must be more than 0 seconds.", "lab.E004"))
+            found.append(check_message(Error, f"{name} must be more than 0 seconds.", "lab.E004"))
     if settings.LAB_MAX_AGE < settings.LAB_IDLE_LIMIT:
-        found.append(explained(Warning, "LAB_MAX_AGE is shorter than LAB_IDLE_LIMIT.", "lab.W002"))
+        found.append(check_message(Warning, "LAB_MAX_AGE is shorter than LAB_IDLE_LIMIT.", "lab.W002"))
     for name in ("LAB_MEMORY_LIMIT", "LAB_CPU_LIMIT", "LAB_PROCESS_LIMIT", "LAB_DISK_LIMIT", "LAB_MAX_SERVERS"):
         if getattr(settings, name) < 0:
-            found.append(explained(Error, f"{name} must not be less than 0.", "lab.E006"))
+            found.append(check_message(Error, f"{name} must not be less than 0.", "lab.E006"))
     return found
 
 
@@ -69,10 +75,10 @@ def limits_kept(**_: Any) -> list[CheckMessage]:
         kept = get_launcher().kept()
     except LauncherUnavailable as error:
         said = f"Whether this machine limits what a Lab takes of {', '.join(wanted)} is not known. {error}"
-        return [explained(Warning, said, "lab.W003")]
+        return [check_message(Warning, said, "lab.W003")]
     lacking = [what for what in wanted if what not in kept]
     said = f"This machine does not limit what a Lab takes of: {', '.join(lacking)}."
-    return [explained(Warning, said, "lab.W003")] if lacking else []
+    return [check_message(Warning, said, "lab.W003")] if lacking else []
 
 
 @register(Tags.security)
@@ -81,7 +87,7 @@ def sessions(**_: Any) -> list[CheckMessage]:
     if issubclass(importlib.import_module(settings.SESSION_ENGINE).SessionStore, DatabaseSessions):
         return []
     return [
-        explained(
+        check_message(
             Error, "SESSION_ENGINE must keep sessions in the database: passes into Labs end with them.", "lab.E005"
         )
     ]

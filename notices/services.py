@@ -15,7 +15,7 @@ KEEP = timedelta(days=180)
 
 
 @transaction.atomic
-def tell(people: Iterable[User], kind: Kind, *, subject: str, text: str = "", url: str = "") -> None:
+def notify(people: Iterable[User], kind: Kind, *, subject: str, text: str = "", url: str = "") -> None:
     """Write a notice for each active one of these people, and have it mailed to those who wish so.
 
     Part of the caller's transaction: what is undone is told to nobody. `url` is a path of this site.
@@ -43,14 +43,14 @@ def mark_read(user: User, notice: Notice | None = None) -> None:
     (unread.filter(pk=notice.pk) if notice else unread).update(read_at=timezone.now())
 
 
-def wishes(user: User) -> dict[Kind, bool]:
+def mail_preferences(user: User) -> dict[Kind, bool]:
     """Which kinds come by mail."""
     said = dict(Wish.objects.filter(user=user).values_list("kind", "by_mail"))
     return {kind: said.get(kind, kind in MAILED) for kind in Kind}
 
 
 @transaction.atomic
-def set_wishes(user: User, by_mail: Collection[str]) -> None:
+def set_mail_preferences(user: User, by_mail: Collection[str]) -> None:
     """These kinds come by mail, the others do not."""
     for kind in Kind:
         Wish.objects.update_or_create(user=user, kind=kind, defaults={"by_mail": kind in by_mail})

@@ -3,7 +3,7 @@
 from celery import shared_task
 from django.utils import timezone
 
-from . import mailing, services
+from . import emails, services
 from .models import Mail, Notice
 
 AT_ONCE = 200
@@ -14,7 +14,7 @@ def send(notice_id: int) -> None:
     """One notice's mail; what fails is tried again by `send_waiting`."""
     notice = Notice.objects.select_related("user").filter(pk=notice_id).first()
     if notice:
-        mailing.send(notice)
+        emails.send(notice)
 
 
 @shared_task
@@ -22,7 +22,7 @@ def send_waiting() -> None:
     """What was not sent at once, because the broker or the mail server was away."""
     waiting = Notice.objects.filter(mail=Mail.WAITING, mail_again_at__lte=timezone.now())
     for notice in waiting.select_related("user").order_by("mail_again_at")[:AT_ONCE]:
-        mailing.send(notice)
+        emails.send(notice)
 
 
 @shared_task

@@ -49,8 +49,8 @@ def settings(request: HttpRequest) -> HttpResponse:
     """Which kinds come by mail too."""
     user = person(request)
     if request.method == "POST":
-        services.set_wishes(user, request.POST.getlist("by_mail"))
+        services.set_mail_preferences(user, request.POST.getlist("by_mail"))
         messages.success(request, "Saved.")
         return redirect("notices:settings")
-    wishes = [(kind, by_mail) for kind, by_mail in services.wishes(user).items()]
+    wishes = [(kind, by_mail) for kind, by_mail in services.mail_preferences(user).items()]
     return render(request, "notices/settings.html", {"wishes": wishes, "kinds": Kind})

@@ -18,7 +18,7 @@ access_changed = Signal()
 """Sent after commit with `user_ids: frozenset[int]`: what these people may reach has changed. `lab` listens."""
 
 
-class Forbidden(PermissionDenied):
+class ForbiddenError(PermissionDenied):
     """A known member lacks a right. The message names the right; the 403 page shows it."""
 
 
@@ -29,12 +29,12 @@ def send_access_changed(user_ids: Iterable[int]) -> None:
         transaction.on_commit(lambda: access_changed.send(sender=None, user_ids=ids), robust=True)
 
 
-class SignInFirst(Exception):
+class SignInRequiredError(Exception):
     """An anonymous visitor asked for what needs an account: the middleware leads to sign-in, and back."""
 
 
 def person(request: HttpRequest) -> "User":
-    """Who is signed in; SignInFirst when nobody is."""
+    """Who is signed in; SignInRequiredError when nobody is."""
     if not request.user.is_authenticated:
-        raise SignInFirst
+        raise SignInRequiredError
     return request.user

@@ -79,8 +79,8 @@ class UserAdmin(AuditedAdmin, DjangoUserAdmin):
 
     list_display = ["username", "email", "first_name", "last_name", "is_active", "is_staff", "last_login", "servers"]
     list_filter = ["is_active", "is_staff", "is_superuser"]
-    fieldsets = [*(DjangoUserAdmin.fieldsets or ()), ("On this site", {"fields": ["uuid", "servers", "sight"]})]
-    readonly_fields = ["uuid", "servers", "sight"]
+    fieldsets = [*(DjangoUserAdmin.fieldsets or ()), ("On this site", {"fields": ["uuid", "servers", "access_report"]})]
+    readonly_fields = ["uuid", "servers", "access_report"]
     actions = ["deactivate", "activate", "forget_second_factor"]
 
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> Any:
@@ -108,7 +108,7 @@ class UserAdmin(AuditedAdmin, DjangoUserAdmin):
         return format_html('<a href="{}">servers</a>', address)
 
     @admin.display(description="Access")
-    def sight(self, user: User) -> str:
+    def access_report(self, user: User) -> str:
         """The way to what the person can see; as in `servers`, the address is enough."""
         return format_html('<a href="{}">what they can see, and why</a>', reverse("see_as_person", args=[user.pk]))
 

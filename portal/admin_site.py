@@ -11,7 +11,7 @@ from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 
-from .access import Forbidden, SignInFirst
+from .access import ForbiddenError, SignInRequiredError
 from .version import VERSION
 
 
@@ -39,8 +39,8 @@ class PortalAdminSite(admin.AdminSite):
         if self.has_permission(request):
             return redirect(target)
         if request.user.is_authenticated:
-            raise Forbidden("These pages are for the operators of this site (staff accounts).")
-        raise SignInFirst
+            raise ForbiddenError("These pages are for the operators of this site (staff accounts).")
+        raise SignInRequiredError
 
     def logout(  # type: ignore[override]
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None

@@ -25,7 +25,7 @@ app.autodiscover_tasks()
 
 
 @setup_logging.connect
-def log_as_the_site(**_: Any) -> None:
+def configure_logging(**_: Any) -> None:
     """Celery would write lines of its own, in which nothing is hidden."""
     from django.conf import settings
 
@@ -33,7 +33,7 @@ def log_as_the_site(**_: Any) -> None:
 
 
 @before_task_publish.connect
-def label(headers: dict[str, Any] | None = None, **_: Any) -> None:
+def add_headers(headers: dict[str, Any] | None = None, **_: Any) -> None:
     """Put into the message whose request it is from, and when it was sent."""
     if headers is not None:
         headers["sent_at"] = time.time()
@@ -42,14 +42,14 @@ def label(headers: dict[str, Any] | None = None, **_: Any) -> None:
 
 
 @task_prerun.connect
-def know(task_id: str, task: Task, **_: Any) -> None:
+def begin_task(task_id: str, task: Task, **_: Any) -> None:
     """What the task logs names it, and the request that asked for it."""
     _began[task_id] = time.monotonic()
-    logs.begin(task=task.name, task_id=task_id, request_id=_request_id(task))
+    logs.reset_context(task=task.name, task_id=task_id, request_id=_request_id(task))
 
 
 @task_postrun.connect
-def forget(task_id: str, task: Task, state: str | None = None, **_: Any) -> None:
+def end_task(task_id: str, task: Task, state: str | None = None, **_: Any) -> None:
     """Count it; the process waits for its next task."""
     from .ops import metrics
 
@@ -58,7 +58,7 @@ def forget(task_id: str, task: Task, state: str | None = None, **_: Any) -> None
     if began is not None:
         metrics.TASK_SECONDS.observe(time.monotonic() - began, task=task.name)
     metrics.COUNTS.flush()  # a process of the pool can end at any time, without a word
-    logs.begin()
+    logs.reset_context()
 
 
 def _request_id(task: Task) -> str | None:

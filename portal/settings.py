@@ -91,7 +91,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "portal.web.middleware.RequestIdMiddleware",
     "portal.web.middleware.MetricsMiddleware",
-    "portal.web.middleware.PrivateMiddleware",
+    "portal.web.middleware.PrivateCacheMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -103,7 +103,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
-    "portal.web.middleware.SignInFirstMiddleware",
+    "portal.web.middleware.SignInRequiredMiddleware",
 ]
 
 ROOT_URLCONF = "portal.urls"

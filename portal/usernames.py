@@ -29,28 +29,28 @@ USERNAME_VALIDATORS = [validate_username]
 """For allauth's ACCOUNT_USERNAME_VALIDATORS."""
 
 
-LONGEST = 32
+MAX_LENGTH = 32
 
 
-def like(texts: Iterable[str]) -> str:
+def suggest(texts: Iterable[str]) -> str:
     """A username that looks like the first of the texts of which something is left: `Müller, Eva` is `muller-eva`.
 
     The last text must be one itself.
     """
     for text in texts:
         plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
-        label = re.sub(r"[^a-z0-9]+", "-", plain).strip("-0123456789")[:LONGEST].rstrip("-")
+        label = re.sub(r"[^a-z0-9]+", "-", plain).strip("-0123456789")[:MAX_LENGTH].rstrip("-")
         if label:
             return label
     raise ValueError("no text to make a username of")
 
 
-def free(wanted: str, taken: Collection[str]) -> str:
+def first_free(wanted: str, taken: Collection[str]) -> str:
     """`wanted`, or with the first number that makes it a valid username that is not taken."""
     number = 1
     while True:
         ending = "" if number == 1 else f"-{number}"
-        name = wanted[: LONGEST - len(ending)].rstrip("-") + ending
+        name = wanted[: MAX_LENGTH - len(ending)].rstrip("-") + ending
         try:
             validate_username(name)
         except ValidationError:

@@ -28,7 +28,7 @@ from lab.models import LIVE, Server, State, StopReason, Ticket
 from lab.servers import reaper
 from lab.servers.services import NotNow, request_server, stop_server
 from lab.supervisor import cgroups, processes
-from portal.access import Forbidden
+from portal.access import ForbiddenError
 from portal.ops.task_queue import broker_is_up
 
 from .people import Person
@@ -40,7 +40,15 @@ pytestmark = pytest.mark.sandbox
 SECONDS = int(os.environ.get("CHAOS_SECONDS", "45"))
 SEED = int(os.environ.get("CHAOS_SEED") or random.randrange(10**6))
 PEOPLE = 5
-EXPECTED = (NotNow, LauncherUnavailable, Forbidden, ValidationError, StorageError, requests.RequestException, OSError)
+EXPECTED = (
+    NotNow,
+    LauncherUnavailable,
+    ForbiddenError,
+    ValidationError,
+    StorageError,
+    requests.RequestException,
+    OSError,
+)
 """What may be refused while parts of the site are away."""
 
 

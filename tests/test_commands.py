@@ -77,7 +77,7 @@ def test_it_renews_a_copy_in_place(place: Installation, tmp_path: Path) -> None:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)
     inode = place.code.stat().st_ino
-    place.renew()
+    place.update_copy()
     assert sorted(str(path.relative_to(place.code)) for path in place.code.rglob("*")) == ["kept.py", "new", "new/a.py"]
     assert (place.code / "kept.py").read_text() == "2"
     assert place.code.stat().st_ino == inode  # processes may be working in it

@@ -10,12 +10,12 @@ from django.shortcuts import get_object_or_404
 from ninja import Query, Router
 from pydantic import BaseModel, Field
 
-from api.access import DAY, HOUR, TooMany
+from api.access import DAY, HOUR, RateLimitError
 from collabs import invitations, services
 from collabs.access import get_collab
 from collabs.models import Collab, EffectiveRole, Invitation, Role
 from notices.models import Kind
-from notices.services import tell
+from notices.services import notify
 from portal import audit
 from portal.access import person
 from portal.models import User
@@ -132,9 +132,9 @@ def contact_administrators(request: HttpRequest, slug: str, data: MailIn) -> Any
     """Write to the administrators."""
     collab, user = get_collab(request, slug), person(request)
     if not rate_limits.allowed("contact-administrators", str(user.pk), MAILS_A_DAY, 24 * 3600):
-        raise TooMany("You have written to many administrators today. Please go on tomorrow.", DAY)
+        raise RateLimitError("You have written to many administrators today. Please go on tomorrow.", DAY)
     subject = f"{user.display_name} writes to the administrators of “{collab}”: {data.emailSubject}"
-    tell(
+    notify(
         services.administrators(collab),
         Kind.REQUEST,
         subject=subject,
@@ -163,7 +163,7 @@ def accept(request: HttpRequest, token: str) -> Any:
     schemas.require_token(request)
     where = rate_limits.address(request)
     if rate_limits.used("invitation", where, 3600) >= invitations.WRONG_TOKENS_PER_HOUR:
-        raise TooMany("Too many wrong invitations came from this network. Please wait an hour.", HOUR)
+        raise RateLimitError("Too many wrong invitations came from this network. Please wait an hour.", HOUR)
     found = invitations.find(token)
     if found is None:
         rate_limits.allowed("invitation", where, invitations.WRONG_TOKENS_PER_HOUR, 3600)

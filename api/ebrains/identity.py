@@ -7,11 +7,11 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404
 from ninja import Query, Router
 
-from api.access import MINUTE, TooMany
+from api.access import MINUTE, RateLimitError
 from groups import services
 from groups.access import get_group, managed_group, may_see_people
 from groups.models import Group
-from portal.access import Forbidden, person
+from portal.access import ForbiddenError, person
 from portal.accounts import people_search
 from portal.models import User
 
@@ -71,7 +71,7 @@ def delete_group(request: HttpRequest, slug: str) -> Any:
 def _seen(request: HttpRequest, slug: str) -> Group:
     group = get_group(request, slug)
     if not may_see_people(request, group):
-        raise Forbidden("Only the people and the managers of this group may see who is in it.")
+        raise ForbiddenError("Only the people and the managers of this group may see who is in it.")
     return group
 
 
@@ -168,4 +168,4 @@ def get_user(request: HttpRequest, name: str) -> Any:
 
 def _count_search(request: HttpRequest) -> None:
     if not people_search.may_search(person(request)):
-        raise TooMany("You have looked for many people. Please wait a minute.", MINUTE)
+        raise RateLimitError("You have looked for many people. Please wait a minute.", MINUTE)

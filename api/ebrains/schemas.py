@@ -15,7 +15,7 @@ from api.access import PersonalToken, SessionCookie, anybody, credentials
 from api.models import Scope
 from collabs.models import Role
 from groups.models import Group
-from portal.access import Forbidden
+from portal.access import ForbiddenError
 from portal.models import User
 
 Json = dict[str, Any]
@@ -55,21 +55,23 @@ class MailIn(BaseModel):
     emailContent: str = Field("", max_length=5000, pattern=r"^[^\x00]*$")
 
 
-def ways(scope: Scope, *, anonymous: bool = False) -> list[Any]:
+def authenticators(scope: Scope, *, anonymous: bool = False) -> list[Any]:
     """Who may ask."""
     found: list[Any] = [PersonalToken(scope), SessionCookie(settings.SESSION_COOKIE_NAME)]
     return [*found, anybody] if anonymous else found
 
 
-READ: Json = {"auth": ways(Scope.READ)}
-MANAGE: Json = {"auth": ways(Scope.MANAGE)}
-OPEN: Json = {"auth": ways(Scope.READ, anonymous=True)}
+READ: Json = {"auth": authenticators(Scope.READ)}
+MANAGE: Json = {"auth": authenticators(Scope.MANAGE)}
+OPEN: Json = {"auth": authenticators(Scope.READ, anonymous=True)}
 
 
 def require_token(request: HttpRequest) -> None:
     """For a GET that changes something: with a cookie, any page of the web could have a browser send it."""
     if credentials(request) is None:
-        raise Forbidden("This address changes something: ask it with a token. People use the page of the invitation.")
+        raise ForbiddenError(
+            "This address changes something: ask it with a token. People use the page of the invitation."
+        )
 
 
 def uuid_of(text: str) -> UUID | None:

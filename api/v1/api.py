@@ -34,7 +34,7 @@ class OwnPage(DocsBase):
         """Every operation with what it takes and gives."""
         context = {
             "groups": _described(),
-            "always": [(code, errors.phrase(code)) for code in ALWAYS],
+            "always": [(code, errors.default_message(code)) for code in ALWAYS],
             "scopes": Scope.labels,
         }
         return render(request, "api/docs.html", context)

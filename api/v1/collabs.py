@@ -42,7 +42,7 @@ class CollabChange(Input):
     tags: list[Text] | None = Field(None, max_length=tags.MAX_TAGS)
 
 
-def shown(request: HttpRequest, keys: Iterable[int]) -> list[CollabOut]:
+def collabs_out(request: HttpRequest, keys: Iterable[int]) -> list[CollabOut]:
     """These Collabs, in this order; the same few queries however many they are."""
     found = cards(request.user, keys)
     if request.user.is_authenticated:
@@ -67,9 +67,9 @@ def _shown(collab: Any, known: bool) -> CollabOut:
     )
 
 
-def one(request: HttpRequest, collab: Collab) -> CollabOut:
+def collab_out(request: HttpRequest, collab: Collab) -> CollabOut:
     """A Collab by itself."""
-    found = shown(request, [collab.pk])
+    found = collabs_out(request, [collab.pk])
     if not found:
         raise Http404("No such Collab.")  # deleted in this moment
     return found[0]
@@ -97,7 +97,7 @@ def list_collabs(request: HttpRequest, asked: Query[Asked]) -> Any:
         rows = rows.tagged(_tag(asked.tag))
     order = ["distance", "title_key"] if asked.q else ["title_key"]
     found = rows.matching(asked.q).order_by(*order, "pk").values_list("pk", flat=True)
-    return paged(found, asked, lambda keys: shown(request, keys))
+    return paged(found, asked, lambda keys: collabs_out(request, keys))
 
 
 def _tag(text: str) -> str:
@@ -112,13 +112,13 @@ def _tag(text: str) -> str:
 def create_collab(request: HttpRequest, data: CollabIn) -> Any:
     """A new Collab with me as its administrator, and its library."""
     collab = services.create_collab(person(request), **data.model_dump())
-    return Status(201, one(request, collab))
+    return Status(201, collab_out(request, collab))
 
 
 @router.get("/{slug:slug}", **route(Scope.READ, {200: CollabOut}, anonymous=True))
 def get(request: HttpRequest, slug: str) -> Any:
     """One Collab."""
-    return one(request, get_collab(request, slug))
+    return collab_out(request, get_collab(request, slug))
 
 
 @router.patch("/{slug:slug}", **route(Scope.MANAGE, {200: CollabOut}, 409))
@@ -128,7 +128,7 @@ def change_collab(request: HttpRequest, slug: str, data: CollabChange) -> Any:
     now: dict[str, Any] = {"title": collab.title, "description": collab.description, "is_public": collab.is_public}
     wanted = {name: value for name, value in data.model_dump().items() if value is not None}
     services.update_collab(person(request), collab, **(now | wanted))
-    return one(request, collab)
+    return collab_out(request, collab)
 
 
 @router.delete("/{slug:slug}", **route(Scope.MANAGE, {204: None}))
@@ -143,7 +143,7 @@ def archive_collab(request: HttpRequest, slug: str) -> Any:
     """Close it: everybody keeps reading, nobody writes, lists leave it out. For administrators."""
     collab = get_collab(request, slug, Role.ADMINISTRATOR)
     services.archive_collab(person(request), collab)
-    return one(request, collab)
+    return collab_out(request, collab)
 
 
 @router.post("/{slug:slug}/unarchive", **route(Scope.MANAGE, {200: CollabOut}, 409))
@@ -151,7 +151,7 @@ def unarchive_collab(request: HttpRequest, slug: str) -> Any:
     """Open an archived one again. For administrators."""
     collab = get_collab(request, slug, Role.ADMINISTRATOR)
     services.unarchive_collab(person(request), collab)
-    return one(request, collab)
+    return collab_out(request, collab)
 
 
 @router.put("/{slug:slug}/favourite", **route(Scope.MANAGE, {204: None}))
@@ -174,4 +174,4 @@ def restore_collab(request: HttpRequest, slug: str) -> Any:
     user = person(request)
     collab = get_object_or_404(Collab.all_objects.restorable_by(user), slug=slug)
     services.restore_collab(user, collab)
-    return one(request, collab)
+    return collab_out(request, collab)

@@ -14,11 +14,11 @@ from api.models import Scope
 from groups import services
 from groups.access import get_group, managed_group, may_see_people
 from groups.models import Group, GroupManager
-from portal.access import Forbidden, person
+from portal.access import ForbiddenError, person
 from portal.models import User
 
 from .schemas import GroupOut, Input, Page, Paged, PersonOut, Text, Username, Words, each, paged, route
-from .teams import found
+from .teams import find_person
 
 router = Router(tags=["Groups"])
 
@@ -112,7 +112,7 @@ def delete_group(request: HttpRequest, slug: str) -> Any:
 def _for_its_people(request: HttpRequest, slug: str) -> Group:
     group = get_group(request, slug)
     if not may_see_people(request, group):
-        raise Forbidden("Only the people and the managers of this group may see who is in it.")
+        raise ForbiddenError("Only the people and the managers of this group may see who is in it.")
     return group
 
 
@@ -130,7 +130,7 @@ def list_people(request: HttpRequest, slug: str, paging: Paged) -> Any:
 def add_person(request: HttpRequest, slug: str, data: PersonIn) -> Any:
     """Put somebody in. For its managers."""
     group = managed_group(request, slug)
-    return Status(201, _person(services.add_person(person(request), group, found(data.person, person(request)))))
+    return Status(201, _person(services.add_person(person(request), group, find_person(data.person, person(request)))))
 
 
 @router.delete("/{slug:slug}/people/{slug:username}", **route(Scope.MANAGE, {204: None}))
@@ -152,7 +152,7 @@ def list_managers(request: HttpRequest, slug: str, paging: Paged) -> Any:
 def add_manager(request: HttpRequest, slug: str, data: PersonIn) -> Any:
     """Let somebody manage it. For its managers."""
     group = managed_group(request, slug)
-    user = found(data.person, person(request))
+    user = find_person(data.person, person(request))
     services.add_manager(person(request), group, user)
     return Status(201, PersonOut(username=user.username, name=user.display_name))
 

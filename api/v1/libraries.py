@@ -35,7 +35,7 @@ from .schemas import (
     paged,
     route,
 )
-from .teams import found
+from .teams import find_person
 
 router = Router(tags=["Libraries"])
 
@@ -204,7 +204,7 @@ def share(request: HttpRequest, library_id: UUID, data: ShareIn) -> Any:
     """Share my library with a person, or with a team that I am in; sharing again changes the permission."""
     user, library = person(request), owned_library(person(request), library_id)
     if data.person is not None:
-        row = services.share_with_person(user, library, found(data.person, user), data.permission)
+        row = services.share_with_person(user, library, find_person(data.person, user), data.permission)
     else:
         team = Collab.objects.of_member(user).filter(slug=data.collab).first()
         if team is None:

@@ -79,15 +79,15 @@ ALWAYS = (400, 401, 403, 404, 405, 413, 422, 429)
 
 def route(scope: Scope, answers: dict[int, Any], *errors: int, anonymous: bool = False, **extra: Any) -> dict[str, Any]:
     """How an operation is authorised and documented, for the router. `errors`: beside ALWAYS."""
-    ways: list[Any] = [PersonalToken(scope), SessionCookie(settings.SESSION_COOKIE_NAME)]
+    authenticators: list[Any] = [PersonalToken(scope), SessionCookie(settings.SESSION_COOKIE_NAME)]
     more: dict[str, Any] = {"x-scope": scope.value}
     if anonymous:
-        ways.append(anybody)
+        authenticators.append(anybody)
         more["security"] = [{}]
     for name, value in extra.pop("openapi_extra", {}).items():
         more[name] = value
     response: dict[Any, Any] = {**answers, frozenset({*ALWAYS, *errors}): Problem}
-    return {"auth": ways, "response": response, "openapi_extra": more, **extra}
+    return {"auth": authenticators, "response": response, "openapi_extra": more, **extra}
 
 
 # What is shown of each thing

@@ -11,7 +11,7 @@ from ninja import Router
 from ninja.responses import Status
 from pydantic import Field
 
-from api.access import DAY, HOUR, TooMany
+from api.access import DAY, HOUR, RateLimitError
 from api.models import Scope
 from collabs import invitations, services
 from collabs.access import get_collab
@@ -22,7 +22,7 @@ from portal.accounts import people_search
 from portal.models import User
 from portal.web import rate_limits
 
-from .collabs import one
+from .collabs import collab_out
 from .schemas import (
     CollabOut,
     GroupRoleOut,
@@ -71,10 +71,10 @@ class TokenIn(Input):
     token: Text = Field(min_length=1, max_length=200)
 
 
-def found(name: str, asker: User, field: str = "person") -> User:
+def find_person(name: str, asker: User, field: str = "person") -> User:
     """The active person of that username or address; what is wrong with it is said of the field."""
     try:
-        return people_search.find(name, asker)
+        return people_search.find_person(name, asker)
     except ValidationError as error:
         raise ValidationError({field: error.messages}) from error
 
@@ -101,7 +101,7 @@ def list_team(request: HttpRequest, slug: str, paging: Paged) -> Any:
 def add_member(request: HttpRequest, slug: str, data: MemberIn) -> Any:
     """Add somebody. For administrators."""
     collab = get_collab(request, slug, Role.ADMINISTRATOR)
-    user = found(data.person, person(request))
+    user = find_person(data.person, person(request))
     return Status(201, _member(services.add_member(person(request), collab, user, data.role)))
 
 
@@ -197,7 +197,7 @@ def invite(request: HttpRequest, slug: str, data: InvitationIn) -> Any:
     link = None
     if data.email:
         if not rate_limits.allowed("invitation-mail", str(actor.pk), invitations.MAILS_PER_DAY, 24 * 3600):
-            raise TooMany("You have sent many invitations today. Please go on tomorrow.", DAY)
+            raise RateLimitError("You have sent many invitations today. Please go on tomorrow.", DAY)
         row = _by_mail(actor, collab, data)
     else:
         row, token = invitations.invite_by_link(actor, collab, data.role, days=data.days, uses=data.uses)
@@ -233,19 +233,19 @@ def accept_by_token(request: HttpRequest, data: TokenIn) -> Any:
     """Join by an invitation's token: the part of its address after `/join/`."""
     where = rate_limits.address(request)
     if rate_limits.used("invitation", where, 3600) >= invitations.WRONG_TOKENS_PER_HOUR:
-        raise TooMany("Too many wrong invitations came from this network. Please wait an hour.", HOUR)
+        raise RateLimitError("Too many wrong invitations came from this network. Please wait an hour.", HOUR)
     row = invitations.find(data.token)
     if row is None:
         rate_limits.allowed("invitation", where, invitations.WRONG_TOKENS_PER_HOUR, 3600)
         raise Http404("No such invitation.")
-    return one(request, invitations.accept(person(request), row))
+    return collab_out(request, invitations.accept(person(request), row))
 
 
 @mine.post("/{int:invitation_id}/accept", **route(Scope.MANAGE, {200: CollabOut}, 409))
 def accept_mine(request: HttpRequest, invitation_id: int) -> Any:
     """Join by an invitation that was sent to me."""
     row = get_object_or_404(invitations.waiting_for(person(request)), pk=invitation_id)
-    return one(request, invitations.accept(person(request), row))
+    return collab_out(request, invitations.accept(person(request), row))
 
 
 @mine.post("/{int:invitation_id}/decline", **route(Scope.MANAGE, {204: None}))

@@ -18,7 +18,7 @@ SOCKET_PATH_BYTES = 60
 NOT_MIRRORED = ["./var", "./.git", "__pycache__", "node_modules", ".venv", ".*_cache", ".hypothesis"]
 
 
-def settle_in(programs: dict[str, str], *, postgres: bool = False) -> tuple["Installation", str]:
+def set_up_process(programs: dict[str, str], *, postgres: bool = False) -> tuple["Installation", str]:
     """What every command of bin/ begins with: packages, account, directories. Returns the place and its interpreter.
 
     Started by root, the command begins anew as the account, with code and an interpreter that the account can read.
@@ -33,7 +33,7 @@ def settle_in(programs: dict[str, str], *, postgres: bool = False) -> tuple["Ins
         # A copy's state is elsewhere.
         control_groups.give(account, control_groups.name_of(Installation(place.code).var))
         machine.become(account)
-        place.renew()
+        place.update_copy()
         os.chdir(place.code)
         os.execv(python, [python, str(place.code / "bin" / Path(sys.argv[0]).name), *sys.argv[1:]])
     python = machine.find_python()
@@ -82,7 +82,7 @@ class Installation:
 
     # As the account
 
-    def renew(self) -> None:
+    def update_copy(self) -> None:
         """Make a copied checkout equal to the fresh copy, file by file: processes may be working in it."""
         if self.fresh is None:
             return
@@ -109,14 +109,16 @@ class Installation:
         """Everything below `var`, for us alone."""
         self.var.mkdir(parents=True, exist_ok=True)
         if self.var.stat().st_uid != os.getuid():
-            raise machine.Missing(f"{self.var} belongs to another account; remove it, or start as that account.")
+            raise machine.RequirementError(
+                f"{self.var} belongs to another account; remove it, or start as that account."
+            )
         self.var.chmod(0o700)
         for name in ("redis", "log", "nginx/body", "drive/staging/nginx", "lab", "static"):
             (self.var / name).mkdir(parents=True, exist_ok=True)
         self.run.mkdir(parents=True, exist_ok=True)
         # In /tmp somebody else could have made the directory first.
         if self.run.is_symlink() or self.run.stat().st_uid != os.getuid():
-            raise machine.Missing(f"{self.run} belongs to another account.")
+            raise machine.RequirementError(f"{self.run} belongs to another account.")
         self.run.chmod(0o700)
 
     def make_environments(self, python: str, *, dev: bool = False, lab: bool = True) -> None:
@@ -181,7 +183,7 @@ class Installation:
         machine.say("Preparing the database and the static files")
         first_start = [str(self.venv / "bin/python"), "manage.py", "first_start"]
         if subprocess.run(first_start, cwd=self.code, env=environment).returncode:
-            raise machine.Missing("The lines above say what is wrong.")
+            raise machine.RequirementError("The lines above say what is wrong.")
         nginx.write(self.code, self.var, self.run, environment)
 
 
@@ -204,7 +206,7 @@ def _make(path: Path, python: str, requirements: Path, what: str) -> None:
     uv = [f"{path}/bin/uv", "pip", "install", "--quiet", "--compile-bytecode", "--link-mode=copy"]
     try:
         machine.run_quietly([*uv, "--python", python_inside, "-r", str(requirements)])
-    except machine.Missing:
+    except machine.RequirementError:
         machine.run_quietly([*pip, "install", "--quiet", "-r", str(requirements)])
     machine.run_quietly([*pip, "uninstall", "--quiet", "-y", "uv"])
     (path / ".requirements").write_text(_digest(requirements, python))

@@ -29,7 +29,7 @@ SERVICES = {"nginx", "redis-server", "postgresql"}
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
-class Missing(SystemExit):
+class RequirementError(SystemExit):
     """Something that only a person can provide; the text says what."""
 
 
@@ -46,7 +46,7 @@ def run_quietly(command: list[str], **options: Any) -> None:
     """Run a step; its output is shown only when it fails."""
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **options)
     if done.returncode:
-        raise Missing(f"{done.stdout}\nThis failed: {' '.join(command)}")
+        raise RequirementError(f"{done.stdout}\nThis failed: {' '.join(command)}")
 
 
 def can_install() -> bool:
@@ -68,7 +68,9 @@ def ensure_packages(programs: dict[str, str], *, postgres: bool = False) -> None
     names = sorted(packages)
     prefix = [] if is_root() else ["sudo", "-n"]
     if not can_install():
-        raise Missing(f"Please install these packages, then start again:\n  sudo apt-get install {' '.join(names)}")
+        raise RequirementError(
+            f"Please install these packages, then start again:\n  sudo apt-get install {' '.join(names)}"
+        )
     say(f"Installing Debian packages: {' '.join(names)}")
     quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "PATH": PATH}
     # RUNLEVEL=1 keeps invoke-rc.d(8) from starting the packages' own services; systemd does not ask it.
@@ -103,7 +105,9 @@ def find_python(account: pwd.struct_passwd | None = None) -> str:
         python = os.path.realpath(candidate) if candidate else ""
         if python and _can_make_environments(python, account):
             return python
-    raise Missing("No Python 3.11 to 3.13 with venv was found. On Debian: apt-get install python3 python3-venv")
+    raise RequirementError(
+        "No Python 3.11 to 3.13 with venv was found. On Debian: apt-get install python3 python3-venv"
+    )
 
 
 def ensure_account() -> pwd.struct_passwd:
@@ -141,7 +145,7 @@ def check_isolation() -> None:
     for what, command, advice in _TRIALS:
         done = subprocess.run(["/bin/sh", "-c", command], capture_output=True, text=True, cwd="/")
         if done.returncode:
-            raise Missing(f"This machine cannot run the Lab: {what}.\n  {done.stderr.strip()}\n{advice}")
+            raise RequirementError(f"This machine cannot run the Lab: {what}.\n  {done.stderr.strip()}\n{advice}")
 
 
 _TRIALS = [

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NoReturn
 
 import machine
-from installation import Installation, settle_in
+from installation import Installation, set_up_process
 
 
 def run(*command: str, make: bool, programs: dict[str, str] | None = None) -> NoReturn:
@@ -15,7 +15,7 @@ def run(*command: str, make: bool, programs: dict[str, str] | None = None) -> No
     Not while the site runs from it: after an update of the code it would be made anew under its feet. `programs` are
     installed if they are missing (machine.ensure_packages).
     """
-    place, python = settle_in(programs or {})
+    place, python = set_up_process(programs or {})
     if make or not (place.venv / "bin/python").exists():
         place.make_environments(python, lab=False)
     environment = place.settings(int(os.environ.get("PORT", "8000")))

@@ -14,7 +14,7 @@ from collabs.cards import cards, common_tags
 from collabs.forms import DirectoryForm
 from collabs.models import Collab, CollabQuerySet
 from collabs.views.pages import PAGE_SIZE
-from portal.access import SignInFirst, person
+from portal.access import SignInRequiredError, person
 
 ORDERS = {"best": ("distance", "title_key"), "title": ("title_key",), "new": ("-created_at",), "old": ("created_at",)}
 FILTERS = ("mine", "favourites", "public", "archived")
@@ -66,7 +66,7 @@ def favourite(request: HttpRequest, slug: str) -> HttpResponse:
     """Mark a Collab as a favourite, or unmark it."""
     collab = get_collab(request, slug)
     if not request.user.is_authenticated:
-        raise SignInFirst
+        raise SignInRequiredError
     change = favourites.mark if request.POST.get("do") == "mark" else favourites.unmark
     change(person(request), collab)
     return redirect(collab)

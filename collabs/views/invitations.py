@@ -16,7 +16,7 @@ from collabs import invitations
 from collabs.access import get_collab
 from collabs.forms import InviteForm, LinkForm
 from collabs.models import Collab, Invitation, Role
-from portal.access import SignInFirst, person
+from portal.access import SignInRequiredError, person
 from portal.web import rate_limits
 from portal.web.views_errors import too_many
 
@@ -93,7 +93,7 @@ def invitation(request: HttpRequest, token: str) -> HttpResponse:
         raise Http404("No such invitation.")
     if request.method == "POST":
         if not request.user.is_authenticated:
-            raise SignInFirst
+            raise SignInRequiredError
         return _accept(request, found)
     context = {"invitation": found, "collab": found.collab, "closed": found.why_closed}
     if request.user.is_authenticated:

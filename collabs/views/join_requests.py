@@ -11,7 +11,7 @@ from collabs import join_requests
 from collabs.access import get_collab
 from collabs.forms import AnswerForm, NoteForm
 from collabs.models import JoinRequest, Role
-from portal.access import SignInFirst, person
+from portal.access import SignInRequiredError, person
 
 PAGE_SIZE = 50
 
@@ -21,7 +21,7 @@ def join(request: HttpRequest, slug: str) -> HttpResponse:
     """Ask to join a public Collab, or withdraw the request."""
     collab = get_collab(request, slug)
     if not request.user.is_authenticated:
-        raise SignInFirst
+        raise SignInRequiredError
     user = person(request)
     if collab.my_role:
         return redirect(collab)

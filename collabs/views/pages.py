@@ -17,7 +17,7 @@ from collabs.forms import CollabForm, DeleteForm
 from collabs.models import Collab, Role
 from portal import hooks
 from portal.access import person
-from portal.web.messages import attempt
+from portal.web.messages import apply_or_message
 
 PAGE_SIZE = 24
 
@@ -100,7 +100,7 @@ def deleted(request: HttpRequest) -> HttpResponse:
     collabs = Collab.all_objects.restorable_by(person(request))
     if request.method == "POST":
         collab = get_object_or_404(collabs, slug=request.POST.get("slug", ""))
-        if not attempt(request, lambda: services.restore_collab(person(request), collab)):
+        if not apply_or_message(request, lambda: services.restore_collab(person(request), collab)):
             return redirect("collabs:deleted")
         messages.success(request, f"{collab.title} was restored, with its team and its files.")
         return redirect(collab)

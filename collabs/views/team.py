@@ -14,7 +14,7 @@ from collabs.models import Collab, Role
 from portal.access import person
 from portal.accounts import people_search
 from portal.models import User
-from portal.web.messages import attempt
+from portal.web.messages import apply_or_message
 
 PAGE_SIZE = 100
 
@@ -63,7 +63,7 @@ def add_member(request: HttpRequest, slug: str) -> HttpResponse:
         except ValidationError as error:
             form.add_error("person", error)
         else:
-            messages.success(request, f"{people_search.described(user)} is now a member.")
+            messages.success(request, f"{people_search.label(user)} is now a member.")
             return redirect("collabs:team", slug)
     return _team_page(request, collab, form, status=422)
 
@@ -76,8 +76,8 @@ def change_role(request: HttpRequest, slug: str, username: str) -> HttpResponse:
     form = RoleForm(request.POST)
     if form.is_valid():
         role = Role(form.cleaned_data["role"])
-        if attempt(request, lambda: services.change_role(person(request), collab, user, role)):
-            messages.success(request, f"{people_search.described(user)} now has the role {role.label}.")
+        if apply_or_message(request, lambda: services.change_role(person(request), collab, user, role)):
+            messages.success(request, f"{people_search.label(user)} now has the role {role.label}.")
     return redirect("collabs:team", slug)
 
 
@@ -88,8 +88,8 @@ def remove_member(request: HttpRequest, slug: str, username: str) -> HttpRespons
     user = get_object_or_404(User, username=username, memberships__collab=collab)
     if user == request.user:
         return leave(request, slug)
-    if attempt(request, lambda: services.remove_member(person(request), collab, user)):
-        messages.success(request, f"{people_search.described(user)} is no longer a member.")
+    if apply_or_message(request, lambda: services.remove_member(person(request), collab, user)):
+        messages.success(request, f"{people_search.label(user)} is no longer a member.")
     return redirect("collabs:team", slug)
 
 
@@ -102,7 +102,7 @@ def leave(request: HttpRequest, slug: str) -> HttpResponse:
     if request.method == "GET" or not own:
         context = {"collab": collab, "own": own, "groups": {row.group for row in by_groups.select_related("group")}}
         return render(request, "collabs/leave.html", context, status=200 if request.method == "GET" else 409)
-    if attempt(request, lambda: services.leave(person(request), collab)):
+    if apply_or_message(request, lambda: services.leave(person(request), collab)):
         messages.success(request, f"You have left {collab.title}.")
         return redirect(collab if by_groups.exists() else "collabs:directory")
     return redirect("collabs:team", slug)

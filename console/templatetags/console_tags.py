@@ -17,8 +17,8 @@ def announcements_here(context: dict[str, Any]) -> dict[str, Any]:
     return {"announcements": shown, "here": request.get_full_path() if request else "/", "request": request}
 
 
-@register.inclusion_tag("console/_front.html", takes_context=True)
-def front_page(context: dict[str, Any]) -> dict[str, Any]:
+@register.inclusion_tag("console/_dashboard.html", takes_context=True)
+def dashboard_panels(context: dict[str, Any]) -> dict[str, Any]:
     """The panels."""
     request = context["request"]
     return {"panels": dashboard.panels(request), "latest": dashboard.latest(request)}

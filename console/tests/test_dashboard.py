@@ -41,7 +41,7 @@ def staff(user: User, *permissions: str) -> User:
 def test_it_says_how_the_site_is(console: Client, owner: User, editor: User, monkeypatch: pytest.MonkeyPatch) -> None:
     services.deactivate(None, editor)
     waiting = [broker_stats.Queue("celery", 0, 0.0), broker_stats.Queue("lab", 3, 125.0)]
-    monkeypatch.setattr(broker_stats, "look", lambda: waiting)
+    monkeypatch.setattr(broker_stats, "queues", lambda: waiting)
     FailedTask.objects.create(task_id="x", name="lab.tasks.launch", error="x")
     page = console.get("/admin/")
     panels = {panel.title: {line.name: line for line in panel.lines} for panel in page.context["panels"]}
@@ -90,7 +90,7 @@ def test_it_warns_of_a_full_disk(monkeypatch: pytest.MonkeyPatch, free: int, is_
 def test_it_says_when_the_broker_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
     nowhere = redis.Redis(port=1, retry=Retry(NoBackoff(), 0))  # as `metrics.client`
     monkeypatch.setattr(broker_stats, "client", lambda: nowhere)
-    assert broker_stats.look() is None
+    assert broker_stats.queues() is None
 
 
 # What one person can see

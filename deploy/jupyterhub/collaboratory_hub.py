@@ -34,7 +34,7 @@ LINKS = ("bin", "sbin", "lib", "lib64")
 USERNAME = re.compile(r"[a-z](?:[a-z0-9-]{0,30}[a-z0-9])?")
 
 
-class NotFromHere(Exception):
+class NotStartedByPortalError(Exception):
     """A server is not started; the Hub shows `jupyterhub_message` to who asked."""
 
     def __init__(self, message: str) -> None:
@@ -100,9 +100,9 @@ async def pre_spawn(spawner: Any) -> None:
 
 
 async def ask(username: str, server_id: str) -> dict[str, Any]:
-    """What the portal gives to this server; NotFromHere when it is none of its."""
+    """What the portal gives to this server; NotStartedByPortalError when it is none of its."""
     if not re.fullmatch(r"[0-9a-f]{32}", server_id):
-        raise NotFromHere("Open your Lab from the portal: it starts it with your Drive.")
+        raise NotStartedByPortalError("Open your Lab from the portal: it starts it with your Drive.")
     row = "-".join((server_id[:8], server_id[8:12], server_id[12:16], server_id[16:20], server_id[20:]))
     address = f"{os.environ['COLLABORATORY_URL'].rstrip('/')}/lab/hub/{username}/{row}"
     headers = {"Authorization": f"Bearer {os.environ['COLLABORATORY_HUB_SECRET']}"}
@@ -111,9 +111,9 @@ async def ask(username: str, server_id: str) -> dict[str, Any]:
             address, headers=headers, request_timeout=ASK_SECONDS, follow_redirects=False
         )
     except HTTPClientError as error:
-        raise NotFromHere(f"Open your Lab from the portal, which starts it ({error.code}).") from error
+        raise NotStartedByPortalError(f"Open your Lab from the portal, which starts it ({error.code}).") from error
     except OSError as error:
-        raise NotFromHere("The portal does not answer; please try again.") from error
+        raise NotStartedByPortalError("The portal does not answer; please try again.") from error
     return json.loads(answer.body)
 
 

@@ -18,7 +18,7 @@ from drive.files.listing import crumbs, is_hidden
 from drive.files.paths import name_from_form, name_in_form
 from drive.libraries.visibility import MOUNTED, Entry, entries
 from drive.storage import NotFoundError, StorageError, key, shown
-from portal.access import Forbidden, person
+from portal.access import ForbiddenError, person
 
 from .views_folder import child, frame
 from .views_selection import counted, each, selected
@@ -225,6 +225,6 @@ def _libraries(request: HttpRequest) -> list[tuple[str, list[Entry]]]:
         if entry.may_write:
             writable.setdefault(entry.library_id, entry)
     if not writable:
-        raise Forbidden("There is no library that you may write to.")
+        raise ForbiddenError("There is no library that you may write to.")
     groups = [(folder, [entry for entry in writable.values() if entry.folder == folder]) for folder in MOUNTED]
     return [(str(folder), found) for folder, found in groups if found]

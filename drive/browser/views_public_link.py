@@ -21,7 +21,7 @@ from drive.libraries.access import get_library
 from drive.libraries.forms import LinkForm
 from drive.models import Library, PublicLink
 from drive.storage import StorageError, shown
-from portal.access import Forbidden, person
+from portal.access import ForbiddenError, person
 from portal.web.views_errors import too_many
 
 from .registry import serve
@@ -93,7 +93,7 @@ def _ask(request: HttpRequest, found: PublicLink, base: str) -> HttpResponse:
 def _linkable(request: HttpRequest, library_id: UUID) -> Library:
     library, entry = get_library(person(request), library_id)
     if not public_links.may_link(person(request), library):
-        raise Forbidden(
+        raise ForbiddenError(
             f"Links are made by the owner of a library, or by the administrators of its Collab. {entry.reason}"
         )
     return library

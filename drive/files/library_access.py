@@ -18,7 +18,7 @@ from drive.libraries.access import get_library
 from drive.libraries.visibility import Entry
 from drive.models import Library
 from drive.storage import LibraryFiles, open_library
-from portal.access import Forbidden
+from portal.access import ForbiddenError
 from portal.text.markdown import is_markdown
 
 from .paths import folder_address, quoted
@@ -51,9 +51,9 @@ class LibraryAccess:
         return "collabs/_frame.html" if self.collab else "drive/_frame.html"
 
     def require_write(self) -> None:
-        """Raise Forbidden without the right to write."""
+        """Raise ForbiddenError without the right to write."""
         if not self.may_write:
-            raise Forbidden(f"This needs the right to write in “{self.name}”. {self.reason}")
+            raise ForbiddenError(f"This needs the right to write in “{self.name}”. {self.reason}")
 
     def require_entry(self) -> Entry:
         """The entry in the person's Drive; Http404 for visitors with a public link, whom this page is not for."""

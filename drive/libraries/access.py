@@ -6,7 +6,7 @@ from django.http import Http404
 
 from collabs.models import Person
 from drive.models import Library
-from portal.access import Forbidden, SignInFirst
+from portal.access import ForbiddenError, SignInRequiredError
 
 from .visibility import Entry, entries
 
@@ -14,17 +14,17 @@ from .visibility import Entry, entries
 def get_library(user: Person, library_id: UUID, need: str = "r") -> tuple[Library, Entry]:
     """The library, and the place where the person has the most right to it.
 
-    Raises SignInFirst for anonymous visitors, Http404 where the person sees no such library, Forbidden where they may
-    only read.
+    Raises SignInRequiredError for anonymous visitors, Http404 where the person sees no such library, ForbiddenError
+    where they may only read.
     """
     if not user.is_authenticated:
-        raise SignInFirst
+        raise SignInRequiredError
     found = entries(user, library=library_id)
     if not found:
         raise Http404("No such library.")
     best = max(found, key=lambda entry: entry.may_write)
     if need == "rw" and not best.may_write:
-        raise Forbidden(f"This needs the right to write in “{best.name}”. {best.reason}")
+        raise ForbiddenError(f"This needs the right to write in “{best.name}”. {best.reason}")
     return Library.objects.select_related("owner_user", "owner_collab").get(pk=library_id), best
 
 
@@ -32,5 +32,5 @@ def owned_library(user: Person, library_id: UUID) -> Library:
     """The person's own library, for what only an owner may do."""
     library, _entry = get_library(user, library_id)
     if library.owner_user_id != user.pk:
-        raise Forbidden("Only the owner of this library may do this.")
+        raise ForbiddenError("Only the owner of this library may do this.")
     return library

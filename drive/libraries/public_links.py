@@ -144,7 +144,7 @@ def try_password(request: HttpRequest, link: PublicLink, password: str) -> bool:
     if not check_password(password, link.password):
         return False
     PublicLink.objects.filter(pk=link.pk, wrong_tries__gt=0).update(wrong_tries=F("wrong_tries") - 1)
-    rate_limits.give_back("link-password", whence, ADDRESS_SECONDS)  # a class has one address
+    rate_limits.undo("link-password", whence, ADDRESS_SECONDS)  # a class has one address
     return True
 
 

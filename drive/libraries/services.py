@@ -11,7 +11,7 @@ from collabs.models import Collab
 from drive.models import Library, Permission, Share
 from drive.storage import layout
 from notices.models import Kind
-from notices.services import tell
+from notices.services import notify
 from portal import audit
 from portal.access import send_access_changed
 from portal.models import User
@@ -185,7 +185,7 @@ def transfer_library(
         _share(actor, row, Permission.WRITE, user=old_owner)
     subject = f"“{row.name}” of {old_owner.display_name} belongs to you now"
     said = "It counts against your quota. You can rename it, share it, give it away or delete it."
-    tell([new_owner], Kind.SHARE, subject=subject, text=said, url=row.get_absolute_url())
+    notify([new_owner], Kind.SHARE, subject=subject, text=said, url=row.get_absolute_url())
     send_access_changed(told | affected(row) | {old_owner.pk})
     return row
 
@@ -228,7 +228,7 @@ def share_with_person(actor: User, library: Library, user: User, permission: Per
     share = _share(actor, library, permission, user=user)
     subject = f"{actor.display_name} shares “{library.name}” with you"
     said = f"You {share.get_permission_display()} it."
-    tell([user], Kind.SHARE, subject=subject, text=said, url=library.get_absolute_url())
+    notify([user], Kind.SHARE, subject=subject, text=said, url=library.get_absolute_url())
     return share
 
 

@@ -11,7 +11,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from drive.models import Library, Permission, PublicLink, Share
-from portal.access import Forbidden, person
+from portal.access import ForbiddenError, person
 from portal.accounts import people_search
 from portal.models import User
 
@@ -66,7 +66,7 @@ def _seen_by(request: HttpRequest, library: Library) -> dict[str, object]:
 
 def _who_sees(request: HttpRequest, library: Library, entry: Entry) -> HttpResponse:
     if request.method != "GET":
-        raise Forbidden("Only the owner of this library may do this.")
+        raise ForbiddenError("Only the owner of this library may do this.")
     return render(request, "drive/who.html", _seen_by(request, library) | {"entry": entry})
 
 
@@ -118,7 +118,7 @@ def transfer(request: HttpRequest, library_id: UUID) -> HttpResponse:
         except ValidationError as error:
             form.add_error("person", error)
         else:
-            messages.success(request, f"“{library.name}” belongs to {people_search.described(new_owner)} now.")
+            messages.success(request, f"“{library.name}” belongs to {people_search.label(new_owner)} now.")
             return redirect("drive:home")
     context = {"library": library, "form": form}
     return render(request, "drive/transfer.html", context, status=422 if form.errors else 200)

@@ -29,7 +29,7 @@ from drive.storage import (
 )
 from drive.storage.files import DIRECTORY_MODE, FILE_MODE, REPLACED, identity, new_place
 from notices.models import Kind
-from notices.services import tell
+from notices.services import notify
 from portal import audit
 from portal.models import User
 
@@ -134,7 +134,7 @@ def alarm(library: Library, gone: int, actor: User | None = None) -> Loss | None
     if gone < LOSS_SHARE * before:
         return None
     audit.record(actor, "library.loss", library, files=gone, of=before)
-    tell(
+    notify(
         _keepers(library),
         Kind.MASS_DELETION,
         subject=f"{gone} of {before} files vanished from “{library.name}”",

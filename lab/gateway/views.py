@@ -24,7 +24,7 @@ from lab.models import Pass, Server, State
 from lab.servers import reconciler
 from portal.digest import digest
 from portal.models import User
-from portal.web.redirects import onward
+from portal.web.redirects import redirect_off_site
 
 from . import passes
 
@@ -155,4 +155,4 @@ def _set_cookie(response: HttpResponse, name: str, secret: str) -> None:
 
 def leave_for(request: HttpRequest, address: str) -> HttpResponse:
     """Go to a Lab's origin, from wherever the browser comes."""
-    return onward(request, address, "lab/leave.html")
+    return redirect_off_site(request, address, "lab/leave.html")

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_GET, require_http_methods
 from lab.locations.views import address
 from lab.models.git_pulls import Pull, PullState
 from lab.servers import services as server_services
-from portal.access import Forbidden, person
+from portal.access import ForbiddenError, person
 from portal.web import rate_limits
 
 from . import services
@@ -35,7 +35,7 @@ def git_pull(request: HttpRequest) -> HttpResponse:
         return _ask(request, form, "You have fetched a great many repositories. Please come back in an hour.", 429)
     try:
         pull = services.request(person(request), **form.cleaned_data)
-    except (server_services.NotNow, Forbidden) as error:
+    except (server_services.NotNow, ForbiddenError) as error:
         return _ask(request, form, str(error), 503)
     return redirect("lab:pull", pull.pk)
 

@@ -20,7 +20,7 @@ from lab.locations import copies, paths
 from lab.locations import views as location_views
 from lab.models import Environment, Pause, Phase, Server, State, StopReason
 from lab.servers import keep_alive, limits, services
-from portal.access import Forbidden, person
+from portal.access import ForbiddenError, person
 from portal.models import User
 from portal.ops.task_queue import broker_is_up, publish
 
@@ -88,7 +88,7 @@ def _go(request: HttpRequest, address: str, path: str, environment: Environment 
     me = person(request)
     try:
         server = services.request_server(me, me, path, environment)
-    except (services.NotNow, Forbidden) as error:
+    except (services.NotNow, ForbiddenError) as error:
         return _not_now(request, address, error)
     if server.is_running and path.endswith(".ipynb"):
         publish("lab.tasks.start_kernel", server.pk.hex, path)  # a launch does that by itself
@@ -99,7 +99,7 @@ def _go(request: HttpRequest, address: str, path: str, environment: Environment 
     return render(request, "lab/home.html", _context(me, server, address))
 
 
-def _not_now(request: HttpRequest, address: str, error: services.NotNow | Forbidden) -> HttpResponse:
+def _not_now(request: HttpRequest, address: str, error: services.NotNow | ForbiddenError) -> HttpResponse:
     """Why nothing was started; whoever tries again finds the place in the form."""
     me = person(request)
     tries_again = isinstance(error, services.Full) and request.method == "GET"

@@ -14,7 +14,7 @@ from django.utils import timezone
 from lab.formats import span
 from lab.models import Server, State
 from notices.models import Kind
-from notices.services import tell
+from notices.services import notify
 from portal import audit
 from portal.models import User
 
@@ -49,7 +49,7 @@ def warn(server: Server) -> bool:
             "Nobody has used it for a long time. It is stopped then, unless you use it, or keep it for some "
             "hours. Files in your Drive stay; notebooks and texts outside of it are copied there first."
         )
-        tell([server.owner], Kind.LAB_WARNING, subject=subject, text=text, url=reverse("lab:home"))
+        notify([server.owner], Kind.LAB_WARNING, subject=subject, text=text, url=reverse("lab:home"))
     return True
 
 

@@ -41,7 +41,7 @@ FOLLOW_TRIES = 8
 
 def find(server_id: UUID) -> Server | None:
     """The row as it is now. What is logged from here on names it."""
-    logs.note(server_id=server_id.hex)
+    logs.add_context(server_id=server_id.hex)
     return Server.objects.select_related("owner", "environment").filter(pk=server_id).first()
 
 

@@ -14,7 +14,7 @@ from lab.formats import binary_size
 from lab.launchers import ServerStatus
 from lab.models import Environment, Lease, Server, State
 from notices.models import Kind
-from notices.services import tell
+from notices.services import notify
 
 NOTES_KEPT = 10
 
@@ -71,7 +71,7 @@ def _note(server: Server, kills: dict[str, int], subject: str, said: str) -> Non
     with transaction.atomic():
         if Server.objects.filter(pk=server.pk, **fewer).update(**kills):
             add_notes(server, [f"{timezone.localtime():%H:%M}: {said}"])
-            tell([server.owner], Kind.LAB_WARNING, subject=subject, text=said, url=reverse("lab:home"))
+            notify([server.owner], Kind.LAB_WARNING, subject=subject, text=said, url=reverse("lab:home"))
 
 
 def why_it_died(server: Server, status: ServerStatus | None) -> str:

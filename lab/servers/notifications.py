@@ -5,7 +5,7 @@ from django.urls import reverse
 from lab.formats import size
 from lab.models import Server, StopReason
 from notices.models import Kind
-from notices.services import tell
+from notices.services import notify
 
 UNTOLD = (StopReason.ASKED, StopReason.DEACTIVATED, StopReason.START_FAILED)
 """Whoever stopped it, or waits for its start, sees what happened."""
@@ -15,7 +15,7 @@ def tell_of_end(server: Server) -> None:
     """In the transaction that ends the server."""
     if server.stop_reason not in UNTOLD:
         said = f"{server.stop_sentence}\n{_rescued(server.rescued or {})}".strip()
-        tell([server.owner], Kind.LAB_STOPPED, subject="Your Lab was stopped", text=said, url=reverse("lab:home"))
+        notify([server.owner], Kind.LAB_STOPPED, subject="Your Lab was stopped", text=said, url=reverse("lab:home"))
 
 
 def _rescued(rescued: dict) -> str:

@@ -12,7 +12,7 @@ from lab.environments import selection
 from lab.metrics import STOPS
 from lab.models import Environment, Pause, Phase, Server, State, StopReason
 from portal import audit
-from portal.access import Forbidden
+from portal.access import ForbiddenError
 from portal.models import User
 from portal.ops.task_queue import broker_is_up
 
@@ -43,10 +43,10 @@ def request_server(actor: User | None, user: User, place: str = "", environment:
     `environment` is for a new one; a live one keeps its own. None: see `environments.for_place`.
 
     However many ask at once, the database lets one row in and all get it. One that is stopping is returned as it is,
-    and a new one follows it. Raises NotNow, or Forbidden for a deactivated account.
+    and a new one follows it. Raises NotNow, or ForbiddenError for a deactivated account.
     """
     if not user.is_active:
-        raise Forbidden("This account is deactivated: it cannot use the Lab.")
+        raise ForbiddenError("This account is deactivated: it cannot use the Lab.")
     for _ in range(TRIES):
         server = Server.objects.live().filter(owner=user).select_related("owner", "environment").first()
         if server is None:

@@ -115,7 +115,7 @@ class Supervisor:
 
     async def _do(self, request: dict[str, Any]) -> dict[str, Any]:
         server_id = request.get("server_id", "")
-        logs.begin(request_id=_number(request.get("request_id")), server_id=_of(request))
+        logs.reset_context(request_id=_number(request.get("request_id")), server_id=_of(request))
         if request.get("do") in SAID:
             log.info(request["do"])
         try:

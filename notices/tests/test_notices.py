@@ -15,7 +15,7 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries, Settings
 
 from conftest import Queue
-from notices import mailing, services, tasks
+from notices import emails, services, tasks
 from notices.models import Kind, Mail, Notice
 from portal.models import User
 
@@ -60,7 +60,7 @@ def deliver(queue: list[tuple]) -> None:
 
 
 def test_it_tells_in_the_site_and_by_mail(owner: User, queue: list, postbox: Postbox) -> None:
-    services.tell([owner], Kind.SHARE, subject="Ada shares “Data”", text="You can read it.", url="/drive/1/")
+    services.notify([owner], Kind.SHARE, subject="Ada shares “Data”", text="You can read it.", url="/drive/1/")
     deliver(queue)
     (message,) = postbox.received
     assert message["To"] == owner.email
@@ -72,7 +72,7 @@ def test_it_tells_in_the_site_and_by_mail(owner: User, queue: list, postbox: Pos
 
 
 def test_it_cannot_be_made_to_send_to_others(owner: User, queue: list, postbox: Postbox) -> None:
-    services.tell([owner], Kind.SHARE, subject="Data\r\nBcc: victim@example.org\n\nBuy", text="a\n.\nb")
+    services.notify([owner], Kind.SHARE, subject="Data\r\nBcc: victim@example.org\n\nBuy", text="a\n.\nb")
     deliver(queue)
     (message,) = postbox.received
     assert message["Bcc"] is None
@@ -81,9 +81,9 @@ def test_it_cannot_be_made_to_send_to_others(owner: User, queue: list, postbox: 
 
 
 def test_it_asks_what_people_wish(owner: User, editor: User, queue: list) -> None:
-    services.set_wishes(owner, [Kind.ROLE])
-    services.tell([owner, editor], Kind.ROLE, subject="Editor now")
-    services.tell([owner, editor], Kind.SHARE, subject="Shared")
+    services.set_mail_preferences(owner, [Kind.ROLE])
+    services.notify([owner, editor], Kind.ROLE, subject="Editor now")
+    services.notify([owner, editor], Kind.SHARE, subject="Shared")
     mailed = Notice.objects.filter(mail=Mail.WAITING).values_list("user__username", "kind")
     assert set(mailed) == {("owner", "role"), ("editor", "share")}
     assert Notice.objects.count() == 4
@@ -91,27 +91,27 @@ def test_it_asks_what_people_wish(owner: User, editor: User, queue: list) -> Non
 
 def test_it_tells_nobody_what_was_undone(owner: User, queue: list) -> None:
     with transaction.atomic():
-        services.tell([owner], Kind.SHARE, subject="Shared")
+        services.notify([owner], Kind.SHARE, subject="Shared")
         transaction.set_rollback(True)
     assert queue == []
     assert not Notice.objects.exists()
 
 
 def test_it_tells_no_deactivated_person(owner: User, queue: list) -> None:
-    services.tell([owner], Kind.SHARE, subject="Shared")
+    services.notify([owner], Kind.SHARE, subject="Shared")
     owner.is_active = False
     owner.save()
     deliver(queue)
-    services.tell([owner], Kind.SHARE, subject="Shared again")
+    services.notify([owner], Kind.SHARE, subject="Shared again")
     assert [notice.mail for notice in Notice.objects.all()] == [Mail.NONE]
     assert mail.outbox == []
 
 
 def test_it_sends_once_of_two_tries_at_once(owner: User, queue: list) -> None:
-    services.tell([owner], Kind.SHARE, subject="Shared")
+    services.notify([owner], Kind.SHARE, subject="Shared")
     first, second = Notice.objects.get(), Notice.objects.get()
-    assert mailing.send(first)
-    assert not mailing.send(second)
+    assert emails.send(first)
+    assert not emails.send(second)
     assert len(mail.outbox) == 1
 
 
@@ -119,7 +119,7 @@ def test_it_tries_again_until_the_mail_server_is_back(
     owner: User, queue: list, postbox: Postbox, settings: Settings
 ) -> None:
     port, settings.EMAIL_PORT = settings.EMAIL_PORT, 1
-    services.tell([owner], Kind.SHARE, subject="Shared")
+    services.notify([owner], Kind.SHARE, subject="Shared")
     deliver(queue)
     notice = Notice.objects.get()
     assert (notice.mail, notice.mail_tries) == (Mail.WAITING, 1)
@@ -133,8 +133,8 @@ def test_it_tries_again_until_the_mail_server_is_back(
 
 def test_it_gives_up_in_the_end_and_says_so(owner: User, queue: list, postbox: Postbox, settings: Settings) -> None:
     settings.EMAIL_PORT = 1
-    services.tell([owner], Kind.SHARE, subject="Shared")
-    for _ in range(mailing.MOST_TRIES):
+    services.notify([owner], Kind.SHARE, subject="Shared")
+    for _ in range(emails.MOST_TRIES):
         Notice.objects.update(mail_again_at=timezone.now())
         tasks.send_waiting()
     assert Notice.objects.get().mail == Mail.FAILED
@@ -142,14 +142,14 @@ def test_it_gives_up_in_the_end_and_says_so(owner: User, queue: list, postbox: P
 
 def test_it_waits_while_the_broker_is_away(owner: User, queue: Queue) -> None:
     queue.up = False
-    services.tell([owner], Kind.SHARE, subject="Shared")
+    services.notify([owner], Kind.SHARE, subject="Shared")
     assert mail.outbox == []
     tasks.send_waiting()
     assert len(mail.outbox) == 1
 
 
 def test_its_pages_are_ones_own(sign_in: SignIn, owner: User, stranger: User, queue: list) -> None:
-    services.tell([owner], Kind.SHARE, subject="Ada shares <b>Data</b>", url="/drive/")
+    services.notify([owner], Kind.SHARE, subject="Ada shares <b>Data</b>", url="/drive/")
     notice = Notice.objects.get()
     client = sign_in(owner)
     assert "1<span" in client.get("/drive/").text
@@ -162,8 +162,8 @@ def test_its_pages_are_ones_own(sign_in: SignIn, owner: User, stranger: User, qu
 
 
 def test_it_leads_to_no_other_site(sign_in: SignIn, owner: User, queue: list) -> None:
-    services.tell([owner], Kind.SHARE, subject="Look", url="https://evil.example/")
-    services.tell([owner], Kind.SHARE, subject="Look", url="//evil.example/")
+    services.notify([owner], Kind.SHARE, subject="Look", url="https://evil.example/")
+    services.notify([owner], Kind.SHARE, subject="Look", url="//evil.example/")
     for notice in Notice.objects.all():
         assert sign_in(owner).post(f"/notices/{notice.pk}/")["Location"] == "/notices/"
 
@@ -172,14 +172,14 @@ def test_it_keeps_what_a_person_wishes(sign_in: SignIn, owner: User) -> None:
     client = sign_in(owner)
     assert client.get("/notices/settings/").text.count(" checked") == 4
     client.post("/notices/settings/", {"by_mail": ["role", "nonsense"]})
-    assert [kind for kind, by_mail in services.wishes(owner).items() if by_mail] == [Kind.ROLE]
+    assert [kind for kind, by_mail in services.mail_preferences(owner).items() if by_mail] == [Kind.ROLE]
 
 
 def test_its_page_asks_the_same_number_of_questions_however_long(
     sign_in: SignIn, owner: User, queue: list, django_assert_max_num_queries: DjangoAssertNumQueries
 ) -> None:
     for number in range(30):
-        services.tell([owner], Kind.ROLE, subject=f"Message {number}")
+        services.notify([owner], Kind.ROLE, subject=f"Message {number}")
     client = sign_in(owner)
     with django_assert_max_num_queries(8):
         client.get("/notices/")
@@ -188,8 +188,8 @@ def test_its_page_asks_the_same_number_of_questions_however_long(
 
 
 def test_it_forgets_what_is_long_ago(owner: User, queue: list) -> None:
-    services.tell([owner], Kind.ROLE, subject="Old")
+    services.notify([owner], Kind.ROLE, subject="Old")
     Notice.objects.update(created_at=timezone.now() - services.KEEP - timedelta(days=1))
-    services.tell([owner], Kind.ROLE, subject="New")
+    services.notify([owner], Kind.ROLE, subject="New")
     assert services.forget_old() == 1
     assert Notice.objects.get().subject == "New"

@@ -85,9 +85,9 @@ def _username(sociallogin: SocialLogin) -> str:
     claims = _claims(sociallogin)
     address = str(claims.get("email", "")).partition("@")[0]
     texts = [claims.get("preferred_username"), claims.get("nickname"), address, claims.get("name"), "person"]
-    wanted = usernames.like([str(text) for text in texts if text])
+    wanted = usernames.suggest([str(text) for text in texts if text])
     taken = set(User.objects.filter(username__startswith=wanted[:20]).values_list("username", flat=True))
-    return usernames.free(wanted, taken)
+    return usernames.first_free(wanted, taken)
 
 
 def _claims(sociallogin: SocialLogin) -> dict[str, Any]:

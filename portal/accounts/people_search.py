@@ -8,14 +8,14 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from portal.models import User
 from portal.web import rate_limits
 
-SUGGESTED = 8
-SHORTEST = 2
+MAX_SUGGESTIONS = 8
+MIN_LETTERS = 2
 """Letters that a search for people needs: one would list everybody, page by page."""
-SEARCHES = 60
+SEARCHES_PER_MINUTE = 60
 """So many searches a minute: enough for typing, too few to list everybody."""
 
 
-def find(text: str, asker: User) -> User:
+def find_person(text: str, asker: User) -> User:
     """The one active person of that username or e-mail address. ValidationError, with near names, otherwise.
 
     Counts as a search of `asker`: what is wrong with a form lists people as suggestions do.
@@ -31,7 +31,7 @@ def find(text: str, asker: User) -> User:
         raise ValidationError("Several accounts have this e-mail address: please give the username.")
     if found:
         return found[0]
-    near = ", ".join(described(user) for user in suggest(text))
+    near = ", ".join(label(user) for user in suggest(text))
     perhaps = f" Perhaps you mean: {near}." if near else ""
     raise ValidationError(f"There is no account with this username or e-mail address.{perhaps}")
 
@@ -56,20 +56,20 @@ def _of_address(address: str) -> list[User]:
 def suggest(text: str, among: QuerySet[User] | None = None) -> QuerySet[User]:
     """Active people, each word the beginning of a username, first or last name. E-mail addresses are private."""
     words = text.replace("\0", " ").split()
-    if len("".join(words)) < SHORTEST:
+    if len("".join(words)) < MIN_LETTERS:
         return User.objects.none()
     people = (User.objects.all() if among is None else among).filter(is_active=True)
     for word in words[:4]:
         begins = Q(username__istartswith=word) | Q(first_name__istartswith=word) | Q(last_name__istartswith=word)
         people = people.filter(begins)
-    return people.order_by("username")[:SUGGESTED]
+    return people.order_by("username")[:MAX_SUGGESTIONS]
 
 
 def may_search(user: User) -> bool:
-    """Whether this person may look for people once more: SEARCHES a minute, whichever page they are on."""
-    return rate_limits.allowed("people", str(user.pk), SEARCHES, 60)
+    """Whether this person may look for people once more: SEARCHES_PER_MINUTE a minute, whichever page they are on."""
+    return rate_limits.allowed("people", str(user.pk), SEARCHES_PER_MINUTE, 60)
 
 
-def described(user: User) -> str:
+def label(user: User) -> str:
     """Username and name: two people may have one name, and an address may not be whose one thinks."""
     return user.username if user.display_name == user.username else f"{user.display_name} ({user.username})"

@@ -9,7 +9,7 @@ from portal.models import User
 from . import people_search
 
 
-def suggesting(address: str, target: str = "suggestions") -> dict[str, str]:
+def autocomplete_attributes(address: str, target: str = "suggestions") -> dict[str, str]:
     """What makes a field ask `address` for options of the page's datalist `target` while somebody types."""
     return {
         "autocomplete": "off",
@@ -34,9 +34,9 @@ class PersonField(forms.CharField):
     def asked_by(self, asker: User, suggest: str) -> None:
         """Who looks for people, and where the page asks for names."""
         self.asker = asker
-        self.widget.attrs |= suggesting(suggest)
+        self.widget.attrs |= autocomplete_attributes(suggest)
 
     def clean(self, value: Any) -> User | None:
         """Whom it names; None for an empty field that need not be filled."""
         text = super().clean(value)
-        return people_search.find(text, self.asker) if text else None
+        return people_search.find_person(text, self.asker) if text else None

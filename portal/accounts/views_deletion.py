@@ -23,7 +23,7 @@ from portal.access import person
 from . import deletion
 
 
-class LeaveForm(forms.Form):
+class DeleteAccountForm(forms.Form):
     """One question for each thing, and the username typed."""
 
     def __init__(self, *args: object, belongings: list[deletion.Belonging], username: str, **kwargs: object) -> None:
@@ -51,7 +51,7 @@ class LeaveForm(forms.Form):
 def delete(request: HttpRequest) -> HttpResponse:
     """Delete my account, once it is said what becomes of what is mine."""
     user = person(request)
-    form = LeaveForm(request.POST or None, belongings=deletion.belongings(user), username=user.username)
+    form = DeleteAccountForm(request.POST or None, belongings=deletion.belongings(user), username=user.username)
     if form.is_valid():
         try:
             deletion.delete_account(user, form.cleaned_data)
@@ -61,7 +61,7 @@ def delete(request: HttpRequest) -> HttpResponse:
             logout(request)
             messages.success(request, "Your account was deleted.")
             return redirect("home")
-    return render(request, "portal/leave.html", {"form": form}, status=422 if form.errors else 200)
+    return render(request, "portal/delete_account.html", {"form": form}, status=422 if form.errors else 200)
 
 
 @login_required

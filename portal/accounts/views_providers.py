@@ -9,7 +9,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 from requests import RequestException
 
-from portal.web.redirects import onward
+from portal.web.redirects import redirect_off_site
 
 
 @never_cache
@@ -26,4 +26,4 @@ def leave(request: HttpRequest, provider_id: str) -> HttpResponse:
         return render_authentication_error(request, provider, exception=error)
     if not isinstance(response, HttpResponseRedirect):
         return response
-    return onward(request, response.url)
+    return redirect_off_site(request, response.url)

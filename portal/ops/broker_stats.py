@@ -23,15 +23,15 @@ class Queue:
     """Age of the message that has waited longest; 0 when none waits."""
 
 
-def look() -> list[Queue] | None:
+def queues() -> list[Queue] | None:
     """All queues, now; None when the broker is away."""
     try:
-        return read(client())
+        return read_queues(client())
     except (redis.RedisError, OSError):
         return None
 
 
-def read(broker: redis.Redis) -> list[Queue]:
+def read_queues(broker: redis.Redis) -> list[Queue]:
     """All queues. Raises what the broker raises."""
     # Messages come in on the left.
     return [Queue(name, int(broker.llen(name)), _age(broker.lindex(name, -1))) for name in NAMES]

@@ -14,7 +14,7 @@ SHORTEST_TOKEN = 20
 """Characters of a token that monitors send."""
 
 
-def explained(kind: type[Error | Warning], message: str, name: str) -> CheckMessage:
+def check_message(kind: type[Error | Warning], message: str, name: str) -> CheckMessage:
     """What a check has found, with the section that says what to do about it."""
     return kind(message, hint=f"See docs/reference/checks.md#{name.replace('.', '').lower()}", id=name)
 
@@ -24,7 +24,7 @@ def origins(**_: Any) -> Sequence[CheckMessage]:
     """A Lab runs its owner's code: none may have the portal's origin, or one that the portal's is below."""
     portal, lab = settings.ALLOWED_HOSTS[0].lower(), settings.LAB_DOMAIN.rpartition(":")[0] or settings.LAB_DOMAIN
     if portal == lab.lower() or portal.endswith(f".{lab.lower()}"):
-        return [explained(Error, f"The portal's host {portal} lies in LAB_DOMAIN ({lab}).", "portal.E001")]
+        return [check_message(Error, f"The portal's host {portal} lies in LAB_DOMAIN ({lab}).", "portal.E001")]
     return []
 
 
@@ -37,7 +37,7 @@ def hooks(**_: Any) -> Sequence[CheckMessage]:
             try:
                 import_string(path)
             except ImportError as error:
-                found.append(explained(Error, f"PORTAL_HOOKS[{event!r}]: {error}.", "portal.E002"))
+                found.append(check_message(Error, f"PORTAL_HOOKS[{event!r}]: {error}.", "portal.E002"))
     return found
 
 
@@ -47,7 +47,7 @@ def socket_paths(**_: Any) -> Sequence[CheckMessage]:
     length = len(str(settings.RUN_DIR / "lab" / f"{'0' * 32}.sock").encode())
     if length > LONGEST_SOCKET:
         message = f"COLLABORATORY_RUN is too long: a socket in it would have {length} of {LONGEST_SOCKET} bytes."
-        return [explained(Error, message, "portal.E003")]
+        return [check_message(Error, message, "portal.E003")]
     return []
 
 
@@ -56,7 +56,7 @@ def encrypted(**_: Any) -> Sequence[CheckMessage]:
     """Passwords and passes travel encrypted."""
     if urlsplit(settings.PORTAL_URL).scheme == "https":
         return []
-    return [explained(Warning, "PORTAL_URL is not https: passwords travel in the clear.", "portal.W001")]
+    return [check_message(Warning, "PORTAL_URL is not https: passwords travel in the clear.", "portal.W001")]
 
 
 @register(deploy=True)
@@ -64,7 +64,7 @@ def mail(**_: Any) -> Sequence[CheckMessage]:
     """Mail leaves the machine."""
     if not settings.EMAIL_BACKEND.endswith("console.EmailBackend"):
         return []
-    return [explained(Warning, "Mail is written to the log: nobody can confirm an address.", "portal.W002")]
+    return [check_message(Warning, "Mail is written to the log: nobody can confirm an address.", "portal.W002")]
 
 
 @register(Tags.security)
@@ -73,4 +73,4 @@ def metrics_token(**_: Any) -> Sequence[CheckMessage]:
     if not settings.METRICS_TOKEN or len(settings.METRICS_TOKEN) >= SHORTEST_TOKEN:
         return []
     message = f"METRICS_TOKEN has {len(settings.METRICS_TOKEN)} characters, fewer than {SHORTEST_TOKEN}."
-    return [explained(Error, message, "portal.E004")]
+    return [check_message(Error, message, "portal.E004")]

@@ -24,13 +24,13 @@ from .cache import SharedCache
 
 log = logging.getLogger(__name__)
 
-PATIENCE = 2.0
+TIMEOUT = 2.0
 """Seconds that all parts together are given."""
-BELIEVED = 1.0
+ANSWER_SECONDS = 1.0
 """Seconds for which an answer is given again."""
 
 
-class Failed(Exception):
+class HealthCheckError(Exception):
     """Why a part does not do its work, in words for an operator."""
 
 
@@ -45,7 +45,7 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Finding:
+class PartStatus:
     """How it is with one part."""
 
     name: str
@@ -71,55 +71,55 @@ def parts() -> list[Part]:
     return [*own, *(part for found in hooks.collect("readiness") for part in found)]
 
 
-def verdict(findings: list[Finding]) -> str:
+def overall_status(statuses: list[PartStatus]) -> str:
     """`ok`; `degraded` when something is away that pages do without; `failed` when they cannot be shown."""
-    failed = [finding for finding in findings if not finding.ok]
-    if any(finding.needed for finding in failed):
+    failed = [status for status in statuses if not status.ok]
+    if any(status.needed for status in failed):
         return "failed"
     return "degraded" if failed else "ok"
 
 
-class Round:
+class HealthChecker:
     """Asks the parts, one round at a time."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._running: dict[str, Future[Finding]] = {}
-        self._last: tuple[float, list[Finding]] = (float("-inf"), [])
+        self._running: dict[str, Future[PartStatus]] = {}
+        self._last: tuple[float, list[PartStatus]] = (float("-inf"), [])
 
-    def ask(self, wanted: list[Part] | None = None, patience: float | None = None) -> list[Finding]:
-        """How each part is, within `patience` seconds (PATIENCE)."""
+    def ask(self, wanted: list[Part] | None = None, timeout: float | None = None) -> list[PartStatus]:
+        """How each part is, within `timeout` seconds (TIMEOUT)."""
         with self._lock:
-            asked, findings = self._last
-            if time.monotonic() - asked > BELIEVED:
-                findings = self._ask(parts() if wanted is None else wanted, PATIENCE if patience is None else patience)
-                self._last = (time.monotonic(), findings)
-            return findings
+            asked, statuses = self._last
+            if time.monotonic() - asked > ANSWER_SECONDS:
+                statuses = self._ask(parts() if wanted is None else wanted, TIMEOUT if timeout is None else timeout)
+                self._last = (time.monotonic(), statuses)
+            return statuses
 
     def forget(self) -> None:
         """Ask anew, whatever was answered a moment ago."""
         self._last = (float("-inf"), [])
 
-    def _ask(self, wanted: list[Part], patience: float) -> list[Finding]:
+    def _ask(self, wanted: list[Part], timeout: float) -> list[PartStatus]:
         for part in wanted:
             if part.name not in self._running:
                 self._running[part.name] = _start(part)
         asked = {part.name: self._running[part.name] for part in wanted}
-        wait(asked.values(), timeout=patience)
+        wait(asked.values(), timeout=timeout)
         for name, future in asked.items():
             if future.done():
                 del self._running[name]
-        return [_finding(part, asked[part.name], patience) for part in wanted]
+        return [_status(part, asked[part.name], timeout) for part in wanted]
 
 
-def _start(part: Part) -> Future[Finding]:
+def _start(part: Part) -> Future[PartStatus]:
     """In a daemon thread, which one that hangs for ever does not keep the process from ending."""
-    future: Future[Finding] = Future()
+    future: Future[PartStatus] = Future()
     threading.Thread(target=_run, args=(part, future), name=f"health-{part.name}", daemon=True).start()
     return future
 
 
-def _run(part: Part, future: Future[Finding]) -> None:
+def _run(part: Part, future: Future[PartStatus]) -> None:
     began, why = time.perf_counter(), ""
     try:
         part.check()
@@ -128,13 +128,13 @@ def _run(part: Part, future: Future[Finding]) -> None:
         log.warning("%s does not do its work: %s", part.name, why)
     finally:
         connections.close_all()  # this thread's
-    future.set_result(Finding(part.name, not why, part.needed, (time.perf_counter() - began) * 1000, why))
+    future.set_result(PartStatus(part.name, not why, part.needed, (time.perf_counter() - began) * 1000, why))
 
 
-def _finding(part: Part, future: Future[Finding], patience: float) -> Finding:
+def _status(part: Part, future: Future[PartStatus], timeout: float) -> PartStatus:
     if future.done():
         return future.result()
-    return Finding(part.name, False, part.needed, patience * 1000, f"no answer within {patience:g} seconds")
+    return PartStatus(part.name, False, part.needed, timeout * 1000, f"no answer within {timeout:g} seconds")
 
 
 # The portal's own parts
@@ -148,15 +148,15 @@ def _database() -> None:
 def _migrations() -> None:
     """All migrations of the code are applied, and none of a newer version."""
     if reason := database_version.refusal(connection):
-        raise Failed(reason)
+        raise HealthCheckError(reason)
     missing = database_version.difference(database_version.applied(connection)).missing
     if missing:
-        raise Failed(f"{len(missing)} not applied: {database_version.names(missing)}")
+        raise HealthCheckError(f"{len(missing)} not applied: {database_version.names(missing)}")
 
 
 def _broker() -> None:
     if not task_queue.answers():
-        raise Failed("no answer")
+        raise HealthCheckError("no answer")
 
 
 def _cache() -> None:
@@ -166,7 +166,7 @@ def _cache() -> None:
         return
     cache.set("health", "ok", 10)
     if cache.get("health") != "ok":
-        raise Failed("does not keep what it is given")
+        raise HealthCheckError("does not keep what it is given")
 
 
-ROUND = Round()
+HEALTH = HealthChecker()

@@ -1,8 +1,8 @@
 """What is written to the log, and in what shape: one line per event, for people or as JSON, with whose work it was.
 
-`note(collab_id=…)` adds to what every later line of this request or task says. Nothing that opens something, and no
-e-mail address, is written: `hide` goes over each whole line, tracebacks included. The Lab's supervisor, which runs
-without Django, logs through this module too.
+`add_context(collab_id=…)` adds to what every later line of this request or task says. Nothing that opens something, and
+no e-mail address, is written: `redact` goes over each whole line, tracebacks included. The supervisor of the Lab, which
+runs without Django, logs through this module too.
 """
 
 import json
@@ -16,35 +16,35 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any
 
-Fact = str | int | None | Callable[[], str | int | None]
+ContextValue = str | int | None | Callable[[], str | int | None]
 """A value, or a function that is asked when a line is written."""
 
-NAMES = ("request_id", "user_id", "collab_id", "server_id", "task", "task_id")
+CONTEXT_FIELDS = ("request_id", "user_id", "collab_id", "server_id", "task", "task_id")
 """What a line can say of the work that it is from, in this order."""
 REQUEST_ID = re.compile(r"[0-9a-f]{32}")
 
-_facts: ContextVar[Mapping[str, Fact]] = ContextVar("facts", default=MappingProxyType({}))
+_context: ContextVar[Mapping[str, ContextValue]] = ContextVar("log context", default=MappingProxyType({}))
 
 
-def begin(**facts: Fact) -> None:
+def reset_context(**context: ContextValue) -> None:
     """A request, a task or a call begins: forget what was noted of the one before."""
-    _facts.set(MappingProxyType(facts))
+    _context.set(MappingProxyType(context))
 
 
-def note(**facts: Fact) -> None:
+def add_context(**context: ContextValue) -> None:
     """Add to what is known of the work at hand."""
-    _facts.set(MappingProxyType({**_facts.get(), **facts}))
+    _context.set(MappingProxyType({**_context.get(), **context}))
 
 
-def facts() -> dict[str, str | int]:
+def context() -> dict[str, str | int]:
     """What is known of the work at hand now, without what is not."""
-    known = {name: _value(_facts.get().get(name)) for name in NAMES}
+    known = {name: _value(_context.get().get(name)) for name in CONTEXT_FIELDS}
     return {name: value for name, value in known.items() if value is not None}
 
 
 def request_id() -> str:
     """The number of the request at hand, or of the one that asked for this task; empty outside of both."""
-    return str(facts().get("request_id", ""))
+    return str(context().get("request_id", ""))
 
 
 def new_id() -> str:
@@ -52,7 +52,7 @@ def new_id() -> str:
     return uuid.uuid4().hex
 
 
-def _value(fact: Fact) -> str | int | None:
+def _value(fact: ContextValue) -> str | int | None:
     return fact() if callable(fact) else fact
 
 
@@ -70,7 +70,7 @@ IN_ADDRESS = re.compile(r"(\w+://[^\s/:@]*):[^\s/@]+@")
 EMAIL = re.compile(r"(?<![\w.+-])[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
 
 
-def hide(text: str) -> str:
+def redact(text: str) -> str:
     """Write a hyphen in the place of a token or a password, and of an e-mail address."""
     text = OPENING.sub(r"\1-", text)
     text = RESET.sub(r"\1-", text)
@@ -81,13 +81,13 @@ def hide(text: str) -> str:
     return EMAIL.sub("-", text)
 
 
-class HideTokens(logging.Filter):
-    """`hide` for a handler whose formatter is not one of ours."""
+class RedactSecrets(logging.Filter):
+    """`redact` for a handler whose formatter is not one of ours."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Change the message; every record is kept."""
         message = record.getMessage()
-        hidden = hide(message)
+        hidden = redact(message)
         if hidden != message:
             record.msg, record.args = hidden, ()
         return True
@@ -118,21 +118,21 @@ class RefusalsAreInformation(logging.Filter):
 # Shapes
 
 
-class Lines(logging.Formatter):
+class TextFormatter(logging.Formatter):
     """For people: time, level, logger, message, and at the end what is known of the work."""
 
     def __init__(self) -> None:
         super().__init__("%(asctime)s %(levelname)s %(name)s: %(message)s")
 
     def formatMessage(self, record: logging.LogRecord) -> str:
-        known = " ".join(f"{name}={value}" for name, value in facts().items())
+        known = " ".join(f"{name}={value}" for name, value in context().items())
         return super().formatMessage(record) + (f" [{known}]" if known else "")
 
     def format(self, record: logging.LogRecord) -> str:
-        return hide(super().format(record))
+        return redact(super().format(record))
 
 
-class Json(logging.Formatter):
+class JsonFormatter(logging.Formatter):
     """For programs: one object per line; docs/reference/logs.md says what is in it."""
 
     def format(self, record: logging.LogRecord) -> str:
@@ -141,15 +141,15 @@ class Json(logging.Formatter):
             "level": record.levelname,
             "process": os.environ.get("COLLABORATORY_PROCESS", "manage"),
             "logger": record.name,
-            "message": hide(record.getMessage()),
-            **facts(),
+            "message": redact(record.getMessage()),
+            **context(),
         }
         if record.exc_info:
-            line["error"] = hide(self.formatException(record.exc_info))
+            line["error"] = redact(self.formatException(record.exc_info))
         return json.dumps(line, ensure_ascii=False)
 
 
-FORMATTERS: dict[str, type[logging.Formatter]] = {"text": Lines, "json": Json}
+FORMATTERS: dict[str, type[logging.Formatter]] = {"text": TextFormatter, "json": JsonFormatter}
 
 
 def configuration(shape: str, level: str) -> dict[str, Any]:
@@ -161,7 +161,7 @@ def configuration(shape: str, level: str) -> dict[str, Any]:
         "formatters": {"shape": {"()": FORMATTERS[shape]}},
         "filters": {
             "refusals": {"()": "portal.ops.logs.RefusalsAreInformation"},
-            "tokens": {"()": "portal.ops.logs.HideTokens"},
+            "tokens": {"()": "portal.ops.logs.RedactSecrets"},
         },
         "handlers": {
             "console": {"class": "logging.StreamHandler", "formatter": "shape", "filters": ["refusals", "tokens"]}

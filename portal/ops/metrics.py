@@ -27,7 +27,7 @@ from redis.retry import Retry
 
 from portal import hooks
 
-from .health import ROUND
+from .health import HEALTH
 
 log = logging.getLogger(__name__)
 
@@ -92,7 +92,7 @@ COUNTS = Counts()
 
 @cache
 def client() -> redis.Redis:
-    """Redis, asked with short patience."""
+    """Redis client with short timeouts."""
     once = Retry(NoBackoff(), 0)
     return redis.Redis.from_url(settings.REDIS_URL, socket_timeout=1, socket_connect_timeout=1, retry=once)
 
@@ -160,18 +160,18 @@ def gauge(name: str, text: str, values: Mapping[str, float] | float, label: str 
     return family
 
 
-class Everything:
+class SiteCollector:
     """All metrics of the site, gathered when Prometheus asks."""
 
     def collect(self) -> Iterator[Metric]:
         """What was counted, and what the apps say now of those parts of the site that answer."""
-        findings = ROUND.ask()
-        seconds = {finding.name: finding.milliseconds / 1000 for finding in findings}
+        statuses = HEALTH.ask()
+        seconds = {status.name: status.milliseconds / 1000 for status in statuses}
         yield gauge(
-            "part_up", "Whether a part of the site does its work.", {f.name: float(f.ok) for f in findings}, "part"
+            "part_up", "Whether a part of the site does its work.", {f.name: float(f.ok) for f in statuses}, "part"
         )
         yield gauge("part_check_seconds", "Time that a part took to say so.", seconds, "part")
-        up = frozenset(finding.name for finding in findings if finding.ok)
+        up = frozenset(status.name for status in statuses if status.ok)
         for families in hooks.collect("metrics", up=up):
             yield from families
         counted = stored() if "broker" in up else {}
@@ -195,5 +195,5 @@ def stored() -> dict[str, dict[Field, float]]:
 def text() -> bytes:
     """The answer of `/metrics`."""
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(Everything())
+    registry.register(SiteCollector())
     return generate_latest(registry)

@@ -44,7 +44,7 @@ def build() -> dict[str, str]:
 
 
 def _queues() -> Iterator[Metric]:
-    found = broker_stats.read(client())
+    found = broker_stats.read_queues(client())
     lengths = {queue.name: float(queue.waiting) for queue in found}
     ages = {queue.name: queue.oldest_seconds for queue in found}
     working = float(client().hlen(UNACKNOWLEDGED))

@@ -10,7 +10,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
-from .health import ROUND, Finding, verdict
+from .health import HEALTH, PartStatus, overall_status
 from .metrics import text as everything
 
 
@@ -25,10 +25,10 @@ def healthz(request: HttpRequest) -> JsonResponse:
 @require_safe
 def readyz(request: HttpRequest) -> JsonResponse:
     """Whether pages can be shown (200, else 503); to operators and whoever has METRICS_TOKEN, how each part is."""
-    findings = ROUND.ask()
-    said: dict[str, object] = {"status": verdict(findings)}
-    if has_token(request) or _is_operator(request, findings):
-        said["parts"] = {finding.name: finding.as_json() for finding in findings}
+    statuses = HEALTH.ask()
+    said: dict[str, object] = {"status": overall_status(statuses)}
+    if has_token(request) or _is_operator(request, statuses):
+        said["parts"] = {status.name: status.as_json() for status in statuses}
     return JsonResponse(said, status=503 if said["status"] == "failed" else 200)
 
 
@@ -61,7 +61,7 @@ def has_token(request: HttpRequest) -> bool:
     return hmac.compare_digest(given.strip().encode(), settings.METRICS_TOKEN.encode())
 
 
-def _is_operator(request: HttpRequest, findings: list[Finding]) -> bool:
+def _is_operator(request: HttpRequest, statuses: list[PartStatus]) -> bool:
     """Asked of the database only where that has just answered."""
-    database_answers = any(finding.name == "database" and finding.ok for finding in findings)
+    database_answers = any(status.name == "database" and status.ok for status in statuses)
     return database_answers and request.user.is_authenticated and request.user.is_staff

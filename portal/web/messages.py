@@ -7,7 +7,7 @@ from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 
 
-def attempt(request: HttpRequest, change: Callable[[], object]) -> bool:
+def apply_or_message(request: HttpRequest, change: Callable[[], object]) -> bool:
     """Make the change; a rule that forbids it becomes a message. Whether it was made."""
     try:
         change()

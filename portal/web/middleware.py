@@ -9,10 +9,10 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.functional import SimpleLazyObject, empty
 from django.utils.http import url_has_allowed_host_and_scheme
 
-from portal.access import SignInFirst
+from portal.access import SignInRequiredError
 from portal.ops import logs, metrics
 
-WAIT = {429: "60", 503: "5"}
+RETRY_AFTER = {429: "60", 503: "5"}
 """Seconds after which a request that was turned away may be sent again, where the view says nothing else."""
 METHODS = frozenset(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
 
@@ -30,15 +30,15 @@ class RequestIdMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         given = request.headers.get("X-Request-ID", "")
         number = given if logs.REQUEST_ID.fullmatch(given) else logs.new_id()
-        logs.begin(request_id=number, user_id=lambda: known_user(request))
+        logs.reset_context(request_id=number, user_id=lambda: known_user(request))
         response = self.get_response(request)
         response["X-Request-ID"] = number
-        if response.status_code in WAIT:
-            response.headers.setdefault("Retry-After", WAIT[response.status_code])
+        if response.status_code in RETRY_AFTER:
+            response.headers.setdefault("Retry-After", RETRY_AFTER[response.status_code])
         return response
 
 
-class PrivateMiddleware:
+class PrivateCacheMiddleware:
     """What says nothing about caches is for one browser alone: no cache between keeps it, and this one asks again."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
@@ -79,8 +79,8 @@ def _method(request: HttpRequest) -> str:
     return request.method if request.method in METHODS else "other"
 
 
-class SignInFirstMiddleware:
-    """Answers `SignInFirst` with the sign-in page, which leads back to the address that was asked for."""
+class SignInRequiredMiddleware:
+    """Answers `SignInRequiredError` with the sign-in page, which leads back to the address that was asked for."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -90,7 +90,7 @@ class SignInFirstMiddleware:
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         """Turn the exception into a redirect; a changing request leads back to the page it came from, not to itself."""
-        if not isinstance(exception, SignInFirst):
+        if not isinstance(exception, SignInRequiredError):
             return None
         return redirect_to_login(
             request.get_full_path() if request.method in ("GET", "HEAD") else _page_before(request)

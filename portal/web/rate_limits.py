@@ -19,7 +19,7 @@ def _key(action: str, whose: str, seconds: int) -> str:
     return f"limit:{action}:{digest}:{int(time.time() // seconds)}"
 
 
-def give_back(action: str, whose: str, seconds: int) -> None:
+def undo(action: str, whose: str, seconds: int) -> None:
     """What was counted last was right, and does not count."""
     with suppress(ValueError):
         cache.decr(_key(action, whose, seconds))

@@ -10,7 +10,9 @@ from django.shortcuts import render
 from django.utils.cache import add_never_cache_headers
 
 
-def onward(request: HttpRequest, address: str, template: str = "portal/onward.html") -> HttpResponse:
+def redirect_off_site(
+    request: HttpRequest, address: str, template: str = "portal/redirect_off_site.html"
+) -> HttpResponse:
     """To `address`, which the caller has checked; any scheme, for programs on somebody's own machine."""
     if request.method == "GET" and request.headers.get("Sec-Fetch-Site", "same-origin") != "same-origin":
         response = HttpResponse(status=302, headers={"Location": address})

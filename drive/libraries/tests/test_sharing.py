@@ -80,7 +80,7 @@ def test_it_suggests_people(
 def test_it_limits_how_fast_people_can_be_listed(
     owner: User, editor: User, data: Library, sign_in: SignIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(people_search, "SEARCHES", 3)
+    monkeypatch.setattr(people_search, "SEARCHES_PER_MINUTE", 3)
     client, page = sign_in(owner), sharing(data) + "people/?person=ve"
     assert [client.get(page).status_code for _ in range(4)] == [200, 200, 200, 429]
     mine = Library.objects.get(owner_user=editor)

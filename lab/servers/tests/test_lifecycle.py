@@ -14,7 +14,7 @@ from lab.servers import lifecycle, services
 from lab.tests.inprocess import InProcessLauncher, Killed
 from lab.tests.support import state_of
 from portal import audit
-from portal.access import Forbidden
+from portal.access import ForbiddenError
 from portal.models import User
 
 pytestmark = pytest.mark.django_db
@@ -63,7 +63,7 @@ class TestRequest:
 
     def test_it_refuses_a_deactivated_account(self, environment: Environment, owner: User) -> None:
         owner.is_active = False
-        with pytest.raises(Forbidden):
+        with pytest.raises(ForbiddenError):
             services.request_server(owner, owner)
 
     def test_it_knows_the_place_in_the_queue(self, environment: Environment, person: Callable[..., User]) -> None:

@@ -147,8 +147,8 @@ def test_it_gives_the_next_username_when_somebody_was_quicker(
     institute: Provider, owner: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Free when looked at, taken when written."""
-    free, answers = usernames.free, ["owner"]
-    monkeypatch.setattr(oidc_adapter.usernames, "free", lambda *a: answers.pop() if answers else free(*a))
+    free, answers = usernames.first_free, ["owner"]
+    monkeypatch.setattr(oidc_adapter.usernames, "first_free", lambda *a: answers.pop() if answers else free(*a))
     institute.claims("s-1", preferred_username="owner", email="eva@uni.example")
     client = Client()
     come(client, institute, "s-1")
@@ -169,13 +169,13 @@ def test_it_gives_the_next_username_when_somebody_was_quicker(
     ],
 )
 def test_it_makes_a_label_of_any_name(texts: list[str], name: str) -> None:
-    made = usernames.free(usernames.like(texts), set())
+    made = usernames.first_free(usernames.suggest(texts), set())
     assert made == name
     usernames.validate_username(made)
 
 
 def test_it_numbers_long_names_within_the_limit() -> None:
-    assert usernames.free("a" * 32, {"a" * 32}) == "a" * 30 + "-2"
+    assert usernames.first_free("a" * 32, {"a" * 32}) == "a" * 30 + "-2"
 
 
 # Attacks

@@ -25,17 +25,17 @@ def test_it_lists_nobody_without_end(person: Person, asker: User, monkeypatch: p
     monkeypatch.setattr(rate_limits.time, "time", lambda: 1_800_000_000.0)  # a slow machine would begin another minute
     person("ada", first_name="Ada")
     said = []
-    for _ in range(people_search.SEARCHES + 5):
+    for _ in range(people_search.SEARCHES_PER_MINUTE + 5):
         with pytest.raises(ValidationError) as error:
-            people_search.find("Ad", asker)
+            people_search.find_person("Ad", asker)
         said.append("ada" in str(error.value))
-    assert said == [True] * people_search.SEARCHES + [False] * 5
+    assert said == [True] * people_search.SEARCHES_PER_MINUTE + [False] * 5
 
 
 @pytest.mark.parametrize("typed", ["ada", " ADA ", "ada@example.org", "Ada@Example.Org"])
 def test_it_finds_by_username_or_address(person: Person, asker: User, typed: str) -> None:
     ada = person("ada")
-    assert people_search.find(typed, asker) == ada
+    assert people_search.find_person(typed, asker) == ada
 
 
 @pytest.mark.parametrize("typed", ["", " ", "nobody", "nobody@example.org", "a\0b", "gone", "gone@example.org"])
@@ -43,14 +43,14 @@ def test_it_finds_nobody_else(person: Person, asker: User, typed: str) -> None:
     person("ada", email="")
     deactivate(None, person("gone"))
     with pytest.raises(ValidationError, match="There is no account"):
-        people_search.find(typed, asker)
+        people_search.find_person(typed, asker)
 
 
 def test_it_does_not_choose_between_two_of_one_address(person: Person, asker: User) -> None:
     for name in ("one", "two"):
         person(name, email="shared@example.org")
     with pytest.raises(ValidationError, match="Several accounts"):
-        people_search.find("shared@example.org", asker)
+        people_search.find_person("shared@example.org", asker)
 
 
 @pytest.mark.parametrize("must_confirm", [True, False])
@@ -63,7 +63,7 @@ def test_it_takes_who_confirmed_the_address(
     EmailAddress.objects.create(user=squatter, email="ada@example.org", verified=False)
     if has_record:
         EmailAddress.objects.create(user=ada, email="ada@example.org", verified=True)
-    assert people_search.find("ADA@example.org", asker) == ada
+    assert people_search.find_person("ADA@example.org", asker) == ada
 
 
 def test_it_takes_an_unconfirmed_address_only_where_nobody_must_confirm(
@@ -72,16 +72,16 @@ def test_it_takes_an_unconfirmed_address_only_where_nobody_must_confirm(
     squatter = person("squatter", email="ada@example.org")
     EmailAddress.objects.create(user=squatter, email="ada@example.org", verified=False)
     settings.ACCOUNT_EMAIL_VERIFICATION = "optional"
-    assert people_search.find("ada@example.org", asker) == squatter
+    assert people_search.find_person("ada@example.org", asker) == squatter
     settings.ACCOUNT_EMAIL_VERIFICATION = "mandatory"
     with pytest.raises(ValidationError, match="There is no account"):
-        people_search.find("ada@example.org", asker)
+        people_search.find_person("ada@example.org", asker)
 
 
 def test_it_suggests_near_names_when_it_finds_nobody(person: Person, asker: User) -> None:
     person("ada", first_name="Ada", last_name="Lovelace")
     with pytest.raises(ValidationError, match=r"Perhaps you mean: Ada Lovelace \(ada\)\."):
-        people_search.find("Ada Love", asker)
+        people_search.find_person("Ada Love", asker)
 
 
 @pytest.mark.parametrize(
@@ -109,6 +109,6 @@ def test_it_suggests_by_the_beginnings_of_names(person: Person, typed: str, foun
 
 
 def test_it_suggests_a_few(person: Person) -> None:
-    for number in range(people_search.SUGGESTED + 2):
+    for number in range(people_search.MAX_SUGGESTIONS + 2):
         person(f"ada{number:02}")
-    assert len(people_search.suggest("ada")) == people_search.SUGGESTED
+    assert len(people_search.suggest("ada")) == people_search.MAX_SUGGESTIONS

@@ -171,9 +171,9 @@ def test_it_is_not_ready_on_a_database_of_a_newer_version(
     of_a_newer_version: None, client: Client, settings: Any
 ) -> None:
     settings.METRICS_TOKEN = "a-long-token-of-the-monitor"
-    health.ROUND.forget()
+    health.HEALTH.forget()
     answer = client.get("/readyz", headers={"Authorization": f"Bearer {settings.METRICS_TOKEN}"})
-    health.ROUND.forget()
+    health.HEALTH.forget()
     assert answer.status_code == 503
     assert "newer version, 9.4.0" in answer.json()["parts"]["migrations"]["why"]
 

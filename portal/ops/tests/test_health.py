@@ -16,18 +16,18 @@ from lab.launchers import LauncherUnavailable
 from lab.launchers.sandbox import SandboxLauncher
 from portal.models import User
 from portal.ops import database_version, health
-from portal.ops.health import Part, Round, verdict
+from portal.ops.health import HealthChecker, Part, overall_status
 
 NAMES = {"database", "migrations", "broker", "cache", "drive", "supervisor"}
 
 
 @pytest.fixture(autouse=True)
 def anew(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """No answer of an earlier test, and patience with a busy machine."""
-    monkeypatch.setattr(health, "PATIENCE", 30.0)
-    health.ROUND.forget()
+    """No answer of an earlier test, and time for a busy machine."""
+    monkeypatch.setattr(health, "TIMEOUT", 30.0)
+    health.HEALTH.forget()
     yield
-    health.ROUND.forget()
+    health.HEALTH.forget()
 
 
 @pytest.fixture(autouse=True)
@@ -120,7 +120,7 @@ def test_it_is_not_ready_before_all_migrations_are_applied(client: Client, db: N
             "applied_migrations",
             lambda self: {key: row for key, row in original(self).items() if key[0] != "lab"},
         )
-        with pytest.raises(health.Failed, match=r"not applied: lab\.0001_squashed"):
+        with pytest.raises(health.HealthCheckError, match=r"not applied: lab\.0001_squashed"):
             health._migrations()
 
 
@@ -144,26 +144,29 @@ def test_it_does_not_wait_for_a_part_that_hangs_and_asks_it_once() -> None:
         asked.append("hanging")
         free.wait(30)
 
-    round_, parts = Round(), [Part("hanging", hang), Part("quick", lambda: asked.append("quick"), needed=False)]
+    checker, parts = (
+        HealthChecker(),
+        [Part("hanging", hang), Part("quick", lambda: asked.append("quick"), needed=False)],
+    )
     for _ in range(3):
-        hanging, quick = round_.ask(parts, patience=0.05)
+        hanging, quick = checker.ask(parts, timeout=0.05)
         assert (hanging.ok, hanging.why, quick.ok) == (False, "no answer within 0.05 seconds", True)
-        round_.forget()
+        checker.forget()
     assert (asked.count("hanging"), asked.count("quick")) == (1, 3)
-    assert verdict([hanging, quick]) == "failed"
+    assert overall_status([hanging, quick]) == "failed"
     free.set()
-    round_._running["hanging"].result(5)
-    round_.forget()
-    assert round_.ask(parts, patience=5)[0].ok  # what it said at last
-    round_.forget()
-    assert round_.ask(parts, patience=5)[0].ok
+    checker._running["hanging"].result(5)
+    checker.forget()
+    assert checker.ask(parts, timeout=5)[0].ok  # what it said at last
+    checker.forget()
+    assert checker.ask(parts, timeout=5)[0].ok
     assert asked.count("hanging") == 2
 
 
 def test_it_asks_once_for_many_who_ask_at_the_same_time() -> None:
     asked: list[int] = []
-    round_, parts = Round(), [Part("part", lambda: asked.append(1))]
-    threads = [threading.Thread(target=round_.ask, args=(parts,)) for _ in range(20)]
+    checker, parts = HealthChecker(), [Part("part", lambda: asked.append(1))]
+    threads = [threading.Thread(target=checker.ask, args=(parts,)) for _ in range(20)]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -10,7 +10,7 @@ from django.test import Client
 from django.utils.module_loading import import_string
 
 from portal.ops.gunicorn_logger import Logger
-from portal.ops.logs import HideTokens
+from portal.ops.logs import RedactSecrets
 
 TOKEN = "Zk3v9Qm7-_x2LwT8aB4cD5eF6gH7iJ8kL9mN0oP1qR2"
 
@@ -26,7 +26,7 @@ TOKEN = "Zk3v9Qm7-_x2LwT8aB4cD5eF6gH7iJ8kL9mN0oP1qR2"
 )
 def test_it_hides_what_opens_something(path: str) -> None:
     record = logging.LogRecord("django.request", logging.WARNING, "", 0, "Forbidden: %s", (path,), None)
-    assert HideTokens().filter(record)
+    assert RedactSecrets().filter(record)
     assert TOKEN not in record.getMessage()
     assert record.getMessage() == f"Forbidden: {path}".replace(TOKEN, "-")
 
@@ -34,12 +34,12 @@ def test_it_hides_what_opens_something(path: str) -> None:
 def test_it_leaves_other_words_alone() -> None:
     for path in ("/collabs/join-us-all-of-you/", "/drive/l/some-long-name.txt", "/lab/"):
         record = logging.LogRecord("x", logging.INFO, "", 0, "Not Found: %s", (path,), None)
-        HideTokens().filter(record)
+        RedactSecrets().filter(record)
         assert record.getMessage() == f"Not Found: {path}"
 
 
 def test_it_is_where_the_site_logs(db: None) -> None:
-    (console,) = [h for h in logging.getLogger().handlers if any(isinstance(f, HideTokens) for f in h.filters)]
+    (console,) = [h for h in logging.getLogger().handlers if any(isinstance(f, RedactSecrets) for f in h.filters)]
     assert isinstance(console, logging.StreamHandler)
     written = io.StringIO()
     before = console.setStream(written)

@@ -73,10 +73,10 @@ def memory(monkeypatch: pytest.MonkeyPatch) -> Iterator[Memory]:
     monkeypatch.setattr(site_metrics, "client", lambda: made)
     monkeypatch.setattr(metrics, "COUNTS", Counts())
     monkeypatch.setattr(SandboxLauncher, "ping", lambda self, timeout: None)
-    monkeypatch.setattr(health, "PATIENCE", 30.0)  # with a busy machine
-    health.ROUND.forget()
+    monkeypatch.setattr(health, "TIMEOUT", 30.0)  # with a busy machine
+    health.HEALTH.forget()
     yield made
-    health.ROUND.forget()
+    health.HEALTH.forget()
 
 
 Ask = Callable[..., dict[tuple[str, ...], float]]
@@ -221,8 +221,8 @@ def test_it_adds_up_buckets(memory: Memory) -> None:
 def test_it_counts_tasks(ask: Ask) -> None:
     task = SimpleNamespace(name="lab.tasks.launch", request=SimpleNamespace(headers={}, get={}.get))
     for state in ("SUCCESS", "FAILURE", "FAILURE", "RETRY", None):
-        celery.know(task_id="t", task=task)  # type: ignore[arg-type]
-        celery.forget(task_id="t", task=task, state=state)  # type: ignore[arg-type]
+        celery.begin_task(task_id="t", task=task)  # type: ignore[arg-type]
+        celery.end_task(task_id="t", task=task, state=state)  # type: ignore[arg-type]
     told = ask()
     total = "collaboratory_tasks_total"
     outcomes = {"succeeded": 1, "failed": 2, "retried": 1, "other": 1}

@@ -19,7 +19,7 @@ from portal import celery, urls
 from portal.models import User
 from portal.ops import logs
 from portal.tests.test_pages import Page
-from portal.web.middleware import WAIT, known_user
+from portal.web.middleware import RETRY_AFTER, known_user
 
 NUMBER = "0123456789abcdef" * 2
 ADDRESS = "ada.byron+x@mail.example.org"
@@ -73,7 +73,7 @@ def written() -> Iterator[Callable[[], list[dict[str, str]]]]:
     """What the site logs, as objects."""
     root, stream = logging.getLogger(), io.StringIO()
     handler = logging.StreamHandler(stream)
-    handler.setFormatter(logs.Json())
+    handler.setFormatter(logs.JsonFormatter())
     handler.addFilter(logs.RefusalsAreInformation())
     root.addHandler(handler)
     yield lambda: [json.loads(line) for line in stream.getvalue().splitlines()]
@@ -147,7 +147,7 @@ def test_it_answers_without_its_database(faulty: Client, owner: User, monkeypatc
             answer = faulty.get(address)
             status = 500 if address == "/broken" else 503
             assertContains(answer, answer["X-Request-ID"], status_code=status)
-            assert answer.get("Retry-After") == (WAIT[503] if status == 503 else None)
+            assert answer.get("Retry-After") == (RETRY_AFTER[503] if status == 503 else None)
         program = faulty.get("/api/v1/me", headers={"Authorization": f"Bearer clb_{'x' * 48}"})
     assert (program.status_code, program.json()["request_id"]) == (503, program["X-Request-ID"])
 
@@ -160,7 +160,7 @@ def test_it_tells_programs_the_number(faulty: Client, db: None, address: str) ->
 
 
 def test_it_says_when_to_try_again(faulty: Client) -> None:
-    assert faulty.get("/too-often")["Retry-After"] == WAIT[429]
+    assert faulty.get("/too-often")["Retry-After"] == RETRY_AFTER[429]
 
 
 # The log
@@ -206,14 +206,14 @@ def test_it_writes_nothing_of_what_was_sent(
     ],
 )
 def test_it_hides_what_is_nobody_elses_business(text: str, hidden: str) -> None:
-    assert logs.hide(text) == hidden
+    assert logs.redact(text) == hidden
 
 
 def test_it_says_the_same_for_people(db: None) -> None:
-    logs.begin(request_id=NUMBER, user_id=lambda: None)
-    logs.note(server_id="abc")
+    logs.reset_context(request_id=NUMBER, user_id=lambda: None)
+    logs.add_context(server_id="abc")
     record = logging.LogRecord("lab", logging.INFO, "", 0, "idle: %s", (ADDRESS,), None)
-    assert logs.Lines().format(record).endswith(f" INFO lab: idle: - [request_id={NUMBER} server_id=abc]")
+    assert logs.TextFormatter().format(record).endswith(f" INFO lab: idle: - [request_id={NUMBER} server_id=abc]")
 
 
 def test_it_asks_the_database_nothing_to_write_a_line(owner: User, django_assert_num_queries: Callable) -> None:
@@ -277,7 +277,7 @@ def test_it_leaves_refusals_out_where_information_is_not_written() -> None:
 
 
 def test_the_site_writes_its_log_so() -> None:
-    (console,) = [h for h in logging.getLogger().handlers if any(isinstance(f, logs.HideTokens) for f in h.filters)]
+    (console,) = [h for h in logging.getLogger().handlers if any(isinstance(f, logs.RedactSecrets) for f in h.filters)]
     assert any(isinstance(each, logs.RefusalsAreInformation) for each in console.filters)
 
 
@@ -285,19 +285,19 @@ def test_the_site_writes_its_log_so() -> None:
 
 
 def test_it_hands_the_number_on_to_tasks() -> None:
-    logs.begin(request_id=NUMBER)
+    logs.reset_context(request_id=NUMBER)
     headers: dict[str, object] = {}
-    celery.label(headers=headers)
+    celery.add_headers(headers=headers)
     assert headers["request_id"] == NUMBER
     assert isinstance(headers["sent_at"], float)
     task = SimpleNamespace(name="lab.tasks.launch", request=SimpleNamespace(headers=headers, get=headers.get))
-    celery.know(task_id="t", task=task)  # type: ignore[arg-type]
-    assert logs.facts() == {"request_id": NUMBER, "task": "lab.tasks.launch", "task_id": "t"}
-    celery.forget(task_id="t", task=task)  # type: ignore[arg-type]
-    assert logs.facts() == {}
+    celery.begin_task(task_id="t", task=task)  # type: ignore[arg-type]
+    assert logs.context() == {"request_id": NUMBER, "task": "lab.tasks.launch", "task_id": "t"}
+    celery.end_task(task_id="t", task=task)  # type: ignore[arg-type]
+    assert logs.context() == {}
 
 
 def test_it_takes_no_number_from_a_message_that_is_none() -> None:
     task = SimpleNamespace(name="x", request=SimpleNamespace(headers=None, get={"request_id": "x\ny"}.get))
-    celery.know(task_id="t", task=task)  # type: ignore[arg-type]
-    assert "request_id" not in logs.facts()
+    celery.begin_task(task_id="t", task=task)  # type: ignore[arg-type]
+    assert "request_id" not in logs.context()

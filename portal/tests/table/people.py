@@ -33,7 +33,7 @@ from drive.uploads import tus
 from groups import services as group_services
 from lab.models import Build, Environment, Pause, Pull, Server
 from notices.models import Kind, Notice
-from notices.services import tell
+from notices.services import notify
 from portal.accounts.services import deactivate
 from portal.models import User
 
@@ -93,7 +93,7 @@ def build(people: dict[str, User], cortex: Collab, open_cortex: Collab) -> World
     invitation, token = invitations.invite_by_link(owner, cortex, Role.VIEWER, uses=100)
     EmailAddress.objects.create(user=stranger, email=stranger.email, verified=True, primary=True)
     mailed = invitations.invite_by_mail(owner, cortex, stranger.email, Role.VIEWER)
-    tell([owner], Kind.ROLE, subject="You are administrator", url="/collabs/cortex/")
+    notify([owner], Kind.ROLE, subject="You are administrator", url="/collabs/cortex/")
 
     environment = Environment.objects.create(slug="base", name="Base", prefix="/base", is_default=True)
     now = timezone.now()

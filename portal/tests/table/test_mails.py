@@ -11,7 +11,7 @@ from api.services import create_token
 from collabs.models import Collab, Invitation
 from collabs.tasks import mail_invitation
 from conftest import PASSWORD, Queue
-from notices.mailing import message
+from notices.emails import message
 from notices.models import Notice
 from portal.models import User
 

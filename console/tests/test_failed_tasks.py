@@ -9,7 +9,7 @@ from django.contrib.auth.models import Permission
 from django.test import Client
 from django.utils import timezone
 
-from console import failures, tasks
+from console import failed_tasks, tasks
 from console.models import FailedTask
 from portal.models import AuditEntry, User
 
@@ -32,7 +32,7 @@ def test_it_writes_down_what_failed_and_why(failed: FailedTask) -> None:
     assert (failed.name, failed.arguments) == ("console.tests.breaks", ["17"])
     assert failed.error == "RuntimeError: no room for 17"
     assert "Traceback" in failed.traceback
-    assert "test_failures.py" in failed.traceback
+    assert "test_failed_tasks.py" in failed.traceback
     breaks.apply(args=("17",), task_id="the-id")
     assert FailedTask.objects.count() == 1, "one row per task, however often it is tried"
 
@@ -51,7 +51,7 @@ def test_it_does_it_again_once(
 
 def test_it_does_not_do_again_what_is_no_task(operator: User) -> None:
     strange = FailedTask.objects.create(task_id="x", name="os.system", arguments=["true"], error="x")
-    assert not failures.retry(operator, strange)
+    assert not failed_tasks.retry(operator, strange)
 
 
 def test_it_needs_the_right_to_do_it_again(failed: FailedTask, owner: User, sign_in: Callable[[User], Client]) -> None:
