@@ -12,7 +12,6 @@ a backup: what has its name is whole, power failure included.
 """
 
 import ctypes
-import fcntl
 import hashlib
 import json
 import os
@@ -27,6 +26,8 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
+
+from portal.file_lock import file_lock
 
 from .manifest import Manifest
 from .retention import Retention
@@ -109,11 +110,9 @@ class BackupStore:
     @contextmanager
     def alone(self, *, shared: bool = False) -> Iterator[None]:
         """One backup at a time; many may read. BackupError when another is at it."""
-        with (self.path / "lock").open("a") as lock:
-            try:
-                fcntl.flock(lock, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise BackupError(f"Another backup, or a restore, is using {self.path}.") from error
+        with file_lock(self.path / "lock", shared=shared, wait=False) as locked:
+            if not locked:
+                raise BackupError(f"Another backup, or a restore, is using {self.path}.")
             yield
 
     # Backups

@@ -5,7 +5,6 @@ asked for. The key is of the content and of the renderer, so whoever may read th
 new renderer starts anew. Everything here may be removed at any time.
 """
 
-import fcntl
 import hashlib
 import io
 import json
@@ -22,6 +21,8 @@ from pathlib import Path
 from typing import BinaryIO, Literal
 
 from django.conf import settings
+
+from portal.file_lock import file_lock
 
 from . import sandbox
 
@@ -131,11 +132,9 @@ def _turn() -> Iterator[None]:
     """One at a time: each may take two gigabytes, and other tasks need the second worker."""
     path = settings.PREVIEW_CACHE / "turn"
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with path.open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise RenderBusyError from error
+    with file_lock(path, wait=False) as locked:
+        if not locked:
+            raise RenderBusyError
         yield
 
 

@@ -5,12 +5,12 @@ and where it is taken comes back later (flock(2): the kernel drops it, should th
 waiting: what they delete for good leaves its place at once, and its bytes go when the backup is done.
 """
 
-import fcntl
-import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from portal.file_lock import file_lock
 
 from . import layout
 
@@ -20,26 +20,22 @@ POLL_SECONDS = 0.5
 @contextmanager
 def removing() -> Iterator[bool]:
     """Whether bytes may be removed now; no backup begins to read before the end of the block."""
-    fd = _open()
-    try:
-        if not (may := _take(fd, fcntl.LOCK_SH)):
+    with file_lock(layout.keep_lock(), shared=True, wait=False) as may:
+        if not may:
             _waiting().touch()
         yield may
-    finally:
-        os.close(fd)
 
 
 @contextmanager
 def held(wait_seconds: float) -> Iterator[bool]:
     """Nothing is removed within the block. False when somebody was still removing, or keeping, after that time."""
-    fd = _open()
     deadline = time.monotonic() + wait_seconds
-    try:
-        while not (taken := _take(fd, fcntl.LOCK_EX)) and time.monotonic() < deadline:
-            time.sleep(POLL_SECONDS)
-        yield taken
-    finally:
-        os.close(fd)
+    while True:
+        with file_lock(layout.keep_lock(), wait=False) as taken:
+            if taken or time.monotonic() >= deadline:
+                yield taken
+                return
+        time.sleep(POLL_SECONDS)
 
 
 def take_waiting() -> bool:
@@ -54,15 +50,3 @@ def take_waiting() -> bool:
 def _waiting() -> Path:
     path = layout.keep_lock()
     return path.with_name(f"{path.name}-waiting")
-
-
-def _open() -> int:
-    return os.open(layout.keep_lock(), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-
-
-def _take(fd: int, how: int) -> bool:
-    try:
-        fcntl.flock(fd, how | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True

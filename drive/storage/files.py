@@ -1,7 +1,6 @@
 """What can be done to the files of one library. Paths are text, relative, with `/` between names."""
 
 import errno
-import fcntl
 import os
 import secrets
 import shutil
@@ -12,6 +11,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO, Final, Protocol
+
+from portal.file_lock import file_lock
 
 from . import openat2
 from .errors import (
@@ -384,12 +385,8 @@ class LibraryFiles:
 
         The lock is no file of the library: there, anybody who may read could hold it.
         """
-        fd = os.open(self.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX)
+        with file_lock(self.lock):
             yield
-        finally:
-            os.close(fd)
 
     def _guard(self, directory: int, name: str, if_match: str | None) -> str:
         """Refuse to write over what is no file, over another version, or beside a name that differs only by case.

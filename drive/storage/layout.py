@@ -16,18 +16,18 @@ before the commit, so that a process that dies between the two leaves word of it
 later, finishes the work. On the way to private the name goes first.
 """
 
-import fcntl
 import os
 import shutil
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from uuid import UUID
 
 from django.conf import settings
 
 from drive.models import Library
+from portal.file_lock import file_lock
 
 from .copying import PREFIX as COPIED
 from .errors import NotFoundError
@@ -136,7 +136,7 @@ def settle(library_id: UUID) -> None:
     """
     for name in ("public/.libraries", "private", "names"):
         _made(name)
-    with _locked(library_id):
+    with file_lock(_lock_path(library_id)):
         library = Library.objects.get(pk=library_id)
         is_public = library.is_public and library.deleted_at is None
         _unname(library_id, keep=library.shared_name if is_public else None)
@@ -161,13 +161,6 @@ def unsettled() -> Iterator[tuple[UUID, bool]]:
     for note in _made("unsettled").iterdir():
         with suppress(FileNotFoundError, ValueError):
             yield UUID(note.name), time.time() - note.stat().st_mtime > LONGEST_TRANSACTION
-
-
-@contextmanager
-def _locked(library_id: UUID) -> Iterator[None]:
-    with _lock_path(library_id).open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 def _move(library_id: UUID, *, is_public: bool) -> None:

@@ -6,7 +6,6 @@ folders become neighbours of it in `removed/`, to be emptied in their turn. So a
 at a time, and a link is unlinked like a file and leads nowhere.
 """
 
-import fcntl
 import os
 import secrets
 import stat
@@ -14,6 +13,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from uuid import UUID
+
+from portal.file_lock import file_lock
 
 from . import deletion_lock, layout, openat2
 
@@ -58,26 +59,14 @@ def empty_bin() -> int:
     One at a time; another one that is at it removes what was added meanwhile as well. Nothing during a backup.
     """
     removed = 0
-    with deletion_lock.removing() as may, _alone() as alone, _opened(bin_directory(), None) as fd:
-        if not may or not alone:
+    alone = file_lock(layout.bin_lock(), wait=False)
+    with deletion_lock.removing() as may, alone as is_alone, _opened(bin_directory(), None) as fd:
+        if not may or not is_alone:
             return 0
         while names := _some(fd):
             for name in names:
                 removed += _remove(fd, name)
     return removed
-
-
-@contextmanager
-def _alone() -> Iterator[bool]:
-    fd = os.open(layout.bin_lock(), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        yield False
-    else:
-        yield True
-    finally:
-        os.close(fd)
 
 
 def _some(directory: int) -> list[str]:

@@ -9,7 +9,6 @@ last byte (`layout.sweep_staging`).
 """
 
 import base64
-import fcntl
 import json
 import os
 import secrets
@@ -38,6 +37,7 @@ from drive.storage import (
 )
 from drive.storage.files import sync_staged
 from drive.storage.names import new_name, split
+from portal.file_lock import file_lock
 from portal.models import User
 
 VERSION = "1.0.0"
@@ -166,16 +166,10 @@ def find(user: User, library: Library, upload_id: str) -> Upload:
 @contextmanager
 def alone(upload: Upload) -> Iterator[None]:
     """One request at a time may add to an upload (UploadBusyError)."""
-    with plainly():
-        fd = os.open(upload.data, os.O_RDWR | os.O_CLOEXEC)
-        try:
-            try:
-                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise UploadBusyError("Another request is sending this file just now.") from error
-            yield
-        finally:
-            os.close(fd)
+    with plainly(), file_lock(upload.data, wait=False, create=False) as locked:
+        if not locked:
+            raise UploadBusyError("Another request is sending this file just now.")
+        yield
 
 
 def append(upload: Upload, offset: int, source: BinaryIO) -> int:

@@ -4,8 +4,6 @@ Each change on the web is carried out on the disk first and written here right a
 leaves nothing but an unknown author: the next scan finds the rest.
 """
 
-import fcntl
-import os
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -19,6 +17,7 @@ from django.utils import timezone
 from drive.metrics import CAPTURES
 from drive.models import File, Library, Version, Via
 from drive.storage import FileEntry, layout, path_codec
+from portal.file_lock import file_lock
 from portal.models import User
 
 from .capture import Taken
@@ -167,9 +166,7 @@ def changing(*libraries: Library) -> Iterator[None]:
     """
     with ExitStack() as held:
         for key in sorted({library.pk for library in libraries}):
-            fd = os.open(layout.rows_lock(key), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            held.callback(os.close, fd)
-            fcntl.flock(fd, fcntl.LOCK_EX)
+            held.enter_context(file_lock(layout.rows_lock(key)))
         yield
 
 

@@ -4,13 +4,10 @@ A scan looks at every file's status and opens only what has changed. It may be s
 it has noted stays. Changes on the web go on meanwhile: every note is a conditional update of what the scan had read.
 """
 
-import fcntl
 import logging
-import os
 import stat
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import TypeVar
@@ -21,6 +18,7 @@ from django.utils import timezone
 from drive.models import File, Library
 from drive.storage import LibraryFiles, NotFoundError, StorageError, layout, open_library, path_codec, signature
 from drive.storage.files import identity, moment
+from portal.file_lock import file_lock
 from portal.models import User
 
 from . import records, store, trash
@@ -58,7 +56,7 @@ def scan(library: Library, by: User | None = None) -> Outcome | None:
 
     `by` is whose code it must have been: the one person whose running Lab may write there, if there is just one.
     """
-    with _alone(library) as alone:
+    with file_lock(layout.scan_lock(library.pk), wait=False) as alone:
         if not alone:
             return None
         with open_library(library) as files:
@@ -70,27 +68,13 @@ def scan(library: Library, by: User | None = None) -> Outcome | None:
 
 def capture_waiting(library: Library) -> int:
     """Capture what was written on the web since the last time; returns how many files."""
-    with _alone(library) as alone:
+    with file_lock(layout.scan_lock(library.pk), wait=False) as alone:
         if not alone:
             return 0
         with open_library(library) as files:
             scan = _Scan(library, files, None)
             scan.capture()
             return scan.outcome.captured
-
-
-@contextmanager
-def _alone(library: Library) -> Iterator[bool]:
-    """A lock that the kernel drops should this process die."""
-    fd = os.open(layout.scan_lock(library.pk), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        yield False
-    else:
-        yield True
-    finally:
-        os.close(fd)
 
 
 class _Scan:

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from drive.storage import StorageError, layout
+from portal.file_lock import file_lock
 
 CHUNK = 1 << 20
 FICLONE = 0x40049409
@@ -61,25 +62,15 @@ def open_object(sha256: str) -> BinaryIO:
 @contextmanager
 def adding() -> Iterator[None]:
     """Held from before an object is added until the row that needs it is committed."""
-    with _locked(fcntl.LOCK_SH):
+    with file_lock(root() / "lock", shared=True):
         yield
 
 
 @contextmanager
 def removing() -> Iterator[None]:
     """Held while rows are asked whether an object is needed, and it is removed."""
-    with _locked(fcntl.LOCK_EX):
+    with file_lock(root() / "lock"):
         yield
-
-
-@contextmanager
-def _locked(how: int) -> Iterator[None]:
-    fd = os.open(root() / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(fd, how)
-        yield
-    finally:
-        os.close(fd)
 
 
 def add(source: BinaryIO, *, sync: bool = True, most: int | None = None) -> tuple[str, int]:

@@ -7,13 +7,13 @@ Ending it ends no server: the sandboxes and the Lab's namespace live on, and the
 
 import asyncio
 import contextlib
-import fcntl
 import logging.config
 import os
 import signal
 import sys
 from pathlib import Path
 
+from portal.file_lock import file_lock
 from portal.ops import logs
 
 from . import cgroups, namespace, processes
@@ -29,8 +29,11 @@ def main() -> None:
     run, lab_root, drive_root = (Path(os.environ[name]) for name in ("COLLABORATORY_RUN", "LAB_ROOT", "DRIVE_ROOT"))
     for directory in (run, lab_root, drive_root / "public/.libraries", drive_root / "private"):
         directory.mkdir(parents=True, exist_ok=True)
-    lock = (run / "supervisor.lock").open("w")
-    fcntl.flock(lock, fcntl.LOCK_EX)  # one at a time; a successor waits for the old one to end
+    with file_lock(run / "supervisor.lock"):  # one at a time; a successor waits for the old one to end
+        _run(run, lab_root, drive_root)
+
+
+def _run(run: Path, lab_root: Path, drive_root: Path) -> None:
     monitors = [found.pid for found in processes.sandboxes(lab_root / "servers") if not found.is_init]
     namespace.enter(lab_root / "namespace.pid", monitors)
     groups = cgroups.find(os.environ.get("LAB_CGROUP", ""))

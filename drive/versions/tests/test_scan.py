@@ -15,9 +15,10 @@ from pytest_django import Settings
 from conftest import Sleep
 from drive.files import operations
 from drive.models import File, Library, Loss, Trashed, Version, Via
-from drive.storage import open_library
+from drive.storage import layout, open_library
 from drive.versions import capture, history, retention, scan, store, trash
 from drive.versions.capture import TornReadError
+from portal.file_lock import file_lock
 from portal.models import AuditEntry, User
 
 
@@ -227,9 +228,14 @@ def test_it_sounds_the_alarm_when_much_is_gone(library: Library, place: Path, ow
     assert loss.answered_at
 
 
-def test_it_is_alone(library: Library) -> None:
-    with scan._alone(library) as first, scan._alone(library) as second:
-        assert (first, second) == (True, False)
+def test_it_is_alone(library: Library, owner: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(operations, "CAPTURE_AT_ONCE", 0)
+    operations.write(owner, library, "a.txt", b"waits for its capture")
+    with file_lock(layout.scan_lock(library.pk)):
+        assert scan.scan(library) is None
+        assert scan.capture_waiting(library) == 0
+    assert scan.capture_waiting(library) == 1
+    assert scan.scan(library) is not None
 
 
 def test_it_keeps_the_author_of_what_was_saved_on_the_web(library: Library, place: Path, editor: User) -> None:
