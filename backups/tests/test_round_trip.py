@@ -187,6 +187,17 @@ def test_it_refuses_a_backup_of_a_newer_version(
         restore.into_site(store, backup, look=False, say=silent)
 
 
+def test_it_refuses_a_backup_between_two_versions(
+    collab: Collab, back_up: BackUp, store: BackupStore, other_site: Move
+) -> None:
+    backup = back_up()
+    backup.about["migrations"]["lab"] = ["0001_initial", "0002_fork_server"]
+    other_site()
+    with pytest.raises(BackupError, match=r"lacks lab\.0003_signed_out_reason.*Restore it with ef712af, then update"):
+        restore.into_site(store, backup, look=False, say=silent)
+    assert database.is_empty()
+
+
 @pytest.fixture
 def older_version(transactional_db: None) -> Iterator[None]:
     call_command("migrate", "api", "zero", verbosity=0)
