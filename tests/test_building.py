@@ -1,13 +1,17 @@
 """Environments that are really built: in a sandbox, from the index, and without the portal's secrets."""
 
+import contextlib
+import os
+import pty
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from django.conf import settings
 
-from lab.environments import builds, selection
+from lab.environments import build_sandbox, builds, selection
 from lab.models import Build, BuildState, Environment
+from portal.sandboxing import bwrap
 
 from .people import Person
 from .site import Site, forget, wait_for
@@ -54,6 +58,49 @@ def test_it_shows_packages_nothing_of_the_portal(build: Build, monkeypatch: pyte
     assert "FOUND" not in said
     assert "the-key-of-the-site" not in said
     assert str(settings.RUN_DIR / "redis.sock") not in said
+
+
+def test_it_lets_packages_make_no_user_namespace(build: Build, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In one of its own a process would have all capabilities, and far more of the kernel to attack."""
+    monkeypatch.setattr(builds, "_SCRIPT", "unshare --user --map-root-user true 2>&1 && echo FOUND\nfalse\n")
+    builds.run(build.pk)
+    said = builds.log_tail(build)
+    assert "unshare failed" in said
+    assert "FOUND" not in said
+
+
+TYPE = """
+import fcntl, os, termios
+for place in ("/dev/tty", "/proc/self/fd/0", "/proc/self/fd/1"):
+    try:
+        fcntl.ioctl(os.open(place, os.O_RDWR), termios.TIOCSTI, b"x")
+        print(place, "FOUND")
+    except OSError as error:
+        print(place, error.strerror)
+try:
+    os.open("/dev/tty", os.O_RDWR)
+    print("FOUND a terminal")
+except OSError as error:
+    print("refused")
+"""
+
+
+def test_it_lets_packages_type_into_no_terminal(tmp_path: Path) -> None:
+    """Where a worker was started by hand: what is typed into a terminal (TIOCSTI) its shell would do, outside."""
+    order = bwrap.memory_file("")
+    words = build_sandbox.command(tmp_path, order, f"exec \"$1\" -c '{TYPE}'", [build_sandbox.python()])
+    child, terminal = pty.fork()
+    if not child:
+        os.execvpe(words[0], words, bwrap.VARIABLES)
+    os.close(order)
+    said = b""
+    with contextlib.suppress(OSError):  # EIO: the other end is closed
+        while data := os.read(terminal, 4096):
+            said += data
+    os.close(terminal)
+    os.waitpid(child, 0)
+    assert b"refused" in said
+    assert b"FOUND" not in said
 
 
 def test_a_lab_runs_in_what_the_task_has_built(

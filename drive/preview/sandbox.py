@@ -15,6 +15,8 @@ from typing import BinaryIO
 
 from django.conf import settings
 
+from portal.sandboxing import bwrap
+
 RENDER = Path(__file__).parent / "inside/render.py"
 INSIDE = "/environment"
 """Where the packages are seen: elsewhere than on the machine, whose directories are nobody's business there."""
@@ -23,7 +25,8 @@ MEMORY = 2 * 2**30
 """Of address space; what is written to `/tmp` inside counts apart."""
 TMP = 32 * 2**20
 MOST_OUTPUT = 32 * 2**20
-USER = "65534"
+USER_ID = 65534
+ENVIRONMENT = {"HOME": "/tmp", "LANG": "C.UTF-8", "JUPYTER_PLATFORM_DIRS": "1"}  # noqa: S108
 WRONG = 3
 """The status that says: what is wrong is the content; stderr ends with a sentence for people."""
 
@@ -49,7 +52,7 @@ def render(what: str, source: BinaryIO, *, seconds: float = SECONDS, memory: int
             stdin=source,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env={"PATH": "/usr/local/bin:/usr/bin:/bin"},  # /proc/1/environ shows it in there: process 1 is bubblewrap
+            env=bwrap.VARIABLES,
             start_new_session=True,
             cwd="/",
         )
@@ -119,26 +122,19 @@ def _end(process: subprocess.Popen) -> None:
 
 def _command(what: str) -> list[str]:
     prefix = environment()
-    words = ["bwrap", "--unshare-all", "--unshare-user", "--disable-userns", "--die-with-parent", "--new-session"]
-    words += ["--cap-drop", "ALL", "--uid", USER, "--gid", USER, "--hostname", "preview", "--clearenv"]
-    for name in ("lib", "lib64", "lib32"):
-        words += ["--ro-bind-try", f"/usr/{name}", f"/usr/{name}"]
-        if Path("/", name).is_symlink():
-            words += ["--symlink", f"usr/{name}", f"/{name}"]
-        else:
-            words += ["--ro-bind-try", f"/{name}", f"/{name}"]
-    words += [*_interpreter(prefix), "--ro-bind", str(prefix), INSIDE, "--ro-bind", str(RENDER), "/render.py"]
-    words += ["--proc", "/proc", "--dev", "/dev", "--size", str(TMP), "--tmpfs", "/tmp"]  # noqa: S108
-    words += ["--remount-ro", "/", "--chdir", "/tmp"]  # noqa: S108
-    for name, value in {"HOME": "/tmp", "LANG": "C.UTF-8", "JUPYTER_PLATFORM_DIRS": "1"}.items():  # noqa: S108
-        words += ["--setenv", name, value]
+    words = ["bwrap", *bwrap.isolation(user=USER_ID, hostname="preview"), "--die-with-parent"]
+    for path in (f"/usr/{name}" for name in bwrap.LIBRARIES):
+        words += ["--ro-bind-try", path, path]
+    words += [*bwrap.top_level(bwrap.LIBRARIES), *_interpreter(prefix)]
+    words += ["--ro-bind", str(prefix), INSIDE, "--ro-bind", str(RENDER), "/render.py", "--proc", "/proc"]
+    words += [*bwrap.devices_and_tmp(TMP), "--remount-ro", "/", "--chdir", "/tmp", *bwrap.variables(ENVIRONMENT)]  # noqa: S108
     return [*words, "--", f"{INSIDE}/bin/python", "-I", "/render.py", what]
 
 
 def _interpreter(prefix: Path) -> list[str]:
     """The Python that a virtual environment was made with: of `/usr` the program alone, with the links to it."""
     python = (prefix / "bin/python").resolve()
-    base = python.parent.parent
+    base = bwrap.base_of(prefix)
     if base != Path("/usr"):
         return ["--ro-bind", str(base), str(base)]
     words = ["--ro-bind", str(python), str(python)]

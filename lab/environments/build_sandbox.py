@@ -1,12 +1,18 @@
-"""The sandbox in which environments are built: it sees the new directory and the network, and nothing of the portal."""
+"""The sandbox in which environments are built: it sees the new directory and the network, and nothing of the portal.
+
+Its network is the machine's, loopback included (docs/how-to/environments.md): packages come from wherever the site's
+pip finds them, which may be an index on this very machine.
+"""
 
 import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from lab.supervisor import bwrap
+from portal.sandboxing import bwrap
 
+USER_ID = 1000
+TMP_BYTES = 1 << 30
 ORDER = "/run/lab/packages.txt"
 """Where it finds what is to be built."""
 _PASSED = ("http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "SSL_CERT_FILE")
@@ -26,13 +32,12 @@ def command(
     `order`: a descriptor; `shown`: more words for bubblewrap; `pip`: with how the site has pip find packages, which
     may hold a password.
     """
-    words = ["bwrap", "--unshare-all", "--share-net", "--die-with-parent", "--cap-drop", "ALL"]
-    words += [*bwrap.machine(Path(sys.prefix)), "--proc", "/proc", "--bind", str(prefix), str(prefix)]
+    words = ["bwrap", *bwrap.isolation(user=USER_ID, hostname="build", shares_network=True), "--die-with-parent"]
+    words += [*bwrap.system_files(), *bwrap.interpreter(Path(sys.prefix)), *bwrap.devices_and_tmp(TMP_BYTES)]
+    words += ["--proc", "/proc", "--bind", str(prefix), str(prefix)]
     for path in [*_NETWORK_FILES, *_certificates()]:
         words += ["--ro-bind-try", path, path]
-    words += [*(shown or []), "--ro-bind-data", str(order), ORDER, "--clearenv"]
-    for name, value in _environment(pip):
-        words += ["--setenv", name, value]
+    words += [*(shown or []), *bwrap.Files({ORDER: order}).arguments(), *bwrap.variables(dict(_environment(pip)))]
     return [*words, "--", "/bin/sh", "-c", script, "sh", *arguments]
 
 
@@ -54,6 +59,6 @@ def leads_elsewhere(prefix: Path) -> bool:
 
     A package can leave a link at `bin/python`, and Labs are shown the directory that the interpreter lies in.
     """
-    base = (prefix / "bin/python").resolve().parent.parent
+    base = bwrap.base_of(prefix)
     known = (prefix.resolve(), Path("/usr"), Path(python()).parent.parent)
     return base not in known and Path("/usr") not in base.parents

@@ -22,10 +22,10 @@ from lab import conda_spec
 from lab.models import Environment, Server
 from lab.models.builds import LIVE_BUILDS, Build, BuildState
 from lab.models.environments import EnvironmentKind
-from lab.supervisor import bwrap
 from portal import audit
 from portal.models import User
 from portal.ops.task_queue import enqueue
+from portal.sandboxing import bwrap
 
 from . import build_sandbox
 

@@ -21,8 +21,9 @@ from uuid import UUID
 from django.conf import settings
 
 from drive.storage import StorageError, layout
-from lab.supervisor import api_token, bwrap
+from lab.supervisor import api_token
 from lab.supervisor.launch import Launch
+from lab.supervisor.sandbox_command import INSIDE
 
 from .base import GRACE_SECONDS, ForkServerStatus, LaunchFailed, LaunchSpec, Mount, ServerStatus
 
@@ -62,7 +63,7 @@ class UnisolatedLauncher:
             (directory / "run/launch.json").write_text(json.dumps({"fds": fds}))
             (directory / "run/jupyter_config.json").write_text(json.dumps(config))
             process = subprocess.Popen(
-                [f"{spec.prefix}/bin/python", str(bwrap.INSIDE / "start_jupyter.py"), str(directory / "run")],
+                [f"{spec.prefix}/bin/python", str(INSIDE / "start_jupyter.py"), str(directory / "run")],
                 cwd=directory / "home",
                 env=launch.environment() | self._places(directory),
                 stdin=subprocess.DEVNULL,
@@ -78,7 +79,7 @@ class UnisolatedLauncher:
 
     def _places(self, directory: Path) -> dict[str, str]:
         """Variables that name what is elsewhere in a sandbox."""
-        portal = api_token.variables(directory / "token", Path(settings.RUN_DIR) / "portal", bwrap.INSIDE)
+        portal = api_token.variables(directory / "token", Path(settings.RUN_DIR) / "portal", INSIDE)
         return portal | {"HOME": str(directory / "home"), "JUPYTER_CONFIG_PATH": ""}
 
     def _listener(self, server_id: UUID) -> socket.socket:

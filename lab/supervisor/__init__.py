@@ -3,7 +3,7 @@
     server.py         the unix socket that the portal talks to
     sandbox.py        one server: start, wait, remount, stop, destroy
     launch.py         what is put together for one launch: variables, configuration, files
-    bwrap.py          the command line of one sandbox
+    sandbox_command.py  the command line of one sandbox
     fork_servers.py   a process per environment that forks servers into their sandboxes
     conda_env.py      variables of an activated environment
     api_token.py      the portal's API inside the sandbox: socket and token

@@ -17,7 +17,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from . import bwrap
+from portal.sandboxing import bwrap
+
+from .sandbox_command import RUN, fork_server_command
 
 log = logging.getLogger("lab.supervisor.fork")
 
@@ -56,9 +58,9 @@ class ForkServer:
     async def start(self, config: dict[str, Any], log_file: Path) -> None:
         """Return when it can fork; ForkFailed when it cannot."""
         self.connection, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        files = bwrap.Files({f"{bwrap.RUN}/jupyter_config.json": bwrap.memory_file(json.dumps(config))})
-        environment = ENVIRONMENT | {"JUPYTER_CONFIG_PATH": f"{bwrap.RUN}/jupyter"}
-        command = bwrap.fork_server_command(
+        files = bwrap.Files({f"{RUN}/jupyter_config.json": bwrap.memory_file(json.dumps(config))})
+        environment = ENVIRONMENT | {"JUPYTER_CONFIG_PATH": f"{RUN}/jupyter"}
+        command = fork_server_command(
             prefix=self.prefix, environment=environment, files=files, connection=theirs.fileno()
         )
         try:

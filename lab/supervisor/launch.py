@@ -4,7 +4,10 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
-from . import api_token, bwrap, conda_env
+from portal.sandboxing import bwrap
+
+from . import api_token, conda_env
+from .sandbox_command import RUN, USER_ID
 
 
 @dataclass(frozen=True)
@@ -46,18 +49,18 @@ class Launch:
             "LANG": "C.UTF-8",
             "PATH": f"{self.prefix}/bin:/usr/local/bin:/usr/bin:/bin",
             **conda_env.variables(self.prefix),
-            "JUPYTER_CONFIG_PATH": f"{bwrap.RUN}/jupyter",
-            **api_token.variables(f"{bwrap.RUN}/token", f"{bwrap.RUN}/portal", f"{bwrap.RUN}/inside"),
+            "JUPYTER_CONFIG_PATH": f"{RUN}/jupyter",
+            **api_token.variables(f"{RUN}/token", f"{RUN}/portal", f"{RUN}/inside"),
             **{f"GIT_{who}_{key}": value for who in ("AUTHOR", "COMMITTER") for key, value in identity.items()},
         }
 
     def files(self, descriptors: dict[str, int]) -> bwrap.Files:
         """Files that are written for this launch alone. `descriptors`: what Jupyter inherits, by name."""
         contents = account_files(self.username, self.display_name)
-        contents[f"{bwrap.RUN}/launch.json"] = json.dumps({"fds": descriptors})
-        contents[f"{bwrap.RUN}/jupyter_config.json"] = json.dumps(self.jupyter_config())
-        contents[f"{bwrap.RUN}/jupyter/labconfig/page_config.json"] = json.dumps(PAGE_CONFIG)
-        contents[f"{bwrap.RUN}/jupyter/labconfig/default_setting_overrides.json"] = json.dumps(SETTINGS)
+        contents[f"{RUN}/launch.json"] = json.dumps({"fds": descriptors})
+        contents[f"{RUN}/jupyter_config.json"] = json.dumps(self.jupyter_config())
+        contents[f"{RUN}/jupyter/labconfig/page_config.json"] = json.dumps(PAGE_CONFIG)
+        contents[f"{RUN}/jupyter/labconfig/default_setting_overrides.json"] = json.dumps(SETTINGS)
         return bwrap.Files({path: bwrap.memory_file(text) for path, text in contents.items()})
 
 
@@ -94,7 +97,7 @@ def jupyter_config(root: str, *, token: str) -> dict[str, Any]:
         "LabApp": {
             "news_url": None,
             "check_for_updates_class": "jupyterlab.NeverCheckForUpdate",
-            "extra_labextensions_path": [f"{bwrap.RUN}/inside/labextensions"],
+            "extra_labextensions_path": [f"{RUN}/inside/labextensions"],
         },
     }
 
@@ -103,8 +106,8 @@ def account_files(username: str, display_name: str) -> dict[str, str]:
     """What /etc says of people and names in the sandbox."""
     gecos = "".join(c for c in display_name if c.isprintable() and c not in ":,")
     return {
-        "/etc/passwd": f"{username}:x:{bwrap.USER_ID}:{bwrap.USER_ID}:{gecos}:/home/{username}:/bin/bash\n",
-        "/etc/group": f"{username}:x:{bwrap.USER_ID}:\n",
+        "/etc/passwd": f"{username}:x:{USER_ID}:{USER_ID}:{gecos}:/home/{username}:/bin/bash\n",
+        "/etc/group": f"{username}:x:{USER_ID}:\n",
         "/etc/hosts": "127.0.0.1 localhost lab\n::1 localhost lab\n",
         "/etc/nsswitch.conf": "passwd: files\ngroup: files\nhosts: files dns\n",
         # slirp4netns answers DNS here (slirp4netns(1)).

@@ -25,7 +25,9 @@ from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from . import api_token, bwrap, fork_servers, linux, network, processes
+from portal.sandboxing import bwrap
+
+from . import api_token, fork_servers, linux, network, processes, sandbox_command
 from .cgroups import ENTER_TRIES, Groups, Limits
 from .disk_limits import Disk
 from .drive_view import DriveView, InUse, Library, Place, Store, libraries, mounts
@@ -151,13 +153,13 @@ class Sandbox:
             inherited = {"listening": listener.fileno(), "go": go_for_jupyter, "lifeline": lifeline_for_jupyter}
             log = ends.enter_context((self.directory / "log").open("ab"))
             if fork_server is None:
-                program, stdin = bwrap.exec_program(Path(launch.prefix)), asyncio.subprocess.DEVNULL
+                program, stdin = sandbox_command.exec_program(Path(launch.prefix)), asyncio.subprocess.DEVNULL
                 await self._build(launch, program, stdin, inherited, log, ends)
                 ends.close_now(go_for_jupyter, lifeline_for_jupyter)
                 await self._connect(launch, lifeline, log)
             else:
                 held, alive = ends.pipe()
-                holder = await self._build(launch, bwrap.HOLD_PROGRAM, held, {}, log, ends)
+                holder = await self._build(launch, sandbox_command.HOLD_PROGRAM, held, {}, log, ends)
                 forking = fork_server.fork(self._descriptors(launch, holder, inherited | {"alive": alive}, log, ends))
                 await _both(self._connect(launch, lifeline, log), forking)
                 ends.close_now(go_for_jupyter, lifeline_for_jupyter, alive)
@@ -183,13 +185,13 @@ class Sandbox:
         files = launch.files(inherited)
         for fd in files.by_path.values():
             ends.callback(os.close, fd)
-        command = bwrap.command(
+        command = sandbox_command.command(
             directory=self.directory,
             username=launch.username,
             prefix=Path(launch.prefix),
             environment=launch.environment(),
             files=files,
-            binds=api_token.binds(self.token.directory, self.portal, bwrap.RUN),
+            binds=api_token.binds(self.token.directory, self.portal, sandbox_command.RUN),
             status_fd=status_for_bwrap,
             program=program,
         )

@@ -14,10 +14,11 @@ from conftest import Queue
 from lab import conda_spec
 from lab.environments import build_sandbox, builds
 from lab.models import Build, BuildState, Environment
-from lab.supervisor import bwrap
 from lab.supervisor import conda_env as running
 from lab.supervisor.launch import Launch
+from lab.supervisor.sandbox_command import INSIDE
 from portal.models import User
+from portal.sandboxing import bwrap
 
 
 @pytest.fixture
@@ -214,7 +215,7 @@ class TestInterpreter:
     def test_it_may_not_be_elsewhere(self, tmp_path: Path, target: str) -> None:
         prefix = self.prefix(tmp_path, target)
         assert build_sandbox.leads_elsewhere(prefix)
-        assert str((prefix / "bin/python").resolve().parent.parent) in bwrap.machine(prefix)  # why it matters
+        assert str((prefix / "bin/python").resolve().parent.parent) in bwrap.interpreter(prefix)  # why it matters
 
 
 class TestLaunch:
@@ -247,7 +248,7 @@ class TestActivation:
 
     def activated(self, prefix: Path, **more: str) -> dict[str, str]:
         code = "import activation, json, os; activation.activate(); print(json.dumps(dict(os.environ)))"
-        environment = {"PATH": "/usr/bin:/bin", "CONDA_PREFIX": str(prefix), "PYTHONPATH": str(bwrap.INSIDE), **more}
+        environment = {"PATH": "/usr/bin:/bin", "CONDA_PREFIX": str(prefix), "PYTHONPATH": str(INSIDE), **more}
         done = subprocess.run(
             [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True, timeout=30
         )
