@@ -14,6 +14,7 @@ from websockets.sync.client import ClientConnection, unix_connect
 
 from drive.files import operations
 from drive.models import Library
+from lab.locations.paths import Location
 from lab.models import Server, State
 from lab.servers.services import request_server
 from tests.people import Kernel, Person
@@ -54,7 +55,7 @@ def main() -> None:
 def ours(someone: Person) -> float:
     """Seconds."""
     began = time.perf_counter()
-    server = request_server(someone.user, someone.user, PLACE)
+    server = request_server(someone.user, someone.user, Location(PLACE))
     while Server.objects.values_list("state", flat=True).get(pk=server.pk) != State.RUNNING:
         time.sleep(POLL_SECONDS)
     while not (sessions := someone.lab("GET", "/api/sessions").json()):

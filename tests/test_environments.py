@@ -52,7 +52,7 @@ def test_it_runs_in_the_environment_that_was_chosen(
         assert kernel.run("import sys; print(sys.prefix)").text.strip() == other.prefix
         assert f"{other.prefix}/lib" in kernel.run("%pip --version", seconds=60).text
         stop_server(ada.user, ada.server(), StopReason.ASKED)
-        request_server(ada.user, ada.user, "", Environment.objects.default())
+        request_server(ada.user, ada.user, environment=Environment.objects.default())
         wait_for(lambda: ada.server().state == State.RUNNING, 60, "no new one")
         ada.enter()
         assert other.prefix not in ada.kernel().run("import sys; print(sys.prefix)").text

@@ -13,6 +13,7 @@ from django.conf import settings
 
 from drive.files import operations
 from drive.models import Library
+from lab.locations.paths import Location
 from lab.models import State
 from lab.servers.services import request_server
 
@@ -305,7 +306,7 @@ def test_it_is_there_before_the_notebook_is_opened(site: Site, owner: Person, wa
     notebook = {"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
     operations.write(owner.user, library, "first.ipynb", json.dumps(notebook).encode())
     with launched_by(site, way):
-        request_server(owner.user, owner.user, "My Libraries/My Library/first.ipynb")
+        request_server(owner.user, owner.user, Location("My Libraries/My Library/first.ipynb"))
         wait_for(lambda: owner.server().state == State.RUNNING, 60, "the Lab did not start")
         owner.enter()
         wait_for(lambda: owner.lab("GET", "/api/sessions").json(), 20, "it was not started")

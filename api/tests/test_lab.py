@@ -10,6 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from collabs.models import Collab
 from conftest import Queue
 from lab.environments import selection
+from lab.locations.paths import Location
 from lab.models import ChosenEnvironment, Environment, Server, State
 from portal.models import User
 
@@ -134,7 +135,7 @@ class TestLaunch:
 
     def test_it_remembers_what_it_is_told_to(self, mine: Client, owner: User, brain: Environment) -> None:
         launch(mine, environment="brain", remember=True)
-        assert selection.for_place(owner, "") == brain
+        assert selection.for_location(owner, Location()) == brain
 
     def test_it_remembers_and_restarts_nothing_without_a_name(self, mine: Client, base: Environment) -> None:
         assert launch(mine, remember=True).status_code == 422

@@ -76,7 +76,7 @@ def status(request: HttpRequest) -> Any:
 @router.get("/environments", **route(Scope.LAB, {200: Page[EnvironmentOut]}))
 def list_environments(request: HttpRequest, paging: Paged) -> Any:
     """What my Lab can start in."""
-    mine = selection.for_place(person(request), "")
+    mine = selection.for_location(person(request), paths.Location())
 
     def shown(one: Environment) -> EnvironmentOut:
         names = ("slug", "name", "description", "kind", "is_default", "is_retired")
@@ -100,8 +100,8 @@ def launch(request: HttpRequest, data: LaunchIn) -> Any:
     if environment:
         _make_way(user, environment, restart=data.restart)
         if data.remember:
-            selection.prefer(user, environment, found.path)
-    services.request_server(user, user, found.path, environment)
+            selection.prefer(user, environment, found)
+    services.request_server(user, user, found, environment)
     return Status(202, _shown(_mine(request)))
 
 

@@ -6,7 +6,6 @@ offered any more, and goes on for whoever has chosen it or follows a link that n
 """
 
 from typing import TYPE_CHECKING
-from uuid import UUID
 
 from django.db import transaction
 from django.db.models import Q
@@ -14,7 +13,8 @@ from django.urls import reverse
 
 from collabs.models import Collab
 from collabs.services import ArchivedError
-from lab.locations import paths
+from drive.models import Library
+from lab.locations.paths import Location
 from lab.models import Environment, Server
 from lab.models.environments import ChosenEnvironment, CollabEnvironment
 from portal import audit
@@ -24,27 +24,29 @@ if TYPE_CHECKING:
     from django.db.models import QuerySet
 
 
-def for_place(user: User, path: str) -> Environment | None:
-    """What the person's Lab starts in at this path of the Drive if nothing else is asked for; None: there is none.
+def for_location(user: User, location: Location) -> Environment | None:
+    """What the person's Lab starts in at this place of the Drive if nothing else is asked for; None: there is none.
 
     A Collab's choice counts only where the person has its library: whoever has not learns nothing of it.
     """
-    found = paths.find(user, path) if path else None
-    if isinstance(found, paths.Found) and found.library_id and (theirs := of_library(found.library_id)):
+    if location.library and (theirs := of_library(location.library)):
         return theirs
     chosen = ChosenEnvironment.objects.filter(user=user).select_related("environment").first()
     return chosen.environment if chosen else Environment.objects.default()
 
 
-def of_library(library_id: UUID) -> Environment | None:
-    """What the Collab has chosen that owns the library."""
-    row = CollabEnvironment.objects.filter(collab__library=library_id).select_related("environment").first()
-    return row.environment if row else None
+def of_library(library: Library) -> Environment | None:
+    """What the Collab has chosen that owns the library; None for a person's."""
+    return _of_collab(library.owner_collab_id) if library.owner_collab_id else None
 
 
 def of_collab(collab: Collab) -> Environment | None:
     """What the Collab has chosen."""
-    row = CollabEnvironment.objects.filter(collab=collab).select_related("environment").first()
+    return _of_collab(collab.pk)
+
+
+def _of_collab(collab_id: int) -> Environment | None:
+    row = CollabEnvironment.objects.filter(collab=collab_id).select_related("environment").first()
     return row.environment if row else None
 
 
@@ -58,14 +60,12 @@ def offered(current: Environment | None = None) -> "QuerySet[Environment]":
     return Environment.objects.ready().filter(Q(is_retired=False) | Q(pk=current.pk if current else None))
 
 
-def choice(user: User, server: Server | None, path: str) -> dict[str, object]:
+def choice(user: User, server: Server | None, location: Location) -> dict[str, object]:
     """For a page on which a Lab is started: what to offer, and what is chosen already.
 
-    Nothing where there is only one, and while something is on its way.
+    Nothing where there is only one.
     """
-    if server and server.is_live and not server.is_running:
-        return {}
-    current = server.environment if server and server.is_running else for_place(user, path)
+    current = server.environment if server and server.is_running else for_location(user, location)
     found = list(offered(current))
     return {"environments": found, "chosen": current} if len(found) > 1 else {}
 
@@ -76,9 +76,9 @@ def remember(user: User, environment: Environment) -> None:
     ChosenEnvironment.objects.update_or_create(user=user, defaults={"environment": environment})
 
 
-def prefer(user: User, environment: Environment, path: str) -> None:
+def prefer(user: User, environment: Environment, location: Location) -> None:
     """As `remember`, but not what a Lab starts in there anyway: a Collab's choice does not become the person's."""
-    if environment != for_place(user, path):
+    if environment != for_location(user, location):
         remember(user, environment)
 
 

@@ -16,7 +16,6 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
 from collabs.models import Collab
-from drive.models import Library
 from lab.environments import selection
 from lab.launchers import LauncherUnavailable
 from lab.locations import paths, presence
@@ -94,11 +93,12 @@ def _state(user: User, path: str | None = None) -> JsonResponse:
         said |= {"seconds_left": running.seconds_left, "stops_at": running.idle_at.isoformat(timespec="minutes")}
         said |= {"sentence": keep_alive.left_sentence(running), "warning": keep_alive.warning_sentence(running)}
         said |= {"notes": running.notes, "keep": keep_alive.hours_offered(running)}
+    location = presence.in_front(user, path or "")
     if running and path is not None:
-        said |= {"others": [asdict(other) for other in presence.note(running, user, path)]}
-        said |= {"other_environment": _other_environment(user, running, path)}
+        said |= {"others": [asdict(other) for other in presence.note(running, location)]}
+        said |= {"other_environment": _other_environment(running, location)}
     portal = {name: settings.PORTAL_URL + reverse(f"lab:{page}") for name, page in _PAGES.items()}
-    return JsonResponse(said | _end(server) | portal | _place(user, running, path))
+    return JsonResponse(said | _end(server) | portal | _place(user, running, location))
 
 
 _PAGES = {"portal_lab": "home", "portal_open": "open"}
@@ -113,29 +113,24 @@ def _end(server: Server | None) -> dict[str, str]:
     return {"state": "closing" if server.is_live else "stopped", "ended": server.stop_sentence}
 
 
-def _other_environment(user: User, server: Server, path: str) -> dict[str, Any] | None:
+def _other_environment(server: Server, location: paths.Location) -> dict[str, Any] | None:
     """That the Collab in front has chosen another environment than the Lab has."""
-    place = path.removeprefix(presence.ROOT)
-    found = paths.find(user, place) if path.startswith(presence.ROOT) else None
-    chosen = selection.of_library(found.library_id) if isinstance(found, paths.Found) and found.library_id else None
+    chosen = selection.of_library(location.library) if location.library else None
     if chosen is None or chosen == server.environment:
         return None
-    name = place.split("/")[1]
+    name = location.path.split("/")[1]
     said = f"“{name}” is made for the environment {chosen.name}; your Lab runs in {server.environment.name}."
-    return {"said": said, "link": {"path": place, "environment": chosen.slug}}
+    return {"said": said, "link": {"path": location.path, "environment": chosen.slug}}
 
 
-def _place(user: User, server: Server | None, path: str | None) -> dict[str, str]:
+def _place(user: User, server: Server | None, location: paths.Location) -> dict[str, str]:
     """Name and address of the library in front, else of the one that the Lab was opened at, while they may see it."""
-    front = (path or "").removeprefix(presence.ROOT) if (path or "").startswith(presence.ROOT) else ""
-    for place in (front, server.place if server else ""):
-        found = paths.find(user, place) if place else None
-        if isinstance(found, paths.Found) and found.library_id:
-            library = Library.objects.select_related("owner_collab").get(pk=found.library_id)
-            owner = library.owner_collab or library
-            name = owner.title if isinstance(owner, Collab) else owner.name
-            return {"place_name": name, "place_url": settings.PORTAL_URL + owner.get_absolute_url()}
-    return {"place_name": "", "place_url": settings.PORTAL_URL + "/"}
+    library = location.library or (paths.locate(user, server.place).library if server and server.place else None)
+    if library is None:
+        return {"place_name": "", "place_url": settings.PORTAL_URL + "/"}
+    owner = library.owner_collab or library
+    name = owner.title if isinstance(owner, Collab) else owner.name
+    return {"place_name": name, "place_url": settings.PORTAL_URL + owner.get_absolute_url()}
 
 
 def _short(status: int, message: str) -> JsonResponse:

@@ -9,33 +9,33 @@ from drive.storage import LibraryFiles, NameTakenError, StorageError, open_libra
 from drive.uploads.conflicts import NAMES_TRIED, free_names
 from portal.models import User
 
-from .paths import Found
+from .paths import Location
 
 NOTEBOOK = ".ipynb"
 EARLIER_SHOWN = 5
 
 
-def is_worth_asking(found: Found) -> bool:
+def is_worth_asking(location: Location) -> bool:
     """Whether somebody is about to open a notebook that they cannot save."""
-    if found.may_write or found.library_id is None or not found.inside.endswith(NOTEBOOK):
+    if location.may_write or location.library is None or not location.inside.endswith(NOTEBOOK):
         return False
-    return is_file(found)
+    return is_file(location)
 
 
-def is_file(found: Found) -> bool:
+def is_file(location: Location) -> bool:
     """Whether there is a file to copy."""
     try:
-        with open_library(_source(found)) as files:
-            return files.stat(found.inside).kind == "file"
+        with open_library(_source(location)) as files:
+            return files.stat(location.inside).kind == "file"
     except StorageError:
         return False
 
 
-def earlier(user: User, found: Found) -> list[str]:
+def earlier(user: User, location: Location) -> list[str]:
     """Copies that this person may have made of it before, as paths in their `~/drive`."""
     mine = _my_library(user)
     with open_library(mine) as files:
-        names = islice(free_names(_target(found)), EARLIER_SHOWN)
+        names = islice(free_names(_target(location)), EARLIER_SHOWN)
         return [_in_drive(mine, path) for path in names if _has_file(files, path)]
 
 
@@ -46,34 +46,34 @@ def _has_file(files: LibraryFiles, path: str) -> bool:
         return False
 
 
-def make(actor: User, found: Found) -> str:
+def make(actor: User, location: Location) -> str:
     """Copy it to My Library, into a folder named after its library; returns the copy's path in `~/drive`.
 
     `actor` may read it. A name that is taken stays as it is: the copy gets the next free one. Raises StorageError, and
     then nothing was copied.
     """
-    mine, target = _my_library(actor), _target(found)
+    mine, target = _my_library(actor), _target(location)
     try:
         operations.make_folder(actor, mine, target.rpartition("/")[0])
     except NameTakenError as error:
         target = f"{error.name}/{target.rpartition('/')[2]}"  # there already, written in capitals perhaps
     for path in islice(free_names(target), NAMES_TRIED):
         try:
-            copied = operations.copy(actor, _source(found), found.inside, mine, path)
+            copied = operations.copy(actor, _source(location), location.inside, mine, path)
         except NameTakenError:
             continue
         return _in_drive(mine, copied.path)
     raise NameTakenError(target)
 
 
-def _target(found: Found) -> str:
+def _target(location: Location) -> str:
     """`<name of its library>/<its name>`."""
-    return f"{found.path.split('/')[1]}/{found.inside.rpartition('/')[2]}"
+    return f"{location.path.split('/')[1]}/{location.inside.rpartition('/')[2]}"
 
 
-def _source(found: Found) -> Library:
-    assert found.library_id
-    return Library.objects.get(pk=found.library_id)
+def _source(location: Location) -> Library:
+    assert location.library
+    return location.library
 
 
 def _my_library(user: User) -> Library:

@@ -6,7 +6,6 @@ Both come from links that anybody may have written, so both are checked here and
 import re
 from dataclasses import dataclass
 from urllib.parse import quote, unquote, urlsplit
-from uuid import UUID
 
 from django.conf import settings
 from django.db.models import Q
@@ -90,12 +89,12 @@ def origin(username: str) -> str:
 
 
 @dataclass(frozen=True)
-class Found:
-    """A place that the person has."""
+class Location:
+    """A file or folder in a person's Drive."""
 
-    path: str
+    path: str = ""
     """In their `~/drive`, which may be another folder than the link's."""
-    library_id: UUID | None = None
+    library: Library | None = None
     """None for the Drive itself and its folders."""
     inside: str = ""
     """The path in the library."""
@@ -104,7 +103,7 @@ class Found:
 
 @dataclass(frozen=True)
 class Missing:
-    """A place that the person does not have, why, and what they can do."""
+    """A location that the person does not have: why, and what they can do."""
 
     reason: str
     advice: str = "Ask whoever gave you the link to share the library with you, or to add you to their Collab."
@@ -112,7 +111,7 @@ class Missing:
     """The path of what they do have."""
 
 
-def find(user: User, path: str) -> Found | Missing:
+def find(user: User, path: str) -> Location | Missing:
     """Where a person has the library that a link leads into.
 
     Whoever wrote the link may have it in another folder: a public Collab's library stands with the groups for its
@@ -125,24 +124,30 @@ def find(user: User, path: str) -> Found | Missing:
         return Missing(reason, "Ask whoever gave you the link for a new one.")
     name, _, inside = below.partition("/")
     if not name:
-        return Found(path)
+        return Location(path)
     named = Q(owner_user=user, name=name) if folder == Folder.MINE else Q(shared_name=name)
-    library_id = Library.objects.live().filter(named).values_list("pk", flat=True).first()
-    have = entries(user, library=library_id) if library_id else []
+    library = Library.objects.live().filter(named).first()
+    have = entries(user, library=library.pk) if library else []
     if not have:
         reason = f"There is no library “{name}” in your folder “{folder}”:"
         return Missing(f"{reason} you were not given access to it, or it is gone.")
     best = max(have, key=lambda entry: (entry.may_write, entry.folder == folder))
-    return Found(best.lab_path(inside), best.library_id, inside, best.may_write)
+    return Location(best.lab_path(inside), library, inside, best.may_write)
 
 
-def find_file(user: User, path: str) -> Found | Missing:
+def locate(user: User, path: str) -> Location:
+    """As `find`; where nothing is found, the path and no library."""
+    found = find(user, path)
+    return found if isinstance(found, Location) else Location(path)
+
+
+def find_file(user: User, path: str) -> Location | Missing:
     """As `find`, and there is a file or folder at that place now."""
     found = find(user, path)
-    if isinstance(found, Missing) or found.library_id is None or not found.inside:
+    if isinstance(found, Missing) or found.library is None or not found.inside:
         return found
     try:
-        with open_library(Library.objects.get(pk=found.library_id)) as files:
+        with open_library(found.library) as files:
             files.stat(found.inside)
     except NotFoundError:
         library = found.path.removesuffix(f"/{found.inside}")

@@ -34,16 +34,20 @@ class Other:
     same_file: bool
 
 
-def note(server: Server, user: User, path: str) -> list[Other]:
-    """`user` has the file at `path` in front in `server`; who else is in that library."""
-    found = paths.find(user, path.removeprefix(ROOT)) if path.startswith(ROOT) else None
-    if not isinstance(found, paths.Found) or found.library_id is None or not found.may_write or not found.inside:
+def in_front(user: User, path: str) -> paths.Location:
+    """Where the file is that JupyterLab shows at `path`; the Drive itself for what is not in a library."""
+    return paths.locate(user, path.removeprefix(ROOT)) if path.startswith(ROOT) else paths.Location()
+
+
+def note(server: Server, location: paths.Location) -> list[Other]:
+    """The server's person has this file in front; who else is in its library."""
+    if location.library is None or not location.may_write or not location.inside:
         Presence.objects.filter(server=server).delete()
         return []
-    path = found.inside[:MAX_LENGTH]
-    where = {"library_id": found.library_id, "path": path, "seen_at": timezone.now()}
+    path = location.inside[:MAX_LENGTH]
+    where = {"library": location.library, "path": path, "seen_at": timezone.now()}
     Presence.objects.update_or_create(server=server, defaults=where)
-    return _others(server, path, found.library_id)
+    return _others(server, path, location.library.pk)
 
 
 def here(user: User, library_id: UUID, inside: str) -> list[str]:

@@ -13,16 +13,16 @@ from portal.access import person
 from . import copies, paths
 
 
-def choose(request: HttpRequest, found: paths.Found, error: StorageError | None = None) -> HttpResponse:
+def choose(request: HttpRequest, location: paths.Location, error: StorageError | None = None) -> HttpResponse:
     """The page that asks; nothing is started before the person has answered."""
     asked = _asked(request)
     context = {
-        "path": found.path,
-        "name": found.inside.rpartition("/")[2],
-        "library": found.path.split("/")[1],
-        "as_it_is": address(found.path, **{"as": "read-only"}, **asked),
+        "path": location.path,
+        "name": location.inside.rpartition("/")[2],
+        "library": location.path.split("/")[1],
+        "as_it_is": address(location.path, **{"as": "read-only"}, **asked),
         "asked": asked,
-        "earlier": [(path, address(path, **asked)) for path in copies.earlier(person(request), found)],
+        "earlier": [(path, address(path, **asked)) for path in copies.earlier(person(request), location)],
         "error": error,
     }
     return render(request, "lab/read_only.html", context, status=error.status if error else 200)
@@ -35,7 +35,7 @@ def copy(request: HttpRequest) -> HttpResponse:
         found = paths.find(person(request), paths.drive_path(request.POST.get("path", "")))
     except paths.BadPlace as error:
         return render(request, "lab/bad_place.html", {"error": error}, status=400)
-    if isinstance(found, paths.Missing) or found.library_id is None or not copies.is_file(found):
+    if isinstance(found, paths.Missing) or found.library is None or not copies.is_file(found):
         raise Http404("There is no such file.")
     try:
         path = copies.make(person(request), found)

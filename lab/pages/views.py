@@ -18,6 +18,7 @@ from lab.gateway.views import leave_for
 from lab.launchers import get_launcher
 from lab.locations import copies, paths
 from lab.locations import views as location_views
+from lab.locations.paths import Location
 from lab.models import Environment, Pause, Phase, Server, State, StopReason
 from lab.servers import keep_alive, limits, services
 from portal.access import ForbiddenError, person
@@ -49,61 +50,70 @@ def open_place(request: HttpRequest) -> HttpResponse:
         path = paths.drive_path(request.GET.get("path", ""))
     except paths.BadPlace as error:
         return render(request, "lab/bad_place.html", {"error": error}, status=400)
-    found = paths.find_file(person(request), path)
-    if isinstance(found, paths.Missing):
-        return render(request, "lab/nothing_there.html", {"path": path, "missing": found}, status=404)
+    location = paths.find_file(person(request), path)
+    if isinstance(location, paths.Missing):
+        return render(request, "lab/nothing_there.html", {"path": path, "missing": location}, status=404)
     if "prefetch" in request.headers.get("Sec-Purpose", ""):
         return HttpResponse(status=204)  # the browser only guesses that somebody may click
     slug = request.GET.get("environment", "")
     environment = selection.named(slug)
     if slug and environment is None:
-        return environment_views.unknown(request, slug, found.path)
-    if request.GET.get("as") != "read-only" and copies.is_worth_asking(found):
-        return location_views.choose(request, found)
-    server = Server.objects.live().filter(owner=person(request)).select_related("environment").first()
-    if environment and server and server.state != State.STOPPING and server.environment != environment:
-        return environment_views.ask(request, server, environment, found.path, paths.address_of(found.path))
-    return _go(request, paths.address_of(found.path), found.path, environment)
+        return environment_views.unknown(request, slug, location.path)
+    if request.GET.get("as") != "read-only" and copies.is_worth_asking(location):
+        return location_views.choose(request, location)
+    address = paths.address_of(location.path)
+    if environment and (server := _in_another(person(request), environment)):
+        return environment_views.ask(request, server, environment, location.path, address)
+    return _go(request, address, location, environment)
+
+
+def _in_another(user: User, environment: Environment) -> Server | None:
+    """The person's Lab, if it runs or starts in another environment."""
+    live = Server.objects.live().exclude(state=State.STOPPING).filter(owner=user)
+    return live.exclude(environment=environment).select_related("environment").first()
 
 
 @require_POST
 def start(request: HttpRequest) -> HttpResponse:
     """The start button; `next` is where to go in the Lab, `restart` the number of a server that is ended for it."""
     me, place, slug = person(request), _place(request), request.POST.get("environment", "")
-    path, environment = paths.path_at(place), selection.named(slug)
+    location, environment = paths.locate(me, paths.path_at(place)), selection.named(slug)
     if slug and environment is None:
-        return environment_views.unknown(request, slug, path)
+        return environment_views.unknown(request, slug, location.path)
     if environment and "remember" in request.POST:
-        selection.prefer(me, environment, path)
+        selection.prefer(me, environment, location)
     server = Server.objects.live().exclude(state=State.STOPPING).filter(owner=me).first()
     if server and server.pk.hex == request.POST.get("restart"):  # of two clicks the second one does not end the new one
         if pause := Pause.objects.current():  # it would be gone, with none in its place
-            return _not_now(request, place, services.NotNow(pause.sentence, pause.ends_at))
+            return _not_now(request, place, location, services.NotNow(pause.sentence, pause.ends_at))
         services.stop_server(me, server, StopReason.ASKED)
-    return _go(request, place, path, environment)
+    return _go(request, place, location, environment)
 
 
-def _go(request: HttpRequest, address: str, path: str, environment: Environment | None) -> HttpResponse:
+def _go(request: HttpRequest, address: str, location: Location, environment: Environment | None) -> HttpResponse:
     """On to a running Lab, or start one and show how it comes up."""
     me = person(request)
     try:
-        server = services.request_server(me, me, path, environment)
+        server = services.request_server(me, me, location, environment)
     except (services.NotNow, ForbiddenError) as error:
-        return _not_now(request, address, error)
-    if server.is_running and path.endswith(".ipynb"):
-        publish("lab.tasks.start_kernel", server.pk.hex, path)  # a launch does that by itself
+        return _not_now(request, address, location, error)
+    if server.is_running and location.path.endswith(copies.NOTEBOOK):
+        publish("lab.tasks.start_kernel", server.pk.hex, location.path)  # a launch does that by itself
+    request.lab_server = server  # type: ignore[attr-defined]  # for the header's chip
     if services.glance(server).is_running:
         return leave_for(request, _address(server, address))
     if request.method == "POST":
         return redirect(f"{reverse('lab:home')}?{urlencode({'next': address})}")
-    return render(request, "lab/home.html", _context(me, server, address))
+    return render(request, "lab/home.html", _context(me, server, address, location))
 
 
-def _not_now(request: HttpRequest, address: str, error: services.NotNow | ForbiddenError) -> HttpResponse:
+def _not_now(
+    request: HttpRequest, address: str, location: Location, error: services.NotNow | ForbiddenError
+) -> HttpResponse:
     """Why nothing was started; whoever tries again finds the place in the form."""
     me = person(request)
     tries_again = isinstance(error, services.Full) and request.method == "GET"
-    context = _context(me, Server.objects.of(me), address) | {"not_now": error, "tries_again": tries_again}
+    context = _context(me, Server.objects.of(me), address, location) | {"not_now": error, "tries_again": tries_again}
     response = render(request, "lab/home.html", context, status=503)
     if tries_again:
         response["Refresh"] = FULL_SECONDS
@@ -167,10 +177,14 @@ def _address(server: Server, place: str) -> str:
     return paths.origin(server.owner.username) + (place or paths.HOME)
 
 
-def _context(user: User, server: Server | None, place: str) -> dict[str, object]:
+def _context(user: User, server: Server | None, place: str, location: Location | None = None) -> dict[str, object]:
+    """`location`: of `place`, where it is known; it is looked for otherwise, unless nothing can be chosen now."""
+    choice: dict[str, object] = {}
+    if server is None or server.is_running or not server.is_live:
+        choice = selection.choice(user, server, location or paths.locate(user, paths.path_at(place)))
     position = Server.objects.queue_position(server) if server and server.state == State.REQUESTED else 0
     rescued = (server.rescued or {}) if server else {}
-    return selection.choice(user, server, paths.path_at(place)) | {
+    return choice | {
         "server": server,
         "place": place,
         "path": paths.path_at(place) if place else "",

@@ -19,6 +19,7 @@ from django.utils import timezone
 
 from lab.launchers import LauncherUnavailable, LaunchFailed, LaunchSpec, Mount, get_launcher
 from lab.launchers.base import GRACE_SECONDS
+from lab.locations import paths
 from lab.metrics import LAUNCH_SECONDS, LAUNCHES
 from lab.models import FAILURES, Phase, Server, State, StopReason
 from portal.ops import logs
@@ -235,7 +236,7 @@ def _finish(server: Server) -> None:
         if server.again and server.owner.is_active:
             owner, wanted = server.owner, server.again_environment
             with suppress(services.NotNow):  # a pause began meanwhile, and the Lab's page says so
-                services.create(owner, owner, server.again_place, wanted, keeps_place=True)
+                services.create(owner, owner, paths.locate(owner, server.again_place), wanted, keeps_place=True)
 
 
 def _take_lease(server: Server) -> bool:

@@ -9,6 +9,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from lab.environments import selection
+from lab.locations.paths import Location
 from lab.metrics import STOPS
 from lab.models import Environment, Pause, Phase, Server, State, StopReason
 from portal import audit
@@ -19,6 +20,7 @@ from portal.ops.task_queue import broker_is_up
 from . import limits, queue
 
 TRIES = 5
+DRIVE = Location()
 GLANCE_SECONDS = 0.7
 """How long a click waits for a launch that is about to be done, so that nobody sees a page about it."""
 GLANCE_EVERY = 0.025
@@ -37,10 +39,12 @@ class Full(NotNow):
     """All places are taken; who asks again may find one free at any moment."""
 
 
-def request_server(actor: User | None, user: User, place: str = "", environment: Environment | None = None) -> Server:
-    """The person's server: the live one, or a new one that is about to be started. `place`: a path in the Drive.
+def request_server(
+    actor: User | None, user: User, location: Location = DRIVE, environment: Environment | None = None
+) -> Server:
+    """The person's server: the live one, or a new one that is about to be started, to be opened at `location`.
 
-    `environment` is for a new one; a live one keeps its own. None: see `environments.for_place`.
+    `environment` is for a new one; a live one keeps its own. None: see `selection.for_location`.
 
     However many ask at once, the database lets one row in and all get it. One that is stopping is returned as it is,
     and a new one follows it. Raises NotNow, or ForbiddenError for a deactivated account.
@@ -52,8 +56,10 @@ def request_server(actor: User | None, user: User, place: str = "", environment:
         if server is None:
             if not broker_is_up():
                 raise NotNow("The site's task queue does not answer, so nothing can be started. Nothing was begun.")
-            server = create(actor, user, place, environment)
-        if server and (server.state != State.STOPPING or _follow_with_another(actor, server, place, environment)):
+            server = create(actor, user, location, environment)
+        if server is None:
+            continue
+        if server.state != State.STOPPING or _follow_with_another(actor, server, location.path, environment):
             return server
     raise NotNow("Your Lab is changing state all the time. Please try again.")
 
@@ -73,7 +79,7 @@ def glance(server: Server) -> Server:
 def create(
     actor: User | None,
     user: User,
-    place: str = "",
+    location: Location = DRIVE,
     environment: Environment | None = None,
     *,
     keeps_place: bool = False,
@@ -86,15 +92,15 @@ def create(
         raise NotNow(pause.sentence, pause.ends_at)
     if not keeps_place and limits.is_full():
         raise Full(limits.full_sentence())
-    environment = environment or selection.for_place(user, place)
+    environment = environment or selection.for_location(user, location)
     if environment is None:
         raise NotNow("No environment is installed for the Lab yet. An operator can add one.")
     try:
         with transaction.atomic():
-            server = Server.objects.create(owner=user, environment=environment, place=place)
+            server = Server.objects.create(owner=user, environment=environment, place=location.path)
     except IntegrityError:
         return None
-    audit.record(actor, "lab.server.requested", server, place=place, environment=environment.slug)
+    audit.record(actor, "lab.server.requested", server, place=location.path, environment=environment.slug)
     queue.launch(server)
     return server
 

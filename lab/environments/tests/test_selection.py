@@ -12,6 +12,7 @@ from django.utils import timezone
 from collabs import services as collab_services
 from collabs.models import Collab
 from lab.environments import selection
+from lab.locations.paths import Location
 from lab.models import ChosenEnvironment, CollabEnvironment, Environment, Pause, Server, State
 from lab.servers import lifecycle, services
 from portal import audit
@@ -95,7 +96,7 @@ class TestLaunch:
     def test_it_remembers_what_a_person_chose(self, me: Client, owner: User, brain: Environment) -> None:
         me.post("/lab/start", {"environment": "brain", "remember": "yes"})
         assert started() == "brain"
-        assert selection.for_place(owner, "") == brain
+        assert selection.for_location(owner, Location()) == brain
 
     def test_it_remembers_nothing_that_was_left_as_it_was(self, me: Client, brain: Environment) -> None:
         me.post("/lab/start", {"environment": "base", "remember": "yes"})
@@ -239,4 +240,4 @@ def test_a_new_one_takes_no_retired_one_where_none_is_the_default(old: Environme
 
 
 def test_a_program_asks_for_one(owner: User, environment: Environment, brain: Environment) -> None:
-    assert services.request_server(owner, owner, "", brain).environment == brain
+    assert services.request_server(owner, owner, environment=brain).environment == brain

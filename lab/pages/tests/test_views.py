@@ -7,6 +7,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 from django.utils.http import urlencode
+from pytest_django import DjangoAssertNumQueries
 
 from collabs.models import Collab
 from conftest import Queue, Sleep
@@ -121,6 +122,47 @@ class TestOpen:
         text = page(me, "/lab/open")
         assert "Closing your previous Lab" in text
         assert "Copying notebooks" in text
+
+
+class TestQueries:
+    """A place is looked for once, with its library."""
+
+    @pytest.fixture
+    def link(self, owner: User, collab: Collab) -> str:
+        operations.write(owner, collab.library, "a.ipynb", b"{}")
+        return "/lab/open?path=Shared+with+groups/Cortex/a.ipynb"
+
+    def test_it_needs_few_to_start_a_lab_at_a_notebook(
+        self, me: Client, link: str, queue: Queue, django_assert_max_num_queries: DjangoAssertNumQueries
+    ) -> None:
+        me.get("/lab/")  # what is asked for once per process is known by then
+        with django_assert_max_num_queries(20):
+            page(me, link)
+        assert Server.objects.exists()
+
+    def test_it_needs_few_to_go_on_to_a_running_lab(
+        self,
+        me: Client,
+        link: str,
+        running: Server,
+        queue: Queue,
+        django_assert_max_num_queries: DjangoAssertNumQueries,
+    ) -> None:
+        me.get("/lab/")
+        with django_assert_max_num_queries(6):  # session, person, library, access, server, unread messages
+            page(me, link)
+
+    def test_it_needs_few_to_offer_a_copy(
+        self,
+        link: str,
+        viewer: User,
+        environment: Environment,
+        sign_in: Callable[[User], Client],
+        django_assert_max_num_queries: DjangoAssertNumQueries,
+    ) -> None:
+        visitor = sign_in(viewer)
+        with django_assert_max_num_queries(7):
+            assert "Make my own copy" in page(visitor, link)
 
 
 class TestStatus:

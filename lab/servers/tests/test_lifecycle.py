@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from conftest import Queue
 from lab.launchers import LaunchFailed
+from lab.locations.paths import Location
 from lab.models import Environment, Server, State, StopReason
 from lab.servers import lifecycle, services
 from lab.tests.inprocess import InProcessLauncher, Killed
@@ -43,7 +44,7 @@ class TestRequest:
 
     def test_it_follows_one_that_is_stopping(self, server: Callable[..., Server], owner: User, queue: Queue) -> None:
         old = server("stopping")
-        assert services.request_server(owner, owner, "My Libraries/My Library/a.ipynb") == old
+        assert services.request_server(owner, owner, Location("My Libraries/My Library/a.ipynb")) == old
         lifecycle.end(old.pk)
         new = Server.objects.live().get()
         assert (new.state, new.place) == (State.REQUESTED, "My Libraries/My Library/a.ipynb")
