@@ -17,8 +17,8 @@ from drive.libraries.naming import TITLE_TAKEN as NAME_OF_LIBRARY_TAKEN
 from drive.storage import StorageError
 from groups.services import NAME_TAKEN
 from groups.services import SLUG_TAKEN as GROUP_SLUG_TAKEN
-from lab.locations.paths import BadPlace
-from lab.servers.services import NotNow
+from lab.locations.paths import InvalidLocationError
+from lab.servers.services import CannotLaunchError
 from portal.access import SignInRequiredError
 from portal.ops import logs
 
@@ -101,10 +101,10 @@ _STATUS: dict[type[Exception], tuple[int, str]] = {
     SignInRequiredError: (401, SIGN_IN),
     AuthenticationError: (401, SIGN_IN),
     PermissionDenied: (403, "You may not do this."),
-    BadPlace: (422, "This is no place in a Drive."),
+    InvalidLocationError: (422, "This is no place in a Drive."),
     RequestDataTooBig: (413, "The request is too large."),
     RateLimitError: (429, "Too often. Please wait."),
-    NotNow: (503, "Not now."),
+    CannotLaunchError: (503, "Not now."),
 }
 
 

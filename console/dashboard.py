@@ -13,7 +13,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from lab.formats import duration, size
-from lab.launchers import LauncherUnavailable, get_launcher
+from lab.launchers import LauncherUnavailableError, get_launcher
 from lab.models import Environment, Pause, Server
 from portal.models import AuditEntry, User
 from portal.ops import broker_stats
@@ -89,7 +89,7 @@ def servers() -> Panel:
     lines.append(Line("failed in 24 hours", str(failed), f"{address}?state__exact=failed", is_bad=failed > 0))
     try:
         forks = get_launcher().fork_servers()
-    except LauncherUnavailable:
+    except LauncherUnavailableError:
         return Panel("Labs", lines, "The supervisor does not answer: nothing can be started or stopped now.")
     names = dict(Environment.objects.values_list("prefix", "name"))
     for status in forks:

@@ -9,7 +9,7 @@ from django.db.models import Count, F, Q, QuerySet
 from django.utils import timezone
 
 from lab.formats import duration
-from lab.launchers import LauncherUnavailable, get_launcher
+from lab.launchers import LauncherUnavailableError, get_launcher
 from lab.launchers.base import ForkServerStatus
 from lab.models import Environment, Server, State
 
@@ -62,7 +62,7 @@ def fork_servers() -> list[tuple[str, ForkServerStatus, str]] | None:
     """Environment, state, since when; None when the supervisor does not answer."""
     try:
         found = get_launcher().fork_servers()
-    except LauncherUnavailable:
+    except LauncherUnavailableError:
         return None
     names = dict(Environment.objects.values_list("prefix", "name"))
     return [(names.get(status.prefix, Path(status.prefix).name), status, _since(status)) for status in found]

@@ -24,7 +24,7 @@ from portal.admin import AuditedAdmin, ReadOnlyAdmin
 
 from .environments import builds as environment_builds
 from .formats import binary_size, duration, size
-from .launchers import LauncherUnavailable, ServerStatus, get_launcher
+from .launchers import LauncherUnavailableError, ServerStatus, get_launcher
 from .models import Build, BuildState, Environment, Pause, Server, StopReason
 from .servers import services
 
@@ -41,7 +41,7 @@ class _ServerList(ChangeList):
         super().get_results(request)
         try:
             seen = _look() if any(server.is_live for server in self.result_list) else {}
-        except LauncherUnavailable as error:
+        except LauncherUnavailableError as error:
             messages.warning(request, f"Memory and processor time are not known: {error}")
             seen = {}
         for server in self.result_list:
@@ -142,7 +142,7 @@ class ServerAdmin(AuditedAdmin):
             try:
                 server = services.request_server(request.user, owner)  # type: ignore[arg-type]
                 self.message_user(request, f"{owner.username}: {server.get_state_display()}")
-            except (services.NotNow, ForbiddenError) as error:
+            except (services.CannotLaunchError, ForbiddenError) as error:
                 self.message_user(request, f"{owner.username}: {error}", messages.ERROR)
 
     @admin.display(description="What Jupyter printed last")
@@ -264,7 +264,7 @@ class EnvironmentAdmin(AuditedAdmin):
     def _ask(self, request: HttpRequest, environment: Environment) -> Build | None:
         try:
             made = environment_builds.ask(request.user, environment)  # type: ignore[arg-type]
-        except environment_builds.CannotBuild as error:
+        except environment_builds.CannotBuildError as error:
             messages.error(request, str(error))
             return None
         address = reverse("admin:lab_build_change", args=[made.pk])

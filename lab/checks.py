@@ -9,7 +9,7 @@ from django.core.checks import CheckMessage, Error, Tags, Warning, register
 
 from portal.ops.checks import check_message
 
-from .launchers import LAUNCHERS, LauncherUnavailable, get_launcher
+from .launchers import LAUNCHERS, LauncherUnavailableError, get_launcher
 
 SECRET_LENGTH = 32
 
@@ -73,7 +73,7 @@ def limits_kept(**_: Any) -> list[CheckMessage]:
         return []
     try:
         kept = get_launcher().kept()
-    except LauncherUnavailable as error:
+    except LauncherUnavailableError as error:
         said = f"Whether this machine limits what a Lab takes of {', '.join(wanted)} is not known. {error}"
         return [check_message(Warning, said, "lab.W003")]
     lacking = [what for what in wanted if what not in kept]

@@ -28,7 +28,7 @@ _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*(/[A-Za-z0-9_][A-Za-z0-9_.-]*)*"
 _PACKAGE = re.compile(r"[a-z0-9_][a-z0-9_.-]*([ =<>!~][A-Za-z0-9_.+*!=<>~|,() ]*)?")
 
 
-class BadOrder(ValueError):
+class InvalidCondaSpecError(ValueError):
     """A line that is no package or no channel. `str(error)` is for the operator."""
 
 
@@ -48,16 +48,18 @@ def lines(text: str) -> list[str]:
 
 
 def packages(text: str) -> list[str]:
-    """Each line, checked; raises BadOrder."""
+    """Each line, checked; raises InvalidCondaSpecError."""
     found = lines(text)
     for line in found:
         if not _PACKAGE.fullmatch(line):
-            raise BadOrder(f"“{line}” is no conda package: write a name and versions, such as “numpy >=2,<3”.")
+            raise InvalidCondaSpecError(
+                f"“{line}” is not a conda package. Enter a name and versions, such as “numpy >=2,<3”."
+            )
     return found
 
 
 def channels(text: str) -> list[Channel]:
-    """Each line, checked; raises BadOrder."""
+    """Each line, checked; raises InvalidCondaSpecError."""
     return [_channel(line, number) for number, line in enumerate(lines(text) or [DEFAULT])]
 
 
@@ -68,15 +70,17 @@ def _channel(line: str, number: int) -> Channel:
         parts = urlsplit(line)
         parts.port  # noqa: B018  # raises ValueError for what is no number
     except ValueError:
-        raise BadOrder(f"“{line}” is no address.") from None
+        raise InvalidCondaSpecError(f"“{line}” is not a valid address.") from None
     plain = re.fullmatch(r"[!-~]+", line) and "\\" not in line and not parts.query and not parts.fragment
     if plain and parts.scheme == "https" and parts.hostname:
         if "@" in parts.netloc or "/t/" in f"{parts.path}/":
-            raise BadOrder("A channel's address cannot have a password or token in it: it is readable in every Lab.")
+            raise InvalidCondaSpecError(
+                "A channel's address must not contain a password or token: every Lab can read it."
+            )
         return Channel(line.rstrip("/"))
     if plain and parts.scheme == "file" and parts.netloc in ("", "localhost"):
         return Channel(f"file://{INSIDE}/{number}", _directory(line, unquote(parts.path)))
-    raise BadOrder(f"“{line}” is no channel: write a name such as conda-forge, or an https address.")
+    raise InvalidCondaSpecError(f"“{line}” is not a channel. Enter a name such as conda-forge, or an https address.")
 
 
 def _directory(line: str, path: str) -> Path:
@@ -87,11 +91,13 @@ def _directory(line: str, path: str) -> Path:
         found = Path("/")
     roots = [Path(os.path.realpath(root)) for root in settings.LAB_CONDA_FILES]
     if not any(found.is_relative_to(root) for root in roots) or not found.is_dir():
-        raise BadOrder(f"“{line}” is no directory below those that the setting LAB_CONDA_FILES names.")
+        raise InvalidCondaSpecError(f"“{line}” is not a directory inside those listed in the setting LAB_CONDA_FILES.")
     names = ("VAR_DIR", "RUN_DIR", "LAB_ROOT", "DRIVE_ROOT", "IDENTITY_KEYS", "BASE_DIR")
     ours = [Path(os.path.realpath(getattr(settings, name))) for name in names]
     if any(found.is_relative_to(place) or place.is_relative_to(found) for place in ours):
-        raise BadOrder(f"“{line}” holds files of the site or lies among them; a channel needs a place of its own.")
+        raise InvalidCondaSpecError(
+            f"“{line}” contains files of the site, or is inside them. Use a separate directory."
+        )
     return found
 
 
@@ -101,7 +107,7 @@ def check(package_text: str, channel_text: str) -> dict[str, str]:
     for field, read, text in (("packages", packages, package_text), ("channels", channels, channel_text)):
         try:
             read(text)
-        except BadOrder as error:
+        except InvalidCondaSpecError as error:
             wrong[field] = str(error)
     return wrong
 

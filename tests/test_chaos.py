@@ -23,10 +23,10 @@ from collabs.models import Collab, Membership, Role
 from drive.files import operations
 from drive.models import Library
 from drive.storage import StorageError, open_library
-from lab.launchers import LauncherUnavailable
+from lab.launchers import LauncherUnavailableError
 from lab.models import LIVE, Server, State, StopReason, Ticket
 from lab.servers import reaper
-from lab.servers.services import NotNow, request_server, stop_server
+from lab.servers.services import CannotLaunchError, request_server, stop_server
 from lab.supervisor import cgroups, processes
 from portal.access import ForbiddenError
 from portal.ops.task_queue import broker_is_up
@@ -41,8 +41,8 @@ SECONDS = int(os.environ.get("CHAOS_SECONDS", "45"))
 SEED = int(os.environ.get("CHAOS_SEED") or random.randrange(10**6))
 PEOPLE = 5
 EXPECTED = (
-    NotNow,
-    LauncherUnavailable,
+    CannotLaunchError,
+    LauncherUnavailableError,
     ForbiddenError,
     ValidationError,
     StorageError,
@@ -86,7 +86,7 @@ class Storm:
     def somebody_running(self) -> Person:
         running = [one for one in self.people if Server.objects.running().filter(owner=one.user).exists()]
         if not running:
-            raise NotNow("nobody's Lab runs")
+            raise CannotLaunchError("nobody's Lab runs")
         return self.random.choice(running)
 
     def launch(self) -> str:
@@ -135,7 +135,7 @@ class Storm:
         try:
             someone.enter()
         except AssertionError as error:  # it ended just now
-            raise NotNow("no way in") from error
+            raise CannotLaunchError("no way in") from error
         body = {"type": "file", "format": "text", "content": text}
         address = f"/api/contents/drive/My Libraries/My Library/{name}"
         if someone.lab("PUT", address, json=body).status_code in (200, 201):

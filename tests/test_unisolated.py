@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from pytest_django import Settings
 
-from lab.launchers import LaunchFailed, LaunchSpec, Mount
+from lab.launchers import LaunchFailedError, LaunchSpec, Mount
 from lab.launchers.unisolated import UnisolatedLauncher
 
 pytestmark = pytest.mark.sandbox
@@ -44,5 +44,5 @@ def test_it_starts_serves_and_leaves_nothing(spec: LaunchSpec) -> None:
 
 def test_it_refuses_without_debug(spec: LaunchSpec, settings: Settings) -> None:
     settings.DEBUG = False
-    with pytest.raises(LaunchFailed, match="DEBUG"):
+    with pytest.raises(LaunchFailedError, match="DEBUG"):
         UnisolatedLauncher().start(spec)

@@ -145,7 +145,7 @@ def test_a_git_link_starts_the_lab_and_reaches_nothing_of_the_machine(site: Site
         wait_for(functools.partial(ended, pull), 60, "it never ended")
         pull.refresh_from_db()
         assert pull.state == "failed", host
-        assert "private network" in pull.error or "There is no" in pull.error
+        assert "private network" in pull.error or "was not found" in pull.error
     assert stranger.server().is_running
 
 

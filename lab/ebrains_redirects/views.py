@@ -72,5 +72,5 @@ def drive_path(rest: str) -> str:
         return ""
     try:
         return paths.drive_path(ROOTS[root] + rest[len(tree) + len(root) :])
-    except paths.BadPlace:
+    except paths.InvalidLocationError:
         return ""

@@ -51,29 +51,29 @@ prefix="$2"; shift 2
 """
 
 
-class CannotBuild(Exception):
+class CannotBuildError(Exception):
     """Nothing was begun. `str(error)` is for the operator."""
 
 
-class NotUsable(Exception):
+class UnusableBuildError(Exception):
     """It was built, and must not be used. `str(error)` is for the operator."""
 
 
 @transaction.atomic
 def ask(actor: User, environment: Environment) -> Build:
-    """Queue a build. Raises CannotBuild where there is nothing to build from, or one is under way."""
+    """Queue a build. Raises CannotBuildError where there is nothing to build from, or one is under way."""
     if not environment.packages.strip():
-        raise CannotBuild(f"“{environment}” has no packages to be built from.")
+        raise CannotBuildError(f"“{environment}” has no packages to build from.")
     if environment.kind == EnvironmentKind.CONDA and (
         wrong := conda_spec.check(environment.packages, environment.channels)
     ):
-        raise CannotBuild(" ".join(wrong.values()))
+        raise CannotBuildError(" ".join(wrong.values()))
     asked = {name: getattr(environment, name) for name in ("kind", "packages", "channels")}
     try:
         with transaction.atomic():
             build = Build.objects.create(environment=environment, **asked, asked_by=actor)
     except IntegrityError:
-        raise CannotBuild(f"“{environment}” is being built already.") from None
+        raise CannotBuildError(f"“{environment}” is already being built.") from None
     audit.record(actor, "lab.environment.build-asked", environment)
     enqueue("lab.tasks.build_environment", build.pk)
     return build
@@ -88,7 +88,7 @@ def run(build_id: int) -> None:
     build = Build.objects.select_related("environment").get(pk=build_id)
     try:
         _make(build, prefix)
-    except (OSError, subprocess.SubprocessError, conda_spec.BadOrder, NotUsable) as error:
+    except (OSError, subprocess.SubprocessError, conda_spec.InvalidCondaSpecError, UnusableBuildError) as error:
         log.warning("build %s of %s: %s", build.pk, build.environment.slug, error)
         _fail(build, _said(error))
     else:
@@ -96,7 +96,7 @@ def run(build_id: int) -> None:
 
 
 def _make(build: Build, prefix: Path) -> None:
-    """Raises OSError, SubprocessError, BadOrder, NotUsable."""
+    """Raises OSError, SubprocessError, InvalidCondaSpecError, UnusableBuildError."""
     if build.kind == EnvironmentKind.CONDA:
         channels = conda_spec.channels(build.channels)
         order = bwrap.memory_file(conda_spec.order(needed(), build.packages, channels))
@@ -110,7 +110,7 @@ def _make(build: Build, prefix: Path) -> None:
     finally:
         os.close(order)
     if build_sandbox.leads_elsewhere(prefix):
-        raise NotUsable("A package has put a link to another place of the machine where the interpreter was.")
+        raise UnusableBuildError("A package replaced the interpreter by a link to another place on this machine.")
 
 
 def _run(build: Build, words: list[str], order: int) -> None:
@@ -171,17 +171,21 @@ def _fail(build: Build, why: str) -> None:
 
 def _said(error: Exception) -> str:
     if isinstance(error, subprocess.TimeoutExpired):
-        return f"It took longer than {BUILD_SECONDS // 60} minutes."
+        return f"The build took longer than {BUILD_SECONDS // 60} minutes."
     if isinstance(error, subprocess.CalledProcessError):
-        return "It did not succeed; the end of the log says why."
-    return str(error) if isinstance(error, conda_spec.BadOrder | NotUsable) else f"It could not be started: {error}"
+        return "The build failed. See the end of the log."
+    return (
+        str(error)
+        if isinstance(error, conda_spec.InvalidCondaSpecError | UnusableBuildError)
+        else f"It could not be started: {error}"
+    )
 
 
 def sweep() -> None:
     """Builds whose task was killed have failed; what an environment led to before goes when no server runs in it."""
     lost = Q(state=BuildState.RUNNING, started_at__lt=timezone.now() - LOST_AFTER)
     for build in Build.objects.filter(lost):
-        _fail(build, "It was cut off.")
+        _fail(build, "The build was interrupted.")
     for build in Build.objects.filter(state=BuildState.DONE).exclude(prefix="").select_related("environment"):
         if build.prefix != build.environment.prefix and not _is_used(build):
             shutil.rmtree(build.prefix, ignore_errors=True)

@@ -19,7 +19,7 @@ CACHE = ".packages"
 SCHEMES = ("https://", "file:///run/lab/channels/")
 
 
-class NotBuilt(Exception):
+class BuildFailedError(Exception):
     """Why, for the log."""
 
 
@@ -53,7 +53,7 @@ class Told(InstallerReporter):
 
 
 async def build(prefix: Path, packages: list[str], channels: list[str]) -> None:
-    """Raises NotBuilt, or an exception of rattler's."""
+    """Raises BuildFailedError, or an exception of rattler's."""
     client = Client.from_config(Config.from_toml('tls-root-certs = "system"'))
     cache = prefix / CACHE
     print(f"Looking for {', '.join(packages)} in {', '.join(channels)}", flush=True)
@@ -67,7 +67,9 @@ async def build(prefix: Path, packages: list[str], channels: list[str]) -> None:
     for record in sorted(records, key=lambda one: one.name.normalized):
         print(f"  {record.name.normalized} {record.version} {record.build}", flush=True)
         if not record.url.startswith(SCHEMES):
-            raise NotBuilt(f"{record.name.normalized} would be fetched from {record.url}, which is not allowed.")
+            raise BuildFailedError(
+                f"{record.name.normalized} would be fetched from {record.url}, which is not allowed."
+            )
     told = Told()  # type: ignore[abstract]  # what it leaves out does nothing, in a body that looks empty
     await install(
         records,
@@ -80,7 +82,7 @@ async def build(prefix: Path, packages: list[str], channels: list[str]) -> None:
     )
     shutil.rmtree(cache)
     if told.failed:
-        raise NotBuilt(f"The script of {', '.join(told.failed)} failed.")
+        raise BuildFailedError(f"The post-link script of {', '.join(told.failed)} failed.")
 
 
 def main() -> None:

@@ -18,7 +18,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_GET
 
-from lab.launchers import LauncherUnavailable
+from lab.launchers import LauncherUnavailableError
 from lab.locations import paths
 from lab.models import Pass, Server, State
 from lab.servers import reconciler
@@ -85,7 +85,7 @@ def _check(found: Pass) -> bool:
         return False
     try:
         reconciler.check_now(server)
-    except LauncherUnavailable:
+    except LauncherUnavailableError:
         return True  # nothing is known against it
     return Server.objects.filter(pk=server.pk, state=State.RUNNING).exists()
 

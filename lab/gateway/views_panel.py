@@ -17,7 +17,7 @@ from django.views.decorators.http import require_POST
 
 from collabs.models import Collab
 from lab.environments import selection
-from lab.launchers import LauncherUnavailable
+from lab.launchers import LauncherUnavailableError
 from lab.locations import paths, presence
 from lab.models import Server, StopReason
 from lab.servers import keep_alive, reconciler, services
@@ -54,7 +54,7 @@ def state(request: HttpRequest, user: User) -> HttpResponse:
     """
     server = _running(user)
     if server and "died" in request.POST:
-        with suppress(LauncherUnavailable):  # the reconciler tells it later
+        with suppress(LauncherUnavailableError):  # the reconciler tells it later
             reconciler.check_now(server)
     return _state(user, request.POST.get("path", ""))
 

@@ -83,7 +83,7 @@ class PullForm(forms.Form):
     def clean_path(self) -> str:
         try:
             return paths.relative_path(self.cleaned_data["path"])
-        except paths.BadPlace as error:
+        except paths.InvalidLocationError as error:
             raise ValidationError(str(error)) from error
 
     def clean(self) -> dict[str, Any]:

@@ -33,7 +33,7 @@ NAMED = 50
 
 
 def request(actor: User, *, library: Library, folder: str, repo: str, branch: str = "", path: str = "") -> Pull:
-    """Begin; the person's Lab is started if need be. Raises services.NotNow, and then nothing was begun."""
+    """Begin; the person's Lab is started if need be. Raises services.CannotLaunchError, and then nothing was begun."""
     services.request_server(actor, actor)
     with transaction.atomic():
         pull = Pull.objects.create(user=actor, library=library, folder=folder, repo=repo, branch=branch, path=path)

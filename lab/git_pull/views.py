@@ -35,7 +35,7 @@ def git_pull(request: HttpRequest) -> HttpResponse:
         return _ask(request, form, "You have fetched a great many repositories. Please come back in an hour.", 429)
     try:
         pull = services.request(person(request), **form.cleaned_data)
-    except (server_services.NotNow, ForbiddenError) as error:
+    except (server_services.CannotLaunchError, ForbiddenError) as error:
         return _ask(request, form, str(error), 503)
     return redirect("lab:pull", pull.pk)
 

@@ -6,13 +6,13 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import import_string
 
-from .base import Launcher, LauncherUnavailable, LaunchFailed, LaunchSpec, Mount, ServerStatus
+from .base import Launcher, LauncherUnavailableError, LaunchFailedError, LaunchSpec, Mount, ServerStatus
 
 __all__ = [
-    "LaunchFailed",
+    "LaunchFailedError",
     "LaunchSpec",
     "Launcher",
-    "LauncherUnavailable",
+    "LauncherUnavailableError",
     "Mount",
     "ServerStatus",
     "get_launcher",

@@ -11,11 +11,11 @@ GRACE_SECONDS = 3.0
 """How long kernels have to run their exit handlers when a server is stopped."""
 
 
-class LauncherUnavailable(Exception):
+class LauncherUnavailableError(Exception):
     """The launcher cannot be reached now (its process is down or restarting): try again later, change no row."""
 
 
-class LaunchFailed(Exception):
+class LaunchFailedError(Exception):
     """A server did not come up. `str(error)` is a sentence for its person; `log_tail` the last lines of its log."""
 
     def __init__(self, message: str, log_tail: str = "") -> None:
@@ -105,7 +105,7 @@ class ForkServerStatus:
 
 
 class Launcher(Protocol):
-    """Starts, watches and stops servers. Errors: LauncherUnavailable from every call; LaunchFailed where named."""
+    """Starts, watches and stops servers. Any call may raise LauncherUnavailableError; LaunchFailedError where named."""
 
     isolated: bool
     """False: a server can read what the portal can read; every Lab page must say so."""
@@ -113,10 +113,10 @@ class Launcher(Protocol):
     """Whether a home outlives its server: nothing is to be rescued. Such a launcher mounts at a start alone."""
 
     def start(self, spec: LaunchSpec) -> None:
-        """Spawn the server; a server with this id that already has processes is left as it is. Raises LaunchFailed."""
+        """Start the server, unless one with this id has processes already. Raises LaunchFailedError."""
 
     def wait(self, server_id: UUID, timeout: float) -> None:
-        """Return when it answers HTTP; raise LaunchFailed as soon as it dies, or after `timeout` seconds."""
+        """Return when it answers HTTP; raise LaunchFailedError as soon as it dies, or after `timeout` seconds."""
 
     def stop(self, server_id: UUID, *, grace: float = GRACE_SECONDS) -> None:
         """Return when none of its processes and mounts is left. Its home stays. Unknown ids are fine.
@@ -140,7 +140,7 @@ class Launcher(Protocol):
         """How fast launches are, environment by environment."""
 
     def ping(self, timeout: float) -> None:
-        """Return when it answers, at once; LauncherUnavailable otherwise, or after `timeout` seconds."""
+        """Return when it answers, at once; LauncherUnavailableError otherwise, or after `timeout` seconds."""
 
     def kept(self) -> list[str]:
         """Which limits of `LaunchSpec.limits` are kept: of `memory`, `cpu`, `processes`, `disk`."""

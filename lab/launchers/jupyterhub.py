@@ -18,7 +18,15 @@ from uuid import UUID
 import requests
 from django.conf import settings
 
-from .base import GRACE_SECONDS, ForkServerStatus, LauncherUnavailable, LaunchFailed, LaunchSpec, Mount, ServerStatus
+from .base import (
+    GRACE_SECONDS,
+    ForkServerStatus,
+    LauncherUnavailableError,
+    LaunchFailedError,
+    LaunchSpec,
+    Mount,
+    ServerStatus,
+)
 
 CALL_SECONDS = 30
 STOP_SECONDS = 120
@@ -43,9 +51,9 @@ class JupyterHubLauncher:
         self._ask("PUT", f"/collaboratory/users/{spec.username}")
         answer = self._ask("POST", f"/users/{spec.username}/server", {"server_id": spec.server_id.hex}, fails=True)
         if answer.status_code == TOO_MANY:
-            raise LauncherUnavailable("The Hub starts as many servers as it may; it is asked again.")
+            raise LauncherUnavailableError("The Hub starts as many servers as it may; it is asked again.")
         if answer.status_code not in (CREATED, ACCEPTED):
-            raise LaunchFailed(_message(answer))
+            raise LaunchFailedError(_message(answer))
 
     def wait(self, server_id: UUID, timeout: float) -> None:
         username = self._username(server_id)
@@ -53,11 +61,11 @@ class JupyterHubLauncher:
         while True:
             server = self._server(username) if username else None
             if server is None or _id_of(server) != server_id:
-                raise LaunchFailed(self._why(username))
+                raise LaunchFailedError(self._why(username))
             if server["ready"]:
                 return
             if time.monotonic() >= deadline:
-                raise LaunchFailed(f"Jupyter did not answer within {timeout:.0f} seconds.")
+                raise LaunchFailedError(f"Jupyter did not answer within {timeout:.0f} seconds.")
             time.sleep(LOOK_SECONDS)
 
     def stop(self, server_id: UUID, *, grace: float = GRACE_SECONDS) -> None:
@@ -71,7 +79,7 @@ class JupyterHubLauncher:
         deadline = time.monotonic() + STOP_SECONDS
         while (server := self._server(username)) and meant(server):
             if time.monotonic() >= deadline:
-                raise LauncherUnavailable("The Hub does not end the server.")
+                raise LauncherUnavailableError("The Hub does not end the server.")
             if not server["pending"]:
                 self._delete(username)
             time.sleep(LOOK_SECONDS)
@@ -160,7 +168,7 @@ class JupyterHubLauncher:
 
     def _why(self, username: str) -> str:
         """What the Hub says of a start that failed; its progress is a stream of events that ends with that."""
-        with suppress(LauncherUnavailable, ValueError):
+        with suppress(LauncherUnavailableError, ValueError):
             for line in self._ask("GET", f"/users/{username}/server/progress").text.splitlines():
                 event = json.loads(line.partition(":")[2]) if line.startswith("data:") else {}
                 if event.get("failed"):
@@ -182,7 +190,7 @@ class JupyterHubLauncher:
                 allow_redirects=False,
             )
         except requests.RequestException as error:
-            raise LauncherUnavailable(f"The Hub does not answer: {type(error).__name__}") from error
+            raise LauncherUnavailableError(f"The Hub does not answer: {type(error).__name__}") from error
         if not fails:
             _require_ok(answer)
         return answer
@@ -190,7 +198,7 @@ class JupyterHubLauncher:
 
 def _require_ok(answer: requests.Response) -> None:
     if not 200 <= answer.status_code < 300:
-        raise LauncherUnavailable(f"The Hub answers {answer.status_code}: {_message(answer)}")
+        raise LauncherUnavailableError(f"The Hub answers {answer.status_code}: {_message(answer)}")
 
 
 def _message(answer: requests.Response) -> str:

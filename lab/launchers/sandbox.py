@@ -11,7 +11,15 @@ from django.conf import settings
 
 from portal.ops import logs
 
-from .base import GRACE_SECONDS, ForkServerStatus, LauncherUnavailable, LaunchFailed, LaunchSpec, Mount, ServerStatus
+from .base import (
+    GRACE_SECONDS,
+    ForkServerStatus,
+    LauncherUnavailableError,
+    LaunchFailedError,
+    LaunchSpec,
+    Mount,
+    ServerStatus,
+)
 
 CALL_SECONDS = 30
 
@@ -74,11 +82,11 @@ class SandboxLauncher:
                 with connection.makefile("rb") as lines:
                     answer = json.loads(lines.readline() or b"null")
         except (OSError, ValueError) as error:
-            raise LauncherUnavailable(f"The Lab's supervisor does not answer: {error}") from error
+            raise LauncherUnavailableError(f"The Lab's supervisor does not answer: {error}") from error
         if answer is None:
-            raise LauncherUnavailable("The Lab's supervisor ended while it was asked.")
+            raise LauncherUnavailableError("The Lab's supervisor ended while it was asked.")
         if not answer["ok"]:
-            raise LaunchFailed(answer["error"], answer.get("log_tail", ""))
+            raise LaunchFailedError(answer["error"], answer.get("log_tail", ""))
         return answer
 
 

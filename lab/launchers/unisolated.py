@@ -25,7 +25,7 @@ from lab.supervisor import api_token
 from lab.supervisor.launch import Launch
 from lab.supervisor.sandbox_command import INSIDE
 
-from .base import GRACE_SECONDS, ForkServerStatus, LaunchFailed, LaunchSpec, Mount, ServerStatus
+from .base import GRACE_SECONDS, ForkServerStatus, LaunchFailedError, LaunchSpec, Mount, ServerStatus
 
 LOG_TAIL_BYTES = 4000
 FOLDERS = ("My Libraries", "Shared with me", "Shared with groups")
@@ -40,7 +40,7 @@ class UnisolatedLauncher:
 
     def start(self, spec: LaunchSpec) -> None:
         if not settings.DEBUG:
-            raise LaunchFailed("LAB_LAUNCHER=unisolated works with DEBUG on only.")
+            raise LaunchFailedError("LAB_LAUNCHER=unisolated works with DEBUG on only.")
         if self._pid(spec.server_id):
             return
         directory = self._directory(spec.server_id)
@@ -51,7 +51,7 @@ class UnisolatedLauncher:
         try:
             self._spawn(spec, directory)
         except OSError as error:
-            raise LaunchFailed(f"Jupyter could not be started: {error}") from error
+            raise LaunchFailedError(f"Jupyter could not be started: {error}") from error
 
     def _spawn(self, spec: LaunchSpec, directory: Path) -> None:
         launch = Launch(**spec.as_json())
@@ -95,11 +95,11 @@ class UnisolatedLauncher:
         deadline = time.monotonic() + timeout
         while time.monotonic() < deadline:
             if not self._pid(server_id):
-                raise LaunchFailed("Jupyter ended while it was starting.", self._log_tail(server_id))
+                raise LaunchFailedError("Jupyter ended while it was starting.", self._log_tail(server_id))
             if self._answers(server_id):
                 return
             time.sleep(0.1)
-        raise LaunchFailed(f"Jupyter did not answer within {timeout:.0f} seconds.", self._log_tail(server_id))
+        raise LaunchFailedError(f"Jupyter did not answer within {timeout:.0f} seconds.", self._log_tail(server_id))
 
     def _answers(self, server_id: UUID) -> bool:
         """Whether anything HTTP comes back; the socket listens before Jupyter does, so this may wait a second."""

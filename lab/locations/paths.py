@@ -25,7 +25,7 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _TREE = re.compile(r"\A/lab(?:/workspaces/[^/?#]+)?/tree/(.+)\Z")
 
 
-class BadPlace(ValueError):
+class InvalidLocationError(ValueError):
     """Not a place in anybody's Drive. `str(error)` says why, for a person."""
 
 
@@ -38,12 +38,12 @@ def drive_path(text: str) -> str:
 def relative_path(text: str) -> str:
     """A path as it stands in a link; it leads down and nowhere else."""
     if len(text) > MAX_LENGTH:
-        raise BadPlace("The link's path is too long.")
+        raise InvalidLocationError("The link's path is too long.")
     if _CONTROL.search(text) or "\\" in text:
-        raise BadPlace("The link's path holds characters that no file name in a Lab has.")
+        raise InvalidLocationError("The link's path holds characters that no file name in a Lab has.")
     parts = [part for part in text.strip("/").split("/") if part]
     if any(part in (".", "..") for part in parts):
-        raise BadPlace("The link's path must not hold “.” or “..”.")
+        raise InvalidLocationError("The link's path must not hold “.” or “..”.")
     return "/".join(parts)
 
 
@@ -77,7 +77,7 @@ def path_at(address: str) -> str:
         return ""
     try:
         return drive_path(whole)
-    except BadPlace:
+    except InvalidLocationError:
         return ""
 
 

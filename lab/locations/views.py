@@ -33,7 +33,7 @@ def copy(request: HttpRequest) -> HttpResponse:
     """Make a copy in My Library, and open that."""
     try:
         found = paths.find(person(request), paths.drive_path(request.POST.get("path", "")))
-    except paths.BadPlace as error:
+    except paths.InvalidLocationError as error:
         return render(request, "lab/bad_place.html", {"error": error}, status=400)
     if isinstance(found, paths.Missing) or found.library is None or not copies.is_file(found):
         raise Http404("There is no such file.")

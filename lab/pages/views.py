@@ -48,7 +48,7 @@ def open_place(request: HttpRequest) -> HttpResponse:
     """Open the Lab at a path of the Drive; the address stays valid for ever and starts what has to be started."""
     try:
         path = paths.drive_path(request.GET.get("path", ""))
-    except paths.BadPlace as error:
+    except paths.InvalidLocationError as error:
         return render(request, "lab/bad_place.html", {"error": error}, status=400)
     location = paths.find_file(person(request), path)
     if isinstance(location, paths.Missing):
@@ -85,7 +85,7 @@ def start(request: HttpRequest) -> HttpResponse:
     server = Server.objects.live().exclude(state=State.STOPPING).filter(owner=me).first()
     if server and server.pk.hex == request.POST.get("restart"):  # of two clicks the second one does not end the new one
         if pause := Pause.objects.current():  # it would be gone, with none in its place
-            return _not_now(request, place, location, services.NotNow(pause.sentence, pause.ends_at))
+            return _not_now(request, place, location, services.CannotLaunchError(pause.sentence, pause.ends_at))
         services.stop_server(me, server, StopReason.ASKED)
     return _go(request, place, location, environment)
 
@@ -95,7 +95,7 @@ def _go(request: HttpRequest, address: str, location: Location, environment: Env
     me = person(request)
     try:
         server = services.request_server(me, me, location, environment)
-    except (services.NotNow, ForbiddenError) as error:
+    except (services.CannotLaunchError, ForbiddenError) as error:
         return _not_now(request, address, location, error)
     if server.is_running and location.path.endswith(copies.NOTEBOOK):
         publish("lab.tasks.start_kernel", server.pk.hex, location.path)  # a launch does that by itself
@@ -108,11 +108,11 @@ def _go(request: HttpRequest, address: str, location: Location, environment: Env
 
 
 def _not_now(
-    request: HttpRequest, address: str, location: Location, error: services.NotNow | ForbiddenError
+    request: HttpRequest, address: str, location: Location, error: services.CannotLaunchError | ForbiddenError
 ) -> HttpResponse:
     """Why nothing was started; whoever tries again finds the place in the form."""
     me = person(request)
-    tries_again = isinstance(error, services.Full) and request.method == "GET"
+    tries_again = isinstance(error, services.LabFullError) and request.method == "GET"
     context = _context(me, Server.objects.of(me), address, location) | {"not_now": error, "tries_again": tries_again}
     response = render(request, "lab/home.html", context, status=503)
     if tries_again:

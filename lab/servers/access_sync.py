@@ -3,7 +3,7 @@
 import logging
 from typing import Any
 
-from lab.launchers import LauncherUnavailable, LaunchFailed
+from lab.launchers import LauncherUnavailableError, LaunchFailedError
 from lab.models import Server, State, StopReason
 
 from . import lifecycle, queue, services
@@ -27,5 +27,5 @@ def follow_changes(sender: Any, user_ids: frozenset[int], **_: Any) -> None:
 def _here_and_now(server: Server) -> None:
     try:
         lifecycle.follow_access(server.pk)
-    except (LauncherUnavailable, LaunchFailed) as error:
+    except (LauncherUnavailableError, LaunchFailedError) as error:
         log.warning("%s: access not followed yet: %s", server, error)

@@ -17,7 +17,7 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from lab.launchers import LauncherUnavailable, LaunchFailed, LaunchSpec, Mount, get_launcher
+from lab.launchers import LauncherUnavailableError, LaunchFailedError, LaunchSpec, Mount, get_launcher
 from lab.launchers.base import GRACE_SECONDS
 from lab.locations import paths
 from lab.metrics import LAUNCH_SECONDS, LAUNCHES
@@ -72,10 +72,10 @@ def launch(server_id: UUID) -> None:
         return
     try:
         running = _bring_up(server)
-    except LauncherUnavailable as error:
+    except LauncherUnavailableError as error:
         log.warning("%s: %s; the reconciler will try again", server, error)
         return
-    except LaunchFailed as error:
+    except LaunchFailedError as error:
         fail_start(server, str(error), error.log_tail)
         return
     except Exception:
@@ -132,7 +132,7 @@ def _patiently(call: Callable[[], None]) -> None:
     for attempt in range(1, PATIENCE + 1):
         try:
             return call()
-        except LauncherUnavailable:
+        except LauncherUnavailableError:
             if attempt == PATIENCE:
                 raise
             time.sleep(1)
@@ -190,7 +190,7 @@ def end(server_id: UUID) -> None:
                 _finish(server)
             else:
                 _drop_lease(server)
-    except (LauncherUnavailable, LaunchFailed) as error:
+    except (LauncherUnavailableError, LaunchFailedError) as error:
         log.warning("end of %s: %s; the reconciler will try again", server or server_id, error)
         if server:
             _drop_lease(server)
@@ -235,7 +235,7 @@ def _finish(server: Server) -> None:
         tell_of_end(server)
         if server.again and server.owner.is_active:
             owner, wanted = server.owner, server.again_environment
-            with suppress(services.NotNow):  # a pause began meanwhile, and the Lab's page says so
+            with suppress(services.CannotLaunchError):  # a pause began meanwhile, and the Lab's page says so
                 services.create(owner, owner, paths.locate(owner, server.again_place), wanted, keeps_place=True)
 
 
@@ -262,9 +262,9 @@ def declare_dead(server: Server) -> None:
     try:
         message = limits.why_it_died(server, get_launcher().inspect().get(server.pk))
         get_launcher().wait(server.pk, 0)  # the way to the log of what has ended
-    except LaunchFailed as error:
+    except LaunchFailedError as error:
         tail = error.log_tail
-    except LauncherUnavailable:
+    except LauncherUnavailableError:
         pass
     services.stop_server(None, server, StopReason.DIED, error=message, log_tail=tail)
 

@@ -14,7 +14,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from lab.environments import builds
-from lab.launchers import LauncherUnavailable, ServerStatus, get_launcher
+from lab.launchers import LauncherUnavailableError, ServerStatus, get_launcher
 from lab.models import WITH_SANDBOX, Environment, Lease, Pass, Server, State, Ticket
 from lab.models.git_pulls import KEPT, Pull
 
@@ -45,7 +45,7 @@ def reconcile() -> None:
 def _safely(part: Callable[[], None]) -> None:
     try:
         part()
-    except LauncherUnavailable as error:
+    except LauncherUnavailableError as error:
         log.warning("reconcile: %s", error)
     except Exception:
         log.exception("reconcile: %s", part.__name__)
@@ -101,7 +101,7 @@ def follow(server: Server, status: ServerStatus) -> None:
 
 
 def check_now(server: Server) -> None:
-    """Compare one running row with the launcher right now, for somebody who waits. Raises LauncherUnavailable."""
+    """Compare one running row with the launcher right now, for somebody who waits. Raises LauncherUnavailableError."""
     lifecycle_row = lifecycle.find(server.pk)
     if lifecycle_row and lifecycle_row.state == State.RUNNING:
         check(lifecycle_row, get_launcher().inspect().get(server.pk))

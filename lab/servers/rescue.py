@@ -138,7 +138,7 @@ def _name_packages(files: LibraryFiles, folder: str, changes: Path, prefix: Path
         if lines:
             files.make_folders(f"{folder}/{PACKAGES}")
             text = "\n".join([f"# Installed in the Lab that ended. To have it again: {command} this file", *lines, ""])
-            with suppress(_CopiedBefore):
+            with suppress(_CopiedBeforeError):
                 _write(files, PurePosixPath(folder, PACKAGES, name), io.BytesIO(text.encode()))
             result.folder = folder
             result.packages += len(lines)
@@ -150,7 +150,7 @@ def _copy(files: LibraryFiles, folder: str, found: _Found, result: Rescued) -> N
         return
     try:
         files.make_folders(str(PurePosixPath(folder) / found.path.parent))
-        with suppress(_CopiedBefore):
+        with suppress(_CopiedBeforeError):
             _write(files, PurePosixPath(folder) / found.path, found.source)
     except DiskFullError:
         raise
@@ -162,7 +162,7 @@ def _copy(files: LibraryFiles, folder: str, found: _Found, result: Rescued) -> N
     result.bytes += found.size
 
 
-class _CopiedBefore(Exception):
+class _CopiedBeforeError(Exception):
     """By a run that was cut off; files are put in place whole, so it is complete."""
 
 
@@ -174,7 +174,7 @@ def _write(files: LibraryFiles, target: PurePosixPath, source: BinaryIO) -> None
             files.write(str(target.with_name(name)), source, if_match=ABSENT)
         except NameTakenError as clash:
             if clash.name == name:
-                raise _CopiedBefore from None
+                raise _CopiedBeforeError from None
             source.seek(0)
         else:
             return

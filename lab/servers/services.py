@@ -26,7 +26,7 @@ GLANCE_SECONDS = 0.7
 GLANCE_EVERY = 0.025
 
 
-class NotNow(Exception):
+class CannotLaunchError(Exception):
     """No server can be started at this moment, and nothing was begun. `str(error)` is for the person."""
 
     def __init__(self, message: str, until: datetime | None = None) -> None:
@@ -35,7 +35,7 @@ class NotNow(Exception):
         self.until = until
 
 
-class Full(NotNow):
+class LabFullError(CannotLaunchError):
     """All places are taken; who asks again may find one free at any moment."""
 
 
@@ -47,7 +47,7 @@ def request_server(
     `environment` is for a new one; a live one keeps its own. None: see `selection.for_location`.
 
     However many ask at once, the database lets one row in and all get it. One that is stopping is returned as it is,
-    and a new one follows it. Raises NotNow, or ForbiddenError for a deactivated account.
+    and a new one follows it. Raises CannotLaunchError, or ForbiddenError for a deactivated account.
     """
     if not user.is_active:
         raise ForbiddenError("This account is deactivated: it cannot use the Lab.")
@@ -55,13 +55,13 @@ def request_server(
         server = Server.objects.live().filter(owner=user).select_related("owner", "environment").first()
         if server is None:
             if not broker_is_up():
-                raise NotNow("The site's task queue does not answer, so nothing can be started. Nothing was begun.")
+                raise CannotLaunchError("The site's task queue is not responding, so no Lab can be started.")
             server = create(actor, user, location, environment)
         if server is None:
             continue
         if server.state != State.STOPPING or _follow_with_another(actor, server, location.path, environment):
             return server
-    raise NotNow("Your Lab is changing state all the time. Please try again.")
+    raise CannotLaunchError("Your Lab keeps changing state. Please try again.")
 
 
 def glance(server: Server) -> Server:
@@ -86,15 +86,15 @@ def create(
 ) -> Server | None:
     """A new requested server, its launch queued on commit; None when the person has a live one by now.
 
-    `keeps_place`: it follows one that has just ended. Raises NotNow, of which Full is a kind.
+    `keeps_place`: it follows one that has just ended. Raises CannotLaunchError, of which LabFullError is a kind.
     """
     if pause := Pause.objects.current():
-        raise NotNow(pause.sentence, pause.ends_at)
+        raise CannotLaunchError(pause.sentence, pause.ends_at)
     if not keeps_place and limits.is_full():
-        raise Full(limits.full_sentence())
+        raise LabFullError(limits.full_sentence())
     environment = environment or selection.for_location(user, location)
     if environment is None:
-        raise NotNow("No environment is installed for the Lab yet. An operator can add one.")
+        raise CannotLaunchError("No environment is installed yet. Ask an operator of this site to add one.")
     try:
         with transaction.atomic():
             server = Server.objects.create(owner=user, environment=environment, place=location.path)

@@ -25,7 +25,7 @@ _SAFE = linux.MOUNT_ATTR_NOSUID | linux.MOUNT_ATTR_NODEV
 _LIBRARY = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
-class InUse(Exception):
+class LibraryInUseError(Exception):
     """A library cannot be withdrawn: processes of the sandbox use it."""
 
     def __init__(self, place: "Place", library: str) -> None:
@@ -151,16 +151,17 @@ class DriveView:
     def apply(self, wanted: dict[Place, Library], turn_read_only: Callable[[Place], bool]) -> list[Library]:
         """Make the view equal to `wanted`; returns libraries that are not on disk.
 
-        `turn_read_only` does that to the sandbox's own copy of a mount, and says whether it could. Raises InUse, with
-        everything else already done, when a library that is taken away is in use: stop what uses it and call again.
+        `turn_read_only` does that to the sandbox's own copy of a mount, and says whether it could. Raises
+        LibraryInUseError, with everything else already done, when a library that is taken away is in use: stop what
+        uses it and call again.
         """
         current = self.current()
-        stuck: InUse | None = None
+        stuck: LibraryInUseError | None = None
         # Take away first: that must not wait for what is given.
         for place, library in current.items():
             try:
                 self._take(place, library, wanted, turn_read_only)
-            except InUse as error:
+            except LibraryInUseError as error:
                 stuck = error
         held = self.current()
         missing = [library for place, library in wanted.items() if place not in held and not self._show(place, library)]
@@ -179,7 +180,7 @@ class DriveView:
             return
         if wanted.get(place) == Library(library.library, "ro"):
             if not turn_read_only(place):
-                raise InUse(place, library.library)
+                raise LibraryInUseError(place, library.library)
             linux.restrict(self.root / place.path, linux.MOUNT_ATTR_RDONLY)
         else:
             self._withdraw(place, library, lazily=_keeps(wanted, library))
@@ -202,7 +203,7 @@ class DriveView:
             linux.unmount(self.root / place.path, lazy=lazily)
         except OSError as error:
             if error.errno == errno.EBUSY:
-                raise InUse(place, library.library) from error
+                raise LibraryInUseError(place, library.library) from error
             raise
         (self.plain / place.path).rmdir()
 

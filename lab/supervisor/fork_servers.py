@@ -35,7 +35,7 @@ REST_SECONDS = (5, 60, 600)
 ENVIRONMENT = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8", "HOME": "/tmp"}  # noqa: S108
 
 
-class ForkFailed(Exception):
+class ForkFailedError(Exception):
     """The fork server could not put a server into its sandbox."""
 
 
@@ -56,7 +56,7 @@ class ForkServer:
         self.turn = asyncio.Lock()
 
     async def start(self, config: dict[str, Any], log_file: Path) -> None:
-        """Return when it can fork; ForkFailed when it cannot."""
+        """Return when it can fork; ForkFailedError when it cannot."""
         self.connection, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         files = bwrap.Files({f"{RUN}/jupyter_config.json": bwrap.memory_file(json.dumps(config))})
         environment = ENVIRONMENT | {"JUPYTER_CONFIG_PATH": f"{RUN}/jupyter"}
@@ -80,9 +80,11 @@ class ForkServer:
                 os.close(fd)
         answer = await self._receive(START_SECONDS)
         if answer != b"ready":
-            raise ForkFailed(f"It did not start; {log_file} says why.")
+            raise ForkFailedError(f"It did not start; {log_file} says why.")
         if max(map(_threads, self._processes())) != 1:
-            raise ForkFailed("A package of the environment starts threads when it is imported, which no fork survives.")
+            raise ForkFailedError(
+                "A package of the environment starts threads when it is imported, which no fork survives."
+            )
         self.ready = True
 
     def _processes(self) -> list[int]:
@@ -92,19 +94,19 @@ class ForkServer:
         return [*first, *(child for pid in first for child in _children(pid))]
 
     async def fork(self, fds: list[int]) -> None:
-        """Put a server into a sandbox; ForkFailed when that did not work."""
+        """Put a server into a sandbox; ForkFailedError when that did not work."""
         async with self.turn:
             if not self.ready or self.connection is None:
-                raise ForkFailed("It ended.")
+                raise ForkFailedError("It ended.")
             try:
                 self.connection.sendmsg(
                     [b"fork"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))], socket.MSG_DONTWAIT
                 )
             except OSError as error:
-                raise ForkFailed(f"It does not listen: {error}") from error
+                raise ForkFailedError(f"It does not listen: {error}") from error
             answer = await self._receive(FORK_SECONDS)
         if answer != b"ok":
-            raise ForkFailed(answer.decode(errors="replace") or "It ended.")
+            raise ForkFailedError(answer.decode(errors="replace") or "It ended.")
         self.forks += 1
 
     async def _receive(self, seconds: float) -> bytes:
@@ -113,9 +115,9 @@ class ForkServer:
         try:
             return await asyncio.wait_for(asyncio.get_running_loop().sock_recv(self.connection, 4096), seconds)
         except TimeoutError as error:
-            raise ForkFailed(f"It did not answer within {seconds} seconds.") from error
+            raise ForkFailedError(f"It did not answer within {seconds} seconds.") from error
         except OSError as error:
-            raise ForkFailed(f"It ended: {error}") from error
+            raise ForkFailedError(f"It ended: {error}") from error
 
     @property
     def is_usable(self) -> bool:
@@ -194,7 +196,7 @@ class ForkServers:
         new = ForkServer(prefix, stamp(prefix))
         try:
             await new.start(self.config, self.logs / f"fork-server-{prefix.name}.log")
-        except (ForkFailed, OSError) as error:
+        except (ForkFailedError, OSError) as error:
             await new.stop()
             self.failed(prefix, str(error))
         else:

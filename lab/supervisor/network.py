@@ -14,7 +14,7 @@ from typing import BinaryIO
 LINK_LOCAL = ["169.254.0.0/16"]
 
 
-class NetworkFailed(Exception):
+class NetworkSetupError(Exception):
     """The network could not be set up; the text says why."""
 
 
@@ -42,7 +42,7 @@ async def connect(init: int, lifeline: int, log: BinaryIO) -> None:
     try:
         if not await asyncio.to_thread(os.read, ready, 1):
             await process.wait()
-            raise NetworkFailed("slirp4netns ended; the log says why.")
+            raise NetworkSetupError("slirp4netns ended; the log says why.")
     finally:
         os.close(ready)
     await _forbid(init, [*LINK_LOCAL, *await _own_addresses()])
@@ -70,5 +70,5 @@ async def _run(*command: str, given: str = "") -> str:
     )
     output, errors = await process.communicate(given.encode())
     if process.returncode:
-        raise NetworkFailed(f"{command[0]}: {errors.decode(errors='replace').strip()}")
+        raise NetworkSetupError(f"{command[0]}: {errors.decode(errors='replace').strip()}")
     return output.decode()

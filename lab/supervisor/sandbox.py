@@ -30,7 +30,7 @@ from portal.sandboxing import bwrap
 from . import api_token, fork_servers, linux, network, processes, sandbox_command
 from .cgroups import ENTER_TRIES, Groups, Limits
 from .disk_limits import Disk
-from .drive_view import DriveView, InUse, Library, Place, Store, libraries, mounts
+from .drive_view import DriveView, Library, LibraryInUseError, Place, Store, libraries, mounts
 from .fork_servers import ForkServer
 from .launch import Launch
 
@@ -42,7 +42,7 @@ HOLDER_TRIES = 20
 LOG_TAIL_BYTES = 4000
 
 
-class StartFailed(Exception):
+class StartFailedError(Exception):
     """The sandbox could not be built, or its process ended before it answered."""
 
 
@@ -121,7 +121,7 @@ class Sandbox:
         prefix = Path(launch.prefix)
         if not (prefix / "bin/python").exists() or {",", ":"} & set(launch.prefix):
             log.error("The environment at %s is missing or incomplete.", launch.prefix)
-            raise StartFailed("Its environment is missing or incomplete: an operator has to build it again.")
+            raise StartFailedError("Its environment is missing or incomplete: an operator has to build it again.")
         layers = {
             "lowerdir": prefix,
             "upperdir": self.directory / "upper",
@@ -209,7 +209,7 @@ class Sandbox:
         ends.close_now(status_for_bwrap)
         self.init = await asyncio.to_thread(_child_pid, status)
         if self.init is None:
-            raise StartFailed("bubblewrap could not build the sandbox.")
+            raise StartFailedError("bubblewrap could not build the sandbox.")
         self._watch()
         return await self._until_built(self.init)
 
@@ -219,8 +219,8 @@ class Sandbox:
         try:
             assert self.init
             await network.connect(self.init, lifeline, log)
-        except network.NetworkFailed as error:
-            raise StartFailed(f"The server's network could not be set up: {error}") from error
+        except network.NetworkSetupError as error:
+            raise StartFailedError(f"The server's network could not be set up: {error}") from error
 
     def _descriptors(
         self, launch: Launch, holder: int, inherited: dict[str, int], log: BinaryIO, ends: "Ends"
@@ -247,7 +247,7 @@ class Sandbox:
                 if found := children.read_text().split():
                     return int(found[0])
                 await asyncio.sleep(0.002)
-        raise StartFailed("bubblewrap could not build the sandbox.")
+        raise StartFailedError("bubblewrap could not build the sandbox.")
 
     # Watching
 
@@ -291,15 +291,15 @@ class Sandbox:
             writer.close()
 
     async def wait(self, timeout: float) -> None:
-        """Return when it has answered; StartFailed the moment its processes are gone, or after `timeout` seconds."""
+        """Return when it has answered; StartFailedError when its processes are gone, or after `timeout` seconds."""
         waits = [asyncio.create_task(event.wait()) for event in (self.answered, self.ended)]
         await asyncio.wait(waits, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
         for task in waits:
             task.cancel()
         if self.ended.is_set():
-            raise StartFailed("Jupyter ended while it was starting.")
+            raise StartFailedError("Jupyter ended while it was starting.")
         if not self.answered.is_set():
-            raise StartFailed(f"Jupyter did not answer within {timeout:.0f} seconds.")
+            raise StartFailedError(f"Jupyter did not answer within {timeout:.0f} seconds.")
 
     @property
     def state(self) -> str:
@@ -341,7 +341,7 @@ class Sandbox:
         for attempt in range(HOLDER_TRIES):
             try:
                 await asyncio.to_thread(self.view.apply, wanted, self._turn_read_only)
-            except InUse as error:
+            except LibraryInUseError as error:
                 stopped = await self._stop_holders(self._inside(error.place), error.library)
                 notes += [f"{name} was stopped: it was using “{error.place.path}”." for name in stopped]
                 await asyncio.sleep(0.01 * attempt)

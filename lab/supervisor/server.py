@@ -32,9 +32,9 @@ from portal.ops import logs
 
 from . import cgroups, processes
 from .drive_view import Store, libraries
-from .fork_servers import ForkFailed, ForkServer, ForkServers
+from .fork_servers import ForkFailedError, ForkServer, ForkServers
 from .launch import Launch, jupyter_config
-from .sandbox import Sandbox, StartFailed
+from .sandbox import Sandbox, StartFailedError
 
 log = logging.getLogger("lab.supervisor")
 
@@ -146,7 +146,7 @@ class Supervisor:
                     return await self._destroy(server_id)
                 case other:
                     return {"ok": False, "error": f"unknown request {other!r}"}
-        except StartFailed as error:
+        except StartFailedError as error:
             return {"ok": False, "error": str(error), "log_tail": self._sandbox(server_id).log_tail()}
         except Exception as error:
             log.exception("%s %s", request.get("do"), server_id)
@@ -163,7 +163,7 @@ class Supervisor:
             sandbox = self._fresh(launch.server_id)
             try:
                 await sandbox.start(launch)
-            except (StartFailed, OSError, ValueError) as error:
+            except (StartFailedError, OSError, ValueError) as error:
                 log.warning("start %s: %s", launch.server_id, error)
                 tail = sandbox.log_tail()
                 await sandbox.stop()
@@ -175,7 +175,7 @@ class Supervisor:
         sandbox = self._fresh(launch.server_id)
         try:
             await sandbox.start(launch, fork_server)
-        except (ForkFailed, StartFailed, OSError, ValueError) as error:
+        except (ForkFailedError, StartFailedError, OSError, ValueError) as error:
             await sandbox.stop()
             self.fork_servers.failed(fork_server.prefix, str(error))
             return False
@@ -186,7 +186,7 @@ class Supervisor:
         sandbox = self._sandbox(server_id)
         try:
             await sandbox.wait(timeout)
-        except StartFailed as error:
+        except StartFailedError as error:
             if not (sandbox.forked and sandbox.launch and sandbox.ended.is_set() and not sandbox.stopping):
                 raise
             self.fork_servers.failed(Path(sandbox.launch.prefix), f"{error} {sandbox.log_tail()[-500:]}")

@@ -9,7 +9,7 @@ from django.urls import reverse
 from django.utils.http import urlencode
 
 from lab.formats import binary_size
-from lab.locations.paths import BadPlace, drive_path
+from lab.locations.paths import InvalidLocationError, drive_path
 from lab.models import Server
 
 register = template.Library()
@@ -68,7 +68,7 @@ def on_the_way(context: dict[str, Any]) -> dict[str, Any]:
     if page == reverse("lab:git_pull") and (repo := given.get("repo", [""])[0]).startswith(("https://", "http://")):
         return {"repo": repo}
     if page == reverse("lab:open"):
-        with suppress(BadPlace):
+        with suppress(InvalidLocationError):
             return {"path": drive_path(given.get("path", [""])[0])}
     return {}
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from uuid import UUID
 
 from lab import launchers
-from lab.launchers import LauncherUnavailable, LaunchFailed, LaunchSpec, Mount, ServerStatus
+from lab.launchers import LauncherUnavailableError, LaunchFailedError, LaunchSpec, Mount, ServerStatus
 from lab.launchers.base import GRACE_SECONDS, ForkServerStatus, State
 
 _registered: list["InProcessLauncher"] = []
@@ -50,7 +50,7 @@ class InProcessLauncher:
         self.tokens: dict[UUID, str] = {}
         self.calls: list[str] = []
         self.away = False
-        self.fails: LaunchFailed | None = None
+        self.fails: LaunchFailedError | None = None
         self.notes: list[str] = []
         self.before: dict[str, Callable[[], object]] = {}
         self.after: dict[str, Callable[[], object]] = {}
@@ -58,7 +58,7 @@ class InProcessLauncher:
     def _called(self, name: str) -> None:
         self.calls.append(name)
         if self.away:
-            raise LauncherUnavailable("away")
+            raise LauncherUnavailableError("away")
         self.before.pop(name, lambda: None)()
 
     def _done(self, name: str) -> None:
@@ -79,7 +79,7 @@ class InProcessLauncher:
             self.sandboxes[server_id] = "stopped"
             raise self.fails
         if self.sandboxes.get(server_id, "stopped") == "stopped":
-            raise LaunchFailed("Jupyter ended while it was starting.", "the log's last line")
+            raise LaunchFailedError("Jupyter ended while it was starting.", "the log's last line")
         self.sandboxes[server_id] = "running"
         self._done("wait")
 
@@ -120,7 +120,7 @@ class InProcessLauncher:
 
     def kept(self) -> list[str]:
         if self.away:
-            raise LauncherUnavailable("away")
+            raise LauncherUnavailableError("away")
         return ["memory", "disk"]
 
     def inspect(self) -> dict[UUID, ServerStatus]:

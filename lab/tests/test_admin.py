@@ -144,7 +144,7 @@ def test_it_builds_an_environment_as_it_is_saved(desk: Client, environment: Envi
 
 
 def test_it_says_why_it_builds_nothing(desk: Client, environment: Environment) -> None:
-    assert "has no packages to be built from" in add(desk, _build="yes")
+    assert "has no packages to build from" in add(desk, _build="yes")
     assert not Build.objects.exists()
 
 

@@ -4,10 +4,10 @@ import json
 import re
 from pathlib import Path
 
-from lab.supervisor import bwrap
+from lab.supervisor import sandbox_command
 
 CODE = Path(__file__).resolve().parents[2]
-BUILT = bwrap.INSIDE / "labextensions/collaboratory"
+BUILT = sandbox_command.INSIDE / "labextensions/collaboratory"
 
 
 def test_it_holds_the_file_that_jupyterlab_loads_first() -> None:

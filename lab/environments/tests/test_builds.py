@@ -43,14 +43,14 @@ def test_it_queues_one_build_at_a_time(operator: User, brain: Environment, queue
     build = builds.ask(operator, brain)
     assert ("lab.tasks.build_environment", build.pk) in queue
     assert AuditEntry.objects.filter(verb="lab.environment.build-asked", actor=operator).exists()
-    with pytest.raises(builds.CannotBuild, match="already"):
+    with pytest.raises(builds.CannotBuildError, match="already"):
         builds.ask(operator, brain)
     assert Build.objects.count() == 1
 
 
 def test_it_builds_nothing_from_nothing(operator: User, brain: Environment) -> None:
     brain.packages = " "
-    with pytest.raises(builds.CannotBuild, match="no packages"):
+    with pytest.raises(builds.CannotBuildError, match="no packages"):
         builds.ask(operator, brain)
 
 
@@ -84,7 +84,7 @@ def test_it_says_that_a_build_took_too_long(
     monkeypatch.setattr(builds, "command", lambda prefix, packages: ["sleep", "60"])
     builds.run(build.pk)
     build.refresh_from_db()
-    assert build.error.startswith("It took longer than")
+    assert build.error.startswith("The build took longer than")
 
 
 def test_it_gives_up_builds_that_were_cut_off(brain: Environment, operator: User) -> None:
@@ -93,7 +93,7 @@ def test_it_gives_up_builds_that_were_cut_off(brain: Environment, operator: User
     Build.objects.filter(pk=build.pk).update(state=BuildState.RUNNING, started_at=long_ago)
     builds.sweep()
     build.refresh_from_db()
-    assert (build.state, build.error) == (BuildState.FAILED, "It was cut off.")
+    assert (build.state, build.error) == (BuildState.FAILED, "The build was interrupted.")
 
 
 def test_it_deletes_a_generation_when_no_server_runs_in_it(brain: Environment, owner: User) -> None:

@@ -417,7 +417,7 @@ def test_it_knows_a_public_address(address: str, public: bool) -> None:
 def test_one_private_address_among_public_ones_is_too_much(monkeypatch: pytest.MonkeyPatch) -> None:
     answers = [(socket.AF_INET, 0, 0, "", (address, 443)) for address in ("8.8.8.8", "10.0.0.1")]
     monkeypatch.setattr(program.socket, "getaddrinfo", lambda *_, **__: answers)
-    with pytest.raises(program.Refused):
+    with pytest.raises(program.PullRefusedError):
         program.where_to_ask("https://rebind.example/x", [])
     answers.pop()
     assert program.where_to_ask("https://rebind.example/x", []) == "rebind.example:443:8.8.8.8"
@@ -483,7 +483,7 @@ def test_it_removes_what_a_clone_left_that_was_cut_off(pull: Pull, mine: Path) -
 
 def test_it_refuses_a_git_that_would_look_a_name_up_twice(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(program, "OLDEST", (99, 0))
-    with pytest.raises(program.Refused, match="too old"):
+    with pytest.raises(program.PullRefusedError, match="too old"):
         program._check_git()
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from lab.formats import size
-from lab.launchers import LauncherUnavailable, get_launcher
+from lab.launchers import LauncherUnavailableError, get_launcher
 from lab.models import Server, State, StopReason
 from lab.servers import lifecycle, services
 
@@ -41,7 +41,7 @@ class Command(BaseCommand):
             return
         try:
             seen = get_launcher().inspect()
-        except LauncherUnavailable as error:
+        except LauncherUnavailableError as error:
             self.stderr.write(str(error))
             seen = {}
         for server in servers:

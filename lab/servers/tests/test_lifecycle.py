@@ -8,7 +8,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from conftest import Queue
-from lab.launchers import LaunchFailed
+from lab.launchers import LaunchFailedError
 from lab.locations.paths import Location
 from lab.models import Environment, Server, State, StopReason
 from lab.servers import lifecycle, services
@@ -54,12 +54,12 @@ class TestRequest:
         self, environment: Environment, owner: User, queue: Queue
     ) -> None:
         queue.up = False
-        with pytest.raises(services.NotNow):
+        with pytest.raises(services.CannotLaunchError):
             services.request_server(owner, owner)
         assert not Server.objects.exists()
 
     def test_it_says_that_no_environment_is_there(self, owner: User) -> None:
-        with pytest.raises(services.NotNow, match="environment"):
+        with pytest.raises(services.CannotLaunchError, match="environment"):
             services.request_server(owner, owner)
 
     def test_it_refuses_a_deactivated_account(self, environment: Environment, owner: User) -> None:
@@ -89,7 +89,7 @@ class TestLaunch:
         assert [(m.folder, m.name, m.mode) for m in spec.mounts] == [("My Libraries", "My Library", "rw")]
 
     def test_it_says_what_went_wrong_and_leaves_nothing(self, requested: Server, launcher: InProcessLauncher) -> None:
-        launcher.fails = LaunchFailed("The disk is full.", "line 1\nline 2")
+        launcher.fails = LaunchFailedError("The disk is full.", "line 1\nline 2")
         lifecycle.launch(requested.pk)
         row = Server.objects.get()
         assert (row.state, row.error, row.log_tail) == (State.FAILED, "The disk is full.", "line 1\nline 2")

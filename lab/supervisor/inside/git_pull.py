@@ -61,7 +61,7 @@ CONFIG = {
 }
 
 
-class Refused(Exception):
+class PullRefusedError(Exception):
     """It cannot be done, and nothing was changed. The text is for the person."""
 
 
@@ -81,15 +81,17 @@ def where_to_ask(repo: str, allow: list[str]) -> str:
     """`host:port:address` for curl, which then looks the name up no second time. `allow`: hosts that may be private."""
     parts = urlsplit(repo)
     if parts.scheme not in PORTS or not parts.hostname or "@" in parts.netloc:
-        raise Refused("A repository's address begins with https:// or http:// and holds no user name.")
+        raise PullRefusedError("A repository's address begins with https:// or http:// and holds no user name.")
     port = parts.port or PORTS[parts.scheme]
     try:
         found = socket.getaddrinfo(parts.hostname, port, type=socket.SOCK_STREAM)
     except OSError as error:
-        raise Refused(f"There is no {parts.hostname}, or this Lab has no network: {error.strerror}.") from error
+        raise PullRefusedError(
+            f"{parts.hostname} was not found, or this Lab has no network: {error.strerror}."
+        ) from error
     addresses = [str(sockaddr[0]) for *_, sockaddr in sorted(found, key=lambda info: info[0] != socket.AF_INET)]
     if parts.hostname not in allow and not all(is_public(address) for address in addresses):
-        raise Refused(f"{parts.hostname} is in a private network. Repositories are fetched from public addresses only.")
+        raise PullRefusedError(f"{parts.hostname} is in a private network. Only public addresses are allowed.")
     first = addresses[0].partition("%")[0]
     return f"{parts.hostname}:{port}:{f'[{first}]' if ':' in first else first}"
 
@@ -103,10 +105,10 @@ class Git:
         self.directory: Path | None = None
 
     def __call__(self, *words: str, given: bytes = b"", fine: tuple[int, ...] = (0,)) -> subprocess.CompletedProcess:
-        """Run a command; Refused with what git said unless its status is `fine`."""
+        """Run a command; PullRefusedError with what git said unless its status is `fine`."""
         done = subprocess.run(self._command(words), input=given, capture_output=True, env=_environment(), check=False)
         if done.returncode not in fine:
-            raise Refused(_plainly(done.stderr.decode(errors="replace")))
+            raise PullRefusedError(_plainly(done.stderr.decode(errors="replace")))
         return done
 
     def slowly(self, *words: str) -> None:
@@ -124,7 +126,7 @@ class Git:
                 last = line
                 self.tell({"progress": line[:200]})
         if process.wait():
-            raise Refused(_plainly(said.decode(errors="replace")))
+            raise PullRefusedError(_plainly(said.decode(errors="replace")))
 
     def text(self, *words: str, fine: tuple[int, ...] = (0,)) -> str:
         """The one line that a command prints."""
@@ -201,16 +203,16 @@ def pull(request: dict[str, Any], tell: Callable[[dict[str, Any]], None]) -> dic
 
 def _check_git() -> None:
     if shutil.which("git") is None:
-        raise Refused("There is no git in this Lab. An operator can install it.")
+        raise PullRefusedError("There is no git in this Lab. An operator can install it.")
     said = subprocess.run(["git", "version"], capture_output=True, text=True, check=False).stdout
     version = tuple(map(int, re.findall(r"\d+", said)[:2]))
     if version < OLDEST:
-        raise Refused("The git in this Lab is too old: it would look the server's name up a second time.")
+        raise PullRefusedError("The git in this Lab is too old: it would look the server's name up a second time.")
 
 
 def _check_way(folder: Path) -> None:
     if folder.resolve() != folder or not folder.is_dir():
-        raise Refused("The folder to fetch into is not there, or a link leads to it.")
+        raise PullRefusedError("The folder to fetch into is not there, or a link leads to it.")
 
 
 def _clone(git: Git, repo: str, branch: str, directory: Path) -> dict[str, Any]:
@@ -222,7 +224,7 @@ def _clone(git: Git, repo: str, branch: str, directory: Path) -> dict[str, Any]:
         git.slowly(*words, *([f"--branch={branch}"] if branch else []), "--", repo, str(made))
         made.rename(directory)  # onto something that has come meanwhile: an error, unless it is an empty folder
     except OSError as error:
-        raise Refused("Something has this name already, or cannot be written to.") from error
+        raise PullRefusedError("Something has this name already, or cannot be written to.") from error
     finally:
         shutil.rmtree(made, ignore_errors=True)
     git.directory = directory
@@ -242,26 +244,28 @@ def _sweep(directory: Path) -> None:
 
 
 def _check_repository(git: Git, repo: str, directory: Path) -> None:
-    """Refused unless the folder is a clone of this very repository in which git runs nobody's programs."""
+    """PullRefusedError unless the folder is a clone of this very repository in which git runs nobody's programs."""
     inside = directory / ".git"
     if directory.is_symlink() or not directory.is_dir() or not _is(inside, stat.S_ISDIR):
-        raise Refused(
+        raise PullRefusedError(
             "There is something of this name already that is no clone of the repository. Choose another folder."
         )
     strange = [name for name in ("commondir", "config.worktree") if os.path.lexists(inside / name)]
     if strange or not _is(inside / "config", stat.S_ISREG):
-        raise Refused("The folder's git repository was set up in a special way. Update it in a terminal in the Lab.")
+        raise PullRefusedError(
+            "The folder's git repository is set up in a special way. Update it in a terminal in the Lab."
+        )
     listed = git("config", "--no-includes", "--file", str(inside / "config"), "--list", "-z").stdout
     config = dict(line.partition("\n")[::2] for line in listed.decode(errors="replace").split("\0") if line)
     special = [key for key in config if not HARMLESS.fullmatch(key)]
     if special:
-        raise Refused(
+        raise PullRefusedError(
             f"The folder's git repository has settings of its own ({special[0]}). Update it in a terminal in the Lab."
         )
     if _bare(config.get("remote.origin.url", "")) != _bare(repo):
-        raise Refused("The folder is a clone of another repository. Choose another folder.")
+        raise PullRefusedError("The folder is a clone of another repository. Choose another folder.")
     if any(os.path.lexists(inside / name) for name in UNDER_WAY):
-        raise Refused(
+        raise PullRefusedError(
             "Somebody is in the middle of something in this folder, such as a merge. It has to be finished first."
         )
 
@@ -281,7 +285,7 @@ def _update(git: Git, repo: str, branch: str) -> dict[str, Any]:
     head = git.text("symbolic-ref", "--short", "-q", "HEAD", fine=(0, 1))
     branch = branch or head
     if not head or head != branch:
-        raise Refused(
+        raise PullRefusedError(
             f"The folder is at “{head or 'no branch'}”, and the link asks for “{branch}”. Choose another folder."
         )
     upstream = f"refs/remotes/origin/{branch}"
@@ -347,12 +351,12 @@ def _merge(git: Git, upstream: str) -> list[dict[str, str]]:
         merged = git("merge", "-q", "--no-commit", "--no-ff", "-s", "ort", "-X", "no-renames", upstream, fine=(0, 1))
         unmerged = _unmerged(git)
         if merged.returncode and not unmerged:
-            raise Refused(_plainly((merged.stderr + merged.stdout).decode(errors="replace")))
+            raise PullRefusedError(_plainly((merged.stderr + merged.stdout).decode(errors="replace")))
         kept = [_keep(git, path, stages, upstream) for path, stages in unmerged.items()]
         kept += [_keep_notebook(git, path, upstream) for path in _broken(git, base, upstream)]
         git("commit", "-q", "--no-verify", "-m", "Merge what is new in the repository")
     except BaseException:
-        with contextlib.suppress(Refused):
+        with contextlib.suppress(PullRefusedError):
             git("merge", "--abort")
         raise
     return kept[:NAMED]
@@ -421,7 +425,7 @@ def _put_beside(git: Git, path: str, blob: str, upstream: str) -> str:
         with os.fdopen(fd, "wb") as file:
             file.write(content)
         return name
-    raise Refused("There are too many earlier versions from the repository beside your files.")
+    raise PullRefusedError("There are too many earlier versions from the repository beside your files.")
 
 
 def main() -> None:
@@ -432,7 +436,7 @@ def main() -> None:
 
     try:
         tell({"done": pull(json.load(sys.stdin), tell)})
-    except Refused as error:
+    except PullRefusedError as error:
         tell({"failed": str(error)})
     except OSError as error:
         tell({"failed": f"It could not be done: {error.strerror}."})

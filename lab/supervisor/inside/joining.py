@@ -29,7 +29,7 @@ _KEYCTL = {"x86_64": 250, "aarch64": 219}
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-class NotPowerless(Exception):
+class PrivilegesLeftError(Exception):
     """The process has, or could get, more rights than user code may have."""
 
 
@@ -76,11 +76,11 @@ def name_process(name: str) -> None:
 
 
 def assert_powerless() -> None:
-    """NotPowerless unless /proc shows that every right is gone."""
+    """PrivilegesLeftError unless /proc shows that every right is gone."""
     lines = Path("/proc/self/status").read_text().splitlines()
     status = dict(line.split(":\t", 1) for line in lines)
     for key in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"):
         if int(status[key], 16):
-            raise NotPowerless(f"{key} is {status[key]}")
+            raise PrivilegesLeftError(f"{key} is {status[key]}")
     if status["NoNewPrivs"] != "1" or os.geteuid() == 0:
-        raise NotPowerless("no_new_privs is not set, or this is root")
+        raise PrivilegesLeftError("no_new_privs is not set, or this is root")

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from lab.supervisor import fork_servers
-from lab.supervisor.fork_servers import ForkFailed, ForkServer, ForkServers
+from lab.supervisor.fork_servers import ForkFailedError, ForkServer, ForkServers
 
 
 class FakeServer(ForkServer):
@@ -21,7 +21,7 @@ class FakeServer(ForkServer):
     async def start(self, config: dict[str, Any], log_file: Path) -> None:
         FakeServer.started.append(self)
         if FakeServer.problem:
-            raise ForkFailed(FakeServer.problem)
+            raise ForkFailedError(FakeServer.problem)
         self.ready = True
 
     @property

@@ -12,7 +12,7 @@ from pytest_django import Settings
 from redis.exceptions import RedisError
 
 from conftest import Queue
-from lab.launchers import LauncherUnavailable
+from lab.launchers import LauncherUnavailableError
 from lab.launchers.sandbox import SandboxLauncher
 from portal.models import User
 from portal.ops import database_version, health
@@ -73,7 +73,7 @@ def test_it_stays_ready_without_what_pages_do_without(
     operator: User, sign_in: Callable[[User], Client], queue: Queue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def away(self: SandboxLauncher, timeout: float) -> None:
-        raise LauncherUnavailable("nobody there")
+        raise LauncherUnavailableError("nobody there")
 
     monkeypatch.setattr(SandboxLauncher, "ping", away)
     queue.up = False
