@@ -6,17 +6,16 @@ belongs to nothing; and an operator, who may use the Django admin.
 
 import gc
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from types import ModuleType, SimpleNamespace, TracebackType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
 from celery import current_app
 from django.core.cache import cache
-from django.db import connection, transaction
-from django.db.backends.base.base import BaseDatabaseWrapper
-from django.test import Client
+from django.db import connection
+from django.test import Client, TestCase
 from kombu.exceptions import OperationalError
 from pytest_django import Settings
 
@@ -68,44 +67,54 @@ def no_announcements(own_files: Path) -> None:
 
 
 @pytest.fixture(autouse=True)
-def commits(monkeypatch: pytest.MonkeyPatch) -> None:
+def commits(request: pytest.FixtureRequest) -> Iterator[None]:
     """Commits happen in ordinary `db` tests too.
 
     pytest-django wraps a test into a transaction that is rolled back, so nothing is ever committed and `on_commit`
     never runs. Here leaving the outermost `atomic` of the code under test counts as its commit. Tests with threads or
     several connections take `transactional_db`, where commits are real.
     """
-    leave, on_commit = transaction.Atomic.__exit__, BaseDatabaseWrapper.on_commit
-
-    def exit_and_commit(
-        self: transaction.Atomic,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        leave(self, kind, error, trace)
-        connection = transaction.get_connection(self.using)
-        if kind is None and _only_the_test_is_open(connection):
-            _run_callbacks(connection)
-
-    def on_commit_or_now(self: BaseDatabaseWrapper, func: Callable[[], object], robust: bool = False) -> None:
-        on_commit(self, func, robust)
-        if _only_the_test_is_open(self):
-            _run_callbacks(self)
-
-    monkeypatch.setattr(transaction.Atomic, "__exit__", exit_and_commit)
-    monkeypatch.setattr(BaseDatabaseWrapper, "on_commit", on_commit_or_now)
+    marker = request.node.get_closest_marker("django_db")
+    names = request.fixturenames
+    real = "transactional_db" in names or (marker and marker.kwargs.get("transaction"))
+    if real or not (marker or "db" in names):
+        yield
+        return
+    request.getfixturevalue("db")  # its own transaction is open from here on
+    with connection.execute_wrapper(_Commits()):
+        yield
 
 
-def _only_the_test_is_open(connection: BaseDatabaseWrapper) -> bool:
-    blocks = connection.atomic_blocks
-    return bool(blocks) and all(getattr(block, "_from_testcase", False) for block in blocks)
+class _Commits:
+    """Runs the callbacks of `on_commit` when the savepoint is released that stands for the code's own transaction.
 
+    What is registered outside of every block waits for the next statement; `flush` is for a test that sends none.
+    """
 
-def _run_callbacks(connection: BaseDatabaseWrapper) -> None:
-    callbacks, connection.run_on_commit = connection.run_on_commit, []
-    for callback in callbacks:
-        callback[1]()
+    def __init__(self) -> None:
+        self._open = 0
+        self._capture()
+
+    def __call__(self, execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:
+        result = execute(sql, params, many, context)
+        if sql.startswith("SAVEPOINT "):
+            self._open += 1
+        elif sql.startswith("RELEASE SAVEPOINT "):
+            self._open -= 1
+            if not self._open:
+                self._run()
+        return result
+
+    def _capture(self) -> None:
+        self._captured = TestCase.captureOnCommitCallbacks()
+        self._callbacks = self._captured.__enter__()
+
+    def _run(self) -> None:
+        callbacks = self._callbacks
+        self._captured.__exit__(None, None, None)
+        self._capture()  # a callback has commits of its own
+        for callback in callbacks:
+            callback()
 
 
 class Queue(list[tuple[Any, ...]]):
