@@ -13,17 +13,40 @@ from typing import Any
 
 import pytest
 from celery import current_app
+from django.conf import settings
 from django.core.cache import cache
 from django.db import connection
-from django.test import Client, TestCase
+from django.test import Client, TestCase, override_settings
 from kombu.exceptions import OperationalError
-from pytest_django import Settings
+from pytest_django import DjangoDbBlocker
 
-from collabs import services as collab_services
-from collabs.models import Collab, Role
+from collabs.models import Collab
 from console import announcements
 from portal.models import User
 from portal.ops import task_queue as portal_queue
+from tests.support.recorded_people import COLLABS, PASSWORD, PEOPLE, Recording, make_collab, make_person
+
+DATABASE_WORDS = frozenset(
+    "access admin announcements audience concurrency concurrent copies directory favourites front groups "
+    "invitations layout leases leaving lifecycle links listing lists maintenance metrics mine model models names "
+    "naming notices pauses people presence purge queue quota races reaper reaping reconcile reconciler roles scan "
+    "search services sharing starts stats table tokens trash usernames visibility".split()
+)
+"""Words in the names of test files whose subject the database can decide."""
+
+
+@pytest.hookimpl(tryfirst=True)  # before -m chooses
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark `database` what may come out differently on another database; PostgreSQL runs no more than that.
+
+    That is what rests on locks, isolation and real commits, on search, on constraints and how their errors are told, on
+    collations, aggregates, JSON and unions of rights, on the operators' lists, which order and filter by anything; and
+    the tables of pages and operations, which ask for each of them. What is left asks simple questions by key, or none.
+    """
+    for item in items:
+        folders, words = item.nodeid.split("::")[0].split("/"), set(item.path.stem.split("_"))
+        if words & DATABASE_WORDS or "backups" in folders or has_real_commits(item):
+            item.add_marker("database")
 
 
 def pytest_collection_finish() -> None:
@@ -41,23 +64,34 @@ def django_db_modify_db_settings(
         connection.settings_dict["TEST"]["NAME"] = str(tmp_path_factory.mktemp("database") / "test.sqlite3")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def light_settings() -> Iterator[None]:
+    """Static files with no manifest, a cache in memory; a quick hash of passwords: the real one is slow by intent."""
+    storages = {"staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}}
+    with override_settings(
+        STORAGES=settings.STORAGES | storages,
+        CACHES={"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}},
+        PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"],
+    ):
+        yield
+
+
 @pytest.fixture(autouse=True)
-def own_files(settings: Settings, tmp_path: Path) -> Path:
+def own_files(light_settings: None, tmp_path: Path) -> Iterator[Path]:
     """A Drive, a Lab and a place for sockets that belong to this test alone. Returns the Drive's root."""
-    settings.DRIVE_ROOT = tmp_path / "drive"
-    settings.LAB_ROOT = tmp_path / "lab"
-    settings.RUN_DIR = tmp_path / "run"
-    settings.PREVIEW_CACHE = tmp_path / "previews"
-    for place in (settings.DRIVE_ROOT / "staging", settings.LAB_ROOT, settings.RUN_DIR):
-        place.mkdir(parents=True)
-    settings.FILE_UPLOAD_TEMP_DIR = str(settings.DRIVE_ROOT / "staging")
-    settings.STORAGES = settings.STORAGES | {
-        "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
-    }
-    settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # the real one is slow on purpose
+    drive, lab, run = (tmp_path / name for name in ("drive", "lab", "run"))
+    staging = drive / "staging"
+    for place in (drive, staging, lab, run):
+        place.mkdir()
     cache.clear()  # rate limits
-    return settings.DRIVE_ROOT
+    with override_settings(  # at once: each change of its own is one more step to every setting that is read
+        DRIVE_ROOT=drive,
+        LAB_ROOT=lab,
+        RUN_DIR=run,
+        PREVIEW_CACHE=tmp_path / "previews",
+        FILE_UPLOAD_TEMP_DIR=str(staging),
+    ):
+        yield drive
 
 
 @pytest.fixture(autouse=True)
@@ -74,15 +108,23 @@ def commits(request: pytest.FixtureRequest) -> Iterator[None]:
     never runs. Here leaving the outermost `atomic` of the code under test counts as its commit. Tests with threads or
     several connections take `transactional_db`, where commits are real.
     """
-    marker = request.node.get_closest_marker("django_db")
-    names = request.fixturenames
-    real = "transactional_db" in names or (marker and marker.kwargs.get("transaction"))
-    if real or not (marker or "db" in names):
+    if has_real_commits(request.node):
+        RECORDING.forget()
+        yield
+        return
+    if "db" not in request.fixturenames and not request.node.get_closest_marker("django_db"):
         yield
         return
     request.getfixturevalue("db")  # its own transaction is open from here on
     with connection.execute_wrapper(_Commits()):
         yield
+
+
+def has_real_commits(item: pytest.Item) -> bool:
+    """Whether the test has no transaction around it."""
+    marker = item.get_closest_marker("django_db")
+    names = getattr(item, "fixturenames", ())
+    return "transactional_db" in names or bool(marker and marker.kwargs.get("transaction"))
 
 
 class _Commits:
@@ -130,6 +172,11 @@ class Queue(list[tuple[Any, ...]]):
 @pytest.fixture(autouse=True)
 def queue(monkeypatch: pytest.MonkeyPatch) -> Queue:
     """Tasks are noted here, not sent: a test that wants one's effect calls the task's function."""
+    return note_tasks(monkeypatch)
+
+
+def note_tasks(monkeypatch: pytest.MonkeyPatch) -> Queue:
+    """As the fixture `queue`, for as long as the patch holds."""
     queue = Queue()
 
     def send(name: str, args: Sequence[Any], after: float) -> None:
@@ -158,18 +205,13 @@ def sleep_in(monkeypatch: pytest.MonkeyPatch) -> Sleep:
     return replace
 
 
-PASSWORD = "correct-horse-battery"
+__all__ = ["PASSWORD", "Queue", "Sleep"]
 
 
 @pytest.fixture
 def person(db: None) -> Callable[..., User]:
     """Makes people: `person("ada", first_name="Ada")`. Their password is `conftest.PASSWORD`."""
-
-    def make(username: str, **fields: Any) -> User:
-        fields.setdefault("email", f"{username}@example.org")
-        return User.objects.create_user(username, password=PASSWORD, **fields)
-
-    return make
+    return make_person
 
 
 @pytest.fixture
@@ -184,45 +226,68 @@ def sign_in() -> Callable[[User], Client]:
     return make
 
 
-@pytest.fixture
-def owner(person: Callable[..., User]) -> User:
-    return person("owner", first_name="Olga", last_name="Owner")
+RECORDING = Recording()
+
+
+@pytest.fixture(scope="session")
+def recording(
+    django_db_setup: None, django_db_blocker: DjangoDbBlocker, tmp_path_factory: pytest.TempPathFactory
+) -> Recording:
+    """The usual people and Collabs, made once: `recorded_people`."""
+    with pytest.MonkeyPatch.context() as patch, django_db_blocker.unblock():
+        RECORDING.record(tmp_path_factory.mktemp("recording"), note_tasks(patch))
+    return RECORDING
 
 
 @pytest.fixture
-def editor(person: Callable[..., User]) -> User:
-    return person("editor", first_name="Emil", last_name="Editor")
+def usual(
+    request: pytest.FixtureRequest, recording: Recording, db: None, own_files: Path, queue: Queue
+) -> Callable[..., Any]:
+    """`usual("owner")`, `usual("collab", owner, editor, viewer)`: from the recording, or by the services.
+
+    A test with real commits ends with empty tables, which get their content types anew: what was recorded is of no use.
+    """
+
+    def get(name: str, *people: User) -> Any:
+        if recording and not has_real_commits(request.node):
+            return recording.insert(name, own_files, queue)
+        return make_collab(*people, **COLLABS[name]) if people else make_person(name, **PEOPLE[name])
+
+    return get
 
 
 @pytest.fixture
-def viewer(person: Callable[..., User]) -> User:
-    return person("viewer", first_name="Vera", last_name="Viewer")
+def owner(usual: Callable[..., User]) -> User:
+    return usual("owner")
 
 
 @pytest.fixture
-def stranger(person: Callable[..., User]) -> User:
-    return person("stranger")
+def editor(usual: Callable[..., User]) -> User:
+    return usual("editor")
 
 
 @pytest.fixture
-def operator(person: Callable[..., User]) -> User:
-    return person("operator", is_staff=True, is_superuser=True)
+def viewer(usual: Callable[..., User]) -> User:
+    return usual("viewer")
 
 
 @pytest.fixture
-def collab(owner: User, editor: User, viewer: User) -> Collab:
+def stranger(usual: Callable[..., User]) -> User:
+    return usual("stranger")
+
+
+@pytest.fixture
+def operator(usual: Callable[..., User]) -> User:
+    return usual("operator")
+
+
+@pytest.fixture
+def collab(usual: Callable[..., Collab], owner: User, editor: User, viewer: User) -> Collab:
     """The private Collab "Cortex", with its library, its administrator, an editor and a viewer."""
-    return _with_team(collab_services.create_collab(owner, title="Cortex"), owner, editor, viewer)
+    return usual("collab", owner, editor, viewer)
 
 
 @pytest.fixture
-def public_collab(owner: User, editor: User, viewer: User) -> Collab:
+def public_collab(usual: Callable[..., Collab], owner: User, editor: User, viewer: User) -> Collab:
     """As `collab`, but public: "Open Cortex"."""
-    created = collab_services.create_collab(owner, title="Open Cortex", description="For everybody.", is_public=True)
-    return _with_team(created, owner, editor, viewer)
-
-
-def _with_team(collab: Collab, owner: User, editor: User, viewer: User) -> Collab:
-    collab_services.add_member(owner, collab, editor, Role.EDITOR)
-    collab_services.add_member(owner, collab, viewer, Role.VIEWER)
-    return collab
+    return usual("public_collab", owner, editor, viewer)
