@@ -170,8 +170,9 @@ CELERY_TASK_ROUTES = {
 _LONG = ("scan", "scan_all", "capture_waiting", "restore_trashed", "restore_loss", "tidy", "empty_bin", "purge_deleted")
 CELERY_TASK_ROUTES |= {f"drive.tasks.{name}": {"queue": "files"} for name in _LONG}
 CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "celerybeat-schedule")
+RECONCILE = env.float("LAB_RECONCILE_SECONDS", default=15.0)
 CELERY_BEAT_SCHEDULE: dict[str, dict] = {
-    "lab-reconcile": {"task": "lab.tasks.reconcile", "schedule": 15.0, "options": {"expires": 15}},
+    "lab-reconcile": {"task": "lab.tasks.reconcile", "schedule": RECONCILE, "options": {"expires": RECONCILE}},
     "drive-settle": {"task": "drive.tasks.settle_unsettled", "schedule": 2.0, "options": {"expires": 2}},
     "drive-compare": {"task": "drive.tasks.compare", "schedule": 300.0, "options": {"expires": 300}},
     "drive-sweep": {"task": "drive.tasks.sweep", "schedule": 24 * 3600.0},

@@ -22,7 +22,6 @@ from .people import Person
 from .proxy_backends import Proxy
 from .site import Site, wait_for
 
-LOG_LINES = 400
 _numbers = itertools.count(1)
 
 
@@ -55,8 +54,8 @@ def localhost_names() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def site(request: pytest.FixtureRequest, django_db_blocker: DjangoDbBlocker) -> Iterator[Site]:
-    """The running site; when a test failed, the end of its log is shown."""
+def site(django_db_blocker: DjangoDbBlocker) -> Iterator[Site]:
+    """The running site of this process. `bin/test` shows the end of its log when a test failed."""
     if "COLLABORATORY_TEST_SITE" not in os.environ:
         pytest.fail("Start these tests with bin/test --sandbox or bin/test --browser.")
     with django_db_blocker.unblock():
@@ -67,8 +66,6 @@ def site(request: pytest.FixtureRequest, django_db_blocker: DjangoDbBlocker) -> 
             yield site
         finally:  # also when it did not come up in time, or when pytest is interrupted
             site.stop()
-        if request.session.testsfailed:
-            print("".join(site.log.read_text(errors="replace").splitlines(keepends=True)[-LOG_LINES:]))
 
 
 @pytest.fixture

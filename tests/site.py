@@ -182,6 +182,18 @@ def wait_for(condition: Callable[[], object], seconds: float, otherwise: str) ->
     return time.monotonic() - began
 
 
+def eventually(read: Callable[[], str], *parts: str, seconds: float = 10) -> str:
+    """What another process writes, such as a log, as soon as all these parts are in it: it writes after it answers."""
+
+    def is_there() -> bool:
+        found[:] = [read()]
+        return all(part in found[0] for part in parts)
+
+    found: list[str] = []
+    wait_for(is_there, seconds, f"not written: {parts}")
+    return found[0]
+
+
 def _script(pid: int) -> str:
     """The name of the Python file that a process runs."""
     try:

@@ -15,8 +15,10 @@ from .site import Site, wait_for
 
 pytestmark = pytest.mark.sandbox
 
-LIMIT = 12
+POLLED = 12
 """Seconds; JupyterLab polls every ten."""
+LIMIT = 3
+"""Seconds, where no tab is open."""
 
 
 @pytest.fixture
@@ -33,6 +35,7 @@ def stopped_because(person: Person) -> str:
 
 def test_it_reaps_a_lab_whose_tab_is_only_open(site: Site, owner: Person, limits: Settings) -> None:
     """The tab polls and pings; that is not interaction."""
+    limits.LAB_IDLE_LIMIT = POLLED
     owner.launch()
     with chromium() as browser:
         visitor = Visitor(browser)
@@ -42,7 +45,7 @@ def test_it_reaps_a_lab_whose_tab_is_only_open(site: Site, owner: Person, limits
         requests: list[str] = []
         visitor.page.on("request", lambda request: requests.append(request.url))
         assert not reap(owner.server().pk), "loading the page is use"
-        visitor.page.wait_for_timeout((2 * LIMIT + 2) * 1000)
+        visitor.page.wait_for_timeout((POLLED + 2) * 1000)
         assert requests, "an open tab polls"
         assert reap(owner.server().pk)
         assert stopped_because(owner) == StopReason.IDLE

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from .proxy_backends import Answer, Proxy, Request, read_answer
-from .site import wait_for
+from .site import eventually, wait_for
 
 pytestmark = pytest.mark.sandbox
 
@@ -75,9 +75,8 @@ def test_it_numbers_every_request_for_the_portal_and_its_own_log(proxy: Proxy, t
 
 def logged(proxy: Proxy, number: str) -> str:
     """The access log's line about a request, which is written just after the answer."""
-    log = proxy.directory / "log/access.log"
-    wait_for(lambda: number in log.read_text(), 5, "the request is not in the log")
-    (line,) = [line for line in log.read_text().splitlines() if number in line]
+    log = eventually((proxy.directory / "log/access.log").read_text, number)
+    (line,) = [line for line in log.splitlines() if number in line]
     return line
 
 
@@ -191,8 +190,7 @@ def test_it_hands_the_way_into_a_lab_to_the_portal(proxy: Proxy) -> None:
 
 def test_it_writes_no_ticket_into_its_log(proxy: Proxy) -> None:
     proxy.lab("/.collaboratory/enter?ticket=sesame")
-    log = (proxy.directory / "log/access.log").read_text()
-    assert "/.collaboratory/enter" in log
+    log = eventually((proxy.directory / "log/access.log").read_text, "/.collaboratory/enter")
     assert "sesame" not in log
 
 

@@ -12,7 +12,7 @@ from lab.models import State
 from portal.ops import broker_stats
 
 from .people import LAUNCH_SECONDS, Person
-from .site import METRICS_TOKEN, Site, wait_for
+from .site import METRICS_TOKEN, Site, eventually, wait_for
 
 pytestmark = pytest.mark.sandbox
 MONITOR = {"Authorization": f"Bearer {METRICS_TOKEN}"}
@@ -41,13 +41,11 @@ def test_it_names_one_request_in_the_logs_of_all_processes(site: Site, owner: Pe
     assert re.fullmatch("[0-9a-f]{32}", number)
     assert number != "0" * 32
     wait_for(lambda: owner.server().state == State.RUNNING, LAUNCH_SECONDS, "the Lab did not start")
-    access = (settings.VAR_DIR / "log/access.log").read_text()
+    access = eventually((settings.VAR_DIR / "log/access.log").read_text, f" {number}\n")
     assert any(line.endswith(f" {number}") and '"GET /lab/open"' in line for line in access.splitlines())
     ours = f"request_id={number} server_id={owner.server().pk.hex}"
-    wait_for(lambda: ours in site.log.read_text(), 10, "the supervisor does not know the number")
-    (start,) = [
-        line for line in site.log.read_text().splitlines() if ours in line and "INFO lab.supervisor: start" in line
-    ]
+    log = eventually(site.log.read_text, ours, "INFO lab.supervisor: start")
+    (start,) = [line for line in log.splitlines() if ours in line and "INFO lab.supervisor: start" in line]
     assert owner.user.email not in start
     wait_for(
         lambda: counted("collaboratory_lab_launches_total", outcome="running") == launched + 1, 30, "it was not counted"

@@ -1,6 +1,7 @@
 """Sites of their own, for tests and benchmarks: settings, a port, a database."""
 
 import contextlib
+import json
 import os
 import secrets
 import shutil
@@ -64,6 +65,15 @@ def settings(place: Installation, directory: Path, port: int) -> dict[str, str]:
         "PREVIEW_ENVIRONMENT": str(place.var / "preview"),
         "EMAIL_URL": f"filemail:///{directory}/mail",  # a slash more: environ drops one
     }
+
+
+def site_settings(place: Installation, directories: list[Path]) -> dict[str, str]:
+    """A running site in each directory, for one process of tests each: tests/support/site_per_process.py reads it."""
+    sites = [
+        settings(place, directory, free_port()) | provider_settings() | {"LAB_RECONCILE_SECONDS": "3"}
+        for directory in directories
+    ]
+    return {"TEST_SITES": json.dumps(sites)}
 
 
 def unit_settings(place: Installation) -> dict[str, str]:
