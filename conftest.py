@@ -27,10 +27,10 @@ from portal.ops import task_queue as portal_queue
 from tests.support.recorded_people import COLLABS, PASSWORD, PEOPLE, Recording, make_collab, make_person
 
 DATABASE_WORDS = frozenset(
-    "access admin announcements audience concurrency concurrent copies directory favourites front groups "
-    "invitations layout leases leaving lifecycle links listing lists maintenance metrics mine model models names "
-    "naming notices pauses people presence purge queue quota races reaper reaping reconcile reconciler roles scan "
-    "search services sharing starts stats table tokens trash usernames visibility".split()
+    "access admin announcements builds concurrency concurrent copies dashboard database deletion directory groups "
+    "invitations layout lifecycle links lists maintenance metrics model models names notices people presence "
+    "purge queue quota races reaper reconciler roles scan search services sharing stats table tokens trash "
+    "usernames visibility".split()
 )
 """Words in the names of test files whose subject the database can decide."""
 
