@@ -17,8 +17,8 @@ from drive.models import Library
 from lab.locations.paths import Location
 from lab.models import Server, State
 from lab.servers.services import request_server
-from tests.people import Kernel, Person
-from tests.site import launched_by
+from tests.support.people import Kernel, Person
+from tests.support.site import launched_by
 
 from .common import POLL_SECONDS, REMEMBERED_SECONDS, Bare, compare, leave, person, running_site
 

@@ -17,8 +17,8 @@ from django.conf import settings
 from lab.models import State, StopReason
 from lab.servers.services import stop_server
 from portal.models import User
-from tests.people import Person
-from tests.site import Site, wait_for
+from tests.support.people import Person
+from tests.support.site import Site, wait_for
 
 LOG_LINES = 30
 POLL_SECONDS = 0.005

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from lab.models import Server, State
 from lab.servers.services import request_server
-from tests.people import Person
+from tests.support.people import Person
 
 from .common import REMEMBERED_SECONDS, START_SECONDS, Bare, ask_once, leave, person, running_site
 

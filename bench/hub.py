@@ -8,8 +8,8 @@ import time
 from collections import defaultdict
 
 from lab.launchers import get_launcher
-from tests.people import Person
-from tests.site import Site, launched_by
+from tests.support.people import Person
+from tests.support.site import Site, launched_by
 
 from .common import (
     REMEMBERED_SECONDS,

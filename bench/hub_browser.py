@@ -21,9 +21,9 @@ from playwright.sync_api import BrowserContext
 
 from drive.files import operations
 from drive.models import Library
-from tests.browser import chromium_of
-from tests.people import Person
-from tests.site import CODE, Site
+from tests.support.browser import chromium_of
+from tests.support.people import Person
+from tests.support.site import CODE, Site
 
 from .common import REMEMBERED_SECONDS, compare, leave, person, running_site
 from .jupyterhub import Hub, running_hub

@@ -16,7 +16,7 @@ from django.conf import settings
 from websockets.sync.client import ClientConnection, connect, unix_connect
 
 from lab.servers.clients.jupyter import socket_path
-from tests.people import Kernel, Person
+from tests.support.people import Kernel, Person
 
 from . import proxy
 from .common import Client, leave, p95, person, running_site, through_proxy

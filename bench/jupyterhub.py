@@ -18,8 +18,8 @@ from pathlib import Path
 import requests
 from playwright.sync_api import BrowserContext
 
-from tests.hub import end, free_port, installed, proxy, single_user
-from tests.site import wait_for
+from tests.support.hub import end, free_port, installed, proxy, single_user
+from tests.support.site import wait_for
 
 from .common import START_SECONDS, Client
 

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 
 from lab.models import Server, State
 from lab.servers.services import request_server
-from tests.people import Person
-from tests.site import launched_by
+from tests.support.people import Person
+from tests.support.site import launched_by
 
 from .common import (
     LEAN,

@@ -9,8 +9,8 @@ from django.conf import settings
 
 from lab.launchers import get_launcher
 from lab.supervisor import processes
-from tests.people import Person
-from tests.site import launched_by
+from tests.support.people import Person
+from tests.support.site import launched_by
 
 from .common import Bare, compare, leave, person, pss, running_site, show, sleep_until_idle
 

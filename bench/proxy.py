@@ -12,7 +12,7 @@ from pathlib import Path
 from django.conf import settings
 
 from lab.models import Server
-from tests.people import Person
+from tests.support.people import Person
 
 from .common import Client, leave, person, running_site, through_proxy
 

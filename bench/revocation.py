@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 
 from collabs import services as collab_services
 from collabs.models import Collab, Role
-from tests.people import Kernel, Person
+from tests.support.people import Kernel, Person
 
 from .common import leave, person, running_site, show
 

@@ -21,8 +21,8 @@ from django.conf import settings
 
 from drive.libraries import services
 from drive.storage import layout
-from tests.people import Person
-from tests.site import Site, wait_for
+from tests.support.people import Person
+from tests.support.site import Site, wait_for
 
 from .common import person, running_site
 

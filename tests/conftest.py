@@ -17,10 +17,10 @@ from collabs.models import Collab, Role
 from portal.models import User
 from portal.ops.task_queue import broker_is_up
 
-from .browser import chromium
-from .people import Person
-from .proxy_backends import Proxy
-from .site import Site, wait_for
+from .support.browser import chromium
+from .support.people import Person
+from .support.proxy_backends import Proxy
+from .support.site import Site, wait_for
 
 _numbers = itertools.count(1)
 

@@ -18,7 +18,7 @@ from drive.models import Library
 from drive.storage import layout
 from portal.models import User
 
-from .test_round_trip import next_second, silent
+from .support import next_second, silent
 
 pytestmark = pytest.mark.django_db(transaction=True)
 BackUp = Callable[..., Backup]

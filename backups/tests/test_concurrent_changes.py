@@ -22,7 +22,7 @@ from drive.versions import retention, scan, trash
 from drive.versions import store as version_store
 from portal.models import User
 
-from .test_round_trip import silent
+from .support import silent
 
 pytestmark = pytest.mark.django_db(transaction=True)
 BackUp = Callable[..., Backup]

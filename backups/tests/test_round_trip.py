@@ -1,7 +1,6 @@
 """A site with something of everything is backed up and restored into an empty one; rows and files are compared."""
 
 import os
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -11,7 +10,7 @@ from django.db import connection
 from pytest_django import Settings
 
 from backups import database, restore
-from backups.backup_store import Backup, BackupError, BackupStore
+from backups.backup_store import BackupError, BackupStore
 from backups.create import _Creation
 from backups.manifest import Entry
 from backups.walk import Found
@@ -26,15 +25,11 @@ from portal.ops import database_version
 
 from .conftest import dump
 from .odd_files import ODD, look
+from .support import BackUp, next_second, silent
 
 pytestmark = pytest.mark.django_db(transaction=True)
-BackUp = Callable[..., Backup]
 Move = Callable[[], Path]
 KEPT = (b"private/", b"public/", b"trash/", b"objects/", b"staging/tus-")
-
-
-def silent(_text: str) -> None:
-    """For `say`."""
 
 
 def of_people(drive: Path) -> dict[bytes, tuple[object, ...]]:
@@ -148,16 +143,6 @@ def test_it_does_not_read_what_has_not_changed(
     monkeypatch.setattr(_Creation, "_read", note)
     next_second(back_up)
     assert read == [f"libraries/{full_site.pk}/fresh".encode()]
-
-
-def next_second(back_up: BackUp) -> Backup:
-    """Backups are named by the second."""
-    for _attempt in range(200):
-        try:
-            return back_up()
-        except BackupError:
-            time.sleep(0.02)
-    raise AssertionError("no second passed")
 
 
 # Refusals

@@ -1,45 +1,21 @@
 """Two people at once, each on a database connection of their own, commits included."""
 
-import threading
 from collections import Counter
 from collections.abc import Callable
 from functools import partial
 
 import pytest
 from django.core.exceptions import ValidationError
-from django.db import connection
 
 from collabs import services
 from collabs.models import Collab, Membership, Role
 from portal import audit
 from portal.models import User
 
+from .support import at_once
+
 pytestmark = pytest.mark.django_db(transaction=True)
 ROUNDS = 8
-
-
-def at_once(*calls: Callable[[], object]) -> list[object]:
-    """Run each call in a thread, all starting together; returns results, or the exceptions in their place."""
-    gate = threading.Barrier(len(calls))
-    results: list[object] = [None] * len(calls)
-
-    def run(number: int, call: Callable[[], object]) -> None:
-        try:
-            connection.ensure_connection()
-            gate.wait(timeout=30)
-            results[number] = call()
-        except Exception as error:
-            results[number] = error
-        finally:
-            connection.close()
-
-    threads = [threading.Thread(target=run, args=job) for job in enumerate(calls)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(timeout=60)
-    assert not any(thread.is_alive() for thread in threads)
-    return results
 
 
 def people(*names: str) -> list[User]:

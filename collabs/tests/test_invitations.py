@@ -16,7 +16,7 @@ from pytest_django import DjangoAssertNumQueries
 
 from collabs import invitations, join_requests, services, tasks
 from collabs.models import Collab, Invitation, JoinRequest, Role
-from collabs.tests.test_concurrency import at_once
+from collabs.tests.support import at_once
 from conftest import PASSWORD, Queue
 from notices.models import Notice
 from portal import audit

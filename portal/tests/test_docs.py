@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 import pytest
 from django.conf import settings
 
-from tests import screenshots
+from tests.support import screenshots
 
 ROOT = settings.BASE_DIR
 SKIPPED = {"var", ".git", "node_modules"}

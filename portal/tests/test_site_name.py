@@ -15,7 +15,7 @@ from pytest_django import Settings
 from collabs.emails import invitation_mail
 from collabs.models import Collab, Invitation, Role
 from portal.models import User
-from portal.tests.test_pages import COLLAB, SIGNED_IN, VISITOR
+from portal.tests.support import COLLAB, SIGNED_IN, VISITOR
 from portal.web import views_errors
 
 sys.path.insert(0, str(site_settings.BASE_DIR / "bin/lib"))

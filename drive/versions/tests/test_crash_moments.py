@@ -20,7 +20,7 @@ from drive.storage import layout, open_library, removal
 from drive.versions import capture, history, records, scan, store, trash
 from portal.models import User
 
-from .test_scan import contents
+from .support import contents
 
 pytestmark = pytest.mark.django_db
 

@@ -21,17 +21,13 @@ from drive.versions.capture import TornReadError
 from portal.file_lock import file_lock
 from portal.models import AuditEntry, User
 
+from .support import contents
+
 
 @pytest.fixture(autouse=True)
 def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
     """The tests write and scan within one tick; `test_it_waits_…` takes the pause back."""
     monkeypatch.setattr(capture, "PAUSE", 0.0)
-
-
-def contents(library: Library, path: str) -> list[bytes]:
-    """What the versions of a file hold, oldest first."""
-    row = history.of_path(library, path)
-    return [store.open_object(version.sha256).read() for version in reversed(row.versions.all())] if row else []
 
 
 def test_it_captures_what_is_new_and_what_has_changed(library: Library, place: Path, owner: User) -> None:

@@ -17,7 +17,7 @@ from drive.storage import ANY, ChangedError, LibraryFiles, NameTakenError, NotFo
 from drive.versions import capture, history, replaced_files, retention, scan, store, trash
 from portal.models import User
 
-from .test_scan import contents
+from .support import contents
 
 
 @pytest.fixture(autouse=True)

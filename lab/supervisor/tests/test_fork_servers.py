@@ -1,4 +1,4 @@
-"""When the supervisor has a fork server, and when it does without. The real ones: tests/test_fork_server.py."""
+"""When the supervisor has a fork server, and when it does without. The real ones: tests/sandbox/test_fork_server.py."""
 
 import asyncio
 from collections.abc import Callable

@@ -27,7 +27,7 @@ from portal.accounts import oidc_adapter, oidc_settings, services
 from portal.accounts.deletion import delete_account
 from portal.models import User
 
-from .test_second_factor import code
+from .support import code
 
 pytestmark = pytest.mark.django_db
 LOGIN, CALLBACK = f"/account/oidc/{NAME}/login/", f"/account/oidc/{NAME}/login/callback/"

@@ -1,15 +1,16 @@
-"""Second factors and sessions, as a person meets them. Passkeys need a browser: tests/test_accounts_browser.py."""
+"""Second factors and sessions, as a person meets them. Passkeys need a browser: tests/browser/test_passkeys.py."""
 
 import re
 from collections.abc import Callable
 
 import pytest
-from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value, yield_hotp_counters_from_time
 from allauth.usersessions.models import UserSession
 from django.test import Client
 
 from conftest import PASSWORD
 from portal.models import Session, User
+
+from .support import code
 
 pytestmark = pytest.mark.django_db
 SignIn = Callable[[User], Client]
@@ -21,10 +22,6 @@ def signed_in(user: User, agent: str = "Mozilla/5.0 (X11; Linux x86_64) Firefox/
     client.post("/account/login/", {"login": user.username, "password": PASSWORD})
     client.post("/account/reauthenticate/", {"password": PASSWORD})
     return client
-
-
-def code(secret: str) -> str:
-    return format_hotp_value(hotp_value(secret, next(iter(yield_hotp_counters_from_time()))))
 
 
 def test_it_asks_for_a_code_from_then_on(owner: User) -> None:

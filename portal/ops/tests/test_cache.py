@@ -1,4 +1,4 @@
-"""The cache while Redis is away; tests/test_cache.py has it while it is there."""
+"""The cache while Redis is away; tests/operations/test_cache.py has it while it is there."""
 
 from pathlib import Path
 

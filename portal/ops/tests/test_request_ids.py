@@ -18,7 +18,7 @@ from collabs.models import Collab
 from portal import celery, urls
 from portal.models import User
 from portal.ops import logs
-from portal.tests.test_pages import Page
+from portal.tests.support import Page
 from portal.web.middleware import RETRY_AFTER, known_user
 
 NUMBER = "0123456789abcdef" * 2

@@ -8,8 +8,8 @@ from portal.models import User
 
 from . import admin as admin_rows
 from .people import World
+from .requests import ask, complain
 from .table import Row, all_rows
-from .test_table import ask, complain
 
 pytestmark = pytest.mark.django_db
 

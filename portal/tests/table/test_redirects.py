@@ -11,8 +11,8 @@ from notices.models import Kind, Notice
 from portal.models import User
 
 from .people import World
+from .requests import ask
 from .table import all_rows
-from .test_table import ask
 
 pytestmark = pytest.mark.django_db
 

@@ -5,39 +5,18 @@ from dataclasses import replace
 
 import pytest
 from django.contrib import admin
-from django.db import transaction
-from django.http.response import HttpResponseBase
-from django.test import Client
 from django.urls import Resolver404
 
 from . import admin as admin_rows
 from .headers import faults
-from .people import KINDS, World, reset_files, says
+from .people import KINDS, World, says
+from .requests import ask, complain
 from .table import Row, all_rows, routes
 
 pytestmark = pytest.mark.django_db
 THEIRS = ("allauth.", "django.", "identity.views.authorize", "api.urls_wiki_redirects", "portal.admin_site.")
 """Views that hand on every method to a form or a redirect."""
-DISK = ("drive.txt", "lab.txt")
-"""Files of the table whose rows touch files."""
 REFUSALS = ("in", "401", "403", "404", "405")
-
-
-def ask(row: Row, world: World, client: Client) -> HttpResponseBase:
-    """The answer; whatever it changed is undone. Operators' pages lead through their own sign-in page: one step on."""
-    if row.file in DISK:
-        for library in ("lib", "open_lib", "own"):
-            reset_files(world.names[library])
-    with transaction.atomic():
-        answer = row.send(client, world)
-        if answer.status_code == 302 and answer.headers["Location"].startswith("/admin/login/"):
-            answer = client.get(answer.headers["Location"])
-        transaction.set_rollback(True)
-    return answer
-
-
-def complain(wrong: list[str]) -> None:
-    assert not wrong, "\n".join(["", *wrong])
 
 
 def check(table: Iterable[Row], world: World, kinds: Sequence[str] = KINDS) -> None:

@@ -1,0 +1,113 @@
+"""Every main page, looked at by axe-core: in light and dark, on a wide screen and on a phone."""
+
+from typing import Any
+
+import pytest
+from django.conf import settings
+from playwright.sync_api import Browser
+
+from collabs import services
+from collabs.models import Collab
+from drive.files import operations
+from drive.models import Library
+
+from ..support.axe import LOOKS, wrong
+from ..support.browser import Visitor
+from ..support.people import Person
+
+pytestmark = pytest.mark.browser
+
+TEXT = b"# Protocol\n\n- [x] cut\n- [ ] stain\n\n[next](n.md)\n\n|a|b|\n|---|--:|\n|1|2|\n\n```r\n1 < 2\n```\n"
+"""What is in the files."""
+
+VISITOR = [
+    "/",
+    "/collabs/",
+    "{collab}",
+    "/account/login/",
+    "/account/signup/",
+    "/account/password/reset/",
+    "/account/password/reset/done/",
+    "/account/password/reset/key/done/",
+    "/account/password/reset/key/1-wrong/",
+    "/account/confirm-email/wrong/",
+    "/account/confirm-email/",
+    "/account/inactive/",
+    "/account/3rdparty/login/cancelled/",
+    "/no-such-page/",
+]
+COLLAB = [
+    "",
+    "pages/",
+    "pages/README.md",
+    "pages/missing.md",
+    "files/",
+    "files/data.csv",
+    "files/README.md",
+    "files/README.md?show=edit",
+    "files/README.md?show=versions",
+    "files/?show=trash",
+    "team/",
+    "team/groups/",
+    "team/invitations/",
+    "team/requests/",
+    "team/hand-over/",
+    "team/leave/",
+    "files/?show=find&q=a",
+    "settings/",
+]
+MEMBER = ["/", "/collabs/", "/collabs/new/", "/collabs/deleted/", *(f"{{collab}}{below}" for below in COLLAB)]
+MEMBER += ["/groups/", "/groups/new/", "/drive/", "/drive/find/?q=a", "/drive/shared-by-me/", "/drive/shared-with-me/"]
+MEMBER += ["/drive/deleted/", "/drive/{library}/", "/drive/sharing/{library}/", "/drive/links/{library}/", "/lab/"]
+MEMBER += ["/collabs/?mine=on", "/drive/sharing/{library}/transfer/", "/notices/", "/notices/settings/"]
+MEMBER += [
+    "/account/2fa/",
+    "/account/2fa/totp/activate/",
+    "/account/2fa/webauthn/add/",
+    "/account/reauthenticate/",
+    "/account/sessions/",
+    "/account/3rdparty/",
+    "/account/delete/",
+    "/account/logout/",
+    "/account/tokens/new/",
+    "/account/tokens/",
+    "/api/v1/docs",
+    "/account/",
+    "/account/email/",
+    "/account/password/change/",
+    "/no-such-page/",
+]
+
+
+@pytest.fixture
+def collab(owner: Person) -> Collab:
+    title = f"Atlas of {owner.user.username}"
+    collab = services.create_collab(owner.user, title=title, description="Slices.", is_public=True, tags=["mouse"])
+    operations.write(owner.user, collab.library, "README.md", TEXT)
+    operations.write(owner.user, collab.library, "data.csv", b"a,b\n1,2\n")
+    return collab
+
+
+@pytest.mark.parametrize(("scheme", "width"), LOOKS)
+@pytest.mark.parametrize(("who", "addresses"), [("visitor", VISITOR), ("member", MEMBER)])
+def test_it_has_nothing_that_shuts_people_out(
+    browser: Browser, owner: Person, collab: Collab, who: str, addresses: list[str], scheme: Any, width: int
+) -> None:
+    visitor = Visitor(browser)
+    if who == "member":
+        owner.sign_in_at(visitor.context)
+    page = visitor.page
+    page.emulate_media(color_scheme=scheme)
+    page.set_viewport_size({"width": width, "height": 860})
+    library = Library.objects.get(owner_user=owner.user, is_default=True)
+    faults = {}
+    for address in addresses:
+        path = address.format(collab=collab.get_absolute_url(), library=library.pk)
+        response = page.goto(f"{settings.PORTAL_URL}{path}")
+        assert response, path
+        assert response.status < 500, path
+        if found := wrong(page):
+            faults[path] = found
+        if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
+            faults[f"{path} is wider than the screen"] = []
+    assert not faults

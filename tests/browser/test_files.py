@@ -1,0 +1,177 @@
+"""The Drive's pages of files in a browser: by mouse, by keyboard, and without JavaScript."""
+
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+from playwright.sync_api import Browser, Page, expect
+
+from drive.libraries import services
+from drive.models import Library
+from drive.storage import layout
+
+from ..support.browser import Visitor
+from ..support.people import Person
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture
+def library(owner: Person) -> Library:
+    return services.create_library(owner.user, "Recordings")
+
+
+@pytest.fixture
+def place(library: Library) -> Path:
+    return layout.find(library.pk)
+
+
+def address(library: Library, path: str = "") -> str:
+    return f"{settings.PORTAL_URL}/drive/{library.pk}/{path}"
+
+
+def tick(page: Page, *names: str) -> None:
+    for name in names:
+        page.get_by_role("checkbox", name=f"Select {name}", exact=True).check()
+
+
+def create(page: Page, kind: str, name: str) -> None:
+    page.get_by_label("What to make").select_option(label=kind)
+    page.get_by_label("Its name").fill(name)
+    page.get_by_role("button", name="Create", exact=True).click()
+
+
+def names(place: Path) -> set[str]:
+    return {str(path.relative_to(place)) for path in place.rglob("*")}
+
+
+def test_it_manages_files_by_mouse(browser: Browser, owner: Person, library: Library, place: Path) -> None:
+    other = services.create_library(owner.user, "Archive")
+    visitor = Visitor(browser)
+    owner.sign_in_at(visitor.context)
+    page = visitor.page
+    page.goto(address(library))
+    create(page, "New folder", "session 1")
+    expect(page.locator(".crumbs [aria-current]")).to_have_text("session 1")
+    create(page, "New notebook", "first look")
+    expect(page.get_by_role("status")).to_contain_text(["“first look.ipynb” is here."])
+    expect(page.get_by_role("row", name="first look.ipynb").get_by_role("link", name="Open in Lab")).to_be_visible()
+    for name in ("a.csv", "b.csv", "c.csv"):
+        (place / "session 1" / name).write_text(name)
+
+    # Several are moved to another library, and what is in the way is named.
+    page.reload()
+    expect(page.get_by_role("button", name="Move…")).to_be_disabled()
+    tick(page, "a.csv", "b.csv")
+    expect(page.locator("[data-selected]")).to_have_text("2 selected")
+    page.get_by_role("button", name="Move…").click()
+    page.get_by_role("button", name="All libraries").click()
+    page.get_by_role("button", name="Archive", exact=True).click()
+    page.get_by_role("button", name="Move to “Archive”").last.click()
+    expect(page.get_by_role("status")).to_contain_text(["2 things were moved to Archive."])
+    assert names(layout.find(other.pk)) == {"a.csv", "b.csv"}
+    (layout.find(other.pk) / "C.CSV").write_text("theirs")
+    tick(page, "c.csv")
+    page.get_by_role("button", name="Copy…").first.click()
+    page.get_by_role("button", name="All libraries").click()
+    page.get_by_role("button", name="Archive", exact=True).click()
+    page.get_by_label("Into a new folder").fill("copies")
+    page.get_by_label("Into a new folder").press("Enter")
+    expect(page.get_by_role("status")).to_contain_text(["“c.csv” was copied to Archive / copies."])
+    assert (layout.find(other.pk) / "copies/c.csv").read_text() == "c.csv"
+
+    # All of them, as an archive.
+    page.get_by_role("checkbox", name="Select all on this page").check()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download", exact=True).click()
+    assert download.value.suggested_filename == "session 1.zip"
+
+    # Found by name, in all libraries.
+    page.goto(f"{settings.PORTAL_URL}/drive/")
+    page.get_by_label("Find files by name, in all libraries").fill("CSV")
+    page.get_by_role("button", name="Find", exact=True).click()
+    expect(page.get_by_role("link", name="a.csv", exact=True)).to_be_visible()
+    page.get_by_role("link", name="Archive / copies").click()
+    expect(page.get_by_role("link", name="c.csv", exact=True)).to_be_visible()
+    assert visitor.complaints == []
+
+
+def test_it_manages_files_by_keyboard(browser: Browser, owner: Person, library: Library, place: Path) -> None:
+    (place / "folder").mkdir()
+    for name in ("one.txt", "two.txt", "three.txt"):
+        (place / name).write_text(name)
+    visitor = Visitor(browser)
+    owner.sign_in_at(visitor.context)
+    page, keys = visitor.page, visitor.page.keyboard
+    page.goto(address(library))
+    keys.press("?")
+    expect(page.get_by_role("dialog", name="Keys")).to_be_visible()
+    keys.press("Escape")
+    expect(page.get_by_role("dialog", name="Keys")).to_be_hidden()
+    keys.press("j")
+    expect(page.get_by_role("link", name="folder/", exact=True)).to_be_focused()
+    keys.press("ArrowDown")
+    expect(page.get_by_role("link", name="one.txt", exact=True)).to_be_focused()
+    keys.press("F2")
+    expect(page.get_by_role("textbox", name="New name")).to_be_focused()
+    keys.type("first")
+    keys.press("Enter")
+    expect(page.get_by_role("link", name="first.txt", exact=True)).to_be_visible()
+    for key in ("j", "j", "j", " ", "k", " ", "Delete"):
+        keys.press(key)
+    expect(page.get_by_role("status")).to_contain_text(["2 things were moved to the library's trash."])
+    assert names(place) == {"folder", "two.txt"}
+    keys.press("j")
+    keys.press("Enter")
+    expect(page.locator(".crumbs [aria-current]")).to_have_text("folder")
+    page.go_back()
+    keys.press("/")
+    expect(page.get_by_label("Find files by name, here and below")).to_be_focused()
+    keys.type("two j?")
+    keys.press("Enter")
+    expect(page.get_by_text("No name has all of these words.")).to_be_visible()
+    assert visitor.complaints == []
+
+
+def test_it_needs_no_javascript(browser: Browser, owner: Person, library: Library, place: Path, tmp_path: Path) -> None:
+    (place / "folder").mkdir()
+    (place / "folder/data.txt").write_text("data")
+    context = browser.new_context(java_script_enabled=False)
+    owner.sign_in_at(context)
+    page = context.new_page()
+    page.goto(f"{settings.PORTAL_URL}/drive/")
+
+    # Browse and download.
+    page.get_by_role("link", name="Recordings", exact=True).click()
+    page.get_by_role("link", name="folder/").click()
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Download this folder").click()
+    assert download.value.suggested_filename == "folder.zip"
+
+    # Upload one file, rename it, delete it.
+    upload = tmp_path / "upload.txt"
+    upload.write_text("up")
+    page.locator("input[type=file]").first.set_input_files(upload)
+    page.get_by_role("button", name="Upload", exact=True).click()
+    expect(page.get_by_role("link", name="upload.txt", exact=True)).to_be_visible()
+    page.get_by_role("link", name="Change upload.txt").click()
+    page.get_by_label("New name").fill("renamed.txt")
+    page.get_by_role("button", name="Rename").click()
+    expect(page.get_by_role("link", name="renamed.txt", exact=True)).to_be_visible()
+    assert (place / "folder/renamed.txt").read_text() == "up"
+    page.get_by_role("link", name="Select all on this page").click()
+    page.get_by_role("checkbox", name="Select data.txt").uncheck()
+    page.get_by_role("button", name="Delete", exact=True).click()
+    expect(page.get_by_text("“renamed.txt” was moved to the library's trash.")).to_be_visible()
+    assert names(place) == {"folder", "folder/data.txt"}
+
+    # Make and move.
+    create(page, "New notebook", "notes")
+    expect(page.get_by_text("“notes.ipynb” is here.")).to_be_visible()
+    tick(page, "notes.ipynb")
+    page.get_by_role("button", name="Move…").click()
+    page.get_by_role("button", name="Recordings", exact=True).click()
+    page.get_by_role("button", name="Move to “Recordings”").last.click()
+    expect(page.get_by_text("“notes.ipynb” was moved to Recordings.")).to_be_visible()
+    assert names(place) == {"folder", "folder/data.txt", "notes.ipynb"}
+    context.close()

@@ -1,0 +1,84 @@
+"""Sharing in a browser: a person found by the beginning of a name, and a link that a visitor opens."""
+
+from collections.abc import Callable
+
+import pytest
+from django.conf import settings
+from playwright.sync_api import Browser, expect
+
+from drive.libraries import services
+from drive.models import Library, PublicLink
+from drive.storage import layout
+
+from ..support.browser import Visitor
+from ..support.people import Person
+from ..support.site import wait_for
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture
+def library(owner: Person) -> Library:
+    library = services.create_library(owner.user, "Recordings")
+    place = layout.find(library.pk)
+    (place / "May").mkdir()
+    (place / "May/notes.txt").write_text("spikes")
+    (place / "private.txt").write_text("nobody's business")
+    return library
+
+
+@pytest.fixture
+def at_home(browser: Browser, owner: Person) -> Visitor:
+    """The owner at their browser."""
+    visitor = Visitor(browser)
+    owner.sign_in_at(visitor.context)
+    return visitor
+
+
+def test_it_shares_with_somebody_found_while_typing(
+    at_home: Visitor, library: Library, person: Callable[..., Person]
+) -> None:
+    colleague = person("zora")
+    page = at_home.page
+    page.goto(f"{settings.PORTAL_URL}/drive/sharing/{library.pk}/")
+    page.get_by_label("Person").press_sequentially("zor")
+    expect(page.locator(f"#suggestions option[value='{colleague.user.username}']")).to_have_count(1)
+    page.get_by_label("Person").fill(colleague.user.username)
+    page.get_by_label("They", exact=True).select_option(label="can read and write")
+    page.get_by_role("button", name="Share", exact=True).click()
+    expect(page.get_by_role("status")).to_contain_text("Shared.")
+    page.get_by_label(f"Right of {colleague.user.username}", exact=True).select_option(label="can read")
+    page.get_by_role("button", name=f"Change the right of {colleague.user.username}").click()
+    expect(page.get_by_role("status")).to_contain_text("can read it now")
+    page.get_by_role("button", name=f"Stop sharing with {colleague.user.username}").click()
+    expect(page.get_by_text("Nobody yet.")).to_be_visible()
+    assert at_home.complaints == []
+
+
+def test_it_gives_a_visitor_a_folder(at_home: Visitor, browser: Browser, library: Library) -> None:
+    page = at_home.page
+    page.goto(f"{settings.PORTAL_URL}/drive/{library.pk}/May/")
+    page.get_by_role("link", name="Share by link").click()
+    expect(page.get_by_role("heading", name="New link to “May”")).to_be_visible()
+    page.get_by_label("Password").fill("open, sesame")
+    page.get_by_role("button", name="Make the link").click()
+    address = page.get_by_label("Address of the link to May").input_value()
+    page.get_by_role("button", name="Copy").click()
+    visitor = Visitor(browser)
+    visitor.page.goto(address)
+    visitor.page.get_by_label("Password").fill("open, sesame")
+    visitor.page.get_by_role("button", name="Go on").click()
+    expect(visitor.page.get_by_role("heading", name="May")).to_be_visible()
+    expect(visitor.page.get_by_role("link", name="notes.txt")).to_be_visible()
+    assert "private.txt" not in visitor.page.content()
+    with visitor.page.expect_download() as download:
+        visitor.page.get_by_role("link", name="Download this folder").click()
+    assert download.value.suggested_filename == "May.zip"
+    link = PublicLink.objects.get(library=library)
+    wait_for(lambda: PublicLink.objects.get(pk=link.pk).uses >= 2, 5, "the visits were not counted")
+    page.get_by_role("button", name="Revoke the link to May").click()
+    expect(page.get_by_role("status")).to_contain_text("leads nowhere now")
+    assert at_home.complaints == []
+    assert visitor.complaints == []
+    visitor.page.goto(address)
+    expect(visitor.page.get_by_role("heading", name="Not found")).to_be_visible()

@@ -1,0 +1,40 @@
+"""What a person installs: in all their notebooks, in nobody else's, and gone with the environment."""
+
+from collections.abc import Callable
+
+import pytest
+
+from lab.models import State, StopReason
+from lab.servers.services import stop_server
+
+from ..support.packages import install
+from ..support.people import Person
+from ..support.site import Site, wait_for
+
+pytestmark = pytest.mark.sandbox
+
+
+def test_it_installs_for_one_person_and_one_environment(site: Site, person: Callable[..., Person]) -> None:
+    ada, bob = person("ada"), person("bob")
+    ada.launch()
+    bob.launch()
+    install(ada.kernel(), "labtestpackage")
+    assert ada.kernel().run("import labtestpackage; print(labtestpackage.answer)").text.strip() == "42"
+    assert "ModuleNotFoundError" in bob.kernel().run("import labtestpackage").error
+    assert "Successfully uninstalled" in bob.kernel().run("%pip uninstall -y openpyxl", seconds=120).text
+    assert "ModuleNotFoundError" in bob.kernel().run("import openpyxl").error
+    assert not ada.kernel().run("import openpyxl").error
+
+    server = ada.server()
+    ada.kernel().run("open('notes.md', 'w').write('# keep me')")
+    stop_server(ada.user, server, StopReason.ASKED)
+    wait_for(lambda: ada.server().state == State.STOPPED, 30, "it did not stop")
+    assert server.pk.hex not in site.sandboxes()
+    assert not [name for name in site.leftovers() if server.pk.hex in name]
+    ada.launch()
+    kernel = ada.kernel()
+    assert "ModuleNotFoundError" in kernel.run("import labtestpackage").error
+    assert not kernel.run("import openpyxl").error
+    assert "notes.md" not in kernel.run("import os; print(os.listdir('.'))").text
+    rescued = kernel.run("!find ~/drive/'My Libraries'/'My Library'/'Rescued from the Lab' -name notes.md").text
+    assert "notes.md" in rescued

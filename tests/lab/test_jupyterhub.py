@@ -1,0 +1,266 @@
+"""A real JupyterHub as the engine: the same pages, the same life of a server, and nobody sees more than elsewhere."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+import requests
+from django.conf import settings
+from django.utils import timezone
+from playwright.sync_api import Browser, Page, expect
+from pytest_django.plugin import DjangoDbBlocker
+
+from collabs import services
+from collabs.models import Collab, Role
+from drive.files import operations
+from lab.launchers.jupyterhub import JupyterHubLauncher
+from lab.models import Server, State, StopReason
+from lab.servers import reaper
+from lab.servers.clients import client_of
+
+from ..support.browser import Visitor
+from ..support.hub import Engine, engine
+from ..support.people import Person
+from ..support.site import CODE, Site, wait_for
+
+pytestmark = pytest.mark.browser
+
+NOTEBOOK = {
+    "cells": [{"cell_type": "markdown", "metadata": {}, "source": "From the Hub", "id": "one"}],
+    "metadata": {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}},
+    "nbformat": 4,
+    "nbformat_minor": 5,
+}
+LAUNCH_SECONDS = 90
+
+
+@pytest.fixture(scope="module")
+def hub(site: Site, tmp_path_factory: pytest.TempPathFactory, django_db_blocker: DjangoDbBlocker) -> Iterator[Engine]:
+    with django_db_blocker.unblock(), engine(site, tmp_path_factory.mktemp("hub")) as running:
+        yield running
+        print(running.log.read_text(errors="replace")[-6000:])
+
+
+@pytest.fixture
+def collab(owner: Person) -> Collab:
+    collab = services.create_collab(owner.user, title=f"With {owner.user.username}")
+    operations.write(owner.user, collab.library, "first.ipynb", json.dumps(NOTEBOOK).encode())
+    return collab
+
+
+def launch(someone: Person) -> Server:
+    """As Person.launch, but the way in is the Hub's."""
+    answer = someone.get("/lab/open?path=")
+    assert answer.status_code == 200, answer.text[:500]
+    wait_for(lambda: someone.server().state in (State.RUNNING, State.FAILED), LAUNCH_SECONDS, "it did not start")
+    server = someone.server()
+    assert server.state == State.RUNNING, (server.error, server.log_tail)
+    return server
+
+
+def open_notebook(browser: Browser, someone: Person, collab: Collab) -> Page:
+    visitor = Visitor(browser)
+    someone.sign_in_at(visitor.context)
+    place = quote(f"Shared with groups/{collab.title}/first.ipynb")
+    visitor.page.goto(f"{settings.PORTAL_URL}/lab/open?path={place}")
+    visitor.page.wait_for_url(re.compile(r"/user/[^/]+/lab/tree/drive/"), timeout=LAUNCH_SECONDS * 1000)
+    return visitor.page
+
+
+def inside(hub: Engine, someone: Person, path: str) -> requests.Response:
+    """What a server's own files are, asked as the portal asks."""
+    address = f"http://127.0.0.1:{hub.port}/user/{someone.user.username}/api/contents/{quote(path)}"
+    return requests.get(address, headers={"Authorization": f"token {hub.token}"}, timeout=30)
+
+
+def of_hub(hub: Engine, someone: Person) -> dict:
+    """The person's server as the Hub sees it; empty when there is none."""
+    address = f"http://127.0.0.1:{hub.port}/hub/api/users/{someone.user.username}"
+    answer = requests.get(address, headers={"Authorization": f"token {hub.token}"}, timeout=30)
+    return answer.json().get("servers", {}).get("", {})
+
+
+def test_it_opens_a_notebook_in_a_browser(
+    site: Site, hub: Engine, browser: Browser, owner: Person, collab: Collab
+) -> None:
+    page = open_notebook(browser, owner, collab)
+    expect(page.locator(".jp-Notebook .jp-Cell")).to_contain_text("From the Hub", timeout=60_000)
+    server = owner.server()
+    assert (server.state, server.started_at is not None) == (State.RUNNING, True)
+    assert "Kept, but not in the Drive" in owner.get("/lab/").text
+    wait_for(lambda: client_of(server).activity().kernels == 1, 30, "its kernel was not started")
+
+
+def test_it_mounts_what_the_person_may_see_and_nothing_else(
+    site: Site, hub: Engine, owner: Person, collab: Collab, person: Callable[..., Person]
+) -> None:
+    viewer, stranger = person("viewer"), person("stranger")
+    services.add_member(owner.user, collab, viewer.user, Role.VIEWER)
+    place = f"drive/Shared with groups/{collab.title}"
+    for someone in (owner, viewer, stranger):
+        launch(someone)
+    assert [inside(hub, one, f"{place}/first.ipynb").status_code for one in (owner, viewer, stranger)] == [
+        200,
+        200,
+        404,
+    ]
+    written = []
+    for someone in (owner, viewer):
+        address = f"http://127.0.0.1:{hub.port}/user/{someone.user.username}/api/contents/{quote(place)}/new.txt"
+        body = {"type": "file", "format": "text", "content": someone.user.username}
+        answer = requests.put(address, json=body, headers={"Authorization": f"token {hub.token}"}, timeout=30)
+        written.append(answer.status_code)
+    assert written[0] == 201
+    assert written[1] >= 400
+    root = Path(settings.DRIVE_ROOT) / "private" / str(collab.library.pk)
+    assert (root / "new.txt").read_text() == owner.user.username
+    name = owner.user.username
+    terminal = f"http://127.0.0.1:{hub.port}/user/{name}/api/contents/drive?content=1"
+    seen = requests.get(terminal, headers={"Authorization": f"token {hub.token}"}, timeout=30).json()
+    assert {entry["name"] for entry in seen["content"]} == {
+        "My Libraries",
+        "Shared with me",
+        "Shared with groups",
+        "Shared with all",
+    }
+
+
+def test_what_is_taken_away_ends_the_server_and_what_is_given_is_said(
+    site: Site, hub: Engine, owner: Person, collab: Collab, person: Callable[..., Person]
+) -> None:
+    editor = person("editor")
+    server = launch(editor)
+    services.add_member(owner.user, collab, editor.user, Role.EDITOR)
+    wait_for(lambda: editor.server().notes, 20, "they were not told")
+    assert f"“Shared with groups/{collab.title}” is as you may use it now once" in editor.server().notes[0]
+    assert editor.server().state == State.RUNNING
+    assert "Restart my Lab" in editor.get("/lab/").text
+    editor.submit("/lab/", "/lab/start", {"restart": server.pk.hex})
+    wait_for(lambda: editor.server().pk != server.pk and editor.server().is_running, 90, "it was not restarted")
+    assert inside(hub, editor, f"drive/Shared with groups/{collab.title}/first.ipynb").status_code == 200
+    services.remove_member(owner.user, collab, editor.user)
+    wait_for(lambda: not of_hub(hub, editor), 20, "the Hub still runs it")
+    wait_for(lambda: editor.server().state == State.STOPPED, 60, "its row lives")
+    assert editor.server().stop_reason == StopReason.ACCESS
+    assert "was stopped, because what you may do in" in " ".join(editor.server().notes)
+
+
+def test_nobody_starts_a_server_past_the_portal(site: Site, hub: Engine, owner: Person, stranger: Person) -> None:
+    """The Hub's own way to start, with made-up options or somebody else's: the portal did not order it."""
+    launcher = JupyterHubLauncher()
+    running = launch(owner)
+    name = stranger.user.username
+    launcher._ask("PUT", f"/collaboratory/users/{name}")
+    for options in ({}, {"server_id": "0" * 32}, {"server_id": running.pk.hex}, {"server_id": "../../x"}):
+        answer = launcher._ask("POST", f"/users/{name}/server", options, fails=True)
+        assert answer.status_code >= 400 or not of_hub(hub, stranger).get("ready")
+        wait_for(lambda: not of_hub(hub, stranger), 30, "something was started")
+    address = f"{settings.PORTAL_URL}/lab/hub/{owner.user.username}/{running.pk}"
+    right = {"Authorization": f"Bearer {hub.secret}"}
+    assert requests.get(address, timeout=30).status_code == 403
+    assert requests.get(address, headers={"Authorization": "Bearer "}, timeout=30).status_code == 403
+    assert requests.get(address, headers=right, timeout=30).status_code == 404  # it runs: there is nothing to ask now
+
+
+def test_somebody_else_does_not_come_in(
+    site: Site, hub: Engine, browser: Browser, owner: Person, stranger: Person
+) -> None:
+    launch(owner)
+    visitor = Visitor(browser)
+    stranger.sign_in_at(visitor.context)
+    visitor.page.goto(f"{hub.url}/user/{owner.user.username}/lab")
+    expect(visitor.page.locator("body")).to_contain_text("403", timeout=30_000)
+    assert requests.get(f"{hub.url}/user/{owner.user.username}/api/status", timeout=30).status_code == 403
+
+
+def test_it_is_reaped_when_idle_and_kept_while_it_computes(site: Site, hub: Engine, owner: Person) -> None:
+    server = launch(owner)
+    assert not reaper.reap(server.pk)
+    limit, settings.LAB_IDLE_LIMIT = settings.LAB_IDLE_LIMIT, 1
+    try:
+        long_ago = timezone.now() - timedelta(hours=1)
+        Server.objects.filter(pk=server.pk).update(started_at=long_ago, last_interaction=long_ago)
+        wait_for(lambda: reaper.reap(server.pk), 20, "it was not reaped")
+    finally:
+        settings.LAB_IDLE_LIMIT = limit
+    assert owner.server().stop_reason == StopReason.IDLE
+    wait_for(lambda: not of_hub(hub, owner), 30, "the Hub still runs it")
+
+
+def test_a_server_that_dies_or_is_stopped_in_the_hub_is_told_truthfully(site: Site, hub: Engine, owner: Person) -> None:
+    launch(owner)
+    JupyterHubLauncher()._delete(owner.user.username)
+    wait_for(lambda: owner.server().state in (State.STOPPED, State.FAILED), 90, "its row lives")
+    assert owner.server().stop_reason == StopReason.DIED
+    assert launch(owner).state == State.RUNNING
+
+
+def test_without_the_hub_rows_stay_as_they_are(site: Site, hub: Engine, owner: Person) -> None:
+    server = launch(owner)
+    hub.send(signal.SIGSTOP)
+    try:
+        assert not reaper.reap(server.pk)
+    finally:
+        hub.send(signal.SIGCONT)
+    assert owner.server().state == State.RUNNING
+
+
+def test_other_spawners_get_the_drive_as_volumes(hub: Engine, tmp_path: Path) -> None:
+    """What KubeSpawner would send to Kubernetes and DockerSpawner to Docker, from the real classes."""
+    given = {
+        "mounts": [
+            {"folder": "My Libraries", "name": "Notes", "mode": "rw", "path": "private/1"},
+            {"folder": "Shared with groups", "name": "Cortex", "mode": "ro", "path": "public/.libraries/2"},
+        ],
+        "public": {"folder": "Shared with all", "path": "public"},
+    }
+    code = f"""
+import asyncio, json, sys
+sys.path.insert(0, {str(CODE / "deploy/jupyterhub")!r})
+import collaboratory_hub as ours
+from dockerspawner import DockerSpawner
+from kubespawner import KubeSpawner
+given = json.loads({json.dumps(given)!r})
+
+async def manifests():
+    kube, docker = KubeSpawner(_mock=True), DockerSpawner()
+    kube.volumes = [{{"name": "scratch", "emptyDir": {{}}}}]
+    for _ in range(2):
+        ours.mount_in_kubernetes(kube, given, "drive", "/home/jovyan")
+        ours.mount_in_docker(docker, given, "/srv/drive", "/home/jovyan")
+    pod = (await kube.get_pod_manifest()).to_dict()["spec"]
+    return [pod["volumes"], pod["containers"][0]["volume_mounts"], docker.mounts]
+
+print(json.dumps(asyncio.run(manifests())))
+"""
+    cluster = tmp_path / "config"  # KubeSpawner wants to know of one, and asks it nothing here
+    context = {"name": "c", "context": {"cluster": "c", "user": "u"}}
+    known = {
+        "clusters": [{"name": "c", "cluster": {"server": "http://127.0.0.1:9"}}],
+        "users": [{"name": "u", "user": {}}],
+    }
+    cluster.write_text(json.dumps(known | {"contexts": [context], "current-context": "c"}))
+    said = subprocess.run(
+        [hub.place / "bin/python", "-c", code],
+        env=os.environ | {"KUBECONFIG": str(cluster)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert said.returncode == 0, said.stderr[-2000:]
+    volumes, mounts, binds = json.loads(said.stdout)
+    assert sorted(volume["name"] for volume in volumes) == ["collaboratory-drive", "scratch"]
+    ours = [(one["sub_path"], one["read_only"]) for one in mounts if one["name"] == "collaboratory-drive"]
+    assert ours == [("public", True), ("private/1", False), ("public/.libraries/2", True)]
+    assert [(one["source"], one["target"], one["read_only"]) for one in binds] == [
+        ("/srv/drive/public", "/home/jovyan/drive/Shared with all", True),
+        ("/srv/drive/private/1", "/home/jovyan/drive/My Libraries/Notes", False),
+        ("/srv/drive/public/.libraries/2", "/home/jovyan/drive/Shared with groups/Cortex", True),
+    ]

@@ -1,0 +1,151 @@
+"""What bin/ is made of: places, settings, and keeping processes alive."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from ..support.site import CODE, wait_for
+
+sys.path.insert(0, str(CODE / "bin/lib"))
+
+import machine
+import manage_command
+from installation import SOCKET_PATH_BYTES, Installation
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Installation:
+    """A place with its state in a directory of this test."""
+    for name in ("COLLABORATORY_RUN", "DRIVE_ROOT", "LAB_ROOT", "PORT", "PORTAL_URL", "LAB_DOMAIN"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("COLLABORATORY_VAR", str(tmp_path / "var"))
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    place = Installation(CODE)
+    place.make_directories()
+    return place
+
+
+def test_it_keeps_its_state_to_itself(place: Installation) -> None:
+    for directory in (place.var, place.run):
+        assert directory.stat().st_mode & 0o077 == 0
+
+
+def test_it_moves_sockets_of_a_deep_checkout_to_a_short_path(
+    place: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", "/run/user/1000")
+    place.var = Path("/home", "a" * SOCKET_PATH_BYTES)
+    assert place.run.parent == Path("/run/user/1000")
+    place.var = Path("/srv/var")
+    assert place.run == Path("/srv/var/run")
+
+
+def test_it_refuses_a_directory_of_somebody_else(place: Installation, tmp_path: Path) -> None:
+    place.run.rmdir()
+    place.run.symlink_to(tmp_path)
+    with pytest.raises(SystemExit, match="another account"):
+        place.make_directories()
+
+
+def test_it_prefers_the_environment_to_the_file_and_the_file_to_defaults(
+    place: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (place.var / "settings.env").write_text("# a comment\nLAB_IDLE_LIMIT=60\nSITE_NAME=From = the file\n")
+    monkeypatch.setenv("SITE_NAME", "From the environment")
+    settings = place.settings(9000)
+    assert settings["LAB_IDLE_LIMIT"] == "60"
+    assert settings["SITE_NAME"] == "From the environment"
+    assert (settings["PORTAL_URL"], settings["LAB_DOMAIN"]) == ("http://localhost:9000", "lab.localhost:9000")
+
+
+def test_it_makes_one_secret(place: Installation) -> None:
+    place.make_secret()
+    secret = (place.var / "secret-key").read_text()
+    place.make_secret()
+    assert (place.var / "secret-key").read_text() == secret
+    assert (place.var / "secret-key").stat().st_mode & 0o077 == 0
+
+
+def test_it_renews_a_copy_in_place(place: Installation, tmp_path: Path) -> None:
+    place.code, place.fresh = tmp_path / "code", tmp_path / "fresh"
+    for name, text in {"code/old/gone.py": "", "code/kept.py": "1", "fresh/kept.py": "2", "fresh/new/a.py": ""}.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    inode = place.code.stat().st_ino
+    place.update_copy()
+    assert sorted(str(path.relative_to(place.code)) for path in place.code.rglob("*")) == ["kept.py", "new", "new/a.py"]
+    assert (place.code / "kept.py").read_text() == "2"
+    assert place.code.stat().st_ino == inode  # processes may be working in it
+    assert not place.fresh.exists()
+
+
+Keep = Callable[..., subprocess.Popen]
+
+
+@pytest.fixture
+def keep(place: Installation) -> Iterator[Keep]:
+    """Runs bin/keep with a shell script, and ends it."""
+    started: list[subprocess.Popen] = []
+
+    def run(script: str) -> subprocess.Popen:
+        environment = os.environ | {"COLLABORATORY_RUN": str(place.run)}
+        command = [sys.executable, str(CODE / "bin/keep"), "test", "/bin/sh", "-c", script]
+        started.append(subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL))
+        return started[-1]
+
+    yield run
+    for process in started:
+        process.terminate()  # it then ends what its script left in the background
+        process.wait(20)
+
+
+def pids(record: Path) -> list[int]:
+    """The process ids that a script wrote."""
+    return [int(line) for line in record.read_text().split()] if record.exists() else []
+
+
+def lives(pid: int) -> bool:
+    """Whether it runs; a zombie does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def test_it_starts_a_dead_process_again_and_ends_what_it_left(keep: Keep, tmp_path: Path) -> None:
+    record, children = tmp_path / "pids", tmp_path / "children"
+    keep(f"echo $$ >> {record}; sleep 1000 & echo $! >> {children}; exec sleep 1000")
+    wait_for(lambda: len(pids(children)) == 1, 10, "it did not start")
+    os.kill(pids(record)[0], signal.SIGKILL)
+    wait_for(lambda: len(pids(children)) == 2, 10, "it was not started again")
+    assert not lives(pids(children)[0])
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
+def test_it_ends_the_process_with_itself(keep: Keep, tmp_path: Path, number: int) -> None:
+    record = tmp_path / "pids"
+    keeper = keep(f"echo $$ >> {record}; exec sleep 1000")
+    wait_for(lambda: pids(record), 10, "it did not start")
+    keeper.send_signal(number)
+    assert keeper.wait(10) == (-number if number == signal.SIGKILL else 0)
+    wait_for(lambda: not lives(pids(record)[0]), 10, "the process went on")
+
+
+def test_restic_is_installed_where_a_repository_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("COLLABORATORY_VAR", str(tmp_path))
+    monkeypatch.delenv("RESTIC_REPOSITORY", raising=False)
+    monkeypatch.setattr(machine, "can_install", lambda: True)
+    monkeypatch.setattr(sys, "argv", ["backup", "/srv/backups", "--keep", "3"])
+    assert manage_command.backup_programs() == {}
+    (tmp_path / "settings.env").write_text("SITE_NAME=Here\nRESTIC_REPOSITORY=/mnt/disk\n")
+    assert manage_command.backup_programs() == {"restic": "restic"}
+    (tmp_path / "settings.env").unlink()
+    monkeypatch.setattr(sys, "argv", ["restore", "/srv/backups", "--repository=/mnt/disk"])
+    assert manage_command.backup_programs() == {"restic": "restic"}
+    monkeypatch.setattr(machine, "can_install", lambda: False)
+    assert manage_command.backup_programs() == {}

@@ -1,0 +1,133 @@
+"""Uploads through the real proxy, with the portal killed in the middle."""
+
+import base64
+import hashlib
+import os
+import signal
+import socket
+import threading
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+
+from collabs.models import Collab
+from drive.storage import layout
+
+from ..support.people import Person
+from ..support.site import Site, wait_for
+
+pytestmark = pytest.mark.sandbox
+
+PIECE = 4 * 2**20
+PIECES = 6
+
+
+class Sender:
+    """A tus client, with the cookies and the token of a page."""
+
+    def __init__(self, person: Person, library_id: object) -> None:
+        self.person = person
+        self.base = f"{settings.PORTAL_URL}/drive/uploads/{library_id}/"
+        page = person.get(f"/drive/{library_id}/").text
+        self.token = page.partition('data-token="')[2].partition('"')[0]
+
+    def send(self, method: str, address: str, content: bytes = b"", **headers: object) -> object:
+        own = {"Tus-Resumable": "1.0.0", "X-CSRFToken": self.token, "Origin": settings.PORTAL_URL}
+        values = own | {name.replace("_", "-"): str(value) for name, value in headers.items()}
+        return self.person.session.request(method, address, data=content, headers=values, timeout=60)
+
+    def create(self, name: str, length: int) -> str:
+        metadata = f"filename {base64.b64encode(name.encode()).decode()}"
+        answer = self.send("POST", self.base, Upload_Length=length, Upload_Metadata=metadata)
+        assert answer.status_code == 201, answer.text  # type: ignore[attr-defined]
+        return settings.PORTAL_URL + answer.headers["Location"]  # type: ignore[attr-defined]
+
+    def patch(self, address: str, offset: int, content: bytes) -> int:
+        """The status; 0 for a broken connection."""
+        headers = {"Upload_Offset": offset, "Content_Type": "application/offset+octet-stream"}
+        try:
+            return self.send("PATCH", address, content, **headers).status_code  # type: ignore[attr-defined]
+        except OSError:
+            return 0
+
+    def offset(self, address: str) -> int:
+        answer = self.send("HEAD", address)
+        assert answer.status_code == 200, answer.status_code  # type: ignore[attr-defined]
+        return int(answer.headers["Upload-Offset"])  # type: ignore[attr-defined]
+
+
+def kill_web_at_random(site: Site, done: threading.Event) -> None:
+    while not done.wait(0.35):
+        main = site.pid("web")
+        for child in Path(f"/proc/{main}/task/{main}/children").read_text().split():
+            os.kill(int(child), signal.SIGKILL)
+
+
+def test_it_loses_nothing_that_was_acknowledged(site: Site, collab: Collab, editor: Person) -> None:
+    """The portal is killed again and again while a file is sent; nothing of it is seen before it is whole."""
+    content = os.urandom(PIECE) * PIECES
+    place = layout.find(collab.library.pk)
+    sender = Sender(editor, collab.library.pk)
+    address = sender.create("large.bin", len(content))
+    done = threading.Event()
+    killer = threading.Thread(target=kill_web_at_random, args=(site, done))
+    killer.start()
+    acknowledged = tries = 0
+    try:
+        while acknowledged < len(content) - PIECE:
+            tries += 1
+            assert tries < 200
+            assert not (place / "large.bin").exists()
+            if sender.patch(address, acknowledged, content[acknowledged : acknowledged + PIECE]) == 204:
+                acknowledged += PIECE
+            else:
+                wait_for(site.answers, 30, "the portal did not come back")
+                offset = _patiently(sender, address)
+                assert offset >= acknowledged
+                acknowledged = offset
+    finally:
+        done.set()
+        killer.join()
+    wait_for(site.answers, 30, "the portal did not come back")
+    offset = _patiently(sender, address)
+    assert sender.patch(address, offset, content[offset:]) == 204
+    found = (place / "large.bin").read_bytes()
+    assert hashlib.sha256(found).digest() == hashlib.sha256(content).digest()
+
+
+def _patiently(sender: Sender, address: str) -> int:
+    """The offset, asked for until a worker lives long enough to say it."""
+    for _ in range(100):
+        try:
+            return sender.offset(address)
+        except (OSError, AssertionError):
+            threading.Event().wait(0.1)
+    raise AssertionError("no answer")
+
+
+def test_nobody_without_a_sign_in_fills_the_disk(site: Site, collab: Collab, stranger: Person) -> None:
+    """The proxy asks before it reads the body of a PATCH; a stranger's and a hostile header get nowhere."""
+    sender = Sender(stranger, collab.library.pk)
+    address = f"{sender.base}{'0' * 32}"
+    secret = str(settings.VAR_DIR / "secret-key")
+    for headers in ({}, {"X_Body_File": secret}):
+        answer = sender.send("PATCH", address, b"x" * 100, Upload_Offset=0, **headers)
+        assert answer.status_code == 403 or answer.status_code == 404  # type: ignore[attr-defined]
+    stranger.session.cookies.clear()
+    answer = sender.send("PATCH", address, b"x" * 2**20, Upload_Offset=0)
+    assert answer.status_code in (401, 403)  # type: ignore[attr-defined]
+    assert not list((settings.DRIVE_ROOT / "staging/nginx").rglob("0*"))
+
+
+def test_nobody_without_a_sign_in_posts_a_large_form(site: Site, collab: Collab, stranger: Person) -> None:
+    """The proxy asks before it reads the form's body either; whose session has ended is led to sign in, and back."""
+    folder = f"/drive/{collab.library.pk}/"
+    stranger.session.cookies.clear()
+    with socket.create_connection(("127.0.0.1", site.port), 10) as connection:
+        head = f"POST {folder} HTTP/1.1\r\nHost: localhost:{site.port}\r\nContent-Length: {2**33}\r\n\r\n"
+        connection.sendall(head.encode() + b"x" * 2**16)
+        answer = connection.recv(2000)
+    assert answer.startswith(b"HTTP/1.1 303 ")
+    assert f"Location: /account/login/?next={folder}".encode() in answer
+    assert not [path for path in (settings.VAR_DIR / "nginx/body").rglob("*") if path.is_file()]

@@ -1,0 +1,159 @@
+"""Disk in real sandboxes: who fills it is ended and told, and can tidy up; whoever tries to hide it as well."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from django.conf import settings
+
+from drive.models import Library
+from lab.launchers import ServerStatus, get_launcher
+from lab.models import Environment, State, StopReason
+from lab.servers.reconciler import reconcile
+from lab.servers.services import stop_server
+from notices.models import Kind, Notice
+
+from ..support.people import Person
+from ..support.site import Site, launched_by, wait_for
+
+pytestmark = pytest.mark.sandbox
+
+MIB = 2**20
+LIMIT = 300
+"""Of the sandboxes below, in MiB."""
+FILL = """
+file = open("{home}/big", "wb")
+for _ in range(600):
+    file.write(bytes(2**20)), file.flush()
+"""
+DELETED = """
+import os
+file = open("{home}/gone", "wb+")
+os.unlink(file.name)
+while True:
+    file.write(bytes(8 * 2**20)), file.flush()
+"""
+MAPPED = """
+import mmap, os
+file = open("{home}/gone", "wb+")
+file.truncate(600 * 2**20)
+mapped = mmap.mmap(file.fileno(), 0)
+os.unlink(file.name), file.close()
+for at in range(0, len(mapped), 2**20):
+    mapped[at : at + 2**20] = b"x" * 2**20
+import time; time.sleep(600)
+"""
+FORBIDDEN = """
+import os
+os.mkdir("{home}/closed")
+file = open("{home}/closed/big", "wb")
+os.chmod("{home}/closed", 0)
+while True:
+    file.write(bytes(8 * 2**20)), file.flush()
+"""
+INSTALLED = """
+import sys
+file = open(sys.prefix + "/lib/big", "wb")
+while True:
+    file.write(bytes(8 * 2**20)), file.flush()
+"""
+MANY = """
+import itertools, os
+for n in itertools.count():
+    os.system(f"head -c 3000000 /dev/zero > {home}/{{n}}")
+"""
+RESERVED = """
+import os
+os.posix_fallocate(os.open("{home}/big", os.O_CREAT | os.O_RDWR), 0, 4 * 2**30)
+"""
+
+
+both_ways = pytest.mark.parametrize("limited", ["fork", "exec"], indirect=True)
+
+
+@pytest.fixture
+def limited(request: pytest.FixtureRequest, site: Site, person: Callable[..., Person]) -> Iterator[Person]:
+    """Somebody in a Lab of 300 MiB of disk."""
+    environments = Environment.objects.all()
+    environments.update(disk_mib=LIMIT)
+    someone = person("hoarder")
+    try:
+        with launched_by(site, getattr(request, "param", "fork")):
+            someone.launch()
+            yield someone
+    finally:
+        environments.update(disk_mib=None)
+
+
+def status(someone: Person) -> ServerStatus:
+    """What the supervisor sees of it."""
+    return get_launcher().inspect()[someone.server().pk]
+
+
+def ended(someone: Person, times: int = 0) -> bool:
+    """Whether more than so many processes of it were ended for want of disk."""
+    return status(someone).disk_kills > times
+
+
+def fill(someone: Person, how: str) -> None:
+    """Begin one of the above in a notebook."""
+    someone.kernel().begin(how.format(home=f"/home/{someone.user.username}"))
+
+
+@both_ways
+def test_it_ends_who_fills_the_disk_and_says_so(limited: Person, person: Callable[..., Person]) -> None:
+    neighbour = person("neighbour")
+    neighbour.launch()
+    beside = neighbour.kernel()
+    fill(limited, FILL)
+    wait_for(lambda: ended(limited), 60, "nobody was ended")
+    assert limited.lab("GET", "/api/status").status_code == 200  # Jupyter itself goes on
+    assert beside.run("print(6 * 7)").text.strip() == "42"
+    reconcile()
+    assert limited.server().state == State.RUNNING
+    assert "disk is full" in limited.server().notes[-1]
+    assert Notice.objects.get(user=limited.user, kind=Kind.LAB_WARNING).subject == "Your Lab's disk is full at 300 MiB"
+    assert "disk is full" in limited.get("/lab/").text
+
+
+def test_it_lets_its_person_tidy_up_and_go_on(limited: Person) -> None:
+    fill(limited, FILL)
+    wait_for(lambda: ended(limited), 60, "nobody was ended")
+    home, kernel, before = f"/home/{limited.user.username}", limited.kernel(), status(limited).disk_kills
+    assert not kernel.run(f"open('{home}/small.md', 'w').write('# still possible')").error
+    assert not kernel.run(f"import os; os.unlink('{home}/big')").error
+    often = f"for _ in range(5): open('{home}/part', 'wb').write(bytes(100 * 2**20))\nprint('done')"
+    assert kernel.run(often).text.strip() == "done"
+    large = f"open('{home}/drive/My Libraries/My Library/big', 'wb').write(bytes(400 * 2**20)); print('done')"
+    assert kernel.run(large).text.strip() == "done"  # the Drive does not count
+    assert status(limited).disk_kills == before
+    stop_server(None, limited.server(), StopReason.OPERATOR)
+    wait_for(lambda: limited.server().state == State.STOPPED, 60, "it did not stop")
+    library = Library.objects.get(owner_user=limited.user, is_default=True)
+    [rescued] = (settings.DRIVE_ROOT / "private" / str(library.pk)).rglob("small.md")
+    assert rescued.read_text() == "# still possible"
+
+
+@pytest.mark.parametrize(
+    "how",
+    [DELETED, MAPPED, FORBIDDEN, INSTALLED, MANY],
+    ids=["deleted", "mapped", "forbidden", "installed", "many"],
+)
+def test_it_finds_what_is_hidden(limited: Person, how: str) -> None:
+    fill(limited, how)
+    wait_for(lambda: ended(limited), 60, "it was not found")
+
+
+@both_ways
+def test_it_ends_a_lab_that_takes_far_too_much_at_once(limited: Person) -> None:
+    before = limited.server()
+    fill(limited, RESERVED)
+    wait_for(lambda: limited.server().state in (State.STOPPED, State.FAILED), 90, "it goes on")
+    assert "more disk than 300 MiB" in limited.server().error
+    assert not (settings.LAB_ROOT / "servers" / before.pk.hex).exists()
+
+
+def test_a_supervisor_that_takes_over_keeps_the_limit(limited: Person, site: Site) -> None:
+    site.kill("supervisor")
+    wait_for(site.answers, 30, "the site did not come back")
+    fill(limited, FILL)
+    wait_for(lambda: ended(limited), 60, "nobody was ended")

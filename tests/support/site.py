@@ -1,0 +1,218 @@
+"""The whole site, run as `bin/up` runs it: every process of the Procfile, on a port and in a directory of its own.
+
+The test process has the same settings (`bin/test` sees to that), so tests change things through the services and see
+what happens in the real proxy, the real workers and the real sandboxes.
+"""
+
+import contextlib
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from django.conf import settings
+
+from lab.launchers import get_launcher
+from lab.launchers.base import ForkServerStatus
+from lab.models import Build, Environment, Server, StopReason
+from lab.servers.services import stop_server
+from lab.supervisor import processes
+
+CODE = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(CODE / "bin/lib"))
+
+from installation import Installation  # noqa: E402
+
+METRICS_TOKEN = "sent-by-the-monitor-of-the-tests"
+
+
+class Site:
+    """Start with `start`, end with `stop`; `processes` are found by what the keepers run."""
+
+    def __init__(self) -> None:
+        self.place = Installation(CODE)
+        self.environment = {**os.environ, "PYTHONUNBUFFERED": "1", "METRICS_TOKEN": METRICS_TOKEN}
+        self.log = settings.VAR_DIR / "site.log"
+        self.honcho: subprocess.Popen | None = None
+
+    @property
+    def port(self) -> int:
+        return int(settings.PORTAL_URL.rpartition(":")[2])
+
+    def prepare(self) -> None:
+        """Directories, database, static files, first data, the proxy's configuration."""
+        self.place.make_directories()
+        self.place.venv = Path(sys.prefix)
+        self.place.prepare(self.environment)
+
+    def start(self) -> None:
+        """Start everything and wait until it answers."""
+        with self.log.open("ab") as log:
+            self.honcho = subprocess.Popen(
+                [f"{sys.prefix}/bin/honcho", "start"], cwd=CODE, env=self.environment, stdout=log, stderr=log
+            )
+        wait_for(self.answers, 60, "the site did not start")
+
+    def answers(self) -> bool:
+        """Whether proxy, web, supervisor and broker listen: the file of a socket is there also when nobody does."""
+        try:
+            socket.create_connection(("127.0.0.1", self.port), 1).close()
+            for name in ("web", "supervisor", "redis"):
+                with socket.socket(socket.AF_UNIX) as connection:
+                    connection.connect(str(settings.RUN_DIR / f"{name}.sock"))
+        except OSError:
+            return False
+        return True
+
+    def stop(self) -> None:
+        """End the processes; then the Labs and the Lab's namespace."""
+        command = [sys.executable, "manage.py", "lab_servers", "--stop-all"]
+        subprocess.run(command, cwd=CODE, env=self.environment, check=False)
+        if self.honcho:
+            self.honcho.terminate()
+            self.honcho.wait(30)
+        pause = settings.LAB_ROOT / "namespace.pid"
+        if pause.exists():
+            os.kill(int(pause.read_text()), signal.SIGKILL)
+
+    def pid(self, name: str) -> int:
+        """The process that the keeper `name` runs now."""
+        keeper = (settings.RUN_DIR / f"{name}.keep").read_text()
+        return int(Path(f"/proc/{keeper}/task/{keeper}/children").read_text().split()[0])
+
+    def kill(self, name: str) -> None:
+        """kill -9, and wait until its keeper has another."""
+        old = self.pid(name)
+        os.kill(old, signal.SIGKILL)
+        wait_for(lambda: self._has_another(name, old), 20, f"{name} was not started again")
+
+    def _has_another(self, name: str, old: int) -> bool:
+        try:
+            return self.pid(name) != old
+        except (IndexError, OSError):
+            return False
+
+    def sandboxes(self) -> set[str]:
+        """Hex ids of the servers that have processes, as /proc shows them."""
+        pattern = re.compile(re.escape(f"{settings.LAB_ROOT}/servers/") + r"([0-9a-f]{32})/home")
+        found = set()
+        for path in Path("/proc").glob("[0-9]*/cmdline"):
+            try:
+                found |= set(pattern.findall(path.read_text(errors="replace")))
+            except OSError:
+                continue
+        return found
+
+    def have_fork_server(self, prefix: str = "") -> ForkServerStatus:
+        """Wait until servers can be forked in the environment there; the base one unless it is named."""
+        launcher, prefix = get_launcher(), prefix or base_environment().prefix
+        found: list[ForkServerStatus] = []
+
+        def ready() -> bool:
+            launcher.prepare([prefix])
+            found[:] = [status for status in launcher.fork_servers() if status.prefix == prefix]
+            return [status.state for status in found] == ["ready"]
+
+        wait_for(ready, 60, "no fork server was ready")
+        return found[0]
+
+    def fork_server(self) -> int:
+        """Its process: the one that forks, not bubblewrap around it."""
+        found = [pid for pid in processes.pids() if _script(pid) == "fork_server.py" and _is_ours(pid)]
+        [pid] = [pid for pid in found if _program(pid) == f"{base_environment().prefix}/bin/python"]
+        return pid
+
+    def is_forked(self, server: Server) -> bool:
+        """Whether a fork server started it."""
+        found = processes.sandboxes(settings.LAB_ROOT / "servers")
+        [init] = [one.pid for one in found if one.server == server.pk.hex and one.is_init]
+        return any(_script(pid) == "fork_server.py" for pid in processes.inside(init))
+
+    def leftovers(self) -> list[str]:
+        """Directories and sockets of servers that exist now."""
+        servers, sockets = settings.LAB_ROOT / "servers", settings.RUN_DIR / "lab"
+        return sorted(path.name for path in [*servers.glob("*"), *sockets.glob("*.sock")])
+
+
+def base_environment() -> Environment:
+    """What servers of people who did not choose run in."""
+    environment = Environment.objects.default()
+    assert environment
+    return environment
+
+
+def forget(environment: Environment) -> None:
+    """Leave nothing of an environment that a test had built."""
+    servers = Server.objects.filter(environment=environment)
+    for server in servers.live():
+        stop_server(None, server, StopReason.OPERATOR)
+    wait_for(lambda: not servers.live().exists(), 60, "its servers did not stop")
+    servers.delete()
+    for build in Build.objects.filter(environment=environment).exclude(prefix=""):
+        shutil.rmtree(build.prefix, ignore_errors=True)
+    environment.delete()
+
+
+@contextlib.contextmanager
+def launched_by(site: Site, way: str) -> Iterator[None]:
+    """In this block, servers are forked (`fork`) or started from nothing (`exec`)."""
+    environments = Environment.objects.all()
+    environments.update(by_fork=way == "fork")
+    try:
+        if way == "fork":
+            site.have_fork_server()
+        yield
+    finally:
+        environments.update(by_fork=True)
+
+
+def wait_for(condition: Callable[[], object], seconds: float, otherwise: str) -> float:
+    """Wait until the condition holds; returns the seconds it took. AssertionError with `otherwise` when it does not."""
+    began = time.monotonic()
+    while not condition():
+        if time.monotonic() - began > seconds:
+            raise AssertionError(f"{otherwise} within {seconds} s")
+        time.sleep(0.02)
+    return time.monotonic() - began
+
+
+def eventually(read: Callable[[], str], *parts: str, seconds: float = 10) -> str:
+    """What another process writes, such as a log, as soon as all these parts are in it: it writes after it answers."""
+
+    def is_there() -> bool:
+        found[:] = [read()]
+        return all(part in found[0] for part in parts)
+
+    found: list[str] = []
+    wait_for(is_there, seconds, f"not written: {parts}")
+    return found[0]
+
+
+def _script(pid: int) -> str:
+    """The name of the Python file that a process runs."""
+    try:
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    except OSError:
+        return ""
+    return words[1].decode().rpartition("/")[2] if len(words) > 1 and b"python" in words[0] else ""
+
+
+def _program(pid: int) -> str:
+    return Path(f"/proc/{pid}/cmdline").read_text().split("\0")[0]
+
+
+def _is_ours(pid: int) -> bool:
+    """Whether the supervisor of this site started it, through bubblewrap, and it is in no sandbox."""
+    parent = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    return parent > 0 and int(Path(f"/proc/{parent}/stat").read_text().rpartition(")")[2].split()[1]) == _supervisor()
+
+
+def _supervisor() -> int:
+    keeper = (settings.RUN_DIR / "supervisor.keep").read_text()
+    return int(Path(f"/proc/{keeper}/task/{keeper}/children").read_text().split()[0])
