@@ -15,7 +15,7 @@ import pytest
 from celery import current_app
 from django.conf import settings
 from django.core.cache import cache
-from django.db import connection
+from django.db import connection, transaction
 from django.test import Client, TestCase, override_settings
 from kombu.exceptions import OperationalError
 from pytest_django import DjangoDbBlocker
@@ -101,7 +101,7 @@ def no_announcements(own_files: Path) -> None:
 
 
 @pytest.fixture(autouse=True)
-def commits(request: pytest.FixtureRequest) -> Iterator[None]:
+def commits(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Commits happen in ordinary `db` tests too.
 
     pytest-django wraps a test into a transaction that is rolled back, so nothing is ever committed and `on_commit`
@@ -116,7 +116,9 @@ def commits(request: pytest.FixtureRequest) -> Iterator[None]:
         yield
         return
     request.getfixturevalue("db")  # its own transaction is open from here on
-    with connection.execute_wrapper(_Commits()):
+    commits = _Commits()
+    monkeypatch.setattr(transaction, "on_commit", commits.on_commit)
+    with connection.execute_wrapper(commits):
         yield
 
 
@@ -130,12 +132,18 @@ def has_real_commits(item: pytest.Item) -> bool:
 class _Commits:
     """Runs the callbacks of `on_commit` when the savepoint is released that stands for the code's own transaction.
 
-    What is registered outside of every block waits for the next statement; `flush` is for a test that sends none.
+    It is a wrapper of the connection's statements, and sees the savepoints among them.
     """
 
     def __init__(self) -> None:
-        self._open = 0
+        self._open, self._register = 0, transaction.on_commit
         self._capture()
+
+    def on_commit(self, callback: Callable[[], object], using: str | None = None, robust: bool = False) -> None:
+        """As Django's, which calls at once what is registered outside of every block."""
+        self._register(callback, using, robust)
+        if not self._open:
+            self._run()
 
     def __call__(self, execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:
         result = execute(sql, params, many, context)
