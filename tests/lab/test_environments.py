@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -43,7 +44,7 @@ def other(site: Site) -> Iterator[Environment]:
 def test_it_runs_in_the_environment_that_was_chosen(
     way: str, site: Site, person: Callable[..., Person], other: Environment
 ) -> None:
-    """Interpreter, `pip` and kernels are those of it, and a new start goes to another."""
+    """Interpreter, `pip` and kernels are those of it, the panel is there too, and a new start goes to another."""
     with launched_by(site, way):
         ada = person("ada")
         selection.remember(ada.user, other)
@@ -51,11 +52,21 @@ def test_it_runs_in_the_environment_that_was_chosen(
         kernel = ada.kernel()
         assert kernel.run("import sys; print(sys.prefix)").text.strip() == other.prefix
         assert f"{other.prefix}/lib" in kernel.run("%pip --version", seconds=60).text
+        assert "_JUPYTERLAB" in panel(ada)
         stop_server(ada.user, ada.server(), StopReason.ASKED)
         request_server(ada.user, ada.user, environment=Environment.objects.default())
         wait_for(lambda: ada.server().state == State.RUNNING, 60, "no new one")
         ada.enter()
         assert other.prefix not in ada.kernel().run("import sys; print(sys.prefix)").text
+
+
+def panel(person: Person) -> str:
+    """The first script of our extension, at the address that JupyterLab's page names."""
+    page = person.lab("GET", "/lab").text
+    [config] = re.findall(r'<script id="jupyter-config-data"[^>]*>(.*?)</script>', page, re.DOTALL)
+    [found] = [each for each in json.loads(config)["federated_extensions"] if each["name"] == "collaboratory"]
+    answer = person.lab("GET", f"/lab/extensions/collaboratory/{found['load']}")
+    return answer.text if answer.ok else ""
 
 
 def notebook(metadata: dict) -> bytes:
