@@ -25,6 +25,11 @@ from .support.site import Site, wait_for
 _numbers = itertools.count(1)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def light_settings() -> None:
+    """The site's own cache and hash of passwords."""
+
+
 @pytest.fixture(autouse=True)
 def own_files() -> None:
     """The site's own Drive and Lab (instead of the unit tests' fixture)."""
