@@ -1,4 +1,4 @@
-"""The directory that backups are kept in.
+"""The backup directory: contents by their SHA-256, complete and unfinished backups.
 
     collaboratory-backups    says what this is, and in which format
     lock                     whoever makes or removes backups holds it
@@ -37,15 +37,15 @@ UNFINISHED = "unfinished-"
 """Directories that begin so are no backups: one is being made or fetched, or was interrupted."""
 CHUNK = 1 << 20
 PROMOTE_FILES, PROMOTE_BYTES = 5000, 4 << 30
-"""After so much, what was copied is synced and comes to its place: a backup that is cut off does not begin anew."""
+"""Files and bytes after which contents are synced and moved to objects/: the next run uses what is there."""
 
 
 class BackupError(Exception):
-    """It could not be done; the text says why, for an operator."""
+    """A backup or restore that cannot be done; the text says why, for an operator."""
 
 
 class UnreadableError(Exception):
-    """A file of the site cannot be read; the others can."""
+    """One file of the site cannot be read; the backup goes on."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ class BackupStore:
     # The directory
 
     def prepare(self) -> None:
-        """Make it, for us alone. BackupError where it is something else, or in the way of what it is to keep."""
+        """Make the directory, mode 0700. BackupError where it holds other things, or is within the Drive or the Lab."""
         for place in (settings.DRIVE_ROOT, settings.LAB_ROOT):
             if self.path.resolve().is_relative_to(Path(place).resolve()):
                 raise BackupError(f"Backups cannot be kept in {place}, which is what they are made of.")
@@ -99,7 +99,7 @@ class BackupStore:
         return all(path.name == "lock" or path.name.startswith(UNFINISHED) for path in self.path.iterdir())
 
     def check(self) -> None:
-        """BackupError where these are no backups of a format that this version knows."""
+        """BackupError unless the directory has backups of a format that this version reads."""
         try:
             found = int((self.path / self.MARK).read_text())
         except (OSError, ValueError) as error:
@@ -109,7 +109,7 @@ class BackupStore:
 
     @contextmanager
     def alone(self, *, shared: bool = False) -> Iterator[None]:
-        """One backup at a time; many may read. BackupError when another is at it."""
+        """Hold the directory's lock, exclusive or shared. BackupError when another process holds it."""
         with file_lock(self.path / "lock", shared=shared, wait=False) as locked:
             if not locked:
                 raise BackupError(f"Another backup, or a restore, is using {self.path}.")
@@ -133,7 +133,7 @@ class BackupStore:
         return found[-1]
 
     def begin(self) -> "Unfinished":
-        """A new one; what others that were cut off have left goes. Call it within `alone`."""
+        """Begin a backup, and remove what interrupted ones have left. Call it within `alone`."""
         for left in self.path.glob(f"{UNFINISHED}*"):
             shutil.rmtree(left)
         name = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
@@ -158,7 +158,7 @@ class BackupStore:
         return [backup.name for backup in gone]
 
     def sweep(self) -> int:
-        """Remove contents that no backup has; returns how many."""
+        """Remove contents that no backup needs; returns how many."""
         removed = 0
         manifests = [backup.manifest() for backup in self.backups()]
         for folder in sorted(self.objects.iterdir()):
@@ -217,10 +217,10 @@ class Unfinished:
         self.fresh: set[str] = set()
         self.fresh_bytes = 0
         self.new_bytes = 0
-        """Copied for this backup, which earlier ones did not have."""
+        """Bytes copied for this backup, which earlier ones did not have."""
 
     def put(self, fd: int, parts: list[tuple[int, int]]) -> tuple[str, int]:
-        """Keep these stretches of a file, as many bytes as are there; returns their SHA-256 and how many they are."""
+        """Store these extents of a file, as many bytes as are there; returns their SHA-256 and their number."""
         digest, size = hashlib.sha256(), 0
         copy = self.place / "objects" / f"new-{secrets.token_hex(8)}"
         try:
@@ -246,7 +246,7 @@ class Unfinished:
             self.promote()
 
     def promote(self) -> None:
-        """What was copied is on disk, and comes to its place."""
+        """Sync new contents to the disk, then move them to objects/."""
         sync(self.store.path)
         for sha256 in self.fresh:
             place = self.store.content(sha256)
@@ -256,7 +256,7 @@ class Unfinished:
         self.fresh_bytes = 0
 
     def finish(self, about: dict[str, Any]) -> Backup:
-        """Write what this is, and give it its name: from then on it is a backup."""
+        """Write backup.json, then rename the directory to the backup's name: from then on it is one."""
         self.promote()
         self.manifest.close()
         (self.place / "objects").rmdir()
@@ -271,7 +271,7 @@ class Unfinished:
         return Backup(self.final, about)
 
     def abandon(self) -> None:
-        """Give back the room of one that failed. What came to its place stays until the next sweep."""
+        """Remove a backup that failed. Contents that are in objects/ already stay until the next sweep."""
         self.manifest.db.close()
         shutil.rmtree(self.place, ignore_errors=True)
 
@@ -292,20 +292,20 @@ def _read(fd: int, count: int, at: int) -> bytes:
 
 
 def whole_path(path: Path) -> Path:
-    """BackupError for a path that depends on where a command was started: bin/backup starts elsewhere than you do."""
+    """The path, if absolute; otherwise a BackupError: bin/backup changes the working directory."""
     if not path.is_absolute():
-        raise BackupError(f"Give the whole path, from the / on, of {path}.")
+        raise BackupError(f"Give the absolute path of {path}, beginning with /.")
     return path
 
 
 def checksum(path: Path) -> str:
-    """The SHA-256 of a file of ours."""
+    """SHA-256 of a file, in hexadecimal."""
     with path.open("rb") as source:
         return hashlib.file_digest(source, "sha256").hexdigest()
 
 
 def sync(path: Path) -> None:
-    """Everything that was written to this file system is on disk (syncfs(2)), or an OSError says why not."""
+    """Sync the file system to the disk (syncfs(2)). OSError where that fails."""
     fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         if ctypes.CDLL(None, use_errno=True).syncfs(fd):

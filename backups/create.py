@@ -32,17 +32,17 @@ from .manifest import Entry, Manifest, SavedLibrary, shown
 from .walk import Found, VanishedError, walk
 
 ROUNDS = 3
-"""Over the libraries, at most."""
+"""Passes over the libraries, at most."""
 TRIES = 3
-"""To read a file that is being written."""
+"""Attempts to read a file that is being written."""
 NAMED = 1000
-"""So many names of what was left out are in backup.json."""
+"""Paths per list in backup.json."""
 STAGED = (b"tus-", b"held-", REPLACED.encode())
 """In staging: uploads under way, uploads that wait for a choice, files that are being replaced."""
 SIGNING_KEYS = "signing-keys"
-"""Where IDENTITY_KEYS are among the secrets."""
+"""Directory of IDENTITY_KEYS below secrets/."""
 
-Say = Callable[[str], None]
+Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -54,14 +54,14 @@ class Options:
     wait_seconds: float = 3600
 
 
-def create(store: BackupStore, options: Options, say: Say) -> Backup:
+def create(store: BackupStore, options: Options, progress: Progress) -> Backup:
     """Make a backup, within `store.alone()`. BackupError or OSError (a full disk); nothing is left then."""
     with deletion_lock.held(options.wait_seconds) as alone:
         if not alone:
             raise BackupError("Files are still being removed for good, or another backup is running. Try again later.")
         unfinished = store.begin()
         try:
-            backup = _Creation(store, unfinished, options, say).run()
+            backup = _Creation(store, unfinished, options, progress).run()
         except BaseException:
             unfinished.abandon()
             raise
@@ -72,8 +72,8 @@ def create(store: BackupStore, options: Options, say: Say) -> Backup:
 
 
 class _Creation:
-    def __init__(self, store: BackupStore, unfinished: Unfinished, options: Options, say: Say) -> None:
-        self.store, self.unfinished, self.options, self.say = store, unfinished, options, say
+    def __init__(self, store: BackupStore, unfinished: Unfinished, options: Options, progress: Progress) -> None:
+        self.store, self.unfinished, self.options, self.progress = store, unfinished, options, progress
         self.manifest = unfinished.manifest
         earlier = store.backups()
         self.before: Manifest | None = earlier[-1].manifest() if earlier else None
@@ -83,7 +83,7 @@ class _Creation:
         """Files in this round that no earlier one had."""
 
     def run(self) -> Backup:
-        self.say("Database")
+        self.progress("Database")
         migrations = database.applied()
         database.snapshot(self.unfinished.place)
         self.manifest.need(_needed())
@@ -98,12 +98,12 @@ class _Creation:
     # What is read, in which order
 
     def _files(self, libraries: list[UUID]) -> None:
-        self.say("Uploads under way, trash")
+        self.progress("Uploads under way, trash")
         self._top(b"staging", layout.staging(), lambda path: path.startswith(STAGED))
         self._trash()
         for self.round in range(1, ROUNDS + 1):
             self.found_new = 0
-            self.say(f"Libraries, round {self.round}")
+            self.progress(f"Libraries, round {self.round}")
             for library_id in libraries:
                 self._library(library_id)
             self.manifest.flush()
@@ -111,7 +111,7 @@ class _Creation:
                 self.manifest.drop_moved(b"libraries/", self.round)
                 if not self.found_new:
                     break
-        self.say("Trash again, versions")
+        self.progress("Trash again, versions")
         self._trash()
         self._top(b"objects", layout.root() / "objects", lambda path: path != b"lock")
         if self.options.homes:
@@ -132,7 +132,7 @@ class _Creation:
         self.manifest.flush()
 
     def _top(self, prefix: bytes, path: Path, wanted: Callable[[bytes], bool] = lambda _path: True) -> None:
-        """One of our own directories, and all that is below it."""
+        """Read one of our own directories, and all that is below it."""
         try:
             fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
         except FileNotFoundError:
@@ -165,7 +165,7 @@ class _Creation:
         self.manifest.add(entry)
 
     def _known(self, entry: Entry) -> Entry | None:
-        """With the content that an earlier round, or the last backup, has of a file that looks the same."""
+        """The entry with its content, if an earlier round or the last backup has it and the file is unchanged since."""
         for manifest in [self.manifest] * (self.round > 1) + [self.before] * (self.before is not None):
             known = manifest.get(entry.path) if manifest else None
             if known and known.sha256 and not known.torn and known.looks_like(entry) and self._has(known):
@@ -177,7 +177,7 @@ class _Creation:
         return known.sha256 in self.unfinished.fresh or self.store.has(str(known.sha256), size)
 
     def _read(self, entry: Entry, found: Found) -> Entry:
-        """Its content. One that is written while it is read is read again; the last time it is taken as it comes."""
+        """Read and store a file. One that is written meanwhile is read again; the last attempt is kept, as `torn`."""
         self.found_new += 1
         try:
             fd = found.open()
@@ -248,14 +248,14 @@ class _Creation:
 
 
 def write_secret(path: Path, content: bytes) -> None:
-    """A file that its account alone can read, from the first byte on."""
+    """Write a file of mode 0600; nobody else can read it at any moment."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     path.touch(mode=0o600)
     path.write_bytes(content)
 
 
 def _parts(fd: int, status: os.stat_result) -> list[tuple[int, int]]:
-    """Where a file has bytes. Holes are not read: a notebook makes one of a million terabytes in a moment."""
+    """Extents of a file that have data. Holes are not read: a notebook makes one of a million terabytes in a moment."""
     if status.st_blocks * 512 >= status.st_size:
         return [(0, status.st_size)]
     found, at = [], 0
@@ -272,7 +272,7 @@ def _parts(fd: int, status: os.stat_result) -> list[tuple[int, int]]:
 
 
 def _short(parts: list[tuple[int, int]], size: int) -> dict[str, Any]:
-    """The stretches that `size` bytes fill, for the manifest: a file may have been cut short while it was read."""
+    """Extents that `size` bytes fill, for the manifest: a file may have been truncated while it was read."""
     filled, left = [], size
     for offset, length in parts:
         filled.append([offset, min(length, left)])
@@ -281,7 +281,7 @@ def _short(parts: list[tuple[int, int]], size: int) -> dict[str, Any]:
 
 
 def json_of(stretches: list[list[int]]) -> str:
-    """As the manifest has them."""
+    """Extents in JSON, as in the manifest."""
     return "[" + ", ".join(f"[{offset}, {length}]" for offset, length in stretches) + "]"
 
 
@@ -294,7 +294,7 @@ def _saved_libraries() -> Iterator[SavedLibrary]:
 
 
 def _needed() -> Iterator[bytes]:
-    """What the rows refer to, as paths of the manifest."""
+    """Paths in the manifest that the database's rows refer to."""
     for library_id in Library.objects.filter(removed_at=None).values_list("pk", flat=True):
         yield f"libraries/{library_id}".encode()
     places = Trashed.objects.exclude(place="").filter(library__removed_at=None).order_by()
@@ -305,7 +305,7 @@ def _needed() -> Iterator[bytes]:
 
 
 def _is_needed(path: str) -> bool:
-    """Whether a row refers to it still: what was restored from the trash meanwhile is in its library by now."""
+    """Whether a row still refers to the path: what was restored from the trash meanwhile is in its library by now."""
     kind, first, last, *_ = [*path.split("/"), ""]
     if kind == "trash":
         return Trashed.objects.filter(library_id=first, place=last).exists()

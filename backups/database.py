@@ -51,7 +51,7 @@ def _sqlite_path() -> Path:
 
 
 def check(path: Path) -> str:
-    """What is wrong with a snapshot, or nothing."""
+    """Damage of a snapshot, in words; empty if there is none."""
     if path.name == FILES["sqlite"]:
         with sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True) as copy:
             try:
@@ -85,7 +85,7 @@ def load(path: Path) -> None:
 
 
 def is_empty() -> bool:
-    """Whether the site's database has no table."""
+    """True if the site's database has no table."""
     if connection.vendor == "sqlite" and not _sqlite_path().exists():
         return True
     return not connection.introspection.table_names()
@@ -115,7 +115,7 @@ def refusal(migrations: dict[str, list[str]]) -> str:
 
 
 def _address() -> str:
-    """How they reach the database. Not the password: others on the machine see the words of a command."""
+    """Connection string of the database, without the password: others on the machine see the words of a command."""
     found = {name: value for name, value in _parameters().items() if name in _CONNINFO and value not in ("", None)}
     return make_conninfo(**found)
 
@@ -137,7 +137,7 @@ def _run(program: str, *words: str) -> None:
 
 
 def _find(program: str) -> str:
-    """Where it is: on PATH, or where Debian has the newest version."""
+    """Path of a PostgreSQL program: Debian's newest version, or what is on PATH."""
     installed = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{program}"), key=lambda path: int(path.parts[4]))
     found = str(installed[-1]) if installed else shutil.which(program)
     if not found:

@@ -1,4 +1,4 @@
-"""Putting the files of a backup into a directory, as they were: names, modes, times, links, holes."""
+"""Extract files of a backup to a directory, as they were: names, modes, times, links, holes."""
 
 import errno
 import fcntl
@@ -23,7 +23,7 @@ Rename = Callable[[bytes], bytes]
 
 
 class Extraction:
-    """Files of one manifest, below one directory. `rename` gives each path its place there."""
+    """Extraction of files of one manifest to one directory. `rename` maps paths of the manifest to paths there."""
 
     def __init__(self, store: BackupStore, manifest: Manifest, root: Path, rename: Rename = lambda path: path) -> None:
         self.store, self.manifest, self.rename = store, manifest, rename
@@ -34,7 +34,7 @@ class Extraction:
         self._linked: dict[tuple[bytes, int, str | None], bytes] = {}
 
     def extract(self, *tops: bytes) -> None:
-        """What is at or below these paths. Folders get their modes and times last, from the deepest upwards."""
+        """Extract what is at or below these paths. Folders get their modes and times last, from the deepest upwards."""
         try:
             for top in tops:
                 for entry in self._entries(top):
@@ -48,7 +48,7 @@ class Extraction:
             os.close(self.root)
 
     def _entries(self, top: bytes, *, backwards: bool = False) -> Iterator[Entry]:
-        """Without the directory that is there already."""
+        """Entries at and below a path, without the target directory itself."""
         return (entry for entry in self.manifest.entries(below=top, backwards=backwards) if self.rename(entry.path))
 
     def _place(self, entry: Entry) -> None:
@@ -69,14 +69,14 @@ class Extraction:
     # Folders
 
     def _parent(self, path: bytes) -> int:
-        """The folder that something is to lie in, kept open: what is in one folder comes together."""
+        """Descriptor of the parent folder, kept open: entries of one folder come together."""
         if self._folder is None or self._folder[0] != path:
             self._forget()
             self._folder = (path, self._open(path))
         return self._folder[1]
 
     def _open(self, path: bytes) -> int:
-        """Below our directory, through folders alone; those that no entry is about are made."""
+        """Open a folder below the target, following no links; missing ones are made."""
         here = os.dup(self.root)
         for part in path.split(b"/") if path else []:
             with suppress(FileExistsError):
@@ -102,7 +102,7 @@ class Extraction:
     # Files
 
     def _link(self, entry: Entry, path: bytes, folder: int, name: bytes) -> bool:
-        """Another name of a file that is there already, where it was one."""
+        """Make a hard link, if the file is one of another that was extracted; returns whether it was."""
         if entry.links < 2:
             return False
         key = (b"/".join(entry.path.split(b"/")[:2]), entry.inode, entry.sha256)
@@ -129,7 +129,7 @@ class Extraction:
             os.close(out)
 
     def _fill(self, entry: Entry, out: int) -> bool:
-        """Write the bytes; whether they were what they should be. What is damaged is written as it is."""
+        """Write the content; returns whether its checksum is right. Damaged content is written as it is."""
         try:
             source = self.store.content(str(entry.sha256)).open("rb")
         except OSError:
@@ -145,7 +145,7 @@ class Extraction:
 
 
 def _clone(source: int, out: int) -> bool:
-    """Share the blocks, where backup and Drive are on one file system that can."""
+    """Share the blocks (reflink), where backup and Drive are on one file system that can; returns whether it did."""
     try:
         fcntl.ioctl(out, FICLONE, source)
     except OSError as error:
@@ -156,7 +156,7 @@ def _clone(source: int, out: int) -> bool:
 
 
 def _chunks(source: int, parts: list[tuple[int, int]]) -> Iterator[tuple[int, bytes]]:
-    """The content, each piece with its place in the file."""
+    """The content in chunks, each with its offset in the file."""
     at = 0
     for offset, length in parts:
         done = 0

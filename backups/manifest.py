@@ -1,4 +1,4 @@
-"""What one backup holds, in a small SQLite database: names can be any bytes, and ten million rows need no memory.
+"""Manifest of one backup, an SQLite database: one row per file, folder and link. Names are bytes.
 
 Paths are below the Drive (`libraries/<id>/…`, `trash/<id>/<place>/…`, `objects/…`, `staging/…`), or below `homes/`.
 """
@@ -53,23 +53,23 @@ class Entry:
     inode: int
     links: int
     sha256: str | None = None
-    """Of the bytes that are kept: all of a file, or its `extents` one after the other."""
+    """SHA-256 of the stored bytes: all of a file, or its `extents` one after the other."""
     extents: str | None = None
-    """Where the bytes of a sparse file are: [[offset, length], …] in JSON; the rest is holes."""
+    """Extents of a sparse file, [[offset, length], …] in JSON; the rest is holes."""
     target: bytes | None = None
     torn: int = 0
-    """Whether it was being written each time that it was read."""
+    """1 if it was written each time that it was read."""
     round: int = 0
-    """In which round over the files it was last seen."""
+    """Number of the round in which it was last seen."""
 
     @classmethod
     def of(cls, path: bytes, kind: str, status: os.stat_result) -> "Entry":
-        """As stat(2) tells it."""
+        """Entry from stat(2)."""
         times = (status.st_mtime_ns, status.st_ctime_ns)
         return cls(path, kind, status.st_mode & 0o7777, status.st_size, *times, status.st_ino, status.st_nlink)
 
     def looks_like(self, other: "Entry") -> bool:
-        """Whether the file was not touched in between: nobody sets the time of change."""
+        """True if the file was not changed in between: nobody can set a ctime."""
         return self.looks == other.looks
 
     @property
@@ -78,17 +78,17 @@ class Entry:
 
     @property
     def signature(self) -> str:
-        """As the Drive's rows know it (drive.storage.signature)."""
+        """Signature of the file in the Drive's rows (drive.storage.signature)."""
         return f"{self.inode:x}-{self.modified:x}-{self.changed:x}-{self.size:x}"
 
     def parts(self) -> list[tuple[int, int]]:
-        """The stretches of a file that have bytes: offset and length."""
+        """Extents of a file that have data: offset and length."""
         if self.extents is None:
             return [(0, self.size)]
         return [(int(offset), int(length)) for offset, length in json.loads(self.extents)]
 
     def with_content(self, other: "Entry") -> "Entry":
-        """The same, with the bytes of another."""
+        """The same entry, with the content of another."""
         return replace(self, sha256=other.sha256, extents=other.extents, target=other.target, torn=other.torn)
 
 
@@ -106,7 +106,7 @@ class Manifest:
 
     @classmethod
     def create(cls, path: Path) -> "Manifest":
-        """An empty one. It is synced by whoever calls its backup complete."""
+        """Create an empty manifest. It is not synced before its backup is complete."""
         path.touch(mode=0o600)
         manifest = cls(sqlite3.connect(path))
         manifest.db.executescript("PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF;" + _TABLES)
@@ -114,7 +114,7 @@ class Manifest:
 
     @classmethod
     def open(cls, path: Path) -> "Manifest":
-        """An existing one, read-only."""
+        """Open an existing manifest, read-only."""
         return cls(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True))
 
     def close(self) -> None:
@@ -131,37 +131,37 @@ class Manifest:
     # Writing
 
     def add(self, entry: Entry) -> None:
-        """Note an entry, or what became of it."""
+        """Add an entry, or replace that of the same path."""
         self.waiting.append(entry)
         if len(self.waiting) >= BATCH:
             self.flush()
 
     def flush(self) -> None:
-        """What was added can be asked for."""
+        """Write pending entries, so that queries see them."""
         if self.waiting:
             rows = ([getattr(entry, column) for column in _COLUMNS] for entry in self.waiting)
             self.db.executemany(_INSERT, rows)
             self.waiting.clear()
 
     def leave_out(self, path: bytes, why: str) -> None:
-        """Note something that is not in the backup."""
+        """Record that a path is not in the backup, and why."""
         self.db.execute("INSERT OR REPLACE INTO left_out VALUES (?, ?)", (path, why))
 
     def take_in(self, path: bytes) -> None:
-        """It could be read after all."""
+        """Undo `leave_out`: it could be read after all."""
         self.db.execute("DELETE FROM left_out WHERE path = ?", (path,))
 
     def need(self, paths: Iterator[bytes]) -> None:
-        """Note what the rows of the database refer to."""
+        """Record the paths that the database's rows refer to."""
         self.db.executemany("INSERT OR IGNORE INTO needed VALUES (?)", ((path,) for path in paths))
 
     def add_libraries(self, libraries: Iterable[SavedLibrary]) -> None:
-        """Note the libraries whose files are in the backup."""
+        """Record the libraries whose files are in the backup."""
         rows = ((library.id, library.name, library.owner) for library in libraries)
         self.db.executemany("INSERT INTO libraries VALUES (?, ?, ?)", rows)
 
     def drop_moved(self, prefix: bytes, number: int) -> int:
-        """Forget files that a later round found elsewhere, and folders that are gone with them; returns how many."""
+        """Drop files that a later round found elsewhere, and folders left empty by that; returns how many."""
         self.flush()
         done = self.db.execute(
             "DELETE FROM entries WHERE path >= ? AND path < ? AND round < ? AND kind = 'file' AND EXISTS (SELECT 1 FROM"
@@ -172,7 +172,7 @@ class Manifest:
         return done + self._drop_empty(prefix, number)
 
     def _drop_empty(self, prefix: bytes, number: int) -> int:
-        """Folders not seen any more that hold nothing, from the deepest upwards."""
+        """Drop empty folders that the last round did not see, from the deepest upwards; returns how many."""
         gone = (
             "SELECT path FROM entries WHERE path >= ? AND path < ? AND round < ? AND kind = 'folder' ORDER BY path DESC"
         )
@@ -191,7 +191,7 @@ class Manifest:
         return Entry(*row) if row else None
 
     def entries(self, *, below: bytes = b"", backwards: bool = False) -> Iterator[Entry]:
-        """All, or a path and what is below it; folders before what is in them, or after (`backwards`)."""
+        """Entries, all or at and below a path; folders before their contents, or after (`backwards`)."""
         order = "ORDER BY path DESC" if backwards else "ORDER BY path"
         where = "WHERE path = ? OR (path > ? AND path < ?)" if below else ""
         bounds = (below, below + b"/", below + b"0") if below else ()
@@ -200,40 +200,40 @@ class Manifest:
             yield from (Entry(*row) for row in rows)
 
     def libraries(self, text: str) -> list[SavedLibrary]:
-        """Those with this id, or with this name (case does not matter)."""
+        """Libraries with this id or this name (case does not matter)."""
         if not self.db.execute("SELECT 1 FROM sqlite_master WHERE name = 'libraries'").fetchone():
             return [SavedLibrary(text, "", "")] if self.get(f"libraries/{text}".encode()) else []
         rows = self.db.execute("SELECT id, name, owner FROM libraries ORDER BY owner, id")
         return [SavedLibrary(*row) for row in rows if text.casefold() in (row[0], row[1].casefold())]
 
     def contents(self, prefix: str = "") -> Iterator[str]:
-        """The SHA-256 of each content, once, in order; those that begin so."""
+        """SHA-256 of each content, once, in order; only those with a prefix."""
         query = "SELECT DISTINCT sha256 FROM entries WHERE sha256 >= ? AND sha256 < ? ORDER BY sha256"
         cursor = self.db.execute(query, (prefix, prefix + "g"))
         while rows := cursor.fetchmany(BATCH):
             yield from (row[0] for row in rows)
 
     def missing(self) -> list[bytes]:
-        """What rows refer to and is not there."""
+        """Paths that rows refer to and that are not in the backup."""
         self.flush()
         query = "SELECT path FROM needed WHERE path NOT IN (SELECT path FROM entries) ORDER BY path"
         return [row[0] for row in self.db.execute(query)]
 
     def torn(self) -> list[bytes]:
-        """Files that were being written each time that they were read."""
+        """Files that were written each time that they were read."""
         self.flush()
         return [row[0] for row in self.db.execute("SELECT path FROM entries WHERE torn ORDER BY path")]
 
     def left(self) -> list[tuple[bytes, str]]:
-        """What is not in the backup, and why."""
+        """Paths that are not in the backup, and why."""
         return self.db.execute("SELECT path, why FROM left_out ORDER BY path").fetchall()
 
     def contents_below(self, path: bytes) -> list[str]:
-        """The SHA-256 of each content of the files at or below a path, in order."""
+        """SHA-256 of each content of the files at or below a path, once, in order."""
         return sorted({entry.sha256 for entry in self.entries(below=path) if entry.sha256})
 
     def totals(self, below: bytes = b"") -> tuple[int, int]:
-        """Files, all or at and below a path, and their bytes (holes do not count)."""
+        """Number of files, all or at and below a path, and of their bytes without holes."""
         self.flush()
         files = total = 0
         for entry in self.entries(below=below):
@@ -244,11 +244,11 @@ class Manifest:
 
 
 def _after(prefix: bytes) -> bytes:
-    """The first path that does not begin so."""
+    """Smallest path that is greater than all with this prefix."""
     return prefix[:-1] + bytes([prefix[-1] + 1])
 
 
 def shown(path: bytes) -> str:
-    """A path for a report: one line, whatever is in it."""
+    """A path on one line, with escapes for what cannot be printed."""
     text = path.decode(errors="backslashreplace")
     return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)

@@ -24,7 +24,7 @@ from .retention import Retention
 
 PROGRAM = "restic"
 HOST = "collaboratory"
-"""All snapshots are of this host: retention and `latest` do not depend on which machine the site is on."""
+"""Host of all snapshots: retention does not depend on which machine the site is on."""
 PASSWORD_FILE = "backup-password"  # noqa: S105
 _PASSWORD_VARIABLES = ("RESTIC_PASSWORD_FILE", "RESTIC_PASSWORD", "RESTIC_PASSWORD_COMMAND")
 _WRONG_PASSWORD = re.compile(r"wrong password|no key found")
@@ -112,7 +112,7 @@ class ResticRepository:
         self.run("check", *(["--read-data"] if read_data else []))
 
     def snapshots(self) -> list[dict[str, Any]]:
-        """As `restic snapshots --json` gives them: `short_id`, `time`, `tags` (the backup's name), …; oldest first."""
+        """Snapshots, oldest first, as restic's JSON has them: `short_id`, `time`, `tags` (the backup's name), …"""
         found: list[dict[str, Any]] = json.loads(self.run("snapshots", "--host", HOST, "--json")) or []
         return sorted(found, key=lambda snapshot: str(snapshot["time"]))
 
@@ -127,15 +127,15 @@ class ResticRepository:
         return str((tagged or found)[-1]["short_id"])
 
     def fetch(self, snapshot: str, target: Path) -> None:
-        """Everything in a snapshot: the backup directory as it was."""
+        """Fetch all of a snapshot: the backup directory as it was."""
         self._restore(snapshot, target)
 
     def fetch_backup(self, snapshot: str, target: Path, name: str | None) -> None:
-        """One backup without its contents, or the last one in the snapshot."""
+        """Fetch one backup of a snapshot, or its last one, without contents."""
         self._restore(snapshot, target, [f"/{BackupStore.MARK}", f"/{name or self._last_backup(snapshot)}"])
 
     def fetch_contents(self, snapshot: str, target: Path, contents: Sequence[str]) -> None:
-        """Contents, by their SHA-256."""
+        """Fetch contents, by their SHA-256."""
         for start in range(0, len(contents), INCLUDES):
             batch = contents[start : start + INCLUDES]
             self._restore(snapshot, target, [f"/objects/{sha256[:2]}/{sha256}" for sha256 in batch])
@@ -171,7 +171,7 @@ class ResticRepository:
         return done.stdout
 
     def environment(self) -> dict[str, str]:
-        """The variables with which restic uses this repository."""
+        """Environment variables for restic: repository, password, cache."""
         environment = {"RESTIC_CACHE_DIR": str(Path(settings.VAR_DIR) / "restic-cache"), **os.environ}
         environment["RESTIC_REPOSITORY"] = self.location
         if self.password_file:

@@ -1,4 +1,4 @@
-"""A backup becomes a site: into an empty one only, the files first and the rows last.
+"""Restore a backup: into an empty site, the files first and the rows last; or as plain files.
 
 Until it is done a note lies in the Drive (`layout.restoring`), and a site does not start on that (`first_start`).
 """
@@ -33,20 +33,20 @@ BATCH = 500
 NAMED = 20
 _LIBRARY = re.compile(rb"libraries/")
 T = TypeVar("T")
-Say = Callable[[str], None]
+Progress = Callable[[str], None]
 
 
 @dataclass
 class Report:
-    """What a restore came to, and what differs from the site that was backed up."""
+    """Result of a restore, and what differs from the site that was backed up."""
 
     files: int = 0
     differs: list[str] = field(default_factory=list)
-    """Worth a look: rows without files, files that no row knows, files that were damaged or changed."""
+    """For the operator: rows without files, files without rows, files that were damaged or changed."""
     damaged: int = 0
 
 
-def into_directory(store: BackupStore, backup: Backup, target: Path, only: str, say: Say) -> Report:
+def into_directory(store: BackupStore, backup: Backup, target: Path, only: str, progress: Progress) -> Report:
     """Write the files, or those at and below `only`, and the database, as plain files."""
     target.mkdir(mode=0o700, parents=True, exist_ok=True)
     if any(target.iterdir()):
@@ -60,17 +60,17 @@ def into_directory(store: BackupStore, backup: Backup, target: Path, only: str, 
         for name in backup.about["sha256"]:
             if name.startswith(("database.", "secrets/")):
                 write_secret(target / name, (backup.path / name).read_bytes())
-    say(f"{extraction.files} files are in {target}")
+    progress(f"{extraction.files} files are in {target}")
     return Report(extraction.files, [f"damaged: {path}" for path in extraction.damaged], len(extraction.damaged))
 
 
 def path_of(text: str) -> bytes:
-    """A path of the manifest, as an operator writes it."""
+    """Path in the manifest, from a command's argument."""
     return text.strip("/").encode(errors="surrogateescape")
 
 
-def into_site(store: BackupStore, backup: Backup, *, look: bool, say: Say) -> Report:
-    """Make this site what the backup was. BackupError, before anything is written, where that is not possible."""
+def into_site(store: BackupStore, backup: Backup, *, look: bool, progress: Progress) -> Report:
+    """Restore the site. BackupError, before anything is written, where that is not possible."""
     check(backup)
     report = Report()
     drive = layout.root()
@@ -79,20 +79,20 @@ def into_site(store: BackupStore, backup: Backup, *, look: bool, say: Say) -> Re
         check_room(manifest, drive)
     layout.restoring().write_text(f"{backup.path}\n")
     with backup.manifest() as manifest:
-        say("Files")
+        progress("Files")
         extraction = Extraction(store, manifest, drive, lambda path: _LIBRARY.sub(b"private/", path, count=1))
         extraction.extract(b"staging", b"trash", b"libraries", b"objects")
         report.files, report.damaged = extraction.files, len(extraction.damaged)
         report.differs += [f"damaged in the backup: {path}" for path in extraction.damaged]
-        say("Database")
+        progress("Database")
         database.load(backup.path / database.FILES[backup_kind(backup)])
         call_command("migrate", interactive=False, verbosity=0)
-        say("Rows and files")
-        recognise(manifest)
+        progress("Rows and files")
+        update_signatures(manifest)
     _signing_keys(backup)
     report.differs += _secret(backup) + _settle() + differences()
     if look:
-        say("Looking at every library")
+        progress("Looking at every library")
         report.differs += _scan()
     sync(drive)
     layout.restoring().unlink()
@@ -103,7 +103,7 @@ def into_site(store: BackupStore, backup: Backup, *, look: bool, say: Say) -> Re
 
 
 def check(backup: Backup) -> None:
-    """BackupError where this site is not empty, runs, or cannot hold this backup."""
+    """BackupError where this site is not empty, is running, or has another kind or version of database."""
     kind, here = backup_kind(backup), database.connection.vendor
     if kind != here:
         raise BackupError(f"The backup is of a site with {kind}, this one has {here}. Set DATABASE_URL accordingly.")
@@ -146,8 +146,8 @@ def check_room(manifest: Manifest, target: Path, below: bytes = b"") -> None:
 # Rows and files
 
 
-def recognise(manifest: Manifest) -> None:
-    """The rows know files by inode and times, which are others now: write down the new ones.
+def update_signatures(manifest: Manifest) -> None:
+    """Update the signatures in the File rows: inodes and times of restored files are new.
 
     Otherwise the next scan would take every file for one that somebody has changed, and nobody would be its author. A
     row whose file was changed after the snapshot is left as it is; the scan finds out.
@@ -163,7 +163,7 @@ def recognise(manifest: Manifest) -> None:
 
 
 def _signature(manifest: Manifest, row: File) -> str:
-    """What a row's file looks like now, if it is the one that the row is about."""
+    """Signature of a row's file as it is now; empty unless it is the file that the row is about."""
     path = path_codec.from_row(row.path)
     if row.trashed is None:
         old, now = f"libraries/{row.library_id}/{path}", layout.private_path(row.library_id) / path
@@ -184,14 +184,14 @@ def _signature(manifest: Manifest, row: File) -> str:
 
 
 def _is_same(entry: Entry, row: File) -> bool:
-    """In the trash a rename has changed the time of change, and no notebook reaches it."""
+    """True if the entry is the file of the row. In the trash the ctime is not compared: the move there changed it."""
     if row.trashed_id:
         return identity(entry.signature) == identity(row.signature)
     return entry.signature == row.signature and not entry.torn
 
 
 def _settle() -> list[str]:
-    """Public libraries to where everybody sees them; a directory for those whose own was missing."""
+    """Move public libraries to where everybody sees them, and make missing directories; returns what was missing."""
     found = []
     for library_id in Library.objects.filter(removed_at=None).values_list("pk", flat=True):
         try:
@@ -203,7 +203,7 @@ def _settle() -> list[str]:
 
 
 def differences() -> list[str]:
-    """Rows without their files, and directories without their rows."""
+    """Rows without their files, and directories without their rows, in words."""
     found = []
     for sha256 in Version.objects.order_by().values_list("sha256", flat=True).distinct().iterator():
         if not version_store.has(sha256):
@@ -242,7 +242,7 @@ def _scan() -> list[str]:
 
 
 def _secret(backup: Backup) -> list[str]:
-    """Sessions and public links are signed: give this site the key, where it has none of its own."""
+    """Restore SECRET_KEY, which signs sessions and links, where this site has none; otherwise say what to do."""
     kept = backup.path / "secrets/secret-key"
     place = Path(settings.VAR_DIR) / "secret-key"
     if not kept.exists():
@@ -257,7 +257,7 @@ def _secret(backup: Backup) -> list[str]:
 
 
 def _signing_keys(backup: Backup) -> None:
-    """What other services were told stays signed; keys that this site has already stay as well."""
+    """Restore signing keys of OpenID Connect; keys that this site has already stay."""
     place = Path(settings.IDENTITY_KEYS)
     for key in (backup.path / "secrets" / SIGNING_KEYS).glob("*.pem"):
         if not (place / key.name).exists():

@@ -14,7 +14,7 @@ from portal.models import User
 from .backup_store import Backup, BackupError, BackupStore
 from .extract import Extraction
 from .manifest import SavedLibrary
-from .restore import Report, Say, check_room
+from .restore import Progress, Report, check_room
 
 TRIES = 100
 """Names for one library."""
@@ -32,7 +32,9 @@ def find_library(backup: Backup, text: str) -> SavedLibrary:
     return found[0]
 
 
-def into_new_library(store: BackupStore, backup: Backup, saved: SavedLibrary, owner: User, say: Say) -> Report:
+def into_new_library(
+    store: BackupStore, backup: Backup, saved: SavedLibrary, owner: User, progress: Progress
+) -> Report:
     """Restore a library's files as a new private library of `owner`. Not its versions, trash, shares and links."""
     below = len(saved.path) + 1
     with backup.manifest() as manifest:
@@ -41,7 +43,7 @@ def into_new_library(store: BackupStore, backup: Backup, saved: SavedLibrary, ow
         extraction = Extraction(store, manifest, layout.find(library.pk), lambda path: path[below:])
         extraction.extract(saved.path)
     scan.scan(library)
-    say(f"{extraction.files} files are in “{library.name}” of {owner.username}: {library.get_absolute_url()}")
+    progress(f"{extraction.files} files are in “{library.name}” of {owner.username}: {library.get_absolute_url()}")
     damaged = [f"damaged in the backup: {path}" for path in extraction.damaged]
     return Report(extraction.files, damaged, len(damaged))
 

@@ -1,4 +1,4 @@
-"""Reading a backup again, to the last byte."""
+"""Verification of backups: every byte is read and its checksum compared."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from .manifest import shown
 
 
 def verify(store: BackupStore, backups: list[Backup]) -> list[str]:
-    """What is wrong with these backups, in words; empty for nothing. Contents that several have are read once."""
+    """Damage of these backups, in words; empty if there is none. Contents that several share are read once."""
     wrong: list[str] = []
     readable = []
     for backup in backups:
@@ -28,7 +28,7 @@ def verify(store: BackupStore, backups: list[Backup]) -> list[str]:
 
 
 def _own_files(backup: Backup) -> dict[str, str]:
-    """What is wrong with the files that are this backup's alone, by name."""
+    """Damage of a backup's own files (database, manifest, secrets), by name."""
     wrong = {}
     for name, sha256 in backup.about["sha256"].items():
         path = backup.path / name
@@ -48,7 +48,7 @@ def _content(path: Path, sha256: str) -> str:
 
 
 def _whose(backups: list[Backup], sha256: str) -> str:
-    """The first file that has a content, for the report."""
+    """Path of the first file with a content, for the report."""
     for backup in backups:
         with backup.manifest() as manifest:
             row = manifest.db.execute("SELECT path FROM entries WHERE sha256 = ? ORDER BY path", (sha256,)).fetchone()

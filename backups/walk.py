@@ -1,4 +1,4 @@
-"""Everything below a directory that notebooks wrote: each thing once, whatever its name, mode or depth.
+"""Walk of a directory that notebooks wrote: each entry once, whatever its name, mode or depth.
 
 Nothing in there is trusted. Folders are opened below a descriptor of the top, by a call that follows no link
 (openat2(2)); what is found in them is looked at and opened through their descriptors. Paths are bytes. What vanishes
@@ -25,15 +25,15 @@ _KINDS = {stat.S_IFDIR: "folder", stat.S_IFREG: "file", stat.S_IFLNK: "link"}
 
 
 class VanishedError(Exception):
-    """It is not there any more, or something else is."""
+    """The entry is gone, or has been replaced by something else."""
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """One thing, with the descriptor of its folder; usable until the next one is asked for."""
+    """One entry, with the descriptor of its folder; valid until the next one is asked for."""
 
     path: bytes
-    """Below the top; the top itself is not found."""
+    """Path below the top."""
     kind: str
     """`folder`, `file`, `link`; `other` (pipe, socket, device); `unreadable` for what could not be looked at."""
     status: os.stat_result | None
@@ -44,14 +44,14 @@ class Found:
         return self.path.rpartition(b"/")[2]
 
     def target(self) -> bytes:
-        """Where a link leads. VanishedError."""
+        """Target of a link. VanishedError when it is gone."""
         try:
             return os.readlink(self.name, dir_fd=self.folder)
         except OSError as error:
             raise VanishedError from error
 
     def open(self) -> int:
-        """A file's descriptor, for reading. VanishedError when no regular file has the name by now; or OSError."""
+        """Open a file for reading. VanishedError when it is no regular file any more; or OSError."""
         try:
             held = os.open(self.name, _HOLD, dir_fd=self.folder)
         except FileNotFoundError as error:
@@ -65,7 +65,7 @@ class Found:
 
 
 def walk(top: int) -> Iterator[Found]:
-    """What is below the descriptor, folders before what is in them."""
+    """Entries below the descriptor, folders before their contents."""
     waiting = [b""]
     while waiting:
         path = waiting.pop()
@@ -101,7 +101,7 @@ def _look(folder: int, path: bytes, name: bytes) -> Found | None:
 
 
 def _open_folder(top: int, path: bytes) -> int:
-    """A descriptor for reading. The usual way is one call; where a folder on the way is closed, one at a time."""
+    """Open a folder: in one call, or folder by folder where one on the way is not accessible."""
     try:
         return _descend(top, _segments(path))
     except PermissionError:
@@ -109,7 +109,7 @@ def _open_folder(top: int, path: bytes) -> int:
 
 
 def _segments(path: bytes) -> list[bytes]:
-    """The path in parts that the kernel takes."""
+    """The path in segments short enough for one call."""
     if len(path) <= _SEGMENT:
         return [path or b"."]
     parts, found = path.split(b"/"), [b""]
@@ -145,13 +145,13 @@ def _unlock(top: int, parts: list[bytes]) -> int:
 
 @contextmanager
 def _entered(fd: int) -> Iterator[None]:
-    """Names can be looked up in the folder within the block, whatever its mode says."""
+    """Make the folder accessible within the block, whatever its mode is."""
     with _mode(fd, 0o500):
         yield
 
 
 def _reopen(held: int, flags: int, needed: int) -> int:
-    """What an O_PATH descriptor holds, opened: that very thing, whatever has its name by now."""
+    """Open what an O_PATH descriptor holds, whatever has its name by now."""
     own = f"/proc/self/fd/{held}"
     try:
         return os.open(own, flags | os.O_CLOEXEC)
@@ -162,7 +162,7 @@ def _reopen(held: int, flags: int, needed: int) -> int:
 
 @contextmanager
 def _mode(fd: int, needed: int) -> Iterator[None]:
-    """Give ourselves these rights for a moment."""
+    """Set these mode bits within the block, where they are not set."""
     mode = stat.S_IMODE(os.fstat(fd).st_mode)
     if mode & needed == needed:
         yield

@@ -9,7 +9,7 @@ BackUp = Callable[..., Backup]
 
 
 def silent(_text: str) -> None:
-    """For `say`."""
+    """For `progress`."""
 
 
 def next_second(back_up: BackUp) -> Backup:

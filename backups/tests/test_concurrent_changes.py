@@ -115,7 +115,7 @@ def test_it_has_what_is_removed_for_good_after_the_rows_were_read(
     assert {"drive.tasks.tidy", "drive.tasks.purge_deleted"} <= set(queue.names())
     assert removal.empty_bin() > 0
     other_site()
-    restore.into_site(store, backup, look=True, say=silent)
+    restore.into_site(store, backup, look=True, progress=silent)
     restored = Trashed.objects.get(path="thrown.txt")
     assert trash.restore(owner, restored) == "thrown.txt"
     assert (layout.find(collab.library.pk) / "thrown.txt").read_bytes() == b"thrown"
@@ -130,7 +130,7 @@ def test_it_has_what_is_restored_from_the_trash_before_that_is_read(
     backup = back_up()
     assert backup.about["missing"] == []
     other_site()
-    restore.into_site(store, backup, look=False, say=silent)
+    restore.into_site(store, backup, look=False, progress=silent)
     trash.mend()
     assert not Trashed.objects.exists()
     assert (layout.find(collab.library.pk) / "back.txt").read_bytes() == b"back"

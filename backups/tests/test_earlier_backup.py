@@ -34,7 +34,7 @@ def test_it_becomes_a_site_of_this_version(earlier: BackupStore, other_site: Cal
     if connection.vendor != "sqlite":
         pytest.skip("it is of a site with SQLite")
     other_site()
-    report = restore.into_site(earlier, earlier.find(None), look=True, say=silent)
+    report = restore.into_site(earlier, earlier.find(None), look=True, progress=silent)
     assert [line for line in report.differs if "SECRET_KEY" not in line] == []
     library = Library.objects.get(name="Raw data")
     place = layout.find(library.pk)

@@ -61,7 +61,7 @@ def test_it_restores_every_row_and_every_file(
     assert (backup.about["missing"], backup.about["torn"]) == ([], [])
 
     drive = other_site()
-    report = restore.into_site(store, backup, look=True, say=silent)
+    report = restore.into_site(store, backup, look=True, progress=silent)
     assert report.differs == []
     assert of_people(drive) == files
     assert rows_alike(dump()) | {"drive_library": []} == rows_alike(rows) | {"drive_library": []}
@@ -74,7 +74,7 @@ def test_it_leaves_authors_and_histories_as_they_were(
 ) -> None:
     backup = back_up()
     other_site()
-    restore.into_site(store, backup, look=False, say=silent)
+    restore.into_site(store, backup, look=False, progress=silent)
     versions = Version.objects.count()
     outcome = scan.scan(full_site)
     assert outcome
@@ -91,7 +91,7 @@ def test_it_makes_a_library_public_or_private_as_its_row_says(
 ) -> None:
     backup = back_up()
     drive = other_site()
-    restore.into_site(store, backup, look=False, say=silent)
+    restore.into_site(store, backup, look=False, progress=silent)
     library = public_collab.library
     assert layout.find(library.pk) == drive / f"public/.libraries/{library.pk}"
     assert os.readlink(drive / "public/Open Cortex") == f".libraries/{library.pk}"
@@ -106,7 +106,7 @@ def test_it_signs_as_before(
     backup = back_up()
     other_site()
     settings.IDENTITY_KEYS, settings.SECRET_KEY = Path(settings.VAR_DIR) / "keys", secret
-    assert restore.into_site(store, backup, look=False, say=silent).differs == []
+    assert restore.into_site(store, backup, look=False, progress=silent).differs == []
     restored = settings.IDENTITY_KEYS / key.name
     assert restored.read_bytes() == key.read_bytes()
     assert restored.stat().st_mode & 0o077 == 0
@@ -153,11 +153,11 @@ def test_it_refuses_a_site_that_is_not_empty(
 ) -> None:
     backup = back_up()
     with pytest.raises(BackupError, match="database is not empty"):
-        restore.into_site(store, backup, look=False, say=silent)
+        restore.into_site(store, backup, look=False, progress=silent)
     drive = other_site()
     (drive / "private/somebody").mkdir(parents=True)
     with pytest.raises(BackupError, match="private is not empty"):
-        restore.into_site(store, backup, look=False, say=silent)
+        restore.into_site(store, backup, look=False, progress=silent)
     assert os.listdir(drive / "private") == ["somebody"]
     assert database.is_empty()
 
@@ -169,7 +169,7 @@ def test_it_refuses_a_backup_of_a_newer_version(
     backup.about["migrations"]["drive"].append("9999_of_the_future")
     other_site()
     with pytest.raises(BackupError, match=r"newer version.*drive\.9999_of_the_future"):
-        restore.into_site(store, backup, look=False, say=silent)
+        restore.into_site(store, backup, look=False, progress=silent)
 
 
 def test_it_refuses_a_backup_between_two_versions(
@@ -179,7 +179,7 @@ def test_it_refuses_a_backup_between_two_versions(
     backup.about["migrations"]["lab"] = ["0001_initial", "0002_fork_server"]
     other_site()
     with pytest.raises(BackupError, match=r"lacks lab\.0003_signed_out_reason.*Restore it with ef712af, then update"):
-        restore.into_site(store, backup, look=False, say=silent)
+        restore.into_site(store, backup, look=False, progress=silent)
     assert database.is_empty()
 
 
@@ -196,7 +196,7 @@ def test_it_brings_the_rows_of_an_older_version_up_to_date(
     backup = back_up()
     assert "api" not in backup.about["migrations"]
     other_site()
-    restore.into_site(store, backup, look=False, say=silent)
+    restore.into_site(store, backup, look=False, progress=silent)
     assert "api" in database.applied()
 
 
@@ -209,7 +209,7 @@ def test_it_refuses_a_backup_of_another_kind_of_database(
     backup.about["sha256"][database.FILES[other]] = backup.about["sha256"].pop(database.FILES[kind])
     other_site()
     with pytest.raises(BackupError, match="Set DATABASE_URL"):
-        restore.into_site(store, backup, look=False, say=silent)
+        restore.into_site(store, backup, look=False, progress=silent)
 
 
 def test_it_does_not_start_a_site_that_is_half_restored(
@@ -219,7 +219,7 @@ def test_it_does_not_start_a_site_that_is_half_restored(
     other_site()
     monkeypatch.setattr(database, "load", lambda _path: 1 / 0)
     with pytest.raises(ZeroDivisionError):
-        restore.into_site(store, backup, look=False, say=silent)
+        restore.into_site(store, backup, look=False, progress=silent)
     with pytest.raises(CommandError, match="cut off"):
         call_command("first_start")
 

@@ -73,7 +73,7 @@ class Command(BaseCommand):
         store.prepare()
         chosen = create.Options(not options["no_secrets"], options["homes"], options["wait"])
         with store.alone():
-            backup = create.create(store, chosen, self._say(options))
+            backup = create.create(store, chosen, self._progress(options))
             self._tell(backup)
             for name in store.retain(retention) if retention else []:
                 self.stdout.write(f"Removed {name}")
@@ -103,7 +103,7 @@ class Command(BaseCommand):
                 f"The backup {backup.name} is complete in {store.path}, but not in the repository: {error}"
             ) from error
 
-    def _say(self, options: dict[str, Any]) -> create.Say:
+    def _progress(self, options: dict[str, Any]) -> create.Progress:
         return self.stdout.write if options["verbosity"] > 1 else lambda _text: None
 
     def _tell(self, backup: Backup) -> None:

@@ -98,7 +98,7 @@ class Command(BaseCommand):
         if options["into"]:
             only = f"libraries/{_library(store, options).id}" if options["library"] else options["only"]
             return restore.into_directory(store, backup, whole_path(options["into"]), only, self.stdout.write)
-        report = restore.into_site(store, backup, look=not options["no_look"], say=self.stdout.write)
+        report = restore.into_site(store, backup, look=not options["no_look"], progress=self.stdout.write)
         self.stdout.write(f"{report.files} files are restored from {backup.name}. Start the site.")
         return report
 
