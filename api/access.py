@@ -1,8 +1,8 @@
-"""Who asks, by token or by cookie, and whether they may do this kind of thing.
+"""Authentication of the API: personal access token, token of a Lab, or session cookie; scopes.
 
 `ApiMiddleware` reads the Authorization header before anything else. A request with one is the token's person's, or
-nobody's: a cookie that is sent along counts for nothing. A request without one is the session's person's, and then what
-changes something needs the CSRF token, as a form does.
+nobody's: a cookie that is sent along is ignored. A request without one is the session's person's; one that changes
+something then needs the CSRF token, as a form does.
 """
 
 import re
@@ -23,7 +23,7 @@ from . import services
 from .models import Scope, Token
 
 GUESSES = 60
-"""So many tokens that never were may be tried from one network address in GUESS_SECONDS."""
+"""Unknown tokens that one network address may try in GUESS_SECONDS."""
 GUESS_SECONDS = 600
 CHANGING = ("POST", "PUT", "PATCH", "DELETE")
 
@@ -33,11 +33,11 @@ MINUTE, HOUR, DAY = 60, 3600, 86400
 
 
 class AuthenticationError(Exception):
-    """Nobody, or not who they say (401)."""
+    """No credentials, or invalid ones (401)."""
 
 
 class RateLimitError(Exception):
-    """Too often in a short time (429): to be tried again after `seconds`."""
+    """Rate limit exceeded (429); try again after `seconds`."""
 
     def __init__(self, message: str, seconds: int) -> None:
         super().__init__(message)
@@ -46,26 +46,26 @@ class RateLimitError(Exception):
 
 @dataclass(frozen=True)
 class LabToken:
-    """The token of a person's Lab (lab/servers/api_tokens.py): it can do no lasting harm to Collabs and groups."""
+    """Token of a person's running Lab (lab/servers/api_tokens.py), without the scope to manage Collabs and groups."""
 
     user: User
     scope_names = [Scope.READ.value, Scope.WRITE.value, Scope.SHARE.value]
 
     def allows(self, scope: Scope) -> bool:
-        """Whether a program with it may do this kind of thing."""
+        """True if the token includes this scope."""
         return scope.value in self.scope_names
 
 
 @dataclass(frozen=True)
 class Credentials:
-    """What came in the Authorization header: a token, or why it is none."""
+    """Parsed Authorization header: a token, or the error to answer with."""
 
     token: Token | LabToken | None = None
     refusal: Exception | None = None
 
 
 def read_header(request: HttpRequest) -> Credentials | None:
-    """The credentials in the request's header; None for a request without."""
+    """Parse and check the Authorization header; None for a request without one."""
     given = request.headers.get("Authorization", "").strip()
     if not given:
         return None
@@ -73,15 +73,19 @@ def read_header(request: HttpRequest) -> Credentials | None:
         return _check_lab(of_lab[1])
     match = _BEARER.match(given)
     if not match:
-        return Credentials(refusal=AuthenticationError("Send “Authorization: Bearer ” and a personal access token."))
+        return Credentials(
+            refusal=AuthenticationError(
+                "Invalid Authorization header. Send “Authorization: Bearer …” with a personal access token."
+            )
+        )
     where = rate_limits.address(request)
     if rate_limits.used("token", where, GUESS_SECONDS) >= GUESSES:
-        said = "Too many wrong tokens came from this network. Please wait ten minutes."
+        said = "Too many invalid tokens from this network. Try again in ten minutes."
         return Credentials(refusal=RateLimitError(said, GUESS_SECONDS))
     token = Token.objects.select_related("user").filter(digest=digest(match[1])).first()
     if token is None:  # one that has ended is no guess: an old script must not shut out its whole institute
         rate_limits.allowed("token", where, GUESSES, GUESS_SECONDS)
-        return Credentials(refusal=AuthenticationError("This token is not known here."))
+        return Credentials(refusal=AuthenticationError("Unknown token."))
     return _check(token)
 
 
@@ -89,7 +93,7 @@ def _check_lab(token: str) -> Credentials:
     server = api_tokens.server_of(token)
     if server is None:
         return Credentials(
-            refusal=AuthenticationError("This token's Lab has ended, or the token is too old: read it anew.")
+            refusal=AuthenticationError("This token's Lab has ended, or the token has expired. Read the token again.")
         )
     return Credentials(LabToken(server.owner))
 
@@ -98,22 +102,22 @@ def _check(token: Token) -> Credentials:
     if token.revoked_at or not token.user.is_active:
         return Credentials(refusal=AuthenticationError("This token was revoked."))
     if token.is_expired:
-        return Credentials(refusal=AuthenticationError("This token has expired. Make a new one at /account/tokens/."))
+        return Credentials(refusal=AuthenticationError("This token has expired. Create a new one at /account/tokens/."))
     services.note_use(token)
     return Credentials(token)
 
 
 def credentials(request: HttpRequest) -> Credentials | None:
-    """As the middleware found them; None where there is no Authorization header."""
+    """Credentials that the middleware found; None where there is no Authorization header."""
     return getattr(request, "api_credentials", None)
 
 
 class PersonalToken(AuthBase):
-    """A personal access token with the scope that an operation needs."""
+    """Authentication by a personal access token with the scope that an operation needs."""
 
     openapi_type = "http"
     openapi_scheme = "bearer"
-    openapi_description = "A personal access token, made at /account/tokens/."
+    openapi_description = "Personal access token, created at /account/tokens/."
 
     def __init__(self, scope: Scope) -> None:
         self.scope = scope
@@ -127,16 +131,18 @@ class PersonalToken(AuthBase):
             raise given.refusal
         assert given.token
         if not given.token.allows(self.scope):
-            raise ForbiddenError(f"This needs a token with the scope “{self.scope.value}”.")
+            raise ForbiddenError(f"This requires a token with the scope “{self.scope.value}”.")
         return given.token.user
 
 
 class SessionCookie(AuthBase):
-    """The cookie of somebody who is signed in, with the CSRF token where something changes."""
+    """Authentication by the session cookie, with the CSRF token where something changes."""
 
     openapi_type = "apiKey"
     openapi_in = "cookie"
-    openapi_description = "The site's own pages: a session, and “X-CSRFToken” for what changes something."
+    openapi_description = (
+        "Session cookie of the site's own pages, with “X-CSRFToken” for requests that change something."
+    )
 
     def __init__(self, name: str) -> None:
         self.openapi_name = name
@@ -146,10 +152,12 @@ class SessionCookie(AuthBase):
         if credentials(request) is not None or not request.user.is_authenticated:
             return None
         if request.method in CHANGING and check_csrf(request):
-            raise ForbiddenError("With a cookie, this needs the CSRF token in “X-CSRFToken”. Programs use a token.")
+            raise ForbiddenError(
+                "Requests with a cookie need the CSRF token in “X-CSRFToken”. Programs should use an access token."
+            )
         return request.user
 
 
 def anybody(request: HttpRequest) -> bool:
-    """For operations that public Collabs give to people without an account; after the two above."""
+    """Anonymous access, for operations on public Collabs; tried after the two above."""
     return credentials(request) is None

@@ -1,4 +1,4 @@
-"""What a person who deletes their account leaves behind, and takes along: their tokens."""
+"""Tokens when their person deletes the account, and in the export of personal data."""
 
 from typing import Any
 
@@ -8,12 +8,12 @@ from .models import Token
 
 
 def leave(user: User, answers: dict[str, str]) -> None:
-    """Forget them all; what they did stays in the audit trail."""
+    """Delete all tokens; the audit trail stays."""
     Token.objects.filter(user=user).delete()
 
 
 def export(user: User) -> dict[str, Any]:
-    """Tokens, as the page shows them."""
+    """Tokens as the page shows them, by file name."""
     rows = Token.objects.filter(user=user)
     columns = ("name", "hint", "scopes", "created_at", "expires_at", "last_used_at", "revoked_at")
     return {"tokens.json": list(rows.values(*columns))}

@@ -1,4 +1,4 @@
-"""Tokens for operators: whose, what for, last used; and the means to end one."""
+"""Administration of personal access tokens: owner, purpose, last use; revocation."""
 
 from django.contrib import admin
 from django.db import models
@@ -12,7 +12,7 @@ from .models import Token
 
 @admin.register(Token)
 class TokenAdmin(ReadOnlyAdmin):
-    """All tokens. Nobody reads a secret here: it is not kept."""
+    """All tokens. Secrets are not stored, so they are not shown."""
 
     list_display = ["user", "name", "hint", "scopes", "created_at", "last_used_at", "expires_at", "revoked_at"]
     list_select_related = ["user"]
@@ -22,7 +22,7 @@ class TokenAdmin(ReadOnlyAdmin):
 
     @admin.action(description="Revoke")
     def revoke(self, request: HttpRequest, queryset: models.QuerySet[Token]) -> None:
-        """End them at once."""
+        """Revoke the chosen tokens."""
         for token in queryset.select_related("user"):
             services.revoke_token(request.user, token)  # type: ignore[arg-type]
         self.message_user(request, "Revoked.")

@@ -1,4 +1,4 @@
-"""What goes wrong, as one shape of JSON: of our own refusals, of Django's, and of the framework's."""
+"""Error responses: exceptions of ours, of Django and of Ninja as JSON of one shape for each API."""
 
 from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
@@ -26,42 +26,42 @@ from .access import AuthenticationError, RateLimitError
 
 Fields = Mapping[str, Sequence[str]]
 MakeResponse = Callable[[int, str, Fields], HttpResponse]
-"""Makes an error's answer of status, sentence, and what is wrong with which field."""
+"""Makes an error response of status, message and errors by field."""
 
 TAKEN = frozenset({TITLE_TAKEN, SLUG_TAKEN, NAME_OF_LIBRARY_TAKEN, NAME_TAKEN, GROUP_SLUG_TAKEN})
-"""What is said of a good value that somebody else has (409); other faults of a value are 422."""
+"""Messages for a valid value that is already taken (409); other invalid values are 422."""
 RETRY_SECONDS = 5
-SIGN_IN = "Send a personal access token as “Authorization: Bearer …”. They are made at /account/tokens/."
+SIGN_IN = "Sign in: send a personal access token from /account/tokens/ as “Authorization: Bearer …”."
 
 
 class Problem(BaseModel):
-    """Why something was not done."""
+    """Error response."""
 
-    status: int = Field(description="The status of the answer.")
-    error: str = Field(description="The status in a word, for programs: `not_found`, `conflict`, …")
-    message: str = Field(description="The reason, for people.")
-    fields: dict[str, list[str]] = Field(description="What is wrong with which field of the request.")
-    request_id: str = Field(description="Under which the log tells more: give it if you ask for help.")
+    status: int = Field(description="HTTP status.")
+    error: str = Field(description="Status as a word, for programs: `not_found`, `conflict`, …")
+    message: str = Field(description="Reason, for people.")
+    fields: dict[str, list[str]] = Field(description="Errors by field of the request.")
+    request_id: str = Field(description="Number of the request in the log: quote it if you ask for help.")
 
 
 def error_code(status: int) -> str:
-    """A status as a word for programs."""
+    """Status as a word for programs, such as `not_found`."""
     return HTTPStatus(status).name.lower() if status in set(HTTPStatus) else "error"
 
 
 def default_message(status: int) -> str:
-    """A status as a sentence, where nothing better is known."""
-    return f"{HTTPStatus(status).phrase}." if status in set(HTTPStatus) else "It was not done."
+    """Status as a sentence, where there is no better message."""
+    return f"{HTTPStatus(status).phrase}." if status in set(HTTPStatus) else "The request failed."
 
 
 def problem(status: int, message: str, fields: Fields | None = None) -> JsonResponse:
-    """The answer of `/api/`."""
+    """Error response of `/api/`."""
     data = {"status": status, "error": error_code(status), "message": message, "fields": fields or {}}
     return _with_headers(JsonResponse(data | {"request_id": logs.request_id()}, status=status))
 
 
 def ebrains_problem(status: int, message: str, fields: Fields | None = None) -> JsonResponse:
-    """The answer of `/rest/`: the EBRAINS Collab API's shape, which knows no 422."""
+    """Error response of `/rest/`, in the shape of the EBRAINS Collab API, which has no 422."""
     said = "; ".join([message, *(f"{name}: {' '.join(texts)}" for name, texts in (fields or {}).items())])
     status = 400 if status == HTTPStatus.UNPROCESSABLE_ENTITY else status
     data = {"code": status, "message": said, "request_id": logs.request_id()}
@@ -77,10 +77,10 @@ def _with_headers(response: JsonResponse) -> JsonResponse:
 
 
 def describe(error: Exception) -> tuple[int, str, Fields] | None:
-    """Status, sentence and fields of whatever refuses a request; None for a fault of ours."""
+    """Status, message and errors by field for an exception; None for a fault of ours (500)."""
     match error:
         case ValidationError():
-            return 422, "The request is not as it should be.", _fields(error)
+            return 422, "Invalid request.", _fields(error)
         case RuleError():
             return _rule_broken(error)
         case StorageError():
@@ -89,7 +89,7 @@ def describe(error: Exception) -> tuple[int, str, Fields] | None:
             said = SIGN_IN if error.status_code == HTTPStatus.UNAUTHORIZED else str(error)
             return error.status_code, said, {}
         case UnreadablePostError():
-            return 400, "The request broke off.", {}
+            return 400, "The request was interrupted.", {}
     for kind, (status, otherwise) in _STATUS.items():
         if isinstance(error, kind):
             return status, (str(error) or otherwise), {}
@@ -97,19 +97,19 @@ def describe(error: Exception) -> tuple[int, str, Fields] | None:
 
 
 _STATUS: dict[type[Exception], tuple[int, str]] = {
-    Http404: (404, "There is no such thing."),
+    Http404: (404, "Not found."),
     SignInRequiredError: (401, SIGN_IN),
     AuthenticationError: (401, SIGN_IN),
-    PermissionDenied: (403, "You may not do this."),
-    InvalidLocationError: (422, "This is no place in a Drive."),
+    PermissionDenied: (403, "You do not have permission to do this."),
+    InvalidLocationError: (422, "Invalid path in the Drive."),
     RequestDataTooBig: (413, "The request is too large."),
-    RateLimitError: (429, "Too often. Please wait."),
-    CannotLaunchError: (503, "Not now."),
+    RateLimitError: (429, "Too many requests. Try again later."),
+    CannotLaunchError: (503, "Not available at the moment. Try again later."),
 }
 
 
 def _rule_broken(error: RuleError) -> tuple[int, str, Fields]:
-    """A rule that stands against it (409), or a value that is no good (422)."""
+    """409 for a rule that forbids it, 422 for an invalid value."""
     if TAKEN.intersection(error.messages):
         return 409, " ".join(error.messages), {}
     if not hasattr(error, "error_dict"):
@@ -118,7 +118,7 @@ def _rule_broken(error: RuleError) -> tuple[int, str, Fields]:
 
 
 def _fields(error: ValidationError) -> Fields:
-    """By the name of the field, without the framework's own words for where it stood."""
+    """Errors by field, without the framework's prefixes (`body`, `query`)."""
     found: dict[str, list[str]] = {}
     for one in error.errors:
         _source, *steps = one["loc"]
@@ -128,7 +128,7 @@ def _fields(error: ValidationError) -> Fields:
 
 
 def install(api: NinjaAPI, answer: MakeResponse) -> None:
-    """Answer every refusal in one shape; a fault of ours goes on to Django, which logs it."""
+    """Answer every expected exception in one shape; others go on to Django, which logs them (500)."""
 
     def handle(request: HttpRequest, error: Any) -> HttpResponse:
         described = describe(error)

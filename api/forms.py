@@ -1,4 +1,4 @@
-"""What people type about tokens."""
+"""Form for a new personal access token."""
 
 from django import forms
 
@@ -7,14 +7,16 @@ from .services import MOST_DAYS
 
 
 class TokenForm(forms.Form):
-    """A new token."""
+    """Name, scopes and lifetime of a new token."""
 
-    name = forms.CharField(max_length=100, label="What is it for?", help_text="Such as “backup on my laptop”.")
+    name = forms.CharField(
+        max_length=100, label="Name", help_text="What the token is for, such as “backup on my laptop”."
+    )
     scopes = forms.MultipleChoiceField(
         choices=Scope.choices,
         initial=[Scope.READ.value],
-        label="What may a program with it do?",
+        label="Scopes",
         widget=forms.CheckboxSelectMultiple,
-        help_text="Never more than you may yourself.",
+        help_text="A token never has more permissions than you have.",
     )
-    days = forms.IntegerField(label="Good for so many days", min_value=1, max_value=MOST_DAYS, initial=90)
+    days = forms.IntegerField(label="Valid for (days)", min_value=1, max_value=MOST_DAYS, initial=90)

@@ -1,4 +1,4 @@
-"""What every request of a program passes: whose it is, and that also what Django itself refuses is said in JSON."""
+"""Middleware of both APIs: authentication by the Authorization header, and errors of Django itself as JSON."""
 
 import logging
 from collections.abc import Callable
@@ -20,7 +20,7 @@ FIRST_ERROR = 400
 
 
 class ApiMiddleware:
-    """Sets `request.user` to the person of the token. Pages know no tokens: there the header is nothing."""
+    """Set `request.user` to the token's person. Pages ignore tokens."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -44,11 +44,11 @@ class ApiMiddleware:
             _identify(request)
         except (OperationalError, InterfaceError):
             log.exception("whose token it is cannot be read")
-            return shape(503, "The site cannot reach its database just now.")
+            return shape(503, "The site cannot reach its database at the moment.")
         return self.get_response(request)
 
     def _asked_by_proxy(self, request: HttpRequest) -> HttpResponse:
-        """Before it reads the body of an upload: whether the sender of a token may write at all."""
+        """Answer nginx, before it reads the body of an upload, whether the token's sender may write at all."""
         if request.headers.get("X-Original-URI", "").startswith("/api/"):
             given = _identify(request)
             if given and given.token and not given.token.allows(Scope.WRITE):
@@ -65,7 +65,7 @@ def _identify(request: HttpRequest) -> Credentials | None:
 
 
 def _in_shape(shape: Callable[..., HttpResponse], response: HttpResponse) -> HttpResponse:
-    """A page of Django's, such as that for an address that does not exist, as JSON."""
+    """An error page of Django's, such as a 404 for an unknown address, as JSON."""
     said = shape(response.status_code, default_message(response.status_code))
     if response.has_header("Allow"):
         said["Allow"] = response["Allow"]

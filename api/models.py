@@ -1,4 +1,4 @@
-"""Personal access tokens: what a program shows instead of a person's password."""
+"""Personal access tokens, with which programs act for a person, and their scopes."""
 
 from typing import Self
 
@@ -8,20 +8,20 @@ from django.utils import timezone
 
 
 class Scope(models.TextChoices):
-    """What a token lets a program do, never more than its person may."""
+    """Permission of a token; never more than its person has."""
 
     READ = "read", "Read: see Collabs, teams, libraries and files"
-    WRITE = "write", "Write: put, move, copy and delete files"
-    SHARE = "share", "Share: give people and teams access to one's own libraries, and take it away"
-    MANAGE = "manage", "Manage: create, change and delete Collabs, libraries and groups, and say who may see them"
+    WRITE = "write", "Write: upload, move, copy and delete files"
+    SHARE = "share", "Share: share your own libraries with people and teams, and stop sharing them"
+    MANAGE = "manage", "Manage: create, change and delete Collabs, libraries and groups, and control access to them"
     LAB = "lab", "Lab: see its state, start and stop it"
 
 
 class TokenQuerySet(models.QuerySet["Token"]):
-    """Questions about many tokens."""
+    """Queries for tokens."""
 
     def usable(self) -> Self:
-        """Those that open something now."""
+        """Tokens that are valid now."""
         return self.filter(revoked_at=None, expires_at__gt=timezone.now(), user__is_active=True)
 
 
@@ -29,13 +29,15 @@ class Token(models.Model):
     """Lets programs act for a person. Only the secret's SHA-256 is kept: it is long and random, so one hash will do."""
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="tokens")
-    name = models.CharField(max_length=100, help_text="What it is for, such as “backup on my laptop”.")
+    name = models.CharField(max_length=100, help_text="Purpose, such as “backup on my laptop”.")
     digest = models.CharField(max_length=64, unique=True, editable=False)
-    hint = models.CharField(max_length=12, editable=False, help_text="How it begins, to tell one from another.")
+    hint = models.CharField(
+        max_length=12, editable=False, help_text="First characters of the token, to tell tokens apart."
+    )
     scopes = models.JSONField(default=list)
     created_at = models.DateTimeField(auto_now_add=True)
     expires_at = models.DateTimeField()
-    last_used_at = models.DateTimeField(null=True, blank=True, help_text="To the minute.")
+    last_used_at = models.DateTimeField(null=True, blank=True, help_text="Time of the last use, to the minute.")
     revoked_at = models.DateTimeField(null=True, blank=True)
 
     objects = TokenQuerySet.as_manager()
@@ -49,14 +51,14 @@ class Token(models.Model):
 
     @property
     def is_expired(self) -> bool:
-        """Whether its last day has passed."""
+        """True after the expiry date."""
         return self.expires_at <= timezone.now()
 
     def allows(self, scope: Scope) -> bool:
-        """Whether a program with it may do this kind of thing."""
+        """True if the token includes this scope."""
         return scope in self.scopes or (scope == Scope.SHARE and Scope.MANAGE in self.scopes)
 
     @property
     def scope_names(self) -> list[str]:
-        """Its scopes, in their usual order."""
+        """Scopes in the order of `Scope`."""
         return [scope.value for scope in Scope if scope in self.scopes]

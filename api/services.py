@@ -1,4 +1,4 @@
-"""Making and revoking tokens."""
+"""Create and revoke personal access tokens."""
 
 from collections.abc import Collection
 from datetime import timedelta
@@ -16,24 +16,26 @@ from portal.models import User
 from .models import Scope, Token
 
 PREFIX = "clb_"
-"""By which people, and programs that look for lost secrets, know one."""
+"""Prefix of every token, so that people and secret scanners recognise one."""
 LETTERS = 48
-"""Of 62: 285 bits."""
+"""Random characters of a token, of an alphabet of 62: 285 bits."""
 HINT = len(PREFIX) + 4
 MOST_DAYS = 366
 MOST_TOKENS = 50
-"""Of one person, at a time."""
+"""Valid tokens that one person may have at a time."""
 USE_NOTED_EVERY = timedelta(minutes=1)
 
 
 @transaction.atomic
 def create_token(actor: User, *, name: str, scopes: Collection[Scope], days: int) -> tuple[Token, str]:
-    """A new token of `actor`, and its secret, which is never shown again. ValidationError for too many."""
+    """Create a token of `actor`; returns it and its secret, which is shown once. ValidationError for too many."""
     User.objects.select_for_update().get(pk=actor.pk)  # of two that are made at once, the second counts the first
     if Token.objects.usable().filter(user=actor).count() >= MOST_TOKENS:
-        raise ValidationError(f"You have {MOST_TOKENS} tokens. Revoke one that is not needed.")
+        raise ValidationError(
+            f"You have reached the limit of {MOST_TOKENS} tokens. Revoke one that you no longer need."
+        )
     if not 1 <= days <= MOST_DAYS:
-        raise ValidationError(f"A token is good for 1 to {MOST_DAYS} days.")
+        raise ValidationError(f"A token can be valid for 1 to {MOST_DAYS} days.")
     secret = PREFIX + get_random_string(LETTERS)
     token = Token.objects.create(
         user=actor,
@@ -49,19 +51,19 @@ def create_token(actor: User, *, name: str, scopes: Collection[Scope], days: int
 
 @transaction.atomic
 def revoke_token(actor: User | None, token: Token) -> None:
-    """End a token at once; one that has ended stays ended."""
+    """Revoke a token at once; does nothing if it was revoked before."""
     if Token.objects.filter(pk=token.pk, revoked_at=None).update(revoked_at=timezone.now()):
         audit.record(actor, "account.token.revoked", token.user, token=token.pk, name=token.name)
 
 
 def revoke_all(actor: User | None, user: User) -> None:
-    """End all tokens of a person: who was deactivated does not come back with them."""
+    """Revoke all tokens of a person who was deactivated."""
     for token in Token.objects.filter(user=user, revoked_at=None):
         revoke_token(actor, token)
 
 
 def note_use(token: Token) -> None:
-    """Remember that it was used, at most once a minute."""
+    """Record the time of use, at most once a minute."""
     now = timezone.now()
     if token.last_used_at and token.last_used_at > now - USE_NOTED_EVERY:
         return

@@ -1,4 +1,4 @@
-"""The page of one's tokens."""
+"""Pages of a person's access tokens: list, create, revoke."""
 
 from typing import Any
 
@@ -24,7 +24,7 @@ SHOWN = 200
 @login_required
 @require_safe
 def tokens(request: HttpRequest) -> HttpResponse:
-    """My tokens."""
+    """List my tokens."""
     return _page(request)
 
 
@@ -37,9 +37,9 @@ def _page(request: HttpRequest, **more: Any) -> HttpResponse:
 @reauthentication_required
 @require_http_methods(["GET", "POST"])
 def new(request: HttpRequest) -> HttpResponse:
-    """Another token; its secret is on the answer, and nowhere again.
+    """Create a token; its secret is shown on the answer only.
 
-    It outlives the session, so whoever sits at an open browser is asked for the password first.
+    It outlives the session, so the password is asked for first.
     """
     form = TokenForm(request.POST if request.method == "POST" else None)
     if not form.is_valid():
@@ -56,8 +56,8 @@ def new(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 def revoke(request: HttpRequest, pk: int) -> HttpResponse:
-    """End one of my tokens."""
+    """Revoke one of my tokens."""
     token = get_object_or_404(Token, pk=pk, user=person(request))
     services.revoke_token(person(request), token)
-    messages.success(request, f"“{token.name}” opens nothing any more.")
+    messages.success(request, f"“{token.name}” was revoked.")
     return redirect("tokens")

@@ -1,4 +1,4 @@
-"""Announcements, and tasks that failed."""
+"""Administration of announcements and failed tasks."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ from .models import Announcement, FailedTask
 
 @admin.register(Announcement)
 class AnnouncementAdmin(AuditedAdmin):
-    """What stands on every page; it goes by itself when its time is over."""
+    """Announcements on every page, which end by themselves."""
 
     list_display = ["text", "level", "begins_at", "ends_at"]
     list_filter = ["level"]
@@ -23,10 +23,10 @@ class AnnouncementAdmin(AuditedAdmin):
     formfield_overrides = {models.URLField: {"assume_scheme": "https"}}
 
     def save_model(self, request: HttpRequest, obj: Announcement, form: Any, change: bool) -> None:
-        """Through the service."""
+        """Save by the service, which audits."""
         announcements.save(request.user, obj, is_new=not change)  # type: ignore[arg-type]
 
-    @admin.action(description="Take off the pages now", permissions=["change"])
+    @admin.action(description="End now", permissions=["change"])
     def end(self, request: HttpRequest, queryset: models.QuerySet[Announcement]) -> None:
         """Bulk action."""
         for announcement in queryset:
@@ -35,7 +35,7 @@ class AnnouncementAdmin(AuditedAdmin):
 
 @admin.register(FailedTask)
 class FailedTaskAdmin(ReadOnlyAdmin):
-    """Work that was given up, for a month; read-only but for doing it again."""
+    """Failed tasks of the last month: read-only, with a retry."""
 
     list_display = ["failed_at", "name", "arguments", "error", "retried_at"]
     list_filter = ["name", ("retried_at", admin.EmptyFieldListFilter)]
@@ -43,12 +43,12 @@ class FailedTaskAdmin(ReadOnlyAdmin):
     date_hierarchy = "failed_at"
     actions = ["retry"]
 
-    @admin.action(description="Do again", permissions=["retry"])
+    @admin.action(description="Retry", permissions=["retry"])
     def retry(self, request: HttpRequest, queryset: models.QuerySet[FailedTask]) -> None:
         """Bulk action."""
         done = sum(failed_tasks.retry(request.user, failed) for failed in queryset)  # type: ignore[arg-type]
         self.message_user(
-            request, f"{done} of {len(queryset)} are queued again; the others were before, or are no more."
+            request, f"{done} of {len(queryset)} queued again. The others were retried before, or no longer exist."
         )
 
     def has_retry_permission(self, request: HttpRequest) -> bool:

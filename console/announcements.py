@@ -1,4 +1,4 @@
-"""What stands on every page. No page asks the database: all processes share what was read within half a minute."""
+"""Announcements on every page, from a cache of half a minute that all processes share instead of the database."""
 
 import time
 from datetime import datetime
@@ -20,11 +20,11 @@ SECONDS = 30
 COOKIE = "dismissed"
 
 _own: dict[str, Any] = {"until": 0.0, "rows": []}
-"""Of this process, so that one request in many asks the cache."""
+"""Copy of the cache in this process, so that few requests ask the cache."""
 
 
 def showing(request: HttpRequest) -> list[dict[str, Any]]:
-    """Those whose time it is and that this browser has not put away."""
+    """Current announcements that this browser has not dismissed."""
     now, gone = timezone.now(), dismissed(request)
     return [row for row in _known() if row["begins_at"] <= now < row["ends_at"] and row["id"] not in gone]
 

@@ -21,9 +21,9 @@ from portal.ops import broker_stats
 from .models import FailedTask
 
 LATE = 60
-"""Seconds after which a message that waits is worth a look."""
+"""Seconds of waiting in a queue from which the dashboard shows a problem."""
 LITTLE = 0.1
-"""Of a disk, below which it is nearly full."""
+"""Fraction of free disk space below which the dashboard shows a problem."""
 LATEST = 12
 
 
@@ -39,7 +39,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Panel:
-    """A few lines under a heading."""
+    """Lines under a heading."""
 
     title: str
     lines: list[Line] = field(default_factory=list)
@@ -47,14 +47,14 @@ class Panel:
 
 
 def panels(request: HttpRequest) -> list[Panel]:
-    """Those that the operator may see."""
+    """Panels that the operator has the permission to see."""
     wanted = [("portal.view_user", people), ("lab.view_server", servers), ("console.view_failedtask", work)]
     found = [panel() for permission, panel in wanted if request.user.has_perm(permission)]
     return [*found, disks()]
 
 
 def people() -> Panel:
-    """Who is here."""
+    """Numbers of accounts."""
     week = timezone.now() - timedelta(days=7)
     counts = User.objects.aggregate(
         active=Count("pk", Q(is_active=True)),
@@ -75,13 +75,15 @@ def people() -> Panel:
 
 
 def servers() -> Panel:
-    """Labs, and how fast the next one starts."""
+    """Labs by state, failures, and state of the fork servers."""
     address = reverse("admin:lab_server_changelist")
     rows = Server.objects.live().order_by().values_list("state").annotate(number=Count("pk"))
     lines = [Line(state, str(number), f"{address}?state__exact={state}") for state, number in rows]
     if pause := Pause.objects.current():
         until = f"until {timezone.localtime(pause.ends_at):%-d %B, %H:%M}"
-        lines.append(Line("no Lab is started", until, reverse("admin:lab_pause_change", args=[pause.pk]), is_bad=True))
+        lines.append(
+            Line("starting Labs is paused", until, reverse("admin:lab_pause_change", args=[pause.pk]), is_bad=True)
+        )
     day = timezone.now() - timedelta(days=1)
     failed = Server.objects.filter(state="failed", ended_at__gte=day).count()
     started = Server.objects.filter(started_at__gte=day).count()
@@ -90,7 +92,7 @@ def servers() -> Panel:
     try:
         forks = get_launcher().fork_servers()
     except LauncherUnavailableError:
-        return Panel("Labs", lines, "The supervisor does not answer: nothing can be started or stopped now.")
+        return Panel("Labs", lines, "The supervisor does not respond: no Lab can be started or stopped.")
     names = dict(Environment.objects.values_list("prefix", "name"))
     for status in forks:
         name = f"instant launch, {names.get(status.prefix, status.prefix)}"
@@ -99,12 +101,12 @@ def servers() -> Panel:
 
 
 def work() -> Panel:
-    """Queues, and what failed."""
+    """Lengths of queues and failed tasks."""
     failed = FailedTask.objects.filter(retried_at=None).count()
     line = Line("failed tasks", str(failed), reverse("admin:console_failedtask_changelist"), is_bad=failed > 0)
     found = broker_stats.queues()
     if found is None:
-        return Panel("Work", [line], "The task queue does not answer: pages can be read, nothing can be started.")
+        return Panel("Work", [line], "The task queue is not available: pages work, but no Lab can be started.")
     return Panel("Work", [*(_queue(each) for each in found), line])
 
 
@@ -114,13 +116,13 @@ def _queue(queue: broker_stats.Queue) -> Line:
 
 
 def disks() -> Panel:
-    """Room, once per file system."""
+    """Free disk space per file system."""
     lines, seen = [], set()
     for name, place in (("files", settings.DRIVE_ROOT), ("Labs", settings.LAB_ROOT), ("the rest", settings.VAR_DIR)):
         try:
             usage, device = shutil.disk_usage(place), Path(place).stat().st_dev
         except OSError:
-            lines.append(Line(name, "not there", is_bad=True))
+            lines.append(Line(name, "missing", is_bad=True))
             continue
         if device not in seen:
             seen.add(device)
@@ -130,5 +132,5 @@ def disks() -> Panel:
 
 
 def latest(request: HttpRequest) -> list[Any]:
-    """What happened last."""
+    """Latest entries of the audit trail."""
     return list(AuditEntry.objects.all()[:LATEST]) if request.user.has_perm("portal.view_auditentry") else []

@@ -1,4 +1,4 @@
-"""Tasks that failed for good: a row each, for a month, and a button that does them again."""
+"""Failed Celery tasks: one row each, kept for a month, with a retry."""
 
 import logging
 import traceback as tracebacks
@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 KEPT = timedelta(days=30)
 LONGEST = 20_000
-"""Letters of a traceback; its end says what happened."""
+"""Characters of a traceback that are kept, from its end."""
 
 
 @task_failure.connect
@@ -32,7 +32,7 @@ def note(
     einfo: Any = None,
     **_: Any,
 ) -> None:
-    """Write the row; a database that is away must not hide the failure itself, which is in the log."""
+    """Record a failed task; an unavailable database must not hide the failure itself, which is in the log."""
     text = str(einfo) if einfo else "".join(tracebacks.format_exception(exception)) if exception else ""
     values = {
         "name": getattr(sender, "name", str(sender)),
@@ -49,7 +49,7 @@ def note(
 
 @transaction.atomic
 def retry(actor: User, failed: FailedTask) -> bool:
-    """Queue it again, once; False when somebody did already, or the task is no more. Our tasks may be repeated."""
+    """Queue a task again, once; False if it was retried before or no longer exists. Tasks are idempotent."""
     if failed.name not in current_app.tasks:
         return False
     if not FailedTask.objects.filter(pk=failed.pk, retried_at=None).update(retried_at=timezone.now()):
@@ -60,5 +60,5 @@ def retry(actor: User, failed: FailedTask) -> bool:
 
 
 def forget_old() -> None:
-    """Those that nobody needs any more."""
+    """Delete failed tasks that are older than KEPT."""
     FailedTask.objects.filter(failed_at__lt=timezone.now() - KEPT).delete()

@@ -1,4 +1,4 @@
-"""How long Labs took to start, which did not, and how the fork servers are that make it quick."""
+"""Start times of Labs as histograms, failed starts, and state of the fork servers."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -15,35 +15,35 @@ from lab.models import Environment, Server, State
 
 PERIODS = {"day": timedelta(days=1), "week": timedelta(days=7), "month": timedelta(days=30)}
 BOUNDS = (0.1, 0.2, 0.3, 0.5, 1, 2, 3, 5, 10, 30, 60)
-"""Seconds between the bars."""
+"""Upper bounds of the histogram's bars, in seconds."""
 FAILURES = 20
 
 
 @dataclass(frozen=True)
 class Bar:
-    """Starts that took up to `seconds`, and more than the bar before; None: longer than all bounds."""
+    """Bar of the histogram: starts of at most `seconds`, above the bar before; None: longer than all bounds."""
 
     seconds: float | None
     number: int
     percent: int
-    """Of the highest bar."""
+    """Height in per cent of the highest bar."""
 
 
 @dataclass(frozen=True)
 class LaunchStats:
-    """Of one environment, or of all."""
+    """Histogram of start times in one environment, or in all."""
 
     name: str
     total: int
     failed: int
     median: str
-    """Within what time half of them had started, as a bar's bound says; the same for `most`, 95 %."""
+    """Upper bound, by bars, of the median start time; `percentile_95` likewise."""
     percentile_95: str
     bars: list[Bar]
 
 
 def starts(period: str) -> list[LaunchStats]:
-    """First of all environments, then of each that was used; one query, however many there were."""
+    """Statistics of all environments together, then of each that was used, in one query."""
     asked = Server.objects.filter(requested_at__gte=since(period)).order_by()
     by_environment = asked.values("environment__name").annotate(**_counts()).order_by("environment__name")
     rows: list[dict[str, Any]] = [{**row} for row in by_environment]
@@ -53,13 +53,13 @@ def starts(period: str) -> list[LaunchStats]:
 
 
 def failures(period: str) -> QuerySet[Server]:
-    """The latest that did not start."""
+    """Latest failed starts."""
     failed = Server.objects.filter(state=State.FAILED, requested_at__gte=since(period))
     return failed.select_related("owner", "environment").order_by("-requested_at")[:FAILURES]
 
 
 def fork_servers() -> list[tuple[str, ForkServerStatus, str]] | None:
-    """Environment, state, since when; None when the supervisor does not answer."""
+    """Environment, state and uptime of each fork server; None if the supervisor does not respond."""
     try:
         found = get_launcher().fork_servers()
     except LauncherUnavailableError:
@@ -69,7 +69,7 @@ def fork_servers() -> list[tuple[str, ForkServerStatus, str]] | None:
 
 
 def since(period: str) -> datetime:
-    """KeyError for a period that is none."""
+    """Start of a period; KeyError for an unknown one."""
     return timezone.now() - PERIODS[period]
 
 
@@ -78,7 +78,7 @@ def _since(status: ForkServerStatus) -> str:
 
 
 def _counts() -> dict[str, Count]:
-    """How many started within each bound, how many did at all, how many failed."""
+    """Aggregates: starts within each bound, all starts, failed starts."""
     within = {
         f"within_{number}": Count("pk", Q(started_at__lte=F("requested_at") + timedelta(seconds=bound)))
         for number, bound in enumerate(BOUNDS)

@@ -1,4 +1,4 @@
-"""What operators say to everybody, and the work that failed."""
+"""Announcements of operators, and failed tasks."""
 
 from typing import Self
 
@@ -10,13 +10,13 @@ from django.utils import timezone
 
 class AnnouncementQuerySet(models.QuerySet["Announcement"]):
     def showing(self) -> Self:
-        """Those whose time it is."""
+        """Announcements that are shown now."""
         now = timezone.now()
         return self.filter(begins_at__lte=now, ends_at__gt=now)
 
 
 class Announcement(models.Model):
-    """A sentence on every page, for a time."""
+    """Announcement on every page between two times."""
 
     class Level(models.TextChoices):
         INFO = "info", "information"
@@ -24,9 +24,9 @@ class Announcement(models.Model):
 
     text = models.CharField(max_length=500, help_text="One or two sentences. Plain text.")
     level = models.CharField(max_length=10, choices=Level, default=Level.INFO)
-    link = models.URLField(blank=True, help_text="Where more can be read, if anywhere.")
+    link = models.URLField(blank=True, help_text="Address with more information (optional).")
     begins_at = models.DateTimeField(default=timezone.now)
-    ends_at = models.DateTimeField(help_text="It is gone from then on, by itself.")
+    ends_at = models.DateTimeField(help_text="The announcement disappears at this time.")
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, editable=False, on_delete=models.SET_NULL, related_name="+"
     )
@@ -40,17 +40,17 @@ class Announcement(models.Model):
         return self.text[:80]
 
     def clean(self) -> None:
-        """Time goes forward."""
+        """Refuse an end before the beginning."""
         if self.begins_at and self.ends_at and self.ends_at <= self.begins_at:
-            raise ValidationError({"ends_at": "This is before it begins."})
+            raise ValidationError({"ends_at": "The end must be after the beginning."})
 
 
 class FailedTask(models.Model):
-    """Work that a worker gave up: what, why, and whether somebody had it done again."""
+    """Failed Celery task: arguments, error, and time of the retry."""
 
     task_id = models.CharField(max_length=50, unique=True)
-    name = models.CharField(max_length=200, help_text="Of the task, such as lab.tasks.launch.")
-    arguments = models.JSONField(default=list, help_text="Ids, as it was called with.")
+    name = models.CharField(max_length=200, help_text="Name of the task, such as lab.tasks.launch.")
+    arguments = models.JSONField(default=list, help_text="Arguments of the task: ids.")
     error = models.CharField(max_length=500)
     traceback = models.TextField(blank=True)
     failed_at = models.DateTimeField(auto_now_add=True, db_index=True)

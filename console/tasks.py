@@ -1,4 +1,4 @@
-"""Housekeeping."""
+"""Nightly deletion of old failed tasks."""
 
 from celery import shared_task
 

@@ -1,4 +1,4 @@
-"""What one person can see, and why: the same functions that the pages ask, put side by side."""
+"""Access report of one person: Collabs, libraries, groups and the reason for each, by the functions that pages use."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -14,14 +14,14 @@ from portal.models import Session, User
 
 @dataclass(frozen=True)
 class UserAccessReport:
-    """All of it, as of now."""
+    """Everything that one person can reach now."""
 
     groups: list[Group]
     collabs: list[EffectiveRole]
-    """Every route to every Collab, the highest role first; the first per Collab is what counts."""
+    """Every role in every Collab, the highest first, which is the effective one."""
     libraries: list[Entry]
     public: int
-    """Libraries that everybody sees."""
+    """Number of public Collabs, which everybody sees."""
     server: Server | None
     sessions: int
     tokens: list[Token]
@@ -29,7 +29,7 @@ class UserAccessReport:
 
 
 def report(user: User) -> UserAccessReport:
-    """A constant number of queries, however much it is."""
+    """Collect the report in a constant number of queries."""
     routes = EffectiveRole.objects.filter(user=user, collab__deleted_at=None).select_related("collab", "group")
     private = [folder for folder in Folder if folder != Folder.ALL]
     return UserAccessReport(

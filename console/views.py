@@ -1,4 +1,4 @@
-"""Putting an announcement away; for operators, what one person can see and why, and how Labs start."""
+"""Dismissing an announcement; for operators, access report of a person and launch statistics."""
 
 from typing import Any
 
@@ -24,7 +24,7 @@ PER_PAGE = 100
 
 @require_POST
 def dismiss(request: HttpRequest, pk: int) -> HttpResponse:
-    """Not show one to this browser again; back to the page it was on."""
+    """Dismiss an announcement in this browser; redirects back to its page."""
     target = request.POST.get("next", "/")
     if not url_has_allowed_host_and_scheme(target, {request.get_host()}, require_https=request.is_secure()):
         target = "/"
@@ -39,7 +39,7 @@ def dismiss(request: HttpRequest, pk: int) -> HttpResponse:
 @never_cache
 @require_GET
 def user_access(request: HttpRequest, pk: int) -> HttpResponse:
-    """What a person can see, and by which route; nothing is done in their name, and looking is written down."""
+    """Show the access report of a person; viewing it is audited."""
     if not request.user.has_perm("console.see_as_person"):
         raise PermissionDenied
     looked_at = get_object_or_404(User, pk=pk)
@@ -47,7 +47,7 @@ def user_access(request: HttpRequest, pk: int) -> HttpResponse:
     if "page" not in request.GET:
         audit.record(request.user, "account.looked-at", looked_at)  # type: ignore[arg-type]
     context: dict[str, Any] = admin.site.each_context(request) | {
-        "title": f"What {looked_at.username} can see, and why",
+        "title": f"What {looked_at.username} can access, and why",
         "looked_at": looked_at,
         "seen": seen,
         "collabs": Paginator(seen.collabs, PER_PAGE).get_page(request.GET.get("page")),
@@ -59,14 +59,14 @@ def user_access(request: HttpRequest, pk: int) -> HttpResponse:
 @never_cache
 @require_GET
 def launches(request: HttpRequest) -> HttpResponse:
-    """How long Labs took to start, and what failed."""
+    """Show launch statistics and failed starts."""
     if not request.user.has_perm("lab.view_server"):
         raise PermissionDenied
     period = request.GET.get("period", "week")
     if period not in figures.PERIODS:
         raise Http404
     context: dict[str, Any] = admin.site.each_context(request) | {
-        "title": "How Labs start",
+        "title": "Lab starts",
         "period": period,
         "periods": figures.PERIODS,
         "starts": figures.starts(period),

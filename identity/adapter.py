@@ -1,4 +1,4 @@
-"""What other services are told of a person (OpenID Connect Core 5.1), and by whom."""
+"""OpenID Connect provider: scopes, claims of a person (OpenID Connect Core 5.1), metadata."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -25,24 +25,24 @@ GRANTS = ("authorization_code", "refresh_token")
 
 
 class IdentityAdapter(DefaultOIDCAdapter):
-    """How allauth's provider behaves here."""
+    """Adapter of allauth's provider."""
 
     scope_display = SCOPES
 
     def get_issuer(self) -> str:
-        """The site's own address, whatever a request says."""
+        """Issuer: PORTAL_URL, whatever the request's Host is."""
         return settings.PORTAL_URL
 
     def generate_client_secret(self) -> str:
-        """Of letters and digits, which survive any configuration file."""
+        """Client secret of letters and digits, which need no quoting in configuration files."""
         return get_random_string(48)
 
     def get_user_sub(self, client: Client, user: User) -> str:
-        """Never changes, and is never given to somebody else."""
+        """Subject identifier: the account's UUID, which never changes and is never reused."""
         return str(user.uuid)
 
     def get_user_by_sub(self, client: Client, sub: str) -> User | None:
-        """Active people only."""
+        """Active person of a subject identifier; None otherwise."""
         try:
             return User.objects.filter(uuid=UUID(sub), is_active=True).first()
         except ValueError:
@@ -51,13 +51,13 @@ class IdentityAdapter(DefaultOIDCAdapter):
     def get_claims(
         self, purpose: Any, user: User, client: Client, scopes: Iterable[str], **more: Any
     ) -> dict[str, Any]:
-        """The standard ones, and `roles` in the shape that services for EBRAINS read."""
+        """Standard claims, and `roles` in the shape that services for EBRAINS read."""
         claims: dict[str, Any] = super().get_claims(purpose, user, client, scopes, **more)
         roles = {name: told(user) for name, told in (("team", teams), ("group", groups)) if name in scopes}
         return claims | ({"roles": roles} if roles else {})
 
     def populate_server_metadata(self, data: dict[str, Any]) -> None:
-        """Only what is offered, and every address below the issuer's: a request's Host has no say."""
+        """Metadata of what is offered, with addresses below the issuer's whatever the request's Host is."""
         for name, value in data.items():
             if isinstance(value, str) and value.startswith(("http://", "https://")):
                 data[name] = settings.PORTAL_URL + urlsplit(value).path.rstrip("/")
@@ -68,11 +68,11 @@ class IdentityAdapter(DefaultOIDCAdapter):
 
 
 def teams(user: User) -> list[str]:
-    """`collab-<slug>-<role>`, the highest role in each Collab, by groups too. A slug may contain hyphens."""
+    """Claim `team`: `collab-<slug>-<role>` with the effective role in each Collab. A slug may contain hyphens."""
     rows = Collab.objects.of_member(user).with_role_of(user).order_by("slug").values_list("slug", "my_role")
     return [f"collab-{slug}-{role}" for slug, role in rows if role]
 
 
 def groups(user: User) -> list[str]:
-    """Short names, of outer groups too."""
+    """Slugs of a person's groups, outer groups included."""
     return list(Group.objects.of_person(user).order_by("slug").values_list("slug", flat=True))

@@ -1,4 +1,4 @@
-"""The services that people may sign in to with their account here."""
+"""Administration of OpenID Connect clients: services that people can sign in to with their account."""
 
 from typing import Any
 from urllib.parse import urlsplit
@@ -25,10 +25,10 @@ LOCAL = ("localhost", "127.0.0.1", "[::1]")
 
 
 class ClientForm(forms.ModelForm):
-    """What is asked of an operator; the rest follows."""
+    """Form for a client; grants and default scopes follow."""
 
     allowed = forms.MultipleChoiceField(
-        label="may ask for",
+        label="allowed scopes",
         choices=[(name, f"{name}: {text}") for name, text in SCOPES.items()],
         initial=list(SCOPES),
         widget=forms.CheckboxSelectMultiple,
@@ -38,9 +38,9 @@ class ClientForm(forms.ModelForm):
         model = Client
         fields = ["name", "type", "redirect_uris", "skip_consent"]
         help_texts = {
-            "name": "What people see when they are asked.",
-            "type": "Public: a program that cannot keep a secret, such as one in a browser or on a phone.",
-            "skip_consent": "People are not asked: for services of your own alone.",
+            "name": "Shown to people on the consent page.",
+            "type": "Public: an application that cannot keep a secret, such as one in a browser or on a phone.",
+            "skip_consent": "Skip the consent page. Only for services of your own.",
         }
         labels = {"skip_consent": "trusted"}
 
@@ -50,24 +50,24 @@ class ClientForm(forms.ModelForm):
             self.initial["allowed"] = self.instance.get_scopes()
 
     def clean_allowed(self) -> list[str]:
-        """`openid` is what makes it a sign-in."""
+        """Allowed scopes, with `openid` always included."""
         return sorted({"openid", *self.cleaned_data["allowed"]}, key=list(SCOPES).index)
 
     def clean_redirect_uris(self) -> str:
-        """Whole addresses, encrypted unless on somebody's own machine, without what a browser would not send."""
+        """Redirect URIs: absolute, https unless on loopback or a program's own scheme, without fragment."""
         addresses = self.cleaned_data["redirect_uris"].split()
         for address in addresses:
             parts = urlsplit(address)
             encrypted = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOCAL)
             own = "." in parts.scheme  # a program's own, such as org.example.app (RFC 8252, 7.1)
             if not ((encrypted and parts.netloc) or own) or parts.fragment or "*" in address:
-                raise ValidationError(f"“{address}” is no address that people can be led back to.")
+                raise ValidationError(f"“{address}” is not a valid redirect address: use https and no fragment.")
         return "\n".join(addresses)
 
 
 @admin.register(Client)
 class ClientAdmin(AuditedAdmin):
-    """Services; a secret is shown once, when it is made."""
+    """Clients; a secret is shown once, when it is created."""
 
     form = ClientForm
     list_display = ["name", "id", "type", "skip_consent", "created_at"]
@@ -78,7 +78,7 @@ class ClientAdmin(AuditedAdmin):
     actions = ["new_secret", "remove"]
 
     def save_model(self, request: HttpRequest, obj: Client, form: Any, change: bool) -> None:
-        """With its audit entry, and a secret when it is new."""
+        """Save with an audit entry, and with a secret if it is new."""
         obj.set_scopes(form.cleaned_data["allowed"])
         obj.set_default_scopes(["openid"])
         obj.set_grant_types(list(GRANTS))
@@ -94,14 +94,14 @@ class ClientAdmin(AuditedAdmin):
         client.set_secret(secret)
         if client.type == Client.Type.CONFIDENTIAL:
             shown = format_html(
-                "{}: the secret is shown this once: <code>{}</code>. The client id is <code>{}</code>.",
+                "{}: copy the secret now, it is not shown again: <code>{}</code>. The client id is <code>{}</code>.",
                 client.name,
                 secret,
                 client.pk,
             )
             messages.warning(request, shown)
 
-    @admin.action(description="Make a new secret; the old one ends now", permissions=["change"])
+    @admin.action(description="Create a new secret; the old one stops working now", permissions=["change"])
     def new_secret(self, request: HttpRequest, queryset: models.QuerySet[Client]) -> None:
         """Bulk action."""
         for client in queryset.filter(type=Client.Type.CONFIDENTIAL):
@@ -109,7 +109,7 @@ class ClientAdmin(AuditedAdmin):
             client.save()
             audit.record(request.user, "identity.client.secret", client)  # type: ignore[arg-type]
 
-    @admin.action(description="Remove, with all that it was told", permissions=["change"])
+    @admin.action(description="Remove, and revoke its tokens", permissions=["change"])
     def remove(self, request: HttpRequest, queryset: models.QuerySet[Client]) -> None:
         """Bulk action."""
         for client in queryset:

@@ -1,4 +1,4 @@
-"""What can be wrong with the signing keys."""
+"""System checks of the signing keys."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,7 +11,7 @@ PAGE = "docs/reference/checks.md"
 
 @register(Tags.security)
 def keys_are_private(**_: Any) -> Sequence[CheckMessage]:
-    """Who reads a key can be anybody at every service that believes this portal."""
+    """E001: a signing key is readable by other accounts, who could sign in as anybody at every service."""
     return [
         Error(f"{path} can be read by other accounts.", hint=f"See {PAGE}#identitye001", id="identity.E001")
         for path in settings.IDENTITY_KEYS.glob("*.pem")
@@ -21,7 +21,7 @@ def keys_are_private(**_: Any) -> Sequence[CheckMessage]:
 
 @register(deploy=True)
 def there_is_a_key(**_: Any) -> Sequence[CheckMessage]:
-    """Without one, no other service can sign people in here."""
+    """E002: there is no signing key, so no service can sign people in."""
     if settings.IDP_OIDC_PRIVATE_KEYS:
         return []
     message = f"There is no signing key in {settings.IDENTITY_KEYS}."

@@ -1,4 +1,4 @@
-"""Housekeeping."""
+"""Nightly deletion of expired tokens."""
 
 from allauth.idp.oidc.models import Token
 from celery import shared_task
@@ -6,5 +6,5 @@ from celery import shared_task
 
 @shared_task
 def forget_expired() -> None:
-    """Tokens that nobody can use any more."""
+    """Delete expired tokens."""
     Token.objects.expired().delete()

@@ -1,4 +1,7 @@
-"""Ours come first; the rest are allauth's: `/.well-known/openid-configuration`, `/identity/o/…`."""
+"""Addresses of the OpenID Connect provider.
+
+Ours come first; the rest are allauth's: `/.well-known/openid-configuration`, `/identity/o/…`.
+"""
 
 from django.urls import include, path
 

@@ -1,4 +1,4 @@
-"""Around allauth's pages of the provider: what it does not ask for by itself; and a person's list of services."""
+"""OpenID Connect provider: stricter authorization and token endpoints around allauth's; a person's list of services."""
 
 import hashlib
 
@@ -24,7 +24,7 @@ SPENT_SECONDS = 300
 @csrf_exempt  # allauth checks the token of its own form; a first POST from a service has none (Core 3.1.2.1)
 @never_cache
 def authorize(request: HttpRequest) -> HttpResponse:
-    """Ask whether a service may know of me.
+    """Authorization endpoint: ask the person for consent.
 
     Beside what allauth asks: PKCE with S256 of all, so that a stolen code is worth nothing, and an address to return to
     that is registered letter by letter (RFC 9700, 2.1.1 and 2.1).
@@ -42,17 +42,17 @@ def authorize(request: HttpRequest) -> HttpResponse:
 def _what_is_wrong(request: HttpRequest) -> str:
     asked = request.GET
     if not asked.get("code_challenge") or asked.get("code_challenge_method") != "S256":
-        return "The service does not use PKCE with S256, which this site asks of all."
+        return "The service does not use PKCE with S256, which this site requires."
     client = Client.objects.filter(pk=asked.get("client_id", "")).first()
     if client is None or asked.get("redirect_uri") not in client.get_redirect_uris():
-        return "The service is not known here, or not at the address that it wants you to return to."
+        return "Unknown service, or its redirect address is not registered."
     return ""
 
 
 @csrf_exempt
 @require_POST
 def token(request: HttpRequest) -> HttpResponse:
-    """Tokens for a code or a refresh token, of which each is good once, also for two requests in one moment."""
+    """Token endpoint; a code or refresh token is accepted once, even by simultaneous requests."""
     spent = request.POST.get("code") or request.POST.get("refresh_token")
     if spent and not cache.add(f"identity-spent:{hashlib.sha256(spent.encode()).hexdigest()}", True, SPENT_SECONDS):
         return JsonResponse({"error": "invalid_grant"}, status=400, headers={"Cache-Control": "no-store"})
@@ -61,7 +61,7 @@ def token(request: HttpRequest) -> HttpResponse:
 
 
 def not_offered(request: HttpRequest) -> HttpResponse:
-    """Signing in a device by a code that one types: whoever sends somebody such a code gets their account."""
+    """404 for the device flow: whoever makes a person type in a code gets their account."""
     raise Http404
 
 
@@ -69,15 +69,15 @@ def not_offered(request: HttpRequest) -> HttpResponse:
 @never_cache
 @login_required
 def mine(request: HttpRequest) -> HttpResponse:
-    """The services that I let in."""
+    """List the services that have access to my account."""
     return render(request, "identity/services.html", {"services": services.services_of(person(request))})
 
 
 @require_POST
 def revoke(request: HttpRequest, client_id: str) -> HttpResponse:
-    """Let one in no longer."""
+    """Revoke a service's access to my account."""
     me = person(request)
     client = get_object_or_404(services.services_of(me), pk=client_id)
     services.revoke(me, me, Client.objects.get(pk=client.pk))
-    messages.success(request, f"{client.name} learns nothing more of you.")
+    messages.success(request, f"{client.name} no longer has access to your account.")
     return redirect("services")

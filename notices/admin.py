@@ -1,4 +1,4 @@
-"""Messages, for operators: what was sent, what mail failed."""
+"""Administration of notices: delivery and failed mails."""
 
 from django.contrib import admin
 
@@ -9,7 +9,7 @@ from .models import Notice
 
 @admin.register(Notice)
 class NoticeAdmin(ReadOnlyAdmin):
-    """Read-only: whether a message reached somebody. Its text is theirs."""
+    """Notices, read-only and without their text, which is private."""
 
     list_display = ["created_at", "user", "kind", "subject", "read_at", "mail", "mail_tries"]
     list_filter = ["kind", "mail"]

@@ -1,4 +1,7 @@
-"""One notice as a mail. The row says how far it is, so a broker or a mail server that is away loses nothing."""
+"""Send notices by e-mail, with retries.
+
+The state is in the row, so an outage of the broker or the mail server loses nothing.
+"""
 
 import logging
 from datetime import timedelta
@@ -17,11 +20,11 @@ log = logging.getLogger(__name__)
 
 FIRST_PAUSE = timedelta(minutes=1)
 MOST_TRIES = 12
-"""With a pause that doubles, the last is a day and a half after the first."""
+"""Maximum attempts; with a pause that doubles, the last is a day and a half after the first."""
 
 
 def send(notice: Notice) -> bool:
-    """Try once; whether it was sent. Of two that try at once, one does."""
+    """Attempt to send a notice once; True if it was sent. Of two simultaneous attempts, one sends."""
     if not _take(notice):
         return False
     if not notice.user.is_active or not notice.user.email:
@@ -43,7 +46,7 @@ def send(notice: Notice) -> bool:
 
 
 def _take(notice: Notice) -> bool:
-    """Count a try, and put off the next one: a worker that is killed here leaves the rest to that one."""
+    """Claim an attempt and schedule the next one, which takes over if this worker is killed."""
     now = timezone.now()
     due = Notice.objects.filter(pk=notice.pk, mail=Mail.WAITING, mail_again_at__lte=now, mail_tries=notice.mail_tries)
     pause = FIRST_PAUSE * 2**notice.mail_tries
@@ -54,7 +57,7 @@ def _take(notice: Notice) -> bool:
 
 
 def message(notice: Notice) -> EmailMessage:
-    """What is sent. The id's domain is the site's: the machine's own name may take seconds to be found."""
+    """E-mail of a notice. The Message-ID has the site's domain: looking up the machine's own name can take seconds."""
     text = render_to_string("notices/mail.txt", {"notice": notice, "portal_url": settings.PORTAL_URL})
     subject = f"{settings.ACCOUNT_EMAIL_SUBJECT_PREFIX}{notice.subject}"
     host = urlsplit(settings.PORTAL_URL).hostname or "localhost"

@@ -1,4 +1,4 @@
-"""Messages to people: what happened that they should know. In the site, and by mail as each person wishes."""
+"""Notices to people about events, shown on the site and sent by e-mail according to each person's preferences."""
 
 from django.conf import settings
 from django.db import models
@@ -8,23 +8,23 @@ from portal.models import User
 
 
 class Kind(models.TextChoices):
-    """What a message is about; a person says for each whether it comes by mail too."""
+    """Kind of notice; people choose for each whether it is also sent by e-mail."""
 
-    INVITED = "invited", "Somebody adds me to a Collab, or invites me"
-    ROLE = "role", "My role in a Collab changes, or ends"
-    REQUEST = "request", "Somebody asks to join a Collab of mine, or a request or invitation is answered"
+    INVITED = "invited", "Somebody adds or invites me to a Collab"
+    ROLE = "role", "My role in a Collab changes or ends"
+    REQUEST = "request", "Somebody asks to join a Collab that I administer, or answers a request or invitation"
     SHARE = "share", "Somebody shares a library with me"
-    LAB_STOPPED = "lab_stopped", "My Lab was stopped, with what was rescued"
+    LAB_STOPPED = "lab_stopped", "My Lab was stopped (with a list of rescued files)"
     LAB_WARNING = "lab_warning", "My Lab ran out of memory, or is about to be stopped"
-    MASS_DELETION = "mass_deletion", "A large part of a library of mine vanishes at once"
+    MASS_DELETION = "mass_deletion", "A large part of one of my libraries is deleted at once"
 
 
 MAILED = frozenset({Kind.INVITED, Kind.REQUEST, Kind.SHARE, Kind.MASS_DELETION})
-"""Kinds that come by mail too until a person says otherwise."""
+"""Kinds that are sent by e-mail by default."""
 
 
 class Mail(models.TextChoices):
-    """How far the mail of a notice is."""
+    """State of a notice's e-mail."""
 
     NONE = "none"
     WAITING = "waiting"
@@ -33,26 +33,26 @@ class Mail(models.TextChoices):
 
 
 class NoticeQuerySet(models.QuerySet["Notice"]):
-    """Questions about many notices."""
+    """Queries for notices."""
 
     def unread(self, user: User) -> "NoticeQuerySet":
-        """What the person has not looked at."""
+        """Unread notices of a person."""
         return self.filter(user=user, read_at=None)
 
 
 class Notice(models.Model):
-    """One message to one person."""
+    """One notice to one person."""
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="notices")
     kind = models.CharField(max_length=20, choices=Kind)
     subject = models.CharField(max_length=200)
     text = models.TextField(blank=True)
-    url = models.CharField(max_length=500, blank=True, help_text="Where to go: a path of this site.")
+    url = models.CharField(max_length=500, blank=True, help_text="Page that the notice leads to: a path of this site.")
     created_at = models.DateTimeField(auto_now_add=True)
     read_at = models.DateTimeField(null=True, blank=True)
     mail = models.CharField(max_length=8, choices=Mail, default=Mail.NONE)
     mail_tries = models.PositiveSmallIntegerField(default=0)
-    mail_again_at = models.DateTimeField(null=True, blank=True, help_text="No try before this.")
+    mail_again_at = models.DateTimeField(null=True, blank=True, help_text="Time of the next attempt.")
 
     objects = NoticeQuerySet.as_manager()
 
@@ -69,7 +69,7 @@ class Notice(models.Model):
 
 
 class Wish(models.Model):
-    """What a person said about one kind; without a row, `MAILED` decides."""
+    """Preference of a person for one kind of notice; without a row, `MAILED` is the default."""
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="notice_wishes")
     kind = models.CharField(max_length=20, choices=Kind)

@@ -1,4 +1,4 @@
-"""Telling people, and what they wish to be told by mail."""
+"""Write notices, and people's e-mail preferences."""
 
 from collections.abc import Collection, Iterable
 from datetime import timedelta
@@ -16,9 +16,9 @@ KEEP = timedelta(days=180)
 
 @transaction.atomic
 def notify(people: Iterable[User], kind: Kind, *, subject: str, text: str = "", url: str = "") -> None:
-    """Write a notice for each active one of these people, and have it mailed to those who wish so.
+    """Write a notice to each active person of these, and queue an e-mail according to their preferences.
 
-    Part of the caller's transaction: what is undone is told to nobody. `url` is a path of this site.
+    Part of the caller's transaction: a rollback drops the notices. `url` is a path of this site.
     """
     told = {user.pk: user for user in people if user.is_active}
     said = dict(Wish.objects.filter(user__in=told, kind=kind).values_list("user", "by_mail"))
@@ -33,29 +33,29 @@ def notify(people: Iterable[User], kind: Kind, *, subject: str, text: str = "", 
 
 
 def one_line(text: str) -> str:
-    """Without line breaks: titles are made by people, and a subject with a line break could carry mail headers."""
+    """Text without line breaks, which in a subject could inject mail headers."""
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())
 
 
 def mark_read(user: User, notice: Notice | None = None) -> None:
-    """One of the person's notices has been looked at; all, when none is named."""
+    """Mark one notice of a person as read, or all."""
     unread = Notice.objects.unread(user)
     (unread.filter(pk=notice.pk) if notice else unread).update(read_at=timezone.now())
 
 
 def mail_preferences(user: User) -> dict[Kind, bool]:
-    """Which kinds come by mail."""
+    """E-mail preference of a person by kind."""
     said = dict(Wish.objects.filter(user=user).values_list("kind", "by_mail"))
     return {kind: said.get(kind, kind in MAILED) for kind in Kind}
 
 
 @transaction.atomic
 def set_mail_preferences(user: User, by_mail: Collection[str]) -> None:
-    """These kinds come by mail, the others do not."""
+    """Set the kinds that are sent to a person by e-mail."""
     for kind in Kind:
         Wish.objects.update_or_create(user=user, kind=kind, defaults={"by_mail": kind in by_mail})
 
 
 def forget_old() -> int:
-    """Delete what was said long ago; how many that were."""
+    """Delete notices older than KEEP; returns their number."""
     return Notice.objects.filter(created_at__lt=timezone.now() - KEEP).exclude(mail=Mail.WAITING).delete()[0]

@@ -1,4 +1,4 @@
-"""Mail, in the background."""
+"""Background tasks: send e-mails, delete old notices."""
 
 from celery import shared_task
 from django.utils import timezone
@@ -11,7 +11,7 @@ AT_ONCE = 200
 
 @shared_task
 def send(notice_id: int) -> None:
-    """One notice's mail; what fails is tried again by `send_waiting`."""
+    """Send the e-mail of a notice; `send_waiting` retries failures."""
     notice = Notice.objects.select_related("user").filter(pk=notice_id).first()
     if notice:
         emails.send(notice)
@@ -19,7 +19,7 @@ def send(notice_id: int) -> None:
 
 @shared_task
 def send_waiting() -> None:
-    """What was not sent at once, because the broker or the mail server was away."""
+    """Send e-mails that are due, e.g. after an outage of the broker or the mail server."""
     waiting = Notice.objects.filter(mail=Mail.WAITING, mail_again_at__lte=timezone.now())
     for notice in waiting.select_related("user").order_by("mail_again_at")[:AT_ONCE]:
         emails.send(notice)
@@ -27,5 +27,5 @@ def send_waiting() -> None:
 
 @shared_task
 def forget_old() -> None:
-    """Nightly."""
+    """Delete old notices (nightly)."""
     services.forget_old()

@@ -1,4 +1,4 @@
-"""The pages of messages."""
+"""Pages of notices: list, mark as read, e-mail preferences."""
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
@@ -19,7 +19,7 @@ PAGE_SIZE = 50
 @login_required
 @require_safe
 def index(request: HttpRequest) -> HttpResponse:
-    """My messages, newest first."""
+    """List my notices, newest first."""
     rows = Notice.objects.filter(user=person(request))
     page = Paginator(rows, PAGE_SIZE).get_page(request.GET.get("page"))
     return render(request, "notices/index.html", {"page": page})
@@ -28,7 +28,7 @@ def index(request: HttpRequest) -> HttpResponse:
 @login_required
 @require_POST
 def follow(request: HttpRequest, pk: int) -> HttpResponse:
-    """To what a message is about; it is read then."""
+    """Mark a notice as read and redirect to its page."""
     notice = get_object_or_404(Notice, pk=pk, user=person(request))
     services.mark_read(person(request), notice)
     inside = url_has_allowed_host_and_scheme(notice.url, allowed_hosts=None)
@@ -38,7 +38,7 @@ def follow(request: HttpRequest, pk: int) -> HttpResponse:
 @login_required
 @require_POST
 def read(request: HttpRequest) -> HttpResponse:
-    """All of them are read."""
+    """Mark all notices as read."""
     services.mark_read(person(request))
     return redirect("notices:index")
 
@@ -46,7 +46,7 @@ def read(request: HttpRequest) -> HttpResponse:
 @login_required
 @require_http_methods(["GET", "POST"])
 def settings(request: HttpRequest) -> HttpResponse:
-    """Which kinds come by mail too."""
+    """Choose the kinds of notices that are also sent by e-mail."""
     user = person(request)
     if request.method == "POST":
         services.set_mail_preferences(user, request.POST.getlist("by_mail"))

@@ -1,4 +1,4 @@
-"""The core that every other app stands on.
+"""Core of the site, which all other apps build on: accounts, settings, audit trail, pages, operations.
 
-Nothing is imported here: the Lab's supervisor uses `portal.ops.logs` and `portal.file_lock` alone.
+Nothing is imported here: the Lab's supervisor imports `portal.ops.logs` and `portal.file_lock` alone.
 """

@@ -1,4 +1,4 @@
-"""The one signal, and the one refusal, that every app shares.
+"""Access control shared by all apps: signal of changed access, exceptions for 403 and sign-in, current person.
 
 The table of who may do what is in docs/explanation/access.md; each app's own `access.py` holds its helpers.
 """
@@ -15,26 +15,26 @@ if TYPE_CHECKING:
     from .models import User  # the operators' site imports this module before models can be
 
 access_changed = Signal()
-"""Sent after commit with `user_ids: frozenset[int]`: what these people may reach has changed. `lab` listens."""
+"""Signal after commit with `user_ids: frozenset[int]`: access of these people has changed. `lab` listens."""
 
 
 class ForbiddenError(PermissionDenied):
-    """A known member lacks a right. The message names the right; the 403 page shows it."""
+    """A known member lacks a permission (403). The message names it; the page shows the message."""
 
 
 def send_access_changed(user_ids: Iterable[int]) -> None:
-    """Tell running servers, once the current transaction is committed, that these people's access changed."""
+    """Send `access_changed` for these people once the current transaction is committed."""
     ids = frozenset(user_ids)
     if ids:
         transaction.on_commit(lambda: access_changed.send(sender=None, user_ids=ids), robust=True)
 
 
 class SignInRequiredError(Exception):
-    """An anonymous visitor asked for what needs an account: the middleware leads to sign-in, and back."""
+    """An anonymous visitor requested a page that needs an account; the middleware redirects to sign-in, and back."""
 
 
 def person(request: HttpRequest) -> "User":
-    """Who is signed in; SignInRequiredError when nobody is."""
+    """The signed-in person; SignInRequiredError for anonymous visitors."""
     if not request.user.is_authenticated:
         raise SignInRequiredError
     return request.user

@@ -1,4 +1,4 @@
-"""People and the audit trail, for operators."""
+"""Administration of people and the audit trail; base classes of all administration pages."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -21,11 +21,11 @@ from .accounts import services
 from .models import AuditEntry, User
 
 RIGHTS = ("is_staff", "is_superuser", "groups", "user_permissions")
-"""Given by superusers alone: who could give them could take them."""
+"""Fields that superusers alone can change: whoever could change them could become one."""
 
 
 class ReadOnlyAdmin(admin.ModelAdmin):
-    """Rows that are only looked at; actions may still do something with them."""
+    """Read-only rows; actions may still change them."""
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -38,7 +38,7 @@ class ReadOnlyAdmin(admin.ModelAdmin):
 
 
 class AuditedAdmin(admin.ModelAdmin):
-    """Shows, beside each object, who did what to it; nothing is deleted here, services do that."""
+    """Shows the audit trail of each object; deletes nothing, because services do."""
 
     @admin.display(description="Audit trail")
     def audit_trail(self, obj: models.Model) -> str:
@@ -52,7 +52,7 @@ class AuditedAdmin(admin.ModelAdmin):
         return format_html('<table class="audit-trail">{}</table>', cells)
 
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        """What a service refuses is undone as a whole (Django wraps the request in a transaction) and said."""
+        """Show a service's ValidationError as a message; the request's transaction is rolled back as a whole."""
         try:
             return super().changeform_view(request, *args, **kwargs)
         except ValidationError as error:
@@ -75,7 +75,7 @@ class AuditedAdmin(admin.ModelAdmin):
 
 @admin.register(User)
 class UserAdmin(AuditedAdmin, DjangoUserAdmin):
-    """People. Deactivating takes effect at once, in running servers too."""
+    """People. Deactivation takes effect at once, in running servers too."""
 
     list_display = ["username", "email", "first_name", "last_name", "is_active", "is_staff", "last_login", "servers"]
     list_filter = ["is_active", "is_staff", "is_superuser"]
@@ -84,33 +84,33 @@ class UserAdmin(AuditedAdmin, DjangoUserAdmin):
     actions = ["deactivate", "activate", "forget_second_factor"]
 
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> Any:
-        """A username never changes: the address of the Lab, and links that people kept, are made of it."""
+        """Read-only fields; a username never changes, because the Lab's address and kept links contain it."""
         fixed = [*super().get_readonly_fields(request, obj), *(["username"] if obj else [])]
         return fixed if request.user.is_superuser else [*fixed, *RIGHTS]
 
     def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
-        """Operators are changed by superusers alone: who can set a password can sign in with it."""
+        """Only superusers change operators: whoever can set a password can sign in with it."""
         may = super().has_change_permission(request, obj)
         return may and (obj is None or request.user.is_superuser or not (obj.is_staff or obj.is_superuser))
 
     def _changeable(self, request: HttpRequest, people: Iterable[User]) -> list[User]:
-        """Those of the chosen people that this operator may change; says so when it is not all."""
+        """The chosen people whom this operator may change, with a message if some are left out."""
         chosen = list(people)
         mine = [user for user in chosen if self.has_change_permission(request, user)]
         if len(mine) < len(chosen):
-            messages.warning(request, "Operators were left as they are: only a superuser changes them.")
+            messages.warning(request, "Operators were not changed: only a superuser can change them.")
         return mine
 
     @admin.display(description="Lab")
     def servers(self, user: User) -> str:
-        """The way to the person's servers; `lab` is not imported here, the address is enough."""
+        """Link to the person's servers; `lab` is not imported here, the address is enough."""
         address = reverse("admin:lab_server_changelist", query={"owner__id__exact": user.pk})
         return format_html('<a href="{}">servers</a>', address)
 
     @admin.display(description="Access")
     def access_report(self, user: User) -> str:
-        """The way to what the person can see; as in `servers`, the address is enough."""
-        return format_html('<a href="{}">what they can see, and why</a>', reverse("see_as_person", args=[user.pk]))
+        """Link to the person's access report; as in `servers`, the address is enough."""
+        return format_html('<a href="{}">access report</a>', reverse("see_as_person", args=[user.pk]))
 
     def save_model(self, request: Any, obj: User, form: Any, change: bool) -> None:
         """Activity goes through the services, so that it is audited and running servers follow."""
@@ -135,18 +135,18 @@ class UserAdmin(AuditedAdmin, DjangoUserAdmin):
         self._lead_to_orphans(request)
 
     def _lead_to_orphans(self, request: HttpRequest) -> None:
-        """Deactivation may take a Collab's last administrator; as in `servers`, the address is enough."""
+        """Warn that a deactivation may leave Collabs without an administrator, with a link to them."""
         address = reverse("admin:collabs_collab_changelist", query={"administered": "no"})
-        said = 'Their Collabs stay. <a href="{}">Collabs without an active administrator</a> need a new one.'
+        said = 'Their Collabs stay. Give <a href="{}">Collabs without an active administrator</a> a new one.'
         messages.warning(request, format_html(said, address))
 
-    @admin.action(description="Forget the second factor of somebody who lost it", permissions=["change"])
+    @admin.action(description="Remove a lost second factor", permissions=["change"])
     def forget_second_factor(self, request: Any, queryset: models.QuerySet[User]) -> None:
-        """Bulk action. Make sure that it is the person who asks."""
+        """Bulk action. Verify the identity of the person first."""
         done = [
             u.username for u in self._changeable(request, queryset) if services.forget_second_factor(request.user, u)
         ]
-        self.message_user(request, f"Signs in with the password alone now: {', '.join(done) or 'nobody'}.")
+        self.message_user(request, f"Sign-in with the password alone: {', '.join(done) or 'nobody'}.")
 
     @admin.action(description="Activate", permissions=["change"])
     def activate(self, request: Any, queryset: models.QuerySet[User]) -> None:
@@ -157,7 +157,7 @@ class UserAdmin(AuditedAdmin, DjangoUserAdmin):
 
 @admin.register(AuditEntry)
 class AuditEntryAdmin(ReadOnlyAdmin):
-    """Who did what to what. Read-only for everybody."""
+    """Audit trail, read-only for everybody."""
 
     list_display = ["at", "actor_name", "verb", "target_name", "details"]
     list_filter = ["verb", ("target_type", admin.RelatedOnlyFieldListFilter)]

@@ -1,4 +1,4 @@
-"""The audit trail's one writer."""
+"""Audit trail: record and query."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from .models import AuditEntry, User
 
 
 def record(actor: User | None, verb: str, target: models.Model, **details: Any) -> None:
-    """Note that `actor` (None: the site itself) did `verb` to `target`; call it inside the change's transaction."""
+    """Record that `actor` (None: the site itself) did `verb` to `target`; call it in the change's transaction."""
     AuditEntry.objects.create(
         actor=actor,
         actor_name=actor.username if actor else "system",
@@ -22,7 +22,7 @@ def record(actor: User | None, verb: str, target: models.Model, **details: Any) 
 
 
 def trail(target: models.Model) -> models.QuerySet[AuditEntry]:
-    """What was done to `target`, newest first."""
+    """Audit entries of `target`, newest first."""
     return AuditEntry.objects.filter(
         target_type=ContentType.objects.get_for_model(target), target_id=str(target.pk)
     ).select_related("actor")

@@ -26,7 +26,7 @@ app.autodiscover_tasks()
 
 @setup_logging.connect
 def configure_logging(**_: Any) -> None:
-    """Celery would write lines of its own, in which nothing is hidden."""
+    """Configure logging in worker processes as in the site; Celery's own lines would not be redacted."""
     from django.conf import settings
 
     logging.config.dictConfig(settings.LOGGING)
@@ -34,7 +34,7 @@ def configure_logging(**_: Any) -> None:
 
 @before_task_publish.connect
 def add_headers(headers: dict[str, Any] | None = None, **_: Any) -> None:
-    """Put into the message whose request it is from, and when it was sent."""
+    """Add request id and time of sending to a task's message."""
     if headers is not None:
         headers["sent_at"] = time.time()
         if logs.request_id():
@@ -43,14 +43,14 @@ def add_headers(headers: dict[str, Any] | None = None, **_: Any) -> None:
 
 @task_prerun.connect
 def begin_task(task_id: str, task: Task, **_: Any) -> None:
-    """What the task logs names it, and the request that asked for it."""
+    """Set the log context of a task: its name, its id, the id of the request that queued it."""
     _began[task_id] = time.monotonic()
     logs.reset_context(task=task.name, task_id=task_id, request_id=_request_id(task))
 
 
 @task_postrun.connect
 def end_task(task_id: str, task: Task, state: str | None = None, **_: Any) -> None:
-    """Count it; the process waits for its next task."""
+    """Count a task that ended, flush metrics, and reset the log context."""
     from .ops import metrics
 
     began = _began.pop(task_id, None)

@@ -1,4 +1,4 @@
-"""What one app does when something happens in an app it may be imported by.
+"""Hooks: functions of later apps that earlier apps call at named events.
 
 Imports go one way (portal <- collabs <- drive <- lab), so `collabs` cannot call `drive` when a Collab is created. The
 settings know every app: `PORTAL_HOOKS` names, per event, the functions to call, in order, inside the caller's
@@ -19,7 +19,7 @@ event                 arguments                              called
 ``signed_out``        ``user``                               when a person is signed in nowhere any more
 ``provider_groups``   ``user, provider, names``              at a sign-in through a provider
 ``group_deleted``     ``actor, group``                       before its row is deleted
-``account_leaving``   ``user``                               collected: what a deletion asks (`leaving.Belonging`)
+``account_leaving``   ``user``                               collected: lists of `deletion.Belonging`
 ``account_left``      ``user, answers`` (dict[str, str])     when an account is deleted, before its row is emptied
 ``metrics``           ``up`` (frozenset[str])                collected: families of metrics, of parts that are up
 ``readiness``         none                                   collected: lists of parts that must answer (`health.Part`)
@@ -34,10 +34,10 @@ from django.utils.module_loading import import_string
 
 
 def run(event: str, **arguments: Any) -> None:
-    """Call every function that the settings name for `event`; an unknown event is a programming error (KeyError)."""
+    """Call every function that PORTAL_HOOKS names for `event`; KeyError for an unknown event."""
     collect(event, **arguments)
 
 
 def collect(event: str, **arguments: Any) -> list[Any]:
-    """The same, with what each function returns."""
+    """Call every function for `event`, and return their results."""
     return [import_string(path)(**arguments) for path in settings.PORTAL_HOOKS[event]]

@@ -1,4 +1,4 @@
-"""People and what they did: the user model and the audit trail."""
+"""User model, audit trail, sessions, version of the database."""
 
 import uuid
 from typing import Any
@@ -16,9 +16,11 @@ from .usernames import validate_username
 
 
 class User(AbstractUser):
-    """A person. The username is a DNS label, because it names the origin of their Lab (`<username>.lab.<domain>`)."""
+    """Person with an account. The username is a DNS label, part of the Lab's origin: `<username>.lab.<domain>`."""
 
-    uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False, help_text="Never changes, never reused.")
+    uuid = models.UUIDField(
+        default=uuid.uuid4, unique=True, editable=False, help_text="Never changes and is never reused."
+    )
     username = models.CharField(
         max_length=32,
         unique=True,
@@ -30,27 +32,27 @@ class User(AbstractUser):
     deleted_at = models.DateTimeField(null=True, editable=False, help_text="When the person deleted the account.")
 
     def save(self, *args: Any, **kwargs: Any) -> None:
-        """Save; a person's first save also opens what everybody has from sign-up (`user_created`)."""
+        """Save; the first save also runs the `user_created` hooks."""
         if not self._state.adding:
             super().save(*args, **kwargs)
             return
-        with transaction.atomic():  # nobody exists without what everybody has
+        with transaction.atomic():  # no account without its library
             super().save(*args, **kwargs)
             hooks.run("user_created", user=self)
 
     @property
     def display_name(self) -> str:
-        """Full name where given, else the username."""
+        """Full name if given, else the username."""
         return self.get_full_name() or self.username
 
 
 class AuditEntry(models.Model):
-    """Who did what to what. Written by `portal.audit.record` in the transaction of the change; never edited."""
+    """Audit entry: who did what to which object. Written by `portal.audit.record` only; never edited."""
 
     at = models.DateTimeField(auto_now_add=True, db_index=True)
     actor = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
-    actor_name = models.CharField(max_length=150, help_text="As it was then; “system” for the site's own work.")
-    verb = models.CharField(max_length=64, db_index=True, help_text="Such as collab.member.added.")
+    actor_name = models.CharField(max_length=150, help_text="Username at that time; “system” for the site itself.")
+    verb = models.CharField(max_length=64, db_index=True, help_text="Name of the action, such as collab.member.added.")
     target_type = models.ForeignKey(ContentType, null=True, on_delete=models.SET_NULL, related_name="+")
     target_id = models.CharField(max_length=64)
     target_name = models.CharField(max_length=255)
@@ -67,13 +69,13 @@ class AuditEntry(models.Model):
 
 
 class Session(AbstractBaseSession):
-    """A browser's session, which knows whose it is: all of a person's sessions can be ended with one query."""
+    """Browser session with its person, so that all sessions of a person can be ended with one query."""
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.CASCADE, related_name="sessions")
 
     @classmethod
     def get_session_store_class(cls) -> type[SessionBase]:
-        """The engine that reads and writes these rows."""
+        """Session store that reads and writes these rows."""
         engine: type[SessionBase] = import_string(f"{settings.SESSION_ENGINE}.SessionStore")
         return engine
 

@@ -1,4 +1,4 @@
-"""Every setting, read from the environment; docs/reference/settings.md lists them.
+"""Settings of the site, read from environment variables; docs/reference/settings.md lists them.
 
 At localhost (the default, for one machine with `bin/up`) everything has a working value. Anywhere else, what a site
 must decide for itself has no default: the start fails and names the variable.
@@ -253,26 +253,26 @@ TRASH_KEEP_DAYS = env.int("TRASH_KEEP_DAYS", default=30)
 """Days for which what was deleted can be restored."""
 
 PREVIEW_ENVIRONMENT = env.str("PREVIEW_ENVIRONMENT", default=str(VAR_DIR / "preview"))
-"""Where `bin/up` put the packages that render notebooks and PDF."""
+"""Virtual environment with the packages that render notebooks and PDF; `bin/up` makes it."""
 PREVIEW_CACHE = VAR_DIR / "previews"
 PREVIEW_CACHE_BYTES = env.int("PREVIEW_CACHE_BYTES", default=2 * 2**30)
-"""How much of what was rendered is kept."""
+"""Bytes of the cache of rendered previews."""
 
 # Lab.
 
 LAB_ROOT = Path(env.str("LAB_ROOT", default=str(VAR_DIR / "lab")))
 LAB_BASE_ENVIRONMENT = env.str("LAB_BASE_ENVIRONMENT", default=str(LAB_ROOT / "environments/base"))
-"""Where `bin/up` built the base environment."""
+"""Directory of the base environment, which `bin/up` builds."""
 LAB_LAUNCHER = env.str("LAB_LAUNCHER", default="sandbox")
 """`sandbox`, `jupyterhub`, or `unisolated` (a developer alone, DEBUG only)."""
 LAB_HUB_URL = env.str("LAB_HUB_URL", default="").rstrip("/")
-"""With LAB_LAUNCHER=jupyterhub: where browsers find the Hub, with its base path."""
+"""With LAB_LAUNCHER=jupyterhub: public address of the Hub, with its base path."""
 LAB_HUB_API = env.str("LAB_HUB_API", default=f"{LAB_HUB_URL}/hub/api")
-"""Its REST API, as the portal reaches it."""
+"""Address of the Hub's REST API for the portal."""
 LAB_HUB_TOKEN = env.str("LAB_HUB_TOKEN", default="")
-"""What the portal shows to the Hub: the token of a service there."""
+"""Token of a service in the Hub, with which the portal authenticates there."""
 LAB_HUB_SECRET = env.str("LAB_HUB_SECRET", default="")
-"""What the Hub shows to the portal when it asks what to mount."""
+"""Secret with which the Hub authenticates at the portal to ask for mounts."""
 LAB_NETWORK = env.str("LAB_NETWORK", default="slirp4netns")
 """`slirp4netns` or `none`."""
 LAB_IDLE_LIMIT = env.int("LAB_IDLE_LIMIT", default=12 * 3600)
@@ -282,7 +282,7 @@ LAB_MAX_AGE = env.int("LAB_MAX_AGE", default=7 * 24 * 3600)
 LAB_WARN_BEFORE = env.int("LAB_WARN_BEFORE", default=30 * 60)
 """Seconds before an idle server ends in which its person is warned; at most a quarter of LAB_IDLE_LIMIT."""
 LAB_KEEP_LIMIT = env.int("LAB_KEEP_LIMIT", default=24 * 3600)
-"""How far ahead, in seconds, a person may keep an idle server; 0: not at all."""
+"""Seconds for which a person may keep an idle server running; 0: not at all."""
 LAB_CGROUP = env.str("LAB_CGROUP", default="")
 """The control groups by which the kernel keeps limits of servers; `bin/up`, started by root, makes them."""
 LAB_MEMORY_LIMIT = env.int("LAB_MEMORY_LIMIT", default=4 * 2**30)
@@ -294,9 +294,9 @@ LAB_PROCESS_LIMIT = env.int("LAB_PROCESS_LIMIT", default=2000)
 LAB_DISK_LIMIT = env.int("LAB_DISK_LIMIT", default=10 * 2**30)
 """Bytes that a server's home and its changes to the environment may take up; 0: no limit."""
 LAB_MAX_SERVERS = env.int("LAB_MAX_SERVERS", default=0)
-"""How many servers there may be at a time; 0: no limit."""
+"""Maximum number of servers at a time; 0: no limit."""
 LAB_STOP_ON_LOGOUT = env.bool("LAB_STOP_ON_LOGOUT", default=False)
-"""Whether a server ends when its person has signed out of the last browser."""
+"""True: a server is stopped when its person signs out of the last session."""
 LAB_GIT_PRIVATE_HOSTS = env.list("LAB_GIT_PRIVATE_HOSTS", default=[])
 """Hosts in private networks from which git links may fetch, such as an institute's own GitLab."""
 LAB_CONDA_FILES = env.list("LAB_CONDA_FILES", default=[])
@@ -331,16 +331,16 @@ MFA_ALLOW_UNVERIFIED_EMAIL = LOCAL
 MFA_TOTP_ISSUER = SITE_NAME
 MFA_TOTP_TOLERANCE = 1
 SIGNUP = env.str("SIGNUP", default="open")
-"""Who may make an account: `open`, everybody; `providers`, people from OIDC_PROVIDERS only; `closed`, operators."""
+"""Sign-up policy: `open`, everybody; `providers`, people from OIDC_PROVIDERS only; `closed`, by operators only."""
 OIDC_PROVIDERS = oidc_settings.from_environment(env)
-"""Where people may sign in from."""
+"""OpenID Connect providers that people can sign in with."""
 IDENTITY_KEYS = Path(env.str("IDENTITY_KEYS", default=str(VAR_DIR / "signing-keys")))
-"""Directory of the keys that sign what other services are told of people; `bin/up` makes the first."""
+"""Directory of the OpenID Connect provider's signing keys; `bin/up` makes the first."""
 IDP_OIDC_PRIVATE_KEYS = oidc_signing_keys.load(IDENTITY_KEYS)
 IDP_OIDC_ADAPTER = "identity.adapter.IdentityAdapter"
 IDP_OIDC_ACCESS_TOKEN_EXPIRES_IN = 3600
 IDP_OIDC_REFRESH_TOKEN_EXPIRES_IN = env.int("IDENTITY_REFRESH_DAYS", default=30) * 24 * 3600
-"""How long a service may go without asking for a person anew."""
+"""Lifetime of a refresh token in seconds."""
 SOCIALACCOUNT_ADAPTER = "portal.accounts.oidc_adapter.ProviderAdapter"
 SOCIALACCOUNT_FORMS = {"signup": "portal.accounts.forms.ProviderSignupForm"}
 ACCOUNT_EMAIL_SUBJECT_PREFIX = f"[{SITE_NAME}] "
@@ -411,9 +411,9 @@ FILE_UPLOAD_HANDLERS = [
 FILE_UPLOAD_TEMP_DIR = str(DRIVE_ROOT / "staging")
 
 METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
-"""What a monitor sends as `Authorization: Bearer …` for `/metrics` and the details of `/readyz`."""
+"""Bearer token of monitors for `/metrics` and the details of `/readyz`."""
 METRICS_FROM = [ip_network(name) for name in env.list("METRICS_FROM", default=[])]
-"""Networks from which `/metrics` may be asked for. With neither of the two there is no such page."""
+"""Networks that may request `/metrics`. With neither of the two set there is no such page."""
 
 LOG_FORMAT = env.str("LOG_FORMAT", default="text")
 """`text` for people, `json` for programs: one object per line (docs/reference/logs.md)."""

@@ -1,4 +1,4 @@
-"""All addresses. They stay: a link in a paper must work in ten years."""
+"""URL configuration. Addresses stay: a link in a paper must work in ten years."""
 
 from django.contrib import admin
 from django.urls import include, path

@@ -1,4 +1,4 @@
-"""Which usernames exist: DNS labels (RFC 1123) that no address of the site needs for itself."""
+"""Usernames: validation as DNS labels (RFC 1123), reserved names, suggestions."""
 
 import re
 import unicodedata
@@ -19,7 +19,7 @@ _label = RegexValidator(
 
 
 def validate_username(value: str) -> None:
-    """Refuse what cannot be a host name's label, punycode prefixes included, and names the site keeps for itself."""
+    """ValidationError for what is not a DNS label, has a punycode prefix, or is reserved for the site."""
     _label(value)
     if value in RESERVED or value[2:4] == "--":
         raise ValidationError("This username is reserved.")
@@ -33,9 +33,9 @@ MAX_LENGTH = 32
 
 
 def suggest(texts: Iterable[str]) -> str:
-    """A username that looks like the first of the texts of which something is left: `Müller, Eva` is `muller-eva`.
+    """Username derived from the first usable text: `Müller, Eva` gives `muller-eva`.
 
-    The last text must be one itself.
+    The last text must be a valid username.
     """
     for text in texts:
         plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
@@ -46,7 +46,7 @@ def suggest(texts: Iterable[str]) -> str:
 
 
 def first_free(wanted: str, taken: Collection[str]) -> str:
-    """`wanted`, or with the first number that makes it a valid username that is not taken."""
+    """`wanted`, with the first number that makes it valid and free if necessary."""
     number = 1
     while True:
         ending = "" if number == 1 else f"-{number}"

@@ -1,4 +1,4 @@
-"""The pages that belong to no app: home, account."""
+"""Pages of the portal itself: start page, account; the proxy's question for a session."""
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
@@ -15,14 +15,14 @@ from .models import User
 
 @require_GET
 def home(request: HttpRequest) -> HttpResponse:
-    """Visitors: what this is. Signed in: my Collabs, recent files, my Lab; the apps' template tags bring the parts."""
+    """Start page: introduction for visitors; else my Collabs, recent files and Lab, by the apps' template tags."""
     return render(request, "portal/home.html" if request.user.is_authenticated else "portal/welcome.html")
 
 
 @login_required
 @require_http_methods(["GET", "POST"])
 def account(request: HttpRequest) -> HttpResponse:
-    """My name, and the way to address and password."""
+    """Account page: change my name."""
     form = AccountForm(request.POST or None, instance=User.objects.get(username=request.user.get_username()))
     if form.is_valid():
         with transaction.atomic():
@@ -37,5 +37,5 @@ def account(request: HttpRequest) -> HttpResponse:
 @never_cache
 @require_GET
 def signed_in(request: HttpRequest) -> HttpResponse:
-    """The proxy's question before it reads the body of an upload: 204 or 401. What may be written is asked later."""
+    """204 if signed in, else 401, for nginx before it reads the body of an upload. Permissions are checked later."""
     return HttpResponse(status=204 if request.user.is_authenticated else 401)

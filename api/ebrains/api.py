@@ -1,4 +1,4 @@
-"""All operations of `/rest/v1/`."""
+"""Routers and error handling of `/rest/v1/`."""
 
 from ninja import NinjaAPI
 

@@ -1,4 +1,4 @@
-"""Collabs as the EBRAINS Collab API has them."""
+"""Collabs, invitations and teams in the EBRAINS Collab API."""
 
 from typing import Any
 
@@ -27,11 +27,11 @@ from .schemas import MANAGE, MOST, OPEN, READ, CollabIn, MailIn, known_group, kn
 
 router = Router()
 MAILS_A_DAY = 20
-"""So many messages to administrators may one person send a day."""
+"""Messages to administrators that one person may send a day."""
 
 
 class Asked(BaseModel):
-    """The questions that `GET /collabs` understands."""
+    """Query parameters of `GET /collabs`."""
 
     search: str = Field("", max_length=100)
     driveId: str = Field("", max_length=100)
@@ -57,7 +57,7 @@ def _one(request: HttpRequest, slug: str) -> dict[str, Any]:
 
 @router.get("", **OPEN)
 def list_collabs(request: HttpRequest, asked: Query[Asked]) -> Any:
-    """Collabs; with `driveId` or `collabTitle`, the one."""
+    """List Collabs; with `driveId` or `collabTitle`, get that one."""
     rows = _rows(request)
     if asked.driveId or asked.collabTitle:
         return schemas.collab(_named(request, rows, asked), request)
@@ -96,7 +96,7 @@ def _order(asked: Asked) -> str:
 
 @router.post("", **MANAGE)
 def create_collab(request: HttpRequest, data: CollabIn) -> Any:
-    """A new Collab; `name` is its address."""
+    """Create a Collab; `name` is its slug."""
     made = services.create_collab(
         person(request), title=data.title, description=data.description or "", is_public=data.public, slug=data.name
     )
@@ -105,16 +105,16 @@ def create_collab(request: HttpRequest, data: CollabIn) -> Any:
 
 @router.get("/{slug:slug}", **OPEN)
 def get_one(request: HttpRequest, slug: str) -> Any:
-    """One Collab."""
+    """Get a Collab."""
     return _one(request, slug)
 
 
 @router.put("/{slug:slug}", **MANAGE)
 def change_collab(request: HttpRequest, slug: str, data: CollabIn) -> Any:
-    """Change it. Its address stays."""
+    """Change a Collab. Its slug stays."""
     collab = get_collab(request, slug, Role.ADMINISTRATOR)
     if data.name and data.name != slug:
-        raise ValidationError({"name": "The address of a Collab never changes."})
+        raise ValidationError({"name": "The slug of a Collab cannot be changed."})
     description = collab.description if data.description is None else data.description
     services.update_collab(person(request), collab, title=data.title, description=description, is_public=data.public)
     return _one(request, slug)
@@ -122,17 +122,17 @@ def change_collab(request: HttpRequest, slug: str, data: CollabIn) -> Any:
 
 @router.delete("/{slug:slug}", **MANAGE)
 def delete_collab(request: HttpRequest, slug: str) -> Any:
-    """Delete it; restorable for 30 days."""
+    """Delete a Collab; it can be restored for 30 days."""
     services.delete_collab(person(request), get_collab(request, slug, Role.ADMINISTRATOR))
     return JsonResponse({}, status=200)
 
 
 @router.post("/{slug:slug}/contactadministrator", **MANAGE)
 def contact_administrators(request: HttpRequest, slug: str, data: MailIn) -> Any:
-    """Write to the administrators."""
+    """Send a message to the administrators."""
     collab, user = get_collab(request, slug), person(request)
     if not rate_limits.allowed("contact-administrators", str(user.pk), MAILS_A_DAY, 24 * 3600):
-        raise RateLimitError("You have written to many administrators today. Please go on tomorrow.", DAY)
+        raise RateLimitError("Too many messages today. Try again tomorrow.", DAY)
     subject = f"{user.display_name} writes to the administrators of “{collab}”: {data.emailSubject}"
     notify(
         services.administrators(collab),
@@ -150,7 +150,7 @@ def contact_administrators(request: HttpRequest, slug: str, data: MailIn) -> Any
 
 @router.get("/invite/{slug:slug}/role/{role}", **MANAGE)
 def invite(request: HttpRequest, slug: str, role: str) -> Any:
-    """A new link by which one person joins."""
+    """Create an invitation link for one person."""
     schemas.require_token(request)
     wanted, collab = role_named(role), get_collab(request, slug, Role.ADMINISTRATOR)
     _row, token = invitations.invite_by_link(person(request), collab, wanted)
@@ -159,15 +159,15 @@ def invite(request: HttpRequest, slug: str, role: str) -> Any:
 
 @router.get("/invite/{str:token}", **MANAGE)
 def accept(request: HttpRequest, token: str) -> Any:
-    """Join by a link's token."""
+    """Accept an invitation by its token."""
     schemas.require_token(request)
     where = rate_limits.address(request)
     if rate_limits.used("invitation", where, 3600) >= invitations.WRONG_TOKENS_PER_HOUR:
-        raise RateLimitError("Too many wrong invitations came from this network. Please wait an hour.", HOUR)
+        raise RateLimitError("Too many invalid invitations from this network. Try again in an hour.", HOUR)
     found = invitations.find(token)
     if found is None:
         rate_limits.allowed("invitation", where, invitations.WRONG_TOKENS_PER_HOUR, 3600)
-        raise Http404("No such invitation.")
+        raise Http404("This invitation does not exist.")
     collab = invitations.accept(person(request), found)
     return {"collabId": collab.slug, "role": collab.role_of(person(request))}
 
@@ -190,7 +190,7 @@ def _seen(request: HttpRequest, slug: str) -> Collab:
 
 @router.get("/{slug:slug}/team/{role}", **READ)
 def team(request: HttpRequest, slug: str, role: str) -> Any:
-    """Who has a role, by all ways."""
+    """People and groups with a role."""
     wanted, collab = role_named(role), _seen(request, slug)
     groups = _groups(collab, wanted) if collab.my_role else []
     return {"users": _people(collab, wanted), "units": [], "groups": groups}
@@ -204,7 +204,7 @@ def team_users(request: HttpRequest, slug: str, role: str) -> Any:
 
 @router.get("/{slug:slug}/team/{role}/units", **READ)
 def team_units(request: HttpRequest, slug: str, role: str) -> Any:
-    """There are no units here apart from groups."""
+    """Always empty: this site has groups, but no units."""
     role_named(role)
     _seen(request, slug)
     return []
@@ -212,13 +212,13 @@ def team_units(request: HttpRequest, slug: str, role: str) -> Any:
 
 @router.get("/{slug:slug}/team/{role}/groups", **READ)
 def team_groups(request: HttpRequest, slug: str, role: str) -> Any:
-    """Groups with a role. For members."""
+    """Groups with a role, for members."""
     return _groups(get_collab(request, slug, Role.VIEWER), role_named(role))
 
 
 @router.put("/{slug:slug}/team/{role}/users/{str:username}", **MANAGE)
 def give_role(request: HttpRequest, slug: str, role: str, username: str) -> Any:
-    """Give somebody the role, and no other."""
+    """Give a person this role instead of any other."""
     wanted, collab = role_named(role), get_collab(request, slug, Role.ADMINISTRATOR)
     user = known_person(username)
     change = services.change_role if collab.memberships.filter(user=user).exists() else services.add_member
@@ -228,7 +228,7 @@ def give_role(request: HttpRequest, slug: str, role: str, username: str) -> Any:
 
 @router.delete("/{slug:slug}/team/{role}/users/{str:username}", **MANAGE)
 def take_role(request: HttpRequest, slug: str, role: str, username: str) -> Any:
-    """Remove somebody, whichever role they have."""
+    """Remove a person, whatever their role is."""
     role_named(role)
     collab = get_collab(request, slug, Role.ADMINISTRATOR)
     services.remove_member(person(request), collab, known_person(username))
@@ -237,15 +237,15 @@ def take_role(request: HttpRequest, slug: str, role: str, username: str) -> Any:
 
 @router.api_operation(["PUT", "DELETE"], "/{slug:slug}/team/{role}/units/{str:unit}", **MANAGE)
 def change_unit(request: HttpRequest, slug: str, role: str, unit: str) -> Any:
-    """There are no units here."""
+    """Always 400: this site has no units."""
     role_named(role)
     get_collab(request, slug, Role.ADMINISTRATOR)
-    raise ValidationError({"unit": "There is no such unit."})
+    raise ValidationError({"unit": "Unknown unit."})
 
 
 @router.put("/{slug:slug}/team/{role}/groups/{str:group}", **MANAGE)
 def give_group_role(request: HttpRequest, slug: str, role: str, group: str) -> Any:
-    """Give a group the role, and no other."""
+    """Give a group this role instead of any other."""
     wanted, collab = role_named(role), get_collab(request, slug, Role.ADMINISTRATOR)
     services.give_group_role(person(request), collab, known_group(group), wanted)
     return HttpResponse(status=204)
@@ -253,7 +253,7 @@ def give_group_role(request: HttpRequest, slug: str, role: str, group: str) -> A
 
 @router.delete("/{slug:slug}/team/{role}/groups/{str:group}", **MANAGE)
 def take_group_role(request: HttpRequest, slug: str, role: str, group: str) -> Any:
-    """Take the role from a group."""
+    """Remove a group's role."""
     role_named(role)
     collab = get_collab(request, slug, Role.ADMINISTRATOR)
     services.remove_group(person(request), collab, known_group(group))

@@ -1,4 +1,4 @@
-"""Groups and people as the EBRAINS Collab API has them."""
+"""Groups and people in the EBRAINS Collab API."""
 
 from typing import Any
 
@@ -24,14 +24,14 @@ Words = Query("", max_length=100)
 
 @router.get("/groups", **READ)
 def list_groups(request: HttpRequest, search: str = Words) -> Any:
-    """Groups, by name."""
+    """List groups by name."""
     person(request)
     return schemas.groups(Group.objects.matching(search)[:MOST])
 
 
 @router.post("/groups", **MANAGE)
 def create_group(request: HttpRequest, data: GroupIn) -> Any:
-    """A new group; `name` is its address."""
+    """Create a group; `name` is its slug."""
     made = services.create_group(
         person(request), name=data.title or data.name, description=data.description or "", slug=data.name
     )
@@ -40,16 +40,16 @@ def create_group(request: HttpRequest, data: GroupIn) -> Any:
 
 @router.get("/groups/{slug:slug}", **READ)
 def get_one(request: HttpRequest, slug: str) -> Any:
-    """One group."""
+    """Get a group."""
     return schemas.group(get_group(request, slug))
 
 
 @router.put("/groups/{slug:slug}", **MANAGE)
 def change_group(request: HttpRequest, slug: str, data: GroupIn) -> Any:
-    """Change it. Its address stays."""
+    """Change a group. Its slug stays."""
     group = managed_group(request, slug)
     if data.name and data.name != slug:
-        raise ValidationError({"name": "The address of a group never changes."})
+        raise ValidationError({"name": "The slug of a group cannot be changed."})
     description = group.description if data.description is None else data.description
     changed = services.update_group(
         person(request),
@@ -63,7 +63,7 @@ def change_group(request: HttpRequest, slug: str, data: GroupIn) -> Any:
 
 @router.delete("/groups/{slug:slug}", **MANAGE)
 def delete_group(request: HttpRequest, slug: str) -> Any:
-    """Delete it for good."""
+    """Delete a group for good."""
     services.delete_group(person(request), managed_group(request, slug))
     return HttpResponse(status=204)
 
@@ -71,7 +71,7 @@ def delete_group(request: HttpRequest, slug: str) -> Any:
 def _seen(request: HttpRequest, slug: str) -> Group:
     group = get_group(request, slug)
     if not may_see_people(request, group):
-        raise ForbiddenError("Only the people and the managers of this group may see who is in it.")
+        raise ForbiddenError("Only people and managers of this group can see its people.")
     return group
 
 
@@ -82,32 +82,32 @@ def _people(group: Group, kind: Kind) -> list[dict[str, Any]]:
 
 
 def _groups(group: Group, kind: Kind) -> list[dict[str, Any]]:
-    """Only people manage groups."""
+    """Inner groups; only people can be managers."""
     return schemas.groups(Group.objects.filter(outer_nestings__outer=group)[:MOST]) if kind == Kind.MEMBER else []
 
 
 @router.get("/groups/{slug:slug}/{kind}", **READ)
 def belonging(request: HttpRequest, slug: str, kind: str) -> Any:
-    """Who is in it, or manages it."""
+    """Members or managers of a group."""
     wanted, group = kind_named(kind), _seen(request, slug)
     return {"users": _people(group, wanted), "units": [], "groups": _groups(group, wanted)}
 
 
 @router.get("/groups/{slug:slug}/{kind}/users", **READ)
 def belonging_users(request: HttpRequest, slug: str, kind: str) -> Any:
-    """People in it, or who manage it."""
+    """People who are members or managers of a group."""
     return _people(_seen(request, slug), kind_named(kind))
 
 
 @router.get("/groups/{slug:slug}/{kind}/groups", **READ)
 def belonging_groups(request: HttpRequest, slug: str, kind: str) -> Any:
-    """Groups in it."""
+    """Inner groups of a group."""
     return _groups(_seen(request, slug), kind_named(kind))
 
 
 @router.put("/groups/{slug:slug}/{kind}/users/{str:username}", **MANAGE)
 def add_user(request: HttpRequest, slug: str, kind: str, username: str) -> Any:
-    """Put somebody in, or let them manage it; who is there already, stays."""
+    """Add a member or a manager; does nothing if there already."""
     wanted, group = kind_named(kind), managed_group(request, slug)
     user, actor = known_person(username), person(request)
     if wanted == Kind.ADMINISTRATOR:
@@ -119,7 +119,7 @@ def add_user(request: HttpRequest, slug: str, kind: str, username: str) -> Any:
 
 @router.delete("/groups/{slug:slug}/{kind}/users/{str:username}", **MANAGE)
 def remove_user(request: HttpRequest, slug: str, kind: str, username: str) -> Any:
-    """Take somebody out, or let them manage it no longer."""
+    """Remove a member or a manager."""
     wanted, group = kind_named(kind), managed_group(request, slug)
     remove = services.remove_manager if wanted == Kind.ADMINISTRATOR else services.remove_person
     remove(person(request), group, known_person(username))
@@ -128,11 +128,11 @@ def remove_user(request: HttpRequest, slug: str, kind: str, username: str) -> An
 
 @router.put("/groups/{slug:slug}/{kind}/groups/{str:inner}", **MANAGE)
 def add_group(request: HttpRequest, slug: str, kind: str, inner: str) -> Any:
-    """Put a group in; it is in it already where it is."""
+    """Add an inner group; does nothing if there already."""
     wanted, group = kind_named(kind), managed_group(request, slug)
     row = known_group(inner)
     if wanted == Kind.ADMINISTRATOR:
-        raise ValidationError({"group": "Only people manage groups here."})
+        raise ValidationError({"group": "Only people can be managers of a group."})
     if not group.inner_nestings.filter(inner=row).exists():
         services.nest(person(request), group, row)
     return HttpResponse(status=204)
@@ -140,7 +140,7 @@ def add_group(request: HttpRequest, slug: str, kind: str, inner: str) -> Any:
 
 @router.delete("/groups/{slug:slug}/{kind}/groups/{str:inner}", **MANAGE)
 def remove_group(request: HttpRequest, slug: str, kind: str, inner: str) -> Any:
-    """Take a group out."""
+    """Remove an inner group."""
     kind_named(kind)
     services.unnest(person(request), managed_group(request, slug), known_group(inner))
     return HttpResponse(status=204)
@@ -148,7 +148,7 @@ def remove_group(request: HttpRequest, slug: str, kind: str, inner: str) -> Any:
 
 @router.get("/users", **READ)
 def list_users(request: HttpRequest, search: str = Words, sub: str = Words) -> Any:
-    """People whose names begin with these words, or the one with this id."""
+    """List people whose names begin with these words, or the one with this id."""
     _count_search(request)
     if sub:
         wanted = schemas.uuid_of(sub)
@@ -158,7 +158,7 @@ def list_users(request: HttpRequest, search: str = Words, sub: str = Words) -> A
 
 @router.get("/users/{str:name}", **READ)
 def get_user(request: HttpRequest, name: str) -> Any:
-    """One person, by username or id."""
+    """Get a person by username or id."""
     _count_search(request)
     wanted = schemas.uuid_of(name)
     rows = User.objects.filter(is_active=True)
@@ -168,4 +168,4 @@ def get_user(request: HttpRequest, name: str) -> Any:
 
 def _count_search(request: HttpRequest) -> None:
     if not people_search.may_search(person(request)):
-        raise RateLimitError("You have looked for many people. Please wait a minute.", MINUTE)
+        raise RateLimitError("Too many searches. Try again in a minute.", MINUTE)

@@ -1,4 +1,4 @@
-"""The EBRAINS Collab API's shapes, made of ours."""
+"""Request and response schemas of the EBRAINS Collab API, made of our models."""
 
 from collections.abc import Iterable
 from enum import StrEnum
@@ -21,18 +21,18 @@ from portal.models import User
 Json = dict[str, Any]
 Row = TypeVar("Row")
 MOST = 1000
-"""Rows of a list that has no paging of its own, and of a page."""
+"""Maximum rows of a page, and of a list without paging."""
 
 
 class Kind(StrEnum):
-    """How a person belongs to a group."""
+    """Kind of membership in a group."""
 
     MEMBER = "member"
     ADMINISTRATOR = "administrator"
 
 
 class CollabIn(BaseModel):
-    """What scripts send. Every Collab has a drive and none has a chat, whatever they ask for."""
+    """Request to create or change a Collab. Every Collab has a drive and none has a chat, whatever is asked for."""
 
     name: str = Field("", max_length=80, pattern=r"^[-a-zA-Z0-9_]*$")
     title: str = Field(min_length=1, max_length=100, pattern=r"^[^\x00]*$")
@@ -41,7 +41,7 @@ class CollabIn(BaseModel):
 
 
 class GroupIn(BaseModel):
-    """What scripts send. One joins a group by its managers only."""
+    """Request to create or change a group. Only managers add members."""
 
     name: str = Field("", max_length=80, pattern=r"^[-a-zA-Z0-9_]*$")
     title: str = Field("", max_length=100, pattern=r"^[^\x00]*$")
@@ -49,14 +49,14 @@ class GroupIn(BaseModel):
 
 
 class MailIn(BaseModel):
-    """A message to the administrators."""
+    """Request to send a message to the administrators."""
 
     emailSubject: str = Field(min_length=1, max_length=200, pattern=r"^[^\x00]*$")
     emailContent: str = Field("", max_length=5000, pattern=r"^[^\x00]*$")
 
 
 def authenticators(scope: Scope, *, anonymous: bool = False) -> list[Any]:
-    """Who may ask."""
+    """Authentication methods for a scope."""
     found: list[Any] = [PersonalToken(scope), SessionCookie(settings.SESSION_COOKIE_NAME)]
     return [*found, anybody] if anonymous else found
 
@@ -67,15 +67,15 @@ OPEN: Json = {"auth": authenticators(Scope.READ, anonymous=True)}
 
 
 def require_token(request: HttpRequest) -> None:
-    """For a GET that changes something: with a cookie, any page of the web could have a browser send it."""
+    """Require a token for a GET that changes something: a cookie is sent by any web page's request (CSRF)."""
     if credentials(request) is None:
         raise ForbiddenError(
-            "This address changes something: ask it with a token. People use the page of the invitation."
+            "This address changes something, so it requires a token. People can use the page of the invitation."
         )
 
 
 def uuid_of(text: str) -> UUID | None:
-    """None for what is no id."""
+    """Parse a UUID; None if it is invalid."""
     try:
         return UUID(text)
     except ValueError:
@@ -83,37 +83,37 @@ def uuid_of(text: str) -> UUID | None:
 
 
 def role_named(name: str) -> Role:
-    """Http404 for other words."""
+    """Parse a word of the address; Http404 if unknown."""
     if name not in Role.values:
-        raise Http404("There is no such role.")
+        raise Http404("Unknown role.")
     return Role(name)
 
 
 def kind_named(name: str) -> Kind:
-    """Http404 for other words."""
+    """Parse a word of the address; Http404 if unknown."""
     if name not in set(Kind):
-        raise Http404("There is no such kind of membership.")
+        raise Http404("Unknown kind of membership.")
     return Kind(name)
 
 
 def known_person(username: str) -> User:
-    """The active person; ValidationError (400), as scripts expect it, for nobody."""
+    """The active person of this username; ValidationError (400), as scripts expect it, for none."""
     user = User.objects.filter(username=username, is_active=True).first()
     if user is None:
-        raise ValidationError({"user": "There is no such user."})
+        raise ValidationError({"user": "Unknown user."})
     return user
 
 
 def known_group(slug: str) -> Group:
-    """The group; ValidationError (400) for none."""
+    """The group of this slug; ValidationError (400) for none."""
     group = Group.objects.filter(slug=slug).first()
     if group is None:
-        raise ValidationError({"group": "There is no such group."})
+        raise ValidationError({"group": "Unknown group."})
     return group
 
 
 def collab(row: Any, request: HttpRequest) -> Json:
-    """A Collab that has `my_role`, its library and its maker."""
+    """Response for a Collab that is annotated with `my_role`, its library and its creator."""
     known = request.user.is_authenticated
     return {
         "name": row.slug,
@@ -131,7 +131,7 @@ def collab(row: Any, request: HttpRequest) -> Json:
 
 
 def user(row: User) -> Json:
-    """Somebody. Addresses are private, and there are no pictures."""
+    """Response for a person. E-mail addresses are private, and there are no pictures."""
     return {
         "id": str(row.uuid),
         "mitreId": str(row.uuid),
@@ -145,16 +145,16 @@ def user(row: User) -> Json:
 
 
 def group(row: Group) -> Json:
-    """A group; its address is the name."""
+    """Response for a group; `name` is the slug."""
     said = {"title": row.name, "name": row.slug, "description": row.description}
     return {**said, "acceptMembershipRequest": False}
 
 
 def people(rows: QuerySet[User]) -> list[Json]:
-    """Active ones, by username."""
+    """Responses for active people, by username."""
     return [user(row) for row in rows.filter(is_active=True).order_by("username")[:MOST]]
 
 
 def groups(rows: Iterable[Group] | QuerySet[Group]) -> list[Json]:
-    """Groups."""
+    """Responses for groups."""
     return [group(row) for row in list(rows)[:MOST]]

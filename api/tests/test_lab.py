@@ -106,7 +106,7 @@ class TestLaunch:
         Environment.objects.create(slug="later", name="Later", packages="x")
         for slug in ("nothing", "later"):
             refused = launch(mine, environment=slug)
-            assert (refused.status_code, refused.json()["message"]) == (404, f"There is no environment “{slug}”.")
+            assert (refused.status_code, refused.json()["message"]) == (404, f"Environment “{slug}” does not exist.")
         assert launch(mine, environment="a/b").status_code == 422
         assert not Server.objects.exists()
 
@@ -161,7 +161,7 @@ class TestAnother:
     def test_it_stops_nothing_unasked(self, mine: Client, running: Server) -> None:
         refused = launch(mine, environment="brain", remember=True)
         assert (refused.status_code, refused.json()["error"]) == (409, "conflict")
-        assert "runs in “base”" in refused.json()["message"]
+        assert "is running in “base”" in refused.json()["message"]
         running.refresh_from_db()
         assert running.is_running
         assert not ChosenEnvironment.objects.exists()

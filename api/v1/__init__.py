@@ -1,1 +1,1 @@
-"""`/api/v1/`: the site for programs."""
+"""`/api/v1/`, the REST API."""

@@ -1,4 +1,4 @@
-"""All operations of `/api/v1/`, and their document."""
+"""Routers of `/api/v1/` and its OpenAPI document."""
 
 import json
 from functools import cache
@@ -19,19 +19,19 @@ from . import collabs, files, groups, lab, libraries, me, teams
 from .openapi import described
 from .schemas import ALWAYS
 
-DESCRIPTION = """What people do on the pages, for programs: under the same rules, with the same traces.
+DESCRIPTION = """Everything that people do on the pages, for programs, with the same permissions and audit trail.
 
-Send a personal access token, made at /account/tokens/, as “Authorization: Bearer clb_…”."""
+Send a personal access token, created at /account/tokens/, as “Authorization: Bearer clb_…”."""
 
 MODULE_IN_ID = {"lab": "me"}
 """Operation ids are names in generated clients: they stay when a module gets another name."""
 
 
 class OwnPage(DocsBase):
-    """The document as a page of ours: it needs no script, and nothing from elsewhere."""
+    """The API's documentation as a page of ours, without scripts and third parties."""
 
     def render_page(self, request: HttpRequest, api: NinjaAPI, **kwargs: Any) -> HttpResponse:
-        """Every operation with what it takes and gives."""
+        """Every operation with its parameters, body and responses."""
         context = {
             "groups": _described(),
             "always": [(code, errors.default_message(code)) for code in ALWAYS],
@@ -41,14 +41,14 @@ class OwnPage(DocsBase):
 
 
 class Site(NinjaAPI):
-    """Ninja's, with a document in which every operation has a name of its own."""
+    """Ninja's API with unique operation ids and our title in its OpenAPI document."""
 
     def get_openapi_operation_id(self, operation: Any) -> str:
         module = operation.view_func.__module__.rpartition(".")[2]
         return f"{MODULE_IN_ID.get(module, module)}.{operation.view_func.__name__}"
 
     def get_openapi_schema(self, **options: Any) -> OpenAPISchema:
-        """Under the site's name; a docstring's first line sums up.
+        """OpenAPI document with the site's name; a docstring's first line is the summary.
 
         Without HEAD, which is GET without the body, and would have GET's name.
         """
@@ -98,5 +98,5 @@ api.add_router("/lab", lab.router)
 
 @cache
 def _described() -> list[Any]:
-    """The document is the same for everybody and until the next start."""
+    """Operations by tag; the document is the same for everybody until the next start."""
     return described(json.loads(json.dumps(api.get_openapi_schema())))

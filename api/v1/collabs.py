@@ -1,4 +1,4 @@
-"""Collabs: find, make, change, delete, bring back."""
+"""Collabs: search, create, change, archive, delete, restore; favourites."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -25,7 +25,7 @@ router = Router(tags=["Collabs"])
 
 
 class CollabIn(Input):
-    """A new Collab."""
+    """Request to create a Collab."""
 
     title: Text = Field(min_length=1, max_length=100)
     description: Text = Field("", max_length=2000)
@@ -34,7 +34,7 @@ class CollabIn(Input):
 
 
 class CollabChange(Input):
-    """What is to change; what is left out stays."""
+    """Request to change a Collab; fields that are left out stay."""
 
     title: Text | None = Field(None, min_length=1, max_length=100)
     description: Text | None = Field(None, max_length=2000)
@@ -43,7 +43,7 @@ class CollabChange(Input):
 
 
 def collabs_out(request: HttpRequest, keys: Iterable[int]) -> list[CollabOut]:
-    """These Collabs, in this order; the same few queries however many they are."""
+    """Responses for these Collabs, in this order, in a constant number of queries."""
     found = cards(request.user, keys)
     if request.user.is_authenticated:
         prefetch_related_objects(found, "library")
@@ -68,7 +68,7 @@ def _shown(collab: Any, known: bool) -> CollabOut:
 
 
 def collab_out(request: HttpRequest, collab: Collab) -> CollabOut:
-    """A Collab by itself."""
+    """Response for one Collab."""
     found = collabs_out(request, [collab.pk])
     if not found:
         raise Http404("No such Collab.")  # deleted in this moment
@@ -76,18 +76,18 @@ def collab_out(request: HttpRequest, collab: Collab) -> CollabOut:
 
 
 class Asked(Paging):
-    """Which Collabs."""
+    """Query parameters of the list of Collabs."""
 
-    q: Text = Field("", max_length=100, description="Words in the title, the tags or the description; then best first.")
+    q: Text = Field("", max_length=100, description="Words in the title, tags or description; best match first.")
     tag: Text = Field("", max_length=100)
-    mine: bool = Field(False, description="Only those that I am a member of.")
-    favourites: bool = Field(False, description="Only those that I marked.")
-    archived: bool = Field(False, description="The archived ones, which are left out otherwise.")
+    mine: bool = Field(False, description="Only Collabs of which you are a member.")
+    favourites: bool = Field(False, description="Only your favourites.")
+    archived: bool = Field(False, description="Only archived Collabs, which are left out otherwise.")
 
 
 @router.get("", **route(Scope.READ, {200: Page[CollabOut]}, anonymous=True))
 def list_collabs(request: HttpRequest, asked: Query[Asked]) -> Any:
-    """Collabs that I may see, by title; without an account, the public ones."""
+    """List the Collabs that you can see, by title; without an account, the public ones."""
     rows = Collab.objects.visible_to(request.user).filter(archived_at__isnull=not asked.archived)
     if asked.mine:
         rows = rows.of_member(person(request))
@@ -101,7 +101,7 @@ def list_collabs(request: HttpRequest, asked: Query[Asked]) -> Any:
 
 
 def _tag(text: str) -> str:
-    """A tag as it is kept; what is wrong with it is a fault of the value."""
+    """Normalise a tag; an invalid one is an error of the field."""
     try:
         return tags.tidy(text)
     except ValidationError as error:
@@ -110,20 +110,20 @@ def _tag(text: str) -> str:
 
 @router.post("", **route(Scope.MANAGE, {201: CollabOut}, 409))
 def create_collab(request: HttpRequest, data: CollabIn) -> Any:
-    """A new Collab with me as its administrator, and its library."""
+    """Create a Collab and its library, with you as administrator."""
     collab = services.create_collab(person(request), **data.model_dump())
     return Status(201, collab_out(request, collab))
 
 
 @router.get("/{slug:slug}", **route(Scope.READ, {200: CollabOut}, anonymous=True))
 def get(request: HttpRequest, slug: str) -> Any:
-    """One Collab."""
+    """Get a Collab."""
     return collab_out(request, get_collab(request, slug))
 
 
 @router.patch("/{slug:slug}", **route(Scope.MANAGE, {200: CollabOut}, 409))
 def change_collab(request: HttpRequest, slug: str, data: CollabChange) -> Any:
-    """Change title, description or who may see it. For administrators."""
+    """Change title, description, tags or visibility (administrators)."""
     collab = get_collab(request, slug, Role.ADMINISTRATOR)
     now: dict[str, Any] = {"title": collab.title, "description": collab.description, "is_public": collab.is_public}
     wanted = {name: value for name, value in data.model_dump().items() if value is not None}
@@ -133,14 +133,14 @@ def change_collab(request: HttpRequest, slug: str, data: CollabChange) -> Any:
 
 @router.delete("/{slug:slug}", **route(Scope.MANAGE, {204: None}))
 def delete_collab(request: HttpRequest, slug: str) -> Any:
-    """Delete the Collab with its library; both can be restored for 30 days. For administrators."""
+    """Delete a Collab with its library; both can be restored for 30 days (administrators)."""
     services.delete_collab(person(request), get_collab(request, slug, Role.ADMINISTRATOR))
     return Status(204, None)
 
 
 @router.post("/{slug:slug}/archive", **route(Scope.MANAGE, {200: CollabOut}, 409))
 def archive_collab(request: HttpRequest, slug: str) -> Any:
-    """Close it: everybody keeps reading, nobody writes, lists leave it out. For administrators."""
+    """Archive a Collab: read-only for everybody, and left out of lists (administrators)."""
     collab = get_collab(request, slug, Role.ADMINISTRATOR)
     services.archive_collab(person(request), collab)
     return collab_out(request, collab)
@@ -148,7 +148,7 @@ def archive_collab(request: HttpRequest, slug: str) -> Any:
 
 @router.post("/{slug:slug}/unarchive", **route(Scope.MANAGE, {200: CollabOut}, 409))
 def unarchive_collab(request: HttpRequest, slug: str) -> Any:
-    """Open an archived one again. For administrators."""
+    """Reopen an archived Collab (administrators)."""
     collab = get_collab(request, slug, Role.ADMINISTRATOR)
     services.unarchive_collab(person(request), collab)
     return collab_out(request, collab)
@@ -156,21 +156,21 @@ def unarchive_collab(request: HttpRequest, slug: str) -> Any:
 
 @router.put("/{slug:slug}/favourite", **route(Scope.MANAGE, {204: None}))
 def mark(request: HttpRequest, slug: str) -> Any:
-    """Make it one of my favourites; nobody else sees which they are."""
+    """Add a Collab to your favourites, which nobody else sees."""
     favourites.mark(person(request), get_collab(request, slug))
     return Status(204, None)
 
 
 @router.delete("/{slug:slug}/favourite", **route(Scope.MANAGE, {204: None}))
 def unmark(request: HttpRequest, slug: str) -> Any:
-    """End that."""
+    """Remove a Collab from your favourites."""
     favourites.unmark(person(request), get_collab(request, slug))
     return Status(204, None)
 
 
 @router.post("/{slug:slug}/restore", **route(Scope.MANAGE, {200: CollabOut}, 409))
 def restore_collab(request: HttpRequest, slug: str) -> Any:
-    """Bring a deleted Collab back, with its team and its files. For its administrators."""
+    """Restore a deleted Collab with its team and files (its administrators)."""
     user = person(request)
     collab = get_object_or_404(Collab.all_objects.restorable_by(user), slug=slug)
     services.restore_collab(user, collab)

@@ -1,4 +1,4 @@
-"""Files of a library: list, look, get, put, move, copy, delete, and their versions.
+"""Files of a library: list, read, write, move, copy, delete, and their versions.
 
 The same access, operations and transfer as the pages: nginx moves the bytes here too.
 """
@@ -27,16 +27,16 @@ from .schemas import EntryOut, FilePath, Input, Page, Paged, PageNumber, Version
 
 router = Router(tags=["Files"])
 BYTES = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
-ENTITY = {"ETag": {"schema": {"type": "string"}, "description": "For a later `If-Match`."}}
+ENTITY = {"ETag": {"schema": {"type": "string"}, "description": "For `If-Match` in a later request."}}
 CONTENT = {
     200: {"content": BYTES, "headers": ENTITY},
-    206: {"description": "A part, as `Range` asked for.", "content": BYTES},
-    304: {"description": "As `If-None-Match` names it."},
+    206: {"description": "Partial content, as requested by `Range`.", "content": BYTES},
+    304: {"description": "Not modified since `If-None-Match`."},
 }
 
 
 class Sort(StrEnum):
-    """By what a folder is sorted; the minus means from the end. Folders come first."""
+    """Sort order of a folder; a minus is descending. Folders come first."""
 
     NAME = "name"
     NAME_DOWN = "-name"
@@ -47,20 +47,20 @@ class Sort(StrEnum):
 
 
 class PathIn(Input):
-    """A path."""
+    """Request with the path of a file or folder."""
 
     path: FilePath = Field(min_length=1)
 
 
 class MoveIn(PathIn):
-    """Where something is, and where it goes."""
+    """Request to move or copy: the path and the new path."""
 
-    to_path: FilePath = Field(min_length=1, description="Its whole new path, with its name.")
-    to_library: UUID | None = Field(None, description="Another library; without it, the same.")
+    to_path: FilePath = Field(min_length=1, description="The whole new path, including the name.")
+    to_library: UUID | None = Field(None, description="Target library; default: the same one.")
 
 
-Asked = Query("", pattern=r"^[^\x00]*$", max_length=3000, description="Path in the library; empty for its top folder.")
-IfMatch = Header(None, alias="If-Match", description="Only if the file there has this ETag.")
+Asked = Query("", pattern=r"^[^\x00]*$", max_length=3000, description="Path in the library; empty for the root folder.")
+IfMatch = Header(None, alias="If-Match", description="Only if the file has this ETag.")
 
 
 def _writing(request: HttpRequest, library_id: UUID) -> LibraryAccess:
@@ -90,7 +90,7 @@ def _tidy(path: str) -> str:
 
 
 def _kept(path: str) -> str:
-    """A new path as storage keeps it: its last name in NFC."""
+    """New path as storage keeps it: its last name in NFC."""
     folder, slash, name = _tidy(path).rpartition("/")
     return f"{folder}{slash}{unicodedata.normalize('NFC', name)}"
 
@@ -104,7 +104,7 @@ def list_folder(
     sort: Sort = Sort.NAME,
     hidden: bool = False,
 ) -> Any:
-    """What is in a folder, 200 names a page. `hidden`: names that begin with a dot too."""
+    """List a folder, 200 entries a page; `hidden` includes names that begin with a dot."""
     folder = _tidy(path)
     with drive_access(request, library_id).files() as files:
         found, _dotted = read_page(files, folder, page, sort.value, hidden)
@@ -119,7 +119,7 @@ def list_folder(
 
 @router.get("/{uuid:library_id}/stat", **route(Scope.READ, {200: EntryOut}))
 def stat(request: HttpRequest, library_id: UUID, path: str = Asked) -> Any:
-    """What is at a path."""
+    """Get size, time, kind and ETag of a file or folder."""
     with drive_access(request, library_id).files() as files:
         return _shown(files.stat(_tidy(path)), _tidy(path))
 
@@ -130,7 +130,7 @@ def stat(request: HttpRequest, library_id: UUID, path: str = Asked) -> Any:
     **route(Scope.READ, {200: None}, 409, 412, 416, openapi_extra={"responses": CONTENT}),
 )
 def get_file(request: HttpRequest, library_id: UUID, path: str) -> Any:
-    """The bytes of a file. `If-None-Match` and `Range` work as usual."""
+    """Download a file. `If-None-Match` and `Range` are supported."""
     access = drive_access(request, library_id)
     with access.files() as files:
         return transfer.send(request, access.library, files, _tidy(path), access.inside(_tidy(path)))
@@ -154,10 +154,10 @@ def put_file(
     library_id: UUID,
     path: str,
     if_match: str | None = IfMatch,
-    if_none_match: str | None = Header(None, alias="If-None-Match", description="`*`: only if nothing is there."),
-    make_folders: bool = Query(False, description="Make the folders above it where they are missing."),
+    if_none_match: str | None = Header(None, alias="If-None-Match", description="`*`: only if no file exists."),
+    make_folders: bool = Query(False, description="Create missing parent folders."),
 ) -> Any:
-    """The body becomes the file; what was there stays as a version. With `If-Match`, nobody else's change is lost."""
+    """Upload a file; the former content stays as a version. `If-Match` prevents lost updates."""
     access, path = _writing(request, library_id), _tidy(path)
     with transfer.arriving(request, access.library) as (files, staged, condition):
         if make_folders:
@@ -179,23 +179,23 @@ def _is_there(files: LibraryFiles, path: str) -> bool:
 
 @router.delete("/{uuid:library_id}/files/{file:path}", **route(Scope.WRITE, {204: None}, 409, 412))
 def delete_file(request: HttpRequest, library_id: UUID, path: str, if_match: str | None = IfMatch) -> Any:
-    """Move a file or folder to the library's trash, from where its page restores it.
+    """Move a file or folder to the library's trash, from where it can be restored.
 
-    `If-Match` is held against what is there before it is moved; a change in the very next moment is in the trash too.
+    `If-Match` is checked before the move; a change in the moment between is in the trash too.
     """
     access, path = _writing(request, library_id), _tidy(path)
     if if_match is not None:
         with access.files() as files:
             found = files.stat(path).etag
         if if_match.strip() != "*" and found not in [tag.strip() for tag in if_match.split(",")]:
-            raise ChangedError("The file was changed since. Nothing was deleted.")
+            raise ChangedError("The file has changed since. Nothing was deleted.")
     operations.delete(person(request), access.library, path)
     return Status(204, None)
 
 
 @router.post("/{uuid:library_id}/folders", **route(Scope.WRITE, {201: EntryOut}, 409, 507))
 def make_folder(request: HttpRequest, library_id: UUID, data: PathIn) -> Any:
-    """A new folder."""
+    """Create a folder."""
     access = _writing(request, library_id)
     operations.make_folder(person(request), access.library, _tidy(data.path))
     return Status(201, _at(access, _kept(data.path)))
@@ -208,7 +208,7 @@ def _at(access: LibraryAccess, path: str) -> EntryOut:
 
 @router.post("/{uuid:library_id}/move", **route(Scope.WRITE, {200: EntryOut}, 409, 507))
 def move(request: HttpRequest, library_id: UUID, data: MoveIn) -> Any:
-    """Give a file or folder another path, in another library too; nothing that is there already is replaced."""
+    """Move or rename a file or folder, also to another library; nothing is overwritten."""
     access = _writing(request, library_id)
     target = _writing(request, data.to_library) if data.to_library else access
     operations.move(person(request), access.library, _tidy(data.path), target.library, _tidy(data.to_path))
@@ -217,7 +217,7 @@ def move(request: HttpRequest, library_id: UUID, data: MoveIn) -> Any:
 
 @router.post("/{uuid:library_id}/copy", **route(Scope.WRITE, {201: EntryOut}, 409, 507))
 def copy(request: HttpRequest, library_id: UUID, data: MoveIn) -> Any:
-    """Copy a file or folder, to another library too; nothing that is there already is replaced."""
+    """Copy a file or folder, also to another library; nothing is overwritten."""
     access = drive_access(request, library_id)
     target = _writing(request, data.to_library or library_id)
     operations.copy(person(request), access.library, _tidy(data.path), target.library, _tidy(data.to_path))
@@ -241,11 +241,11 @@ def _version(row: Version) -> VersionOut:
 
 @router.get("/{uuid:library_id}/versions", **route(Scope.READ, {200: Page[VersionOut]}, 409), tags=["Versions"])
 def list_versions(request: HttpRequest, library_id: UUID, paging: Paged, path: str = Asked) -> Any:
-    """What a file held, newest first."""
+    """List the versions of a file, newest first."""
     access, path = drive_access(request, library_id), _tidy(path)
     with access.files() as files:
         if files.stat(path).kind != "file":
-            raise NotAFileError("Only files have versions; this is something else.")
+            raise NotAFileError("Only files have versions.")
     return paged(history.versions_of(access.library, path), paging, each(_version))
 
 
@@ -256,7 +256,7 @@ def list_versions(request: HttpRequest, library_id: UUID, paging: Paged, path: s
     tags=["Versions"],
 )
 def get_version(request: HttpRequest, library_id: UUID, version_id: int, path: str = Asked) -> Any:
-    """The bytes of a version of the file at a path."""
+    """Download a version of a file."""
     access, path = drive_access(request, library_id), _tidy(path)
     version = history.find(access.library, path, str(version_id))
     return transfer.send_version(request, version, path.rpartition("/")[2])
@@ -268,7 +268,7 @@ def get_version(request: HttpRequest, library_id: UUID, version_id: int, path: s
     tags=["Versions"],
 )
 def restore_version(request: HttpRequest, library_id: UUID, version_id: int, data: PathIn) -> Any:
-    """Put a version in the place of what is there, which stays as a version too."""
+    """Restore a version of a file; the present content stays as a version."""
     access, path = _writing(request, library_id), _tidy(data.path)
     return _shown(
         operations.restore_version(person(request), history.find(access.library, path, str(version_id)), path), path

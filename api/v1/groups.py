@@ -1,4 +1,4 @@
-"""Groups: named sets of people that can hold a role in a Collab as one."""
+"""Groups: create, change, delete; their people, managers and inner groups."""
 
 from typing import Any
 
@@ -24,21 +24,21 @@ router = Router(tags=["Groups"])
 
 
 class GroupIn(Input):
-    """A new group."""
+    """Request to create a group."""
 
     name: Text = Field(min_length=1, max_length=100)
     description: Text = Field("", max_length=2000)
 
 
 class GroupChange(Input):
-    """What is to change; what is left out stays."""
+    """Request to change a group; fields that are left out stay."""
 
     name: Text | None = Field(None, min_length=1, max_length=100)
     description: Text | None = Field(None, max_length=2000)
 
 
 class PersonIn(Input):
-    """Somebody."""
+    """Request that names a person."""
 
     person: Username
 
@@ -69,7 +69,7 @@ def _person(row: Any) -> PersonOut:
 
 @router.get("", **route(Scope.READ, {200: Page[GroupOut]}))
 def list_groups(request: HttpRequest, paging: Paged, q: Words = "", mine: bool = False) -> Any:
-    """All groups, by name. `mine`: only those that I am in or manage."""
+    """List groups by name; `mine`: only those that you belong to or manage."""
     user = person(request)
     rows = _rows(user).matching(q)
     if mine:
@@ -82,19 +82,19 @@ def list_groups(request: HttpRequest, paging: Paged, q: Words = "", mine: bool =
 
 @router.post("", **route(Scope.MANAGE, {201: GroupOut}, 409))
 def create_group(request: HttpRequest, data: GroupIn) -> Any:
-    """A new, empty group that I manage."""
+    """Create an empty group that you manage."""
     return Status(201, _one(request, services.create_group(person(request), **data.model_dump())))
 
 
 @router.get("/{slug:slug}", **route(Scope.READ, {200: GroupOut}))
 def get_one(request: HttpRequest, slug: str) -> Any:
-    """One group."""
+    """Get a group."""
     return _one(request, get_group(request, slug))
 
 
 @router.patch("/{slug:slug}", **route(Scope.MANAGE, {200: GroupOut}, 409))
 def change_group(request: HttpRequest, slug: str, data: GroupChange) -> Any:
-    """Change name or description. For its managers."""
+    """Change name or description (managers)."""
     group = managed_group(request, slug)
     now = {"name": group.name, "description": group.description}
     wanted = {name: value for name, value in data.model_dump().items() if value is not None}
@@ -104,7 +104,7 @@ def change_group(request: HttpRequest, slug: str, data: GroupChange) -> Any:
 
 @router.delete("/{slug:slug}", **route(Scope.MANAGE, {204: None}))
 def delete_group(request: HttpRequest, slug: str) -> Any:
-    """Delete the group for good; the roles that it holds end. For its managers."""
+    """Delete a group for good; its roles end (managers)."""
     services.delete_group(person(request), managed_group(request, slug))
     return Status(204, None)
 
@@ -112,13 +112,13 @@ def delete_group(request: HttpRequest, slug: str) -> Any:
 def _for_its_people(request: HttpRequest, slug: str) -> Group:
     group = get_group(request, slug)
     if not may_see_people(request, group):
-        raise ForbiddenError("Only the people and the managers of this group may see who is in it.")
+        raise ForbiddenError("Only people and managers of this group can see its people.")
     return group
 
 
 @router.get("/{slug:slug}/people", **route(Scope.READ, {200: Page[PersonOut]}))
 def list_people(request: HttpRequest, slug: str, paging: Paged) -> Any:
-    """Who was put into it. For its people and managers."""
+    """List the people of a group (its people and managers)."""
     group = _for_its_people(request, slug)
     rows = group.members.select_related("user")
     if not group.is_managed_by(person(request)):
@@ -128,14 +128,14 @@ def list_people(request: HttpRequest, slug: str, paging: Paged) -> Any:
 
 @router.post("/{slug:slug}/people", **route(Scope.MANAGE, {201: PersonOut}, 409))
 def add_person(request: HttpRequest, slug: str, data: PersonIn) -> Any:
-    """Put somebody in. For its managers."""
+    """Add a person (managers)."""
     group = managed_group(request, slug)
     return Status(201, _person(services.add_person(person(request), group, find_person(data.person, person(request)))))
 
 
 @router.delete("/{slug:slug}/people/{slug:username}", **route(Scope.MANAGE, {204: None}))
 def remove_person(request: HttpRequest, slug: str, username: str) -> Any:
-    """Take somebody out (for its managers), or oneself."""
+    """Remove a person (managers), or leave."""
     user = person(request)
     group = get_group(request, slug) if username == user.username else managed_group(request, slug)
     services.remove_person(user, group, get_object_or_404(User, username=username, group_members__group=group))
@@ -144,13 +144,13 @@ def remove_person(request: HttpRequest, slug: str, username: str) -> Any:
 
 @router.get("/{slug:slug}/managers", **route(Scope.READ, {200: Page[PersonOut]}))
 def list_managers(request: HttpRequest, slug: str, paging: Paged) -> Any:
-    """Who may change it. For its people and managers."""
+    """List the managers of a group (its people and managers)."""
     return paged(_for_its_people(request, slug).managers.select_related("user"), paging, each(_person))
 
 
 @router.post("/{slug:slug}/managers", **route(Scope.MANAGE, {201: PersonOut}, 409))
 def add_manager(request: HttpRequest, slug: str, data: PersonIn) -> Any:
-    """Let somebody manage it. For its managers."""
+    """Add a manager (managers)."""
     group = managed_group(request, slug)
     user = find_person(data.person, person(request))
     services.add_manager(person(request), group, user)
@@ -159,7 +159,7 @@ def add_manager(request: HttpRequest, slug: str, data: PersonIn) -> Any:
 
 @router.delete("/{slug:slug}/managers/{slug:username}", **route(Scope.MANAGE, {204: None}, 409))
 def remove_manager(request: HttpRequest, slug: str, username: str) -> Any:
-    """Let somebody manage it no longer. For its managers."""
+    """Remove a manager (managers)."""
     group = managed_group(request, slug)
     manager = get_object_or_404(User, username=username, managed_groups__group=group)
     services.remove_manager(person(request), group, manager)
@@ -168,14 +168,14 @@ def remove_manager(request: HttpRequest, slug: str, username: str) -> Any:
 
 @router.get("/{slug:slug}/groups", **route(Scope.READ, {200: Page[GroupOut]}))
 def list_inner(request: HttpRequest, slug: str, paging: Paged) -> Any:
-    """Groups that were put into it. For its people and managers."""
+    """List the inner groups of a group (its people and managers)."""
     group = _for_its_people(request, slug)
     return paged(_rows(person(request)).filter(outer_nestings__outer=group), paging, each(_shown))
 
 
 @router.put("/{slug:slug}/groups/{slug:inner}", **route(Scope.MANAGE, {204: None}, 409))
 def nest(request: HttpRequest, slug: str, inner: str) -> Any:
-    """Put another group, with all its people, into it. For its managers."""
+    """Add another group, with all its people, as an inner group (managers)."""
     group = managed_group(request, slug)
     services.nest(person(request), group, get_object_or_404(Group, slug=inner))
     return Status(204, None)
@@ -183,7 +183,7 @@ def nest(request: HttpRequest, slug: str, inner: str) -> Any:
 
 @router.delete("/{slug:slug}/groups/{slug:inner}", **route(Scope.MANAGE, {204: None}))
 def unnest(request: HttpRequest, slug: str, inner: str) -> Any:
-    """Take a group out of it. For its managers."""
+    """Remove an inner group (managers)."""
     group = managed_group(request, slug)
     services.unnest(person(request), group, get_object_or_404(Group, slug=inner, outer_nestings__outer=group))
     return Status(204, None)

@@ -1,4 +1,4 @@
-"""My Lab: its state, the environments that it can start in, start and stop."""
+"""The person's own Lab: state, environments, start, stop."""
 
 from typing import Any
 
@@ -22,17 +22,17 @@ router = Router(tags=["Lab"])
 
 
 class LaunchIn(Input):
-    """Where to go in the Lab, and what it is to start in."""
+    """Request to start the Lab: path to open and environment."""
 
     path: Text = Field(
         "", max_length=paths.MAX_LENGTH, description="Below `~/drive`, such as `My Libraries/My Library`."
     )
     environment: Slug | None = Field(
         None,
-        description="Of `/lab/environments`. Left out: the Collab's at this path, else mine, else the default.",
+        description="From `/lab/environments`. Default: the Collab's at this path, else your last, else the site's.",
     )
-    remember: bool = Field(False, description="Have my Labs start in this environment from now on.")
-    restart: bool = Field(False, description="End a Lab that runs in another environment than the one named.")
+    remember: bool = Field(False, description="Start your Lab in this environment from now on.")
+    restart: bool = Field(False, description="Stop a Lab that runs in another environment first.")
 
     @model_validator(mode="after")
     def _of_an_environment(self) -> "LaunchIn":
@@ -69,13 +69,13 @@ def _mine(request: HttpRequest) -> Server | None:
 
 @router.get("", **route(Scope.LAB, {200: ServerOut}))
 def status(request: HttpRequest) -> Any:
-    """My Lab: the live one, or the one that ended last."""
+    """Get the state of your Lab: the live one, or the one that ended last."""
     return _shown(_mine(request))
 
 
 @router.get("/environments", **route(Scope.LAB, {200: Page[EnvironmentOut]}))
 def list_environments(request: HttpRequest, paging: Paged) -> Any:
-    """What my Lab can start in."""
+    """List the environments that your Lab can start in."""
     mine = selection.for_location(person(request), paths.Location())
 
     def shown(one: Environment) -> EnvironmentOut:
@@ -87,10 +87,10 @@ def list_environments(request: HttpRequest, paging: Paged) -> Any:
 
 @router.post("", **route(Scope.LAB, {202: ServerOut}, 409, 503))
 def launch(request: HttpRequest, data: LaunchIn) -> Any:
-    """Start my Lab, or do nothing where it runs or starts.
+    """Start your Lab; does nothing if it is running or starting.
 
-    Ask for its state until it runs; then `url` is for a browser. A Lab keeps its environment: where it runs in another
-    one than is named, this is a 409, unless `restart` says to end it first, which ends what it computes.
+    Poll its state until it is running; then `url` opens it in a browser. If it runs in another environment than the one
+    named, the answer is 409, unless `restart` says to stop it first, which ends running computations.
     """
     user, path = person(request), paths.drive_path(data.path)
     found = paths.find(user, path)
@@ -106,29 +106,29 @@ def launch(request: HttpRequest, data: LaunchIn) -> Any:
 
 
 def _environment(slug: str | None) -> Environment | None:
-    """As a link to the Lab names it: a retired one too."""
+    """Environment by its slug, retired ones included, as in links to the Lab; Http404 for none."""
     if slug is None:
         return None
     found = Environment.objects.ready().filter(slug=slug).first()
     if found is None:
-        raise Http404(f"There is no environment “{slug}”.")
+        raise Http404(f"Environment “{slug}” does not exist.")
     return found
 
 
 def _make_way(user: User, environment: Environment, *, restart: bool) -> None:
-    """Have no Lab in another environment, or refuse."""
+    """Stop a Lab in another environment if `restart`; ValidationError (409) otherwise."""
     server = Server.objects.live().filter(owner=user).select_related("environment").first()
     if server is None or server.state == State.STOPPING or server.environment == environment:
         return
     if not restart:
         running = server.environment.slug
-        raise ValidationError(f"Your Lab runs in “{running}”: stop it first, or send `restart`.")
+        raise ValidationError(f"Your Lab is running in “{running}”. Stop it first, or send `restart`.")
     services.stop_server(user, server, StopReason.ASKED)
 
 
 @router.delete("", **route(Scope.LAB, {202: ServerOut}, 409))
 def stop(request: HttpRequest) -> Any:
-    """Stop my Lab. Its environment is gone then; what is in `~/drive` stays. Doing it twice does no harm."""
+    """Stop your Lab. Its environment is deleted; `~/drive` stays. Repeating it does no harm."""
     user = person(request)
     server = Server.objects.live().filter(owner=user).first()
     if server:

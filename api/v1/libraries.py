@@ -1,4 +1,4 @@
-"""Libraries: where they show up, one's own, and with whom these are shared."""
+"""Libraries: list, create, rename, publish, delete, restore, share."""
 
 from enum import StrEnum
 from typing import Any
@@ -41,7 +41,7 @@ router = Router(tags=["Libraries"])
 
 
 class Where(StrEnum):
-    """The folders of the Drive, in a word each."""
+    """Folder of the Drive as a query parameter."""
 
     MINE = "mine"
     PEOPLE = "people"
@@ -53,20 +53,20 @@ FOLDERS = {Where.MINE: Folder.MINE, Where.PEOPLE: Folder.PEOPLE, Where.GROUPS: F
 
 
 class LibraryIn(Input):
-    """A new library."""
+    """Request to create a library."""
 
     name: Text = Field(min_length=1, max_length=naming.LONGEST_NAME)
 
 
 class LibraryChange(Input):
-    """What is to change; what is left out stays."""
+    """Request to change a library; fields that are left out stay."""
 
     name: Text | None = Field(None, min_length=1, max_length=naming.LONGEST_NAME)
     is_public: bool | None = None
 
 
 class ShareIn(Input):
-    """With whom to share: a person, or the team of a Collab."""
+    """Request to share a library with a person or with the team of a Collab."""
 
     person: Username | None = None
     collab: Slug | None = None
@@ -80,7 +80,7 @@ class ShareIn(Input):
 
 
 class ShareChange(Input):
-    """Another right."""
+    """Request to change the permission of a share."""
 
     permission: Permission
 
@@ -118,7 +118,7 @@ def _again(request: HttpRequest, library_id: UUID) -> LibraryDetail:
 
 
 def _name(text: str) -> str:
-    """A name that a library can have; what is wrong with it is a fault of the value."""
+    """Normalise a library's name; an invalid one is an error of the field."""
     try:
         return naming.clean(text)
     except ValidationError as error:
@@ -127,9 +127,9 @@ def _name(text: str) -> str:
 
 @router.get("", **route(Scope.READ, {200: Page[LibraryOut]}))
 def list_libraries(request: HttpRequest, paging: Paged, folder: Where | None = None, q: Words = "") -> Any:
-    """Libraries that I see, by folder and name. `q`: what their names contain.
+    """List the libraries that you can see, by folder and name; `q` is part of the name.
 
-    `folder`: `mine`, `people` (shared with me), `groups` (of my Collabs), `all` (public ones); without it, all but the
+    `folder`: `mine`, `people` (shared with you), `groups` (of your Collabs), `all` (public ones); default: all but the
     public ones.
     """
     user = person(request)
@@ -142,20 +142,20 @@ def list_libraries(request: HttpRequest, paging: Paged, folder: Where | None = N
 
 @router.post("", **route(Scope.MANAGE, {201: LibraryDetail}, 409))
 def create_library(request: HttpRequest, data: LibraryIn) -> Any:
-    """A new private library of mine."""
+    """Create a private library."""
     library = services.create_library(person(request), _name(data.name))
     return Status(201, _again(request, library.pk))
 
 
 @router.get("/{uuid:library_id}", **route(Scope.READ, {200: LibraryDetail}))
 def get_one(request: HttpRequest, library_id: UUID) -> Any:
-    """One library, where I have the most right to it."""
+    """Get a library with your highest permission."""
     return _again(request, library_id)
 
 
 @router.patch("/{uuid:library_id}", **route(Scope.MANAGE, {200: LibraryDetail}, 409))
 def change_library(request: HttpRequest, library_id: UUID, data: LibraryChange) -> Any:
-    """Rename it, or let everybody read it. For its owner; a Collab's library follows the Collab."""
+    """Rename a library or change its visibility (owner); a Collab's library follows the Collab."""
     user, library = person(request), owned_library(person(request), library_id)
     if data.name is not None:
         services.rename_library(user, library, _name(data.name))
@@ -166,14 +166,14 @@ def change_library(request: HttpRequest, library_id: UUID, data: LibraryChange) 
 
 @router.delete("/{uuid:library_id}", **route(Scope.MANAGE, {204: None}, 409))
 def delete_library(request: HttpRequest, library_id: UUID) -> Any:
-    """Delete it; it can be restored for 30 days. For its owner."""
+    """Delete a library; it can be restored for 30 days (owner)."""
     services.delete_library(person(request), owned_library(person(request), library_id))
     return Status(204, None)
 
 
 @router.post("/{uuid:library_id}/restore", **route(Scope.MANAGE, {200: LibraryDetail}, 409))
 def restore_library(request: HttpRequest, library_id: UUID) -> Any:
-    """Bring back a deleted library of mine."""
+    """Restore a library that you deleted."""
     gone = Library.objects.filter(owner_user=person(request), removed_at=None).exclude(deleted_at=None)
     services.restore_library(person(request), get_object_or_404(gone, pk=library_id))
     return _again(request, library_id)
@@ -194,21 +194,21 @@ def _share(row: Share) -> ShareOut:
 
 @router.get("/{uuid:library_id}/shares", **route(Scope.READ, {200: Page[ShareOut]}), tags=["Shares"])
 def list_shares(request: HttpRequest, library_id: UUID, paging: Paged) -> Any:
-    """With whom my library is shared."""
+    """List the shares of your library."""
     library = owned_library(person(request), library_id)
     return paged(library.shares.select_related("user", "collab"), paging, each(_share))
 
 
 @router.post("/{uuid:library_id}/shares", **route(Scope.SHARE, {201: ShareOut}, 409), tags=["Shares"])
 def share(request: HttpRequest, library_id: UUID, data: ShareIn) -> Any:
-    """Share my library with a person, or with a team that I am in; sharing again changes the permission."""
+    """Share your library with a person or a team of yours; sharing again changes the permission."""
     user, library = person(request), owned_library(person(request), library_id)
     if data.person is not None:
         row = services.share_with_person(user, library, find_person(data.person, user), data.permission)
     else:
         team = Collab.objects.of_member(user).filter(slug=data.collab).first()
         if team is None:
-            raise ValidationError({"collab": "You share with teams that you belong to."})
+            raise ValidationError({"collab": "You can only share with teams that you belong to."})
         row = services.share_with_team(user, library, team, data.permission)
     return Status(201, _share(row))
 
@@ -221,7 +221,7 @@ def _own_share(request: HttpRequest, library_id: UUID, share_id: int) -> Share:
 
 @router.patch("/{uuid:library_id}/shares/{int:share_id}", **route(Scope.SHARE, {200: ShareOut}), tags=["Shares"])
 def change_share(request: HttpRequest, library_id: UUID, share_id: int, data: ShareChange) -> Any:
-    """Another right for those whom a share is for."""
+    """Change the permission of a share."""
     row = _own_share(request, library_id, share_id)
     services.change_share(person(request), row, data.permission)
     return _share(_own_share(request, library_id, share_id))
@@ -229,14 +229,14 @@ def change_share(request: HttpRequest, library_id: UUID, share_id: int, data: Sh
 
 @router.delete("/{uuid:library_id}/shares/{int:share_id}", **route(Scope.SHARE, {204: None}), tags=["Shares"])
 def unshare(request: HttpRequest, library_id: UUID, share_id: int) -> Any:
-    """End a share of my library."""
+    """Remove a share of your library."""
     services.unshare(person(request), _own_share(request, library_id, share_id))
     return Status(204, None)
 
 
 @router.delete("/{uuid:library_id}/shares/mine", **route(Scope.SHARE, {204: None}), tags=["Shares"])
 def leave_share(request: HttpRequest, library_id: UUID) -> Any:
-    """Take a library that somebody shared with me off my Drive; only they can give it back."""
+    """Leave a library that somebody shared with you; only they can share it again."""
     rows = Share.objects.select_related("library__owner_user", "user", "collab")
     services.unshare(person(request), get_object_or_404(rows, library=library_id, user=person(request)))
     return Status(204, None)

@@ -1,4 +1,4 @@
-"""Whose token or session a request comes with."""
+"""The person of a token or session."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ router = Router(tags=["Me"])
 
 @router.get("/me", **route(Scope.READ, {200: MeOut}))
 def me(request: HttpRequest) -> Any:
-    """Whose token this is, and what it allows."""
+    """Get your own account and the scopes of the token."""
     user, given = person(request), credentials(request)
     scopes = [Scope(name) for name in given.token.scope_names] if given and given.token else list(Scope)
     return MeOut(username=user.username, name=user.display_name, id=user.uuid, email=user.email, scopes=scopes)

@@ -1,4 +1,4 @@
-"""The OpenAPI document, arranged for a page."""
+"""OpenAPI document arranged for the documentation page: operations by tag."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +12,7 @@ MEANING = {"application/octet-stream": "bytes"}
 
 @dataclass(frozen=True)
 class Field:
-    """A parameter, or a field of what is sent or answered."""
+    """Parameter, or field of a request body."""
 
     name: str
     type: str
@@ -23,7 +23,7 @@ class Field:
 
 @dataclass(frozen=True)
 class Operation:
-    """One thing that can be done."""
+    """Operation: a method of an address."""
 
     id: str
     method: str
@@ -32,7 +32,7 @@ class Operation:
     text: str
     scope: str
     is_open: bool
-    """Whether it answers without an account."""
+    """True if no account is needed."""
     parameters: list[Field]
     body: list[Field]
     body_type: str
@@ -42,14 +42,14 @@ class Operation:
 
 @dataclass(frozen=True)
 class Group:
-    """Operations on one kind of thing."""
+    """Operations with one tag."""
 
     name: str
     operations: list[Operation]
 
 
 def described(document: Document) -> list[Group]:
-    """All operations, by kind, in the order of the document."""
+    """All operations by tag, in the order of the document."""
     groups: dict[str, list[Operation]] = {tag["name"]: [] for tag in document.get("tags", [])}
     for path, operations in document["paths"].items():
         for method, details in operations.items():
@@ -103,7 +103,7 @@ def _fields(document: Document, schema: Document, place: str) -> list[Field]:
 
 
 def _type(document: Document, schema: Document) -> str:
-    """A type in a few words: `string`, `list of Collab`, `read or write`."""
+    """Type in a few words: `string`, `list of Collab`, `read or write`."""
     if "$ref" in schema:
         named = _resolve(document, schema)
         return " or ".join(named["enum"]) if "enum" in named else _title(schema["$ref"].rpartition("/")[2])

@@ -1,4 +1,4 @@
-"""What operations take and give. Each answer is written down field by field: a model's new column shows nowhere."""
+"""Request and response schemas; fields are named one by one so that a new column never leaks."""
 
 from collections.abc import Callable, Iterable
 from datetime import datetime
@@ -37,29 +37,29 @@ T = TypeVar("T")
 
 
 class Input(BaseModel):
-    """What is sent. A field that is not named here is refused, not passed over."""
+    """Base of request bodies; unknown fields are refused (422), not ignored."""
 
     model_config = ConfigDict(extra="forbid")
 
 
 class Paging(BaseModel):
-    """Which part of a list."""
+    """Query parameters of a paged list."""
 
     page: PageNumber = 1
     page_size: PageSize = 50
 
 
 class Page(BaseModel, Generic[T]):
-    """A part of a list."""
+    """Response with one page of a list."""
 
     items: list[T]
-    count: int = Field(description="How many there are on all pages.")
+    count: int = Field(description="Items on all pages.")
     page: int
     pages: int
 
 
 def paged(rows: QuerySet[Any] | list[Any], paging: Paging, make: Callable[[Iterable[Any]], list[T]]) -> Page[T]:
-    """The asked-for part; past the end it is empty. `make` gets all rows of it at once."""
+    """One page of rows as a response; empty past the end. `make` gets all its rows at once."""
     count = len(rows) if isinstance(rows, list) else rows.count()
     start = (paging.page - 1) * paging.page_size
     items = make(rows[start : start + paging.page_size]) if start < count else []
@@ -67,18 +67,18 @@ def paged(rows: QuerySet[Any] | list[Any], paging: Paging, make: Callable[[Itera
 
 
 def each(make: Callable[[Any], T]) -> Callable[[Iterable[Any]], list[T]]:
-    """For `paged`: one row after the other."""
+    """Adapt a function of one row for `paged`."""
     return lambda rows: [make(row) for row in rows]
 
 
 Paged = Annotated[Paging, Query()]
 
 ALWAYS = (400, 401, 403, 404, 405, 413, 422, 429)
-"""Statuses that any operation may answer with; the document names them everywhere."""
+"""Error statuses that any operation may answer with, documented for all."""
 
 
 def route(scope: Scope, answers: dict[int, Any], *errors: int, anonymous: bool = False, **extra: Any) -> dict[str, Any]:
-    """How an operation is authorised and documented, for the router. `errors`: beside ALWAYS."""
+    """Router arguments: authentication, scope and documented statuses (`errors` in addition to ALWAYS)."""
     authenticators: list[Any] = [PersonalToken(scope), SessionCookie(settings.SESSION_COOKIE_NAME)]
     more: dict[str, Any] = {"x-scope": scope.value}
     if anonymous:
@@ -90,43 +90,43 @@ def route(scope: Scope, answers: dict[int, Any], *errors: int, anonymous: bool =
     return {"auth": authenticators, "response": response, "openapi_extra": more, **extra}
 
 
-# What is shown of each thing
+# Responses
 
 
 class PersonOut(BaseModel):
-    """Somebody, as others see them."""
+    """Person as others see them."""
 
     username: str
     name: str
 
 
 class MeOut(PersonOut):
-    """Oneself."""
+    """One's own account."""
 
     id: UUID
     email: str
-    scopes: list[Scope] = Field(description="What the token allows; all of them with a cookie.")
+    scopes: list[Scope] = Field(description="Scopes of the token; all with a cookie.")
 
 
 class CollabOut(BaseModel):
-    """A Collab."""
+    """Collab."""
 
     slug: str
     title: str
     description: str
     is_public: bool
-    is_archived: bool = Field(description="Then nothing in it can be changed.")
-    is_favourite: bool = Field(description="Of mine.")
+    is_archived: bool = Field(description="Read-only.")
+    is_favourite: bool = Field(description="True if it is one of your favourites.")
     tags: list[str]
-    my_role: Role | None = Field(description="Null for who is not a member.")
+    my_role: Role | None = Field(description="Null for non-members.")
     team_size: int
     created_at: datetime
     url: str
-    library: UUID | None = Field(description="Its library; null without an account.")
+    library: UUID | None = Field(description="Id of its library; null without an account.")
 
 
 class MemberOut(PersonOut):
-    """Somebody with a role of their own."""
+    """Member of a Collab with a direct role."""
 
     role: Role
     since: datetime
@@ -134,7 +134,7 @@ class MemberOut(PersonOut):
 
 
 class GroupRoleOut(BaseModel):
-    """A group with a role in a Collab."""
+    """Group with a role in a Collab."""
 
     slug: str
     name: str
@@ -144,25 +144,25 @@ class GroupRoleOut(BaseModel):
 
 
 class InvitationOut(BaseModel):
-    """An invitation to a Collab."""
+    """Invitation to a Collab."""
 
     id: int
     collab: str
     role: Role
-    email: str = Field(description="Empty for a link.")
+    email: str = Field(description="Empty for an invitation link.")
     uses_left: int
     expires_at: datetime
     is_open: bool
 
 
 class InvitationMade(InvitationOut):
-    """A new invitation, with what is shown this once."""
+    """New invitation with its link, which is shown once."""
 
-    link: str | None = Field(description="For an invitation by link: its address.")
+    link: str | None = Field(description="Address of an invitation link; null for one by mail.")
 
 
 class GroupOut(BaseModel):
-    """A group."""
+    """Group."""
 
     slug: str
     name: str
@@ -173,21 +173,21 @@ class GroupOut(BaseModel):
 
 
 class LibraryOut(BaseModel):
-    """A library, in one of the four folders of the Drive."""
+    """Library in one of the four folders of the Drive."""
 
     id: UUID
     folder: Folder
     name: str
     permission: Permission
-    reason: str = Field(description="The route that gives the permission.")
-    lab_path: str = Field(description="Where it is in the Lab, below `~/drive`.")
+    reason: str = Field(description="Reason for the permission.")
+    lab_path: str = Field(description="Path in the Lab, below `~/drive`.")
     url: str
 
 
 class LibraryDetail(LibraryOut):
-    """A library with what is known of it as a whole."""
+    """Library with owner, visibility and usage."""
 
-    owner: str = Field(description="A username, or the slug of a Collab.")
+    owner: str = Field(description="Username, or slug of a Collab.")
     owner_is_collab: bool
     is_public: bool
     used_bytes: int
@@ -195,19 +195,19 @@ class LibraryDetail(LibraryOut):
 
 
 class EntryOut(BaseModel):
-    """A name in a folder."""
+    """Entry of a folder."""
 
     name: str
     path: str
     kind: str = Field(description="`file`, `folder`, `link` (never followed) or `other`.")
     size: int
     modified: datetime
-    etag: str = Field(description="For `If-Match`. Changes whenever the file does.")
-    reachable: bool = Field(description="False for a name that is not UTF-8, which no address can hold.")
+    etag: str = Field(description="For `If-Match`; changes with the content.")
+    reachable: bool = Field(description="False for a name that is not UTF-8 and so cannot be part of an address.")
 
 
 class VersionOut(BaseModel):
-    """What a file held at some time."""
+    """Version of a file."""
 
     id: int
     sha256: str
@@ -219,7 +219,7 @@ class VersionOut(BaseModel):
 
 
 class ShareOut(BaseModel):
-    """Somebody, or a team, with whom a library is shared."""
+    """Share of a library with a person or a team."""
 
     id: int
     person: str | None
@@ -229,31 +229,31 @@ class ShareOut(BaseModel):
 
 
 class ServerOut(BaseModel):
-    """My Lab."""
+    """The person's own Lab."""
 
     id: UUID | None
     state: str = Field(
-        description="`off` before the first one; else requested, starting, running, stopping, stopped, failed."
+        description="`off` before the first start; else requested, starting, running, stopping, stopped or failed."
     )
     phase: str
     is_live: bool
-    url: str = Field(description="For a browser; empty unless it runs.")
+    url: str = Field(description="Address for a browser; empty unless it is running.")
     place: str
-    environment: str = Field(description="The slug of what it runs in; empty before the first one.")
+    environment: str = Field(description="Slug of its environment; empty before the first start.")
     requested_at: datetime | None
     started_at: datetime | None
-    seconds_left: int | None = Field(description="At least so long until it counts as idle.")
+    seconds_left: int | None = Field(description="Seconds, at least, until it is idle and is stopped.")
     why_stopped: str
     error: str
 
 
 class EnvironmentOut(BaseModel):
-    """Software that a Lab can start in."""
+    """Environment that a Lab can start in."""
 
     slug: str
     name: str
     description: str
     kind: EnvironmentKind
-    is_default: bool = Field(description="What people get who did not choose.")
-    is_mine: bool = Field(description="What I chose last, else the default.")
-    is_retired: bool = Field(description="No longer offered; listed for who has chosen it.")
+    is_default: bool = Field(description="Used for people who have not chosen one.")
+    is_mine: bool = Field(description="The one you chose last, else the default.")
+    is_retired: bool = Field(description="No longer offered; listed for people who chose it.")

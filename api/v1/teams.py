@@ -1,4 +1,4 @@
-"""Who belongs to a Collab: people, groups, and invitations to it."""
+"""Teams of Collabs: members, groups with a role, invitations."""
 
 from typing import Any
 
@@ -44,35 +44,35 @@ mine = Router(tags=["Invitations to me"])
 
 
 class MemberIn(Input):
-    """Somebody to add."""
+    """Request to add a member."""
 
     person: Username
     role: Role = Role.VIEWER
 
 
 class RoleIn(Input):
-    """A role."""
+    """Request with a role."""
 
     role: Role
 
 
 class InvitationIn(Input):
-    """Whom to invite: an address, or, without one, whoever gets the link."""
+    """Request to invite: by e-mail address, or by a link without one."""
 
     email: Text | None = Field(None, max_length=254, json_schema_extra={"format": "email"})
     role: Role = Role.VIEWER
     days: int = Field(14, ge=1, le=invitations.MAX_DAYS)
-    uses: int = Field(1, ge=1, le=invitations.MAX_USES, description="Of a link.")
+    uses: int = Field(1, ge=1, le=invitations.MAX_USES, description="How many people may use a link.")
 
 
 class TokenIn(Input):
-    """The secret part of an invitation's address."""
+    """Request with the token of an invitation."""
 
     token: Text = Field(min_length=1, max_length=200)
 
 
 def find_person(name: str, asker: User, field: str = "person") -> User:
-    """The active person of that username or address; what is wrong with it is said of the field."""
+    """The active person of this username or e-mail address; ValidationError of the field for none."""
     try:
         return people_search.find_person(name, asker)
     except ValidationError as error:
@@ -88,7 +88,7 @@ def _member(row: Membership) -> MemberOut:
 
 @router.get("/{slug:slug}/team", **route(Scope.READ, {200: Page[MemberOut]}))
 def list_team(request: HttpRequest, slug: str, paging: Paged) -> Any:
-    """Who has a role of their own; administrators see deactivated people too."""
+    """List the members with a direct role; administrators see deactivated people too."""
     person(request)
     collab = get_collab(request, slug)
     rows = collab.memberships.select_related("user")
@@ -99,7 +99,7 @@ def list_team(request: HttpRequest, slug: str, paging: Paged) -> Any:
 
 @router.post("/{slug:slug}/team", **route(Scope.MANAGE, {201: MemberOut}, 409))
 def add_member(request: HttpRequest, slug: str, data: MemberIn) -> Any:
-    """Add somebody. For administrators."""
+    """Add a member (administrators)."""
     collab = get_collab(request, slug, Role.ADMINISTRATOR)
     user = find_person(data.person, person(request))
     return Status(201, _member(services.add_member(person(request), collab, user, data.role)))
@@ -111,7 +111,7 @@ def _of_team(collab: Collab, username: str) -> User:
 
 @router.put("/{slug:slug}/team/{slug:username}", **route(Scope.MANAGE, {200: MemberOut}, 409))
 def change_member(request: HttpRequest, slug: str, username: str, data: RoleIn) -> Any:
-    """Give a member another role. For administrators."""
+    """Change a member's role (administrators)."""
     collab = get_collab(request, slug, Role.ADMINISTRATOR)
     user = _of_team(collab, username)
     services.change_role(person(request), collab, user, data.role)
@@ -120,7 +120,7 @@ def change_member(request: HttpRequest, slug: str, username: str, data: RoleIn) 
 
 @router.delete("/{slug:slug}/team/{slug:username}", **route(Scope.MANAGE, {204: None}, 409))
 def remove_member(request: HttpRequest, slug: str, username: str) -> Any:
-    """Remove a member (for administrators), or leave."""
+    """Remove a member (administrators), or leave."""
     user = person(request)
     if username == user.username:
         collab = get_collab(request, slug, Role.VIEWER)
@@ -146,14 +146,14 @@ def _group_roles(collab: Collab) -> Any:
 
 @router.get("/{slug:slug}/groups", **route(Scope.READ, {200: Page[GroupRoleOut]}))
 def list_team_groups(request: HttpRequest, slug: str, paging: Paged) -> Any:
-    """The groups that have a role. For members."""
+    """List the groups with a role (members)."""
     collab = get_collab(request, slug, Role.VIEWER)
     return paged(_group_roles(collab), paging, each(_held))
 
 
 @router.put("/{slug:slug}/groups/{slug:group}", **route(Scope.MANAGE, {200: GroupRoleOut}, 409))
 def give_group_role(request: HttpRequest, slug: str, group: str, data: RoleIn) -> Any:
-    """Give everybody in a group a role, now and later. For administrators."""
+    """Give a group a role, for its present and future people (administrators)."""
     collab = get_collab(request, slug, Role.ADMINISTRATOR)
     row = get_object_or_404(Group, slug=group)
     services.give_group_role(person(request), collab, row, data.role)
@@ -162,7 +162,7 @@ def give_group_role(request: HttpRequest, slug: str, group: str, data: RoleIn) -
 
 @router.delete("/{slug:slug}/groups/{slug:group}", **route(Scope.MANAGE, {204: None}, 409))
 def remove_group(request: HttpRequest, slug: str, group: str) -> Any:
-    """Take the role from a group. For administrators."""
+    """Remove a group's role (administrators)."""
     collab = get_collab(request, slug, Role.ADMINISTRATOR)
     services.remove_group(person(request), collab, get_object_or_404(Group, slug=group, roles__collab=collab))
     return Status(204, None)
@@ -185,19 +185,19 @@ def _invitation(row: Invitation) -> InvitationOut:
 
 @router.get("/{slug:slug}/invitations", **route(Scope.MANAGE, {200: Page[InvitationOut]}))
 def list_invitations(request: HttpRequest, slug: str, paging: Paged) -> Any:
-    """All invitations to it, newest first. For administrators."""
+    """List the invitations, newest first (administrators)."""
     collab = get_collab(request, slug, Role.ADMINISTRATOR)
     return paged(collab.invitations.select_related("collab"), paging, each(_invitation))
 
 
 @router.post("/{slug:slug}/invitations", **route(Scope.MANAGE, {201: InvitationMade}, 409))
 def invite(request: HttpRequest, slug: str, data: InvitationIn) -> Any:
-    """Send an invitation to an address, or make a link, which is shown this once. For administrators."""
+    """Invite by mail, or create an invitation link, which is shown once (administrators)."""
     collab, actor = get_collab(request, slug, Role.ADMINISTRATOR), person(request)
     link = None
     if data.email:
         if not rate_limits.allowed("invitation-mail", str(actor.pk), invitations.MAILS_PER_DAY, 24 * 3600):
-            raise RateLimitError("You have sent many invitations today. Please go on tomorrow.", DAY)
+            raise RateLimitError("Too many invitations today. Try again tomorrow.", DAY)
         row = _by_mail(actor, collab, data)
     else:
         row, token = invitations.invite_by_link(actor, collab, data.role, days=data.days, uses=data.uses)
@@ -216,7 +216,7 @@ def _by_mail(actor: User, collab: Collab, data: InvitationIn) -> Invitation:
 
 @router.delete("/{slug:slug}/invitations/{int:invitation_id}", **route(Scope.MANAGE, {204: None}))
 def revoke_invitation(request: HttpRequest, slug: str, invitation_id: int) -> Any:
-    """End an invitation; who came in by it stays. For administrators."""
+    """Revoke an invitation; members who accepted it stay (administrators)."""
     collab = get_collab(request, slug, Role.ADMINISTRATOR)
     invitations.revoke(person(request), get_object_or_404(Invitation, pk=invitation_id, collab=collab))
     return Status(204, None)
@@ -224,33 +224,33 @@ def revoke_invitation(request: HttpRequest, slug: str, invitation_id: int) -> An
 
 @mine.get("", **route(Scope.READ, {200: Page[InvitationOut]}))
 def list_my_invitations(request: HttpRequest, paging: Paged) -> Any:
-    """Open invitations to an address that is proved to be mine."""
+    """List the open invitations to your confirmed e-mail addresses."""
     return paged(invitations.waiting_for(person(request)).order_by("-pk"), paging, each(_invitation))
 
 
 @mine.post("/accept", **route(Scope.MANAGE, {200: CollabOut}, 409))
 def accept_by_token(request: HttpRequest, data: TokenIn) -> Any:
-    """Join by an invitation's token: the part of its address after `/join/`."""
+    """Accept an invitation by its token: the part of its address after `/join/`."""
     where = rate_limits.address(request)
     if rate_limits.used("invitation", where, 3600) >= invitations.WRONG_TOKENS_PER_HOUR:
-        raise RateLimitError("Too many wrong invitations came from this network. Please wait an hour.", HOUR)
+        raise RateLimitError("Too many invalid invitations from this network. Try again in an hour.", HOUR)
     row = invitations.find(data.token)
     if row is None:
         rate_limits.allowed("invitation", where, invitations.WRONG_TOKENS_PER_HOUR, 3600)
-        raise Http404("No such invitation.")
+        raise Http404("This invitation does not exist.")
     return collab_out(request, invitations.accept(person(request), row))
 
 
 @mine.post("/{int:invitation_id}/accept", **route(Scope.MANAGE, {200: CollabOut}, 409))
 def accept_mine(request: HttpRequest, invitation_id: int) -> Any:
-    """Join by an invitation that was sent to me."""
+    """Accept an invitation that was sent to you."""
     row = get_object_or_404(invitations.waiting_for(person(request)), pk=invitation_id)
     return collab_out(request, invitations.accept(person(request), row))
 
 
 @mine.post("/{int:invitation_id}/decline", **route(Scope.MANAGE, {204: None}))
 def decline_mine(request: HttpRequest, invitation_id: int) -> Any:
-    """Say no to an invitation that was sent to me."""
+    """Decline an invitation that was sent to you."""
     row = get_object_or_404(invitations.waiting_for(person(request)), pk=invitation_id)
     invitations.decline(person(request), row)
     return Status(204, None)

@@ -1,4 +1,4 @@
-"""Where the code runs and where its state is: a checkout, its `var`, its virtual environments, its settings."""
+"""Installation of the site: a checkout, its `var` directory, its virtual environments, its settings."""
 
 import hashlib
 import os
@@ -19,7 +19,7 @@ NOT_MIRRORED = ["./var", "./.git", "__pycache__", "node_modules", ".venv", ".*_c
 
 
 def set_up_process(programs: dict[str, str], *, postgres: bool = False) -> tuple["Installation", str]:
-    """What every command of bin/ begins with: packages, account, directories. Returns the place and its interpreter.
+    """Set up packages, account and directories for a command of bin/; returns the installation and its interpreter.
 
     Started by root, the command begins anew as the account, with code and an interpreter that the account can read.
     """
@@ -56,7 +56,7 @@ class Installation:
     # As root
 
     def for_account(self, account: pwd.struct_passwd) -> "Installation":
-        """This place, made usable for the account; or a copy of the code, where the account cannot read this one."""
+        """This installation, made usable for the account; or a copy of the code if the account cannot read it."""
         readable = ["test", "-r", str(self.code / "manage.py"), "-a", "-x", str(self.code)]
         if subprocess.run(readable, **machine.as_account(account)).returncode:
             return self._mirrored(account)
@@ -137,12 +137,14 @@ class Installation:
         if _is_made(base, [packages], python):
             return
         if base.exists() and list((self.run / "lab").glob("*.sock")):
-            machine.say("The Lab's base environment has changed. It is renewed by the first start without running Labs")
+            machine.say(
+                "The Lab's base environment has changed. It will be rebuilt at the first start without running Labs"
+            )
             return
         _make(base, python, packages, "the Lab's base environment (JupyterLab, NumPy, …); this takes a minute or two")
 
     def make_frontend_tools(self, python: str) -> Path:
-        """What bin/build-frontend needs, Node.js among it, as a virtual environment."""
+        """Make the virtual environment with Node.js that bin/build-frontend needs."""
         tools, packages = self.var / "frontend/tools", self.code / "frontend/requirements.txt"
         if not _is_made(tools, [packages], python):
             _make(tools, python, packages, "Node.js and what builds with it")
@@ -183,12 +185,12 @@ class Installation:
         machine.say("Preparing the database and the static files")
         first_start = [str(self.venv / "bin/python"), "manage.py", "first_start"]
         if subprocess.run(first_start, cwd=self.code, env=environment).returncode:
-            raise machine.RequirementError("The lines above say what is wrong.")
+            raise machine.RequirementError("See the messages above.")
         nginx.write(self.code, self.var, self.run, environment)
 
 
 def _is_made(path: Path, accepted: list[Path], python: str) -> bool:
-    """Whether a virtual environment is complete and has what one of these requirements files says."""
+    """True if a virtual environment is complete and matches one of these requirements files."""
     stamp = path / ".requirements"
     return stamp.exists() and stamp.read_text() in {_digest(file, python) for file in accepted}
 

@@ -1,4 +1,4 @@
-"""What the machine must have: Python, Debian packages, an account without privileges, user namespaces."""
+"""Requirements of the machine: Python, Debian packages, an account without privileges, user namespaces."""
 
 import contextlib
 import os
@@ -88,7 +88,7 @@ def as_account(account: pwd.struct_passwd) -> dict[str, Any]:
 
 
 def _can_make_environments(python: str, account: pwd.struct_passwd | None = None) -> bool:
-    """Whether this interpreter runs (for the account), is new enough, and can make virtual environments."""
+    """True if this interpreter runs (for the account), is new enough, and can make virtual environments."""
     check = "import sys, venv, ensurepip, ssl, sqlite3; sys.exit(not (3, 11) <= sys.version_info < (3, 14))"
     try:
         rights = as_account(account) if account else {"cwd": "/"}

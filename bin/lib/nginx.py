@@ -1,4 +1,4 @@
-"""The proxy's configuration: the templates in deploy/ with this place's addresses."""
+"""nginx configuration, rendered from the templates in deploy/ with this installation's addresses."""
 
 import re
 import string
@@ -21,7 +21,7 @@ def write(code: Path, var: Path, run: Path, environment: dict[str, str]) -> Path
 
 
 def values(code: Path, var: Path, run: Path, environment: dict[str, str]) -> dict[str, str]:
-    """What the templates leave open."""
+    """Values of the templates' variables."""
     portal = urlsplit(environment["PORTAL_URL"])
     lab_authority = environment["LAB_DOMAIN"]
     lab_host = lab_authority.partition(":")[0]
@@ -57,12 +57,12 @@ def quoted(text: str) -> str:
 
 
 def has_tls(environment: dict[str, str]) -> bool:
-    """Whether nginx itself speaks TLS; else a proxy in front of it may."""
+    """True if nginx itself terminates TLS; else a proxy in front of it may."""
     return bool(environment.get("TLS_CERTIFICATE"))
 
 
 def addresses(environment: dict[str, str]) -> list[str]:
-    """What nginx listens on: LISTEN; else all of the machine's addresses with TLS, and this machine alone without."""
+    """Addresses that nginx listens on: LISTEN; by default all of the machine's with TLS, and loopback without."""
     usual = "443 [::]:443" if has_tls(environment) else f"127.0.0.1:{environment['PORT']}"
     return (environment.get("LISTEN") or usual).split()
 
@@ -100,7 +100,7 @@ def _tls(run: Path, environment: dict[str, str]) -> dict[str, str]:
 
 
 def trusted(networks: str) -> str:
-    """Whose word nginx takes for where a request comes from: proxies in front of it, as `10.0.0.5 192.0.2.0/28`."""
+    """Trusted proxies in front of nginx (TRUSTED_PROXIES), such as `10.0.0.5 192.0.2.0/28`."""
     names = [name if name == "unix:" else str(ip_network(name)) for name in networks.replace(",", " ").split()]
     lines = [f"set_real_ip_from {name};" for name in names]
     return " ".join([*lines, "real_ip_header X-Forwarded-For;", "real_ip_recursive on;"]) if lines else ""

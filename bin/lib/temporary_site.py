@@ -1,4 +1,4 @@
-"""Sites of their own, for tests and benchmarks: settings, a port, a database."""
+"""Temporary sites for tests and benchmarks: settings, port, database."""
 
 import contextlib
 import json
@@ -31,12 +31,12 @@ SETTINGS += ["LAB_ROOT", "LAB_NETWORK", "LAB_LAUNCHER", "LAB_IDLE_LIMIT", "LAB_M
 SETTINGS += [f"LAB_{name}_LIMIT" for name in ("MEMORY", "CPU", "PROCESS", "DISK")]
 SETTINGS += ["LAB_CGROUP", "LAB_MAX_SERVERS", "LAB_HUB_URL", "LAB_HUB_API", "LAB_HUB_TOKEN", "LAB_HUB_SECRET"]
 SETTINGS += ["COLLABORATORY_RUN", "COLLABORATORY_VAR"]
-"""Variables of the person who runs a trial that are not for the trial."""
+"""Variables of the person's own site that must not reach a temporary one."""
 MEMORY = Path("/dev/shm")  # noqa: S108 - what is made in there is made as safely as in /tmp
 
 
 def forget_settings() -> None:
-    """From here on, the settings of the person who runs this do not count."""
+    """Remove the settings of the person's own site from the process environment."""
     for name in SETTINGS:
         os.environ.pop(name, None)
 
@@ -77,7 +77,7 @@ def site_settings(place: Installation, directories: list[Path]) -> dict[str, str
 
 
 def unit_settings(place: Installation) -> dict[str, str]:
-    """Where unit tests have what they keep for the next time, and their files: many, synced, soon removed."""
+    """Caches that unit tests keep for the next run, and a place in memory for their files."""
     return {
         "TMPDIR": str(MEMORY) if _has_room(MEMORY) else tempfile.gettempdir(),
         # Beside the code of somebody else's checkout nothing can be written.

@@ -90,7 +90,7 @@ def invitation(request: HttpRequest, token: str) -> HttpResponse:
     if found is None:
         if not rate_limits.allowed("invitation", where, invitations.WRONG_TOKENS_PER_HOUR, 3600):
             return too_many(request)
-        raise Http404("No such invitation.")
+        raise Http404("This invitation does not exist.")
     if request.method == "POST":
         if not request.user.is_authenticated:
             raise SignInRequiredError

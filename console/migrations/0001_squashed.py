@@ -24,8 +24,8 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('task_id', models.CharField(max_length=50, unique=True)),
-                ('name', models.CharField(help_text='Of the task, such as lab.tasks.launch.', max_length=200)),
-                ('arguments', models.JSONField(default=list, help_text='Ids, as it was called with.')),
+                ('name', models.CharField(help_text='Name of the task, such as lab.tasks.launch.', max_length=200)),
+                ('arguments', models.JSONField(default=list, help_text='Arguments of the task: ids.')),
                 ('error', models.CharField(max_length=500)),
                 ('traceback', models.TextField(blank=True)),
                 ('failed_at', models.DateTimeField(auto_now_add=True, db_index=True)),
@@ -42,9 +42,9 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('text', models.CharField(help_text='One or two sentences. Plain text.', max_length=500)),
                 ('level', models.CharField(choices=[('info', 'information'), ('warning', 'warning')], default='info', max_length=10)),
-                ('link', models.URLField(blank=True, help_text='Where more can be read, if anywhere.')),
+                ('link', models.URLField(blank=True, help_text='Address with more information (optional).')),
                 ('begins_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('ends_at', models.DateTimeField(help_text='It is gone from then on, by itself.')),
+                ('ends_at', models.DateTimeField(help_text='The announcement disappears at this time.')),
                 ('created_by', models.ForeignKey(editable=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
             ],
             options={

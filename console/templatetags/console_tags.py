@@ -1,4 +1,4 @@
-"""For every page: what operators announce. For the first page of the administration: how the site is."""
+"""Template tags: announcements on every page; the dashboard on the administration's first page."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ register = template.Library()
 
 @register.inclusion_tag("console/_announcements.html", takes_context=True)
 def announcements_here(context: dict[str, Any]) -> dict[str, Any]:
-    """Nothing where there is no request (an error page may have none)."""
+    """Current announcements; none without a request, as on an error page."""
     request = context.get("request")
     shown = announcements.showing(request) if request else []
     return {"announcements": shown, "here": request.get_full_path() if request else "/", "request": request}
@@ -19,6 +19,6 @@ def announcements_here(context: dict[str, Any]) -> dict[str, Any]:
 
 @register.inclusion_tag("console/_dashboard.html", takes_context=True)
 def dashboard_panels(context: dict[str, Any]) -> dict[str, Any]:
-    """The panels."""
+    """Panels of the dashboard and latest audit entries."""
     request = context["request"]
     return {"panels": dashboard.panels(request), "latest": dashboard.latest(request)}

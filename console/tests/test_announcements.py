@@ -122,5 +122,5 @@ def test_it_refuses_a_time_that_goes_backwards(operator: User, sign_in: Callable
     data = {"text": "x", "level": "info", "begins_at_0": "2030-01-02", "begins_at_1": "00:00:00"}
     data |= {"ends_at_0": "2030-01-01", "ends_at_1": "00:00:00"}
     response = sign_in(operator).post("/admin/console/announcement/add/", data)
-    assert "This is before it begins." in response.text
+    assert "The end must be after the beginning." in response.text
     assert not Announcement.objects.exists()

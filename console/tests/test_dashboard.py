@@ -57,8 +57,8 @@ def test_it_says_how_the_site_is(console: Client, owner: User, editor: User, mon
 def test_it_says_what_is_away(console: Client) -> None:
     """Neither broker nor supervisor run here."""
     page = console.get("/admin/").text
-    assert "The task queue does not answer" in page
-    assert "The supervisor does not answer" in page
+    assert "The task queue is not available" in page
+    assert "The supervisor does not respond" in page
 
 
 def test_it_shows_staff_what_they_may_see(owner: User, sign_in: Callable[[User], Client]) -> None:
@@ -106,14 +106,14 @@ def test_it_shows_what_somebody_sees_and_why(console: Client, owner: User, stran
     assert "You are a viewer of its Collab through the group Neuro." in page
     assert "My Library" in page
     add_member(owner, collab, stranger, Role.EDITOR)
-    assert "a role of their own" in console.get(f"/admin/see/{stranger.pk}/").text
+    assert "direct role" in console.get(f"/admin/see/{stranger.pk}/").text
     assert AuditEntry.objects.filter(verb="account.looked-at", actor=operator).count() == 2
 
 
 def test_it_shows_that_a_deactivated_person_sees_nothing(console: Client, editor: User, collab: Collab) -> None:
     services.deactivate(None, editor)
     page = console.get(f"/admin/see/{editor.pk}/")
-    assert "deactivated, and so sees nothing" in page.text
+    assert "deactivated, so without access" in page.text
     assert page.context["seen"].libraries == []
     assert page.context["seen"].collabs == []
 

@@ -1,4 +1,4 @@
-"""What makes a JupyterHub the engine of a portal's Labs; docs/how-to/use-a-jupyterhub.md says how to set it up.
+"""JupyterHub hooks that run a portal's Labs; docs/how-to/use-a-jupyterhub.md says how to set them up.
 
 `configure(c)` is all that jupyterhub_config.py calls. Everything comes from variables of the environment:
 
@@ -100,9 +100,9 @@ async def pre_spawn(spawner: Any) -> None:
 
 
 async def ask(username: str, server_id: str) -> dict[str, Any]:
-    """What the portal gives to this server; NotStartedByPortalError when it is none of its."""
+    """Mounts and tokens from the portal for this server; NotStartedByPortalError if it did not start it."""
     if not re.fullmatch(r"[0-9a-f]{32}", server_id):
-        raise NotStartedByPortalError("Open your Lab from the portal: it starts it with your Drive.")
+        raise NotStartedByPortalError("Open your Lab from the portal, which starts it with your Drive.")
     row = "-".join((server_id[:8], server_id[8:12], server_id[12:16], server_id[16:20], server_id[20:]))
     address = f"{os.environ['COLLABORATORY_URL'].rstrip('/')}/lab/hub/{username}/{row}"
     headers = {"Authorization": f"Bearer {os.environ['COLLABORATORY_HUB_SECRET']}"}
@@ -113,7 +113,7 @@ async def ask(username: str, server_id: str) -> dict[str, Any]:
     except HTTPClientError as error:
         raise NotStartedByPortalError(f"Open your Lab from the portal, which starts it ({error.code}).") from error
     except OSError as error:
-        raise NotStartedByPortalError("The portal does not answer; please try again.") from error
+        raise NotStartedByPortalError("The portal does not respond. Please try again.") from error
     return json.loads(answer.body)
 
 
@@ -176,6 +176,6 @@ def _without_sandbox(command: list[str]) -> list[str]:
 
 
 def _others(volumes: Any) -> list[Any]:
-    """What the operator configured besides the Drive; newer KubeSpawners keep volumes by name."""
+    """Volumes that the operator configured besides the Drive; newer KubeSpawners keep them by name."""
     values = volumes.values() if isinstance(volumes, dict) else volumes
     return [one for one in values if one.get("name") != VOLUME]

@@ -241,7 +241,7 @@ def share_with_team(actor: User, library: Library, collab: Collab, permission: P
     if collab.deleted_at:
         raise ValidationError("This Collab was deleted.")
     if not collab.role_of(actor):
-        raise ValidationError("You share with teams that you belong to.")
+        raise ValidationError("You can only share with teams that you belong to.")
     return _share(actor, library, permission, collab=collab)
 
 

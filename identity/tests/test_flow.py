@@ -122,7 +122,7 @@ def test_it_leads_to_no_address_that_was_not_registered(hub: Hub, browser: Clien
     assert response.status_code == 400
     assert "Location" not in response
     assert "Refresh" not in response
-    assert "That did not work" in response.text
+    assert "Sign-in failed" in response.text
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What every page shows of messages."""
+"""Template tag: number of unread notices, for the header."""
 
 from django import template
 
@@ -10,7 +10,7 @@ MOST = 99
 
 @register.simple_tag(takes_context=True)
 def unread_notices(context: template.Context) -> int:
-    """How many messages wait for the person who is signed in, up to `MOST` and one more."""
+    """Number of unread notices of the signed-in person, at most `MOST` + 1."""
     request = context.get("request")
     if request is None or not request.user.is_authenticated:
         return 0

@@ -1,4 +1,4 @@
-"""How allauth's account pages behave here."""
+"""Adapter of allauth's account pages: sign-up policy, safe redirects, mails, client address."""
 
 from types import SimpleNamespace
 from typing import Any
@@ -14,28 +14,28 @@ from . import oidc_adapter, services
 
 
 class AccountAdapter(DefaultAccountAdapter):
-    """Tells allauth who may sign up, who is asking, and what else a sign-in does."""
+    """Policy and side effects of allauth's account pages."""
 
     def is_open_for_signup(self, request: HttpRequest) -> bool:
-        """As SIGNUP says."""
+        """True if SIGNUP is `open`."""
         return settings.SIGNUP == "open"
 
     def is_safe_url(self, url: str) -> bool:
-        """Whether a form may lead there; what is no address at all, such as `http://[`, is not safe either."""
+        """True if redirecting there is safe; malformed addresses such as `http://[` are not."""
         try:
             return bool(super().is_safe_url(url))
         except ValueError:
             return False
 
     def logout(self, request: HttpRequest) -> None:
-        """And what follows when that was the person's last browser."""
+        """Sign out, and run the hooks if it was the person's last session."""
         user = User.objects.filter(pk=request.user.pk or 0).first()
         super().logout(request)
         if user:
             services.signed_out(user)
 
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
-        """With the site's own name and address in it, whatever the request says of its Host."""
+        """Send a mail with the site's own name and address, whatever the request's Host is."""
         site = SimpleNamespace(name=settings.SITE_NAME, domain=urlsplit(settings.PORTAL_URL).netloc)
         ours = {name: _at_home(value) for name, value in context.items()}
         super().send_mail(template_prefix, email, ours | {"current_site": site})
@@ -43,14 +43,14 @@ class AccountAdapter(DefaultAccountAdapter):
     def post_login(
         self, request: HttpRequest, user: User, *, signal_kwargs: dict[str, Any] | None, **more: Any
     ) -> HttpResponse:
-        """After the second factor, where there is one."""
+        """Complete a sign-in, after the second factor if there is one; applies the provider's groups."""
         if signal_kwargs and (sociallogin := signal_kwargs.get("sociallogin")):
             oidc_adapter.follow_groups(user, sociallogin)
         response: HttpResponse = super().post_login(request, user, signal_kwargs=signal_kwargs, **more)
         return response
 
     def get_client_ip(self, request: HttpRequest) -> str:
-        """The browser's address: the peer's, or, over our unix socket, what nginx says it is.
+        """Client address: the peer's, or, over our unix socket, the one that nginx reports.
 
         Only nginx can connect to the socket (which has no peer address), and it overwrites `X-Forwarded-For` with the
         one address that it sees. A request that came over TCP may have forged the header.
@@ -59,7 +59,7 @@ class AccountAdapter(DefaultAccountAdapter):
 
 
 def _at_home(value: Any) -> Any:
-    """An address that allauth made of the request's Host, at the site's own; anything else as it is."""
+    """An address that allauth built from the request's Host, moved to PORTAL_URL; other values unchanged."""
     if not isinstance(value, str) or not value.startswith(("http://", "https://")):
         return value
     parts = urlsplit(value)

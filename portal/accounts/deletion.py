@@ -1,10 +1,10 @@
-"""Deleting one's account, and taking one's data along.
+"""Account deletion, and export of personal data.
 
-What belongs to a person is of several apps, which say so through hooks: each Collab that would lose its last
-administrator and each library that others see asks what shall become of it. Nothing is decided silently.
+A person's belongings are in several apps, which report them through hooks: for each Collab that would lose its last
+administrator and each library that others see, the person decides what happens to it. Nothing is decided silently.
 
-The row of the account stays, emptied: its username is part of addresses and is never given to somebody else, and what
-the person did stays in the record of who did what, under that name.
+The row of the account stays, emptied: its username is part of addresses and is never reused, and the audit trail keeps
+the person's actions under that name.
 """
 
 from dataclasses import dataclass
@@ -26,27 +26,27 @@ from . import services
 
 @dataclass(frozen=True)
 class Belonging:
-    """Something that asks what shall become of it."""
+    """Collab or library about which a person who deletes the account must decide."""
 
     key: str
-    """The name of the answer, such as `collab-12`."""
+    """Name of the form field, such as `collab-12`."""
     title: str
     text: str
     choices: list[tuple[str, str]]
-    """Answers with what they mean; the first is not chosen for anybody."""
+    """Possible answers with labels; none is preselected."""
 
 
 def belongings(user: User) -> list[Belonging]:
-    """All that asks."""
+    """Belongings of a person, from all apps."""
     return [each for found in hooks.collect("account_leaving", user=user) for each in found]
 
 
 @transaction.atomic
 def delete_account(user: User, answers: dict[str, str]) -> None:
-    """Carry out the answers, and empty the account. ValidationError where one is missing or no longer possible."""
+    """Carry out the answers and empty the account. ValidationError if one is missing or no longer possible."""
     for belonging in belongings(user):
         if answers.get(belonging.key) not in dict(belonging.choices):
-            raise ValidationError(f"Say what shall become of “{belonging.title}”.")
+            raise ValidationError(f"Choose what happens to “{belonging.title}”.")
     hooks.run("account_left", user=user, answers=answers)
     services.deactivate(user, user)
     audit.record(user, "account.deleted", user)
@@ -60,7 +60,7 @@ def delete_account(user: User, answers: dict[str, str]) -> None:
 
 
 def export(user: User) -> dict[str, Any]:
-    """What the portal itself knows."""
+    """Export of the account's own data, by file name."""
     account = {name: getattr(user, name) for name in ("username", "first_name", "last_name", "date_joined", "uuid")}
     addresses = EmailAddress.objects.filter(user=user).values("email", "verified", "primary")
     elsewhere = SocialAccount.objects.filter(user=user).values("provider", "uid", "date_joined", "extra_data")

@@ -1,4 +1,4 @@
-"""What people fill in about themselves: sign-up, sign-in, their name."""
+"""Account forms: sign-up, sign-in, name."""
 
 from typing import Any
 
@@ -13,12 +13,12 @@ from portal.models import User
 
 
 class AccountForm(forms.ModelForm):
-    """Name, as others see it. The username never changes: addresses and file paths are made of it."""
+    """Name as others see it. The username never changes: it is part of addresses and file paths."""
 
     class Meta:
         model = User
         fields = ["first_name", "last_name"]
-        help_texts = {"last_name": "Shown to the people in your Collabs. Without a name they see your username."}
+        help_texts = {"last_name": "Shown to other people instead of your username."}
 
 
 class LoginForm(AllauthLoginForm):
@@ -33,18 +33,18 @@ class LoginForm(AllauthLoginForm):
 
 
 class SignupForm(AllauthSignupForm):
-    """Sign-up; says what a username is for, because it cannot be changed later."""
+    """Sign-up, with an explanation of the username, which cannot be changed later."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         _drop_placeholders(self)
         _explain_username(self)
         self.fields["email"].label = "E-mail"
-        self.fields["password2"].label = "Password again"
+        self.fields["password2"].label = "Confirm password"
 
 
 class ProviderSignupForm(AllauthProviderSignupForm):
-    """The rest of what is needed of somebody who comes from a provider that tells no address."""
+    """Sign-up of people whose provider gives no e-mail address."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -63,6 +63,6 @@ def _explain_username(form: forms.Form) -> None:
 
 
 def _drop_placeholders(form: forms.Form) -> None:
-    """Labels say what a field is for; placeholders that repeat them only vanish when they are needed."""
+    """Remove placeholders, which repeat the labels and vanish when somebody types."""
     for field in form.fields.values():
         field.widget.attrs.pop("placeholder", None)

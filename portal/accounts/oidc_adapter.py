@@ -1,7 +1,7 @@
-"""Signing in with an account that somebody has elsewhere (OpenID Connect): who that is here, and in which groups.
+"""Sign-in through OpenID Connect providers: account of a person, username, groups.
 
-A person is known by the provider's name and its `sub`, nothing else. An e-mail address that a provider states never
-leads into an account that exists: whose it is, the provider may not know, and its owner can connect the two.
+A person is identified by the provider's name and its `sub`, nothing else. An e-mail address from a provider never
+signs in to an existing account: the provider may not have verified it, and the owner can connect the two accounts.
 """
 
 import logging
@@ -22,16 +22,16 @@ from portal.models import User
 log = logging.getLogger(__name__)
 
 TRIES = 5
-"""How often a username that somebody else took in the same moment is given up for the next."""
+"""Attempts to create an account when somebody else takes the username at the same moment."""
 
 
 class ProviderAdapter(DefaultSocialAccountAdapter):
-    """How allauth treats people from providers."""
+    """Adapter of allauth for people from providers."""
 
     def list_apps(
         self, request: HttpRequest | None, provider: str | None = None, client_id: str | None = None
     ) -> list[SocialApp]:
-        """Those of the settings, and no rows: who may edit rows could sign in as anybody."""
+        """Providers from the settings only: whoever could edit rows could sign in as anybody."""
         return [
             SocialApp(provider="openid_connect", **values)
             for values in settings.OIDC_PROVIDERS
@@ -39,11 +39,11 @@ class ProviderAdapter(DefaultSocialAccountAdapter):
         ]
 
     def is_open_for_signup(self, request: HttpRequest, sociallogin: SocialLogin) -> bool:
-        """As SIGNUP says."""
+        """True if SIGNUP is `open` or `providers`."""
         return settings.SIGNUP in ("open", "providers")
 
     def pre_social_login(self, request: HttpRequest, sociallogin: SocialLogin) -> None:
-        """Refuse contradictory answers; believe what is said of an address only where the settings do."""
+        """Refuse contradictory subjects; trust verified e-mail addresses only where the settings say so."""
         data = sociallogin.account.extra_data
         subjects = {str(part["sub"]) for part in (data.get("userinfo"), data.get("id_token")) if part and "sub" in part}
         if len(subjects) != 1:  # OpenID Connect Core 5.3.2
@@ -55,15 +55,15 @@ class ProviderAdapter(DefaultSocialAccountAdapter):
     def on_authentication_error(
         self, request: HttpRequest, provider: Any, error: Any = None, exception: Any = None, extra_context: Any = None
     ) -> None:
-        """The person reads that it did not work; why is for the operator."""
+        """Log the reason for the operator; the person sees a general message."""
         log.warning("sign-in through %s: %s %r", provider.app.provider_id, error, exception)
 
     def get_signup_form_initial_data(self, sociallogin: SocialLogin) -> dict[str, Any]:
-        """For those whose provider tells no address: a username that is free."""
+        """Initial values of the sign-up form: a free username."""
         return super().get_signup_form_initial_data(sociallogin) | {"username": _username(sociallogin)}
 
     def save_user(self, request: HttpRequest, sociallogin: SocialLogin, form: Any = None) -> User:
-        """A new account, all of it or nothing."""
+        """Create an account in one transaction."""
         for attempt in range(1, TRIES + 1):
             try:
                 with transaction.atomic():
@@ -81,7 +81,7 @@ class ProviderAdapter(DefaultSocialAccountAdapter):
 
 
 def _username(sociallogin: SocialLogin) -> str:
-    """A free one, like what the provider calls the person."""
+    """Free username, derived from the provider's claims."""
     claims = _claims(sociallogin)
     address = str(claims.get("email", "")).partition("@")[0]
     texts = [claims.get("preferred_username"), claims.get("nickname"), address, claims.get("name"), "person"]
@@ -96,7 +96,7 @@ def _claims(sociallogin: SocialLogin) -> dict[str, Any]:
 
 
 def follow_groups(user: User, sociallogin: SocialLogin) -> None:
-    """At each sign-in: the groups that the provider names, where the settings say in which claim it does."""
+    """Apply the provider's groups at a sign-in, if a claim for them is configured."""
     provider = sociallogin.provider
     claim = provider.app.settings["groups_claim"]
     if claim:
@@ -105,7 +105,7 @@ def follow_groups(user: User, sociallogin: SocialLogin) -> None:
 
 
 def group_names(claims: dict[str, Any], claim: str) -> Iterable[str]:
-    """Texts at a dotted path such as `realm_access.roles`; a claim that is missing names none."""
+    """Group names at a dotted path of the claims such as `realm_access.roles`; none if it is missing."""
     found: Any = claims
     for part in claim.split("."):
         found = found.get(part) if isinstance(found, dict) else None

@@ -1,7 +1,7 @@
-"""Which OpenID Connect providers people may sign in with, as the settings name them.
+"""OpenID Connect providers that people can sign in with, from environment variables.
 
-`OIDC_PROVIDERS=keycloak,orcid` names them; what is said of one is in variables of its own, `OIDC_KEYCLOAK_ISSUER` and
-so on (docs/how-to/sign-in-with-a-provider.md). The name becomes part of addresses and of the names of groups.
+`OIDC_PROVIDERS=keycloak,orcid` names them; each has variables of its own, `OIDC_KEYCLOAK_ISSUER` and so on
+ (docs/how-to/sign-in-with-a-provider.md). The name becomes part of addresses and of the names of groups.
 """
 
 import re
@@ -14,9 +14,7 @@ _NAME = re.compile(r"[a-z][a-z0-9-]{0,30}")
 
 
 def from_environment(env: Env) -> list[dict[str, Any]]:
-    """The providers as allauth wants them (docs.allauth.org, "OpenID Connect"). ImproperlyConfigured names what is
-    missing.
-    """
+    """Providers in allauth's format ("OpenID Connect" in its docs). ImproperlyConfigured names what is missing."""
     return [_provider(env, name) for name in env.list("OIDC_PROVIDERS", default=[])]
 
 

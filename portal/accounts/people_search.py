@@ -1,4 +1,4 @@
-"""Finding people by what others know of them."""
+"""People search by username, name or e-mail address, with a rate limit."""
 
 from allauth.account import app_settings
 from allauth.account.models import EmailAddress
@@ -10,36 +10,36 @@ from portal.web import rate_limits
 
 MAX_SUGGESTIONS = 8
 MIN_LETTERS = 2
-"""Letters that a search for people needs: one would list everybody, page by page."""
+"""Minimum letters of a search: fewer would list everybody, page by page."""
 SEARCHES_PER_MINUTE = 60
-"""So many searches a minute: enough for typing, too few to list everybody."""
+"""Rate limit per person: enough for typing, too few to list everybody."""
 
 
 def find_person(text: str, asker: User) -> User:
-    """The one active person of that username or e-mail address. ValidationError, with near names, otherwise.
+    """The active person with this username or e-mail address. ValidationError, with suggestions, for none.
 
-    Counts as a search of `asker`: what is wrong with a form lists people as suggestions do.
+    Counts as a search of `asker`: the suggestions in the error list people too.
     """
     if not may_search(asker):
-        raise ValidationError("You have looked for many people. Please wait a minute.")
+        raise ValidationError("Too many searches. Try again in a minute.")
     text = text.replace("\0", " ").strip()  # PostgreSQL refuses NUL
     user = User.objects.filter(username=text.lower(), is_active=True).first()
     if user:
         return user
     found = _of_address(text)
     if len(found) > 1:
-        raise ValidationError("Several accounts have this e-mail address: please give the username.")
+        raise ValidationError("Several accounts have this e-mail address. Enter the username instead.")
     if found:
         return found[0]
     near = ", ".join(label(user) for user in suggest(text))
-    perhaps = f" Perhaps you mean: {near}." if near else ""
+    perhaps = f" Did you mean: {near}?" if near else ""
     raise ValidationError(f"There is no account with this username or e-mail address.{perhaps}")
 
 
 def _of_address(address: str) -> list[User]:
-    """Whose address it is. Anybody can sign up with another's address, so who confirmed it goes first.
+    """People with an e-mail address. Anybody can sign up with another's address, so who confirmed it comes first.
 
-    Who has not confirmed it counts only where nobody must; accounts that operators made have nothing to confirm.
+    Unconfirmed addresses count only where confirmation is optional; accounts made by operators have nothing to confirm.
     """
     if not address:
         return []
@@ -54,7 +54,7 @@ def _of_address(address: str) -> list[User]:
 
 
 def suggest(text: str, among: QuerySet[User] | None = None) -> QuerySet[User]:
-    """Active people, each word the beginning of a username, first or last name. E-mail addresses are private."""
+    """Active people whose username, first or last name begins with each word. E-mail addresses are private."""
     words = text.replace("\0", " ").split()
     if len("".join(words)) < MIN_LETTERS:
         return User.objects.none()
@@ -66,10 +66,10 @@ def suggest(text: str, among: QuerySet[User] | None = None) -> QuerySet[User]:
 
 
 def may_search(user: User) -> bool:
-    """Whether this person may look for people once more: SEARCHES_PER_MINUTE a minute, whichever page they are on."""
+    """Count a search; False above SEARCHES_PER_MINUTE, on all pages together."""
     return rate_limits.allowed("people", str(user.pk), SEARCHES_PER_MINUTE, 60)
 
 
 def label(user: User) -> str:
-    """Username and name: two people may have one name, and an address may not be whose one thinks."""
+    """Username and name of a person, because names are not unique."""
     return user.username if user.display_name == user.username else f"{user.display_name} ({user.username})"

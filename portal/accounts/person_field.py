@@ -1,4 +1,4 @@
-"""Form fields that find something while one types."""
+"""Form field for a person, with suggestions while typing."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from . import people_search
 
 
 def autocomplete_attributes(address: str, target: str = "suggestions") -> dict[str, str]:
-    """What makes a field ask `address` for options of the page's datalist `target` while somebody types."""
+    """Attributes of an autocomplete field that loads options of the datalist `target` from `address` (htmx)."""
     return {
         "autocomplete": "off",
         "spellcheck": "false",
@@ -23,20 +23,20 @@ def autocomplete_attributes(address: str, target: str = "suggestions") -> dict[s
 
 
 class PersonField(forms.CharField):
-    """An active person, by username or e-mail address. The form says who asks (`asked_by`)."""
+    """An active person, by username or e-mail address. The form sets the searching person with `asked_by`."""
 
     asker: User
 
     def __init__(self, **kwargs: Any) -> None:
-        text = "Username or e-mail address; or begin a name, to find the username."
+        text = "Username or e-mail address. Start typing a name to see suggestions."
         super().__init__(max_length=254, help_text=text, widget=forms.TextInput({"autocapitalize": "none"}), **kwargs)
 
     def asked_by(self, asker: User, suggest: str) -> None:
-        """Who looks for people, and where the page asks for names."""
+        """Set the searching person and the address of the suggestions."""
         self.asker = asker
         self.widget.attrs |= autocomplete_attributes(suggest)
 
     def clean(self, value: Any) -> User | None:
-        """Whom it names; None for an empty field that need not be filled."""
+        """The person; None for an empty optional field."""
         text = super().clean(value)
         return people_search.find_person(text, self.asker) if text else None

@@ -1,4 +1,4 @@
-"""Changes to accounts."""
+"""Account changes: deactivate, activate, remove second factor, sign out."""
 
 from allauth.mfa.models import Authenticator
 from django.db import transaction
@@ -11,9 +11,9 @@ from portal.models import Session, User
 
 @transaction.atomic
 def deactivate(actor: User | None, user: User) -> None:
-    """Take everything from a person at once: pages, files, running server. Nothing of theirs is deleted.
+    """Deactivate an account: access to pages, files and the running server ends at once; nothing is deleted.
 
-    The authentication backend asks `is_active` on every request anyway; ending the sessions keeps an account that is
+    The authentication backend checks `is_active` on every request anyway; ending the sessions keeps an account that is
     activated again from coming back signed in.
     Deliberately possible for the last administrator of a Collab: safety first; an operator gives the Collab a new one.
     """
@@ -28,7 +28,7 @@ def deactivate(actor: User | None, user: User) -> None:
 
 @transaction.atomic
 def activate(actor: User | None, user: User) -> None:
-    """Give a person back what they had; an account that its person deleted is empty, and stays so."""
+    """Activate an account again, with its former access; a deleted account stays deleted."""
     if not User.objects.filter(pk=user.pk, is_active=False, deleted_at=None).update(is_active=True):
         return
     user.is_active = True
@@ -38,7 +38,7 @@ def activate(actor: User | None, user: User) -> None:
 
 @transaction.atomic
 def forget_second_factor(actor: User, user: User) -> bool:
-    """For somebody who lost it: the password alone is enough until they set up another. False when there was none."""
+    """Remove a lost second factor and end the person's sessions; False if there was none."""
     count, _ = Authenticator.objects.filter(user=user).delete()
     if count:
         audit.record(actor, "account.second-factor.forgotten", user)
@@ -47,6 +47,6 @@ def forget_second_factor(actor: User, user: User) -> bool:
 
 
 def signed_out(user: User) -> None:
-    """A session of the person has ended; when it was the last, say so to whoever wants to know."""
+    """Run the `signed_out` hooks if the session that ended was the person's last."""
     if not Session.objects.filter(user=user, expire_date__gt=timezone.now()).exists():
         hooks.run("signed_out", user=user)

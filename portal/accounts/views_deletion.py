@@ -1,4 +1,4 @@
-"""Pages of deleting one's account and of taking one's data along."""
+"""Pages for account deletion and data export."""
 
 import io
 import json
@@ -24,7 +24,7 @@ from . import deletion
 
 
 class DeleteAccountForm(forms.Form):
-    """One question for each thing, and the username typed."""
+    """One choice per belonging, and the username as confirmation."""
 
     def __init__(self, *args: object, belongings: list[deletion.Belonging], username: str, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)  # type: ignore[arg-type]
@@ -33,15 +33,15 @@ class DeleteAccountForm(forms.Form):
             choices = [("", "Please choose"), *each.choices]
             self.fields[each.key] = forms.ChoiceField(label=each.title, help_text=each.text, choices=choices)
         self.fields["typed_username"] = forms.CharField(
-            label="Type your username to delete your account",
+            label="Enter your username to confirm",
             max_length=100,
             widget=forms.TextInput({"autocomplete": "off", "autocapitalize": "none", "spellcheck": "false"}),
         )
 
     def clean_typed_username(self) -> str:
-        """Exactly the username."""
+        """Require the exact username."""
         if self.cleaned_data["typed_username"].strip() != self.username:
-            raise ValidationError(f"This is not your username, which is “{self.username}”.")
+            raise ValidationError(f"Enter your username, “{self.username}”.")
         return self.username
 
 
@@ -49,7 +49,7 @@ class DeleteAccountForm(forms.Form):
 @reauthentication_required
 @require_http_methods(["GET", "POST"])
 def delete(request: HttpRequest) -> HttpResponse:
-    """Delete my account, once it is said what becomes of what is mine."""
+    """Delete my account after a choice for each belonging."""
     user = person(request)
     form = DeleteAccountForm(request.POST or None, belongings=deletion.belongings(user), username=user.username)
     if form.is_valid():
@@ -67,7 +67,7 @@ def delete(request: HttpRequest) -> HttpResponse:
 @login_required
 @require_safe
 def export(request: HttpRequest) -> HttpResponse:
-    """What the site knows of me, as a zip of JSON files."""
+    """Download my data as a zip archive of JSON files."""
     user, packed = person(request), io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
         found: list[dict[str, Any]] = hooks.collect("account_export", user=user)

@@ -1,4 +1,4 @@
-"""The way to an OpenID Connect provider; the way back is allauth's."""
+"""Redirect to an OpenID Connect provider; the callback is allauth's."""
 
 from allauth.socialaccount.adapter import get_adapter
 from allauth.socialaccount.helpers import render_authentication_error
@@ -15,7 +15,7 @@ from portal.web.redirects import redirect_off_site
 @never_cache
 @require_http_methods(["GET", "POST"])
 def leave(request: HttpRequest, provider_id: str) -> HttpResponse:
-    """GET asks whether to go, POST goes."""
+    """Sign in with a provider: GET asks for confirmation, POST redirects."""
     try:
         response: HttpResponse = login(request, provider_id)
     except (RequestException, ValueError, KeyError) as error:  # no answer, or none that describes a provider

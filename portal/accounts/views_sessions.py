@@ -1,4 +1,4 @@
-"""Ending one of one's own sessions; the list and "everywhere else" are allauth's."""
+"""End one of one's own sessions; the list and "sign out everywhere else" are allauth's."""
 
 from allauth.usersessions.models import UserSession
 from django.contrib import messages
@@ -16,12 +16,12 @@ from . import services
 @login_required
 @require_POST
 def end(request: HttpRequest, pk: int) -> HttpResponse:
-    """Sign out one browser; the one that asks signs out as always."""
+    """End a session of mine; the current one by the sign-out page."""
     session = get_object_or_404(UserSession, pk=pk, user=person(request))
     if session.is_current():
         return redirect("account_logout")
     session.end()
     services.signed_out(person(request))
     audit.record(person(request), "account.session.ended", person(request))
-    messages.success(request, "That browser is signed out.")
+    messages.success(request, "The session was ended.")
     return redirect("usersessions_list")

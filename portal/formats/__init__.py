@@ -1,1 +1,1 @@
-"""How dates are written where a page does not say: as on the pages that do."""
+"""Date formats of pages that do not choose one."""

@@ -1,4 +1,4 @@
-"""Celery's queues as the broker holds them: how much waits, and since when."""
+"""Celery queues in the broker: length, and age of the oldest message."""
 
 import json
 import time
@@ -10,21 +10,21 @@ import redis
 from .metrics import client
 
 NAMES = ("celery", "lab", "files")
-"""Of the Procfile's workers."""
+"""Names of the queues, as in the Procfile."""
 
 
 @dataclass(frozen=True)
 class Queue:
-    """One of them."""
+    """A queue at one moment."""
 
     name: str
     waiting: int
     oldest_seconds: float
-    """Age of the message that has waited longest; 0 when none waits."""
+    """Age of the oldest message in seconds; 0 for an empty queue."""
 
 
 def queues() -> list[Queue] | None:
-    """All queues, now; None when the broker is away."""
+    """All queues now; None if the broker is unavailable."""
     try:
         return read_queues(client())
     except (redis.RedisError, OSError):
@@ -32,12 +32,12 @@ def queues() -> list[Queue] | None:
 
 
 def read_queues(broker: redis.Redis) -> list[Queue]:
-    """All queues. Raises what the broker raises."""
+    """All queues now. Raises redis.RedisError or OSError."""
     # Messages come in on the left.
     return [Queue(name, int(broker.llen(name)), _age(broker.lindex(name, -1))) for name in NAMES]
 
 
 def _age(message: Any) -> float:
-    """Of a message; 0 for an empty queue, and for a message that does not say when it was sent (`celery.py`)."""
+    """Age of a message in seconds; 0 for none, and for one without a time of sending (`celery.py`)."""
     sent = json.loads(message).get("headers", {}).get("sent_at") if message else None
     return max(0.0, time.time() - sent) if isinstance(sent, int | float) else 0.0

@@ -1,7 +1,7 @@
-"""The cache that all processes share: Redis, and while Redis is away each process's own memory.
+"""Cache backend: Redis, with each process's own memory as fallback while Redis is unavailable.
 
-Pages never fail for want of a cache, and limits (`limits.py`, allauth's) still hold, if only per process. The database
-of Redis is the broker's too, so nothing here may flush it.
+Pages never fail for want of a cache, and rate limits (`web/rate_limits.py`, allauth's) still hold, if only per process.
+The database of Redis is the broker's too, so nothing here may flush it.
 """
 
 import logging
@@ -16,12 +16,12 @@ from redis.exceptions import RedisError
 log = logging.getLogger(__name__)
 
 PAUSE = 2.0
-"""Seconds for which Redis is not asked again after it did not answer."""
+"""Seconds without requests to Redis after a failure."""
 FORWARDED = ("add", "get", "set", "touch", "delete", "get_many", "has_key", "incr", "set_many", "delete_many", "clear")
 
 
 class _Shared(RedisCache):
-    """Redis, of which only our own keys are cleared."""
+    """Redis cache that clears its own keys only."""
 
     def clear(self) -> None:
         client = self._cache.get_client(None, write=True)
@@ -30,7 +30,7 @@ class _Shared(RedisCache):
 
 
 class SharedCache(LocMemCache):
-    """Asks Redis (`LOCATION`), else the process's memory, which is what this class is by itself."""
+    """Redis (`LOCATION`) with a fallback to the process's memory, which is the base class."""
 
     def __init__(self, server: str, params: dict[str, Any]) -> None:
         super().__init__(server, {name: value for name, value in params.items() if name != "OPTIONS"})
@@ -38,7 +38,7 @@ class SharedCache(LocMemCache):
         self._away_until = 0.0
 
     def ask_shared(self) -> None:
-        """Write to Redis and read it again, for monitors; an exception says what is wrong with it."""
+        """Health check: write to Redis and read again; raises RedisError or OSError."""
         self._shared.set("health", "ok", 10)
         if self._shared.get("health") != "ok":
             raise RedisError("Redis does not keep what it is given")
@@ -49,7 +49,7 @@ class SharedCache(LocMemCache):
                 return getattr(self._shared, name)(*args, **kwargs)
             except (RedisError, OSError) as error:
                 self._away_until = time.monotonic() + PAUSE
-                log.warning("cache away, using this process's own memory: %s", error)
+                log.warning("Redis is unavailable, caching in this process: %s", error)
         return own(*args, **kwargs)
 
 

@@ -1,4 +1,4 @@
-"""What can be wrong with a site's settings; docs/reference/checks.md says what to do about each id."""
+"""System checks of the settings; docs/reference/checks.md explains each id."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,19 +9,19 @@ from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.utils.module_loading import import_string
 
 LONGEST_SOCKET = 107
-"""Bytes that the address of a unix socket holds (unix(7))."""
+"""Maximum bytes of a unix socket's address (unix(7))."""
 SHORTEST_TOKEN = 20
-"""Characters of a token that monitors send."""
+"""Minimum characters of METRICS_TOKEN."""
 
 
 def check_message(kind: type[Error | Warning], message: str, name: str) -> CheckMessage:
-    """What a check has found, with the section that says what to do about it."""
+    """Message of a system check, with the section of the documentation as hint."""
     return kind(message, hint=f"See docs/reference/checks.md#{name.replace('.', '').lower()}", id=name)
 
 
 @register(Tags.security)
 def origins(**_: Any) -> Sequence[CheckMessage]:
-    """A Lab runs its owner's code: none may have the portal's origin, or one that the portal's is below."""
+    """E001: a Lab, which runs its owner's code, would share the portal's origin or a parent domain of it."""
     portal, lab = settings.ALLOWED_HOSTS[0].lower(), settings.LAB_DOMAIN.rpartition(":")[0] or settings.LAB_DOMAIN
     if portal == lab.lower() or portal.endswith(f".{lab.lower()}"):
         return [check_message(Error, f"The portal's host {portal} lies in LAB_DOMAIN ({lab}).", "portal.E001")]
@@ -30,7 +30,7 @@ def origins(**_: Any) -> Sequence[CheckMessage]:
 
 @register()
 def hooks(**_: Any) -> Sequence[CheckMessage]:
-    """Every function that PORTAL_HOOKS names is there."""
+    """E002: a function in PORTAL_HOOKS cannot be imported."""
     found = []
     for event, paths in settings.PORTAL_HOOKS.items():
         for path in paths:
@@ -43,7 +43,7 @@ def hooks(**_: Any) -> Sequence[CheckMessage]:
 
 @register()
 def socket_paths(**_: Any) -> Sequence[CheckMessage]:
-    """The longest socket below RUN_DIR, a Lab's, has an address that fits."""
+    """E003: the path of a Lab's socket below RUN_DIR is too long for a socket address."""
     length = len(str(settings.RUN_DIR / "lab" / f"{'0' * 32}.sock").encode())
     if length > LONGEST_SOCKET:
         message = f"COLLABORATORY_RUN is too long: a socket in it would have {length} of {LONGEST_SOCKET} bytes."
@@ -53,7 +53,7 @@ def socket_paths(**_: Any) -> Sequence[CheckMessage]:
 
 @register(Tags.security, deploy=True)
 def encrypted(**_: Any) -> Sequence[CheckMessage]:
-    """Passwords and passes travel encrypted."""
+    """W001: the site has no TLS."""
     if urlsplit(settings.PORTAL_URL).scheme == "https":
         return []
     return [check_message(Warning, "PORTAL_URL is not https: passwords travel in the clear.", "portal.W001")]
@@ -61,7 +61,7 @@ def encrypted(**_: Any) -> Sequence[CheckMessage]:
 
 @register(deploy=True)
 def mail(**_: Any) -> Sequence[CheckMessage]:
-    """Mail leaves the machine."""
+    """W002: mail is not sent."""
     if not settings.EMAIL_BACKEND.endswith("console.EmailBackend"):
         return []
     return [check_message(Warning, "Mail is written to the log: nobody can confirm an address.", "portal.W002")]
@@ -69,7 +69,7 @@ def mail(**_: Any) -> Sequence[CheckMessage]:
 
 @register(Tags.security)
 def metrics_token(**_: Any) -> Sequence[CheckMessage]:
-    """What opens `/metrics` cannot be guessed."""
+    """E004: METRICS_TOKEN is too short."""
     if not settings.METRICS_TOKEN or len(settings.METRICS_TOKEN) >= SHORTEST_TOKEN:
         return []
     message = f"METRICS_TOKEN has {len(settings.METRICS_TOKEN)} characters, fewer than {SHORTEST_TOKEN}."

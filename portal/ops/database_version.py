@@ -29,11 +29,11 @@ class Difference:
     """Migrations of a database, compared with those of the code; each list is sorted."""
 
     missing: list[Key]
-    """Of the code, not applied."""
+    """Migrations of the code that are not applied."""
     unknown: list[Key]
-    """Applied, not of the code and replaced by none of it: the database is ahead."""
+    """Migrations that are applied, not of the code and replaced by none of it: the database is ahead."""
     halfway: list[Key]
-    """Not applied, and replaced by one of the code that has replaced others which are."""
+    """Migrations that are not applied, and replaced by one of the code that has replaced others which are."""
 
 
 def difference(applied: Collection[Key]) -> Difference:

@@ -1,4 +1,4 @@
-"""gunicorn's own log lines, in the shape of the site's: `gunicorn --logger-class portal.ops.gunicorn_logger.Logger`."""
+"""Logger of gunicorn, in the site's log format: `gunicorn --logger-class portal.ops.gunicorn_logger.Logger`."""
 
 import os
 
@@ -9,10 +9,10 @@ from .logs import FORMATTERS
 
 
 class Logger(GunicornLogger):
-    """Only what its lines look like is other; the settings are not read here, a mistake in them must still be said."""
+    """gunicorn's logger with our formatters. The settings are not read here: an error in them must still be logged."""
 
     def setup(self, cfg: Config) -> None:
-        """Let every handler write our lines."""
+        """Set our formatter on every handler."""
         super().setup(cfg)
         shape = FORMATTERS.get(os.environ.get("LOG_FORMAT") or "text", FORMATTERS["text"])
         for handler in self.error_log.handlers:

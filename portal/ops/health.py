@@ -1,4 +1,4 @@
-"""Whether the parts that the site is made of answer.
+"""Health checks of the site's parts: database, migrations, broker, cache, and those of the apps.
 
 Each part is asked in a thread of its own, and waited for only so long: one that hangs (a network disk, a database
 behind a dead route) must not hang whoever asks. A part that still hangs is not asked again until it has answered, so a
@@ -25,28 +25,28 @@ from .cache import SharedCache
 log = logging.getLogger(__name__)
 
 TIMEOUT = 2.0
-"""Seconds that all parts together are given."""
+"""Seconds that all checks together may take."""
 ANSWER_SECONDS = 1.0
-"""Seconds for which an answer is given again."""
+"""Seconds for which a result is reused."""
 
 
 class HealthCheckError(Exception):
-    """Why a part does not do its work, in words for an operator."""
+    """Failed check, with the reason for an operator."""
 
 
 @dataclass(frozen=True)
 class Part:
-    """Something that the site stands on. `check` raises when it does not do its work."""
+    """Part that the site depends on. `check` raises if it does not work."""
 
     name: str
     check: Callable[[], object]
     needed: bool = True
-    """Without it no page can be shown. Without the others pages still read, and say what cannot be done now."""
+    """True if no page works without it. Without the others, pages work and say what is unavailable."""
 
 
 @dataclass(frozen=True)
 class PartStatus:
-    """How it is with one part."""
+    """Result of a part's check."""
 
     name: str
     ok: bool
@@ -55,13 +55,13 @@ class PartStatus:
     why: str = ""
 
     def as_json(self) -> dict[str, Any]:
-        """For operators."""
+        """Status, duration and reason, for operators."""
         said = {"status": "ok" if self.ok else "failed", "milliseconds": round(self.milliseconds, 1)}
         return said | ({"why": self.why} if self.why else {})
 
 
 def parts() -> list[Part]:
-    """The portal's own, and those that the apps above it name."""
+    """Parts of the portal itself and of the apps (hook `readiness`)."""
     own = [
         Part("database", _database),
         Part("migrations", _migrations),
@@ -72,7 +72,7 @@ def parts() -> list[Part]:
 
 
 def overall_status(statuses: list[PartStatus]) -> str:
-    """`ok`; `degraded` when something is away that pages do without; `failed` when they cannot be shown."""
+    """`ok`; `degraded` without a part that pages do not need; `failed` without one that they need."""
     failed = [status for status in statuses if not status.ok]
     if any(status.needed for status in failed):
         return "failed"
@@ -80,7 +80,7 @@ def overall_status(statuses: list[PartStatus]) -> str:
 
 
 class HealthChecker:
-    """Asks the parts, one round at a time."""
+    """Runs the checks of all parts, in parallel and one round at a time."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -88,7 +88,7 @@ class HealthChecker:
         self._last: tuple[float, list[PartStatus]] = (float("-inf"), [])
 
     def ask(self, wanted: list[Part] | None = None, timeout: float | None = None) -> list[PartStatus]:
-        """How each part is, within `timeout` seconds (TIMEOUT)."""
+        """Status of each part, within `timeout` seconds (default TIMEOUT)."""
         with self._lock:
             asked, statuses = self._last
             if time.monotonic() - asked > ANSWER_SECONDS:
@@ -97,7 +97,7 @@ class HealthChecker:
             return statuses
 
     def forget(self) -> None:
-        """Ask anew, whatever was answered a moment ago."""
+        """Discard the last result."""
         self._last = (float("-inf"), [])
 
     def _ask(self, wanted: list[Part], timeout: float) -> list[PartStatus]:
@@ -113,7 +113,7 @@ class HealthChecker:
 
 
 def _start(part: Part) -> Future[PartStatus]:
-    """In a daemon thread, which one that hangs for ever does not keep the process from ending."""
+    """Run a check in a daemon thread, which does not keep the process alive if it hangs."""
     future: Future[PartStatus] = Future()
     threading.Thread(target=_run, args=(part, future), name=f"health-{part.name}", daemon=True).start()
     return future
@@ -125,7 +125,7 @@ def _run(part: Part, future: Future[PartStatus]) -> None:
         part.check()
     except Exception as error:
         why = f"{type(error).__name__}: {error}"
-        log.warning("%s does not do its work: %s", part.name, why)
+        log.warning("health check of %s failed: %s", part.name, why)
     finally:
         connections.close_all()  # this thread's
     future.set_result(PartStatus(part.name, not why, part.needed, (time.perf_counter() - began) * 1000, why))

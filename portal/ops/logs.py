@@ -1,4 +1,4 @@
-"""What is written to the log, and in what shape: one line per event, for people or as JSON, with whose work it was.
+"""Logging: formats (text, JSON), context of requests and tasks on each line, redaction of secrets, levels.
 
 `add_context(collab_id=…)` adds to what every later line of this request or task says. Nothing that opens something, and
 no e-mail address, is written: `redact` goes over each whole line, tracebacks included. The supervisor of the Lab, which
@@ -17,38 +17,38 @@ from types import MappingProxyType
 from typing import Any
 
 ContextValue = str | int | None | Callable[[], str | int | None]
-"""A value, or a function that is asked when a line is written."""
+"""Value, or function that is called when a line is written."""
 
 CONTEXT_FIELDS = ("request_id", "user_id", "collab_id", "server_id", "task", "task_id")
-"""What a line can say of the work that it is from, in this order."""
+"""Fields of the context, in the order in which a line shows them."""
 REQUEST_ID = re.compile(r"[0-9a-f]{32}")
 
 _context: ContextVar[Mapping[str, ContextValue]] = ContextVar("log context", default=MappingProxyType({}))
 
 
 def reset_context(**context: ContextValue) -> None:
-    """A request, a task or a call begins: forget what was noted of the one before."""
+    """Replace the context, at the beginning of a request, task or call."""
     _context.set(MappingProxyType(context))
 
 
 def add_context(**context: ContextValue) -> None:
-    """Add to what is known of the work at hand."""
+    """Add fields to the context of the current request, task or call."""
     _context.set(MappingProxyType({**_context.get(), **context}))
 
 
 def context() -> dict[str, str | int]:
-    """What is known of the work at hand now, without what is not."""
+    """Current context, without empty fields."""
     known = {name: _value(_context.get().get(name)) for name in CONTEXT_FIELDS}
     return {name: value for name, value in known.items() if value is not None}
 
 
 def request_id() -> str:
-    """The number of the request at hand, or of the one that asked for this task; empty outside of both."""
+    """Id of the current request, or of the one that queued the current task; empty outside of both."""
     return str(context().get("request_id", ""))
 
 
 def new_id() -> str:
-    """A number for a request that nginx gave none."""
+    """New request id, for a request without one from nginx."""
     return uuid.uuid4().hex
 
 
@@ -56,22 +56,22 @@ def _value(fact: ContextValue) -> str | int | None:
     return fact() if callable(fact) else fact
 
 
-# What must not stand there
+# Redaction
 
 OPENING = re.compile(r"""((?:^|[\s"'(=]|://[^/\s]*)/(?:l|collabs/join|rest/v1/collabs/invite)/)[A-Za-z0-9_=:.-]{8,}""")
-"""Public links and invitations: whoever has the address has what it opens."""
+"""Tokens in addresses of public links and invitations."""
 RESET = re.compile(r"(/account/(?:password/reset/key|confirm-email)/)[^\s/\"'?]+")
 BEARING = re.compile(r"(?i)\b(bearer|token|basic)(['\"]?[ :=]+['\"]?)(?!of\b)[A-Za-z0-9_.~+/=-]{16,}")
 OURS = re.compile(r"\bclb_[A-Za-z0-9_-]{4,}")
-"""Personal access tokens, wherever they stand."""
+"""Personal access tokens."""
 SECRETS = re.compile(r"(?i)\b(ticket|key|code|state|password|secret|sessionid|lab_pass|portal)=[^\s&;\"']+")
 IN_ADDRESS = re.compile(r"(\w+://[^\s/:@]*):[^\s/@]+@")
-"""The password in an address such as a database's."""
+"""Password in an address such as DATABASE_URL."""
 EMAIL = re.compile(r"(?<![\w.+-])[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
 
 
 def redact(text: str) -> str:
-    """Write a hyphen in the place of a token or a password, and of an e-mail address."""
+    """Replace tokens, passwords and e-mail addresses in a text by a hyphen."""
     text = OPENING.sub(r"\1-", text)
     text = RESET.sub(r"\1-", text)
     text = OURS.sub("-", text)
@@ -82,10 +82,10 @@ def redact(text: str) -> str:
 
 
 class RedactSecrets(logging.Filter):
-    """`redact` for a handler whose formatter is not one of ours."""
+    """Filter that redacts messages, for handlers with formatters of others."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Change the message; every record is kept."""
+        """Redact the message; every record is kept."""
         message = record.getMessage()
         hidden = redact(message)
         if hidden != message:
@@ -115,11 +115,11 @@ class RefusalsAreInformation(logging.Filter):
         return logging.getLogger(record.name).isEnabledFor(logging.INFO)
 
 
-# Shapes
+# Formats
 
 
 class TextFormatter(logging.Formatter):
-    """For people: time, level, logger, message, and at the end what is known of the work."""
+    """Format for people: time, level, logger, message, context."""
 
     def __init__(self) -> None:
         super().__init__("%(asctime)s %(levelname)s %(name)s: %(message)s")
@@ -133,7 +133,7 @@ class TextFormatter(logging.Formatter):
 
 
 class JsonFormatter(logging.Formatter):
-    """For programs: one object per line; docs/reference/logs.md says what is in it."""
+    """Format for programs: one JSON object per line, described in docs/reference/logs.md."""
 
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, Any] = {
@@ -153,7 +153,7 @@ FORMATTERS: dict[str, type[logging.Formatter]] = {"text": TextFormatter, "json":
 
 
 def configuration(shape: str, level: str) -> dict[str, Any]:
-    """For `logging.config.dictConfig`: everything to stderr, in one of `FORMATTERS`; KeyError for another."""
+    """Configuration for `logging.config.dictConfig`: all to stderr, in a format of `FORMATTERS` (else KeyError)."""
     quiet = logging.WARNING if level.upper() != "DEBUG" else logging.DEBUG
     return {
         "version": 1,

@@ -1,8 +1,8 @@
-"""What happens on the site, counted over all processes; docs/reference/metrics.md lists it.
+"""Prometheus metrics, added up over all processes in Redis; docs/reference/metrics.md lists them.
 
-Each process adds up what it sees and hands it to Redis every few seconds, so any web process can give the same answer,
-also on another machine. While Redis is away the counts wait. What can be read from the database is not counted here:
-the functions that PORTAL_HOOKS names under `metrics` ask for it when somebody wants to know.
+Each process adds up its own counts and hands them to Redis every few seconds, so any web process gives the same answer,
+also on another machine. While Redis is unavailable the counts wait. What can be read from the database is not counted
+here: the functions that PORTAL_HOOKS names under `metrics` query it at each scrape.
 """
 
 import atexit
@@ -32,18 +32,18 @@ from .health import HEALTH
 log = logging.getLogger(__name__)
 
 FLUSH_EVERY = 5.0
-"""Seconds after which a process hands over what it counted."""
+"""Seconds between a process's flushes to Redis."""
 PREFIX = "collaboratory_"
 KEY = "metrics"
 """Name of the hash in Redis."""
 SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
 Field = tuple[str, ...]
-"""Name of a count, values of its labels, and of a histogram which bucket, or `sum`."""
+"""Metric, values of its labels, and for a histogram the bucket or `sum`."""
 
 
 class Counts:
-    """What this process has counted and not handed over. A fork begins with none: they are its parent's."""
+    """Counts of this process that are not flushed yet. A forked child starts with none: they are its parent's."""
 
     def __init__(self) -> None:
         self._begin_anew()
@@ -55,7 +55,7 @@ class Counts:
         self._flushes = False
 
     def add(self, amounts: Iterable[tuple[Field, float]]) -> None:
-        """Count; cheap, and never waits for Redis."""
+        """Add to the counts, without waiting for Redis."""
         with self._lock:
             if not self._flushes:
                 self._flushes = True
@@ -65,7 +65,7 @@ class Counts:
                 self._waiting[field] += amount
 
     def flush(self) -> None:
-        """Hand over; what Redis does not take is kept for the next time."""
+        """Add the counts to those in Redis; kept for the next time if that fails."""
         with self._lock:
             taken, self._waiting = self._waiting, defaultdict(float)
         if not taken:
@@ -98,7 +98,7 @@ def client() -> redis.Redis:
 
 
 class Counter:
-    """Something that is counted. Made once, when a module is loaded."""
+    """Counter metric, created once, when its module is loaded."""
 
     made: dict[str, "Counter"] = {}
 
@@ -107,11 +107,11 @@ class Counter:
         Counter.made[self.name] = self
 
     def add(self, amount: float = 1, /, **labels: str) -> None:
-        """Count `amount` more."""
+        """Increase the counter."""
         COUNTS.add([((self.name, *(labels[name] for name in self.labels)), amount)])
 
     def family(self, counted: dict[Field, float]) -> Metric:
-        """All of it, as Prometheus wants it."""
+        """Counter as a Prometheus metric family."""
         family = CounterMetricFamily(self.name, self.text, labels=self.labels)
         for (_name, *values), amount in counted.items():
             family.add_metric(values, amount)
@@ -119,7 +119,7 @@ class Counter:
 
 
 class Histogram(Counter):
-    """How long something takes, in seconds."""
+    """Histogram metric of durations in seconds."""
 
     def __init__(self, name: str, text: str, labels: Sequence[str] = (), buckets: Sequence[float] = SECONDS) -> None:
         super().__init__(name, text, labels)
@@ -127,13 +127,13 @@ class Histogram(Counter):
         self.bounds = [*(str(bound) for bound in self.buckets), "+Inf"]
 
     def observe(self, seconds: float, /, **labels: str) -> None:
-        """One more that took so long."""
+        """Add a duration."""
         field = (self.name, *(labels[name] for name in self.labels))
         bound = self.bounds[bisect_left(self.buckets, seconds)]
         COUNTS.add([((*field, bound), 1), ((*field, "sum"), seconds)])
 
     def family(self, counted: dict[Field, float]) -> Metric:
-        """All of it: buckets add up, as Prometheus wants them."""
+        """Histogram as a Prometheus metric family with cumulative buckets."""
         family = HistogramMetricFamily(self.name, self.text, labels=self.labels)
         rows: defaultdict[Field, dict[str, float]] = defaultdict(dict)
         for (_name, *values, part), amount in counted.items():
@@ -153,7 +153,7 @@ TASK_SECONDS = Histogram("task_duration_seconds", "Time that a task took.", ["ta
 
 
 def gauge(name: str, text: str, values: Mapping[str, float] | float, label: str = "") -> Metric:
-    """A family of something that goes up and down, with at most one label."""
+    """Gauge as a Prometheus metric family, with at most one label."""
     family = GaugeMetricFamily(PREFIX + name, text, labels=[label] if label else [])
     for value, number in values.items() if isinstance(values, Mapping) else [("", values)]:
         family.add_metric([value] if label else [], number)
@@ -161,10 +161,10 @@ def gauge(name: str, text: str, values: Mapping[str, float] | float, label: str 
 
 
 class SiteCollector:
-    """All metrics of the site, gathered when Prometheus asks."""
+    """Collector of all metrics of the site, run at each scrape."""
 
     def collect(self) -> Iterator[Metric]:
-        """What was counted, and what the apps say now of those parts of the site that answer."""
+        """Health, metrics of the apps (hook `metrics`) for the parts that are up, and stored counts."""
         statuses = HEALTH.ask()
         seconds = {status.name: status.milliseconds / 1000 for status in statuses}
         yield gauge(
@@ -180,7 +180,7 @@ class SiteCollector:
 
 
 def stored() -> dict[str, dict[Field, float]]:
-    """What all processes have handed over, by name."""
+    """Counts of all processes from Redis, by metric."""
     COUNTS.flush()
     found: defaultdict[str, dict[Field, float]] = defaultdict(dict)
     with suppress(redis.RedisError, OSError):
@@ -193,7 +193,7 @@ def stored() -> dict[str, dict[Field, float]]:
 
 
 def text() -> bytes:
-    """The answer of `/metrics`."""
+    """Metrics in Prometheus text format."""
     registry = CollectorRegistry(auto_describe=False)
     registry.register(SiteCollector())
     return generate_latest(registry)

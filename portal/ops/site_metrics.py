@@ -1,4 +1,4 @@
-"""What `/metrics` says of people, queues and the version."""
+"""Metrics of people, sessions, queues and versions."""
 
 import platform
 from collections.abc import Iterator
@@ -16,11 +16,11 @@ from . import broker_stats
 from .metrics import PREFIX, client, gauge
 
 UNACKNOWLEDGED = "unacked"
-"""Where Celery keeps what was taken and is not finished (kombu's Redis transport)."""
+"""Redis key of messages that workers have taken and not finished (kombu's Redis transport)."""
 
 
 def families(up: frozenset[str]) -> Iterator[Metric]:
-    """The portal's own; of the parts that answer."""
+    """Metric families of the portal, for the parts that are up."""
     yield InfoMetricFamily(PREFIX + "build", "What runs here.", value=build())
     if "database" in up:
         active = User.objects.filter(is_active=True).count()
@@ -34,7 +34,7 @@ def families(up: frozenset[str]) -> Iterator[Metric]:
 
 @cache
 def build() -> dict[str, str]:
-    """Versions."""
+    """Versions of the site, Python, Django and the database."""
     return {
         "version": VERSION,
         "python": platform.python_version(),

@@ -1,4 +1,4 @@
-"""Handing work to Celery: by the task's name, on commit, and without failing a page when the broker is away.
+"""Queue Celery tasks by name, on commit, without failing a page when the broker is unavailable.
 
 Tasks are named, not imported: tasks call services, and services queue tasks. A name that is no task's fails the tests
 (`conftest.queue`).
@@ -16,7 +16,7 @@ from kombu.exceptions import OperationalError
 log = logging.getLogger(__name__)
 
 ASK_EVERY = 3.0
-"""Seconds for which the broker's last answer is believed."""
+"""Seconds for which the broker's last status is reused."""
 
 _last: dict[str, float | bool] = {"asked": 0.0, "up": True}
 
@@ -24,32 +24,32 @@ _last: dict[str, float | bool] = {"asked": 0.0, "up": True}
 def enqueue(task: str, *args: object) -> None:
     """Queue the task of this name once the current transaction is committed.
 
-    When the broker is away the row that was just written stays as it is, and the reconciler queues the task again when
-    the broker is back: the row is the truth, the message only wakes somebody up.
+    If the broker is unavailable, the row that was just written stays as it is, and the reconciler queues the task again
+    later: the row is the truth, the message only wakes a worker up.
     """
     transaction.on_commit(lambda: publish(task, *args), robust=True)
 
 
 def publish(task: str, *args: object, after: float = 0) -> bool:
-    """Queue the task of this name now, to be taken up after so many seconds; False when the broker is away."""
+    """Queue the task of this name now, with a delay of `after` seconds; False if the broker is unavailable."""
     try:
         _send(task, args, after)
     except (OperationalError, OSError) as error:
-        log.warning("broker away, %s%r not queued: %s", task, args, error)
+        log.warning("broker unavailable, %s%r not queued: %s", task, args, error)
         _last.update(asked=time.monotonic(), up=False)
         return False
     return True
 
 
 def broker_is_up() -> bool:
-    """Whether tasks can be queued, as of a few seconds ago."""
+    """True if the broker answered within the last ASK_EVERY seconds."""
     if time.monotonic() - float(_last["asked"]) > ASK_EVERY:
         _last.update(asked=time.monotonic(), up=_ask())
     return bool(_last["up"])
 
 
 def answers() -> bool:
-    """Whether the broker answers now, not as of a few seconds ago."""
+    """Check now if the broker answers."""
     return _ask()
 
 

@@ -1,4 +1,4 @@
-"""For load balancers and monitors."""
+"""Addresses for load balancers and monitors: /healthz, /readyz, /metrics."""
 
 import hmac
 from ipaddress import ip_address
@@ -17,14 +17,14 @@ from .metrics import text as everything
 @never_cache
 @require_safe
 def healthz(request: HttpRequest) -> JsonResponse:
-    """200 while this process answers at all; nothing else is asked."""
+    """Liveness: 200 if this process answers; nothing else is checked."""
     return JsonResponse({"status": "ok"})
 
 
 @never_cache
 @require_safe
 def readyz(request: HttpRequest) -> JsonResponse:
-    """Whether pages can be shown (200, else 503); to operators and whoever has METRICS_TOKEN, how each part is."""
+    """Readiness: 200 if pages work, else 503; with the status of each part for operators and with METRICS_TOKEN."""
     statuses = HEALTH.ask()
     said: dict[str, object] = {"status": overall_status(statuses)}
     if has_token(request) or _is_operator(request, statuses):
@@ -35,7 +35,7 @@ def readyz(request: HttpRequest) -> JsonResponse:
 @never_cache
 @require_safe
 def metrics(request: HttpRequest) -> HttpResponse:
-    """For Prometheus: 404 where the site offers none, or not to this address; 401 without the right token."""
+    """Prometheus metrics; 404 if not configured, or not for this address; 401 without the right token."""
     if not (settings.METRICS_TOKEN or settings.METRICS_FROM) or not _from_there(request):
         raise Http404
     if settings.METRICS_TOKEN and not has_token(request):
@@ -54,7 +54,7 @@ def _from_there(request: HttpRequest) -> bool:
 
 
 def has_token(request: HttpRequest) -> bool:
-    """Whether it carries METRICS_TOKEN; compared in constant time."""
+    """True if the request has METRICS_TOKEN, compared in constant time."""
     kind, _, given = request.headers.get("Authorization", "").partition(" ")
     if not settings.METRICS_TOKEN or kind.lower() != "bearer":
         return False
@@ -62,6 +62,6 @@ def has_token(request: HttpRequest) -> bool:
 
 
 def _is_operator(request: HttpRequest, statuses: list[PartStatus]) -> bool:
-    """Asked of the database only where that has just answered."""
+    """True for staff; not checked while the database is down."""
     database_answers = any(status.name == "database" and status.ok for status in statuses)
     return database_answers and request.user.is_authenticated and request.user.is_staff

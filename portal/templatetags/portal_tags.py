@@ -1,4 +1,4 @@
-"""What pages of accounts say."""
+"""Template filters: browser name of a user agent, time ago."""
 
 from datetime import datetime
 
@@ -18,7 +18,7 @@ def browser(user_agent: str) -> str:
     name = next((name for mark, name in _BROWSERS if mark in user_agent), "")
     system = next((name for mark, name in (*_SYSTEMS, ("Linux", "Linux")) if mark in user_agent), "")
     if not name:
-        return user_agent[:40] or "A program that does not say its name"
+        return user_agent[:40] or "Unknown browser"
     return f"{name} on {system}" if system else name
 
 

@@ -105,7 +105,7 @@ def test_it_forgets_a_lost_second_factor(owner: User, operator: User, sign_in: C
     TOTP.activate(owner, generate_totp_secret())
     theirs = sign_in(owner)
     data = {"action": "forget_second_factor", "_selected_action": [owner.pk]}
-    assertContains(sign_in(operator).post("/admin/portal/user/", data, follow=True), "password alone now: owner")
+    assertContains(sign_in(operator).post("/admin/portal/user/", data, follow=True), "password alone: owner")
     assert not Authenticator.objects.exists()
     assert not theirs.get("/").wsgi_request.user.is_authenticated
     assert AuditEntry.objects.filter(verb="account.second-factor.forgotten", actor=operator).exists()

@@ -139,7 +139,7 @@ def test_it_leads_on_from_a_new_password(client: Client, owner: User) -> None:
     assert Outline(page.content.decode()).faults() == []
     new = "another-correct-horse"
     answer = client.post(page.redirect_chain[-1][0], {"password1": new, "password2": new}, follow=True)
-    assertContains(answer, "Your password is changed")
+    assertContains(answer, "Your password was changed")
     assert client.login(username=owner.username, password=new)
 
 

@@ -1,4 +1,4 @@
-"""People's Markdown (a README, a description) as HTML that may stand on the portal's own origin.
+"""Render Markdown of people (README, description) as HTML that is safe on the portal's own origin.
 
 markdown-it renders, nh3 lets through only what is listed.
 """
@@ -22,16 +22,16 @@ from markdown_it.token import Token
 from mdit_py_plugins.tasklists import tasklists_plugin
 
 MAX_LENGTH = 256 * 1024
-"""Characters of a text that are rendered; what comes after is left out."""
+"""Characters of a text that are rendered; the rest is cut off."""
 
 KEPT_LENGTH = 32 * 1024
-"""Characters of a text whose rendering may be kept in memory."""
+"""Maximum characters of a text whose rendering is cached in memory."""
 
 ID_PREFIX = "text-"
-"""Keeps the ids of a text apart from those of the page around it (DOM clobbering)."""
+"""Prefix of ids in a text, against clashes with those of the page around it (DOM clobbering)."""
 
 ENDINGS = (".md", ".markdown", ".mdown")
-"""Of the names of Markdown files."""
+"""File name extensions of Markdown."""
 
 TAGS = set(
     "a abbr b blockquote br caption cite code dd del details dfn div dl dt em figcaption figure h1 h2 h3 h4 h5 h6 hr i "
@@ -53,12 +53,12 @@ ATTRIBUTES = {
     "ul": {"class"},
 }
 _HEADING = re.compile(r"<(/?)h([1-5])(?=[ >])")
-"""The page around a text has the one first heading: those of the text begin below it."""
+"""Headings, which are moved one level down: the page around the text has the only h1."""
 CLASSES = re.compile(r"language-[\w+#-]{1,32}|align-(?:left|center|right)|contains-task-list|task-list-item")
 
 
 def render(text: str, *, base: str = "", folder: str = "", pages: str = "") -> SafeString:
-    """HTML of a Markdown text (CommonMark, tables, strikethrough, task lists, bare links, harmless raw HTML).
+    """Render a Markdown text as HTML (CommonMark, tables, strikethrough, task lists, bare links, harmless raw HTML).
 
     Relative links and pictures are those of `folder`, which is below `base`, a path of ours that ends with a slash; one
     that climbs out of `base` is dropped. Links lead to pages of files, those to Markdown below `pages` where given;
@@ -84,7 +84,7 @@ def _render(text: str, base: str, folder: str, pages: str) -> SafeString:
 
 
 _kept = lru_cache(64)(_render)
-"""What is shown again and again, such as the README of a Collab, is rendered once per process."""
+"""Cached rendering, once per process, for texts that are shown often such as the README of a Collab."""
 
 
 def _attribute_filter(base: str, folder: str, pages: str) -> Callable[[str, str, str], str | None]:
@@ -101,7 +101,7 @@ def _attribute_filter(base: str, folder: str, pages: str) -> Callable[[str, str,
 
 
 def _is_elsewhere(url: str) -> bool:
-    """Whether the address names a scheme or a host, or cannot be read at all. Browsers take a backslash for a slash."""
+    """True if the address has a scheme or a host, or is malformed. Browsers treat a backslash as a slash."""
     try:
         parts = urlsplit(url.replace("\\", "/"))
     except ValueError:
@@ -110,7 +110,7 @@ def _is_elsewhere(url: str) -> bool:
 
 
 def _bytes_of(url: str | None) -> str | None:
-    """The address of the bytes, where an address of ours leads to a file's page."""
+    """Address of a file's bytes for the address of its page; other addresses unchanged."""
     if not url or not url.startswith("/"):
         return url
     parts = urlsplit(url)
@@ -118,12 +118,12 @@ def _bytes_of(url: str | None) -> str | None:
 
 
 def is_markdown(path: str) -> bool:
-    """Whether a file is Markdown, by its name."""
+    """True if the file name is that of Markdown."""
     return path.lower().endswith(ENDINGS)
 
 
 def _below(base: str, folder: str, url: str, pages: str = "") -> str | None:
-    """The address with a relative path put into `folder`; None when it climbs out of `base`."""
+    """Address with a relative path resolved in `folder`; None if it leaves `base`."""
     if not base or _is_elsewhere(url) or url.startswith(("/", "\\")):
         return url
     parts = urlsplit(url)
@@ -138,7 +138,7 @@ def _below(base: str, folder: str, url: str, pages: str = "") -> str | None:
 
 
 def _image(self: RendererHTML, tokens: Sequence[Token], index: int, options: Any, env: Any) -> str:
-    """A picture; one of another site becomes a link to it."""
+    """Render an image; one of another site becomes a link."""
     token = tokens[index]
     source, text = str(token.attrs.get("src", "")), self.renderInlineAsText(token.children, options, env)
     if _is_elsewhere(source):
@@ -147,7 +147,7 @@ def _image(self: RendererHTML, tokens: Sequence[Token], index: int, options: Any
 
 
 def _cell(self: RendererHTML, tokens: Sequence[Token], index: int, options: Any, env: Any) -> str:
-    """A table cell whose alignment is a class, because pages allow no style attribute."""
+    """Render a table cell with its alignment as a class, because the CSP allows no style attribute."""
     style = str(tokens[index].attrs.pop("style", ""))
     if style:
         tokens[index].attrSet("class", "align-" + style.removeprefix("text-align:"))
@@ -155,7 +155,7 @@ def _cell(self: RendererHTML, tokens: Sequence[Token], index: int, options: Any,
 
 
 def _heading_ids(state: StateCore) -> None:
-    """Give every heading an id made of its words. (The plugin that does it needs quadratic time for equal headings.)"""
+    """Give every heading an id made of its text. (The plugin that does it needs quadratic time for equal headings.)"""
     seen: Counter[str] = Counter()
     for opening, words in zip(state.tokens, state.tokens[1:], strict=False):
         if opening.type == "heading_open":

@@ -1,13 +1,13 @@
-"""When two titles are the same title."""
+"""Uniqueness of titles: normalisation and comparison key."""
 
 import unicodedata
 
 
 def title_key(title: str) -> str:
-    """Two titles with one key are the same title: NFC, without regard to case."""
+    """Comparison key of a title: NFC, case-folded; titles with equal keys are the same."""
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", title).casefold())
 
 
 def tidy_title(title: str) -> str:
-    """The title as it is kept: NFC, no outer spaces, single plain spaces between words."""
+    """Normalised title: NFC, no outer spaces, single plain spaces between words."""
     return unicodedata.normalize("NFC", " ".join(title.split()))

@@ -1,4 +1,4 @@
-"""What every template may ask for."""
+"""Template context of all pages."""
 
 from django.conf import settings
 from django.http import HttpRequest
@@ -9,7 +9,7 @@ SECTIONS = ("collabs", "drive", "lab")
 
 
 def site(request: HttpRequest) -> dict[str, object]:
-    """The site's part that the page belongs to, for the header; the site's name and address; the request's number."""
+    """Section of the page for the header, name and address of the site, id of the request, sign-in options."""
     first = request.path.split("/")[1] if "/" in request.path else ""
     return {
         "section": first if first in SECTIONS else "",

@@ -1,4 +1,4 @@
-"""Trying a change that a rule may forbid."""
+"""Change that a rule may forbid, with its error as a message on the page."""
 
 from collections.abc import Callable
 
@@ -8,7 +8,7 @@ from django.http import HttpRequest
 
 
 def apply_or_message(request: HttpRequest, change: Callable[[], object]) -> bool:
-    """Make the change; a rule that forbids it becomes a message. Whether it was made."""
+    """Apply a change; a ValidationError becomes a message. True if it was applied."""
     try:
         change()
     except ValidationError as error:

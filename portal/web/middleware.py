@@ -1,4 +1,4 @@
-"""What every request passes."""
+"""Middleware: request ids, metrics, cache headers, redirects to sign-in."""
 
 import time
 from collections.abc import Callable
@@ -13,15 +13,15 @@ from portal.access import SignInRequiredError
 from portal.ops import logs, metrics
 
 RETRY_AFTER = {429: "60", 503: "5"}
-"""Seconds after which a request that was turned away may be sent again, where the view says nothing else."""
+"""Default `Retry-After` in seconds, by status."""
 METHODS = frozenset(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
 
 
 class RequestIdMiddleware:
-    """Gives every request a number, for its log lines and its answer.
+    """Give every request an id, for the log and the response.
 
-    nginx makes the number; what a browser sends under this name never comes through. The number is kept after the
-    answer was made: what Django logs of it, and what a long download does, comes later.
+    nginx makes the id and overwrites one from a browser. It stays in the log context after the response was made:
+    what Django logs of it, and what a long download does, comes later.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
@@ -39,7 +39,7 @@ class RequestIdMiddleware:
 
 
 class PrivateCacheMiddleware:
-    """What says nothing about caches is for one browser alone: no cache between keeps it, and this one asks again."""
+    """Default `Cache-Control`: private, and revalidated by the browser."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -51,7 +51,7 @@ class PrivateCacheMiddleware:
 
 
 def known_user(request: HttpRequest) -> int | None:
-    """Id of who is signed in, if something has asked for it before; never a question to the database."""
+    """Id of the signed-in person if already loaded; never queries the database."""
     user = request.__dict__.get("user")
     if user is None or (isinstance(user, SimpleLazyObject) and user.__dict__["_wrapped"] is empty):
         return None
@@ -59,7 +59,7 @@ def known_user(request: HttpRequest) -> int | None:
 
 
 class MetricsMiddleware:
-    """Counts every answer, by the address's name: what a person or a Collab is called is no label."""
+    """Count responses by route name, so that names of people and Collabs are not labels."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -75,12 +75,12 @@ class MetricsMiddleware:
 
 
 def _method(request: HttpRequest) -> str:
-    """A program can send any word."""
+    """Known method, else `other`: a program can send any word."""
     return request.method if request.method in METHODS else "other"
 
 
 class SignInRequiredMiddleware:
-    """Answers `SignInRequiredError` with the sign-in page, which leads back to the address that was asked for."""
+    """Redirect to the sign-in page on `SignInRequiredError`, and back afterwards."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -89,7 +89,7 @@ class SignInRequiredMiddleware:
         return self.get_response(request)
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
-        """Turn the exception into a redirect; a changing request leads back to the page it came from, not to itself."""
+        """Redirect to sign-in; after a POST back to the page it came from."""
         if not isinstance(exception, SignInRequiredError):
             return None
         return redirect_to_login(
@@ -98,7 +98,7 @@ class SignInRequiredMiddleware:
 
 
 def _page_before(request: HttpRequest) -> str:
-    """Path of the page of ours that the form was on; the start page when the browser does not say."""
+    """Path of the page of the form (Referer), if ours; else the start page."""
     referrer = request.headers.get("Referer", "")
     if not url_has_allowed_host_and_scheme(referrer, {request.get_host()}, require_https=request.is_secure()):
         return "/"

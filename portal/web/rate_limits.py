@@ -1,7 +1,7 @@
-"""How often somebody may do something that could be used to try out or list things.
+"""Rate limits against guessing and enumeration: counts per action, subject and span of time.
 
-Counts are in the cache that all processes share; while it is away each process counts for itself. What must hold
-exactly counts in the database.
+Counts are in the shared cache; while it is unavailable each process counts for itself. Limits that must hold exactly
+are counted in the database.
 """
 
 import hashlib
@@ -20,18 +20,18 @@ def _key(action: str, whose: str, seconds: int) -> str:
 
 
 def undo(action: str, whose: str, seconds: int) -> None:
-    """What was counted last was right, and does not count."""
+    """Undo the last count, e.g. after a correct password."""
     with suppress(ValueError):
         cache.decr(_key(action, whose, seconds))
 
 
 def used(action: str, whose: str, seconds: int) -> int:
-    """How often it was counted in the current span, without counting once more."""
+    """Count in the current span, without increasing it."""
     return int(cache.get(_key(action, whose, seconds)) or 0)
 
 
 def allowed(action: str, whose: str, most: int, seconds: int) -> bool:
-    """Count one more; whether it is one of the first `most` in the current span of `seconds`."""
+    """Increase the count; False above `most` in the current span of `seconds`."""
     key = _key(action, whose, seconds)
     cache.add(key, 0, seconds)
     try:
@@ -41,7 +41,7 @@ def allowed(action: str, whose: str, most: int, seconds: int) -> bool:
 
 
 def address(request: HttpRequest) -> str:
-    """The network address that a limit counts for: of IPv6 the /64, which one household has to itself."""
+    """Network address that a limit counts for: for IPv6 the /64, which is one household's."""
     given = get_adapter().get_client_ip(request)
     try:
         known = ipaddress.ip_address(given)

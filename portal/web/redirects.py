@@ -1,4 +1,4 @@
-"""On to another site, past the policy that keeps forms at home.
+"""Redirect to another site after a form, in spite of the policy `form-action 'self'`.
 
 A browser that has been following redirects since a form of ours is held to the portal's policy, `form-action 'self'`,
 and refuses to go on to another origin. Such a chain has never left the portal, and the browser says so:
@@ -13,7 +13,7 @@ from django.utils.cache import add_never_cache_headers
 def redirect_off_site(
     request: HttpRequest, address: str, template: str = "portal/redirect_off_site.html"
 ) -> HttpResponse:
-    """To `address`, which the caller has checked; any scheme, for programs on somebody's own machine."""
+    """Redirect to `address`, which the caller has checked; any scheme, for applications on a person's own machine."""
     if request.method == "GET" and request.headers.get("Sec-Fetch-Site", "same-origin") != "same-origin":
         response = HttpResponse(status=302, headers={"Location": address})
     else:

@@ -308,7 +308,7 @@ def test_bin_up_keeps_away_from_a_site_that_systemd_runs(deployed: Deployed) -> 
     environment = {"PATH": PATH, "HOME": os.environ["HOME"], "COLLABORATORY_VAR": str(deployed.var)}
     done = subprocess.run([str(CODE / "bin/up")], env=environment, capture_output=True, text=True, timeout=60)
     assert done.returncode != 0
-    assert "It runs already" in done.stderr
+    assert "The site is already running" in done.stderr
 
 
 def test_it_is_backed_up_by_its_unit(deployed: Deployed, tmp_path: Path) -> None:

@@ -120,7 +120,7 @@ def test_it_asks_for_the_address_that_a_provider_does_not_tell(client: Client, i
 def test_it_comes_back_when_somebody_changes_their_mind(client: Client, institute: Provider) -> None:
     state = parse_qs(urlsplit(leave(client)).query)["state"][0]
     response = client.get(CALLBACK, {"error": "access_denied", "state": state}, follow=True)
-    assert "You went back" in response.text
+    assert "Sign-in cancelled" in response.text
 
 
 def test_it_asks_for_the_second_factor_too(client: Client, institute: Provider) -> None:
@@ -265,7 +265,7 @@ def test_it_says_so_when_the_provider_is_away(
     settings.OIDC_PROVIDERS = [running.settings(server_url="http://localhost:1")]
     response = client.post(LOGIN)
     assert response.status_code == 401
-    assert "did not answer as it should" in response.text
+    assert "did not respond correctly" in response.text
     assert "sign-in through institute: unknown ConnectionError" in caplog.text
 
 

@@ -80,7 +80,7 @@ def test_it_takes_an_unconfirmed_address_only_where_nobody_must_confirm(
 
 def test_it_suggests_near_names_when_it_finds_nobody(person: Person, asker: User) -> None:
     person("ada", first_name="Ada", last_name="Lovelace")
-    with pytest.raises(ValidationError, match=r"Perhaps you mean: Ada Lovelace \(ada\)\."):
+    with pytest.raises(ValidationError, match=r"Did you mean: Ada Lovelace \(ada\)\?"):
         people_search.find_person("Ada Love", asker)
 
 
