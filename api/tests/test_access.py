@@ -1,4 +1,4 @@
-"""Who may do what by program: every operation, as every kind of person. One that is not in the table fails."""
+"""Access table of the API: every operation as every kind of person. An operation without a row fails."""
 
 import re
 from collections.abc import Iterator

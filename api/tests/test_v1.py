@@ -1,4 +1,4 @@
-"""What the operations say and do, beyond who may: shapes, refusals, lists that cost the same however long."""
+"""Operations of the API beyond access: schemas, errors, lists with a constant number of queries."""
 
 import json
 from collections.abc import Callable

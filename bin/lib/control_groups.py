@@ -1,4 +1,4 @@
-"""Control groups for a site, made by root: by them the kernel keeps Labs' limits (lab/supervisor/cgroups.py).
+"""Control groups of a site, made by root, through which the kernel enforces limits of Labs (lab/supervisor/cgroups.py).
 
 `bin/up` makes them at the top (`give`). Under systemd they are in a unit of their own (`give_unit`; bin/cgroups).
 """
@@ -14,17 +14,17 @@ ROOT = Path("/sys/fs/cgroup")
 
 
 def name_of(var: Path) -> str:
-    """The site's group: one per directory of state."""
+    """Name of the site's control group: one per state directory."""
     return f"collaboratory-{hashlib.sha256(os.fsencode(var)).hexdigest()[:10]}"
 
 
 def of_labs(var: Path) -> str:
-    """The group in which each Lab gets one, as LAB_CGROUP names it; a unit's is in the supervisor's unit."""
+    """Control group that contains a group per Lab (LAB_CGROUP); under systemd it is in the supervisor's unit."""
     return f"{name_of(var)}/labs"
 
 
 def give(account: pwd.struct_passwd, name: str) -> None:
-    """Make the site's groups and give them to the account; as root. A machine that does not let us goes without."""
+    """Make the site's groups and give them to the account, as root; does nothing if the machine does not allow it."""
     owner = (account.pw_uid, account.pw_gid)
     with contextlib.suppress(OSError):
         if _is_unified():
@@ -56,7 +56,7 @@ def _is_unified() -> bool:
 
 
 def _path_of(process: int) -> str | None:
-    """Below where version 2 is mounted."""
+    """Path of a group below the mount point of cgroup version 2."""
     lines = Path(f"/proc/{process}/cgroup").read_text().splitlines()
     return next((line.removeprefix("0::/") for line in lines if line.startswith("0::/")), None)
 
@@ -70,14 +70,14 @@ def _divide(site: Path, beside: str, process: int, owner: tuple[int, int]) -> No
 
 
 def _offer(place: Path) -> None:
-    """One by one: a machine may lack a controller."""
+    """Enable controllers one by one: a machine may lack one."""
     for controller in CONTROLLERS:
         with contextlib.suppress(OSError):
             (place / "cgroup.subtree_control").write_text(f"+{controller}")
 
 
 def _make(places: list[Path], owner: tuple[int, int]) -> None:
-    """Directories, and in them what moves processes; not the limits of the whole."""
+    """Give the account the directories and the files that move processes, but not the limits of the whole."""
     for place in places:
         place.mkdir(exist_ok=True)
         for path in (place, place / "cgroup.procs", place / "cgroup.subtree_control"):

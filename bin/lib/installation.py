@@ -51,7 +51,7 @@ class Installation:
         self.var = Path(os.environ.get("COLLABORATORY_VAR") or code / "var")
         self.venv = self.var / "venv"
         self.fresh: Path | None = None
-        """A newer copy of the code, to become `code`."""
+        """Newer copy of the code that replaces `code`."""
 
     # As root
 
@@ -97,7 +97,7 @@ class Installation:
 
     @property
     def run(self) -> Path:
-        """The directory for sockets: `var/run`, or a short one elsewhere for a deep checkout."""
+        """Directory for sockets: `var/run`, or a short path elsewhere for a deep checkout."""
         inside = self.var / "run"
         if len(os.fsencode(inside)) <= SOCKET_PATH_BYTES:
             return inside
@@ -106,11 +106,11 @@ class Installation:
         return base / f"collaboratory-{os.getuid()}-{digest}"
 
     def make_directories(self) -> None:
-        """Everything below `var`, for us alone."""
+        """Make the directories below `var`, accessible to the account alone."""
         self.var.mkdir(parents=True, exist_ok=True)
         if self.var.stat().st_uid != os.getuid():
             raise machine.RequirementError(
-                f"{self.var} belongs to another account; remove it, or start as that account."
+                f"{self.var} belongs to another account. Remove it, or run this as that account."
             )
         self.var.chmod(0o700)
         for name in ("redis", "log", "nginx/body", "drive/staging/nginx", "lab", "static"):
@@ -122,7 +122,7 @@ class Installation:
         self.run.chmod(0o700)
 
     def make_environments(self, python: str, *, dev: bool = False, lab: bool = True) -> None:
-        """The portal's virtual environment, that of the previews and the Lab's base environment, as pinned."""
+        """Make the virtual environments of the portal and the previews, and the Lab's base environment, as pinned."""
         requirements = self.code / ("requirements-dev.txt" if dev else "requirements.txt")
         accepted = [requirements] if dev else [requirements, self.code / "requirements-dev.txt"]
         if not _is_made(self.venv, accepted, python):
@@ -151,7 +151,7 @@ class Installation:
         return tools
 
     def settings(self, port: int) -> dict[str, str]:
-        """The variables of every process: ours, then `var/settings.env`, then what is set already."""
+        """Environment variables of every process; `var/settings.env` overrides ours, the process environment both."""
         environment = {
             "COLLABORATORY_VAR": str(self.var),
             "COLLABORATORY_RUN": str(self.run),
@@ -173,7 +173,7 @@ class Installation:
         return {**environment, **kept}
 
     def make_secret(self) -> None:
-        """The secret key of this machine."""
+        """Make the installation's secret key, once."""
         path = self.var / "secret-key"
         if not path.exists():
             fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -181,7 +181,7 @@ class Installation:
                 file.write(secrets.token_urlsafe(50))
 
     def prepare(self, environment: dict[str, str]) -> None:
-        """Database, static files, first data, the proxy's configuration."""
+        """Prepare the database, static files, first data and nginx's configuration."""
         machine.say("Preparing the database and the static files")
         first_start = [str(self.venv / "bin/python"), "manage.py", "first_start"]
         if subprocess.run(first_start, cwd=self.code, env=environment).returncode:
@@ -196,7 +196,7 @@ def _is_made(path: Path, accepted: list[Path], python: str) -> bool:
 
 
 def _make(path: Path, python: str, requirements: Path, what: str) -> None:
-    """A virtual environment with exactly these packages. The stamp comes last: without it all is done again."""
+    """Make a virtual environment with exactly these packages. The stamp comes last: without it, it is made again."""
     machine.say(f"Installing {what}")
     shutil.rmtree(path, ignore_errors=True)
     machine.run_quietly([python, "-m", "venv", str(path)])

@@ -30,11 +30,11 @@ PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 class RequirementError(SystemExit):
-    """Something that only a person can provide; the text says what."""
+    """Missing requirement that a person must provide; exits with the text."""
 
 
 def say(text: str) -> None:
-    """One step, shown as it begins."""
+    """Print the step that begins."""
     print(f"→ {text}", flush=True)
 
 
@@ -50,7 +50,7 @@ def run_quietly(command: list[str], **options: Any) -> None:
 
 
 def can_install() -> bool:
-    """Whether we are root, or have a sudo that asks no password."""
+    """True for root, and with a sudo that asks for no password."""
     return is_root() or (
         bool(shutil.which("sudo")) and subprocess.run(["sudo", "-n", "true"], capture_output=True).returncode == 0
     )
@@ -83,7 +83,7 @@ def ensure_packages(programs: dict[str, str], *, postgres: bool = False) -> None
 
 
 def as_account(account: pwd.struct_passwd) -> dict[str, Any]:
-    """Options for subprocess, as root: run it with the account's rights."""
+    """Options of subprocess that run a command with the account's rights; for root."""
     return {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": [], "cwd": "/"}
 
 
@@ -98,7 +98,7 @@ def _can_make_environments(python: str, account: pwd.struct_passwd | None = None
 
 
 def find_python(account: pwd.struct_passwd | None = None) -> str:
-    """The interpreter to build everything with; an interpreter below /root is no use to our account."""
+    """Python interpreter to build everything with; not one below /root, which the account cannot use."""
     candidates = [sys.executable, *(shutil.which(f"python3.{minor}", path=PATH) or "" for minor in (13, 12, 11))]
     for candidate in [*candidates, "/usr/bin/python3"]:
         # The interpreter that a virtual environment or a shim leads to; our own environment cannot build itself anew.
@@ -111,7 +111,7 @@ def find_python(account: pwd.struct_passwd | None = None) -> str:
 
 
 def ensure_account() -> pwd.struct_passwd:
-    """The account as which everything runs when root starts it: nothing of a Lab may have the host's uid 0."""
+    """Make the account that runs everything when root starts it: nothing of a Lab may have the host's uid 0."""
     try:
         return pwd.getpwnam(ACCOUNT)
     except KeyError:
@@ -131,7 +131,7 @@ def ensure_tun() -> None:
 
 
 def become(account: pwd.struct_passwd) -> None:
-    """Give up root for good."""
+    """Drop root's privileges for good."""
     os.initgroups(account.pw_name, account.pw_gid)
     os.setgid(account.pw_gid)
     os.setuid(account.pw_uid)
@@ -141,7 +141,7 @@ def become(account: pwd.struct_passwd) -> None:
 
 
 def check_isolation() -> None:
-    """Try what the Lab is made of; say exactly what this machine lacks. Not for root."""
+    """Try the kernel features that the Lab needs; RequirementError names what is missing. Not for root."""
     for what, command, advice in _TRIALS:
         done = subprocess.run(["/bin/sh", "-c", command], capture_output=True, text=True, cwd="/")
         if done.returncode:
@@ -152,9 +152,9 @@ _TRIALS = [
     (
         "no unprivileged user namespaces",
         "unshare --user --map-root-user --mount true",
-        "Look at /proc/sys/user/max_user_namespaces (must not be 0), /proc/sys/kernel/unprivileged_userns_clone (1) and"
+        "Check /proc/sys/user/max_user_namespaces (must not be 0), /proc/sys/kernel/unprivileged_userns_clone (1) and"
         " /proc/sys/kernel/apparmor_restrict_unprivileged_userns (0);"
-        " in a container, at its seccomp and AppArmor profile.",
+        " in a container, its seccomp and AppArmor profile.",
     ),
     (
         "no overlay file system in a user namespace",
@@ -169,7 +169,7 @@ _TRIALS = [
     ),
     ("no /dev/net/tun", "test -e /dev/net/tun", "slirp4netns needs it; or set LAB_NETWORK=none."),
     (
-        "/dev/net/tun may not be used by this account",
+        "this account cannot use /dev/net/tun",
         "test -w /dev/net/tun",
         "slirp4netns needs it: chmod 0666 /dev/net/tun, as root; or set LAB_NETWORK=none.",
     ),

@@ -24,7 +24,7 @@ def run(*command: str, make: bool, programs: dict[str, str] | None = None) -> No
 
 
 def backup_programs() -> dict[str, str]:
-    """What a backup or restore with a restic repository needs; nothing without one, or where it cannot be installed.
+    """Programs for a backup or restore with a restic repository; none without one, or where it cannot be installed.
 
     The backup in the directory is made without it, too; then the command says what is missing.
     """

@@ -52,7 +52,7 @@ def values(code: Path, var: Path, run: Path, environment: dict[str, str]) -> dic
 
 
 def quoted(text: str) -> str:
-    """One word of nginx's configuration; a line break becomes a space."""
+    """Quote a word for nginx's configuration; a line break becomes a space."""
     return '"' + " ".join(text.split()).replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
@@ -83,7 +83,7 @@ def _listen(places: list[str], options: str) -> str:
 
 
 def _tls(run: Path, environment: dict[str, str]) -> dict[str, str]:
-    """Certificates: the portal's, and that of `*.LAB_DOMAIN`, which may be the same file."""
+    """Certificate files: the portal's, and that of `*.LAB_DOMAIN`, which may be the same."""
     if not has_tls(environment):
         return dict.fromkeys(("TLS", "UNKNOWN_TLS", "PORTAL_TLS", "LAB_TLS", "HSTS"), "")
     portal = (environment["TLS_CERTIFICATE"], environment["TLS_KEY"])

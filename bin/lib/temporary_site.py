@@ -42,14 +42,14 @@ def forget_settings() -> None:
 
 
 def free_port() -> int:
-    """A port for a site that really listens."""
+    """Free port for a site that listens."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
 def settings(place: Installation, directory: Path, port: int) -> dict[str, str]:
-    """A site of its own in `directory`; the environments are the place's."""
+    """Settings of a temporary site in `directory`, with the installation's virtual environments."""
     site, group = Installation(place.code), f"{control_groups.of_labs(place.var)}/{directory.name}"
     site.var, site.venv = directory, place.venv
     return site.settings(port) | {
@@ -91,14 +91,14 @@ def _has_room(directory: Path) -> bool:
 
 
 def provider_settings() -> dict[str, str]:
-    """An OpenID Connect provider that a test starts at this address."""
+    """Settings of an OpenID Connect provider that a test starts on a free port."""
     values = {"NAME": "Institute", "ISSUER": f"http://localhost:{free_port()}", "CLIENT_ID": "us", "CLIENT_SECRET": "s"}
     return {"OIDC_PROVIDERS": "institute"} | {f"OIDC_INSTITUTE_{name}": value for name, value in values.items()}
 
 
 @contextlib.contextmanager
 def postgres() -> Iterator[str]:
-    """A PostgreSQL of our own, gone afterwards; its address."""
+    """Temporary PostgreSQL server; yields its DATABASE_URL."""
     programs = max(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name))
     directory = tempfile.mkdtemp(prefix="pg-")
     quiet = {"check": True, "stdout": subprocess.DEVNULL, "cwd": "/"}

@@ -1,4 +1,4 @@
-"""How Labs start, for operators."""
+"""Launch statistics for operators."""
 
 from collections.abc import Callable
 from datetime import timedelta

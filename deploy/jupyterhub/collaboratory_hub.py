@@ -1,17 +1,17 @@
 """JupyterHub hooks that run a portal's Labs; docs/how-to/use-a-jupyterhub.md says how to set them up.
 
-`configure(c)` is all that jupyterhub_config.py calls. Everything comes from variables of the environment:
+`configure(c)` is all that jupyterhub_config.py calls. All settings come from environment variables:
 
-    COLLABORATORY_URL            where the portal is
+    COLLABORATORY_URL            address of the portal
     COLLABORATORY_CLIENT_ID      and
-    COLLABORATORY_CLIENT_SECRET  the Hub as a service of the portal (OpenID Connect)
-    COLLABORATORY_HUB_TOKEN      what the portal shows to the Hub (LAB_HUB_TOKEN there)
-    COLLABORATORY_HUB_SECRET     what the Hub shows to the portal (LAB_HUB_SECRET there)
+    COLLABORATORY_CLIENT_SECRET  credentials of the Hub as an OpenID Connect client of the portal
+    COLLABORATORY_HUB_TOKEN      token of the portal at the Hub (LAB_HUB_TOKEN there)
+    COLLABORATORY_HUB_SECRET     secret of the Hub at the portal (LAB_HUB_SECRET there)
     COLLABORATORY_DRIVE          the portal's DRIVE_ROOT as the spawner reaches it: a directory, or with KubeSpawner
                                  the name of a PersistentVolumeClaim
     COLLABORATORY_HOME           the home directory in the servers of KubeSpawner and DockerSpawner (/home/jovyan)
     COLLABORATORY_VISIBLE        for a local spawner: directories that its servers may read, separated by colons
-    HUB_URL                      where browsers find the Hub
+    HUB_URL                      public address of the Hub
 """
 
 import json
@@ -35,7 +35,7 @@ USERNAME = re.compile(r"[a-z](?:[a-z0-9-]{0,30}[a-z0-9])?")
 
 
 class NotStartedByPortalError(Exception):
-    """A server is not started; the Hub shows `jupyterhub_message` to who asked."""
+    """Server is not started; the Hub shows `jupyterhub_message` to the person."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message)
@@ -43,7 +43,7 @@ class NotStartedByPortalError(Exception):
 
 
 def configure(c: Config) -> None:
-    """Sign-in through the portal; the portal as the one that starts servers; its Drive in each of them."""
+    """Configure the Hub: sign-in through the portal, servers started by the portal, Drive mounts in each."""
     portal, hub = os.environ["COLLABORATORY_URL"].rstrip("/"), os.environ["HUB_URL"].rstrip("/")
     c.JupyterHub.authenticator_class = "generic-oauth"
     c.GenericOAuthenticator.client_id = os.environ["COLLABORATORY_CLIENT_ID"]
@@ -69,7 +69,7 @@ def configure(c: Config) -> None:
 
 
 class PersonHandler(APIHandler):
-    """PUT: the Hub knows of the person from now on. The Hub's own way to that takes `admin:users`, which is all."""
+    """PUT: create a user in the Hub. The Hub's own API for it needs the scope `admin:users`, which allows all."""
 
     @needs_scope("start:servers")
     async def put(self, user_name: str) -> None:
@@ -83,7 +83,7 @@ class PersonHandler(APIHandler):
 
 
 async def pre_spawn(spawner: Any) -> None:
-    """Mount what the portal says. It says nothing of servers that it did not order, and those are not started."""
+    """Mount the libraries that the portal names. Servers that the portal did not start are refused."""
     given = await ask(spawner.user.name, str((spawner.user_options or {}).get("server_id", "")))
     limits = given["limits"]
     spawner.mem_limit = int(limits["memory"]) or None
@@ -118,14 +118,14 @@ async def ask(username: str, server_id: str) -> dict[str, Any]:
 
 
 def places(given: dict[str, Any]) -> list[tuple[str, str, bool]]:
-    """(path below the Drive's root, path below `~/drive`, whether it is read-only)."""
+    """Mounts: (path below the Drive's root, path below `~/drive`, read-only)."""
     public = given["public"]
     mounts = [(one["path"], f"{one['folder']}/{one['name']}", one["mode"] != "rw") for one in given["mounts"]]
     return [(public["path"], public["folder"], True), *mounts]
 
 
 def mount_in_kubernetes(spawner: Any, given: dict[str, Any], claim: str, home: str) -> None:
-    """One claim, and a subPath of it for each library; a colon is what no mount path of Kubernetes may hold."""
+    """Mounts in KubeSpawner: one claim with a subPath per library. Kubernetes forbids colons in mount paths."""
     volume = {"name": VOLUME, "persistentVolumeClaim": {"claimName": claim}}
     mounts = [
         {"name": VOLUME, "subPath": path, "mountPath": f"{home}/drive/{place}", "readOnly": read_only}
@@ -137,7 +137,7 @@ def mount_in_kubernetes(spawner: Any, given: dict[str, Any], claim: str, home: s
 
 
 def mount_in_docker(spawner: Any, given: dict[str, Any], drive: str, home: str) -> None:
-    """Binds of directories of the machine on which Docker runs."""
+    """Mounts in DockerSpawner: binds of directories of the Docker host."""
     binds = [
         {"type": "bind", "source": f"{drive}/{path}", "target": f"{home}/drive/{place}", "read_only": read_only}
         for path, place, read_only in places(given)
@@ -147,7 +147,7 @@ def mount_in_docker(spawner: Any, given: dict[str, Any], drive: str, home: str) 
 
 
 def mount_here(spawner: Any, given: dict[str, Any], drive: str) -> None:
-    """A local spawner's server in bubblewrap: it sees the system read-only, its home, and its Drive.
+    """Run a local spawner's server in bubblewrap: it sees the system read-only, its home, and its Drive.
 
     For trying it out on one machine: what listens there on loopback can be reached from inside.
     """
@@ -171,7 +171,7 @@ def mount_here(spawner: Any, given: dict[str, Any], drive: str) -> None:
 
 
 def _without_sandbox(command: list[str]) -> list[str]:
-    """The command as it was configured: a spawner may be used for several starts."""
+    """Configured command of a spawner, which may be used for several starts."""
     return command[command.index("--") + 1 :] if command[:1] == ["bwrap"] else list(command)
 
 

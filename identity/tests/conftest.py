@@ -43,7 +43,7 @@ class Hub:
     verifier: str = field(default_factory=lambda: secrets.token_urlsafe(48))
 
     def question(self, **changes: str) -> str:
-        """Where it sends a browser."""
+        """Address that the service sends a browser to."""
         challenge = base64.urlsafe_b64encode(hashlib.sha256(self.verifier.encode()).digest()).rstrip(b"=").decode()
         values = {"client_id": self.service.pk, "redirect_uri": BACK, "response_type": "code", "scope": self.scope}
         values |= {"state": "the-state", "nonce": "the-nonce"}
@@ -51,7 +51,7 @@ class Hub:
         return f"/identity/o/authorize?{urlencode({name: value for name, value in values.items() if value})}"
 
     def consent(self, browser: Client, **changes: str) -> dict[str, str]:
-        """What the browser brings back when its person agrees."""
+        """Query parameters of the redirect after the person's consent."""
         page = browser.get(self.question(**changes))
         assert page.status_code == 200, page
         data = {"request": page.context["form"]["request"].value(), "scopes": self.scope.split(), "action": "grant"}

@@ -24,7 +24,7 @@ SignIn = Callable[[User], Client]
 
 
 class Postbox(MessageHandler):
-    """What a real mail server on loopback received."""
+    """Mails that a real mail server on loopback received."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -52,7 +52,7 @@ def postbox(settings: Settings) -> Iterator[Postbox]:
 
 
 def deliver(queue: list[tuple]) -> None:
-    """What a worker does."""
+    """Run the task as a worker does."""
     while queue:
         name, *arguments = queue.pop(0)
         assert name == "notices.tasks.send"

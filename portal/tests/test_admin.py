@@ -1,4 +1,4 @@
-"""What operators may see and do, and that it is written down."""
+"""Administration: permissions of operators, and the audit trail of their changes."""
 
 from collections.abc import Callable
 
@@ -14,7 +14,7 @@ from portal.models import AuditEntry, Session, User
 
 
 def form_of(client: Client, user: User) -> dict[str, object]:
-    """What a browser would send back of the person's form."""
+    """Form data that a browser would send for the person."""
     response = client.get(reverse("admin:portal_user_change", args=[user.pk]))
     form = response.context["adminform"].form
     values = {name: form[name].value() for name in form.fields}

@@ -17,7 +17,7 @@ ROOT = settings.BASE_DIR
 SKIPPED = {"var", ".git", "node_modules"}
 PAGES = sorted(path for path in ROOT.rglob("*.md") if not SKIPPED & set(path.relative_to(ROOT).parts[:-1]))
 CURRENT = [page for page in PAGES if page.name != "CHANGELOG.md"]
-"""Those that speak of the code as it is now."""
+"""Pages about the present code."""
 LINK = re.compile(r"!?\[(?:[^\[\]]|\[[^\]]*\])*\]\(\s*<?([^)\s>]+)>?[^)]*\)|(?:src|srcset|href)=\"([^\"]+)\"")
 CODE = re.compile(r"^(```|~~~).*?^\1[^\n]*$", re.M | re.S)
 APPS = ("portal", "notices", "groups", "collabs", "drive", "rooms", "lab", "identity", "api", "console", "backups")
@@ -39,7 +39,7 @@ def prose(page: Path) -> str:
 
 
 def links(page: Path) -> Iterator[str]:
-    """Where a page leads to within the repository."""
+    """Links of a page to other files of the repository."""
     for match in LINK.finditer(prose(page)):
         target = match[1] or match[2]
         if not re.match(r"[a-z]+:|//|/|\{", target):

@@ -57,7 +57,7 @@ MEMBER += ["/account/tokens/new/", "/account/3rdparty/", "/account/logout/", "/a
 
 
 class Outline(HTMLParser):
-    """What a screen reader announces of a page."""
+    """Outline of a page as a screen reader announces it."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
@@ -80,7 +80,7 @@ class Outline(HTMLParser):
         self.title += data.strip() if self._in_title else ""
 
     def faults(self) -> list[str]:
-        """What is wrong, in words."""
+        """Faults of the outline, as sentences."""
         found = [f"{self.count[tag]} <{tag}>" for tag in ("h1", "main", "title") if self.count[tag] != 1]
         found += [f"no <{tag}>" for tag in ("header", "nav", "footer") if not self.count[tag]]
         found += ["no language"] * (self.lang != "en") + ["no way past the header"] * (not self.skips)

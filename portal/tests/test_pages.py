@@ -1,4 +1,4 @@
-"""What holds on every page: the policy, the header, the errors, and a number of queries that does not grow."""
+"""Rules for every page: content security policy, header, errors, constant number of queries."""
 
 import re
 from collections.abc import Callable

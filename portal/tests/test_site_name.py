@@ -113,7 +113,7 @@ def test_no_template_and_no_sentence_of_the_code_names_the_site_otherwise() -> N
 
 
 def _says_it(path: Path) -> bool:
-    """Whether a string of this code that is no docstring has the software's name in it."""
+    """True if a string of this code that is no docstring has the software's name in it."""
     nodes = list(ast.walk(ast.parse(path.read_text())))
     documented = (ast.Module, ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
     firsts = [node.body[0] for node in nodes if isinstance(node, documented) and node.body]

@@ -41,13 +41,13 @@ def running() -> Iterator[Provider]:
 
 @pytest.fixture
 def institute(running: Provider, settings: Settings) -> Provider:
-    """It runs, and the site knows it."""
+    """A running provider that the site is configured with."""
     settings.OIDC_PROVIDERS = [running.settings()]
     return running
 
 
 def leave(client: Client, **data: str) -> str:
-    """Where the site sends the browser."""
+    """Address that the site redirects the browser to."""
     response = client.post(LOGIN, data)
     assert response.status_code == 200, response
     return response["Refresh"].removeprefix("0; url=")
@@ -253,7 +253,7 @@ def test_it_makes_accounts_for_whom_the_site_wants(
 
 
 def test_it_takes_no_provider_from_a_row(client: Client, institute: Provider) -> None:
-    """Who may write a row in the admin must not be able to sign in as anybody."""
+    """Providers are in the settings: whoever could write rows in the admin could sign in as anybody."""
     app = SocialApp.objects.create(provider="openid_connect", provider_id="evil", name="Evil", client_id="x")
     assert client.post("/account/oidc/evil/login/").status_code == 404
     assert app.name not in client.get("/account/login/").text

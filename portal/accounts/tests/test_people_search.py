@@ -21,7 +21,7 @@ def asker(person: Person) -> User:
 
 
 def test_it_lists_nobody_without_end(person: Person, asker: User, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a form says is wrong lists people as suggestions do."""
+    """Errors of a form list people as suggestions do, and so count as searches."""
     monkeypatch.setattr(rate_limits.time, "time", lambda: 1_800_000_000.0)  # a slow machine would begin another minute
     person("ada", first_name="Ada")
     said = []

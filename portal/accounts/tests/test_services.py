@@ -14,7 +14,7 @@ from portal.models import AuditEntry, Session, User
 
 @pytest.fixture
 def told() -> Iterator[list[frozenset[int]]]:
-    """Whose access was said to have changed."""
+    """Ids of people for whom `access_changed` was sent."""
     heard: list[frozenset[int]] = []
 
     def listen(user_ids: frozenset[int], **_: object) -> None:

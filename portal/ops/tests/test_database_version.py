@@ -53,7 +53,7 @@ def migrate(alias: str) -> None:
 
 
 def rows(database: sqlite3.Connection) -> dict[str, list[Any]]:
-    """Of every table, but for those that full-text search keeps below its own."""
+    """Rows of every table, but for those that full-text search keeps below its own."""
     tables = database.execute("SELECT name FROM sqlite_master WHERE type = 'table' OR type = 'view'").fetchall()
     names = [name for (name,) in tables if not re.match("collabs_search_|collabs_standing$", name)]
     found = {name: database.execute(f'SELECT * FROM "{name}"').fetchall() for name in names}
@@ -61,7 +61,7 @@ def rows(database: sqlite3.Connection) -> dict[str, list[Any]]:
 
 
 def schema(database: sqlite3.Connection) -> dict[str, Any]:
-    """Of every table its columns in order, and its columns and constraints in SQL; of indexes and views the SQL."""
+    """Schema: columns in order, columns and constraints in SQL for every table; SQL of indexes and views."""
     found: dict[str, Any] = {}
     for name, kind, sql in database.execute("SELECT name, type, sql FROM sqlite_master WHERE sql <> ''").fetchall():
         if kind == "table" and not sql.startswith("CREATE VIRTUAL"):

@@ -1,4 +1,4 @@
-"""Nothing in the log opens anything."""
+"""Redaction of tokens in the log, and where it is installed."""
 
 import io
 import logging

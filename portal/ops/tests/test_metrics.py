@@ -84,7 +84,7 @@ Ask = Callable[..., dict[tuple[str, ...], float]]
 
 @pytest.fixture
 def ask(client: Client, db: None, settings: Settings) -> Ask:
-    """What Prometheus is told: by name of the sample and values of its labels, in the order of their names."""
+    """Scraped samples by name and values of labels, in the order of their names."""
     settings.METRICS_TOKEN = TOKEN
 
     def read() -> dict[tuple[str, ...], float]:

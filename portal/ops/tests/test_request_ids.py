@@ -1,4 +1,4 @@
-"""Every answer has a number, which is on its page, in the log and with its tasks; the log holds no secrets."""
+"""Request ids in responses, pages, log and tasks; log levels; no secrets in the log."""
 
 import io
 import json
@@ -70,7 +70,7 @@ def faulty() -> Iterator[Client]:
 
 @pytest.fixture
 def written() -> Iterator[Callable[[], list[dict[str, str]]]]:
-    """What the site logs, as objects."""
+    """Lines of the log, as objects."""
     root, stream = logging.getLogger(), io.StringIO()
     handler = logging.StreamHandler(stream)
     handler.setFormatter(logs.JsonFormatter())

@@ -26,14 +26,14 @@ MODELS = {
     "console.announcement": "add change",
     "console.failedtask": "",
 }
-"""What operators do on a model's pages beside looking: `add`, `change`, `delete`. The rest is done by actions."""
+"""Actions on a model's pages beside viewing: `add`, `change`, `delete`. The rest is done by actions."""
 
 ALL_OPTIONAL = ("drive.quota", "drive.publiclink", "lab.server")
 """An empty form is a valid one there."""
 
 
 def rows() -> Iterator[Row]:
-    """Of every model that the operators' site knows."""
+    """Rows of every model in the administration."""
     for number, model in enumerate(admin.site._registry, 1):
         meta = model._meta
         may = MODELS[meta.label_lower].split()

@@ -1,4 +1,4 @@
-"""What every answer says to browsers and caches."""
+"""Security and cache headers of every response."""
 
 from collections.abc import Iterator
 
@@ -7,11 +7,11 @@ from django.http.response import HttpResponseBase
 from .table import Row
 
 FOR_EVERYBODY = ("/.well-known/", "/healthz", "/readyz")
-"""What they answer is nobody's own."""
+"""Addresses whose responses are public."""
 
 
 def faults(row: Row, kind: str, answer: HttpResponseBase) -> Iterator[str]:
-    """What a browser or a cache between could do with this answer that it should not."""
+    """Faults of a response's headers: what a browser or cache could do with it that it should not."""
     said = answer.headers
     if said.get("X-Content-Type-Options") != "nosniff":
         yield "a browser may guess what it is"

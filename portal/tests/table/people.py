@@ -40,12 +40,12 @@ from portal.models import User
 KINDS = ("anonymous", "stranger", "viewer", "editor", "administrator", "group", "deactivated", "operator")
 """In the order of the table's columns. `group`: whose only way into the Collabs is a group, as viewer."""
 USERNAMES = {"administrator": "owner", "group": "ingroup", "deactivated": "gone"}
-"""Of the others, the kind is the username."""
+"""Usernames by kind of person; for others the kind is the username."""
 
 
 @dataclass
 class World:
-    """What stands in braces in the table, and a browser of each kind of person."""
+    """Values for the braces in the table, and a browser of each kind of person."""
 
     names: dict[str, Any]
     cookies: dict[str, str] = field(default_factory=dict)

@@ -26,7 +26,7 @@ HEADERS = {
     "bytes": {"Tus-Resumable": "1.0.0", "Upload-Offset": "0"},
     "lab": {"X-Lab-User": "owner", "Accept": "text/html"},
 }
-"""What a row sends along that says `@name` after its statuses."""
+"""Request bodies by name, for rows with `@name` after their statuses."""
 TYPES = {"bytes": "application/offset+octet-stream"}
 _ROW = re.compile(r"(?P<method>[A-Z]+)\s+(?P<address>/\S*)\s+(?P<statuses>(?:(?:in|\d{3})\s*){8})(?P<rest>.*)")
 
@@ -53,7 +53,7 @@ class Row:
 
     @property
     def match(self) -> ResolverMatch:
-        """What the resolver makes of the address."""
+        """Route of the address."""
         example = dict.fromkeys(_names(self.address), "1") | dict.fromkeys(UUIDS, UUID)
         return resolve(self.address.format(**example).partition("?")[0])
 
@@ -104,7 +104,7 @@ def dict_of(body: str) -> dict[str, list[str]]:
 
 @cache
 def rows(file: str) -> tuple[Row, ...]:
-    """Of one file. A line that is no row raises."""
+    """Rows of one file; AssertionError for an invalid line."""
     return tuple(_read(file))
 
 
@@ -114,7 +114,7 @@ def _read(file: str) -> Iterator[Row]:
         if not text or text.startswith("#"):
             continue
         found = _ROW.fullmatch(text)
-        assert found, f"{file}:{number} is no row: METHOD /address, eight statuses, fields or @headers: {text}"
+        assert found, f"{file}:{number} is not a row: METHOD /address, eight statuses, fields or @headers: {text}"
         given = found["rest"].split()
         named = [word[1:] for word in given if word.startswith("@")]
         body = " ".join(word for word in given if not word.startswith("@"))
@@ -127,7 +127,7 @@ FILES = sorted(path.name for path in HERE.glob("*.txt"))
 
 
 def all_rows() -> list[Row]:
-    """Of all files."""
+    """Rows of all files."""
     return [row for file in FILES for row in rows(file)]
 
 

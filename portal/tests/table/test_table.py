@@ -1,4 +1,4 @@
-"""Who gets what at every address of the site. A route without a row fails, and so does a row without a route."""
+"""Status of every address for every kind of person. A route without a row fails, and a row without a route."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
