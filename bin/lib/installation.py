@@ -24,23 +24,23 @@ def set_up_process(programs: dict[str, str], *, postgres: bool = False) -> tuple
     Started by root, the command begins anew as the account, with code and an interpreter that the account can read.
     """
     machine.ensure_packages(programs, postgres=postgres)
-    place = Installation(Path(__file__).resolve().parents[2])
+    installation = Installation(Path(__file__).resolve().parents[2])
     if machine.is_root():
         account = machine.ensure_account()
         machine.ensure_tun()
         python = machine.find_python(account)
-        place = place.for_account(account)
+        installation = installation.for_account(account)
         # A copy's state is elsewhere.
-        control_groups.give(account, control_groups.name_of(Installation(place.code).var))
+        control_groups.give(account, control_groups.name_of(Installation(installation.code).var))
         machine.become(account)
-        place.update_copy()
-        os.chdir(place.code)
-        os.execv(python, [python, str(place.code / "bin" / Path(sys.argv[0]).name), *sys.argv[1:]])
+        installation.update_copy()
+        os.chdir(installation.code)
+        os.execv(python, [python, str(installation.code / "bin" / Path(sys.argv[0]).name), *sys.argv[1:]])
     python = machine.find_python()
-    os.chdir(place.code)
+    os.chdir(installation.code)
     os.umask(0o077)
-    place.make_directories()
-    return place, python
+    installation.make_directories()
+    return installation, python
 
 
 class Installation:

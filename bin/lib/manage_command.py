@@ -15,12 +15,12 @@ def run(*command: str, make: bool, programs: dict[str, str] | None = None) -> No
     Not while the site runs from it: after an update of the code it would be made anew under its feet. `programs` are
     installed if they are missing (machine.ensure_packages).
     """
-    place, python = set_up_process(programs or {})
-    if make or not (place.venv / "bin/python").exists():
-        place.make_environments(python, lab=False)
-    environment = place.settings(int(os.environ.get("PORT", "8000")))
-    interpreter = str(place.venv / "bin/python")
-    os.execve(interpreter, [interpreter, str(place.code / "manage.py"), *command, *sys.argv[1:]], environment)
+    installation, python = set_up_process(programs or {})
+    if make or not (installation.venv / "bin/python").exists():
+        installation.make_environments(python, lab=False)
+    environment = installation.settings(int(os.environ.get("PORT", "8000")))
+    interpreter = str(installation.venv / "bin/python")
+    os.execve(interpreter, [interpreter, str(installation.code / "manage.py"), *command, *sys.argv[1:]], environment)
 
 
 def backup_programs() -> dict[str, str]:

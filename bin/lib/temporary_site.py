@@ -48,10 +48,10 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def settings(place: Installation, directory: Path, port: int) -> dict[str, str]:
+def settings(installation: Installation, directory: Path, port: int) -> dict[str, str]:
     """Settings of a temporary site in `directory`, with the installation's virtual environments."""
-    site, group = Installation(place.code), f"{control_groups.of_labs(place.var)}/{directory.name}"
-    site.var, site.venv = directory, place.venv
+    site, group = Installation(installation.code), f"{control_groups.of_labs(installation.var)}/{directory.name}"
+    site.var, site.venv = directory, installation.venv
     return site.settings(port) | {
         "COLLABORATORY_TEST_SITE": "1",
         "LAB_CGROUP": group,
@@ -61,28 +61,28 @@ def settings(place: Installation, directory: Path, port: int) -> dict[str, str]:
         "DJANGO_ALLOW_ASYNC_UNSAFE": "true",
         "SECRET_KEY": secrets.token_urlsafe(50),
         "DATABASE_URL": f"sqlite:///{directory}/portal.sqlite3",
-        "LAB_BASE_ENVIRONMENT": str(place.var / "lab/environments/base"),
-        "PREVIEW_ENVIRONMENT": str(place.var / "preview"),
+        "LAB_BASE_ENVIRONMENT": str(installation.var / "lab/environments/base"),
+        "PREVIEW_ENVIRONMENT": str(installation.var / "preview"),
         "EMAIL_URL": f"filemail:///{directory}/mail",  # a slash more: environ drops one
     }
 
 
-def site_settings(place: Installation, directories: list[Path]) -> dict[str, str]:
+def site_settings(installation: Installation, directories: list[Path]) -> dict[str, str]:
     """A running site in each directory, for one process of tests each: tests/support/site_per_process.py reads it."""
     sites = [
-        settings(place, directory, free_port()) | provider_settings() | {"LAB_RECONCILE_SECONDS": "3"}
+        settings(installation, directory, free_port()) | provider_settings() | {"LAB_RECONCILE_SECONDS": "3"}
         for directory in directories
     ]
     return {"TEST_SITES": json.dumps(sites)}
 
 
-def unit_settings(place: Installation) -> dict[str, str]:
+def unit_settings(installation: Installation) -> dict[str, str]:
     """Caches that unit tests keep for the next run, and a place in memory for their files."""
     return {
         "TMPDIR": str(MEMORY) if _has_room(MEMORY) else tempfile.gettempdir(),
         # Beside the code of somebody else's checkout nothing can be written.
-        "PYTHONPYCACHEPREFIX": str(place.var / "pycache"),
-        "HYPOTHESIS_STORAGE_DIRECTORY": str(place.var / "hypothesis"),
+        "PYTHONPYCACHEPREFIX": str(installation.var / "pycache"),
+        "HYPOTHESIS_STORAGE_DIRECTORY": str(installation.var / "hypothesis"),
     }
 
 
