@@ -67,8 +67,14 @@ class Memory:
 
 @pytest.fixture(autouse=True)
 def memory(monkeypatch: pytest.MonkeyPatch) -> Iterator[Memory]:
-    """In the place of Redis; and nothing counted before."""
+    """In the place of Redis; and nothing counted before.
+
+    Each `Counts` has a thread that flushes it every few seconds: those of earlier tests must have nothing left to flush
+    into this memory, and ours must not flush while a busy machine is in the middle of a test.
+    """
     made = Memory()
+    metrics.COUNTS._waiting.clear()
+    monkeypatch.setattr(metrics, "FLUSH_EVERY", 3600.0)
     monkeypatch.setattr(metrics, "client", lambda: made)
     monkeypatch.setattr(site_metrics, "client", lambda: made)
     monkeypatch.setattr(metrics, "COUNTS", Counts())
@@ -76,6 +82,7 @@ def memory(monkeypatch: pytest.MonkeyPatch) -> Iterator[Memory]:
     monkeypatch.setattr(health, "TIMEOUT", 30.0)  # with a busy machine
     health.HEALTH.forget()
     yield made
+    metrics.COUNTS._waiting.clear()
     health.HEALTH.forget()
 
 
