@@ -26,10 +26,10 @@ _own: dict[str, Any] = {"until": 0.0, "rows": []}
 def showing(request: HttpRequest) -> list[dict[str, Any]]:
     """Current announcements that this browser has not dismissed."""
     now, gone = timezone.now(), dismissed(request)
-    return [row for row in _known() if row["begins_at"] <= now < row["ends_at"] and row["id"] not in gone]
+    return [row for row in _cached() if row["begins_at"] <= now < row["ends_at"] and row["id"] not in gone]
 
 
-def _known() -> list[dict[str, Any]]:
+def _cached() -> list[dict[str, Any]]:
     if time.monotonic() >= _own["until"]:
         _own.update(rows=_ask(), until=time.monotonic() + SECONDS / 6)
     return _own["rows"]

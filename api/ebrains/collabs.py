@@ -183,7 +183,7 @@ def _groups(collab: Collab, role: Role) -> list[dict[str, Any]]:
     return [schemas.group(row.group) for row in collab.group_roles.filter(role=role).select_related("group")[:MOST]]
 
 
-def _seen(request: HttpRequest, slug: str) -> Collab:
+def _visible_collab(request: HttpRequest, slug: str) -> Collab:
     person(request)
     return get_collab(request, slug)
 
@@ -191,7 +191,7 @@ def _seen(request: HttpRequest, slug: str) -> Collab:
 @router.get("/{slug:slug}/team/{role}", **READ)
 def team(request: HttpRequest, slug: str, role: str) -> Any:
     """People and groups with a role."""
-    wanted, collab = role_named(role), _seen(request, slug)
+    wanted, collab = role_named(role), _visible_collab(request, slug)
     groups = _groups(collab, wanted) if collab.my_role else []
     return {"users": _people(collab, wanted), "units": [], "groups": groups}
 
@@ -199,14 +199,14 @@ def team(request: HttpRequest, slug: str, role: str) -> Any:
 @router.get("/{slug:slug}/team/{role}/users", **READ)
 def team_users(request: HttpRequest, slug: str, role: str) -> Any:
     """People with a role of their own."""
-    return _people(_seen(request, slug), role_named(role))
+    return _people(_visible_collab(request, slug), role_named(role))
 
 
 @router.get("/{slug:slug}/team/{role}/units", **READ)
 def team_units(request: HttpRequest, slug: str, role: str) -> Any:
     """Always empty: this site has groups, but no units."""
     role_named(role)
-    _seen(request, slug)
+    _visible_collab(request, slug)
     return []
 
 

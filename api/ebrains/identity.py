@@ -68,7 +68,7 @@ def delete_group(request: HttpRequest, slug: str) -> Any:
     return HttpResponse(status=204)
 
 
-def _seen(request: HttpRequest, slug: str) -> Group:
+def _visible_group(request: HttpRequest, slug: str) -> Group:
     group = get_group(request, slug)
     if not may_see_people(request, group):
         raise ForbiddenError("Only people and managers of this group can see its people.")
@@ -89,20 +89,20 @@ def _groups(group: Group, kind: Kind) -> list[dict[str, Any]]:
 @router.get("/groups/{slug:slug}/{kind}", **READ)
 def belonging(request: HttpRequest, slug: str, kind: str) -> Any:
     """Members or managers of a group."""
-    wanted, group = kind_named(kind), _seen(request, slug)
+    wanted, group = kind_named(kind), _visible_group(request, slug)
     return {"users": _people(group, wanted), "units": [], "groups": _groups(group, wanted)}
 
 
 @router.get("/groups/{slug:slug}/{kind}/users", **READ)
 def belonging_users(request: HttpRequest, slug: str, kind: str) -> Any:
     """People who are members or managers of a group."""
-    return _people(_seen(request, slug), kind_named(kind))
+    return _people(_visible_group(request, slug), kind_named(kind))
 
 
 @router.get("/groups/{slug:slug}/{kind}/groups", **READ)
 def belonging_groups(request: HttpRequest, slug: str, kind: str) -> Any:
     """Inner groups of a group."""
-    return _groups(_seen(request, slug), kind_named(kind))
+    return _groups(_visible_group(request, slug), kind_named(kind))
 
 
 @router.put("/groups/{slug:slug}/{kind}/users/{str:username}", **MANAGE)

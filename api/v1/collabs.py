@@ -47,10 +47,10 @@ def collabs_out(request: HttpRequest, keys: Iterable[int]) -> list[CollabOut]:
     found = cards(request.user, keys)
     if request.user.is_authenticated:
         prefetch_related_objects(found, "library")
-    return [_shown(collab, request.user.is_authenticated) for collab in found]
+    return [_row_out(collab, request.user.is_authenticated) for collab in found]
 
 
-def _shown(collab: Any, known: bool) -> CollabOut:
+def _row_out(collab: Any, signed_in: bool) -> CollabOut:
     return CollabOut(
         slug=collab.slug,
         title=collab.title,
@@ -63,7 +63,7 @@ def _shown(collab: Any, known: bool) -> CollabOut:
         team_size=collab.team_size,
         created_at=collab.created_at,
         url=f"{settings.PORTAL_URL}{collab.get_absolute_url()}",
-        library=collab.library.pk if known else None,
+        library=collab.library.pk if signed_in else None,
     )
 
 

@@ -69,7 +69,7 @@ def _writing(request: HttpRequest, library_id: UUID) -> LibraryAccess:
     return access
 
 
-def _shown(item: FileEntry, path: str) -> EntryOut:
+def _entry_out(item: FileEntry, path: str) -> EntryOut:
     return EntryOut(
         name=item.shown_name,
         path=path,
@@ -110,7 +110,7 @@ def list_folder(
         found, _dotted = read_page(files, folder, page, sort.value, hidden)
     items = found.object_list if found.number == page else []
     return Page(
-        items=[_shown(item, _within(folder, item)) for item in items],
+        items=[_entry_out(item, _within(folder, item)) for item in items],
         count=found.paginator.count,
         page=page,
         pages=max(1, -(-found.paginator.count // PER_PAGE)),
@@ -121,7 +121,7 @@ def list_folder(
 def stat(request: HttpRequest, library_id: UUID, path: str = Asked) -> Any:
     """Get size, time, kind and ETag of a file or folder."""
     with drive_access(request, library_id).files() as files:
-        return _shown(files.stat(_tidy(path)), _tidy(path))
+        return _entry_out(files.stat(_tidy(path)), _tidy(path))
 
 
 @router.api_operation(
@@ -166,7 +166,7 @@ def put_file(
         entry = operations.put(person(request), access.library, path, staged, if_match=condition)
     response["ETag"] = entry.etag
     folder, slash, _name = path.rpartition("/")
-    return Status(201 if is_new else 200, _shown(entry, f"{folder}{slash}{entry.shown_name}"))
+    return Status(201 if is_new else 200, _entry_out(entry, f"{folder}{slash}{entry.shown_name}"))
 
 
 def _is_there(files: LibraryFiles, path: str) -> bool:
@@ -203,7 +203,7 @@ def make_folder(request: HttpRequest, library_id: UUID, data: PathIn) -> Any:
 
 def _at(access: LibraryAccess, path: str) -> EntryOut:
     with access.files() as files:
-        return _shown(files.stat(path), path)
+        return _entry_out(files.stat(path), path)
 
 
 @router.post("/{uuid:library_id}/move", **route(Scope.WRITE, {200: EntryOut}, 409, 507))
@@ -227,7 +227,7 @@ def copy(request: HttpRequest, library_id: UUID, data: MoveIn) -> Any:
 # Versions
 
 
-def _version(row: Version) -> VersionOut:
+def _version_out(row: Version) -> VersionOut:
     return VersionOut(
         id=row.pk,
         sha256=row.sha256,
@@ -246,7 +246,7 @@ def list_versions(request: HttpRequest, library_id: UUID, paging: Paged, path: s
     with access.files() as files:
         if files.stat(path).kind != "file":
             raise NotAFileError("Only files have versions.")
-    return paged(history.versions_of(access.library, path), paging, each(_version))
+    return paged(history.versions_of(access.library, path), paging, each(_version_out))
 
 
 @router.api_operation(
@@ -270,6 +270,6 @@ def get_version(request: HttpRequest, library_id: UUID, version_id: int, path: s
 def restore_version(request: HttpRequest, library_id: UUID, version_id: int, data: PathIn) -> Any:
     """Restore a version of a file; the present content stays as a version."""
     access, path = _writing(request, library_id), _tidy(data.path)
-    return _shown(
+    return _entry_out(
         operations.restore_version(person(request), history.find(access.library, path, str(version_id)), path), path
     )

@@ -48,7 +48,7 @@ def _rows(user: User) -> Any:
     return Group.objects.with_size().annotate(is_mine=Exists(managed))
 
 
-def _shown(group: Any) -> GroupOut:
+def _group_out(group: Any) -> GroupOut:
     return GroupOut(
         slug=group.slug,
         name=group.name,
@@ -60,7 +60,7 @@ def _shown(group: Any) -> GroupOut:
 
 
 def _one(request: HttpRequest, group: Group) -> GroupOut:
-    return _shown(get_object_or_404(_rows(person(request)), pk=group.pk))
+    return _group_out(get_object_or_404(_rows(person(request)), pk=group.pk))
 
 
 def _person(row: Any) -> PersonOut:
@@ -77,7 +77,7 @@ def list_groups(request: HttpRequest, paging: Paged, q: Words = "", mine: bool =
             pk__in=Group.objects.managed_by(user).values("pk")
         )
         rows = rows.filter(own)
-    return paged(rows.order_by("name_key"), paging, each(_shown))
+    return paged(rows.order_by("name_key"), paging, each(_group_out))
 
 
 @router.post("", **route(Scope.MANAGE, {201: GroupOut}, 409))
@@ -170,7 +170,7 @@ def remove_manager(request: HttpRequest, slug: str, username: str) -> Any:
 def list_inner(request: HttpRequest, slug: str, paging: Paged) -> Any:
     """List the inner groups of a group (its people and managers)."""
     group = _for_its_people(request, slug)
-    return paged(_rows(person(request)).filter(outer_nestings__outer=group), paging, each(_shown))
+    return paged(_rows(person(request)).filter(outer_nestings__outer=group), paging, each(_group_out))
 
 
 @router.put("/{slug:slug}/groups/{slug:inner}", **route(Scope.MANAGE, {204: None}, 409))

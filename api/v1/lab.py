@@ -41,7 +41,7 @@ class LaunchIn(Input):
         return self
 
 
-def _shown(server: Server | None) -> ServerOut:
+def _server_out(server: Server | None) -> ServerOut:
     if server is None:
         nothing: dict[str, Any] = dict.fromkeys(("phase", "url", "place", "environment", "why_stopped", "error"), "")
         nothing |= dict.fromkeys(("id", "requested_at", "started_at", "seconds_left"))
@@ -70,7 +70,7 @@ def _mine(request: HttpRequest) -> Server | None:
 @router.get("", **route(Scope.LAB, {200: ServerOut}))
 def status(request: HttpRequest) -> Any:
     """Get the state of your Lab: the live one, or the one that ended last."""
-    return _shown(_mine(request))
+    return _server_out(_mine(request))
 
 
 @router.get("/environments", **route(Scope.LAB, {200: Page[EnvironmentOut]}))
@@ -78,11 +78,11 @@ def list_environments(request: HttpRequest, paging: Paged) -> Any:
     """List the environments that your Lab can start in."""
     mine = selection.for_location(person(request), paths.Location())
 
-    def shown(one: Environment) -> EnvironmentOut:
+    def environment_out(one: Environment) -> EnvironmentOut:
         names = ("slug", "name", "description", "kind", "is_default", "is_retired")
         return EnvironmentOut(is_mine=one == mine, **{name: getattr(one, name) for name in names})
 
-    return paged(selection.offered(mine), paging, each(shown))
+    return paged(selection.offered(mine), paging, each(environment_out))
 
 
 @router.post("", **route(Scope.LAB, {202: ServerOut}, 409, 503))
@@ -102,7 +102,7 @@ def launch(request: HttpRequest, data: LaunchIn) -> Any:
         if data.remember:
             selection.prefer(user, environment, found)
     services.request_server(user, user, found, environment)
-    return Status(202, _shown(_mine(request)))
+    return Status(202, _server_out(_mine(request)))
 
 
 def _environment(slug: str | None) -> Environment | None:
@@ -133,4 +133,4 @@ def stop(request: HttpRequest) -> Any:
     server = Server.objects.live().filter(owner=user).first()
     if server:
         services.stop_server(user, server, StopReason.ASKED)
-    return Status(202, _shown(_mine(request)))
+    return Status(202, _server_out(_mine(request)))

@@ -97,11 +97,11 @@ def _values(entry: Entry) -> dict[str, Any]:
     }
 
 
-def _shown(entry: Entry) -> LibraryOut:
+def _library_out(entry: Entry) -> LibraryOut:
     return LibraryOut(**_values(entry))
 
 
-def _detail(library: Library, entry: Entry) -> LibraryDetail:
+def _detail_out(library: Library, entry: Entry) -> LibraryDetail:
     owner = library.owner_collab.slug if library.owner_collab else library.owner_user.username  # type: ignore[union-attr]
     return LibraryDetail(
         **_values(entry),
@@ -114,7 +114,7 @@ def _detail(library: Library, entry: Entry) -> LibraryDetail:
 
 
 def _again(request: HttpRequest, library_id: UUID) -> LibraryDetail:
-    return _detail(*get_library(request.user, library_id))
+    return _detail_out(*get_library(request.user, library_id))
 
 
 def _name(text: str) -> str:
@@ -134,10 +134,10 @@ def list_libraries(request: HttpRequest, paging: Paged, folder: Where | None = N
     """
     user = person(request)
     if folder == Where.ALL:
-        return paged(public_entries(q), paging, each(lambda row: _shown(as_entry(row))))
+        return paged(public_entries(q), paging, each(lambda row: _library_out(as_entry(row))))
     rows = entries(user, folders=[FOLDERS[folder]] if folder else MOUNTED)
     wanted = naming.key(q)
-    return paged([entry for entry in rows if wanted in naming.key(entry.name)], paging, each(_shown))
+    return paged([entry for entry in rows if wanted in naming.key(entry.name)], paging, each(_library_out))
 
 
 @router.post("", **route(Scope.MANAGE, {201: LibraryDetail}, 409))
@@ -182,7 +182,7 @@ def restore_library(request: HttpRequest, library_id: UUID) -> Any:
 # Shares
 
 
-def _share(row: Share) -> ShareOut:
+def _share_out(row: Share) -> ShareOut:
     return ShareOut(
         id=row.pk,
         person=row.user.username if row.user else None,
@@ -196,7 +196,7 @@ def _share(row: Share) -> ShareOut:
 def list_shares(request: HttpRequest, library_id: UUID, paging: Paged) -> Any:
     """List the shares of your library."""
     library = owned_library(person(request), library_id)
-    return paged(library.shares.select_related("user", "collab"), paging, each(_share))
+    return paged(library.shares.select_related("user", "collab"), paging, each(_share_out))
 
 
 @router.post("/{uuid:library_id}/shares", **route(Scope.SHARE, {201: ShareOut}, 409), tags=["Shares"])
@@ -210,7 +210,7 @@ def share(request: HttpRequest, library_id: UUID, data: ShareIn) -> Any:
         if team is None:
             raise ValidationError({"collab": "You can only share with teams that you belong to."})
         row = services.share_with_team(user, library, team, data.permission)
-    return Status(201, _share(row))
+    return Status(201, _share_out(row))
 
 
 def _own_share(request: HttpRequest, library_id: UUID, share_id: int) -> Share:
@@ -224,7 +224,7 @@ def change_share(request: HttpRequest, library_id: UUID, share_id: int, data: Sh
     """Change the permission of a share."""
     row = _own_share(request, library_id, share_id)
     services.change_share(person(request), row, data.permission)
-    return _share(_own_share(request, library_id, share_id))
+    return _share_out(_own_share(request, library_id, share_id))
 
 
 @router.delete("/{uuid:library_id}/shares/{int:share_id}", **route(Scope.SHARE, {204: None}), tags=["Shares"])

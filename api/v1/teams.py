@@ -79,7 +79,7 @@ def find_person(name: str, asker: User, field: str = "person") -> User:
         raise ValidationError({field: error.messages}) from error
 
 
-def _member(row: Membership) -> MemberOut:
+def _member_out(row: Membership) -> MemberOut:
     user = row.user
     return MemberOut(
         username=user.username, name=user.display_name, role=Role(row.role), since=row.since, is_active=user.is_active
@@ -94,7 +94,7 @@ def list_team(request: HttpRequest, slug: str, paging: Paged) -> Any:
     rows = collab.memberships.select_related("user")
     if collab.my_role != Role.ADMINISTRATOR:
         rows = rows.filter(user__is_active=True)
-    return paged(rows, paging, each(_member))
+    return paged(rows, paging, each(_member_out))
 
 
 @router.post("/{slug:slug}/team", **route(Scope.MANAGE, {201: MemberOut}, 409))
@@ -102,7 +102,7 @@ def add_member(request: HttpRequest, slug: str, data: MemberIn) -> Any:
     """Add a member (administrators)."""
     collab = get_collab(request, slug, Role.ADMINISTRATOR)
     user = find_person(data.person, person(request))
-    return Status(201, _member(services.add_member(person(request), collab, user, data.role)))
+    return Status(201, _member_out(services.add_member(person(request), collab, user, data.role)))
 
 
 def _of_team(collab: Collab, username: str) -> User:
@@ -115,7 +115,7 @@ def change_member(request: HttpRequest, slug: str, username: str, data: RoleIn) 
     collab = get_collab(request, slug, Role.ADMINISTRATOR)
     user = _of_team(collab, username)
     services.change_role(person(request), collab, user, data.role)
-    return _member(get_object_or_404(collab.memberships.select_related("user"), user=user))
+    return _member_out(get_object_or_404(collab.memberships.select_related("user"), user=user))
 
 
 @router.delete("/{slug:slug}/team/{slug:username}", **route(Scope.MANAGE, {204: None}, 409))
@@ -135,7 +135,7 @@ def remove_member(request: HttpRequest, slug: str, username: str) -> Any:
 # Groups with a role
 
 
-def _held(row: Any) -> GroupRoleOut:
+def _group_role_out(row: Any) -> GroupRoleOut:
     group = row.group
     return GroupRoleOut(slug=group.slug, name=group.name, role=Role(row.role), size=group.size, since=row.since)
 
@@ -148,7 +148,7 @@ def _group_roles(collab: Collab) -> Any:
 def list_team_groups(request: HttpRequest, slug: str, paging: Paged) -> Any:
     """List the groups with a role (members)."""
     collab = get_collab(request, slug, Role.VIEWER)
-    return paged(_group_roles(collab), paging, each(_held))
+    return paged(_group_roles(collab), paging, each(_group_role_out))
 
 
 @router.put("/{slug:slug}/groups/{slug:group}", **route(Scope.MANAGE, {200: GroupRoleOut}, 409))
@@ -157,7 +157,7 @@ def give_group_role(request: HttpRequest, slug: str, group: str, data: RoleIn) -
     collab = get_collab(request, slug, Role.ADMINISTRATOR)
     row = get_object_or_404(Group, slug=group)
     services.give_group_role(person(request), collab, row, data.role)
-    return _held(get_object_or_404(_group_roles(collab), group=row))
+    return _group_role_out(get_object_or_404(_group_roles(collab), group=row))
 
 
 @router.delete("/{slug:slug}/groups/{slug:group}", **route(Scope.MANAGE, {204: None}, 409))
@@ -171,7 +171,7 @@ def remove_group(request: HttpRequest, slug: str, group: str) -> Any:
 # Invitations
 
 
-def _invitation(row: Invitation) -> InvitationOut:
+def _invitation_out(row: Invitation) -> InvitationOut:
     return InvitationOut(
         id=row.pk,
         collab=row.collab.slug,
@@ -187,7 +187,7 @@ def _invitation(row: Invitation) -> InvitationOut:
 def list_invitations(request: HttpRequest, slug: str, paging: Paged) -> Any:
     """List the invitations, newest first (administrators)."""
     collab = get_collab(request, slug, Role.ADMINISTRATOR)
-    return paged(collab.invitations.select_related("collab"), paging, each(_invitation))
+    return paged(collab.invitations.select_related("collab"), paging, each(_invitation_out))
 
 
 @router.post("/{slug:slug}/invitations", **route(Scope.MANAGE, {201: InvitationMade}, 409))
@@ -202,7 +202,7 @@ def invite(request: HttpRequest, slug: str, data: InvitationIn) -> Any:
     else:
         row, token = invitations.invite_by_link(actor, collab, data.role, days=data.days, uses=data.uses)
         link = f"{settings.PORTAL_URL}{Invitation.path(token)}"
-    return Status(201, InvitationMade(**_invitation(row).model_dump(), link=link))
+    return Status(201, InvitationMade(**_invitation_out(row).model_dump(), link=link))
 
 
 def _by_mail(actor: User, collab: Collab, data: InvitationIn) -> Invitation:
@@ -225,7 +225,7 @@ def revoke_invitation(request: HttpRequest, slug: str, invitation_id: int) -> An
 @mine.get("", **route(Scope.READ, {200: Page[InvitationOut]}))
 def list_my_invitations(request: HttpRequest, paging: Paged) -> Any:
     """List the open invitations to your confirmed e-mail addresses."""
-    return paged(invitations.waiting_for(person(request)).order_by("-pk"), paging, each(_invitation))
+    return paged(invitations.waiting_for(person(request)).order_by("-pk"), paging, each(_invitation_out))
 
 
 @mine.post("/accept", **route(Scope.MANAGE, {200: CollabOut}, 409))
