@@ -108,7 +108,8 @@ def build() -> None:
 
 def report(vendor: str) -> None:
     """The three questions that pages and servers ask."""
-    from drive.libraries.visibility import MOUNTED, entries
+    from drive.folders import MOUNTED
+    from drive.libraries.visibility import entries
     from drive.models import Library
     from portal.models import User
 

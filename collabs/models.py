@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from groups.models import Group, GroupMember
 from portal.models import User
-from portal.text.unique_names import tidy_title, title_key
+from portal.text.unique_names import name_key, tidy_title
 
 from . import search, tags
 
@@ -190,7 +190,7 @@ class Collab(models.Model):
     def save(self, *args: object, **kwargs: object) -> None:
         """Save, with the normalised key that makes titles unique."""
         self.title = tidy_title(self.title)
-        self.title_key = title_key(self.title)
+        self.title_key = name_key(self.title)
         super().save(*args, **kwargs)  # type: ignore[arg-type]
 
     def get_absolute_url(self) -> str:
@@ -208,7 +208,7 @@ class Collab(models.Model):
 
     def clean(self) -> None:
         """ValidationError if the title is taken. Race: of two at the same moment, the unique key refuses one."""
-        if Collab.all_objects.exclude(pk=self.pk).filter(title_key=title_key(self.title)).exists():
+        if Collab.all_objects.exclude(pk=self.pk).filter(title_key=name_key(self.title)).exists():
             raise ValidationError({"title": TITLE_TAKEN})
 
     def role_of(self, user: Person) -> Role | None:

@@ -5,7 +5,8 @@ from typing import Any
 
 from api.models import Token
 from collabs.models import Collab, EffectiveRole, role_rank
-from drive.libraries.visibility import Entry, Folder, entries
+from drive.folders import Folder
+from drive.libraries.visibility import Entry, entries
 from groups.models import Group
 from identity.services import services_of
 from lab.models import Server

@@ -6,7 +6,7 @@ from django.urls import reverse
 
 from portal.accounts.person_field import PersonField, autocomplete_attributes
 from portal.models import User
-from portal.text.unique_names import tidy_title, title_key
+from portal.text.unique_names import name_key, tidy_title
 
 from .models import Group
 
@@ -40,7 +40,7 @@ class GroupField(forms.CharField):
     def clean(self, value: str) -> Group:
         """The group of that name. ValidationError otherwise."""
         name = super().clean(value).replace("\0", " ")
-        group = Group.objects.filter(name_key=title_key(tidy_title(name))).first()
+        group = Group.objects.filter(name_key=name_key(tidy_title(name))).first()
         if group is None:
             raise ValidationError(f"There is no group “{name}”. The groups of this site are on the page “Groups”.")
         return group

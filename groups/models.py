@@ -13,7 +13,7 @@ from django.db.models.functions import Coalesce
 from django.urls import reverse
 
 from portal.models import User
-from portal.text.unique_names import tidy_title, title_key
+from portal.text.unique_names import name_key, tidy_title
 
 
 class GroupQuerySet(models.QuerySet["Group"]):
@@ -37,7 +37,7 @@ class GroupQuerySet(models.QuerySet["Group"]):
         """Groups with every word in the name or the description."""
         found = self
         for word in words.replace("\0", " ").split():  # PostgreSQL refuses NUL
-            found = found.filter(Q(name_key__contains=title_key(word)) | Q(description__icontains=word))
+            found = found.filter(Q(name_key__contains=name_key(word)) | Q(description__icontains=word))
         return found
 
 
@@ -72,7 +72,7 @@ class Group(models.Model):
     def save(self, *args: object, **kwargs: object) -> None:
         """Save, with the normalised key that makes names unique."""
         self.name = tidy_title(self.name)
-        self.name_key = title_key(self.name)
+        self.name_key = name_key(self.name)
         self.provider_name = self.provider_name or None
         super().save(*args, **kwargs)  # type: ignore[arg-type]
 

@@ -11,7 +11,7 @@ from django.utils.text import slugify
 from portal import audit, hooks
 from portal.access import send_access_changed
 from portal.models import User
-from portal.text.unique_names import tidy_title, title_key
+from portal.text.unique_names import name_key, tidy_title
 
 from . import nesting
 from .models import Group, GroupManager, GroupMember, Nesting, people_in
@@ -54,7 +54,7 @@ def _check(group: Group) -> None:
     if not group.name or "/" in group.name or any(not c.isprintable() for c in group.name):
         raise ValidationError({"name": "A name cannot be empty, nor contain “/” or invisible characters."})
     others = Group.objects.exclude(pk=group.pk)
-    if others.filter(name_key=title_key(group.name)).exists():
+    if others.filter(name_key=name_key(group.name)).exists():
         raise ValidationError({"name": NAME_TAKEN})
     if group.provider_name and others.filter(provider_name=group.provider_name).exists():
         raise ValidationError({"provider_name": "Another group already follows this name."})

@@ -19,7 +19,7 @@ from notices.services import notify
 from portal import audit
 from portal.access import person
 from portal.models import User
-from portal.text.unique_names import title_key
+from portal.text.unique_names import name_key
 from portal.web import rate_limits
 
 from . import schemas
@@ -71,7 +71,7 @@ def _named(request: HttpRequest, rows: QuerySet[Any], asked: Asked) -> Collab:
     if asked.driveId:
         wanted = schemas.uuid_of(asked.driveId) if person(request) else None
         return get_object_or_404(rows, library__pk=wanted)
-    return get_object_or_404(rows, title_key=title_key(asked.collabTitle.replace("\0", " ")))
+    return get_object_or_404(rows, title_key=name_key(asked.collabTitle.replace("\0", " ")))
 
 
 def _narrowed(request: HttpRequest, rows: QuerySet[Any], asked: Asked) -> QuerySet[Any]:

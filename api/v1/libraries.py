@@ -14,11 +14,13 @@ from pydantic import Field, model_validator
 
 from api.models import Scope
 from collabs.models import Collab
+from drive.folders import MOUNTED, Folder
 from drive.libraries import naming, services
 from drive.libraries.access import get_library, owned_library
-from drive.libraries.visibility import MOUNTED, Entry, Folder, as_entry, entries, public_entries
+from drive.libraries.visibility import Entry, as_entry, entries, public_entries
 from drive.models import Library, Permission, Share
 from portal.access import person
+from portal.text.unique_names import name_key
 
 from .schemas import (
     Input,
@@ -136,8 +138,8 @@ def list_libraries(request: HttpRequest, paging: Paged, folder: Where | None = N
     if folder == Where.ALL:
         return paged(public_entries(q), paging, each(lambda row: _library_out(as_entry(row))))
     rows = entries(user, folders=[FOLDERS[folder]] if folder else MOUNTED)
-    wanted = naming.key(q)
-    return paged([entry for entry in rows if wanted in naming.key(entry.name)], paging, each(_library_out))
+    wanted = name_key(q)
+    return paged([entry for entry in rows if wanted in name_key(entry.name)], paging, each(_library_out))
 
 
 @router.post("", **route(Scope.MANAGE, {201: LibraryDetail}, 409))

@@ -14,7 +14,7 @@ from api.access import PersonalToken, SessionCookie, anybody
 from api.errors import Problem
 from api.models import Scope
 from collabs.models import Role
-from drive.libraries.visibility import Folder
+from drive.folders import Folder
 from drive.models import Permission
 from lab.models import EnvironmentKind
 

@@ -10,9 +10,10 @@ from pytest_django.asserts import assertContains, assertNotContains
 
 from collabs import services
 from collabs.models import Collab
+from drive.folders import Folder
 from drive.libraries import services as drive_services
 from drive.libraries.audience import people, with_ways
-from drive.libraries.visibility import Folder, entries
+from drive.libraries.visibility import entries
 from drive.models import Permission
 from lab.servers.mounts import mounts_of
 from portal.access import access_changed

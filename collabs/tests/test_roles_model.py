@@ -10,7 +10,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from collabs import invitations, services
 from collabs.models import Collab, Role
-from drive.libraries.visibility import Folder, entries
+from drive.folders import Folder
+from drive.libraries.visibility import entries
 from groups import services as group_services
 from groups.models import Group
 from portal.accounts import services as accounts

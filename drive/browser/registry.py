@@ -1,6 +1,8 @@
-"""Tables of all file pages and actions: which view answers which `?show=` and which `do`."""
+"""Tables of all file pages and actions: the part of the address or form, the view, and the right that it needs."""
 
+import enum
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, QueryDict
@@ -22,58 +24,77 @@ from . import (
     views_zip,
 )
 
-Page = Callable[[HttpRequest, LibraryAccess, str], HttpResponse]
-Action = Callable[[HttpRequest, LibraryAccess, str], HttpResponse | None]
+View = Callable[[HttpRequest, LibraryAccess, str], HttpResponse]
+ActionView = Callable[[HttpRequest, LibraryAccess, str], HttpResponse | None]
+
+
+class Right(enum.Enum):
+    """What a page or action needs: a public link at least, a library that the person sees, or the right to write."""
+
+    LINK = enum.auto()
+    READ = enum.auto()
+    WRITE = enum.auto()
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page of a file or folder, for those with the right. Pages that visitors may not see do not exist for them."""
+
+    view: View
+    right: Right
+
+
+@dataclass(frozen=True)
+class Action:
+    """What a form does. The path is that of the page with the form.
+
+    A view that returns None leads back to the page; a StorageError is shown there.
+    """
+
+    view: ActionView
+    right: Right
+
 
 FOLDER_PAGES: dict[str, Page] = {
-    "": views_folder.folder,
-    "trash": views_trash.trash,
-    "change": views_folder.change,
-    "find": views_search.within,
-    "zip": views_zip.folder,
+    "": Page(views_folder.folder, Right.LINK),
+    "find": Page(views_search.within, Right.LINK),
+    "zip": Page(views_zip.folder, Right.LINK),
+    "trash": Page(views_trash.trash, Right.READ),
+    "change": Page(views_folder.change, Right.WRITE),
 }
-"""By `?show=…` at a folder's address."""
+"""By `?show=…` in a folder's address."""
 
 FILE_PAGES: dict[str, Page] = {
-    "": views_file.page,
-    "raw": views_file.raw,
-    "edit": views_edit.edit,
-    "rendered": views_file.rendered,
-    "rendering": views_file.rendering_state,
-    "versions": views_versions.versions,
-    "version": views_versions.version,
-    "old": views_versions.old,
-    "compare": views_versions.compare,
+    "": Page(views_file.page, Right.LINK),
+    "raw": Page(views_file.raw, Right.LINK),
+    "rendered": Page(views_file.rendered, Right.LINK),
+    "rendering": Page(views_file.rendering_state, Right.LINK),
+    "versions": Page(views_versions.versions, Right.READ),
+    "version": Page(views_versions.version, Right.READ),
+    "old": Page(views_versions.old, Right.READ),
+    "compare": Page(views_versions.compare, Right.READ),
+    "edit": Page(views_edit.edit, Right.WRITE),
 }
-"""By `?show=…` at a file's address."""
+"""By `?show=…` in a file's address."""
 
 ACTIONS: dict[str, Action] = {
-    "upload": views_folder.upload,
-    "choose": views_folder.choose,
-    "folder": views_folder.make_folder,
-    "create": views_folder.create,
-    "rename": views_folder.rename,
-    "save": views_edit.save,
-    "go-back": views_versions.go_back,
-    "restore": views_trash.restore,
-    "purge": views_trash.purge,
-    "restore-all": views_trash.restore_all,
-    "dismiss": views_trash.dismiss,
-    "delete": views_selection.delete,
-    "move": views_move_copy.move,
-    "copy": views_move_copy.copy,
-    "zip": views_zip.selection,
+    "zip": Action(views_zip.selection, Right.READ),
+    "copy": Action(views_move_copy.copy, Right.READ),  # asks for the right to write where the copy goes
+    "upload": Action(views_folder.upload, Right.WRITE),
+    "choose": Action(views_folder.choose, Right.WRITE),
+    "folder": Action(views_folder.make_folder, Right.WRITE),
+    "create": Action(views_folder.create, Right.WRITE),
+    "rename": Action(views_folder.rename, Right.WRITE),
+    "save": Action(views_edit.save, Right.WRITE),
+    "go-back": Action(views_versions.go_back, Right.WRITE),
+    "restore": Action(views_trash.restore, Right.WRITE),
+    "purge": Action(views_trash.purge, Right.WRITE),
+    "restore-all": Action(views_trash.restore_all, Right.WRITE),
+    "dismiss": Action(views_trash.dismiss, Right.WRITE),
+    "delete": Action(views_selection.delete, Right.WRITE),
+    "move": Action(views_move_copy.move, Right.WRITE),
 }
-"""By the field `do` of a form; the path is that of the page with the form. All but those below need the right to write.
-
-One that returns None leads back to the page; a StorageError is said there.
-"""
-
-READING = ("copy", "zip")
-"""Actions for which reading is enough; `copy` asks for the right to write where the copy goes."""
-
-FOR_LINKS = frozenset({"", "raw", "rendered", "rendering", "zip", "find"})
-"""Pages that a public link gives. The others are for those who see the library: they show more than what is there."""
+"""By the field `do` of a form."""
 
 PLACE_IN_LIST = ("sort", "page", "hidden")
 
@@ -89,8 +110,6 @@ def serve(request: HttpRequest, access: LibraryAccess, path: str) -> HttpRespons
                 access.require_write()
                 return transfer.receive(request, access.library, access.inside(path))
             case "POST":
-                if request.POST.get("do") not in READING:
-                    access.require_write()
                 return _act(request, access, path)
         return HttpResponseNotAllowed(["GET", "HEAD", "PUT", "POST"])
     except NotFoundError as error:
@@ -104,20 +123,24 @@ def _show(request: HttpRequest, access: LibraryAccess, path: str) -> HttpRespons
         is_folder = files.stat(path).kind == "folder"
     show = request.GET.get("show", "")
     page = (FOLDER_PAGES if is_folder else FILE_PAGES).get(show)
-    if page is None or (access.entry is None and show not in FOR_LINKS):
+    if page is None or (access.entry is None and page.right != Right.LINK):
         raise Http404("No such page.")
     if is_folder and not request.path.endswith("/"):
         query = request.META.get("QUERY_STRING", "")
         return redirect(f"{access.folder_address(path)}{f'?{query}' if query else ''}")
-    return page(request, access, path)
+    if page.right == Right.WRITE:
+        access.require_write()
+    return page.view(request, access, path)
 
 
 def _act(request: HttpRequest, access: LibraryAccess, path: str) -> HttpResponse:
     action = ACTIONS.get(request.POST.get("do", ""))
+    if action is None or action.right == Right.WRITE:
+        access.require_write()
     if action is None:
         raise Http404("No such action.")
     try:
-        answer = action(request, access, path)
+        answer = action.view(request, access, path)
     except StorageError as error:
         if from_script(request):
             return HttpResponse(str(error), status=error.status, content_type="text/plain; charset=utf-8")

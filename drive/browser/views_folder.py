@@ -67,7 +67,6 @@ def frame(request: HttpRequest, access: LibraryAccess, path: str) -> dict[str, o
 
 def change(request: HttpRequest, access: LibraryAccess, path: str) -> HttpResponse:
     """What can be done to one thing in this folder, for browsers without JavaScript."""
-    access.require_write()
     name = name_from_form(request.GET.get("name", ""))
     with access.files() as files:
         item = files.stat(child(path, name)) if name else None

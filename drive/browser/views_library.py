@@ -14,9 +14,10 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods
 
 from drive.files.library_access import collab_access, drive_access
+from drive.folders import MOUNTED, Folder
 from drive.libraries import services
 from drive.libraries.forms import LibraryForm
-from drive.libraries.visibility import MOUNTED, Folder, as_entry, entries, public_entries
+from drive.libraries.visibility import as_entry, entries, public_entries
 from drive.models import Library
 from portal.access import person
 

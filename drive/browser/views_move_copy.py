@@ -3,8 +3,6 @@
 import heapq
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import count
-from pathlib import PurePosixPath
 from uuid import UUID
 
 from django.contrib import messages
@@ -16,9 +14,12 @@ from drive.files import operations
 from drive.files.library_access import LibraryAccess, drive_access
 from drive.files.listing import crumbs, is_hidden
 from drive.files.paths import name_from_form, name_in_form
-from drive.libraries.visibility import MOUNTED, Entry, entries
-from drive.storage import NotFoundError, StorageError, key, shown
+from drive.folders import MOUNTED
+from drive.libraries.visibility import Entry, entries
+from drive.storage import NotFoundError, StorageError, shown
+from drive.storage.names import alternatives
 from portal.access import ForbiddenError, person
+from portal.text.unique_names import name_key
 
 from .views_folder import child, frame
 from .views_selection import counted, each, selected
@@ -109,7 +110,7 @@ def _new_folder(request: HttpRequest, place: Place) -> Place:
     path = child(place.path, name)
     operations.make_folder(person(request), place.access.library, path)
     with place.access.files() as files:
-        made = next(item for item, _ in files.names(place.path) if key(item) == key(name))
+        made = next(item for item, _ in files.names(place.path) if name_key(item) == name_key(name))
     return Place(place.access, child(place.path, made))
 
 
@@ -118,21 +119,19 @@ def _wanted(access: LibraryAccess, path: str, names: list[str], place: Place, wh
     if what == "move" or (place.access.library, place.path) != (access.library, access.inside(path)):
         return {name: name for name in names}
     with place.access.files() as files:
-        taken = {key(name) for name, _ in files.names(place.path)}
+        taken = {name_key(name) for name, _ in files.names(place.path)}
     wanted = {}
     for name in names:
-        stem, suffix = PurePosixPath(name).stem, PurePosixPath(name).suffix
-        tried = (f"{stem} (copy{f' {number}' if number > 1 else ''}){suffix}" for number in count(1))
-        wanted[name] = next(candidate for candidate in tried if key(candidate) not in taken)
-        taken.add(key(wanted[name]))
+        wanted[name] = next(free for free in alternatives(name, "copy") if free != name and name_key(free) not in taken)
+        taken.add(name_key(wanted[name]))
     return wanted
 
 
 def _taken(place: Place, wanted: dict[str, str]) -> list[str]:
     """Names in the way, as they are called there."""
-    keys = {key(name) for name in wanted.values()}
+    keys = {name_key(name) for name in wanted.values()}
     with place.access.files() as files:
-        return [name for name, _ in files.names(place.path) if key(name) in keys]
+        return [name for name, _ in files.names(place.path) if name_key(name) in keys]
 
 
 def _clash(taken: list[str], place: Place, what: str) -> str:

@@ -13,7 +13,8 @@ from drive.files.listing import crumbs
 from drive.files.paths import folder_address, quoted
 from drive.files.search import Hit, Search
 from drive.files.search import across as search_across
-from drive.libraries.visibility import MOUNTED, as_entry, entries, public_entries
+from drive.folders import MOUNTED
+from drive.libraries.visibility import as_entry, entries, public_entries
 from drive.models import Library
 from drive.storage import FileEntry, shown
 from portal.access import person

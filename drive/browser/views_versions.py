@@ -11,7 +11,7 @@ from django.shortcuts import redirect, render
 
 from drive.files import operations
 from drive.files.library_access import LibraryAccess
-from drive.files.text_diff import Text, compare_texts, read_text
+from drive.files.text_diff import TextLines, compare_texts, read_lines
 from drive.models import Version
 from drive.preview import rendering
 from drive.preview.sandbox import RenderFailedError
@@ -27,7 +27,6 @@ NOW = "now"
 
 def versions(request: HttpRequest, access: LibraryAccess, path: str) -> HttpResponse:
     """All versions of a file, newest first."""
-    access.require_entry()
     found = history.versions_of(access.library, path)
     page = Paginator(found, PER_PAGE).get_page(request.GET.get("page"))
     context = _context(access, path) | {
@@ -40,7 +39,6 @@ def versions(request: HttpRequest, access: LibraryAccess, path: str) -> HttpResp
 
 def version(request: HttpRequest, access: LibraryAccess, path: str) -> HttpResponse:
     """One version: its text, or what can be done with it."""
-    access.require_entry()
     found = history.find(access.library, path, request.GET.get("id", ""))
     context = _context(access, path) | {"version": found, "text": _text_of(access, path, str(found.pk))}
     return render(request, "drive/version.html", context)
@@ -48,14 +46,12 @@ def version(request: HttpRequest, access: LibraryAccess, path: str) -> HttpRespo
 
 def old(request: HttpRequest, access: LibraryAccess, path: str) -> HttpResponse:
     """The bytes of a version, as a download."""
-    access.require_entry()
     found = history.find(access.library, path, request.GET.get("id", ""))
     return transfer.send_version(request, found, path.rpartition("/")[2])
 
 
 def compare(request: HttpRequest, access: LibraryAccess, path: str) -> HttpResponse:
     """Two versions of a text, line by line, or of a notebook, cell by cell; `a` and `b` are ids, or “now”."""
-    access.require_entry()
     older, newer = request.GET.get("a", ""), request.GET.get("b", NOW)
     context = _context(access, path) | {
         "older": _version_or_now(access, path, older),
@@ -103,9 +99,9 @@ def _version_or_now(access: LibraryAccess, path: str, which: str) -> Version | N
     return None if which == NOW else history.find(access.library, path, which)
 
 
-def _text_of(access: LibraryAccess, path: str, which: str) -> Text:
+def _text_of(access: LibraryAccess, path: str, which: str) -> TextLines:
     with _opened(access, path, which) as source:
-        return read_text(source)
+        return read_lines(source)
 
 
 @contextmanager

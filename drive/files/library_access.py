@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from uuid import UUID
 
-from django.http import Http404, HttpRequest
+from django.http import HttpRequest
 from django.urls import reverse
 
 from collabs.access import get_collab
@@ -54,12 +54,6 @@ class LibraryAccess:
         """Raise ForbiddenError without the right to write."""
         if not self.may_write:
             raise ForbiddenError(f"This needs the right to write in “{self.name}”. {self.reason}")
-
-    def require_entry(self) -> Entry:
-        """The entry in the person's Drive; Http404 for visitors with a public link, whom this page is not for."""
-        if self.entry is None:
-            raise Http404("Not available through a public link.")
-        return self.entry
 
     def inside(self, path: str) -> str:
         """Path in the library of a path in a URL."""

@@ -9,7 +9,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from drive.models import Library
-from drive.storage import FileEntry, LibraryFiles, StorageError, key, open_library
+from drive.storage import FileEntry, LibraryFiles, StorageError, open_library
+from portal.text.unique_names import name_key
 
 from .listing import is_hidden
 
@@ -47,7 +48,7 @@ class Search:
     ends_at: float = field(default_factory=lambda: time.monotonic() + SECONDS)
 
     def __post_init__(self) -> None:
-        self.words = [key(word) for word in self.text.split()]
+        self.words = [name_key(word) for word in self.text.split()]
 
     @property
     def over(self) -> bool:
@@ -56,7 +57,7 @@ class Search:
 
     def matches(self, name: str) -> bool:
         """Whether all words are in the name, without regard to case."""
-        folded = key(name)
+        folded = name_key(name)
         return all(word in folded for word in self.words)
 
     def look(
@@ -90,7 +91,7 @@ class Search:
     def _hits(self, files: LibraryFiles, folder: str, names: list[str], library: Library | None) -> Iterator[Hit]:
         room = RESULTS - len(self.hits)
         self.cut = self.cut or len(names) > room
-        for item in files.look(folder, sorted(names, key=key)[:room]) if names else ():
+        for item in files.look(folder, sorted(names, key=name_key)[:room]) if names else ():
             yield Hit(library, f"{folder}/{item.name}" if folder else item.name, item)
 
 

@@ -1,8 +1,10 @@
-"""Two texts, line by line."""
+"""Comparison of two texts, line by line."""
 
 import difflib
 from dataclasses import dataclass
 from typing import BinaryIO, Literal
+
+from drive.preview.texts import read_text
 
 MOST_BYTES = 512 * 1024
 """Larger texts are not compared on a page."""
@@ -13,11 +15,11 @@ CONTEXT_LINES = 3
 
 
 @dataclass(frozen=True)
-class Text:
-    """What could be read as text; `is_text` is False for other bytes, and for what is too large."""
+class TextLines:
+    """Lines of a file; `is_text` is False, and `why_not` says why, for bytes that are not UTF-8 and large files."""
 
     lines: list[str]
-    is_text: bool
+    is_text: bool = True
     why_not: str = ""
 
 
@@ -31,23 +33,21 @@ class Line:
     text: str
 
 
-def read_text(source: BinaryIO) -> Text:
-    """Read UTF-8 text, up to a bound."""
+def read_lines(source: BinaryIO) -> TextLines:
+    """Read a text in UTF-8 of at most MOST_BYTES and MOST_LINES."""
     content = source.read(MOST_BYTES + 1)
     if len(content) > MOST_BYTES:
-        return Text([], False, "It is too large to be shown here.")
-    if b"\0" in content:
-        return Text([], False, "It is not text.")
-    try:
-        lines = content.decode().splitlines()
-    except UnicodeDecodeError:
-        return Text([], False, "It is not text in UTF-8.")
+        return TextLines([], False, "This file is too large to show here.")
+    text = read_text(content, is_cut=False)
+    if text is None or text.encoding != "UTF-8":
+        return TextLines([], False, "This file is not a text file in UTF-8.")
+    lines = text.text.splitlines()
     if len(lines) > MOST_LINES:
-        return Text([], False, "It has too many lines to be shown here.")
-    return Text(lines, True)
+        return TextLines([], False, "This file has too many lines to show here.")
+    return TextLines(lines)
 
 
-def compare_texts(older: Text, newer: Text) -> list[list[Line]]:
+def compare_texts(older: TextLines, newer: TextLines) -> list[list[Line]]:
     """What differs, in blocks with a few lines around each; empty where nothing does."""
     return [
         [line for operation in group for line in _lines(older, newer, operation)]
@@ -93,7 +93,7 @@ def _operations(older: list[str], newer: list[str]) -> list[Operation]:
     return found
 
 
-def _lines(older: Text, newer: Text, operation: tuple[str, int, int, int, int]) -> list[Line]:
+def _lines(older: TextLines, newer: TextLines, operation: tuple[str, int, int, int, int]) -> list[Line]:
     what, old_from, old_to, new_from, new_to = operation
     if what == "equal":
         pairs = zip(range(old_from, old_to), range(new_from, new_to), strict=True)

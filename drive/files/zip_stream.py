@@ -16,6 +16,7 @@ from contextlib import closing
 from typing import BinaryIO
 
 from drive.storage import LibraryFiles, StorageError, shown
+from drive.storage.names import alternatives
 from drive.storage.walk import Found, tree
 
 WHOLE = 1 << 20
@@ -68,7 +69,8 @@ def _parts(files: LibraryFiles, wanted: list[tuple[str, str]]) -> Iterator[bytes
         except StorageError as error:
             left_out.add(name, str(error))
     if left_out:
-        note = _free_name({name for _path, name in wanted})
+        taken = {name for _path, name in wanted}
+        note = next(name for name in alternatives(NOTE) if name not in taken)
         yield from archive.add_bytes(note.encode(), left_out.text(), time.time(), stat.S_IFREG | 0o644)
     yield from archive.end()
 
@@ -117,13 +119,6 @@ def _read(content: BinaryIO, size: int) -> bytes:
 def _safe(name: str) -> bytes:
     """A name in the archive. Windows takes a backslash for a way to another folder, so it becomes `_`."""
     return os.fsencode(name).replace(b"\\", b"_")
-
-
-def _free_name(taken: set[str]) -> str:
-    name = NOTE
-    while name in taken:
-        name = f"_{name}"
-    return name
 
 
 class _LeftOut:

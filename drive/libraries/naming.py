@@ -10,14 +10,12 @@ something. Names are compared without regard to case, after NFC.
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 
-from collabs.models import tidy_title, title_key, validate_title
+from collabs.models import validate_title
 from drive.models import Library
+from portal.text.unique_names import name_key, tidy_title
 
 LONGEST_NAME = 100
 TITLE_TAKEN = "This title is taken: a shared library has it as its name."
-
-key = title_key
-"""What two names must differ in."""
 
 
 def clean(name: str) -> str:
@@ -34,7 +32,7 @@ def clean(name: str) -> str:
 def set_name(library: Library, name: str) -> None:
     """Give the library its name; not saved."""
     library.name = clean(name)
-    library.name_key = key(library.name)
+    library.name_key = name_key(library.name)
 
 
 def set_title(library: Library, title: str) -> None:
@@ -60,7 +58,7 @@ def publish_name(library: Library) -> None:
 
 def _claim(library: Library, candidate: str) -> bool:
     """Take a name if it is free; the unique constraint decides between two who want it at once."""
-    library.shared_name, library.shared_key = candidate, key(candidate)
+    library.shared_name, library.shared_key = candidate, name_key(candidate)
     try:
         with transaction.atomic():
             library.save(update_fields=["shared_name", "shared_key"])

@@ -17,7 +17,6 @@ public                                Shared with all       r
 A library may stand in several folders; within one folder the highest permission over the routes counts.
 """
 
-import enum
 from collections.abc import Iterable
 from dataclasses import dataclass
 from uuid import UUID
@@ -25,23 +24,10 @@ from uuid import UUID
 from django.db.models import Case, CharField, F, Q, QuerySet, Value, When
 
 from collabs.models import EffectiveRole, Person, Role
+from drive.folders import Folder
 from drive.models import Library, Permission, Share
 from portal.models import User
-
-from . import naming
-
-
-class Folder(enum.StrEnum):
-    """The four folders of the Drive, named alike on the web and in the Lab."""
-
-    MINE = "My Libraries"
-    PEOPLE = "Shared with me"
-    GROUPS = "Shared with groups"
-    ALL = "Shared with all"
-
-
-MOUNTED = (Folder.MINE, Folder.PEOPLE, Folder.GROUPS)
-"""Folders whose libraries are mounted one by one in a Lab; all public ones together are one mount."""
+from portal.text.unique_names import name_key
 
 _ORDER = {folder: number for number, folder in enumerate(Folder)}
 _REASONS = {
@@ -198,7 +184,7 @@ def public_libraries() -> QuerySet:
 
 def public_entries(search: str = "") -> QuerySet:
     """Rows of `Shared with all`, by name, whose name contains `search`; `as_entry` makes an Entry of one."""
-    return public_libraries().filter(shared_key__contains=naming.key(search)).order_by("shared_key")
+    return public_libraries().filter(shared_key__contains=name_key(search)).order_by("shared_key")
 
 
 def as_entry(row: Library) -> Entry:

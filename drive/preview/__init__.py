@@ -1,6 +1,7 @@
 """Files as pages: what is shown of a file, by its name and its first bytes.
 
     kinds.py      what a file is, and what of it is shown
+    pictures.py   types of pictures that browsers show
     texts.py      bytes as text, tables, lines
     colouring.py  code in colours
     rendering.py  notebooks and PDF: asked for, made once, kept

@@ -8,7 +8,7 @@ from django.utils.safestring import SafeString
 from drive.storage import FileEntry
 from portal.text.markdown import MAX_LENGTH, is_markdown, render
 
-from . import colouring, rendering
+from . import colouring, pictures, rendering
 from .texts import Table, Text, read_table, read_text
 
 SHOWN = 512 * 1024
@@ -18,9 +18,7 @@ COLOURED = 256 * 1024
 PICTURE = 64 * 2**20
 """Bytes of a picture that a page asks a browser to load."""
 
-PICTURES = {"png", "jpg", "jpeg", "gif", "webp", "avif"}
 TABLES = {"csv", "tsv", "tab"}
-_MAGIC = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF87a", b"GIF89a")
 _KNOWN = {
     b"PK\x03\x04": "a ZIP archive, or a document in one",
     b"\x1f\x8b": "compressed (gzip)",
@@ -83,12 +81,12 @@ def of_file(source: BinaryIO, name: str, size: int, base: str, folder: str, page
     content = source.read(SHOWN + 1)
     if not content:
         return Preview("empty")
-    ending = name.rpartition(".")[2].lower()
+    ending = pictures.extension(name)
     if ending in rendering.KINDS:
         if size > rendering.MOST_BYTES:
             return Preview("nothing", f"This is a {_RENDERED[ending]}, and too large to be shown here.")
         return Preview("rendered")
-    if ending in PICTURES and is_picture(content):
+    if ending in pictures.TYPES and ending != "svg" and pictures.is_picture(content):
         return _picture(size)
     text = read_text(content[:SHOWN], is_cut=len(content) > SHOWN)
     if text is None:
@@ -98,13 +96,6 @@ def of_file(source: BinaryIO, name: str, size: int, base: str, folder: str, page
     if is_markdown(name) and text.encoding == "UTF-8":
         return _markdown(text, base, folder, pages)
     return (_table(text, name) if ending in TABLES else None) or _code(text, name)
-
-
-def is_picture(content: bytes) -> bool:
-    """Whether the first bytes are those of a picture that browsers show."""
-    is_webp = content[:4] == b"RIFF" and content[8:12] == b"WEBP"
-    is_avif = content[4:12] in (b"ftypavif", b"ftypavis")
-    return content.startswith(_MAGIC) or is_webp or is_avif
 
 
 def _what(content: bytes) -> str:

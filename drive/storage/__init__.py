@@ -24,7 +24,7 @@ from .errors import (
 )
 from .files import ABSENT, ANY, FileEntry, Keeper, LibraryFiles, etag, signature
 from .layout import open_library
-from .names import check_name, key, shown
+from .names import check_name, shown
 
 __all__ = [
     "ABSENT",
@@ -43,7 +43,6 @@ __all__ = [
     "WrongPathError",
     "check_name",
     "etag",
-    "key",
     "open_library",
     "plainly",
     "shown",

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import BinaryIO, Final, Protocol
 
 from portal.file_lock import file_lock
+from portal.text.unique_names import name_key
 
 from . import openat2
 from .errors import (
@@ -20,12 +21,11 @@ from .errors import (
     IncompleteUploadError,
     NameTakenError,
     NotAFileError,
-    NotFoundError,
     StorageError,
     WrongPathError,
     plainly,
 )
-from .names import Parts, check_name, key, new_name, shown, split
+from .names import Parts, check_name, new_name, shown, split
 
 DIRECTORY_MODE, FILE_MODE = 0o755, 0o644
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY
@@ -156,26 +156,6 @@ class LibraryFiles:
         with plainly(), self._folder(split(path)) as folder, os.scandir(folder) as found:
             for item in found:
                 yield item.name, item.is_dir(follow_symlinks=False)
-
-    def walk(self, unread: Parts, folder: str = "") -> Iterator[tuple[str, os.stat_result]]:
-        """Every folder and regular file below a folder, with its path. Folders that cannot be read go to `unread`."""
-        waiting = [folder]
-        while waiting:
-            here = waiting.pop()
-            try:
-                with plainly(), self._folder(split(here)) as fd, os.scandir(fd) as found:
-                    for item in found:
-                        path = f"{here}/{item.name}" if here else item.name
-                        with suppress(FileNotFoundError):
-                            if item.is_dir(follow_symlinks=False):
-                                waiting.append(path)
-                                yield path, item.stat(follow_symlinks=False)
-                            elif item.is_file(follow_symlinks=False):
-                                yield path, os.stat(item.name, dir_fd=fd, follow_symlinks=False)
-            except NotFoundError:
-                continue  # removed meanwhile
-            except (StorageError, OSError):
-                unread.append(here)
 
     def facts(self, path: str = "") -> Iterator[tuple[str, bool, int, float]]:
         """Name, whether it is a folder, bytes and time of change (seconds): `list` for very many, without objects."""
@@ -410,10 +390,10 @@ class LibraryFiles:
         return name
 
     def _refuse_clash(self, directory: int, name: str, besides: str | None = None) -> None:
-        wanted = key(name)
+        wanted = name_key(name)
         with os.scandir(directory) as found:
             for item in found:
-                if item.name != besides and key(item.name) == wanted:
+                if item.name != besides and name_key(item.name) == wanted:
                     raise NameTakenError(item.name)
 
 

@@ -2,12 +2,18 @@
 
 import os
 import unicodedata
+from collections.abc import Callable, Iterator
+from itertools import count, islice
+from typing import TypeVar
 
-from .errors import WrongPathError
+from .errors import NameTakenError, WrongPathError
 
 NAME_BYTES = 255
 """The longest name that Linux file systems hold."""
 PATH_BYTES = 3000
+NAMES_TRIED = 100
+"""Where a file's name is taken, so many are tried in all."""
+Result = TypeVar("Result")
 
 
 def shown(name: str) -> str:
@@ -47,8 +53,20 @@ def new_name(name: str) -> str:
     return check_name(unicodedata.normalize("NFC", check_name(name)))
 
 
-def key(name: str) -> str:
-    """Names with one key are refused side by side: other systems cannot hold both."""
-    if name.isascii():
-        return name.lower()
-    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
+def alternatives(path: str, label: str = "") -> Iterator[str]:
+    """The path, then `a (2).txt`, `a (3).txt`, …; with a label `a (copy).txt`, `a (copy 2).txt`, … Never ends."""
+    stem, suffix = os.path.splitext(path)  # noqa: PTH122  # a path in the library, not on this disk
+    yield path
+    if label:
+        yield f"{stem} ({label}){suffix}"
+    yield from (f"{stem} ({label} {number}){suffix}" if label else f"{stem} ({number}){suffix}" for number in count(2))
+
+
+def with_free_name(path: str, place: Callable[[str], Result], label: str = "") -> Result:
+    """Call `place` with the path, or with the first alternative that raises no NameTakenError; a hundred are tried."""
+    for candidate in islice(alternatives(path, label), NAMES_TRIED):
+        try:
+            return place(candidate)
+        except NameTakenError:
+            continue
+    raise NameTakenError(path.rpartition("/")[2])

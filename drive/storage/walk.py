@@ -1,13 +1,18 @@
-"""All that is below a path, one thing at a time, each held by a descriptor: for copies and archives."""
+"""Walks over trees of files: held by descriptors (copies, zip), by status only (scans), and of our own directories.
+
+Search (drive.files.search) goes level by level and stops early; a backup (backups.walk) also reads what modes forbid.
+"""
 
 import os
 import stat
 from collections.abc import Generator, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import BinaryIO
 
 from . import openat2
-from .errors import StorageError, plainly
+from .errors import NotFoundError, StorageError, plainly
 from .files import LibraryFiles
 from .names import Parts, split
 
@@ -57,6 +62,42 @@ def tree(files: LibraryFiles, path: str = "") -> Generator[Found]:
                 yield child
     finally:
         os.close(top)
+
+
+def entries(files: LibraryFiles, unread: Parts, folder: str = "") -> Iterator[tuple[str, os.stat_result]]:
+    """Path and status of every folder and regular file below a folder, in no order: one stat(2) each, nothing held.
+
+    What vanishes meanwhile is left out. Folders that cannot be read are added to `unread`.
+    """
+    waiting = [folder]
+    while waiting:
+        here = waiting.pop()
+        try:
+            with plainly(), files._folder(split(here)) as fd, os.scandir(fd) as found:
+                for item in found:
+                    path = f"{here}/{item.name}" if here else item.name
+                    with suppress(FileNotFoundError):
+                        if item.is_dir(follow_symlinks=False):
+                            waiting.append(path)
+                            yield path, item.stat(follow_symlinks=False)
+                        elif item.is_file(follow_symlinks=False):
+                            yield path, os.stat(item.name, dir_fd=fd, follow_symlinks=False)
+        except NotFoundError:
+            continue  # removed meanwhile
+        except (StorageError, OSError):
+            unread.append(here)
+
+
+def own_files(top: Path) -> Iterator[tuple[str, os.stat_result]]:
+    """Path below `top` and status of all but folders in a directory of ours, which no notebook reaches.
+
+    Left out is what cannot be looked at: a notebook set the modes before it came here.
+    """
+    for here, _folders, names in os.walk(top):
+        for name in names:
+            path = os.path.join(here, name)  # noqa: PTH118  # a hundred thousand of them
+            with suppress(OSError):
+                yield os.path.relpath(path, top), os.lstat(path)
 
 
 def _bytes(parts: Parts) -> bytes:

@@ -12,9 +12,10 @@ from drive.files import recent
 from drive.files.library_access import LibraryAccess, pages_of
 from drive.files.listing import read_readme
 from drive.files.paths import name_in_form, quoted
+from drive.folders import MOUNTED, Folder
 from drive.libraries import quota
 from drive.libraries.public_links import may_link
-from drive.libraries.visibility import MOUNTED, Entry, Folder, entries
+from drive.libraries.visibility import Entry, entries
 from drive.models import Trashed, Version
 from drive.storage import FileEntry, StorageError, open_library, shown
 from drive.versions import history

@@ -6,9 +6,7 @@ about goes with the next day's sweep.
 
 import os
 import secrets
-from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import count, islice
 from pathlib import Path
 
 from django.core import signing
@@ -16,12 +14,12 @@ from django.core import signing
 from drive.files import operations
 from drive.models import Library
 from drive.storage import ABSENT, ChangedError, FileEntry, LibraryFiles, NameTakenError, NotFoundError
+from drive.storage.names import with_free_name
 from portal.models import User
 
 SALT = "drive.held"
 KEPT = 24 * 3600
 """Seconds for which a choice can be made."""
-NAMES_TRIED = 100
 
 
 @dataclass(frozen=True)
@@ -74,7 +72,7 @@ def choose(files: LibraryFiles, user: User, library: Library, token: str, how: s
         except (ChangedError, NameTakenError) as error:
             return hold(files, user, library, path, staged, error)
     elif how == "both":
-        _put_beside(user, library, path, staged)
+        with_free_name(path, lambda free: operations.put(user, library, free, staged, if_match=ABSENT))
     else:
         staged.unlink(missing_ok=True)
     return None
@@ -90,20 +88,3 @@ def _take(files: LibraryFiles, user: User, library: Library, token: str) -> tupl
     if (user_id, library_id) != (user.pk, str(library.pk)) or not staged.is_file():
         raise gone
     return staged, path, target
-
-
-def _put_beside(user: User, library: Library, path: str, staged: Path) -> None:
-    for candidate in islice(free_names(path), NAMES_TRIED):
-        try:
-            operations.put(user, library, candidate, staged, if_match=ABSENT)
-        except NameTakenError:
-            continue
-        return
-    raise NameTakenError(path.rpartition("/")[2])
-
-
-def free_names(path: str) -> Iterator[str]:
-    """`a.txt`, `a (2).txt`, `a (3).txt`, …"""
-    stem, suffix = os.path.splitext(path)  # noqa: PTH122  # a path in the library, not on this disk
-    yield path
-    yield from (f"{stem} ({number}){suffix}" for number in count(2))

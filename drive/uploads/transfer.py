@@ -16,6 +16,7 @@ from django.utils.cache import get_conditional_response
 from drive.files import operations
 from drive.files.paths import quoted
 from drive.models import Library, Version
+from drive.preview import pictures
 from drive.storage import (
     ABSENT,
     ChangedError,
@@ -33,17 +34,6 @@ from drive.storage import (
 from drive.versions import store
 
 from .conflicts import Held, hold
-
-PICTURES = {
-    "avif": "image/avif",
-    "gif": "image/gif",
-    "jpeg": "image/jpeg",
-    "jpg": "image/jpeg",
-    "png": "image/png",
-    "svg": "image/svg+xml",
-    "webp": "image/webp",
-}
-"""Types that are told, for the pictures of a README. All the rest is bytes to a browser."""
 
 
 class AmbiguousConditionError(StorageError):
@@ -82,7 +72,7 @@ def _deliver(request: HttpRequest, source: BinaryIO, address: str, name: str, ta
         response = HttpResponse(headers={"X-Accel-Redirect": f"/_drive/{quoted(address)}"})
     else:
         response = FileResponse(source)  # type: ignore[assignment]
-    response["Content-Type"] = PICTURES.get(name.rpartition(".")[2].lower(), "application/octet-stream")
+    response["Content-Type"] = pictures.TYPES.get(pictures.extension(name), "application/octet-stream")
     response["Content-Disposition"] = disposition(name)
     response["X-Content-Type-Options"] = "nosniff"
     response["Content-Security-Policy"] = "sandbox; default-src 'none'"

@@ -16,7 +16,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from drive.models import File, Library
-from drive.storage import LibraryFiles, NotFoundError, StorageError, layout, open_library, path_codec, signature
+from drive.storage import LibraryFiles, NotFoundError, StorageError, layout, open_library, path_codec, signature, walk
 from drive.storage.files import identity, moment
 from portal.file_lock import file_lock
 from portal.models import User
@@ -106,7 +106,7 @@ class _Scan:
         """Look at every file, note what has changed, take from `known` what is there; returns what is new."""
         fresh: dict[str, records.State] = {}
         outcome = self.outcome
-        for path, status in self.files.walk(outcome.unread):
+        for path, status in walk.entries(self.files, outcome.unread):
             if stat.S_ISDIR(status.st_mode):
                 self.folders.add(path)
                 continue

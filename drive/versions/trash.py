@@ -7,7 +7,6 @@ import shutil
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from itertools import count, islice
 from pathlib import Path
 from uuid import UUID
 
@@ -19,15 +18,16 @@ from collabs.models import EffectiveRole, Role
 from drive.models import File, Library, Loss, Trashed, Version, Via
 from drive.storage import (
     LibraryFiles,
-    NameTakenError,
     StorageError,
     layout,
     open_library,
     path_codec,
     removal,
     signature,
+    walk,
 )
 from drive.storage.files import DIRECTORY_MODE, FILE_MODE, REPLACED, identity, new_place
+from drive.storage.names import with_free_name
 from notices.models import Kind
 from notices.services import notify
 from portal import audit
@@ -40,7 +40,6 @@ log = logging.getLogger(__name__)
 LOSS_FILES = 20
 LOSS_SHARE = 0.3
 """So many files, and such a share of a library, gone at once: its people are told."""
-NAMES_TRIED = 100
 MEND_AFTER = 3600
 """Seconds after which a place in the trash that no row knows belongs to a process that died."""
 
@@ -161,17 +160,8 @@ def _measure(path: Path) -> tuple[int, int]:
     """Bytes and files of something in the trash."""
     if path.is_symlink() or not path.is_dir():
         return path.lstat().st_size, 1
-    statuses = list(_files_below(path))
+    statuses = list(walk.own_files(path))
     return sum(status.st_size for _name, status in statuses), len(statuses)
-
-
-def _files_below(top: Path) -> Iterator[tuple[str, os.stat_result]]:
-    """Files, by their paths below `top`, as far as they can be looked at: a notebook set the modes."""
-    for here, _folders, names in os.walk(top):
-        for name in names:
-            path = os.path.join(here, name)  # noqa: PTH118  # a hundred thousand of them
-            with suppress(OSError):
-                yield os.path.relpath(path, top), os.lstat(path)
 
 
 # Out of the trash
@@ -208,7 +198,7 @@ def _states(top: Path) -> dict[str, tuple[str, int]]:
     """Signature and size of every file of an item, by its path below `top`."""
     if top.is_symlink() or not top.is_dir():
         return {}
-    return {name: (signature(status), status.st_size) for name, status in _files_below(top)}
+    return {name: (signature(status), status.st_size) for name, status in walk.own_files(top)}
 
 
 def _state_of(files: LibraryFiles, path: str) -> tuple[str, int]:
@@ -236,22 +226,12 @@ def _remove(staged: Path) -> None:
 
 
 def _put_back(files: LibraryFiles, library: Library, path: str, staged: Path) -> str:
-    for candidate in islice(_candidates(path), NAMES_TRIED):
-        try:
-            files.adopt(candidate, staged)
-        except NameTakenError:
-            continue
-        clear(library, candidate)
-        return candidate
-    raise NameTakenError(path.rpartition("/")[2])
+    def adopt(free: str) -> str:
+        files.adopt(free, staged)
+        clear(library, free)
+        return free
 
-
-def _candidates(path: str) -> Iterator[str]:
-    """`a.txt`, `a (restored).txt`, `a (restored 2).txt`, …"""
-    stem, suffix = os.path.splitext(path)  # noqa: PTH122  # a path in the library, not on this disk
-    yield path
-    yield f"{stem} (restored){suffix}"
-    yield from (f"{stem} (restored {number}){suffix}" for number in count(2))
+    return with_free_name(path, adopt, "restored")
 
 
 def _take_up(item: Trashed, path: str, states: dict[str, tuple[str, int]]) -> None:

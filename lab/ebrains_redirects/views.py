@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponsePermanentRedirect
 from django.urls import reverse
 from django.views.decorators.http import require_GET
 
-from drive.libraries.visibility import Folder
+from drive.folders import Folder
 from lab.locations import paths
 
 TREES = ("lab/tree/", "lab/workspaces/auto/tree/", "tree/", "notebooks/", "edit/", "doc/tree/")

@@ -9,6 +9,7 @@ from django.http import Http404, HttpRequest, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
 
+from drive.folders import Folder
 from drive.storage import StorageError, layout
 from lab.launchers import get_launcher
 from lab.launchers.jupyterhub import JupyterHubLauncher
@@ -39,7 +40,7 @@ def given(request: HttpRequest, username: str, server_id: UUID) -> JsonResponse:
             "environment": server.environment.slug,
             "limits": limits.limits_of(server.environment),
             "mounts": [mount for mount in mounts if mount["path"]],
-            "public": {"folder": "Shared with all", "path": "public"},
+            "public": {"folder": Folder.ALL, "path": "public"},
         }
     )
 

@@ -20,6 +20,7 @@ from uuid import UUID
 
 from django.conf import settings
 
+from drive.folders import MOUNTED, Folder
 from drive.storage import StorageError, layout
 from lab.supervisor import api_token
 from lab.supervisor.launch import Launch
@@ -28,8 +29,6 @@ from lab.supervisor.sandbox_command import INSIDE
 from .base import GRACE_SECONDS, ForkServerStatus, LaunchFailedError, LaunchSpec, Mount, ServerStatus
 
 LOG_TAIL_BYTES = 4000
-FOLDERS = ("My Libraries", "Shared with me", "Shared with groups")
-PUBLIC_FOLDER = "Shared with all"
 
 
 class UnisolatedLauncher:
@@ -196,9 +195,9 @@ class UnisolatedLauncher:
         drive = self.home(server_id) / "drive"
         with suppress(FileNotFoundError):
             shutil.rmtree(drive)
-        for folder in FOLDERS:
+        for folder in MOUNTED:
             (drive / folder).mkdir(parents=True)
-        (drive / PUBLIC_FOLDER).symlink_to(layout.root() / "public")
+        (drive / Folder.ALL).symlink_to(layout.root() / "public")
         for mount in mounts:
             with suppress(StorageError):
                 (drive / mount.folder / mount.name).symlink_to(layout.find(mount.library_id))

@@ -3,10 +3,10 @@
 from itertools import islice
 
 from drive.files import operations
-from drive.libraries.visibility import Folder
+from drive.folders import Folder
 from drive.models import Library
 from drive.storage import LibraryFiles, NameTakenError, StorageError, open_library
-from drive.uploads.conflicts import NAMES_TRIED, free_names
+from drive.storage.names import alternatives, with_free_name
 from portal.models import User
 
 from .paths import Location
@@ -35,7 +35,7 @@ def earlier(user: User, location: Location) -> list[str]:
     """Copies that this person may have made of it before, as paths in their `~/drive`."""
     mine = _my_library(user)
     with open_library(mine) as files:
-        names = islice(free_names(_target(location)), EARLIER_SHOWN)
+        names = islice(alternatives(_target(location)), EARLIER_SHOWN)
         return [_in_drive(mine, path) for path in names if _has_file(files, path)]
 
 
@@ -57,13 +57,9 @@ def make(actor: User, location: Location) -> str:
         operations.make_folder(actor, mine, target.rpartition("/")[0])
     except NameTakenError as error:
         target = f"{error.name}/{target.rpartition('/')[2]}"  # there already, written in capitals perhaps
-    for path in islice(free_names(target), NAMES_TRIED):
-        try:
-            copied = operations.copy(actor, _source(location), location.inside, mine, path)
-        except NameTakenError:
-            continue
-        return _in_drive(mine, copied.path)
-    raise NameTakenError(target)
+    source = _source(location)
+    copied = with_free_name(target, lambda free: operations.copy(actor, source, location.inside, mine, free))
+    return _in_drive(mine, copied.path)
 
 
 def _target(location: Location) -> str:

@@ -10,7 +10,8 @@ from urllib.parse import quote, unquote, urlsplit
 from django.conf import settings
 from django.db.models import Q
 
-from drive.libraries.visibility import Folder, entries
+from drive.folders import Folder
+from drive.libraries.visibility import entries
 from drive.models import Library
 from drive.storage import NotFoundError, StorageError, open_library
 from lab.models.presence import MAX_LENGTH

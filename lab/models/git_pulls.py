@@ -8,7 +8,7 @@ from django.conf import settings
 from django.db import models
 from django.utils import timezone
 
-from drive.libraries.visibility import Folder
+from drive.folders import Folder
 
 KEPT = timedelta(days=7)
 """How long the page says what happened."""

@@ -3,7 +3,8 @@
 from collections import defaultdict
 from uuid import UUID
 
-from drive.libraries.visibility import MOUNTED, entries
+from drive.folders import MOUNTED
+from drive.libraries.visibility import entries
 from lab.models import Server, State
 from portal.models import User
 from portal.ops.task_queue import enqueue, publish

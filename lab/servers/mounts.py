@@ -3,7 +3,8 @@
 import hashlib
 import json
 
-from drive.libraries.visibility import MOUNTED, entries
+from drive.folders import MOUNTED
+from drive.libraries.visibility import entries
 from lab.launchers import Mount
 from portal.models import User
 

@@ -17,10 +17,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from drive.folders import MOUNTED, Folder
+
 from . import linux
 
-FOLDERS = ("My Libraries", "Shared with me", "Shared with groups")
-PUBLIC_FOLDER = "Shared with all"
 _SAFE = linux.MOUNT_ATTR_NOSUID | linux.MOUNT_ATTR_NODEV
 _LIBRARY = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
@@ -43,7 +43,7 @@ class Place:
 
     def __post_init__(self) -> None:
         bad = self.name in ("", ".", "..") or "/" in self.name or "\0" in self.name
-        if self.folder not in FOLDERS or bad:
+        if self.folder not in MOUNTED or bad:
             raise ValueError(f"not a place in the drive: {self.folder!r}, {self.name!r}")
 
     @property
@@ -128,13 +128,13 @@ class DriveView:
 
     def open(self) -> None:
         """Mount the empty view and the public libraries."""
-        for folder in (*FOLDERS, PUBLIC_FOLDER):
+        for folder in Folder:
             (self.plain / folder).mkdir(parents=True, exist_ok=True)
         self.root.mkdir(exist_ok=True)
         linux.bind(self.plain, self.root)
         linux.share(self.root)
         linux.restrict(self.root, _SAFE | linux.MOUNT_ATTR_RDONLY)
-        linux.bind(self.store.public(), self.root / PUBLIC_FOLDER)
+        linux.bind(self.store.public(), self.root / Folder.ALL)
 
     def current(self) -> dict[Place, Library]:
         """What is mounted now."""
@@ -143,7 +143,7 @@ class DriveView:
             if not mount.target.startswith(f"{self.root}/"):
                 continue
             folder, _, name = mount.target[len(str(self.root)) + 1 :].partition("/")
-            if folder in FOLDERS and name:
+            if folder in MOUNTED and name:
                 mode = "ro" if "ro" in mount.options else "rw"
                 found[Place(folder, name)] = Library(os.path.basename(mount.root), mode)  # noqa: PTH119
         return found

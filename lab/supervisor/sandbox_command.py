@@ -7,6 +7,7 @@ Drive view and the environment's overlay are the server's own.
 from collections.abc import Sequence
 from pathlib import Path
 
+from drive.folders import Folder
 from portal.sandboxing import bwrap
 
 INSIDE = Path(__file__).parent / "inside"
@@ -14,7 +15,6 @@ RUN = "/run/lab"
 """Our own files within the sandbox."""
 ELSEWHERE = "/mnt/user"
 """Has the Drive under the names that it has at EBRAINS."""
-GROUPS = "Shared with groups"
 USER_ID = 1000
 TMP_BYTES = 1 << 30
 
@@ -48,7 +48,7 @@ def _other_ways(home: str) -> list[str]:
     still uses it.
     """
     drive = f"{home}/drive"
-    ways = {f"{ELSEWHERE}/drive": drive, f"{ELSEWHERE}/shared": f"{drive}/{GROUPS}"}
+    ways = {f"{ELSEWHERE}/drive": drive, f"{ELSEWHERE}/shared": f"{drive}/{Folder.GROUPS}"}
     return [word for path, target in ways.items() for word in ("--symlink", target, path)]
 
 

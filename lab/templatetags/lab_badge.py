@@ -7,7 +7,7 @@ from django.conf import settings
 from django.templatetags.static import PrefixNode
 
 from drive.files.library_access import LibraryAccess
-from drive.libraries.visibility import Folder
+from drive.folders import Folder
 from drive.models import Library
 from lab.locations import presence
 from lab.locations.copies import NOTEBOOK

@@ -1,11 +1,13 @@
-"""Uniqueness of titles: normalisation and comparison key."""
+"""Uniqueness of names (of Collabs, groups, libraries, files in a folder): normalisation and comparison key."""
 
 import unicodedata
 
 
-def title_key(title: str) -> str:
-    """Comparison key of a title: NFC, case-folded; titles with equal keys are the same."""
-    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", title).casefold())
+def name_key(name: str) -> str:
+    """Comparison key of a name: NFC, case-folded; names with equal keys are the same."""
+    if name.isascii():
+        return name.lower()
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
 
 
 def tidy_title(title: str) -> str:

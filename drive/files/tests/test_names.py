@@ -18,8 +18,8 @@ from pytest_django import Settings
 
 from drive.files.paths import folder_address, name_in_form, quoted
 from drive.models import Library
-from drive.storage import key
 from portal.models import User
+from portal.text.unique_names import name_key
 
 SignIn = Callable[[User], Client]
 
@@ -136,7 +136,7 @@ def test_it_refuses_twins_and_says_of_what(
     twins = sorted(
         twin
         for twin in _twins(name)
-        if key(twin) == key(kept)
+        if name_key(twin) == name_key(kept)
         and len(unicodedata.normalize("NFC", twin).encode()) <= 255
         and len(twin.encode()) <= 255
     )
@@ -148,7 +148,7 @@ def test_it_refuses_twins_and_says_of_what(
     assert put.status_code == 409
     assert f"“{kept}” is there already." in put.content.decode()
     (place / "another").write_text("another")
-    if key("another") != key(kept):
+    if name_key("another") != name_key(kept):
         forms: list[dict[str, Any]] = [
             {"do": "folder", "name": twin},
             {"do": "rename", "old": "another", "name": twin},

@@ -136,7 +136,7 @@ def test_it_gives_the_note_a_name_that_is_free(files: LibraryFiles, place: Path)
     (place / "Left out.txt").write_text("mine")
     found = contents(packed(files, "Left out.txt", "gone"))
     assert found["Left out.txt"] == b"mine"
-    assert b"gone" in found["_Left out.txt"]
+    assert b"gone" in found["Left out (2).txt"]
 
 
 def test_it_packs_names_that_are_not_utf8_or_dangerous(files: LibraryFiles, place: Path) -> None:

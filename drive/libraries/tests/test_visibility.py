@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from collabs import services as collab_services
 from collabs.models import Collab, Membership, Person, Role
+from drive.folders import MOUNTED, Folder
 from drive.libraries import services
-from drive.libraries.visibility import MOUNTED, Folder, affected, entries, public_entries, reached_by
+from drive.libraries.visibility import affected, entries, public_entries, reached_by
 from drive.models import Library, Permission, Share
 from portal.accounts import services as portal_services
 from portal.models import User
