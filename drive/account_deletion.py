@@ -1,4 +1,4 @@
-"""What a person who deletes their account leaves behind in the Drive."""
+"""Deletion of an account: its libraries, shares and links."""
 
 from typing import Any
 

@@ -25,7 +25,7 @@ from .storage import StorageError, layout
 
 
 class ShareInline(admin.TabularInline):
-    """Who a library is shared with. Shares end here; they are made by the library's owner."""
+    """Shares of a library. They can be ended here; they are made by the library's owner."""
 
     model = Share
     extra = 0
@@ -40,7 +40,7 @@ class ShareInline(admin.TabularInline):
 
 
 class NewOwnerForm(forms.Form):
-    """Whom libraries go to."""
+    """New owner of libraries."""
 
     new_owner = forms.ModelChoiceField(
         User.objects.filter(is_active=True),
@@ -98,7 +98,7 @@ class LibraryAdmin(AuditedAdmin):
 
     @admin.display(description="counted")
     def counted(self, obj: Library) -> str:
-        """What the last scan found, and the web has added since."""
+        """Bytes and files as counted by the last scan, with changes on the web since."""
         when = f", scanned {obj.counted_at:%Y-%m-%d %H:%M}" if obj.counted_at else ", never scanned"
         return f"{filesizeformat(obj.used_bytes)} in {obj.used_files} files{when}"
 
@@ -109,7 +109,7 @@ class LibraryAdmin(AuditedAdmin):
 
     @admin.display(description="trash", ordering="trash_size")
     def trash(self, obj: Any) -> str:
-        """What was deleted on the web and still takes space."""
+        """Size of the items in the trash that were deleted on the web."""
         return filesizeformat(obj.trash_size)
 
     @admin.display(description="usage")
@@ -207,7 +207,7 @@ class QuotaAudit:
 
 @admin.register(Owner)
 class OwnerAdmin(AuditedAdmin):
-    """What people use, all their libraries together, the most first; and their quotas."""
+    """Usage by owner, all their libraries together, the largest first; and their quotas."""
 
     list_display = ["username", "libraries_number", "used", "files", "is_active"]
     list_filter = ["is_active"]
@@ -326,7 +326,7 @@ class PublicLinkAdmin(AuditedAdmin):
 
     @admin.display(description="password", boolean=True)
     def has_password(self, obj: PublicLink) -> bool:
-        """Whether visitors are asked for one."""
+        """True if visitors must enter a password."""
         return bool(obj.password)
 
     @admin.action(description="Revoke", permissions=["change"])

@@ -1,4 +1,4 @@
-"""What can be wrong with the Drive's settings and its disk; docs/reference/checks.md explains each id."""
+"""System checks of the Drive's settings and disk; docs/reference/checks.md explains each id."""
 
 import os
 import secrets

@@ -18,7 +18,7 @@ def library(collab: Collab) -> Library:
 
 @pytest.fixture
 def place(library: Library) -> Path:
-    """Where it is on disk: what a notebook with the right to write sees."""
+    """The library's directory on disk, as a notebook with the right to write sees it."""
     return layout.find(library.pk)
 
 

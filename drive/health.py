@@ -1,4 +1,4 @@
-"""What the Drive needs to do its work."""
+"""Health checks of the Drive."""
 
 import os
 import secrets

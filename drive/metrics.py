@@ -1,4 +1,4 @@
-"""What `/metrics` says of the Drive."""
+"""Prometheus metrics of the Drive."""
 
 import os
 from collections.abc import Iterator

@@ -14,7 +14,7 @@ from portal.models import User
 
 
 class Permission(models.TextChoices):
-    """What a share gives."""
+    """Permission of a share."""
 
     READ = "r", "can read"
     WRITE = "rw", "can read and write"
@@ -96,7 +96,7 @@ class Library(models.Model):
 
 
 class Via(models.TextChoices):
-    """How a change came about."""
+    """Origin of a change."""
 
     WEB = "web", "on the web"
     LAB = "lab", "in a Lab"
@@ -177,7 +177,7 @@ class File(models.Model):
 
 
 class Version(models.Model):
-    """What a file held at some time. The bytes are in the object store, under their SHA-256."""
+    """Content of a file at some time. The bytes are in the object store, under their SHA-256."""
 
     file = models.ForeignKey(File, on_delete=models.CASCADE, related_name="versions")
     sha256 = models.CharField(max_length=64, db_index=True)

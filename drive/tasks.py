@@ -1,4 +1,4 @@
-"""What heals the disk after a crash, captures what notebooks write, and removes what is not needed any more.
+"""Celery tasks: repair the disk after a crash, capture what notebooks write, remove what is no longer needed.
 
 What takes long (scans, captures, tidying) has a queue of its own, `files`: healing does not wait behind it.
 """

@@ -29,7 +29,7 @@ ActionView = Callable[[HttpRequest, LibraryAccess, str], HttpResponse | None]
 
 
 class Right(enum.Enum):
-    """What a page or action needs: a public link at least, a library that the person sees, or the right to write."""
+    """Right that a page or action needs: a public link at least, a library that the person sees, or writing to it."""
 
     LINK = enum.auto()
     READ = enum.auto()
@@ -46,7 +46,7 @@ class Page:
 
 @dataclass(frozen=True)
 class Action:
-    """What a form does. The path is that of the page with the form.
+    """An action of a form. The path is that of the page with the form.
 
     A view that returns None leads back to the page; a StorageError is shown there.
     """
@@ -152,7 +152,7 @@ def _act(request: HttpRequest, access: LibraryAccess, path: str) -> HttpResponse
 
 
 def from_script(request: HttpRequest) -> bool:
-    """Whether a script of ours asks, which wants a status and not another page."""
+    """True for a request by one of our scripts, which wants a status instead of another page."""
     return request.headers.get("X-Script") == "1"
 
 

@@ -1,4 +1,4 @@
-"""TextLines that is changed on a page. What somebody has typed is given back to them, whatever becomes of the save."""
+"""Text editor. Typed text is never lost: its author gets it back, whatever becomes of the save."""
 
 import os
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from drive.storage import ABSENT, ChangedError, FileEntry, NameTakenError, NotFo
 from portal.access import person
 
 MOST_BYTES = 2**20
-"""Of a file that is edited on a page."""
+"""Largest file, and largest text, that can be edited on a page (bytes)."""
 BOM = "\ufeff"
 SAVED = "#saved"
 """Tells static/js/site.js that the draft which the tab remembers is no longer one."""
@@ -24,19 +24,19 @@ ENDINGS = {"lf": "\n", "crlf": "\r\n", "cr": "\r"}
 
 
 class NotEditableError(StorageError):
-    """It is not what can be edited on a page."""
+    """The file is not text in UTF-8, or is too large to edit (409)."""
 
     status = 409
 
 
 class TextTooLongError(StorageError):
-    """What was typed is more than a page takes."""
+    """The typed text is longer than a page takes (413)."""
 
     status = 413
 
 
 def may_edit(access: LibraryAccess, item: FileEntry) -> bool:
-    """Whether a page offers it; what is in the file is looked at when somebody takes the offer."""
+    """True if a page offers to edit the file; its content is checked when the editor is opened."""
     return access.may_write and item.kind == "file" and item.size <= MOST_BYTES
 
 
@@ -51,7 +51,7 @@ class Draft:
     ending: str = "lf"
     bom: str = ""
     mixed: bool = False
-    """Whether the file has several kinds of line ends."""
+    """True if the file has several kinds of line endings."""
 
     @classmethod
     def of_content(cls, content: bytes, etag: str) -> Self:
@@ -73,7 +73,7 @@ class Draft:
 
     @classmethod
     def of_form(cls, request: HttpRequest) -> Self:
-        """What was typed."""
+        """The draft that a form sent."""
         form = request.POST
         ending = form.get("ending", "")
         return cls(
@@ -147,7 +147,7 @@ def save(request: HttpRequest, access: LibraryAccess, path: str) -> HttpResponse
 
 
 def _choose(request: HttpRequest, access: LibraryAccess, path: str, mine: Draft, error: StorageError) -> HttpResponse:
-    """What is there now, and what was typed: the person chooses."""
+    """Page of an edit conflict: the saved text and the typed one, to choose from."""
     try:
         with access.files() as files, files.open(path) as source:
             tag = etag(os.fstat(source.fileno()))

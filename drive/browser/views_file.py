@@ -16,7 +16,7 @@ from .views_edit import may_edit
 
 
 def page(request: HttpRequest, access: LibraryAccess, path: str) -> HttpResponse:
-    """What the file holds, as far as that can be shown; what it is otherwise."""
+    """Page of a file, with a preview of its content or a sentence why there is none."""
     with access.files() as files:
         item = files.stat(path)
     preview = _preview(access, path, item)
@@ -27,7 +27,7 @@ def page(request: HttpRequest, access: LibraryAccess, path: str) -> HttpResponse
 
 
 def about(access: LibraryAccess, path: str, item: FileEntry) -> dict[str, object]:
-    """What every page of a file is told."""
+    """Template context of all pages of a file."""
     folder, _, name = path.rpartition("/")
     inside = access.inside(path)
     return {
@@ -61,7 +61,7 @@ def _preview(access: LibraryAccess, path: str, item: FileEntry) -> kinds.Preview
 
 
 FRAME_POLICY = "sandbox; default-src 'none'; img-src data:; style-src 'unsafe-inline'; frame-ancestors 'self'"
-"""Of what was rendered from somebody else's content: no script, no request, no form, no origin of ours."""
+"""Policy of rendered files, whose content is somebody else's: no script, no request, no form, no origin of ours."""
 
 
 RENDERINGS = 30
@@ -69,7 +69,7 @@ RENDERINGS = 30
 
 
 def _state(request: HttpRequest, access: LibraryAccess, path: str) -> rendering.State:
-    """How far the rendering of a file is; asks for it where nobody has."""
+    """State of the rendering of a file; queues it if nobody has."""
     whose = str(request.user.pk) if request.user.is_authenticated else rate_limits.address(request)
     key = _key(access, path)
     state = rendering.state(key)
@@ -92,7 +92,7 @@ def _key(access: LibraryAccess, path: str) -> str:
 
 
 def rendering_state(request: HttpRequest, access: LibraryAccess, path: str) -> HttpResponse:
-    """What the page of a notebook asks for while it waits."""
+    """Fragment that the page of a notebook polls while it is rendered."""
     state = _state(request, access, path)
     context = {"state": state, "here": access.address(path), "name": path.rpartition("/")[2]}
     return render(request, "drive/_rendered.html", context | {"lab_path": access.lab_path(path)})

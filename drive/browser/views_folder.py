@@ -23,7 +23,7 @@ from portal.access import person
 
 
 def folder(request: HttpRequest, access: LibraryAccess, path: str) -> HttpResponse:
-    """What is in a folder, page by page, and its README."""
+    """Page of a folder: its entries, paginated, and its README."""
     hidden = "hidden" in request.GET
     with access.files() as files:
         query = request.GET
@@ -47,14 +47,14 @@ def _template(access: LibraryAccess) -> str:
 
 
 def _rows(access: LibraryAccess, path: str, items: Iterable[FileEntry]) -> list[tuple[FileEntry, str]]:
-    """What is listed, and who changed it last; visitors with a link learn no names."""
+    """Listed entries, each with its last author; visitors with a link learn no names."""
     places = {access.inside(child(path, item.name)): item for item in items}
     who = history.who(access.library, places) if access.entry else {}
     return [(item, who.get(place, "")) for place, item in places.items()]
 
 
 def frame(request: HttpRequest, access: LibraryAccess, path: str) -> dict[str, object]:
-    """What every page of a folder is told."""
+    """Template context of all pages of a folder."""
     return {
         "access": access,
         "library": access.library,
@@ -66,7 +66,7 @@ def frame(request: HttpRequest, access: LibraryAccess, path: str) -> dict[str, o
 
 
 def change(request: HttpRequest, access: LibraryAccess, path: str) -> HttpResponse:
-    """What can be done to one thing in this folder, for browsers without JavaScript."""
+    """Page with the actions for one entry of this folder, for browsers without JavaScript."""
     name = name_from_form(request.GET.get("name", ""))
     with access.files() as files:
         item = files.stat(child(path, name)) if name else None

@@ -85,7 +85,7 @@ def _carry(request: HttpRequest, access: LibraryAccess, path: str, what: str) ->
 
 
 def _place(request: HttpRequest, access: LibraryAccess, path: str) -> Place | None:
-    """Where the chooser is; None at the list of libraries. It begins where the things are."""
+    """Folder that the chooser shows, at first the one that the items are in; None for the list of libraries."""
     begin = f"{access.library.pk}/{name_in_form(access.inside(path))}" if access.entry and access.may_write else ""
     at = request.POST.get("open", request.POST.get("to", begin))
     library, _, folder = at.partition("/")
@@ -156,7 +156,7 @@ def _mover(
 def _copier(
     request: HttpRequest, access: LibraryAccess, path: str, place: Place, wanted: dict[str, str], missing: list[str]
 ) -> Callable[[str], object]:
-    """What cannot be copied is added to `missing`."""
+    """Returns a function that copies one name; the paths of what cannot be copied are added to `missing`."""
     actor, target = person(request), place.access.library
 
     def act(name: str) -> None:

@@ -39,7 +39,7 @@ Not `no-referrer`: with it, browsers do not say where the form with the password
 
 
 def link(request: HttpRequest, token: str, path: str = "") -> HttpResponse:
-    """What a public link leads to: the one gate for all of its pages and files."""
+    """Pages and files of a public link, for visitors: the one entry point for all of them."""
     found = public_links.find(token)
     if found is None:
         raise Http404("No such link.")

@@ -32,7 +32,7 @@ class Line:
 
     item: FileEntry
     address: str
-    """Of the thing; of its folder where it cannot be opened."""
+    """URL of the file or folder; of its folder if it cannot be opened."""
     folder: str
     """The way to its folder, for the eye."""
     folder_address: str

@@ -1,4 +1,4 @@
-"""What is done to several things of one folder at once: they are ticked in its list, or named in the address."""
+"""Actions on several entries of one folder: ticked in its list, or named in the URL."""
 
 from collections.abc import Callable, Iterable
 

@@ -20,7 +20,7 @@ CANNOT_START = "This cannot be started right now. Please try again in a minute."
 
 
 def trash(request: HttpRequest, access: LibraryAccess, path: str) -> HttpResponse:
-    """What was deleted from a library, newest first; the folder does not matter."""
+    """Page of a library's trash, newest first, whatever folder it is opened from."""
     items = access.library.trash.select_related("deleted_by")
     search = request.GET.get("q", "").replace("\0", "").strip()[:200]
     if search:
@@ -78,7 +78,7 @@ def restore_all(request: HttpRequest, access: LibraryAccess, path: str) -> HttpR
 
 
 def dismiss(request: HttpRequest, access: LibraryAccess, path: str) -> HttpResponse:
-    """It was meant to be so: the banner goes, the trash stays."""
+    """Dismiss the banner about a large deletion, which was intended; the trash stays."""
     trashing.answer(person(request), _loss(request, access))
     return redirect(access.folder_address())
 

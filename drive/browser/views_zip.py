@@ -37,7 +37,7 @@ def folder(request: HttpRequest, access: LibraryAccess, path: str) -> HttpRespon
 
 
 def selection(request: HttpRequest, access: LibraryAccess, path: str) -> HttpResponse:
-    """What is selected of a folder."""
+    """Download of the selected entries of a folder."""
     names = selected(request)
     top = names[0] if len(names) == 1 else path.rpartition("/")[2] or access.name
     return _send(request, access, [(child(path, name), name) for name in names], top)

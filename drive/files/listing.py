@@ -36,7 +36,7 @@ class Column:
 
     label: str
     link: str
-    """What `?sort=` is when it is chosen."""
+    """Value of `?sort=` behind the column's heading."""
     aria: str
     """For `aria-sort`; empty when the list is sorted by something else."""
     classes: str
@@ -44,7 +44,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Listing:
-    """What a folder's page shows."""
+    """One page of a folder's listing."""
 
     path: str
     crumbs: list[Crumb]
@@ -52,7 +52,7 @@ class Listing:
     sort: str
     columns: list[Column]
     hidden: int
-    """How many names begin with a dot."""
+    """Number of hidden names (that begin with a dot)."""
     readme: str | None
 
 
@@ -114,7 +114,7 @@ def read_page(files: LibraryFiles, path: str, number: int, sort: str, hidden: bo
 
 
 def _keys(files: LibraryFiles, path: str, sort: str) -> Iterator[_Key]:
-    """Of every entry, what it is sorted by. By name, no file is looked at."""
+    """Sort key of every entry. Sorting by name looks at no file."""
     first = sort.startswith("-")  # folders stay in front when the order is turned round
     if sort.endswith("name"):
         return ((is_folder == first, "", name.casefold(), name) for name, is_folder in files.names(path))

@@ -1,11 +1,11 @@
-"""What new files begin with."""
+"""New files: kinds, names and first content."""
 
 import json
 import secrets
 from pathlib import PurePosixPath
 
 KINDS = {"text": ".txt", "markdown": ".md", "notebook": ".ipynb"}
-"""What can be made on a page, and the ending that its name gets where it has none that fits."""
+"""Kinds of files that a page creates, with the extension that is added if the name has none that fits."""
 _KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 
 

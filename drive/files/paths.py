@@ -7,7 +7,7 @@ from django.urls.converters import StringConverter
 
 
 class FilePathConverter(StringConverter):
-    """What Django's `path` takes, and line breaks."""
+    """URL converter: what Django's `path` takes, and line breaks."""
 
     regex = "(?s:.+)"
 

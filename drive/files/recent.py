@@ -1,4 +1,4 @@
-"""The files that changed last, by their rows: asked of the database, however large the libraries are.
+"""Recently changed files, from their rows in the database, however large the libraries are.
 
 What a notebook writes is known to the rows once a scan has seen it, within minutes; what is done on the web at once.
 """

@@ -1,4 +1,4 @@
-"""Finding files by name: a walk, bounded in names, results and time, which says when it stopped early.
+"""Search for files by name: a walk, bounded in names, results and time, which says when it stopped early.
 
 The disk is asked, not an index: notebooks make files at any moment, and what is found is there.
 """
@@ -17,7 +17,7 @@ from .listing import is_hidden
 NAMES = 200_000
 SECONDS = 2.0
 RESULTS = 200
-"""Where one search ends, whichever comes first."""
+"""Limits of one search; the first that is reached ends it."""
 _LOOK_AT_CLOCK = 256
 
 
@@ -42,9 +42,9 @@ class Search:
     text: str
     hits: list[Hit] = field(default_factory=list)
     names: int = 0
-    """How many were looked at."""
+    """Number of names looked at."""
     cut: bool = False
-    """Whether something was not looked at."""
+    """True if the search stopped early."""
     ends_at: float = field(default_factory=lambda: time.monotonic() + SECONDS)
 
     def __post_init__(self) -> None:
@@ -52,11 +52,11 @@ class Search:
 
     @property
     def over(self) -> bool:
-        """Whether a limit is reached."""
+        """True if a limit is reached."""
         return len(self.hits) >= RESULTS or self.names >= NAMES or time.monotonic() > self.ends_at
 
     def matches(self, name: str) -> bool:
-        """Whether all words are in the name, without regard to case."""
+        """True if the name contains all words, without regard to case."""
         folded = name_key(name)
         return all(word in folded for word in self.words)
 

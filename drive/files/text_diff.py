@@ -48,7 +48,7 @@ def read_lines(source: BinaryIO) -> TextLines:
 
 
 def compare_texts(older: TextLines, newer: TextLines) -> list[list[Line]]:
-    """What differs, in blocks with a few lines around each; empty where nothing does."""
+    """Differences in blocks, each with a few lines around it; empty if there are none."""
     return [
         [line for operation in group for line in _lines(older, newer, operation)]
         for group in _Found(_operations(older.lines, newer.lines)).get_grouped_opcodes(CONTEXT_LINES)
@@ -70,7 +70,7 @@ class _Found(difflib.SequenceMatcher):
 
 
 def _operations(older: list[str], newer: list[str]) -> list[Operation]:
-    """What leads from one text to the other.
+    """Edit operations that lead from one text to the other.
 
     What lies between the lines that both begin and end with is not looked into where it is long: for lines that repeat,
     the time grows with the third power of their number.

@@ -122,7 +122,7 @@ def _safe(name: str) -> bytes:
 
 
 class _LeftOut:
-    """What is not in the archive, and why."""
+    """Names that are not in the archive, with the reasons."""
 
     def __init__(self) -> None:
         self.lines: list[str] = []
@@ -212,7 +212,7 @@ class _Archive:
 
 
 def _flags(name: bytes) -> int:
-    """Whether the name is UTF-8: a name that is not stays as it is on the disk."""
+    """True if the name is UTF-8; any other stays as it is on the disk."""
     try:
         name.decode()
     except UnicodeDecodeError:

@@ -1,4 +1,4 @@
-"""Who sees a library, and by which route, as far as the one who asks may know.
+"""Audience of a library: who sees it, and by which route, as far as the one who asks may know.
 
 ===========================  =============================================================================
 who asks                     is told
@@ -92,7 +92,7 @@ def _add_memberships(seers: dict[int, Seer], library: Library, teams: QuerySet[C
 
 
 def untold(asker: User, library: Library) -> tuple[int, int]:
-    """How many other people and how many other teams it is shared with, that the asker is not told of."""
+    """Numbers of other people and other teams that it is shared with, whom the asker is not told of."""
     if library.owner_user_id == asker.pk:
         return 0, 0
     others = library.shares.filter(user__isnull=False, user__is_active=True).exclude(user=asker)

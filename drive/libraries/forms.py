@@ -1,4 +1,4 @@
-"""What people type about libraries and files."""
+"""Forms for libraries, shares and public links."""
 
 from datetime import date
 
@@ -39,7 +39,7 @@ class ShareForm(forms.Form):
 
 
 class TransferForm(forms.Form):
-    """Who shall own a library."""
+    """New owner of a library."""
 
     person = PersonField(label="New owner")
 
@@ -49,7 +49,7 @@ class TransferForm(forms.Form):
 
 
 class LinkForm(forms.Form):
-    """How long a public link is good for, and what it asks."""
+    """Expiry and password of a public link."""
 
     last_day = forms.DateField(
         required=False,

@@ -58,7 +58,7 @@ def _code(link_id: UUID, key: str | bytes) -> bytes:
 
 
 def token(link: PublicLink) -> str:
-    """What the link's address is made of."""
+    """Token in the link's URL: its id and a code of it under the SECRET_KEY, in base64."""
     code = _code(link.pk, settings.SECRET_KEY)
     return base64.urlsafe_b64encode(link.pk.bytes + code).rstrip(b"=").decode()
 
@@ -137,7 +137,7 @@ def note_use(link: PublicLink) -> None:
 
 
 def try_password(request: HttpRequest, link: PublicLink, password: str) -> bool:
-    """Whether it is the link's. TooManyTriesError, whatever the password, after too many wrong ones."""
+    """Check a password of a link. TooManyTriesError, whatever the password, after too many wrong ones."""
     whence = f"{link.pk} {rate_limits.address(request)}"
     if not rate_limits.allowed("link-password", whence, TRIES_PER_ADDRESS, ADDRESS_SECONDS) or not _take_try(link):
         raise TooManyTriesError
@@ -176,7 +176,7 @@ def remember(response: HttpResponse, link: PublicLink, base: str) -> None:
 
 
 def is_remembered(request: HttpRequest, link: PublicLink) -> bool:
-    """Whether this browser has given the password."""
+    """True if this browser has given the password."""
     try:
         said = signing.loads(request.COOKIES.get(COOKIE, ""), salt=SALT, max_age=REMEMBERED)
     except signing.BadSignature:
@@ -185,7 +185,7 @@ def is_remembered(request: HttpRequest, link: PublicLink) -> bool:
 
 
 def leads_somewhere(link: PublicLink) -> bool:
-    """Whether what the link names is there."""
+    """True if the link's file or folder exists."""
     try:
         with open_library(link.library) as files:
             kind = files.stat(path_codec.from_row(link.path)).kind

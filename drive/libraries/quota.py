@@ -1,4 +1,4 @@
-"""How much room there is: for all libraries of a person together, and for the library of a Collab.
+"""Quotas: bytes and files for all libraries of a person together, and for the library of a Collab.
 
 The settings say how much everybody has; a row of `Quota` says it for one person or Collab. What is used stands in the
 libraries' rows: changes on the web adjust it, the scan of what notebooks did counts anew. So:
@@ -25,12 +25,12 @@ NEARLY = 0.9
 
 
 class OverQuotaError(DiskFullError):
-    """What was to be put in place does not fit (507). Nothing was changed."""
+    """The quota would be exceeded (507). Nothing was changed."""
 
 
 @dataclass(frozen=True)
 class Usage:
-    """What is used of a quota."""
+    """Usage of a quota."""
 
     whose: str
     """“The libraries of ada”, “The Collab “Cortex””: the beginning of a sentence."""
@@ -41,7 +41,7 @@ class Usage:
 
     @property
     def share(self) -> float:
-        """How full it is, by bytes or by files, whichever is more; 1.0 is full, and it may be more."""
+        """Used share by bytes or files, whichever is more: 1.0 is full, and it may be more."""
         return max(_share(self.used_bytes, self.max_bytes), _share(self.used_files, self.max_files))
 
     @property
@@ -56,7 +56,7 @@ class Usage:
 
     @property
     def is_nearly_full(self) -> bool:
-        """Time to make room."""
+        """True from a share of NEARLY on."""
         return self.share >= NEARLY
 
     def __str__(self) -> str:
@@ -74,14 +74,14 @@ def _share(used: int, most: int) -> float:
 
 
 def of(library: Library) -> Usage:
-    """What is used of the quota that the library counts against, and how much there is. Two queries."""
+    """Usage of the quota that the library counts against. Two queries."""
     if library.owner_collab_id:
         return _usage(Q(owner_collab=library.owner_collab_id), Q(collab=library.owner_collab_id), library)
     return _usage(Q(owner_user=library.owner_user_id), Q(user=library.owner_user_id), library)
 
 
 def of_person(user: User) -> Usage:
-    """What a person's own libraries use together, and how much they have. Two queries."""
+    """Usage of the quota of a person's own libraries. Two queries."""
     return _usage(Q(owner_user=user), Q(user=user), Library(owner_user=user))
 
 
@@ -108,7 +108,7 @@ def _whose(library: Library) -> str:
 
 
 def differs(one: Library, other: Library) -> bool:
-    """Whether what leaves one library for the other counts against another quota."""
+    """True if the two libraries count against different quotas."""
     return (one.owner_collab_id, one.owner_user_id) != (other.owner_collab_id, other.owner_user_id)
 
 

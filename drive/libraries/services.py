@@ -279,7 +279,7 @@ def unshare(actor: User, share: Share) -> None:
 
 
 def _whom(share: Share) -> dict[str, str]:
-    """Whom a share is for, for the audit trail."""
+    """Details of a share for the audit trail."""
     return {"user": str(share.user)} if share.user else {"collab": str(share.collab)}
 
 

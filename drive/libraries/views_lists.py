@@ -1,4 +1,4 @@
-"""My side of sharing: what I share, what others share with me, what I deleted."""
+"""Lists of libraries: shared by me, shared with me, deleted."""
 
 from uuid import UUID
 
@@ -24,7 +24,7 @@ PER_PAGE = 50
 @login_required
 @require_safe
 def shared_by_me(request: HttpRequest) -> HttpResponse:
-    """My libraries that somebody else sees: who, with which right, and by how many links."""
+    """My shared libraries: with whom, with which permission, and by how many public links."""
     mine = Library.objects.live().filter(owner_user=person(request))
     links = PublicLink.objects.open().filter(library=OuterRef("pk"))
     shared = mine.filter(Q(is_public=True) | Q(Exists(Share.objects.filter(library=OuterRef("pk")))) | Q(Exists(links)))
@@ -49,7 +49,7 @@ def _by_library(keys: list) -> dict:
 @login_required
 @require_safe
 def shared_with_me(request: HttpRequest) -> HttpResponse:
-    """What people share with me, directly or with a team of mine: who, since when, with which right."""
+    """Libraries that people share with me, directly or with a team of mine: who, since when, with which permission."""
     user = person(request)
     teams = EffectiveRole.objects.filter(user=user, collab__deleted_at=None).values("collab")
     shares = Share.objects.filter(Q(user=user) | Q(collab__in=teams), library__deleted_at=None)

@@ -1,4 +1,4 @@
-"""What the owner of a library does with it: rename, share, make public, delete. And leaving a share."""
+"""Pages of a library's owner: rename, share, make public, transfer, delete. And leaving a share."""
 
 from uuid import UUID
 
@@ -25,7 +25,7 @@ PER_PAGE = 50
 
 @require_http_methods(["GET", "POST"])
 def sharing(request: HttpRequest, library_id: UUID) -> HttpResponse:
-    """Who sees a library, and by which route; its owner changes that here."""
+    """Page of who has access to a library, and by which route; its owner changes that here."""
     library, entry = get_library(person(request), library_id)
     if library.owner_user_id != request.user.pk:
         return _who_sees(request, library, entry)
@@ -56,7 +56,7 @@ def sharing(request: HttpRequest, library_id: UUID) -> HttpResponse:
 
 
 def _seen_by(request: HttpRequest, library: Library) -> dict[str, object]:
-    """Who sees the library, page by page, as far as the one who asks may know."""
+    """Template context: who has access, paginated, as far as the one who asks may know."""
     asker = person(request)
     page = Paginator(audience.people(asker, library), PER_PAGE).get_page(request.GET.get("page"))
     others, teams = audience.untold(asker, library)

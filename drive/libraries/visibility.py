@@ -1,4 +1,4 @@
-"""Who sees which library, where, under which name, with which permission, and why: one SQL query.
+"""Visibility of libraries: who sees which, in which folder, by which name, with which permission and why. One query.
 
 The routes (docs/explanation/access.md) and the folders they lead to:
 
@@ -42,7 +42,7 @@ _REASONS = {
     "public": "It is public.",
 }
 _ROUTES = list(_REASONS)
-"""Of two routes that give the same, the page names the one that comes first here."""
+"""Routes, the most telling first: of two that give the same permission, pages name the first."""
 
 
 @dataclass(frozen=True)
@@ -62,12 +62,12 @@ class Entry:
         return self.permission == Permission.WRITE
 
     def lab_path(self, path: str = "") -> str:
-        """Where `path` of this library is in the Lab, below `~/drive`."""
+        """Path in the Lab, below `~/drive`, of a path in this library."""
         return "/".join(part for part in (self.folder, self.name, path) if part)
 
 
 def entries(user: Person, *, folders: Iterable[Folder] = Folder, library: UUID | None = None) -> list[Entry]:
-    """What the person sees, by folder and name; of one library only, if one is named. Inactive people see nothing."""
+    """Libraries that the person sees, by folder and name; entries of one `library` only, if given. Inactive: none."""
     if not isinstance(user, User) or not user.is_active:
         return []
     routes = [route for folder in folders for route in _routes(user, folder)]
@@ -139,7 +139,7 @@ def _shared_with(user: User) -> QuerySet:
 
 
 def _of_teams(user: User) -> QuerySet:
-    """What others share with the teams that the person is in."""
+    """Libraries that others share with the person's teams."""
     teams = EffectiveRole.objects.filter(user=user).values("collab")  # not joined: SQLite would go through all shares
     rows = Share.objects.filter(library__deleted_at=None, collab__in=teams, collab__deleted_at=None)
     is_archived = Q(collab__archived_at__isnull=False)

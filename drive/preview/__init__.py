@@ -1,6 +1,6 @@
-"""Files as pages: what is shown of a file, by its name and its first bytes.
+"""Previews of files, by name and first bytes.
 
-    kinds.py      what a file is, and what of it is shown
+    kinds.py      file types and previews
     pictures.py   types of pictures that browsers show
     texts.py      bytes as text, tables, lines
     colouring.py  code in colours

@@ -1,4 +1,4 @@
-"""What a file is, and what of it is shown on its page."""
+"""File types, and the preview of a file on its page."""
 
 from dataclasses import dataclass, field
 from typing import BinaryIO
@@ -44,12 +44,12 @@ _SPECIAL = {"pipe": "a pipe", "socket": "a socket", "device": "a device"}
 
 @dataclass(frozen=True)
 class Preview:
-    """What the page shows; which of the fields are set depends on the kind."""
+    """Preview of a file; which of the fields are set depends on the kind."""
 
     kind: str
     """`picture`, `markdown`, `code`, `text`, `table`, `rendered` (elsewhere), `empty`, or `nothing`."""
     why: str = ""
-    """Of nothing: what the file is, as a sentence."""
+    """For `nothing`: the reason, as a sentence."""
     text: str = ""
     html: SafeString | None = None
     table: Table | None = None
@@ -59,25 +59,25 @@ class Preview:
 
     @property
     def is_text(self) -> bool:
-        """Whether it can be edited as text."""
+        """True if it can be edited as text."""
         return self.encoding == "UTF-8" or self.kind == "empty"
 
     @property
     def line_numbers(self) -> str:
-        """Of code: 1, 2, …, each in a line."""
+        """For `code`: 1, 2, …, each in a line."""
         lines = self.text.removesuffix("\n").count("\n") + 1
         return "\n".join(map(str, range(1, lines + 1)))
 
 
 def of_special(item: FileEntry) -> Preview:
-    """A link, a pipe and so on, none of which is ever opened."""
+    """Preview of a symbolic link or special file, none of which is ever opened."""
     if item.kind == "link":
         return Preview("nothing", "This is a link. Links are not followed here.")
     return Preview("nothing", f"This is {_SPECIAL.get(item.special, 'no file')}. It is never opened here.")
 
 
 def of_file(source: BinaryIO, name: str, size: int, base: str, folder: str, pages: str = "") -> Preview:
-    """What is shown of a file. Links of Markdown are the folder's, whose files are below `base`, and pages `pages`."""
+    """Preview of a file. Links in Markdown are the folder's, whose files are below `base`, and pages below `pages`."""
     content = source.read(SHOWN + 1)
     if not content:
         return Preview("empty")

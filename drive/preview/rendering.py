@@ -27,7 +27,7 @@ from portal.file_lock import file_lock
 from . import sandbox
 
 MOST_BYTES = 64 * 2**20
-"""Of a file that is rendered."""
+"""Largest file that is rendered (bytes)."""
 MOST_COMPARED = 16 * 2**20
 ASK_AGAIN = 180
 """Seconds after which a wish is forgotten: the task was lost with its broker, or with its worker."""
@@ -43,7 +43,7 @@ KINDS: dict[str, What] = {"ipynb": "notebook", "pdf": "pdf"}
 
 @dataclass(frozen=True)
 class State:
-    """How far a rendering is: `ready`, `failed`, `waiting` (asked for), or `none`."""
+    """State of a rendering: `ready`, `failed`, `waiting` (queued), or `none`."""
 
     name: str
     why: str = ""
@@ -82,7 +82,7 @@ def _age(path: Path) -> float | None:
 
 
 def state(key: str) -> State:
-    """How far it is."""
+    """State of the rendering with this key."""
     if _place(key, "html").exists():
         return State("ready")
     failed = _place(key, "failed")
@@ -182,7 +182,7 @@ class CellLine:
 
 
 def compare_notebooks(older: BinaryIO, newer: BinaryIO) -> list[CellLine]:
-    """What differs between two notebooks, cell by cell. sandbox.RenderFailedError where they cannot be compared."""
+    """Differences between two notebooks, cell by cell. sandbox.RenderFailedError if they cannot be compared."""
     contents = [source.read(MOST_COMPARED + 1) for source in (older, newer)]
     if max(map(len, contents)) > MOST_COMPARED:
         raise sandbox.RenderFailedError("One of the notebooks is too large to be compared here.")

@@ -19,10 +19,10 @@ from portal.sandboxing import bwrap
 
 RENDER = Path(__file__).parent / "inside/render.py"
 INSIDE = "/environment"
-"""Where the packages are seen: elsewhere than on the machine, whose directories are nobody's business there."""
+"""Path of the packages inside: another than on the machine, whose directories are nobody's business there."""
 SECONDS = 40
 MEMORY = 2 * 2**30
-"""Of address space; what is written to `/tmp` inside counts apart."""
+"""Address space (bytes); what is written to `/tmp` inside counts apart."""
 TMP = 32 * 2**20
 MOST_OUTPUT = 32 * 2**20
 USER_ID = 65534

@@ -7,14 +7,14 @@ import re
 from dataclasses import dataclass
 
 TABLE_ROWS, TABLE_COLUMNS, CELL = 1000, 100, 1000
-"""What is shown of a table; a cell in characters."""
+"""Limits of what is shown of a table; a cell in characters."""
 _CONTROLS = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")
 _NUMBER = re.compile(r"[-+]?[\d.,]+(?:[eE][-+]?\d+)?%?")
 
 
 @dataclass(frozen=True)
 class Text:
-    """What bytes say, and how they had to be read."""
+    """Decoded text, with its encoding."""
 
     text: str
     encoding: str

@@ -26,10 +26,10 @@ from .walk import Found, tree
 
 MOST_BYTES = 2 << 30
 MOST_FILES = 10_000
-"""What one copy may have, because somebody waits for it: some ten seconds on a slow disk."""
+"""Limits of one copy, because somebody waits for it: some ten seconds on a slow disk."""
 MOST_FOLDERS_DEEP = 100
 PREFIX = "copy-"
-"""Of names in staging: what a copy that was killed left there is swept."""
+"""Prefix of names in staging: leftovers of killed copies are swept."""
 NAMED = 20
 """So many names of what was left out are kept."""
 
@@ -39,7 +39,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 class CopyTooLargeError(StorageError):
-    """More than a page copies while somebody waits."""
+    """Too large to copy while somebody waits (413)."""
 
     status = 413
 
@@ -52,12 +52,12 @@ class CopyTooLargeError(StorageError):
 
 @dataclass
 class Copied:
-    """What a copy came to."""
+    """Result of a copy."""
 
     path: str = ""
-    """Where it is."""
+    """Path of the copy."""
     bytes: int = 0
-    """What is written for it: a hole in a file weighs nothing."""
+    """Bytes written: a hole in a file counts nothing."""
     size: int = 0
     """The sizes of the files as a list shows them, which is what quotas count."""
     files: int = 0
@@ -85,7 +85,7 @@ class Copied:
 
 
 def measure(files: LibraryFiles, paths: Iterable[str]) -> Copied:
-    """What a copy of all these would come to; CopyTooLargeError where it is too much."""
+    """Size of a copy of all these; CopyTooLargeError if it is too much."""
     total = Copied()
     for path in paths:
         for found in tree(files, path):
@@ -186,7 +186,7 @@ def _copy_tree(source: LibraryFiles, path: str, made: Path) -> Copied:
 
 
 def _copy_one(found: Found, folders: "_Folders") -> bool:
-    """Whether it is a kind of thing that is copied. A StorageError: it cannot be read. An OSError: nor written."""
+    """Copy one entry; False for a special file. StorageError: it cannot be read. OSError: it cannot be written."""
     match found.kind:
         case "folder":
             directory, name = folders.of(found.path)

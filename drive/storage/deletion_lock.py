@@ -1,4 +1,4 @@
-"""While a backup reads the Drive, nothing is removed for good that a row of its database may refer to.
+"""Lock between backups and deletion: while a backup reads the Drive, nothing is removed that a row may refer to.
 
 A backup holds the lock alone, for as long as it takes; whoever removes bytes for good holds it together with others,
 and where it is taken comes back later (flock(2): the kernel drops it, should the process die). People are not kept
@@ -19,7 +19,7 @@ POLL_SECONDS = 0.5
 
 @contextmanager
 def removing() -> Iterator[bool]:
-    """Whether bytes may be removed now; no backup begins to read before the end of the block."""
+    """True if bytes may be removed now; no backup begins to read before the end of the block."""
     with file_lock(layout.keep_lock(), shared=True, wait=False) as may:
         if not may:
             _waiting().touch()
@@ -39,7 +39,7 @@ def held(wait_seconds: float) -> Iterator[bool]:
 
 
 def take_waiting() -> bool:
-    """Whether somebody was sent away since this was last asked: their work is to be done now."""
+    """True, once, if a removal was refused since the last call: it is to be done now."""
     try:
         _waiting().unlink()
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""What can go wrong with files, in words for people."""
+"""Exceptions of the storage layer, with an HTTP status and a text for people."""
 
 import errno
 from collections.abc import Iterator
@@ -6,29 +6,29 @@ from contextlib import contextmanager
 
 
 class StorageError(Exception):
-    """Base of what can go wrong; the text is for the person."""
+    """Base of the storage layer's exceptions; the text is for the person."""
 
     status = 400
 
 
 class WrongPathError(StorageError):
-    """The path cannot be one of ours."""
+    """Invalid path or name (400)."""
 
 
 class NotFoundError(StorageError):
-    """There is no such file or folder."""
+    """No such file or folder (404)."""
 
     status = 404
 
 
 class NotAFileError(StorageError):
-    """It is a link or a device, or it is not the kind of thing that was asked for."""
+    """A symbolic link, a special file, or not the expected type (409)."""
 
     status = 409
 
 
 class NameTakenError(StorageError):
-    """Something else has this name; `name` is what it is called."""
+    """The name is taken (409); `name` is how it is written on disk."""
 
     status = 409
 
@@ -38,30 +38,30 @@ class NameTakenError(StorageError):
 
 
 class ChangedError(StorageError):
-    """The file is not the one that was read before (HTTP 412)."""
+    """The file is not the version that was read before (412)."""
 
     status = 412
 
 
 class IncompleteUploadError(StorageError):
-    """Fewer bytes arrived than were announced; nothing was changed."""
+    """Fewer bytes arrived than were announced (400); nothing was changed."""
 
 
 class DiskFullError(StorageError):
-    """No space, or over a quota; nothing was changed."""
+    """No space on the disk, or a quota exceeded (507); nothing was changed."""
 
     status = 507
 
 
 class AccessDeniedError(StorageError):
-    """The portal's account may not read or change it: somebody took the right away in their Lab."""
+    """Permission denied to the portal's account (403): the mode was changed in a Lab."""
 
     status = 403
 
 
 @contextmanager
 def plainly() -> Iterator[None]:
-    """Errors of the system as errors for people."""
+    """Translate OSErrors into StorageErrors."""
     try:
         yield
     except FileNotFoundError as error:

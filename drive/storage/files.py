@@ -1,4 +1,4 @@
-"""What can be done to the files of one library. Paths are text, relative, with `/` between names."""
+"""Operations on the files of one library. Paths are text, relative, with `/` between names."""
 
 import errno
 import os
@@ -33,7 +33,7 @@ _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY
 _OLDEST, _NEWEST = datetime(1902, 1, 1, tzinfo=UTC), datetime(9998, 1, 1, tzinfo=UTC)
 
 REPLACED: Final = "replaced-"
-"""How names in staging begin of files that change places with what they replace; the library's id comes next."""
+"""Prefix of names in staging of files that change places with what they replace; the library's id follows."""
 
 ABSENT: Final = "absent"
 """For `if_match`: there must be no such file yet."""
@@ -54,7 +54,7 @@ class FileEntry:
     signature: str
     """As `etag`, and changes with the file's attributes and name too: the time of those cannot be set by a program."""
     special: str = ""
-    """What a thing of kind `other` is: `pipe`, `socket`, `device`."""
+    """Type of an entry of kind `other`: `pipe`, `socket`, `device`."""
 
     @property
     def shown_name(self) -> str:
@@ -63,7 +63,7 @@ class FileEntry:
 
     @property
     def reachable(self) -> bool:
-        """Whether an address can hold the name."""
+        """True if a URL can hold the name."""
         return self.shown_name == self.name
 
 
@@ -145,7 +145,7 @@ class LibraryFiles:
     # Reading
 
     def list(self, path: str = "") -> Iterator[FileEntry]:
-        """What is in a folder, in no order, one by one; what vanishes meanwhile is left out."""
+        """Entries of a folder, in no order, one by one; what vanishes meanwhile is left out."""
         with plainly(), self._folder(split(path)) as folder, os.scandir(folder) as found:
             for item in found:
                 with suppress(FileNotFoundError):
@@ -173,7 +173,7 @@ class LibraryFiles:
                     yield _entry(name, os.stat(check_name(name), dir_fd=folder, follow_symlinks=False))
 
     def stat(self, path: str) -> FileEntry:
-        """What is at a path; the library itself for the empty path."""
+        """Entry at a path; the library itself for the empty path."""
         parts = split(path)
         with plainly():
             if not parts:

@@ -1,4 +1,4 @@
-"""Where libraries are on disk, below DRIVE_ROOT (one file system, so that every move is one rename):
+"""Directories of the Drive below DRIVE_ROOT (one file system, so that every move is one rename):
 
     private/<id>/             libraries that few may see; mounted one by one in a Lab
     public/.libraries/<id>/   public libraries; `public` as a whole is mounted read-only in every Lab
@@ -35,7 +35,7 @@ from .files import REPLACED, LibraryFiles
 
 LOOKS = 20
 RESTORED = "restored-"
-"""How names in staging begin of what is being made anew from versions."""
+"""Prefix of names in staging of what is being rebuilt from versions."""
 LONGEST_TRANSACTION = 60.0
 """Seconds. A younger note may belong to a change that is not committed yet: it is obeyed, and kept."""
 
@@ -57,22 +57,22 @@ def staging() -> Path:
 
 
 def private_path(library_id: UUID) -> Path:
-    """Where a private library is."""
+    """Directory of a private library."""
     return root() / "private" / str(library_id)
 
 
 def public_path(library_id: UUID) -> Path:
-    """Where a public library is."""
+    """Directory of a public library."""
     return root() / "public/.libraries" / str(library_id)
 
 
 def trash(library_id: UUID) -> Path:
-    """Where what was deleted from a library is, each in a place of its own, below the folders it was in."""
+    """Trash directory of a library: each item in a place of its own, below the folders it was in."""
     return root() / "trash" / str(library_id)
 
 
 def find(library_id: UUID) -> Path:
-    """Where the library is now. Several looks, because it may move between two of them."""
+    """Current directory of a library. Looks several times, because it may move between two looks."""
     for _look in range(LOOKS):
         for path in (private_path(library_id), public_path(library_id)):
             if path.is_dir():
@@ -100,22 +100,22 @@ def _lock_path(library_id: UUID) -> Path:
 
 
 def scan_lock(library_id: UUID) -> Path:
-    """Whoever scans a library holds this."""
+    """Lock file: held while a library is scanned."""
     return _made("locks") / f"scan-{library_id}"
 
 
 def rows_lock(library_id: UUID) -> Path:
-    """Whoever changes which paths a library has, on disk and in the rows, holds this."""
+    """Lock file: held while a library's paths change, on disk and in the rows."""
     return _made("locks") / f"rows-{library_id}"
 
 
 def bin_lock() -> Path:
-    """Whoever empties the bin (removal.py) holds this."""
+    """Lock file: held while the bin (removal.py) is emptied."""
     return _made("locks") / "bin"
 
 
 def keep_lock() -> Path:
-    """Whoever removes something for good holds this, and so does a backup (holding.py)."""
+    """Lock file: held while something is removed permanently, and during a backup (deletion_lock.py)."""
     return _made("locks") / "keep"
 
 

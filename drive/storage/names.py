@@ -1,4 +1,4 @@
-"""Names and paths: what a file can be called."""
+"""Names and paths of files: validation, NFC, alternatives for a name that is taken."""
 
 import os
 import unicodedata
@@ -12,7 +12,7 @@ NAME_BYTES = 255
 """The longest name that Linux file systems hold."""
 PATH_BYTES = 3000
 NAMES_TRIED = 100
-"""Where a file's name is taken, so many are tried in all."""
+"""Most names that are tried where a file's name is taken."""
 Result = TypeVar("Result")
 
 

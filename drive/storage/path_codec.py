@@ -1,4 +1,4 @@
-"""Paths in rows. A name on disk may be any bytes; a database takes Unicode only.
+"""Encoding of paths for database rows. A name on disk may be any bytes; a database takes Unicode only.
 
 Python shows a byte that is not UTF-8 as a lone surrogate, U+DC80 to U+DCFF (PEP 383), which PostgreSQL refuses. In rows
 it stands as a character of the last private plane instead, U+10FC80 to U+10FCFF. A name that holds such a character by
@@ -27,15 +27,15 @@ def from_row(path: str) -> str:
 
 
 def key(path: str) -> str:
-    """What two files of a library differ in."""
+    """SHA-256 of a path: unique per file of a library."""
     return hashlib.sha256(path.encode(errors="surrogateescape")).hexdigest()
 
 
 def is_within(path: str, folder: str) -> bool:
-    """Whether a path is the folder itself or below it; everything is below ""."""
+    """True if a path is the folder itself or below it; everything is below ""."""
     return not folder or path == folder or path.startswith(f"{folder}/")
 
 
 def moved(path: str, old: str, new: str) -> str:
-    """Where `path` is after `old`, which is it or above it, has become `new`."""
+    """New path of `path` after `old`, which is it or above it, has become `new`."""
     return new + path[len(old) :]

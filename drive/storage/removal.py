@@ -24,7 +24,7 @@ _TRASHED = "trash~"
 
 
 def bin_directory() -> Path:
-    """Where what is being removed is."""
+    """Directory of what is being removed."""
     path = layout.root() / "removed"
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
     return path
@@ -45,7 +45,7 @@ def discard_trashed(library_id: UUID, place: str) -> None:
 
 
 def trashed_in_bin() -> list[tuple[Path, str, str]]:
-    """What was in the trash and is not removed yet: where it is, the library's id, its place in the trash."""
+    """Items of the trash that are not removed yet: path, library id, place in the trash."""
     found = []
     for path in bin_directory().glob(f"{_TRASHED}*~*~*"):
         library_id, place, _token = path.name.removeprefix(_TRASHED).split("~")

@@ -38,13 +38,13 @@ class Found:
             return os.fdopen(os.open(f"/proc/self/fd/{self.fd}", reading), "rb", buffering=0)
 
     def link(self) -> bytes:
-        """Where a link leads, as it is written."""
+        """Target of a link, as it is written."""
         with plainly():
             return os.readlink(b"", dir_fd=self.fd)
 
 
 def tree(files: LibraryFiles, path: str = "") -> Generator[Found]:
-    """What is at `path`, then all that is below it, folders before what is in them, in no order. No link is followed.
+    """Walk the tree at `path`: the top first, folders before their content, otherwise in no order. No link is followed.
 
     What vanishes meanwhile is left out. Raises a StorageError when there is nothing at `path`.
     """

@@ -1,4 +1,4 @@
-"""What other pages show of the Drive."""
+"""Template tags and filters of the Drive, also for the pages of other apps."""
 
 from typing import Any
 
@@ -28,7 +28,7 @@ LATEST = 6
 
 @register.simple_tag(takes_context=True)
 def collab_lab_path(context: template.Context, collab: Collab) -> str:
-    """Where the Collab's files are in the person's Lab: as a member, else among the public ones; "" for visitors."""
+    """Path of the Collab's files in the person's Lab: as a member, else among the public libraries; "" for visitors."""
     user = context["request"].user
     if not user.is_authenticated:
         return ""
@@ -81,7 +81,7 @@ def room(access: LibraryAccess) -> quota.Usage | None:
 
 @register.simple_tag(takes_context=True)
 def link_address(context: template.Context, access: LibraryAccess, path: str = "") -> str:
-    """Where a public link to a path is made; "" for those who may make none."""
+    """URL of the page that creates a public link to a path; "" for those who may not."""
     user = context["request"].user
     if access.entry is None or not may_link(user, access.library):
         return ""
@@ -92,19 +92,19 @@ def link_address(context: template.Context, access: LibraryAccess, path: str = "
 
 @register.simple_tag
 def my_room(user: User) -> quota.Usage:
-    """How much is used of the room for a person's own libraries."""
+    """Usage of the quota of a person's own libraries."""
     return quota.of_person(user)
 
 
 @register.filter
 def author(version: Version) -> str:
-    """Who made a version."""
+    """Author of a version, as a page names them."""
     return history.author(version.by, version.via) or "unknown"
 
 
 @register.filter
 def deleter(item: Trashed) -> str:
-    """Who deleted something."""
+    """Who deleted an item of the trash, as a page names them."""
     return history.author(item.deleted_by, item.via)
 
 
@@ -126,11 +126,11 @@ def child_address(item: FileEntry, folder: str) -> str:
 
 @register.filter
 def of(found: dict, key: Any) -> Any:
-    """What a dictionary has under a key; "" for nothing."""
+    """Value of a dictionary for a key; "" if there is none."""
     return found.get(key, "")
 
 
 @register.filter
 def in_lab(entry: Entry, path: str) -> str:
-    """Where a path of this library is in the Lab."""
+    """Path in the Lab of a path in this library."""
     return entry.lab_path(path)

@@ -1,4 +1,4 @@
-"""Uploads whose name was taken, or whose file was changed meanwhile: kept in staging until the person has chosen.
+"""Upload conflicts: the name was taken, or the file changed. The upload is kept in staging until the person chooses.
 
 So nobody uploads ten gigabytes twice, and nothing is ever replaced that the person has not seen. What nobody chooses
 about goes with the next day's sweep.
@@ -30,7 +30,7 @@ class Held:
     name: str
     """As it was uploaded."""
     there: FileEntry | None
-    """What has the name now; None when it is gone."""
+    """The entry with this name now; None if there is none."""
 
     @property
     def may_replace(self) -> bool:

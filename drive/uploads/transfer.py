@@ -1,4 +1,4 @@
-"""Bytes in and out. nginx moves them: down by X-Accel-Redirect, up as a file that it wrote into the staging area."""
+"""Downloads and uploads. nginx moves the bytes: down by X-Accel-Redirect, up as a file that it wrote into staging."""
 
 import os
 import re
@@ -59,7 +59,7 @@ def send(request: HttpRequest, library: Library, files: LibraryFiles, path: str,
 
 
 def send_version(request: HttpRequest, version: Version, name: str) -> HttpResponse:
-    """What a version holds, as a download."""
+    """Download of a version."""
     source = store.open_object(version.sha256)
     address = str(store.path_of(version.sha256).relative_to(layout.root()))
     return _deliver(request, source, address, name, f'"{version.sha256}"')
@@ -126,7 +126,7 @@ def arriving(request: HttpRequest, library: Library) -> Iterator[tuple[LibraryFi
 
 
 def as_json(error: StorageError, held: Held) -> JsonResponse:
-    """What a script shows when the name is taken, and sends back with the person's choice."""
+    """JSON for our script: an upload conflict, which it sends back with the person's choice."""
     etag = held.there.etag if held.there else ""
     data = {"error": str(error), "held": held.token, "etag": etag, "may_replace": held.may_replace}
     return JsonResponse(data, status=error.status)

@@ -1,4 +1,4 @@
-"""Uploads that can be taken up again: tus 1.0 with creation, termination and expiration.
+"""Resumable uploads: tus 1.0 with creation, termination and expiration.
 
 tus.io/protocols/resumable-upload is the specification.
 
@@ -81,7 +81,7 @@ class Upload:
     path: str
     length: int
     is_done: bool = False
-    """Whether it is in its place: whoever lost the last answer asks once more."""
+    """True if the file is in place: a sender that lost the last answer asks again."""
 
     @property
     def data(self) -> Path:
@@ -90,12 +90,12 @@ class Upload:
 
     @property
     def note(self) -> Path:
-        """What this row would be in a database."""
+        """Path of the JSON file that describes this upload."""
         return layout.staging() / f"tus-{self.id}.json"
 
     @property
     def offset(self) -> int:
-        """How many bytes have arrived. NotFoundError when it is over."""
+        """Number of bytes that have arrived. NotFoundError if the upload has ended."""
         if self.is_done:
             return self.length
         try:

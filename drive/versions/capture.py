@@ -33,7 +33,7 @@ class VersionTooLargeError(StorageError):
 
 @dataclass(frozen=True)
 class Taken:
-    """What was copied: the bytes of a file that had this signature before and after."""
+    """A captured content: the bytes of a file that had this signature before and after."""
 
     signature: str
     sha256: str

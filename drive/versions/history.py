@@ -12,7 +12,7 @@ IN_A_LAB = "a Lab"
 
 
 def who(library: Library, file_paths: Iterable[str]) -> dict[str, str]:
-    """Who changed each file last, in words; files that no scan has seen yet are left out. One query."""
+    """Last author of each file, in words; files that no scan has seen yet are left out. One query."""
     keys = {path_codec.key(path): path for path in file_paths}
     rows = File.objects.filter(library=library, path_key__in=keys, trashed=None).select_related("changed_by")
     return {keys[row.path_key]: author(row.changed_by, row.via) for row in rows}

@@ -1,4 +1,4 @@
-"""What the rows say about the files of a library. The disk is the truth; the rows remember who, when, and what before.
+"""Database rows about the files of a library. The disk is the truth; the rows remember who, when, and what before.
 
 Each change on the web is carried out on the disk first and written here right after. A process that dies in between
 leaves nothing but an unknown author: the next scan finds the rest.

@@ -1,4 +1,4 @@
-"""What is replaced on the web is kept."""
+"""Replaced files are kept as versions, or whole in the trash."""
 
 import os
 from contextlib import suppress

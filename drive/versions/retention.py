@@ -1,4 +1,4 @@
-"""How long versions are kept, thinned with age; and the end of objects that no version needs."""
+"""Retention of versions, thinned with age; and removal of objects that no version needs."""
 
 import re
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""What notebooks changed: the disk of a library compared with its rows.
+"""Scan for changes by notebooks: the disk of a library compared with its rows.
 
 A scan looks at every file's status and opens only what has changed. It may be stopped at any line and begun again; what
 it has noted stays. Changes on the web go on meanwhile: every note is a conditional update of what the scan had read.
@@ -36,7 +36,7 @@ Known = dict[str, tuple[int, str]]
 
 @dataclass
 class Outcome:
-    """What one scan found; numbers of files, but for `size` (bytes on disk, without the holes of sparse files)."""
+    """Result of one scan: numbers of files, and `size` (bytes on disk, without the holes of sparse files)."""
 
     files: int = 0
     size: int = 0
@@ -183,7 +183,7 @@ class _Scan:
             return None
 
     def _bury(self, gone: Known) -> None:
-        """What is gone can be restored from the trash, folder by folder."""
+        """Move vanished files to the trash, folder by folder, where they can be restored."""
         groups: dict[str, list[File]] = defaultdict(list)
         for keys in _batches(sorted(pk for pk, _seen in gone.values()), records.BATCH):
             for row in File.objects.filter(pk__in=keys, trashed=None):

@@ -40,12 +40,12 @@ def root() -> Path:
 
 
 def path_of(sha256: str) -> Path:
-    """Where an object is."""
+    """Path of an object."""
     return root() / sha256[:2] / sha256
 
 
 def has(sha256: str) -> bool:
-    """Whether the store holds these bytes."""
+    """True if the store holds these bytes."""
     return path_of(sha256).is_file()
 
 
@@ -100,7 +100,7 @@ def add(source: BinaryIO, *, sync: bool = True, most: int | None = None) -> tupl
 
 
 def _holds(place: Path, size: int) -> bool:
-    """Whether the object is there, and whole: after a power failure a name may stand without its bytes."""
+    """True if the object is there, and whole: after a power failure a name may stand without its bytes."""
     try:
         return place.stat().st_size == size
     except FileNotFoundError:

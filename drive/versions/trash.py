@@ -45,7 +45,7 @@ MEND_AFTER = 3600
 
 
 class NothingToRestoreError(StorageError):
-    """It was restored or emptied meanwhile, or no version of it was ever captured."""
+    """Nothing to restore (410): restored or emptied meanwhile, or no version was ever captured."""
 
     status = 410
 
@@ -144,7 +144,7 @@ def alarm(library: Library, gone: int, actor: User | None = None) -> Loss | None
 
 
 def _keepers(library: Library) -> QuerySet[User]:
-    """Who answers for a library: its owner, or its Collab's administrators."""
+    """People responsible for a library: its owner, or its Collab's administrators."""
     if library.owner_user_id:
         return User.objects.filter(pk=library.owner_user_id)
     administrators = EffectiveRole.objects.filter(collab=library.owner_collab_id, role=Role.ADMINISTRATOR)
@@ -152,7 +152,7 @@ def _keepers(library: Library) -> QuerySet[User]:
 
 
 def _where(item: Trashed) -> Path:
-    """Where the item lies in the trash."""
+    """Path of an item in the trash."""
     return layout.trash(item.library_id) / item.place / path_codec.from_row(item.path)
 
 
@@ -202,7 +202,7 @@ def _states(top: Path) -> dict[str, tuple[str, int]]:
 
 
 def _state_of(files: LibraryFiles, path: str) -> tuple[str, int]:
-    """Of the item itself, where it is now: a rename changes its signature."""
+    """Signature and size of a restored item itself, at its new path: a rename changes its signature."""
     try:
         entry = files.stat(path)
     except StorageError:

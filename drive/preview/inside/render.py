@@ -17,7 +17,7 @@ MOST_PAGES = 10
 PAGE_WIDTH = 1200
 """Pixels."""
 MOST_PIXELS = 20_000_000
-"""Of a page: some are a mile long."""
+"""Most pixels of a page: some are a mile long."""
 WRONG = 3
 
 STYLE = """
@@ -122,7 +122,7 @@ def _page(page: Any, number: int) -> str:
 
 
 def difference(content: bytes) -> str:
-    """What differs between two notebooks, cell by cell: a JSON list of lines, each with its kind."""
+    """Differences between two notebooks, cell by cell: a JSON list of lines, each with its kind."""
     from nbdime.diffing.notebooks import diff_notebooks
     from nbdime.prettyprint import PrettyPrintConfig, pretty_print_notebook_diff
 
