@@ -236,10 +236,10 @@ def test_the_next_run_works_after_one_that_was_killed(copied: Saved) -> None:
 
 FULL = """
 set -e
-mount -t tmpfs -o size=240m tmpfs {there}
-dd if=/dev/zero of={there}/something bs=1M count=200 2>/dev/null
+mount -t tmpfs -o size=80m tmpfs {there}
+dd if=/dev/zero of={there}/something bs=1M count=60 2>/dev/null
 {manage} backup {store} --repository {there}/repository --password-file {password}
-dd if=/dev/urandom of={place}/large.bin bs=1M count=60 2>/dev/null
+dd if=/dev/urandom of={place}/large.bin bs=1M count=30 2>/dev/null
 sleep 1
 {manage} backup {store} --repository {there}/repository --password-file {password} && exit 9
 rm {there}/something
