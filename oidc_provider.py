@@ -26,7 +26,7 @@ class Provider:
         return {"provider_id": NAME, "name": "Institute", "client_id": "us", "secret": "s", "settings": values}
 
     def claims(self, sub: str, **claims: object) -> None:
-        """What the provider knows of a person."""
+        """Claims of a person."""
         requests.put(f"{self.issuer}/users/{sub}", json=claims, timeout=10).raise_for_status()
 
     def authorize(self, address: str, sub: str) -> dict[str, str]:

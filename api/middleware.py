@@ -43,7 +43,7 @@ class ApiMiddleware:
         try:
             _identify(request)
         except (OperationalError, InterfaceError):
-            log.exception("whose token it is cannot be read")
+            log.exception("the database cannot be read to check a token")
             return shape(503, "The site cannot reach its database at the moment.")
         return self.get_response(request)
 

@@ -1,4 +1,4 @@
-"""What the benchmarks share: a running site, people in it, bare Jupyter servers to compare with, and reports."""
+"""Common parts of the benchmarks: a running site with people, bare Jupyter servers to compare with, reports."""
 
 import contextlib
 import os
@@ -214,7 +214,7 @@ def show(what: str, values: Sequence[float], unit: str) -> None:
 
 
 def p95(values: Sequence[float]) -> float:
-    """What 95 of 100 stay below; between two values, in proportion."""
+    """95th percentile, interpolated between two values."""
     return statistics.quantiles(values, n=20, method="inclusive")[-1]
 
 

@@ -220,7 +220,7 @@ def _server() -> Iterator[str]:
 
 
 class Figures(NamedTuple):
-    """What several clients at once got: requests per second; milliseconds."""
+    """Result of several simultaneous clients: requests per second; milliseconds."""
 
     rate: float
     median: float

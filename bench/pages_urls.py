@@ -12,7 +12,7 @@ PAGE = engines["django"].from_string(f"<!doctype html><title>Bare</title>{'<p>No
 
 
 def bare(request: HttpRequest) -> HttpResponse:
-    """What Django itself, our middleware and the server cost."""
+    """Empty page, for the cost of Django itself, our middleware and the server."""
     return HttpResponse(PAGE.render())
 
 

@@ -1,4 +1,4 @@
-"""What the proxy costs: nginx asking the portal (auth_request) in front of a person's server, and the server's socket.
+"""Benchmark of the proxy: nginx asking the portal (auth_request) in front of a person's server, and its socket.
 
 The same requests, in turns of a second: one after the other for the latency, and over eight connections for the rate.
 """

@@ -44,7 +44,7 @@ def note(
     try:
         FailedTask.objects.update_or_create(task_id=task_id, defaults=values)
     except DatabaseError:
-        log.exception("a failure of %s was not written down", values["name"])
+        log.exception("failure of %s not recorded", values["name"])
 
 
 @transaction.atomic
