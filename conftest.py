@@ -24,6 +24,7 @@ from collabs.models import Collab
 from console import announcements
 from portal.models import User
 from portal.ops import task_queue as portal_queue
+from portal.web import rate_limits
 from tests.support.recorded_people import COLLABS, PASSWORD, PEOPLE, Recording, make_collab, make_person
 
 DATABASE_WORDS = frozenset(
@@ -98,6 +99,12 @@ def own_files(light_settings: None, tmp_path: Path) -> Iterator[Path]:
 def no_announcements(own_files: Path) -> None:
     """Known to be none, as on a site that has been running for a while: pages do not ask for them."""
     announcements._own.update(rows=[], until=float("inf"))
+
+
+@pytest.fixture(autouse=True)
+def one_span(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All of a test is in one span of the rate limits: on a slow machine, or by chance, it would begin another."""
+    monkeypatch.setattr(rate_limits, "time", SimpleNamespace(time=lambda: 1_800_000_000.0))
 
 
 @pytest.fixture(autouse=True)

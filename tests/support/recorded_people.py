@@ -160,7 +160,7 @@ def _all_rows() -> dict[type[models.Model], dict[Any, list[Any]]]:
 
 def _rows(model: type[models.Model], rows: list[list[Any]]) -> Rows:
     columns, quote = model._meta.local_concrete_fields, connection.ops.quote_name
-    names = ", ".join(quote(column.column) for column in columns)
+    names = ", ".join(quote(str(column.column)) for column in columns)
     places = ", ".join(["%s"] * len(columns))
     recorded = Rows(f"INSERT INTO {quote(model._meta.db_table)} ({names}) VALUES ({places})")
     for number, row in enumerate(rows):
