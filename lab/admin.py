@@ -42,7 +42,7 @@ class _ServerList(ChangeList):
         try:
             seen = _look() if any(server.is_live for server in self.result_list) else {}
         except LauncherUnavailableError as error:
-            messages.warning(request, f"Memory and processor time are not known: {error}")
+            messages.warning(request, f"Memory and processor time are unknown: {error}")
             seen = {}
         for server in self.result_list:
             server.seen = seen.get(server.pk)
@@ -82,9 +82,9 @@ class ServerAdmin(AuditedAdmin):
     fieldsets = (
         (None, {"fields": ("owner", "environment", "state", "why", "error", "log", "place", "notes")}),
         ("When", {"fields": ("requested_at", "starting_at", "started_at", "stopping_at", "ended_at", "changed_at")}),
-        ("How long it stays", {"fields": ("last_interaction", "last_by_hand", "keep_until", "warned_for", "due_at")}),
+        ("Idle culling", {"fields": ("last_interaction", "last_by_hand", "keep_until", "warned_for", "due_at")}),
         ("Limits", {"fields": ("memory_limit", "memory_kills", "disk_limit", "disk_kills")}),
-        ("What was rescued, and what comes next", {"fields": ("rescued", "rescue_failures", "again", "again_place")}),
+        ("Rescued files and next start", {"fields": ("rescued", "rescue_failures", "again", "again_place")}),
         ("Inside", {"fields": ("id", "phase", "unreachable_since", "mounts_digest")}),
     )
 
@@ -133,7 +133,7 @@ class ServerAdmin(AuditedAdmin):
     def stop(self, request: HttpRequest, queryset: models.QuerySet[Server]) -> None:
         """Bulk action."""
         stopped = sum(services.stop_server(request.user, server, StopReason.OPERATOR) for server in queryset)  # type: ignore[arg-type]
-        self.message_user(request, f"{stopped} of {len(queryset)} are being stopped; the others were not running.")
+        self.message_user(request, f"{stopped} of {len(queryset)} Labs are being stopped; the others were not running.")
 
     @admin.action(description="Launch for the same person", permissions=["change"])
     def launch(self, request: HttpRequest, queryset: models.QuerySet[Server]) -> None:
@@ -145,7 +145,7 @@ class ServerAdmin(AuditedAdmin):
             except (services.CannotLaunchError, ForbiddenError) as error:
                 self.message_user(request, f"{owner.username}: {error}", messages.ERROR)
 
-    @admin.display(description="What Jupyter printed last")
+    @admin.display(description="Jupyter’s last output")
     def log(self, server: Server) -> str:
         """Kept of a server that failed."""
         return format_html('<pre class="build-log">{}</pre>', server.log_tail) if server.log_tail else "–"
@@ -199,7 +199,7 @@ class BuildAdmin(ReadOnlyAdmin):
             else "–"
         )
 
-    @admin.display(description="What it printed")
+    @admin.display(description="Log")
     def log(self, build: Build) -> str:
         """The end of it."""
         text = environment_builds.log_tail(build) or "Nothing yet."
@@ -234,9 +234,9 @@ class EnvironmentAdmin(AuditedAdmin):
     change_form_template = "admin/lab/environment.html"
     actions = ["build"]
     fieldsets = (
-        ("What people see", {"fields": ("name", "slug", "description")}),
-        ("What is in it", {"fields": ("kind", "packages", "channels", "prefix")}),
-        ("Who gets it", {"fields": ("is_default", "is_retired", "by_fork")}),
+        ("Shown to users", {"fields": ("name", "slug", "description")}),
+        ("Contents", {"fields": ("kind", "packages", "channels", "prefix")}),
+        ("Availability", {"fields": ("is_default", "is_retired", "by_fork")}),
         ("Limits of one server", {"fields": ("memory_mib", "cpu_limit", "process_limit", "disk_mib")}),
     )
 

@@ -107,7 +107,7 @@ def settings_page(collab: Collab) -> dict[str, str]:
     chosen = f"“{current.name}”" if current else "the site’s default, or what each person has chosen"
     return {
         "title": "Environment in the Lab",
-        "text": f"The software that notebooks of this Collab find when they are opened in the Lab: {chosen}.",
+        "text": f"The environment in which notebooks of this Collab open in the Lab: {chosen}.",
         "label": "Choose the environment",
         "url": reverse("collab_environment", args=[collab.slug]),
     }

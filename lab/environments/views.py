@@ -53,7 +53,7 @@ def of_collab(request: HttpRequest, slug: str) -> HttpResponse:
         except ValidationError as error:
             form.add_error(None, error)
         else:
-            messages.success(request, "Saved. Labs that run now go on in the environment that they have.")
+            messages.success(request, "Saved. Running Labs keep their environment.")
             return redirect("collab_environment", slug)
     context = {"collab": collab, "form": form}
     return render(request, "lab/collab_environment.html", context, status=422 if form.errors else 200)

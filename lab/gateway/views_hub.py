@@ -25,11 +25,11 @@ def given(request: HttpRequest, username: str, server_id: UUID) -> JsonResponse:
     if not isinstance(launcher, JupyterHubLauncher):
         raise Http404
     if not _knows_the_secret(request):
-        return JsonResponse({"message": "Not with this secret."}, status=403)
+        return JsonResponse({"message": "Invalid secret."}, status=403)
     starting = Server.objects.filter(pk=server_id, owner__username=username, owner__is_active=True)
     server = starting.filter(state=State.STARTING).select_related("owner", "environment").first()
     if server is None:
-        return JsonResponse({"message": "Open your Lab from the portal: it starts it with your Drive."}, status=404)
+        return JsonResponse({"message": "Open your Lab from the portal, which starts it with your Drive."}, status=404)
     mounts = [_with_path(mount) for mount in launcher.given(server.pk)]
     return JsonResponse(
         {

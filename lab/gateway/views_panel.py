@@ -65,7 +65,7 @@ def keep(request: HttpRequest, user: User) -> HttpResponse:
     """Keep it for `hours`; 409 when that cannot be."""
     server, hours = _running(user), request.POST.get("hours", "")
     if server is None or hours not in map(str, keep_alive.HOURS) or not keep_alive.keep(user, server, int(hours)):
-        return _short(409, "Your Lab does not run, or cannot be kept for that long.")
+        return _short(409, "Your Lab is not running, or cannot be kept for that long.")
     return _state(user)
 
 
@@ -75,7 +75,7 @@ def stop(request: HttpRequest, user: User) -> HttpResponse:
     """Stop it."""
     server = _running(user)
     if server is None or not services.stop_server(user, server, StopReason.ASKED):
-        return _short(409, "Your Lab does not run.")
+        return _short(409, "Your Lab is not running.")
     return _state(user)
 
 
@@ -119,7 +119,7 @@ def _other_environment(server: Server, location: paths.Location) -> dict[str, An
     if chosen is None or chosen == server.environment:
         return None
     name = location.path.split("/")[1]
-    said = f"“{name}” is made for the environment {chosen.name}; your Lab runs in {server.environment.name}."
+    said = f"“{name}” uses the environment {chosen.name}; your Lab runs in {server.environment.name}."
     return {"said": said, "link": {"path": location.path, "environment": chosen.slug}}
 
 

@@ -26,13 +26,13 @@ def clean_repo(text: str) -> str:
         parts = urlsplit(text)
         host, _port = parts.hostname or "", parts.port
     except ValueError as error:
-        raise ValidationError("This is no address of a repository.") from error
+        raise ValidationError("This is not the address of a repository.") from error
     if parts.scheme not in ("http", "https") or not host or not text.isprintable() or re.search(r"[\s\\]", text):
-        raise ValidationError("A repository's address begins with https:// or http://.")
+        raise ValidationError("A repository's address must begin with https:// or http://.")
     if "@" in parts.netloc or parts.query or parts.fragment:
-        raise ValidationError("The address must hold no user name, “?” or “#”.")
+        raise ValidationError("The address must not contain a user name, “?” or “#”.")
     if host not in settings.LAB_GIT_PRIVATE_HOSTS and _is_local(host):
-        raise ValidationError("Repositories are fetched from public addresses only.")
+        raise ValidationError("Repositories can be fetched from public addresses only.")
     return text
 
 
@@ -52,12 +52,14 @@ class PullForm(forms.Form):
     """Which repository, and where to."""
 
     repo = forms.CharField(max_length=500, label="Repository", help_text="Such as https://github.com/owner/name.")
-    branch = forms.CharField(max_length=200, required=False, help_text="Empty: the one that the repository chooses.")
+    branch = forms.CharField(
+        max_length=200, required=False, help_text="Leave empty for the repository's default branch."
+    )
     library = forms.ModelChoiceField(Library.objects.none(), label="Into the library", empty_label=None)
     folder = forms.CharField(
         max_length=100,
         required=False,
-        help_text="Empty: named after the repository. One that is there already is brought up to date.",
+        help_text="Leave empty to name it after the repository. An existing folder is updated.",
     )
     path = forms.CharField(
         max_length=1000, required=False, label="Then open", help_text="A notebook or folder in the repository."
@@ -77,7 +79,7 @@ class PullForm(forms.Form):
     def clean_branch(self) -> str:
         branch: str = self.cleaned_data["branch"]
         if branch and not BRANCH.fullmatch(branch):
-            raise ValidationError("No branch is called that.")
+            raise ValidationError("This is not a valid branch name.")
         return branch
 
     def clean_path(self) -> str:

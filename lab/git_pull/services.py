@@ -56,11 +56,11 @@ def go_on(pull_id: UUID) -> bool:
         return False
     server = Server.objects.live().filter(owner=pull.user).first()
     if pull.created_at < timezone.now() - AT_MOST:
-        return fail(pull, "It took too long. Follow the link again; what was fetched is as it was.")
+        return fail(pull, "Fetching took too long. Follow the link again; existing files are unchanged.")
     if pull.library.owner_user_id != pull.user_id or pull.library.deleted_at or not pull.user.is_active:
-        return fail(pull, "The library is not yours any more.")
+        return fail(pull, "You no longer own this library.")
     if server is None:
-        return fail(pull, "Your Lab ended before the repository was fetched. Follow the link again.")
+        return fail(pull, "Your Lab stopped before the repository was fetched. Follow the link again.")
     if not server.is_running:
         pull.move()
         return True
@@ -94,7 +94,7 @@ def _note(pull: Pull, answer: dict[str, Any]) -> bool:
             report = answer.get("report")
             pull.move(state=PullState.DONE, progress="", report=tidied(report if isinstance(report, dict) else {}))
         case "failed":
-            return fail(pull, _text(answer.get("error")) or "It failed.")
+            return fail(pull, _text(answer.get("error")) or "git failed.")
         case _:
             pull.move(state=PullState.RUNNING, progress=_text(answer.get("progress"))[:200])
             return True

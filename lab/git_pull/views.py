@@ -32,7 +32,7 @@ def git_pull(request: HttpRequest) -> HttpResponse:
     if not form.is_valid():
         return _ask(request, form, status=400)
     if not rate_limits.allowed("git-pull", str(person(request).pk), PER_HOUR, 3600):
-        return _ask(request, form, "You have fetched a great many repositories. Please come back in an hour.", 429)
+        return _ask(request, form, "Too many repositories fetched. Try again in an hour.", 429)
     try:
         pull = services.request(person(request), **form.cleaned_data)
     except (server_services.CannotLaunchError, ForbiddenError) as error:

@@ -51,7 +51,7 @@ class JupyterHubLauncher:
         self._ask("PUT", f"/collaboratory/users/{spec.username}")
         answer = self._ask("POST", f"/users/{spec.username}/server", {"server_id": spec.server_id.hex}, fails=True)
         if answer.status_code == TOO_MANY:
-            raise LauncherUnavailableError("The Hub starts as many servers as it may; it is asked again.")
+            raise LauncherUnavailableError("The Hub is starting as many servers as it can; the launch is tried again.")
         if answer.status_code not in (CREATED, ACCEPTED):
             raise LaunchFailedError(_message(answer))
 
@@ -79,7 +79,7 @@ class JupyterHubLauncher:
         deadline = time.monotonic() + STOP_SECONDS
         while (server := self._server(username)) and meant(server):
             if time.monotonic() >= deadline:
-                raise LauncherUnavailableError("The Hub does not end the server.")
+                raise LauncherUnavailableError("The Hub did not end the server in time.")
             if not server["pending"]:
                 self._delete(username)
             time.sleep(LOOK_SECONDS)
@@ -98,10 +98,10 @@ class JupyterHubLauncher:
         lost = [place for place, library in had.items() if not _contains(have.get(place), library)]
         if lost:
             self.stop(server_id, grace=0)
-            return [f"Your Lab was stopped, because what you may do in “{place}” has changed." for place in lost]
+            return [f"Your Lab was stopped because your permissions in “{place}” changed." for place in lost]
         new = [place for place, library in have.items() if had.get(place) != library and place not in known["told"]]
         _remember(server_id, known | {"told": known["told"] + new})
-        return [f"“{place}” is as you may use it now once you have stopped and opened your Lab again." for place in new]
+        return [f"“{place}” is available as you may use it now once you stop and reopen your Lab." for place in new]
 
     def give_token(self, server_id: UUID, token: str) -> None:
         """Servers of a Hub have no token for the portal's API."""
@@ -173,7 +173,7 @@ class JupyterHubLauncher:
                 event = json.loads(line.partition(":")[2]) if line.startswith("data:") else {}
                 if event.get("failed"):
                     return str(event["message"])[:500]
-        return "The Hub does not run it any more."
+        return "The Hub no longer runs it."
 
     def _ask(
         self, method: str, path: str, body: object = None, *, seconds: float = CALL_SECONDS, fails: bool = False
@@ -190,7 +190,7 @@ class JupyterHubLauncher:
                 allow_redirects=False,
             )
         except requests.RequestException as error:
-            raise LauncherUnavailableError(f"The Hub does not answer: {type(error).__name__}") from error
+            raise LauncherUnavailableError(f"The Hub is not responding: {type(error).__name__}") from error
         if not fails:
             _require_ok(answer)
         return answer

@@ -82,9 +82,9 @@ class SandboxLauncher:
                 with connection.makefile("rb") as lines:
                     answer = json.loads(lines.readline() or b"null")
         except (OSError, ValueError) as error:
-            raise LauncherUnavailableError(f"The Lab's supervisor does not answer: {error}") from error
+            raise LauncherUnavailableError(f"The Lab's supervisor is not responding: {error}") from error
         if answer is None:
-            raise LauncherUnavailableError("The Lab's supervisor ended while it was asked.")
+            raise LauncherUnavailableError("The Lab's supervisor ended during the request.")
         if not answer["ok"]:
             raise LaunchFailedError(answer["error"], answer.get("log_tail", ""))
         return answer

@@ -39,7 +39,7 @@ class UnisolatedLauncher:
 
     def start(self, spec: LaunchSpec) -> None:
         if not settings.DEBUG:
-            raise LaunchFailedError("LAB_LAUNCHER=unisolated works with DEBUG on only.")
+            raise LaunchFailedError("LAB_LAUNCHER=unisolated works only with DEBUG on.")
         if self._pid(spec.server_id):
             return
         directory = self._directory(spec.server_id)

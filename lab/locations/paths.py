@@ -27,7 +27,7 @@ _TREE = re.compile(r"\A/lab(?:/workspaces/[^/?#]+)?/tree/(.+)\Z")
 
 
 class InvalidLocationError(ValueError):
-    """Not a place in anybody's Drive. `str(error)` says why, for a person."""
+    """A path that cannot be in anybody's Drive. `str(error)` says why, for a person."""
 
 
 def drive_path(text: str) -> str:
@@ -41,10 +41,10 @@ def relative_path(text: str) -> str:
     if len(text) > MAX_LENGTH:
         raise InvalidLocationError("The link's path is too long.")
     if _CONTROL.search(text) or "\\" in text:
-        raise InvalidLocationError("The link's path holds characters that no file name in a Lab has.")
+        raise InvalidLocationError("The link's path contains characters that file names in a Lab cannot have.")
     parts = [part for part in text.strip("/").split("/") if part]
     if any(part in (".", "..") for part in parts):
-        raise InvalidLocationError("The link's path must not hold “.” or “..”.")
+        raise InvalidLocationError("The link's path must not contain “.” or “..”.")
     return "/".join(parts)
 
 
@@ -107,7 +107,7 @@ class Missing:
     """A location that the person does not have: why, and what they can do."""
 
     reason: str
-    advice: str = "Ask whoever gave you the link to share the library with you, or to add you to their Collab."
+    advice: str = "Ask the person who gave you the link to share the library with you, or to add you to their Collab."
     instead: str = ""
     """The path of what they do have."""
 
@@ -121,8 +121,8 @@ def find(user: User, path: str) -> Location | Missing:
     folder, _, below = path.partition("/")
     if folder and folder not in list(Folder):
         names = ", ".join(f"“{name}”" for name in Folder)
-        reason = f"The Drive has four folders: {names}. “{folder}” is none of them."
-        return Missing(reason, "Ask whoever gave you the link for a new one.")
+        reason = f"The Drive has four folders: {names}. “{folder}” is not one of them."
+        return Missing(reason, "Ask the person who gave you the link for a new one.")
     name, _, inside = below.partition("/")
     if not name:
         return Location(path)
@@ -131,7 +131,7 @@ def find(user: User, path: str) -> Location | Missing:
     have = entries(user, library=library.pk) if library else []
     if not have:
         reason = f"There is no library “{name}” in your folder “{folder}”:"
-        return Missing(f"{reason} you were not given access to it, or it is gone.")
+        return Missing(f"{reason} you do not have access to it, or it was deleted.")
     best = max(have, key=lambda entry: (entry.may_write, entry.folder == folder))
     return Location(best.lab_path(inside), library, inside, best.may_write)
 
@@ -153,9 +153,11 @@ def find_file(user: User, path: str) -> Location | Missing:
     except NotFoundError:
         library = found.path.removesuffix(f"/{found.inside}")
         reason = (
-            f"“{library.rpartition('/')[2]}” holds nothing of that name: it may have been renamed, moved or deleted."
+            f"“{library.rpartition('/')[2]}” contains nothing of that name: it may have been renamed, moved or deleted."
         )
-        return Missing(reason, "Look for it in the library, or ask whoever gave you the link for a new one.", library)
+        return Missing(
+            reason, "Look for it in the library, or ask the person who gave you the link for a new one.", library
+        )
     except StorageError:
         pass  # something is there that is no file of ours; JupyterLab shows what it is
     return found

@@ -39,4 +39,4 @@ class Pause(models.Model):
     @property
     def sentence(self) -> str:
         """For who wants to start a Lab."""
-        return f"No Lab can be started {self}. {self.text} Labs that run go on."
+        return f"No Lab can be started {self}. {self.text} Running Labs continue."

@@ -225,12 +225,12 @@ class Server(models.Model):
             StopReason.ASKED: "You stopped it.",
             StopReason.OPERATOR: "An operator stopped it.",
             StopReason.IDLE: f"It was idle for {duration(settings.LAB_IDLE_LIMIT)}, so it was stopped.",
-            StopReason.AGE: f"It computed for {duration(settings.LAB_MAX_AGE)}, the longest a Lab may run alone.",
+            StopReason.AGE: f"It was busy for {duration(settings.LAB_MAX_AGE)}, the longest without anybody using it.",
             StopReason.UNREACHABLE: f"It did not answer for {duration(settings.LAB_IDLE_LIMIT)}, so it was stopped.",
             StopReason.DEACTIVATED: "The account was deactivated.",
-            StopReason.SIGNED_OUT: "You signed out of your last browser, which ends it on this site.",
-            StopReason.ACCESS: "It held on to a library that you may no longer use, so it was stopped.",
-            StopReason.DIED: f"It ended by itself: {self.error}" if self.error else "It ended by itself.",
+            StopReason.SIGNED_OUT: "You signed out of your last browser, which stops the Lab on this site.",
+            StopReason.ACCESS: "It was using a library that you no longer have access to, so it was stopped.",
+            StopReason.DIED: f"It ended unexpectedly: {self.error}" if self.error else "It ended unexpectedly.",
             StopReason.START_FAILED: f"It did not start: {self.error}" if self.error else "It did not start.",
         }
         return sentences[StopReason(self.stop_reason)] if self.stop_reason else ""

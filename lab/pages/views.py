@@ -149,9 +149,9 @@ def keep(request: HttpRequest) -> HttpResponse:
     server = Server.objects.running().filter(owner=me).first()
     until = keep_alive.keep(me, server, int(hours)) if server and hours in map(str, keep_alive.HOURS) else None
     if until:
-        messages.success(request, f"Your Lab stays until {timezone.localtime(until):%-d %B, %H:%M}, used or not.")
+        messages.success(request, f"Your Lab is kept until {timezone.localtime(until):%-d %B, %H:%M}, even if idle.")
     else:
-        messages.info(request, "Your Lab does not run, or cannot be kept for that long.")
+        messages.info(request, "Your Lab is not running, or cannot be kept for that long.")
     return redirect("lab:home")
 
 
@@ -163,7 +163,7 @@ def stop(request: HttpRequest) -> HttpResponse:
     if server is None or not services.stop_server(me, server, StopReason.ASKED):
         messages.info(request, "Your Lab was not running.")
     elif server.state == State.STOPPING and not broker_is_up():
-        messages.warning(request, "The site's task queue does not answer: the Lab is stopped as soon as it is back.")
+        messages.warning(request, "The site's task queue is not responding: your Lab is stopped as soon as it is back.")
     return redirect("lab:home")
 
 
@@ -210,7 +210,7 @@ def _steps(server: Server | None, position: int) -> list[tuple[str, str]]:
         names = ["Closing your previous Lab", "Waiting for its turn", "Preparing", "Starting Jupyter", "Ready"]
         return _marked(names, 0)
     waiting = f"Waiting for its turn: number {position} in the queue" if position > 1 else "Waiting for its turn: next"
-    names = [waiting if position else "Its turn", "Preparing your environment and Drive", "Starting Jupyter", "Ready"]
+    names = [waiting if position else "Queued", "Preparing your environment and Drive", "Starting Jupyter", "Ready"]
     order = [Phase.QUEUED, Phase.PREPARING, Phase.JUPYTER, Phase.READY]
     return _marked(names, order.index(Phase(server.phase)))
 

@@ -46,8 +46,8 @@ def warn(server: Server) -> bool:
             return False
         subject = f"Your Lab will be stopped at {timezone.localtime(ends):%H:%M}"
         text = (
-            "Nobody has used it for a long time. It is stopped then, unless you use it, or keep it for some "
-            "hours. Files in your Drive stay; notebooks and texts outside of it are copied there first."
+            "It has been idle for a long time and will be stopped then, unless you use it or keep it for some "
+            "hours. Files in your Drive are kept; notebooks and text files outside it are copied there first."
         )
         notify([server.owner], Kind.LAB_WARNING, subject=subject, text=text, url=reverse("lab:home"))
     return True
@@ -84,7 +84,7 @@ def keep(actor: User, server: Server, hours: int) -> datetime | None:
 def warning_sentence(server: Server) -> str:
     """In a notice that stays on the screen while time goes on: when, not in how long."""
     at = timezone.localtime(server.idle_at) if server.idle_at else None
-    return f"Your Lab stops at {at:%H:%M} if nobody uses it. Any use puts that off." if at else ""
+    return f"Your Lab stops at {at:%H:%M} if it stays idle. Any use postpones this." if at else ""
 
 
 def left_sentence(server: Server) -> str:
@@ -93,4 +93,4 @@ def left_sentence(server: Server) -> str:
         return ""
     at = timezone.localtime(server.idle_at)
     day = "" if at.date() == timezone.localdate() else f" on {at:%-d %B}"
-    return f"If nobody uses it, it stops by itself in {span(server.seconds_left or 0)}, at {at:%H:%M}{day}."
+    return f"If it stays idle, it stops automatically in {span(server.seconds_left or 0)}, at {at:%H:%M}{day}."

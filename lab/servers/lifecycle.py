@@ -80,7 +80,7 @@ def launch(server_id: UUID) -> None:
         return
     except Exception:
         log.exception("launch of %s", server)
-        fail_start(server, "The Lab met an error of its own; its log says more to an operator.")
+        fail_start(server, "An internal error occurred; an operator of this site finds the details in the log.")
         return
     if running:
         start_kernel(server, server.place)

@@ -32,27 +32,24 @@ def limits_of(environment: Environment) -> dict[str, float]:
 
 def memory_sentence(server: Server, *, at_limit: bool) -> str:
     """What to say when the kernel has ended a process for want of memory."""
-    ended = (
-        "The process that had taken most, a notebook's kernel as a rule, was ended; what it had only in memory is "
-        "lost, its files are not. "
-    )
+    ended = "The largest process, usually a notebook's kernel, was ended: its variables are lost, its files are not. "
     if at_limit:
         return (
-            f"Your Lab ran out of memory at {binary_size(server.memory_limit)}, the most that one may use here. {ended}"
-            "All notebooks share this memory: load less at a time, or shut down those that you do not need."
+            f"Your Lab ran out of memory at {binary_size(server.memory_limit)}, the limit for one Lab. {ended}"
+            "All notebooks share this memory: load less data at a time, or shut down notebooks that you do not need."
         )
     return (
-        f"This site's Labs ran out of memory together, although yours had not reached its own limit. {ended}"
-        "Try again later, with less at a time; if it happens often, tell an operator of this site."
+        f"The Labs of this site together ran out of memory, although yours had not reached its own limit. {ended}"
+        "Try again later, with less data at a time. If it happens often, tell an operator of this site."
     )
 
 
 def disk_sentence(server: Server) -> str:
     """What to say when a process was ended because the Lab takes up too much disk."""
     return (
-        f"Your Lab's disk is full: its home and what was installed take up more than {binary_size(server.disk_limit)}, "
-        "the most that one may use here. The process that was writing most was ended. Delete what is not needed, or "
-        "move it to the Drive (~/drive), which does not count."
+        f"Your Lab's disk is full: its home and installed packages take up more than {binary_size(server.disk_limit)}, "
+        "the limit for one Lab. The process that was writing most was ended. Delete files that you do not need, or "
+        "move them to the Drive (~/drive), which does not count."
     )
 
 
@@ -60,7 +57,7 @@ def note_ended_processes(server: Server, status: ServerStatus) -> None:
     """Tell the person, once, of processes that were ended since somebody last looked; how many there were so far."""
     at_limit = status.was_at_memory_limit
     alone = f"Your Lab ran out of memory at {binary_size(server.memory_limit)}"
-    subject = alone if at_limit else "The Labs of this site ran out of memory together"
+    subject = alone if at_limit else "The Labs of this site together ran out of memory"
     _note(server, {"memory_kills": status.memory_kills}, subject, memory_sentence(server, at_limit=at_limit))
     at_disk = f"Your Lab's disk is full at {binary_size(server.disk_limit)}"
     _note(server, {"disk_kills": status.disk_kills}, at_disk, disk_sentence(server))
@@ -77,12 +74,12 @@ def _note(server: Server, kills: dict[str, int], subject: str, said: str) -> Non
 def why_it_died(server: Server, status: ServerStatus | None) -> str:
     """What its person reads of a server whose processes are gone."""
     if status and status.memory_kills > server.memory_kills and not status.was_at_memory_limit:
-        return "this site's Labs ran out of memory together, although this one had not reached its own limit."
+        return "the Labs of this site together ran out of memory, although this one had not reached its own limit."
     if status and status.memory_kills > server.memory_kills:
-        return f"it ran out of memory at {binary_size(server.memory_limit)}, the most that one Lab may use here."
+        return f"it ran out of memory at {binary_size(server.memory_limit)}, the limit for one Lab."
     if status and status.disk_kills > server.disk_kills:
-        return f"it took up much more disk than {binary_size(server.disk_limit)}, the most that one Lab may use here."
-    return "its process ended. A notebook that needs more memory than there is can be the cause."
+        return f"it took up much more disk than {binary_size(server.disk_limit)}, the limit for one Lab."
+    return "its process ended. The cause may be a notebook that needs more memory than is available."
 
 
 def add_notes(server: Server, notes: list[str]) -> None:
@@ -111,12 +108,12 @@ def full_sentence() -> str:
     """All places are taken, and when one is free at the latest if those who have them do nothing."""
     said = (
         f"The Lab is full: {settings.LAB_MAX_SERVERS} of {settings.LAB_MAX_SERVERS} places are taken. "
-        "One is free as soon as somebody stops theirs"
+        "One becomes free when somebody stops their Lab"
     )
     next_at = _next_free()
     if next_at is None:
         return f"{said}."
-    return f"{said}, or around {timezone.localtime(next_at):%H:%M}, when the first is idle for too long."
+    return f"{said}, or around {timezone.localtime(next_at):%H:%M}, when the first one has been idle for too long."
 
 
 def _next_free() -> datetime | None:

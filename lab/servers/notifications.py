@@ -20,18 +20,19 @@ def tell_of_end(server: Server) -> None:
 
 def _rescued(rescued: dict) -> str:
     if rescued.get("error"):
-        return "Copying what lay outside the Drive failed. Files in your Drive are as they were."
+        return "Copying files from outside the Drive failed. The files in your Drive are unchanged."
     if not rescued.get("packages"):
         return _files(rescued)
-    said = f"What was installed ({rescued['packages']}) is listed there, in “Installed packages”, to have it again."
+    packages = f"Installed packages ({rescued['packages']}) are listed"
+    again = "so that you can install them again."
     if rescued.get("files"):
-        return f"{_files(rescued)} {said}"
+        return f"{_files(rescued)} {packages} there, in “Installed packages”, {again}"
     where = f"My Library/{rescued['folder']}/Installed packages"
-    return f"{_files(rescued)} What was installed ({rescued['packages']}) is listed in {where}, to have it again."
+    return f"{_files(rescued)} {packages} in {where}, {again}"
 
 
 def _files(rescued: dict) -> str:
     if rescued.get("files"):
-        what = f"{rescued['files']} files ({size(rescued['bytes'])}) that lay outside the Drive"
+        what = f"{rescued['files']} files ({size(rescued['bytes'])}) from outside the Drive"
         return f"{what} were copied to My Library/{rescued['folder']}."
-    return "Files in your Drive are as they were."
+    return "The files in your Drive are unchanged."

@@ -112,7 +112,7 @@ def rescue(
 def _copy_all(server: Server, top: int, changes: Path | None, result: Rescued, still_at_it: Callable[[], None]) -> None:
     library = Library.objects.filter(owner_user=server.owner_id, is_default=True, deleted_at=None).first()
     if library is None:
-        result.error = "There is no My Library to copy to."
+        result.error = "My Library does not exist, so nothing could be copied."
         return
     result.library = str(library.pk)
     folder = f"{FOLDER}/{timezone.localtime(server.stopping_at):%Y-%m-%d %H.%M.%S}"

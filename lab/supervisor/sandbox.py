@@ -121,7 +121,7 @@ class Sandbox:
         prefix = Path(launch.prefix)
         if not (prefix / "bin/python").exists() or {",", ":"} & set(launch.prefix):
             log.error("The environment at %s is missing or incomplete.", launch.prefix)
-            raise StartFailedError("Its environment is missing or incomplete: an operator has to build it again.")
+            raise StartFailedError("Its environment is missing or incomplete. An operator has to build it again.")
         layers = {
             "lowerdir": prefix,
             "upperdir": self.directory / "upper",
@@ -350,7 +350,7 @@ class Sandbox:
         # Something that /proc does not show (a descriptor on its way through a socket) holds it: no access is safer.
         self._kill()
         await self.ended.wait()
-        return [*notes, "The server was stopped: it held on to a library that was taken away."]
+        return [*notes, "The Lab was stopped: it was still using a library that you lost access to."]
 
     def _inside(self, place: Place) -> str:
         return f"/home/{self.username}/drive/{place.path}"

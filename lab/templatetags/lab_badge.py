@@ -56,9 +56,15 @@ def lasting_path(library: Library, inside: str) -> str:
 def reach(library: Library) -> str:
     """For whom the link works."""
     if library.is_public:
-        return "It works for everybody with an account. Who may not change the notebook is offered a copy of their own."
+        return (
+            "It works for everybody with an account. People who cannot change the notebook are offered their own copy."
+        )
     if library.owner_collab_id:
-        return "It works for the team of this Collab. Make the Collab public, and it works for everybody."
+        return "It works for the team of this Collab. To let everybody use it, make the Collab public."
     if library.shared_name:
-        return "It works for those whom the library is shared with. Make it public, and it works for everybody."
-    return "It works for you alone, for only you have this library. Share it or make it public, then copy the link."
+        return (
+            "It works for the people whom the library is shared with. To let everybody use it, make the library public."
+        )
+    return (
+        "It works only for you, because nobody else has this library. To let others use it, share it or make it public."
+    )

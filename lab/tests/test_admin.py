@@ -75,11 +75,11 @@ def test_it_needs_no_more_queries_for_more_servers(
 
 def test_it_works_without_the_supervisor(desk: Client, running: Server, launcher: InProcessLauncher) -> None:
     launcher.away = True
-    assert "Memory and processor time are not known" in desk.get(SERVERS).content.decode()
+    assert "Memory and processor time are unknown" in desk.get(SERVERS).content.decode()
 
 
 def test_it_stops(desk: Client, running: Server, operator: User) -> None:
-    assert "1 of 1 are being stopped" in act(desk, "stop", running)
+    assert "1 of 1 Labs are being stopped" in act(desk, "stop", running)
     row = Server.objects.get()
     assert (row.state, row.stop_reason) == (State.STOPPING, StopReason.OPERATOR)
     assert audit.trail(row).get().actor == operator

@@ -57,7 +57,7 @@ def test_the_path_is_one_that_all_readers_have(collab: Collab, owner: User, stra
     assert lasting_path(collab.library, "a.ipynb") == "Shared with groups/Cortex/a.ipynb"
     library = services.create_library(owner, "Scans")
     assert lasting_path(library, "a.ipynb") == "My Libraries/Scans/a.ipynb"
-    assert "you alone" in reach(library)
+    assert "only for you" in reach(library)
     services.share_with_person(owner, library, stranger, Permission.READ)
     library.refresh_from_db()
     assert lasting_path(library, "a.ipynb") == "Shared with me/Scans/a.ipynb"

@@ -74,7 +74,7 @@ def test_it_warns_and_tells_what_happened(lab: Page, owner: Person) -> None:
     Server.objects.filter(pk=server.pk).update(last_interaction=soon)
     lab.reload()
     expect(lab.get_by_text("ran out of memory at 400 MiB").first).to_be_visible()
-    warning = lab.get_by_text(re.compile(r"Your Lab stops at \d\d:\d\d if nobody uses it")).first
+    warning = lab.get_by_text(re.compile(r"Your Lab stops at \d\d:\d\d if it stays idle")).first
     expect(warning).to_be_visible()
     lab.get_by_role("button", name="Keep it for 1 h").first.click()
     wait_for(lambda: bool(owner.server().keep_until), 20, "it was not kept")

@@ -111,7 +111,7 @@ def test_a_git_link_asks_and_says_how_far_it_is(browser: Browser, stranger: Pers
     expect(page.get_by_label("Folder")).to_have_value("course")
     look(page)
     page.get_by_role("button", name="Fetch and open it").click()
-    expect(page.get_by_role("heading", name="It was not fetched")).to_be_visible(timeout=90_000)
+    expect(page.get_by_role("heading", name="The repository was not fetched")).to_be_visible(timeout=90_000)
     look(page)
     page.get_by_role("link", name="Try again").click()
     expect(page.get_by_label("Repository")).to_have_value("http://127.0.0.1:1/teacher/course.git")

@@ -123,7 +123,7 @@ def test_a_git_link_fetches_a_repository_and_keeps_what_was_changed(
     assert someone.contents(f"{place}/a.txt").json()["content"] == "one"
     assert not kernel.run(f"open(f'{{home}}/drive/{place}/a.txt', 'w').write('mine'); publish('a.txt', 'two')").error
     said = fetch(someone)
-    assert "Yours stay as they are" in said
+    assert "Your versions are kept" in said
     assert someone.contents(f"{place}/a.txt").json()["content"] == "mine"
     names = {item["name"] for item in someone.contents(place).json()["content"]}
     assert "two" in {someone.contents(f"{place}/{name}").json()["content"] for name in names}
@@ -161,7 +161,7 @@ def test_a_public_notebook_opens_for_others_as_a_copy_of_their_own(site: Site, o
 
     form = {"path": f"Shared with all/{collab.title}/first.ipynb"}
     copied = stranger.submit(link, "/lab/copy", form)
-    assert "Your Lab is" in copied.text or "On the way to your Lab" in copied.text
+    assert "Your Lab is" in copied.text or "Opening your Lab" in copied.text
     stranger.launch()
     notebook = stranger.contents(f"My Libraries/My Library/{collab.title}/first.ipynb").json()
     assert notebook["writable"]

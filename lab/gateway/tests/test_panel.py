@@ -115,7 +115,7 @@ def test_it_names_the_environment_that_the_collab_in_front_has_chosen(
     assert panel("state", path=front).json()["other_environment"] is None
     selection.choose_for_collab(owner, collab, other)
     told = panel("state", path=front).json()["other_environment"]
-    assert told["said"] == "“Cortex” is made for the environment Brain; your Lab runs in Base."
+    assert told["said"] == "“Cortex” uses the environment Brain; your Lab runs in Base."
     assert told["link"] == {"path": "Shared with groups/Cortex/a.ipynb", "environment": "brain"}
     for elsewhere in ("", "drive", "drive/My Libraries/My Library/a", "drive/Shared with groups/Somebody else's/a"):
         assert panel("state", path=elsewhere).json()["other_environment"] is None

@@ -278,7 +278,7 @@ def test_it_survives_a_history_that_was_rewritten(pull: Pull, upstream: Upstream
 def test_it_changes_nothing_in_a_folder_that_is_something_else(pull: Pull, upstream: Upstream, mine: Path) -> None:
     mine.mkdir()
     (mine / "a.txt").write_text("mine\n")
-    assert "no clone of the repository" in pull()["failed"]
+    assert "not a clone of the repository" in pull()["failed"]
     git(mine, "init", "-q")
     git(mine, "remote", "add", "origin", "https://example.org/other.git")
     assert "another repository" in pull()["failed"]
@@ -290,7 +290,7 @@ def test_it_changes_nothing_in_a_folder_that_is_something_else(pull: Pull, upstr
 def test_it_leaves_a_merge_alone_that_somebody_is_at(pull: Pull, mine: Path) -> None:
     pull()
     (mine / ".git/MERGE_HEAD").write_text(git(mine, "rev-parse", "HEAD"))
-    assert "in the middle of something" in pull()["failed"]
+    assert "in progress in this folder" in pull()["failed"]
 
 
 def test_it_follows_no_link_in_the_library(pull: Pull, mine: Path, tmp_path: Path) -> None:

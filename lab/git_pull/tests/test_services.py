@@ -175,7 +175,7 @@ def test_the_page_says_what_happened_before_it_opens(me: Client, pull: Pull, run
     jupyter.answers[ASKED] = (200, json.dumps({"state": "done", "report": report}).encode())
     services.go_on(pull.pk)
     text = me.get(f"/lab/git-pull/{pull.pk}/").content.decode()
-    for words in ("a&lt;b&gt;.txt", "a (upstream 1).txt", "c.txt", "came back", ">Open it</a>"):
+    for words in ("a&lt;b&gt;.txt", "a (upstream 1).txt", "c.txt", "were restored", ">Open it</a>"):
         assert words in text
 
 
@@ -220,7 +220,7 @@ def test_it_ends_without_a_lab_after_too_long_and_when_the_library_is_gone(
 ) -> None:
     assert not services.go_on(pull.pk)
     pull.refresh_from_db()
-    assert "ended before" in pull.error
+    assert "stopped before the repository was fetched" in pull.error
     server("running")
     late = Pull.objects.create(user=owner, library=pull.library, folder="x", repo=REPO)
     Pull.objects.filter(pk=late.pk).update(created_at=timezone.now() - timedelta(hours=1))
@@ -230,7 +230,7 @@ def test_it_ends_without_a_lab_after_too_long_and_when_the_library_is_gone(
     drive_services.transfer_library(owner, given, stranger)
     assert not services.go_on(gone.pk)
     gone.refresh_from_db()
-    assert gone.error == "The library is not yours any more."
+    assert gone.error == "You no longer own this library."
 
 
 def test_the_page_mends_a_chain_that_broke(me: Client, pull: Pull, running: Server, queue: Queue) -> None:

@@ -76,7 +76,7 @@ def test_it_starts_nothing_for_what_is_not_there_and_offers_the_library(reader: 
     answer = reader.get("/lab/open", {"path": "Shared with groups/Open Cortex/deep/none.ipynb"})
     assert answer.status_code == 404
     text = answer.content.decode()
-    assert "“Open Cortex” holds nothing of that name" in text
+    assert "“Open Cortex” contains nothing of that name" in text
     assert "/lab/open?path=Shared+with+all%2FOpen+Cortex" in text
     assert not Server.objects.exists()
 

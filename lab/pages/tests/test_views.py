@@ -224,8 +224,8 @@ class TestHome:
 
     def test_a_running_lab(self, me: Client, running: Server) -> None:
         text = page(me, "/lab/")
-        assert "stops by itself in 11 hours" in text
-        assert "is reset when the environment ends" in text
+        assert "stops automatically in 11 hours" in text
+        assert "changes are discarded when your Lab stops" in text
 
     def test_it_goes_on_to_where_somebody_was_going(self, me: Client, running: Server) -> None:
         assert me.get("/lab/?next=/lab/tree/drive/x")["Refresh"] == f"0; url={LAB}/lab/tree/drive/x"
@@ -270,7 +270,7 @@ class TestHome:
     ) -> None:
         server(state)
         queue.up, launcher.away = False, True
-        assert "does not answer" in page(me, "/lab/")
+        assert "task queue is not responding" in page(me, "/lab/")
 
 
 class TestStop:
@@ -331,4 +331,6 @@ BAD = ["/lab/open?path=../a", "/lab/open?path=a%0Ab", "/lab/open?repo=https://a"
     "wanted", ["/collabs/", "", "http://[", "//example.org/lab/open?path=a", "/lab/open?path=", *BAD]
 )
 def test_the_sign_in_says_nothing_of_other_ways(db: None, wanted: str) -> None:
-    assert "After this" not in page(Client(), f"/account/login/?{urlencode({'next': wanted})}")
+    text = page(Client(), f"/account/login/?{urlencode({'next': wanted})}")
+    assert "Next, " not in text
+    assert "in your Lab" not in text

@@ -83,7 +83,7 @@ def test_it_offers_hours_within_the_limits(server: Make, settings: Settings) -> 
 def test_it_keeps_a_lab_for_some_hours(client: Client, owner: User, server: Make) -> None:
     lab = server("running", **ago(hours=11, minutes=50))
     client.force_login(owner)
-    assert "Keep it, used or not" in client.get("/lab/").content.decode()
+    assert "Keep it, even if idle" in client.get("/lab/").content.decode()
     client.post("/lab/keep", {"hours": "4"})
     lab.refresh_from_db()
     assert lab.keep_until

@@ -51,11 +51,11 @@ def test_it_tells_once_of_each_time_that_memory_ran_out(owner: User, environment
 def test_it_tells_when_all_labs_together_ran_out_of_memory(owner: User, environment: Environment) -> None:
     server = running(owner, environment)
     status = ServerStatus(server.pk, "running", memory_kills=1, was_at_memory_limit=False)
-    assert limits.why_it_died(server, status).startswith("this site's Labs ran out of memory together")
+    assert limits.why_it_died(server, status).startswith("the Labs of this site together ran out of memory")
     reconciler.check(server, status)
     server.refresh_from_db()
     [note] = server.notes
-    assert "ran out of memory together" in note
+    assert "together ran out of memory" in note
     assert "2.0 GiB" not in note
     assert "together" in Notice.objects.get(user=owner, kind=Kind.LAB_WARNING).subject
 

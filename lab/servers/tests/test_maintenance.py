@@ -28,7 +28,7 @@ def test_it_starts_no_lab_and_says_until_when(
     answer = client.post("/lab/start")
     assert answer.status_code == 503
     assert 7100 < int(answer["Retry-After"]) <= 7200
-    assert f"{timezone.localtime(pause.ends_at):%H:%M}. New disks. Labs that run go on." in answer.content.decode()
+    assert f"{timezone.localtime(pause.ends_at):%H:%M}. New disks. Running Labs continue." in answer.content.decode()
     assert "New disks." in client.get("/lab/").content.decode()
     assert not Server.objects.exists()
 

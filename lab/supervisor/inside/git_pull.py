@@ -81,7 +81,7 @@ def where_to_ask(repo: str, allow: list[str]) -> str:
     """`host:port:address` for curl, which then looks the name up no second time. `allow`: hosts that may be private."""
     parts = urlsplit(repo)
     if parts.scheme not in PORTS or not parts.hostname or "@" in parts.netloc:
-        raise PullRefusedError("A repository's address begins with https:// or http:// and holds no user name.")
+        raise PullRefusedError("A repository's address must begin with https:// or http:// and contain no user name.")
     port = parts.port or PORTS[parts.scheme]
     try:
         found = socket.getaddrinfo(parts.hostname, port, type=socket.SOCK_STREAM)
@@ -174,10 +174,10 @@ def _plainly(said: str) -> str:
         "not found": "There is no public repository at this address.",
         "could not read Username": "There is no public repository at this address.",
         "Authentication failed": "There is no public repository at this address.",
-        "unrelated histories": "The repository has begun anew since this folder was made. Choose another folder.",
-        "would be overwritten": "Files of yours are in the way of new ones. Rename yours, then follow the link again.",
-        "Failed to connect": "The repository's server does not answer.",
-        "timed out": "The repository's server does not answer.",
+        "unrelated histories": "The repository was restarted after this folder was created. Choose another folder.",
+        "would be overwritten": "New files would replace files of yours. Rename yours, then follow the link again.",
+        "Failed to connect": "The repository's server is not responding.",
+        "timed out": "The repository's server is not responding.",
         "No space left": "There is no space left.",
         "Read-only file system": "This library cannot be written to.",
     }  # fmt: skip
@@ -203,16 +203,16 @@ def pull(request: dict[str, Any], tell: Callable[[dict[str, Any]], None]) -> dic
 
 def _check_git() -> None:
     if shutil.which("git") is None:
-        raise PullRefusedError("There is no git in this Lab. An operator can install it.")
+        raise PullRefusedError("git is not installed in this Lab. Ask an operator of this site to install it.")
     said = subprocess.run(["git", "version"], capture_output=True, text=True, check=False).stdout
     version = tuple(map(int, re.findall(r"\d+", said)[:2]))
     if version < OLDEST:
-        raise PullRefusedError("The git in this Lab is too old: it would look the server's name up a second time.")
+        raise PullRefusedError("The version of git in this Lab is too old to fetch safely.")
 
 
 def _check_way(folder: Path) -> None:
     if folder.resolve() != folder or not folder.is_dir():
-        raise PullRefusedError("The folder to fetch into is not there, or a link leads to it.")
+        raise PullRefusedError("The folder to fetch into does not exist, or is reached through a link.")
 
 
 def _clone(git: Git, repo: str, branch: str, directory: Path) -> dict[str, Any]:
@@ -224,7 +224,7 @@ def _clone(git: Git, repo: str, branch: str, directory: Path) -> dict[str, Any]:
         git.slowly(*words, *([f"--branch={branch}"] if branch else []), "--", repo, str(made))
         made.rename(directory)  # onto something that has come meanwhile: an error, unless it is an empty folder
     except OSError as error:
-        raise PullRefusedError("Something has this name already, or cannot be written to.") from error
+        raise PullRefusedError("The name is already taken, or the folder cannot be written to.") from error
     finally:
         shutil.rmtree(made, ignore_errors=True)
     git.directory = directory
@@ -248,7 +248,7 @@ def _check_repository(git: Git, repo: str, directory: Path) -> None:
     inside = directory / ".git"
     if directory.is_symlink() or not directory.is_dir() or not _is(inside, stat.S_ISDIR):
         raise PullRefusedError(
-            "There is something of this name already that is no clone of the repository. Choose another folder."
+            "The name is already taken by something that is not a clone of the repository. Choose another folder."
         )
     strange = [name for name in ("commondir", "config.worktree") if os.path.lexists(inside / name)]
     if strange or not _is(inside / "config", stat.S_ISREG):
@@ -265,9 +265,7 @@ def _check_repository(git: Git, repo: str, directory: Path) -> None:
     if _bare(config.get("remote.origin.url", "")) != _bare(repo):
         raise PullRefusedError("The folder is a clone of another repository. Choose another folder.")
     if any(os.path.lexists(inside / name) for name in UNDER_WAY):
-        raise PullRefusedError(
-            "Somebody is in the middle of something in this folder, such as a merge. It has to be finished first."
-        )
+        raise PullRefusedError("An operation such as a merge is in progress in this folder. Finish it first.")
 
 
 def _is(path: Path, kind: Callable[[int], bool]) -> bool:
@@ -425,7 +423,7 @@ def _put_beside(git: Git, path: str, blob: str, upstream: str) -> str:
         with os.fdopen(fd, "wb") as file:
             file.write(content)
         return name
-    raise PullRefusedError("There are too many earlier versions from the repository beside your files.")
+    raise PullRefusedError("There are too many earlier versions from the repository next to your files.")
 
 
 def main() -> None:
@@ -439,7 +437,7 @@ def main() -> None:
     except PullRefusedError as error:
         tell({"failed": str(error)})
     except OSError as error:
-        tell({"failed": f"It could not be done: {error.strerror}."})
+        tell({"failed": f"Fetching failed: {error.strerror}."})
 
 
 if __name__ == "__main__":

@@ -56,12 +56,12 @@ def _begin(number: str, request: dict[str, Any]) -> None:
 
 
 async def _pull(number: str, request: dict[str, Any]) -> None:
-    outcome: dict[str, Any] = {"failed": "git ended without a word."}
+    outcome: dict[str, Any] = {"failed": "git ended without an answer."}
     try:
         async with _turns.setdefault(request["directory"], asyncio.Lock()), asyncio.timeout(SECONDS):
             outcome = await _run(number, request) or outcome
     except TimeoutError:
-        outcome = {"failed": f"It was not done after {SECONDS // 60} minutes."}
+        outcome = {"failed": f"git did not finish within {SECONDS // 60} minutes."}
     except OSError as error:
         outcome = {"failed": f"git could not be started: {error.strerror}."}
     finally:
