@@ -1,5 +1,6 @@
 """Who may pass the proxy: every way in, and every way that must not be one."""
 
+import importlib.util
 import re
 from collections.abc import Callable
 from datetime import timedelta
@@ -7,15 +8,16 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from django.test import Client
+from django.test import Client, RequestFactory
 from django.utils import timezone
+from pytest_django import Settings
 
 from lab.gateway import passes
 from lab.models import Pass, Server, State, Ticket
 from lab.tests.inprocess import InProcessLauncher
 from lab.tests.support import state_of
 from portal.digest import digest
-from portal.models import User
+from portal.models import Session, User
 
 pytestmark = pytest.mark.django_db
 
@@ -127,8 +129,77 @@ class TestEntering:
         assert browser.redeem("owner", ticket)["Location"] == "http://owner.lab.localhost:8000/lab"
         assert Pass.objects.count() == 1
 
+    def test_it_keeps_no_state_that_is_none_of_ours(self, browser: Browser, running: Server) -> None:
+        browser.lab("owner").cookies["lab_state"] = "chosen-by-somebody"
+        left = browser.arrive("owner")
+        assert re.fullmatch(r"[A-Za-z0-9_-]{43}", left.cookies["lab_state"].value)
+        assert parse_qs(urlsplit(left["Location"]).query)["state"] == [digest(left.cookies["lab_state"].value)]
+
+    def test_a_link_whose_state_is_none_begins_anew(self, browser: Browser, running: Server) -> None:
+        left = browser.portal.get("/lab/enter", {"user": "OWNER", "next": PLACE, "state": "x"})
+        assert left["Refresh"] == f"0; url=http://owner.lab.localhost:8000{PLACE}"
+        assert not Ticket.objects.exists()
+
+    def test_a_pass_lasts_as_long_as_a_sign_in(self, browser: Browser, running: Server, settings: Settings) -> None:
+        settings.SESSION_COOKIE_AGE = 1000
+        came = browser.enter("owner")
+        assert came.cookies["lab_pass"]["path"] == "/"
+        left = Pass.objects.get().expires_at - timezone.now()
+        assert timedelta(seconds=990) < left <= timedelta(seconds=1000)
+
+    def test_no_step_is_kept_in_a_cache(self, browser: Browser, running: Server) -> None:
+        arrived = browser.arrive("owner")
+        with_ticket = browser.follow_to_portal(arrived)
+        elsewhere = browser.portal.get("/lab/enter", {"user": "viewer"})
+        came = browser.redeem("owner", ticket_in(with_ticket))
+        busy = browser.arrive("owner")
+        for response in (arrived, with_ticket, elsewhere, came, busy):
+            assert "no-store" in response["Cache-Control"]
+
+    def test_a_step_is_only_ever_gone_to(self, browser: Browser, running: Server) -> None:
+        assert browser.portal.post("/lab/enter").status_code == 405
+        assert browser.lab("owner").post("/_gateway/lab/enter", headers={"X-Lab-User": "owner"}).status_code == 405
+
+    def test_pages_on_the_labs_origin_may_take_the_portals_styles(self, browser: Browser, running: Server) -> None:
+        refused = browser.redeem("owner", "x" * 43)
+        browser.enter("owner")
+        busy = browser.arrive("owner")
+        for page in (refused, busy):
+            [styles] = re.findall("style-src ([^;]*)", page["Content-Security-Policy"])
+            assert "http://localhost:8000" in styles.split()
+
+    def test_the_origin_stands_in_for_a_token_against_forged_requests(self, browser: Browser, running: Server) -> None:
+        """Neither page can have Django's token: the first is asked by the proxy, the second stands for any request."""
+        browser.enter("owner")
+        strict = Client(enforce_csrf_checks=True)
+        strict.cookies = browser.lab("owner").cookies
+        told = {**OWN_PAGE, "X-Lab-User": "owner", "X-Original-Method": "POST"}
+        assert strict.post("/_gateway/auth", headers=told).status_code == 204
+        assert strict.post("/_gateway/arrive", headers=told).status_code == 503
+
+    @pytest.mark.parametrize("https", [True, False])
+    def test_where_there_is_https_the_cookies_are_bound_to_their_host(
+        self, browser: Browser, running: Server, settings: Settings, https: bool
+    ) -> None:
+        settings.HTTPS = https
+        spec = importlib.util.find_spec(passes.__name__)
+        assert spec
+        assert spec.loader
+        afresh = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(afresh)
+        names = ("__Host-lab_state", "__Host-lab_pass") if https else ("lab_state", "lab_pass")
+        assert names == (afresh.STATE_COOKIE, afresh.PASS_COOKIE)
+        state = browser.arrive("owner").cookies["lab_state"]
+        assert (bool(state["secure"]), state["httponly"], state["samesite"]) == (https, True, "Lax")
+        assert (state["domain"], state["path"]) == ("", "/")
+
 
 class TestTickets:
+    def test_a_ticket_is_good_for_half_a_minute(self, browser: Browser, running: Server) -> None:
+        browser.follow_to_portal(browser.arrive("owner"))
+        left = Ticket.objects.get().expires_at - timezone.now()
+        assert timedelta(seconds=20) < left <= timedelta(seconds=30)
+
     def test_it_takes_a_ticket_once(self, browser: Browser, running: Server) -> None:
         ticket = ticket_in(browser.follow_to_portal(browser.arrive("owner")))
         assert browser.redeem("owner", ticket).status_code == 302
@@ -159,6 +230,37 @@ class TestTickets:
         ticket = ticket_in(browser.follow_to_portal(browser.arrive("owner")))
         browser.portal.logout()
         assert browser.redeem("owner", ticket).status_code == 403
+
+    def test_it_refuses_the_ticket_of_who_was_deactivated_since(
+        self, browser: Browser, running: Server, owner: User
+    ) -> None:
+        ticket = ticket_in(browser.follow_to_portal(browser.arrive("owner")))
+        User.objects.filter(pk=owner.pk).update(is_active=False)
+        assert browser.redeem("owner", ticket).status_code == 403
+        assert Ticket.objects.get().used_at is None
+
+    def test_it_refuses_a_ticket_whose_sign_in_has_run_out(self, browser: Browser, running: Server) -> None:
+        ticket = ticket_in(browser.follow_to_portal(browser.arrive("owner")))
+        Session.objects.update(expire_date=timezone.now())
+        assert browser.redeem("owner", ticket).status_code == 403
+
+    def test_it_refuses_a_made_up_ticket_while_a_real_one_is_there(self, browser: Browser, running: Server) -> None:
+        browser.follow_to_portal(browser.arrive("owner"))
+        assert browser.redeem("owner", "t" * 43).status_code == 403
+        assert Ticket.objects.get().used_at is None
+
+    def test_it_notes_when_a_ticket_was_used(self, browser: Browser, running: Server) -> None:
+        began = timezone.now()
+        browser.enter("owner")
+        used = Ticket.objects.get().used_at
+        assert used
+        assert began <= used <= timezone.now()
+
+    def test_what_cannot_be_a_ticket_costs_no_query(self, db: None, django_assert_num_queries) -> None:
+        with django_assert_num_queries(0):
+            assert passes.use_ticket("x", "owner", "s" * 43) is None
+            assert passes.use_ticket("t" * 43, "", "s" * 43) is None
+            assert passes.use_ticket("t" * 43, "owner", "") is None
 
     @pytest.mark.parametrize("ticket", ["", "x", "x" * 5000, "\0", "../../x"])
     def test_it_refuses_what_is_no_ticket(self, browser: Browser, running: Server, ticket: str) -> None:
@@ -198,6 +300,41 @@ class TestPasses:
         Pass.objects.update(expires_at=timezone.now())
         assert browser.ask("owner").status_code == 401
 
+    def test_other_peoples_sign_ins_do_not_keep_it(
+        self, browser: Browser, stranger: User, sign_in: Callable[[User], Client]
+    ) -> None:
+        sign_in(stranger)
+        browser.portal.logout()
+        assert browser.ask("owner").status_code == 401
+
+    def test_a_made_up_one_is_none_while_a_real_one_is_there(self, browser: Browser) -> None:
+        browser.lab("owner").cookies["lab_pass"] = "p" * 43
+        assert browser.ask("owner").status_code == 401
+
+    def test_it_leads_to_its_persons_own_server(
+        self, browser: Browser, running: Server, stranger: User, editor: User, server: Callable[..., Server]
+    ) -> None:
+        for other in (stranger, editor):
+            server("running", owner=other, token=f"token of {other}")
+        assert browser.ask("owner")["X-Lab-Server"] == running.pk.hex
+        assert browser.ask("owner")["X-Lab-Token"] == running.token
+        Server.objects.filter(pk=running.pk).update(state=State.STOPPED)
+        assert browser.ask("owner").status_code == 401
+        assert browser.arrive("owner", headers=OWN_PAGE).json()["message"] == passes.START_AGAIN
+
+    def test_it_ends_with_the_time_of_the_sign_in(self, browser: Browser) -> None:
+        Session.objects.update(expire_date=timezone.now())
+        assert browser.ask("owner").status_code == 401
+
+    @pytest.mark.parametrize(("cookie", "label"), [("", "owner"), ("short", "owner"), ("p" * 43, "")])
+    def test_who_shows_no_pass_costs_no_query(
+        self, browser: Browser, django_assert_num_queries, cookie: str, label: str
+    ) -> None:
+        browser.lab("owner").cookies["lab_pass"] = cookie
+        browser.labs[label] = browser.lab("owner")
+        with django_assert_num_queries(0):
+            assert browser.ask(label).status_code == 401
+
     @pytest.mark.parametrize("state", [s for s in State if s != State.RUNNING])
     def test_it_leads_only_to_a_running_server(self, browser: Browser, running: Server, state: State) -> None:
         Server.objects.filter(pk=running.pk).update(state=state)
@@ -212,6 +349,15 @@ class TestPasses:
     def test_it_needs_a_label_that_can_be_one(self, browser: Browser, label: str) -> None:
         browser.labs[label] = browser.lab("owner")
         assert browser.ask(label).status_code in (401, 403)
+        assert browser.arrive(label).status_code == 403
+
+    def test_it_needs_to_be_told_whose_lab_it_is(self, browser: Browser) -> None:
+        for page, refusal in (("auth", 401), ("arrive", 403)):
+            assert browser.lab("owner").get(f"/_gateway/{page}", headers=OWN_PAGE).status_code == refusal
+
+    def test_it_takes_a_name_in_capitals_as_hosts_are(self, browser: Browser) -> None:
+        browser.labs["OWNER"] = browser.lab("owner")
+        assert browser.ask("OWNER").status_code == 204
 
 
 class TestOtherLabsAreTheSameSite:
@@ -237,6 +383,8 @@ class TestOtherLabsAreTheSameSite:
             ("socket", "GET", {"Origin": EVE, "X-Original-Upgrade": "websocket"}),
             ("socket without an origin", "GET", {"X-Original-Upgrade": "websocket"}),
             ("old browser's form", "POST", {"Accept": "text/html", "Origin": EVE}),
+            ("form that hides where it stands", "POST", {**NAVIGATION, "Sec-Fetch-Site": "cross-site"}),
+            ("half a navigation", "GET", {**NAVIGATION, "Sec-Fetch-Mode": "no-cors", "Sec-Fetch-Site": "cross-site"}),
             ("neither header", "DELETE", {"Accept": "*/*"}),
             ("almost its origin", "POST", {**OWN_PAGE, "Origin": "http://owner.lab.localhost:8000.evil.example"}),
             ("its origin, other scheme", "POST", {**OWN_PAGE, "Origin": "https://owner.lab.localhost:8000"}),
@@ -254,6 +402,7 @@ class TestOtherLabsAreTheSameSite:
             ("save", "PUT", {**OWN_PAGE, "Origin": "http://owner.lab.localhost:8000"}),
             ("socket", "GET", {"Origin": "http://owner.lab.localhost:8000", "X-Original-Upgrade": "websocket"}),
             ("typed address", "GET", {**NAVIGATION, "Sec-Fetch-Site": "none"}),
+            ("the browser's own request", "GET", {**FETCH, "Sec-Fetch-Site": "none"}),
             ("link on the portal", "GET", {**NAVIGATION, "Sec-Fetch-Site": "cross-site"}),
             ("browser without Sec-Fetch", "GET", {"Accept": "text/html"}),
         ],
@@ -262,7 +411,60 @@ class TestOtherLabsAreTheSameSite:
         assert browser.ask("owner", headers, method).status_code == 204
 
 
+class TestNavigation:
+    @pytest.mark.parametrize(
+        ("kind", "method", "headers", "is_one"),
+        [
+            ("link", "GET", NAVIGATION, True),
+            ("head", "HEAD", NAVIGATION, True),
+            ("browser without Sec-Fetch", "GET", {"Accept": "text/html"}, True),
+            ("program", "GET", {}, False),
+            ("script", "GET", {**NAVIGATION, "Sec-Fetch-Mode": "cors"}, False),
+            ("frame", "GET", {**NAVIGATION, "Sec-Fetch-Dest": "iframe"}, False),
+            ("picture", "GET", {**NAVIGATION, "Accept": "image/*"}, False),
+            ("form", "POST", NAVIGATION, False),
+            ("socket", "GET", {**NAVIGATION, "X-Original-Upgrade": "websocket"}, False),
+        ],
+    )
+    def test_it_knows_a_person_going_to_a_page(
+        self, kind: str, method: str, headers: dict[str, str], is_one: bool
+    ) -> None:
+        assert passes.is_navigation(RequestFactory(headers=headers).get("/").headers, method) is is_one
+
+    def test_it_asks_a_head_request_as_it_came(self, browser: Browser, running: Server) -> None:
+        browser.enter("owner")
+        assert browser.ask("owner", {**NAVIGATION, "Sec-Fetch-Site": "cross-site"}, "HEAD").status_code == 204
+
+
 class TestArriving:
+    def test_it_tells_programs_what_their_person_can_do(
+        self, browser: Browser, running: Server, launcher: InProcessLauncher
+    ) -> None:
+        def told(headers: dict[str, str] = OWN_PAGE) -> str:
+            answer = browser.arrive("owner", headers=headers).json()
+            assert answer["message"] == answer["reason"]
+            return str(answer["message"])
+
+        assert told({**OWN_PAGE, "Sec-Fetch-Site": "cross-site"}).startswith("This request does not come from")
+        assert told().startswith("Your sign-in has ended.")
+        browser.enter("owner")
+        assert told().startswith("This Lab is busy")
+        launcher.away = True
+        assert told().startswith("This Lab is busy")
+        Server.objects.update(state=State.STOPPED)
+        assert told().startswith("This Lab is not running.")
+
+    def test_the_busy_page_leads_on_to_the_place(self, browser: Browser, running: Server) -> None:
+        browser.enter("owner")
+        busy = browser.arrive("owner")
+        assert busy["Retry-After"] == "1"
+        assert f'href="{PLACE}"' in busy.content.decode()
+
+    def test_a_refused_ticket_leads_to_the_lab_again(self, browser: Browser, running: Server) -> None:
+        refused = browser.redeem("owner", "x" * 43)
+        assert refused.status_code == 403
+        assert 'href="/lab"' in refused.content.decode()
+
     def test_it_answers_programs_shortly(self, browser: Browser, running: Server) -> None:
         nobody = browser.arrive("owner", headers=OWN_PAGE)
         assert (nobody.status_code, nobody["Content-Type"]) == (401, "application/json")
