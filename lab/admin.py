@@ -49,7 +49,7 @@ class _ServerList(ChangeList):
 
 
 def _look() -> dict[UUID, Seen]:
-    """Two looks, a moment apart."""
+    """Status of all servers, with processor use measured between two looks."""
     before, began = get_launcher().inspect(), time.monotonic()
     time.sleep(MOMENT)
     seen, seconds = get_launcher().inspect(), time.monotonic() - began
@@ -93,17 +93,17 @@ class ServerAdmin(AuditedAdmin):
 
     @admin.display(ordering="requested_at")
     def age(self, server: Server) -> str:
-        """How long it has existed, or did."""
+        """Age, or lifetime of one that has ended."""
         return duration(((server.ended_at or timezone.now()) - server.requested_at).total_seconds())
 
     @admin.display(description="why it ended", ordering="stop_reason")
     def why(self, server: Server) -> str:
-        """In a word."""
+        """Reason of the stop, in a word."""
         return server.get_stop_reason_display()
 
     @admin.display
     def memory(self, server: Server) -> str:
-        """What its processes hold now, as the launcher counts it."""
+        """Memory of its processes now, with its limit."""
         status = _status(server)
         if status is None or not status.memory_bytes:
             return "–"
@@ -112,19 +112,19 @@ class ServerAdmin(AuditedAdmin):
 
     @admin.display
     def disk(self, server: Server) -> str:
-        """What its home and its changed environment took up when last measured."""
+        """Disk space of its home and its changed environment, as last measured."""
         status = _status(server)
         return size(status.disk_bytes) if status and status.disk_bytes else "–"
 
     @admin.display
     def processor(self, server: Server) -> str:
-        """What its processes take now (100 %: one processor), and took in all."""
+        """Processor time of its processes, now (100 %: one processor) and in total."""
         seen: Seen | None = getattr(server, "seen", None)
         return f"{seen[1]:.0%} now, {duration(seen[0].cpu_seconds)} in all" if seen and server.is_live else "–"
 
     @admin.display(description="started in")
     def start(self, server: Server) -> str:
-        """From the request until Jupyter answered."""
+        """Seconds from the request until Jupyter answered."""
         if server.started_at is None:
             return "–"
         return f"{(server.started_at - server.requested_at).total_seconds():.1f} s"
@@ -147,7 +147,7 @@ class ServerAdmin(AuditedAdmin):
 
     @admin.display(description="Jupyter’s last output")
     def log(self, server: Server) -> str:
-        """Kept of a server that failed."""
+        """Last lines of the log of a server that failed."""
         return format_html('<pre class="build-log">{}</pre>', server.log_tail) if server.log_tail else "–"
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
@@ -170,7 +170,7 @@ class PauseAdmin(AuditedAdmin):
     list_display = ["__str__", "starts_at", "text"]
 
     def save_model(self, request: HttpRequest, obj: Pause, form: Any, change: bool) -> None:
-        """With its audit entry."""
+        """Save, and write the audit entry."""
         super().save_model(request, obj, form, change)
         verb = "lab.pause.changed" if change else "lab.pause.made"
         audit.record(request.user, verb, obj, until=obj.ends_at.isoformat(timespec="minutes"))  # type: ignore[arg-type]
@@ -201,7 +201,7 @@ class BuildAdmin(ReadOnlyAdmin):
 
     @admin.display(description="Log")
     def log(self, build: Build) -> str:
-        """The end of it."""
+        """End of the build's log."""
         text = environment_builds.log_tail(build) or "Nothing yet."
         return format_html('<div class="build-log from-its-end"><pre>{}</pre></div>', text)
 
@@ -247,7 +247,7 @@ class EnvironmentAdmin(AuditedAdmin):
 
     @admin.display(description="state")
     def condition(self, environment: Environment) -> str:
-        """What there is of it, with the way to its latest build."""
+        """State of the installation, with a link to its latest build."""
         there, build = _is_there(environment), getattr(environment, "latest_pk", None)
         if build is None:
             return there
@@ -279,7 +279,7 @@ class EnvironmentAdmin(AuditedAdmin):
         return self._to_the_build(request, obj) or super().response_add(request, obj, post_url_continue)
 
     def response_change(self, request: HttpRequest, obj: Environment) -> HttpResponse:
-        """The same."""
+        """As `response_add`, after a change."""
         return self._to_the_build(request, obj) or super().response_change(request, obj)
 
     def _to_the_build(self, request: HttpRequest, environment: Environment) -> HttpResponse | None:

@@ -1,4 +1,4 @@
-"""What can be wrong with the Lab's settings; docs/reference/checks.md explains each id."""
+"""System checks of the Lab's settings; docs/reference/checks.md explains each id."""
 
 import importlib
 from typing import Any
@@ -66,7 +66,7 @@ def limits(**_: Any) -> list[CheckMessage]:
 
 @register(deploy=True)
 def limits_kept(**_: Any) -> list[CheckMessage]:
-    """What is limited by the settings is limited by the kernel: by the word of the supervisor, who sees to it."""
+    """Limits that the settings ask for and this machine's kernel does not keep, as the supervisor says."""
     names = {"memory": "LAB_MEMORY_LIMIT", "cpu": "LAB_CPU_LIMIT", "processes": "LAB_PROCESS_LIMIT"}
     wanted = [what for what, name in names.items() if getattr(settings, name)]
     if settings.LAB_LAUNCHER != "sandbox" or not wanted:

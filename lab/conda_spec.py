@@ -1,4 +1,4 @@
-"""Conda environments: what an operator writes down, checked, and the order that a build works through.
+"""Specification of a conda environment: packages and channels, checked, and written down for a build.
 
 Channels and packages are data: an address decides where software comes from and, for `file:`, what of this machine a
 build is shown. So only these two kinds of addresses are known, and the second only below LAB_CONDA_FILES.
@@ -34,7 +34,7 @@ class InvalidCondaSpecError(ValueError):
 
 @dataclass(frozen=True)
 class Channel:
-    """One place that packages come from, first come first."""
+    """A conda channel: a source of packages, in order of priority."""
 
     url: str
     """As it is everywhere; of a directory only what a build calls it."""
@@ -43,7 +43,7 @@ class Channel:
 
 
 def lines(text: str) -> list[str]:
-    """Without empty ones and comments."""
+    """Lines of a text without empty ones and comments."""
     return [line.strip() for line in text.splitlines() if line.strip() and not line.strip().startswith("#")]
 
 
@@ -84,7 +84,7 @@ def _channel(line: str, number: int) -> Channel:
 
 
 def _directory(line: str, path: str) -> Path:
-    """Where it really is: a link out of an allowed directory leads nowhere."""
+    """Directory of a `file:` channel, links resolved; InvalidCondaSpecError outside of the allowed ones."""
     try:
         found = Path(os.path.realpath(path))
     except ValueError:  # NUL
@@ -102,7 +102,7 @@ def _directory(line: str, path: str) -> Path:
 
 
 def check(package_text: str, channel_text: str) -> dict[str, str]:
-    """What is wrong, by field of the environment."""
+    """Errors by field of the environment."""
     wrong = {}
     for field, read, text in (("packages", packages, package_text), ("channels", channels, channel_text)):
         try:
@@ -113,14 +113,14 @@ def check(package_text: str, channel_text: str) -> dict[str, str]:
 
 
 def order(pins: list[str], package_text: str, found: list[Channel]) -> str:
-    """What the build reads. `pins`: what a Lab needs, as pip writes it; in the same minor version from a channel."""
+    """The build's input as JSON. `pins`: a Lab's requirements as pip writes them, taken in the same minor version."""
     needed = [*NEEDED, *(re.sub(r"==(\d+\.\d+).*", r" \1.*", pin) for pin in pins)]
     addresses = [channel.url for channel in found]
     return json.dumps({"packages": [*needed, *packages(package_text)], "channels": addresses})
 
 
 def shown(found: list[Channel]) -> list[str]:
-    """bubblewrap's words for what a build sees beside the machine: py-rattler, and channels of this machine."""
+    """bubblewrap's words for py-rattler and the channels of this machine, which a build sees too."""
     spec = importlib.util.find_spec("rattler")
     assert spec
     assert spec.origin

@@ -1,4 +1,4 @@
-"""What the Lab needs to do its work."""
+"""Health of the Lab: the launcher."""
 
 from portal.ops.health import TIMEOUT, Part
 
@@ -6,5 +6,5 @@ from .launchers import get_launcher
 
 
 def parts() -> list[Part]:
-    """For `/readyz`. Without the supervisor no Lab starts or stops; those that run go on, and so does all else."""
+    """The Lab's parts of `/readyz`. Without the supervisor no Lab starts or stops; all else goes on."""
     return [Part("supervisor", lambda: get_launcher().ping(TIMEOUT), needed=False)]

@@ -1,4 +1,4 @@
-"""What `/metrics` says of Labs."""
+"""The Lab's metrics."""
 
 from collections.abc import Iterator
 
@@ -19,7 +19,7 @@ STOPS = Counter("lab_stops_total", "Servers that were ended.", ["reason"])
 
 
 def families(up: frozenset[str]) -> Iterator[Metric]:
-    """How many servers there are, by the states on the way."""
+    """Number of live servers by state, and whether launches are paused."""
     if "database" in up:
         counted = dict(Server.objects.live().order_by().values_list("state").annotate(Count("pk")))
         states = {state.value: float(counted.get(state.value, 0)) for state in LIVE}

@@ -1,4 +1,4 @@
-"""Where addresses of the EBRAINS Lab and Drive lead here: to one of our own pages, whatever they hold.
+"""Redirects from addresses of the EBRAINS Lab and Drive to our own pages, whatever they hold.
 
 Nothing is looked up and nobody is asked who they are: the page that an address leads to does that.
 """
@@ -21,7 +21,7 @@ ROOTS = {"drive/": "", "shared/": f"{Folder.GROUPS}/"}
 
 @require_GET
 def lab(request: HttpRequest) -> HttpResponse:
-    """The Hub's own pages."""
+    """Pages of the EBRAINS JupyterHub itself."""
     return HttpResponsePermanentRedirect(reverse("lab:home"))
 
 

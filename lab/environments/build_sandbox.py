@@ -20,7 +20,7 @@ _NETWORK_FILES = ("/etc/hosts", "/etc/nsswitch.conf", "/etc/resolv.conf", "/etc/
 
 
 def python() -> str:
-    """The interpreter to build with, which is there too."""
+    """Path of the interpreter that a build uses, inside and outside of its sandbox."""
     return os.path.realpath(sys.executable)
 
 
@@ -55,7 +55,7 @@ def _certificates() -> list[str]:
 
 
 def leads_elsewhere(prefix: Path) -> bool:
-    """Whether the new environment's interpreter lies at a place of the machine that no Lab should see.
+    """True if the new environment's interpreter lies in a directory of the machine that no Lab should see.
 
     A package can leave a link at `bin/python`, and Labs are shown the directory that the interpreter lies in.
     """

@@ -52,11 +52,11 @@ prefix="$2"; shift 2
 
 
 class CannotBuildError(Exception):
-    """Nothing was begun. `str(error)` is for the operator."""
+    """A build was refused, and nothing was begun. `str(error)` is for the operator."""
 
 
 class UnusableBuildError(Exception):
-    """It was built, and must not be used. `str(error)` is for the operator."""
+    """The build succeeded, but its result must not be used. `str(error)` is for the operator."""
 
 
 @transaction.atomic
@@ -153,7 +153,7 @@ def needed() -> list[str]:
 
 
 def _switch(build: Build) -> None:
-    """The environment leads to what was built, from the next launch on."""
+    """Point the environment to the new build, from the next launch on."""
     with transaction.atomic():
         still = Build.objects.filter(pk=build.pk, state=BuildState.RUNNING)
         if not still.update(state=BuildState.DONE, ended_at=timezone.now()):
@@ -193,7 +193,7 @@ def sweep() -> None:
 
 
 def _is_used(build: Build) -> bool:
-    """By a server that was started while the environment led there, or by another environment."""
+    """True while a server that was started in this build lives, or another environment leads to it."""
     servers = Server.objects.live().filter(environment=build.environment)
     newer = Build.objects.filter(environment=build.environment, state=BuildState.DONE, ended_at__gt=build.ended_at)
     until = newer.order_by("ended_at").values_list("ended_at", flat=True).first()
@@ -203,19 +203,19 @@ def _is_used(build: Build) -> bool:
 
 
 def environments_directory() -> Path:
-    """Where builds go."""
+    """Parent directory of all builds."""
     return settings.LAB_ROOT / "environments"
 
 
 def log_file(build: Build) -> Path:
-    """What the build prints."""
+    """Log file of the build."""
     directory = settings.LAB_ROOT / "builds"
     directory.mkdir(parents=True, exist_ok=True)
     return directory / f"{build.pk}.log"
 
 
 def log_tail(build: Build) -> str:
-    """The end of it."""
+    """Last bytes of the build's log, as text."""
     try:
         with log_file(build).open("rb") as file:
             file.seek(max(0, file.seek(0, os.SEEK_END) - LOG_SHOWN_BYTES))

@@ -20,11 +20,11 @@ SCHEMES = ("https://", "file:///run/lab/channels/")
 
 
 class BuildFailedError(Exception):
-    """Why, for the log."""
+    """The environment could not be built; the text is for the log."""
 
 
 class Told(InstallerReporter):
-    """What is being done, as lines of the log."""
+    """Progress of the installation as lines of the log."""
 
     def __init__(self) -> None:
         self.failed: list[str] = []
@@ -47,7 +47,7 @@ class Told(InstallerReporter):
         return len(self._scripts) - 1
 
     def on_post_link_complete(self, index: int, success: bool) -> None:
-        """It ended."""
+        """A package's script ended."""
         if not success:
             self.failed.append(self._scripts[index])
 

@@ -1,4 +1,4 @@
-"""Which environment a Lab starts in, and choosing it: for one launch, for a person, for a Collab.
+"""Selection of the environment that a Lab starts in: for one launch, for a person, for a Collab.
 
 What is asked for at a launch goes first (the page, or `?environment=` in a link), then what the Collab has chosen whose
 library the Lab is opened at, then what the person chose last, then the site's default. One that is retired is not
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def for_location(user: User, location: Location) -> Environment | None:
-    """What the person's Lab starts in at this place of the Drive if nothing else is asked for; None: there is none.
+    """Environment that the person's Lab starts in at this location unless another is asked for; None: there is none.
 
     A Collab's choice counts only where the person has its library: whoever has not learns nothing of it.
     """
@@ -36,12 +36,12 @@ def for_location(user: User, location: Location) -> Environment | None:
 
 
 def of_library(library: Library) -> Environment | None:
-    """What the Collab has chosen that owns the library; None for a person's."""
+    """Environment chosen by the Collab that owns the library; None for a person's library."""
     return _of_collab(library.owner_collab_id) if library.owner_collab_id else None
 
 
 def of_collab(collab: Collab) -> Environment | None:
-    """What the Collab has chosen."""
+    """Environment chosen by the Collab, if any."""
     return _of_collab(collab.pk)
 
 
@@ -51,17 +51,17 @@ def _of_collab(collab_id: int) -> Environment | None:
 
 
 def named(slug: str) -> Environment | None:
-    """What a link or a page asks for; None: there is none of that name, or none is asked for."""
+    """Environment by the name in a link or form; None if there is none of that name, or no name."""
     return Environment.objects.ready().filter(slug=slug).first() if slug else None
 
 
 def offered(current: Environment | None = None) -> "QuerySet[Environment]":
-    """What can be chosen: all that are not retired, and the one that is chosen already."""
+    """Environments to choose from: those that are not retired, and the current one."""
     return Environment.objects.ready().filter(Q(is_retired=False) | Q(pk=current.pk if current else None))
 
 
 def choice(user: User, server: Server | None, location: Location) -> dict[str, object]:
-    """For a page on which a Lab is started: what to offer, and what is chosen already.
+    """Template context of the choice of an environment: what is offered, and what is chosen already.
 
     Nothing where there is only one.
     """
@@ -77,7 +77,7 @@ def remember(user: User, environment: Environment) -> None:
 
 
 def prefer(user: User, environment: Environment, location: Location) -> None:
-    """As `remember`, but not what a Lab starts in there anyway: a Collab's choice does not become the person's."""
+    """Remember, unless it is the default at that location: a Collab's choice does not become the person's."""
     if environment != for_location(user, location):
         remember(user, environment)
 
@@ -102,7 +102,7 @@ def choose_for_collab(actor: User, collab: Collab, environment: Environment | No
 
 
 def settings_page(collab: Collab) -> dict[str, str]:
-    """For the page of the Collab's settings (PORTAL_HOOKS)."""
+    """The environment's entry on the page of a Collab's settings (PORTAL_HOOKS)."""
     current = of_collab(collab)
     chosen = f"“{current.name}”" if current else "the site’s default, or what each person has chosen"
     return {

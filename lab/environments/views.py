@@ -19,7 +19,7 @@ from . import selection
 
 
 class CollabForm(forms.Form):
-    """Which environment a Collab works in."""
+    """Form to choose the environment of a Collab."""
 
     environment = forms.ModelChoiceField(
         Environment.objects.none(), required=False, to_field_name="slug", widget=forms.RadioSelect
@@ -36,14 +36,14 @@ class CollabForm(forms.Form):
 
 
 def label(environment: Environment) -> str:
-    """What people read in a list."""
+    """Name, description and “retired”, as shown in lists."""
     said = f"{environment.name}: {environment.description}" if environment.description else environment.name
     return f"{said} (retired)" if environment.is_retired else said
 
 
 @require_http_methods(["GET", "POST"])
 def of_collab(request: HttpRequest, slug: str) -> HttpResponse:
-    """A page of the Collab's settings."""
+    """Settings page of a Collab's environment."""
     collab = get_collab(request, slug, Role.ADMINISTRATOR)
     current = selection.of_collab(collab)
     form = CollabForm(request.POST or None, current=current)
@@ -60,7 +60,7 @@ def of_collab(request: HttpRequest, slug: str) -> HttpResponse:
 
 
 def ask(request: HttpRequest, server: Server, wanted: Environment, path: str, address: str) -> HttpResponse:
-    """The Lab runs in another environment than the link names: nothing is stopped before the person has said so."""
+    """Page for a link that names another environment than the Lab runs in; nothing is stopped without consent."""
     as_asked = {"as": "read-only"} if request.GET.get("as") == "read-only" else {}
     context = {
         "server": server,
@@ -73,6 +73,6 @@ def ask(request: HttpRequest, server: Server, wanted: Environment, path: str, ad
 
 
 def unknown(request: HttpRequest, slug: str, path: str) -> HttpResponse:
-    """A link names an environment that is not here: its notebook may be worth opening all the same."""
+    """Page for a link that names an unknown environment; the notebook can be opened in the usual one."""
     context = {"slug": slug, "path": path, "as_it_is": views.address(path)}
     return render(request, "lab/no_environment.html", context, status=404)

@@ -1,4 +1,4 @@
-"""Who may pass the proxy into a Lab: tickets, passes, and which requests a browser may send with them.
+"""Access through the proxy into a Lab: tickets, passes, and which requests a browser may send with them.
 
 Every Lab has an origin of its own, and every person's code can run scripts on theirs. For the browser, all Labs are
 one *site*: its SameSite cookies do not keep one Lab's scripts from sending requests to another with the other's
@@ -43,7 +43,7 @@ def new_secret() -> str:
 
 
 def is_digest(text: str) -> bool:
-    """Whether it has the shape of a digest."""
+    """True for 64 hexadecimal digits."""
     return bool(_DIGEST.match(text))
 
 
@@ -76,7 +76,7 @@ def is_navigation(headers: Mapping[str, str], method: str) -> bool:
 
 
 def may_send(headers: Mapping[str, str], method: str, username: str) -> bool:
-    """Whether a browser may send this request with this person's pass: from the Lab's own pages, or as a navigation.
+    """True for requests that this person's pass is good for: from the Lab's own pages, or a navigation.
 
     `Origin` is on every request that changes something and on every WebSocket; `Sec-Fetch-Site` is on every request
     of a current browser to a secure origin. What has neither is let through only if it is a safe method: a browser
@@ -137,7 +137,7 @@ def find_pass(secret: str, username: str) -> Pass | None:
 
 
 def give_pass(ticket: Ticket) -> tuple[str, datetime]:
-    """A new pass for whom the ticket was made; returns the cookie's value and when it ends."""
+    """Issue a pass to the person of the ticket; returns the cookie's value and when it expires."""
     secret = new_secret()
     expires = timezone.now() + timedelta(seconds=settings.SESSION_COOKIE_AGE)
     Pass.objects.create(
@@ -168,7 +168,7 @@ def give_ticket(user: User, session_key: str, state_digest: str, place: str) -> 
 
 
 def use_ticket(secret: str, username: str, state: str) -> Ticket | None:
-    """The ticket, used up.
+    """Redeem a ticket: it is used up.
 
     None when it is not this person's, not this browser's, used, too old, or its session ended.
     """

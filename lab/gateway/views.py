@@ -1,4 +1,4 @@
-"""What the proxy asks, and the three steps by which a browser enters a Lab.
+"""The proxy's subrequests (auth_request), and the three steps by which a browser enters a Lab.
 
 1. Lab's origin: `arrive`, no pass. A cookie says "it was this browser"; on to the portal.
 2. Portal: `issue_ticket`. Signed in, and it is their own Lab: a one-use ticket, back to the Lab's origin.
@@ -34,7 +34,7 @@ PORTAL_STYLES = [settings.PORTAL_URL]
 
 @csrf_exempt
 def auth(request: HttpRequest) -> HttpResponse:
-    """The proxy's question about every request; it may believe a yes for two seconds.
+    """auth_request of the proxy for every request to a Lab; it may cache a yes for two seconds.
 
     204 with server and token, 401 (nobody, or no server), 403 (not from here).
     """
@@ -79,7 +79,7 @@ def _arrive(request: HttpRequest) -> HttpResponse:
 
 
 def _check(found: Pass) -> bool:
-    """Whether the person's server runs; a row that says so although the proxy could not reach it is looked at now."""
+    """True if the person's server runs; a running row that the proxy could not reach is compared with the launcher."""
     server = Server.objects.filter(owner=found.user_id, state=State.RUNNING).first()
     if server is None:
         return False
@@ -95,7 +95,7 @@ def _short(status: int, message: str) -> JsonResponse:
 
 
 def _try_again(request: HttpRequest, place: str) -> HttpResponse:
-    """It runs but did not answer, or has just come up: the browser asks again in a moment, without a redirect loop."""
+    """Page of a Lab that runs but does not answer yet; the browser tries again in a second, without a redirect loop."""
     response = render(request, "lab/busy.html", {"place": place}, status=503)
     response["Refresh"] = f"1; url={place}"
     response["Retry-After"] = "1"

@@ -1,4 +1,4 @@
-"""What a JupyterHub asks when it starts somebody's server: what to mount, and what it may use (deploy/jupyterhub/)."""
+"""Mounts and limits of a server, for the JupyterHub that starts it (deploy/jupyterhub/)."""
 
 from hmac import compare_digest
 from typing import Any

@@ -1,4 +1,4 @@
-"""What the panel in JupyterLab asks for, on the Lab's own origin (`/.collaboratory/…`): state, keep, stop.
+"""Requests of the panel in JupyterLab, on the Lab's own origin (`/.collaboratory/…`): state, keep, stop.
 
 Its person's code runs on that origin too, so nothing is here that this code may not do: it is about this one server.
 """
@@ -48,7 +48,7 @@ def _of_the_lab(view: View) -> Callable[[HttpRequest], HttpResponse]:
 @require_POST
 @_of_the_lab
 def state(request: HttpRequest, user: User) -> HttpResponse:
-    """How long the Lab stays, what its person should know, and who else works in the library of `path`.
+    """State of the Lab as JSON: time left, notes, and who else works in the library of `path`.
 
     `died`: a kernel has ended; whether a limit was the cause is looked up now, not in the reconciler's next round.
     """
@@ -105,7 +105,7 @@ _PAGES = {"portal_lab": "home", "portal_open": "open"}
 
 
 def _end(server: Server | None) -> dict[str, str]:
-    """What is to be said of a Lab that does not run; `ended`: why, empty where it is about to be there again."""
+    """State of a Lab that does not run; `ended`: why, empty while it is starting again."""
     if server is None or server.is_running:
         return {"state": "stopped", "ended": ""}
     if server.is_on_the_way:
@@ -114,7 +114,7 @@ def _end(server: Server | None) -> dict[str, str]:
 
 
 def _other_environment(server: Server, location: paths.Location) -> dict[str, Any] | None:
-    """That the Collab in front has chosen another environment than the Lab has."""
+    """Hint that the Collab in front has chosen another environment than the Lab has."""
     chosen = selection.of_library(location.library) if location.library else None
     if chosen is None or chosen == server.environment:
         return None

@@ -1,4 +1,4 @@
-"""What a git link asks for."""
+"""Form of a git link: repository, branch, and where to."""
 
 import ipaddress
 import re
@@ -20,7 +20,7 @@ LOCAL = (".localhost", ".local", ".internal", ".home.arpa")
 
 
 def clean_repo(text: str) -> str:
-    """An address of a public web server. What it leads to is looked at in the Lab, where it is asked."""
+    """Address of a repository on a public web server. The Lab, which asks it, looks at what it leads to."""
     text = text.strip()
     try:
         parts = urlsplit(text)
@@ -44,12 +44,12 @@ def _is_local(host: str) -> bool:
 
 
 def folder_of(repo: str) -> str:
-    """What git would call the clone."""
+    """Name of the folder that git would clone into."""
     return repo.rstrip("/").rpartition("/")[2].removesuffix(".git")
 
 
 class PullForm(forms.Form):
-    """Which repository, and where to."""
+    """Repository to fetch, and the folder that it goes to."""
 
     repo = forms.CharField(max_length=500, label="Repository", help_text="Such as https://github.com/owner/name.")
     branch = forms.CharField(

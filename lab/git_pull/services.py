@@ -43,14 +43,14 @@ def request(actor: User, *, library: Library, folder: str, repo: str, branch: st
 
 
 def wake(pull: Pull) -> None:
-    """Begin a new chain of tasks where the old one has broken."""
+    """Start a new chain of tasks if the old one has broken."""
     broken = Pull.objects.filter(pk=pull.pk, state__in=UNDER_WAY, looked_at__lt=timezone.now() - BROKEN_AFTER)
     if broken.update(looked_at=timezone.now()):
         task_queue.publish("lab.tasks.pull", pull.pk.hex)
 
 
 def go_on(pull_id: UUID) -> bool:
-    """One step; whether another one is needed."""
+    """Make one step of a pull; True if another one is needed."""
     pull = Pull.objects.select_related("user", "library").filter(pk=pull_id, state__in=UNDER_WAY).first()
     if pull is None:
         return False
@@ -83,7 +83,7 @@ def _for_lab(pull: Pull) -> dict[str, Any]:
 
 
 def fail(pull: Pull, error: str) -> bool:
-    """End it; no step comes after this."""
+    """End a pull with an error; False, for no step comes after this."""
     pull.move(state=PullState.FAILED, error=error, progress="")
     return False
 
@@ -102,7 +102,7 @@ def _note(pull: Pull, answer: dict[str, Any]) -> bool:
 
 
 def tidied(report: dict[str, Any]) -> dict[str, Any]:
-    """What a Lab says has happened, in the shape that the page knows, whatever it was."""
+    """The Lab's report in the shape that the page expects, whatever it was."""
     kept, returned = report.get("kept"), report.get("returned")
     rows = [row for row in kept[:NAMED] if isinstance(row, dict)] if isinstance(kept, list) else []
     return {
@@ -115,6 +115,6 @@ def tidied(report: dict[str, Any]) -> dict[str, Any]:
 
 
 def _text(value: object) -> str:
-    """One line; no text that a database refuses."""
+    """Printable text, at most TEXT characters; "" for anything else."""
     text = value if isinstance(value, str) else ""
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text[:TEXT])

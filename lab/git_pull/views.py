@@ -59,7 +59,7 @@ def _ask(request: HttpRequest, form: PullForm, error: str = "", status: int = 20
 @never_cache
 @login_required
 def progress(request: HttpRequest, pull_id: UUID) -> HttpResponse:
-    """How far it is; then what happened; where nothing happened that needs words, on to the Lab at once."""
+    """Progress page of a pull, then its report; on to the Lab at once if there is nothing to report."""
     pull = _own(request, pull_id)
     if pull.state == PullState.DONE and not pull.has_news:
         return HttpResponseRedirect(address(pull.place))
@@ -69,7 +69,7 @@ def progress(request: HttpRequest, pull_id: UUID) -> HttpResponse:
 @require_GET
 @never_cache
 def state(request: HttpRequest, pull_id: UUID) -> HttpResponse:
-    """The part of the page that is asked for again and again."""
+    """The part of the progress page that is polled."""
     if not request.user.is_authenticated:
         return HttpResponse(headers={"HX-Refresh": "true"})
     pull = _own(request, pull_id)

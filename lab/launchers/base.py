@@ -1,4 +1,4 @@
-"""What every launcher can do, whatever it drives. Tasks call it with the id of a row; every call may be repeated."""
+"""The interface of launchers. Tasks call it with the id of a row; every call may be repeated."""
 
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
@@ -38,7 +38,7 @@ class Mount:
 
 @dataclass(frozen=True)
 class LaunchSpec:
-    """All that a launcher needs to know to start one server."""
+    """Parameters of one launch."""
 
     server_id: UUID
     username: str
@@ -68,7 +68,7 @@ class LaunchSpec:
 
 @dataclass(frozen=True)
 class ServerStatus:
-    """What a launcher sees of one server, now."""
+    """State and resource use of one server, as its launcher sees it now."""
 
     server_id: UUID
     state: State
@@ -91,7 +91,7 @@ class ServerStatus:
 
 @dataclass(frozen=True)
 class ForkServerStatus:
-    """The process that makes launches in one environment fast."""
+    """State of the fork server of one environment."""
 
     prefix: str
     state: Literal["starting", "ready", "resting"]
@@ -137,13 +137,13 @@ class Launcher(Protocol):
         """Make launches in these environments fast from now on, and forget about all others."""
 
     def fork_servers(self) -> list[ForkServerStatus]:
-        """How fast launches are, environment by environment."""
+        """State of the fork servers, one per environment."""
 
     def ping(self, timeout: float) -> None:
         """Return when it answers, at once; LauncherUnavailableError otherwise, or after `timeout` seconds."""
 
     def kept(self) -> list[str]:
-        """Which limits of `LaunchSpec.limits` are kept: of `memory`, `cpu`, `processes`, `disk`."""
+        """Limits of `LaunchSpec.limits` that are enforced: of `memory`, `cpu`, `processes`, `disk`."""
 
     def inspect(self) -> dict[UUID, ServerStatus]:
         """Everything that exists: servers with processes, and what is left of stopped ones."""

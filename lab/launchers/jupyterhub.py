@@ -90,7 +90,7 @@ class JupyterHubLauncher:
         _file(server_id).unlink(missing_ok=True)
 
     def remount(self, server_id: UUID, mounts: list[Mount]) -> list[str]:
-        """What was taken away ends the server at once; of what was given the person is told."""
+        """Lost access ends the server at once; new access is announced to its person."""
         known = _recall(server_id)
         if known is None:
             return []
@@ -131,7 +131,7 @@ class JupyterHubLauncher:
         return _directory() / server_id.hex / "upper"
 
     def given(self, server_id: UUID) -> list[dict[str, str]]:
-        """What the server that is being started is to mount (`Mount.as_json`)."""
+        """Mounts of the server that is being started (`Mount.as_json`)."""
         known = _recall(server_id)
         return known["mounts"] if known else []
 
@@ -167,7 +167,7 @@ class JupyterHubLauncher:
             _require_ok(answer)
 
     def _why(self, username: str) -> str:
-        """What the Hub says of a start that failed; its progress is a stream of events that ends with that."""
+        """The Hub's reason of a failed start, from the last of its progress events."""
         with suppress(LauncherUnavailableError, ValueError):
             for line in self._ask("GET", f"/users/{username}/server/progress").text.splitlines():
                 event = json.loads(line.partition(":")[2]) if line.startswith("data:") else {}
@@ -232,7 +232,7 @@ def _modes(mounts: list[dict[str, str]]) -> dict[str, tuple[str, str]]:
 
 
 def _contains(now: tuple[str, str] | None, then: tuple[str, str]) -> bool:
-    """Whether what one may do now is at least what is mounted since then."""
+    """True if the access of now includes that of the mount."""
     return now is not None and now[0] == then[0] and (now[1] == "rw" or then[1] == "ro")
 
 
@@ -243,7 +243,7 @@ def _directory() -> Path:
 
 
 def _file(server_id: UUID) -> Path:
-    """What was given to a server at its start."""
+    """File that remembers the mounts a server was started with."""
     return _directory() / f"{server_id.hex}.json"
 
 

@@ -101,7 +101,7 @@ class UnisolatedLauncher:
         raise LaunchFailedError(f"Jupyter did not answer within {timeout:.0f} seconds.", self._log_tail(server_id))
 
     def _answers(self, server_id: UUID) -> bool:
-        """Whether anything HTTP comes back; the socket listens before Jupyter does, so this may wait a second."""
+        """True if it answers HTTP; the socket listens before Jupyter does, so this may wait a second."""
         connection = http.client.HTTPConnection("localhost", timeout=1)
         with suppress(OSError, http.client.HTTPException), socket.socket(socket.AF_UNIX) as connected:
             connected.settimeout(1)

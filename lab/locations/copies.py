@@ -16,14 +16,14 @@ EARLIER_SHOWN = 5
 
 
 def is_worth_asking(location: Location) -> bool:
-    """Whether somebody is about to open a notebook that they cannot save."""
+    """True for a notebook that the person cannot save."""
     if location.may_write or location.library is None or not location.inside.endswith(NOTEBOOK):
         return False
     return is_file(location)
 
 
 def is_file(location: Location) -> bool:
-    """Whether there is a file to copy."""
+    """True if there is a file at the location."""
     try:
         with open_library(_source(location)) as files:
             return files.stat(location.inside).kind == "file"

@@ -1,4 +1,4 @@
-"""Places in a Lab: a path in the Drive (`Shared with groups/Retina/first.ipynb`), and an address on a Lab's origin.
+"""Locations in a Lab: a path in the Drive (`Shared with groups/Retina/first.ipynb`), and an address on a Lab's origin.
 
 Both come from links that anybody may have written, so both are checked here and nowhere else.
 """
@@ -49,7 +49,7 @@ def relative_path(text: str) -> str:
 
 
 def address_of(path: str) -> str:
-    """Where on the Lab's origin a Drive path opens."""
+    """Address on the Lab's origin that opens a Drive path."""
     return f"{HOME}/tree/drive/{quote(path)}" if path else HOME
 
 
@@ -113,7 +113,7 @@ class Missing:
 
 
 def find(user: User, path: str) -> Location | Missing:
-    """Where a person has the library that a link leads into.
+    """Location at which a person has the library that a link leads into.
 
     Whoever wrote the link may have it in another folder: a public Collab's library stands with the groups for its
     members and with the public ones for everybody else. One link serves all, and leads to where one may do most.

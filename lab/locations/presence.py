@@ -1,4 +1,4 @@
-"""Who has which file open in JupyterLab, so that two people who edit one notebook know of each other.
+"""Presence: which file people have open in JupyterLab, so that two who edit one notebook know of each other.
 
 The panel in JupyterLab says once a minute, and when another tab is turned to, which file is in front. Only of libraries
 that its person may write to, and only people who may do so too are told.
@@ -35,7 +35,7 @@ class Other:
 
 
 def in_front(user: User, path: str) -> paths.Location:
-    """Where the file is that JupyterLab shows at `path`; the Drive itself for what is not in a library."""
+    """Location of the file that JupyterLab shows at `path`; the Drive itself for what is not in a library."""
     return paths.locate(user, path.removeprefix(ROOT)) if path.startswith(ROOT) else paths.Location()
 
 

@@ -14,7 +14,7 @@ from . import copies, paths
 
 
 def choose(request: HttpRequest, location: paths.Location, error: StorageError | None = None) -> HttpResponse:
-    """The page that asks; nothing is started before the person has answered."""
+    """Page that offers a copy or read-only; nothing is started before the person has chosen."""
     asked = _asked(request)
     context = {
         "path": location.path,
@@ -45,7 +45,7 @@ def copy(request: HttpRequest) -> HttpResponse:
 
 
 def _asked(request: HttpRequest) -> dict[str, str]:
-    """What else the link asks for."""
+    """Further parameters of the link."""
     slug = (request.POST if request.method == "POST" else request.GET).get("environment", "")
     return {"environment": slug} if slug else {}
 

@@ -23,9 +23,9 @@ class Build(models.Model):
 
     environment = models.ForeignKey("lab.Environment", on_delete=models.CASCADE, related_name="builds")
     kind = models.CharField(max_length=10, choices=EnvironmentKind, default=EnvironmentKind.VENV)
-    packages = models.TextField(help_text="What was asked for, as it was then.")
-    channels = models.TextField(blank=True, help_text="Where conda packages were to come from.")
-    prefix = models.CharField(max_length=500, blank=True, help_text="Where it was built; empty once that was deleted.")
+    packages = models.TextField(help_text="Packages as they were when the build was requested.")
+    channels = models.TextField(blank=True, help_text="Channels of conda packages.")
+    prefix = models.CharField(max_length=500, blank=True, help_text="Directory of the build; empty once it is deleted.")
     state = models.CharField(max_length=10, choices=BuildState, default=BuildState.QUEUED)
     error = models.TextField(blank=True)
     asked_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")

@@ -12,7 +12,7 @@ from lab import conda_spec
 
 
 class EnvironmentKind(models.TextChoices):
-    """What builds it."""
+    """Tool that builds an environment."""
 
     VENV = "venv", "venv (pip)"
     CONDA = "conda", "conda"
@@ -20,11 +20,11 @@ class EnvironmentKind(models.TextChoices):
 
 class EnvironmentQuerySet(models.QuerySet["Environment"]):
     def ready(self) -> Self:
-        """Those that there is something at: not what still has to be built."""
+        """Environments that are installed, as opposed to still to be built."""
         return self.exclude(prefix="")
 
     def default(self) -> "Environment | None":
-        """What a person gets who did not choose; None where no environment was registered yet."""
+        """Environment of people who did not choose; None while none is registered."""
         return self.ready().order_by("-is_default", "is_retired", "pk").first()
 
 
@@ -32,8 +32,8 @@ class Environment(models.Model):
     """A Python installation on disk, shared read-only by all servers that run in it."""
 
     slug = models.SlugField(unique=True, help_text="Such as base.")
-    name = models.CharField(max_length=100, help_text="What people see, such as “Scientific Python”.")
-    description = models.TextField(blank=True, help_text="What is in it, in a sentence or two.")
+    name = models.CharField(max_length=100, help_text="Name shown to users, such as “Scientific Python”.")
+    description = models.TextField(blank=True, help_text="Contents, in a sentence or two.")
     kind = models.CharField(max_length=10, choices=EnvironmentKind, default=EnvironmentKind.VENV)
     packages = models.TextField(
         blank=True,
@@ -51,11 +51,11 @@ class Environment(models.Model):
         validators=[RegexValidator(r"\A/[^,:\n]+\Z", "An absolute path without commas and colons.")],
         help_text="Absolute path of an installation that has JupyterLab, without commas and colons. A build sets it.",
     )
-    is_default = models.BooleanField(default=False, help_text="What people get who did not choose.")
+    is_default = models.BooleanField(default=False, help_text="Environment of users who did not choose one.")
     is_retired = models.BooleanField(
         "retired",
         default=False,
-        help_text="No longer offered. Who has chosen it, and links that name it, still get it.",
+        help_text="No longer offered. Users who have chosen it, and links that name it, still get it.",
     )
     by_fork = models.BooleanField(
         "instant launch",
@@ -110,7 +110,7 @@ class Environment(models.Model):
 
 
 class CollabEnvironment(models.Model):
-    """What a Lab starts in when it is opened at a Collab's library. No row: the site's default."""
+    """Environment of Labs that are opened at a Collab's library. No row: the site's default."""
 
     collab = models.OneToOneField("collabs.Collab", on_delete=models.CASCADE, related_name="+")
     environment = models.ForeignKey("lab.Environment", on_delete=models.PROTECT, related_name="+")
@@ -120,7 +120,7 @@ class CollabEnvironment(models.Model):
 
 
 class ChosenEnvironment(models.Model):
-    """What a person chose last on the Lab's page. No row: the site's default."""
+    """Environment that a person chose last. No row: the site's default."""
 
     user = models.OneToOneField(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
     environment = models.ForeignKey("lab.Environment", on_delete=models.CASCADE, related_name="+")

@@ -25,7 +25,7 @@ UNDER_WAY = (PullState.WAITING, PullState.RUNNING)
 
 
 class Pull(models.Model):
-    """One time that somebody has a repository fetched into a folder of a library of theirs."""
+    """One fetch of a git repository into a folder of a person's library."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
@@ -33,13 +33,15 @@ class Pull(models.Model):
     folder = models.CharField(max_length=255)
     repo = models.CharField(max_length=500)
     branch = models.CharField(max_length=200, blank=True, help_text="Empty: the repository's own choice.")
-    path = models.CharField(max_length=1000, blank=True, help_text="What to open in the end, within the repository.")
+    path = models.CharField(
+        max_length=1000, blank=True, help_text="File or folder in the repository to open at the end."
+    )
     state = models.CharField(max_length=10, choices=PullState.choices, default=PullState.WAITING)
-    progress = models.CharField(max_length=200, blank=True, help_text="What git said last.")
-    error = models.TextField(blank=True, help_text="Why it failed, in a sentence for its person.")
-    report = models.JSONField(default=dict, blank=True, help_text="What was done.")
+    progress = models.CharField(max_length=200, blank=True, help_text="Last line of git's progress.")
+    error = models.TextField(blank=True, help_text="Error, in a sentence for its person.")
+    report = models.JSONField(default=dict, blank=True, help_text="Report of the pull.")
     created_at = models.DateTimeField(default=timezone.now, db_index=True)
-    looked_at = models.DateTimeField(default=timezone.now, help_text="When a task last asked how far it is.")
+    looked_at = models.DateTimeField(default=timezone.now, help_text="Time of the last look at its progress.")
 
     def __str__(self) -> str:
         return f"{self.repo} for {self.user_id}"
@@ -55,12 +57,12 @@ class Pull(models.Model):
 
     @property
     def place(self) -> str:
-        """What is opened in the end, as a path in `~/drive`."""
+        """Path in `~/drive` that is opened in the end."""
         return f"{self.target}/{self.path}" if self.path else self.target
 
     @property
     def has_news(self) -> bool:
-        """Whether its person should read what happened before it is opened."""
+        """True if the person should read the report before the folder is opened."""
         return bool(self.error or self.report.get("kept") or self.report.get("returned"))
 
     def move(self, **changes: Any) -> bool:

@@ -7,7 +7,7 @@ from django.utils import timezone
 
 class PauseQuerySet(models.QuerySet["Pause"]):
     def current(self) -> "Pause | None":
-        """What holds now; of several the one that ends last."""
+        """The pause that is in force now; of several the one that ends last."""
         now = timezone.now()
         return self.filter(starts_at__lte=now, ends_at__gt=now).order_by("-ends_at").first()
 
@@ -38,5 +38,5 @@ class Pause(models.Model):
 
     @property
     def sentence(self) -> str:
-        """For who wants to start a Lab."""
+        """Message to people who want to start a Lab."""
         return f"No Lab can be started {self}. {self.text} Running Labs continue."

@@ -11,9 +11,9 @@ class Ticket(models.Model):
 
     digest = models.CharField(max_length=64, unique=True)
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
-    session_key = models.CharField(max_length=40, help_text="The portal session that it came from.")
+    session_key = models.CharField(max_length=40, help_text="Key of the portal session that it came from.")
     state_digest = models.CharField(max_length=64, help_text="Of the cookie that the Lab's origin gave this browser.")
-    place = models.CharField(max_length=4000, help_text="Where in the Lab the browser goes, from the first slash on.")
+    place = models.CharField(max_length=4000, help_text="Path on the Lab's origin to open, from the first slash on.")
     expires_at = models.DateTimeField(db_index=True)
     used_at = models.DateTimeField(null=True, blank=True)
 
@@ -26,8 +26,12 @@ class Pass(models.Model):
 
     digest = models.CharField(max_length=64, unique=True)
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
-    session_key = models.CharField(max_length=40, db_index=True, help_text="It dies with this portal session.")
-    auth_hash = models.CharField(max_length=128, help_text="It dies when the person's password changes.")
+    session_key = models.CharField(
+        max_length=40, db_index=True, help_text="Key of the portal session; the pass ends with it."
+    )
+    auth_hash = models.CharField(
+        max_length=128, help_text="Session hash of the password; the pass ends when it changes."
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     expires_at = models.DateTimeField(db_index=True)
 

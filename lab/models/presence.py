@@ -1,4 +1,4 @@
-"""Which file is in front in a running Lab."""
+"""Presence: the file that is open in front in a running Lab."""
 
 from django.db import models
 
@@ -7,11 +7,11 @@ MAX_LENGTH = 2000
 
 
 class Presence(models.Model):
-    """The latest word of a Lab's page; gone with the server."""
+    """The file that a Lab's page last reported; deleted with the server."""
 
     server = models.OneToOneField("lab.Server", on_delete=models.CASCADE, primary_key=True, related_name="presence")
     library = models.ForeignKey("drive.Library", on_delete=models.CASCADE, related_name="+")
-    path = models.CharField(max_length=MAX_LENGTH, help_text="In the library.")
+    path = models.CharField(max_length=MAX_LENGTH, help_text="Path in the library.")
     seen_at = models.DateTimeField()
 
     def __str__(self) -> str:

@@ -41,7 +41,7 @@ WITH_SANDBOX = (State.STARTING, State.RUNNING)
 
 
 class Phase(models.TextChoices):
-    """How far the state's work has come; shown to the waiting person."""
+    """Progress within a state, shown to the waiting person."""
 
     QUEUED = "queued", "Waiting for its turn"
     PREPARING = "preparing", "Preparing your environment and your Drive"
@@ -106,7 +106,7 @@ class ServerQuerySet(models.QuerySet["Server"]):
 
 
 def new_token() -> str:
-    """What the proxy sends to one server."""
+    """A random token that the proxy sends to one server."""
     return secrets.token_urlsafe(32)
 
 
@@ -118,34 +118,36 @@ class Server(models.Model):
     environment = models.ForeignKey(Environment, on_delete=models.PROTECT, related_name="servers")
     state = models.CharField(max_length=10, choices=State.choices, default=State.REQUESTED)
     phase = models.CharField(max_length=10, choices=Phase.choices, default=Phase.QUEUED)
-    place = models.CharField(
-        max_length=2000, blank=True, help_text="Where its person wants to go: a path in the Drive."
-    )
+    place = models.CharField(max_length=2000, blank=True, help_text="Location to open: a path in the Drive.")
     token = models.CharField(max_length=64, default=new_token, editable=False)
 
     requested_at = models.DateTimeField(default=timezone.now)
-    starting_at = models.DateTimeField(null=True, blank=True, help_text="When a worker took it up.")
-    started_at = models.DateTimeField(null=True, blank=True, help_text="When Jupyter first answered.")
+    starting_at = models.DateTimeField(null=True, blank=True, help_text="Time at which a worker took up the launch.")
+    started_at = models.DateTimeField(null=True, blank=True, help_text="Time of Jupyter's first answer.")
     stopping_at = models.DateTimeField(null=True, blank=True)
-    ended_at = models.DateTimeField(null=True, blank=True, help_text="When everything of it was gone.")
-    changed_at = models.DateTimeField(default=timezone.now, help_text="When its state last changed.")
+    ended_at = models.DateTimeField(null=True, blank=True, help_text="Time at which all processes and files were gone.")
+    changed_at = models.DateTimeField(default=timezone.now, help_text="Time of the last change of state.")
 
-    last_interaction = models.DateTimeField(null=True, blank=True, help_text="As last read; only moves forward.")
-    last_by_hand = models.DateTimeField(null=True, blank=True, help_text="Its person's own input, as last read.")
-    keep_until = models.DateTimeField(null=True, blank=True, help_text="Its person wants it until then.")
-    warned_for = models.DateTimeField(
-        null=True, blank=True, help_text="The moment of its end of which its person was warned."
+    last_interaction = models.DateTimeField(
+        null=True, blank=True, help_text="Time of the last interaction, as last read; only moves forward."
     )
-    unreachable_since = models.DateTimeField(null=True, blank=True, help_text="It was asked and did not answer since.")
-    due_at = models.DateTimeField(null=True, blank=True, help_text="When the reaper looks at it next.")
+    last_by_hand = models.DateTimeField(
+        null=True, blank=True, help_text="Time of its person's last input, as last read."
+    )
+    keep_until = models.DateTimeField(null=True, blank=True, help_text="Not stopped as idle before this time.")
+    warned_for = models.DateTimeField(null=True, blank=True, help_text="Time of the end that its person was warned of.")
+    unreachable_since = models.DateTimeField(
+        null=True, blank=True, help_text="Time of the first failed check since the last answer."
+    )
+    due_at = models.DateTimeField(null=True, blank=True, help_text="Time of the reaper's next look.")
 
     stop_reason = models.CharField(max_length=20, choices=StopReason.choices, blank=True)
-    error = models.TextField(blank=True, help_text="What went wrong, in a sentence for its person.")
-    log_tail = models.TextField(blank=True, help_text="The last lines that Jupyter printed, after a failure.")
-    notes = models.JSONField(
-        default=list, blank=True, help_text="What its person should know, such as a stopped kernel."
+    error = models.TextField(blank=True, help_text="Error, in a sentence for its person.")
+    log_tail = models.TextField(blank=True, help_text="Last lines of Jupyter's log, after a failure.")
+    notes = models.JSONField(default=list, blank=True, help_text="Messages to its person, such as a stopped kernel.")
+    rescued = models.JSONField(
+        null=True, blank=True, help_text="Result of the rescue: files copied to the Drive at its end."
     )
-    rescued = models.JSONField(null=True, blank=True, help_text="What was copied to the Drive at its end.")
     rescue_failures = models.PositiveSmallIntegerField(default=0)
     memory_limit = models.PositiveBigIntegerField(
         default=0, help_text="Bytes that its processes could use together when it was started; 0: no limit."
@@ -159,12 +161,17 @@ class Server(models.Model):
     disk_kills = models.PositiveIntegerField(
         default=0, help_text="How many of its processes were ended because they took up more."
     )
-    mounts_digest = models.CharField(max_length=64, blank=True, help_text="Of the Drive as it was last mounted.")
+    mounts_digest = models.CharField(max_length=64, blank=True, help_text="Digest of the mounts in its Drive.")
 
     again = models.BooleanField(default=False, help_text="Start a new one as soon as this one is gone.")
     again_place = models.CharField(max_length=2000, blank=True)
     again_environment = models.ForeignKey(
-        Environment, on_delete=models.SET_NULL, null=True, blank=True, related_name="+", help_text="Asked for with it."
+        Environment,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        help_text="Environment of the next server.",
     )
     ended_by_task_until = models.DateTimeField(
         null=True, blank=True, help_text="A stop task is at work on it; taken over when this has passed."
@@ -202,7 +209,7 @@ class Server(models.Model):
 
     @property
     def idle_at(self) -> datetime | None:
-        """When it will be stopped if nobody uses it from now on."""
+        """Time at which it is stopped if it stays idle."""
         last = self.last_interaction or self.started_at
         if not self.is_running or not last:
             return None
@@ -220,7 +227,7 @@ class Server(models.Model):
 
     @property
     def stop_sentence(self) -> str:
-        """Why it ended, said to its person; empty while nothing ended it."""
+        """Reason of its end, as a sentence for its person; empty while it lives."""
         sentences = {
             StopReason.ASKED: "You stopped it.",
             StopReason.OPERATOR: "An operator stopped it.",

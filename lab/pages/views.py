@@ -110,7 +110,7 @@ def _go(request: HttpRequest, address: str, location: Location, environment: Env
 def _not_now(
     request: HttpRequest, address: str, location: Location, error: services.CannotLaunchError | ForbiddenError
 ) -> HttpResponse:
-    """Why nothing was started; whoever tries again finds the place in the form."""
+    """Page that says why nothing was started; its form keeps the address for another try."""
     me = person(request)
     tries_again = isinstance(error, services.LabFullError) and request.method == "GET"
     context = _context(me, Server.objects.of(me), address, location) | {"not_now": error, "tries_again": tries_again}

@@ -1,4 +1,4 @@
-"""Following changes of access into running servers."""
+"""Changes of access, followed into running servers."""
 
 import logging
 from typing import Any

@@ -1,4 +1,4 @@
-"""What people's code writes into libraries, handed to the Drive to be captured: while a Lab runs, and when it stops."""
+"""Scans of libraries for versions, queued for what Labs write: while a Lab runs, and when it stops."""
 
 from collections import defaultdict
 from uuid import UUID

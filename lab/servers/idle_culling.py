@@ -21,7 +21,7 @@ LONG_AGO = timedelta(days=3650)
 
 @dataclass(frozen=True)
 class Facts:
-    """All that the decision is made from."""
+    """Input of the decision."""
 
     started_at: datetime
     last_known: datetime
@@ -37,7 +37,7 @@ class Facts:
 
 
 class Why(Enum):
-    """What the verdict rests on."""
+    """Ground of a verdict."""
 
     USED = "used within the limit"
     BUSY = "a kernel is computing"
@@ -52,7 +52,7 @@ STOPS = (Why.IDLE, Why.AGE, Why.UNREACHABLE)
 
 @dataclass(frozen=True)
 class Verdict:
-    """Whether to stop, and what to remember."""
+    """Decision to stop or keep a server, and what its row remembers."""
 
     why: Why
     last_interaction: datetime
@@ -90,7 +90,7 @@ def _without_answer(facts: Facts, now: datetime, limit: timedelta) -> Verdict:
 
 
 def _moments(activity: Activity, now: datetime) -> tuple[list[datetime], list[datetime]]:
-    """When it was used, on our clock: by hand, and by what its person left running.
+    """Times of use on our clock: by hand, and by what its person left running.
 
     Ages are measured on the server's clock, which may be wrong but runs as ours does.
     """

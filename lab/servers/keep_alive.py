@@ -1,4 +1,4 @@
-"""Before an idle Lab ends: its person is warned in time, and may keep it for some hours.
+"""Keeping an idle Lab: its person is warned before it is stopped, and may keep it for some hours.
 
 docs/explanation/idle.md says when a Lab is idle.
 """
@@ -25,12 +25,12 @@ SAME_STRETCH = timedelta(minutes=5)
 
 
 def warn_before() -> timedelta:
-    """How long before the end."""
+    """Time between the warning and the end."""
     return timedelta(seconds=min(settings.LAB_WARN_BEFORE, settings.LAB_IDLE_LIMIT / 4))
 
 
 def look_before_warning(server: Server, at: datetime) -> datetime:
-    """When the reaper looks next: not later than the warning is due."""
+    """Time of the reaper's next look: not later than the warning is due."""
     warning = server.idle_at - warn_before() if server.idle_at else at
     return min(at, warning) if warning > timezone.now() else at
 
@@ -54,7 +54,7 @@ def warn(server: Server) -> bool:
 
 
 def hours_offered(server: Server) -> list[int]:
-    """For how many hours from now on its person may keep it, where that is longer than it stays anyway."""
+    """Hours from now for which its person may keep it, where that is longer than it stays anyway."""
     now = timezone.now()
     if not server.is_running or server.idle_at is None:
         return []
@@ -82,13 +82,13 @@ def keep(actor: User, server: Server, hours: int) -> datetime | None:
 
 
 def warning_sentence(server: Server) -> str:
-    """In a notice that stays on the screen while time goes on: when, not in how long."""
+    """Warning with the time of the end, for a notice that stays on the screen."""
     at = timezone.localtime(server.idle_at) if server.idle_at else None
     return f"Your Lab stops at {at:%H:%M} if it stays idle. Any use postpones this." if at else ""
 
 
 def left_sentence(server: Server) -> str:
-    """When it stops if it is left alone."""
+    """Sentence that says when it stops if it stays idle."""
     if server.idle_at is None:
         return ""
     at = timezone.localtime(server.idle_at)

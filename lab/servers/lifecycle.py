@@ -1,4 +1,4 @@
-"""What happens to a server between the clicks: launch, end, and following what its person may see.
+"""Life cycle of a server: launch, end, and following changes of access.
 
 Each function is called by a task with an id, may be called twice or again after it was killed at any line, and leaves
 the truth in the row. Two rules make that so: a state changes by `Server.objects.move`, which one caller wins; and

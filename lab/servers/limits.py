@@ -1,4 +1,4 @@
-"""What one server may use, how many servers there may be, and saying so when a limit is reached.
+"""Limits of one server and of the number of servers, and messages when one is reached.
 
 docs/explanation/limits.md says who keeps which limit.
 """
@@ -20,7 +20,7 @@ NOTES_KEPT = 10
 
 
 def limits_of(environment: Environment) -> dict[str, float]:
-    """For `LaunchSpec.limits`: the environment's own, else the site's."""
+    """Limits for `LaunchSpec`: the environment's own, else the site's."""
     memory, disk = environment.memory_mib, environment.disk_mib
     return {
         "memory": settings.LAB_MEMORY_LIMIT if memory is None else memory * 2**20,
@@ -31,7 +31,7 @@ def limits_of(environment: Environment) -> dict[str, float]:
 
 
 def memory_sentence(server: Server, *, at_limit: bool) -> str:
-    """What to say when the kernel has ended a process for want of memory."""
+    """Message after the kernel has ended a process for lack of memory."""
     ended = "The largest process, usually a notebook's kernel, was ended: its variables are lost, its files are not. "
     if at_limit:
         return (
@@ -45,7 +45,7 @@ def memory_sentence(server: Server, *, at_limit: bool) -> str:
 
 
 def disk_sentence(server: Server) -> str:
-    """What to say when a process was ended because the Lab takes up too much disk."""
+    """Message after a process was ended because the Lab uses too much disk."""
     return (
         f"Your Lab's disk is full: its home and installed packages take up more than {binary_size(server.disk_limit)}, "
         "the limit for one Lab. The process that was writing most was ended. Delete files that you do not need, or "
@@ -72,7 +72,7 @@ def _note(server: Server, kills: dict[str, int], subject: str, said: str) -> Non
 
 
 def why_it_died(server: Server, status: ServerStatus | None) -> str:
-    """What its person reads of a server whose processes are gone."""
+    """Reason of the death of a server whose processes are gone, for its person."""
     if status and status.memory_kills > server.memory_kills and not status.was_at_memory_limit:
         return "the Labs of this site together ran out of memory, although this one had not reached its own limit."
     if status and status.memory_kills > server.memory_kills:
@@ -83,7 +83,7 @@ def why_it_died(server: Server, status: ServerStatus | None) -> str:
 
 
 def add_notes(server: Server, notes: list[str]) -> None:
-    """What the person reads on the Lab's page."""
+    """Add notes to those on the Lab's page; the last NOTES_KEPT stay."""
     with transaction.atomic():
         row = Server.objects.select_for_update().get(pk=server.pk)
         row.notes = [*row.notes, *notes][-NOTES_KEPT:]
@@ -91,7 +91,7 @@ def add_notes(server: Server, notes: list[str]) -> None:
 
 
 def looks_full() -> bool:
-    """Whether no more servers may be started, at this moment."""
+    """True if no more servers may be started at this moment."""
     return bool(settings.LAB_MAX_SERVERS) and Server.objects.live().count() >= settings.LAB_MAX_SERVERS
 
 
@@ -105,7 +105,7 @@ def is_full() -> bool:
 
 
 def full_sentence() -> str:
-    """All places are taken, and when one is free at the latest if those who have them do nothing."""
+    """Message that all places are taken, and when one is free at the latest."""
     said = (
         f"The Lab is full: {settings.LAB_MAX_SERVERS} of {settings.LAB_MAX_SERVERS} places are taken. "
         "One becomes free when somebody stops their Lab"
@@ -117,6 +117,6 @@ def full_sentence() -> str:
 
 
 def _next_free() -> datetime | None:
-    """When the server that was used least recently is reaped if it is left alone."""
+    """Time at which the least recently used server is reaped if it stays idle."""
     first = Server.objects.filter(state=State.RUNNING).order_by("last_interaction").first()
     return first.idle_at if first else None

@@ -1,4 +1,4 @@
-"""What a person's Drive in a running Lab holds, and whether that is still what they may see."""
+"""Mounts of a person's Drive in a Lab, and their digest, by which changes of access are noticed."""
 
 import hashlib
 import json

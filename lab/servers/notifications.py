@@ -1,4 +1,4 @@
-"""Saying to a person, who may be away for days, that their Lab was stopped and what was kept of it."""
+"""Notification that a Lab was stopped and what was kept of it, for a person who may be away for days."""
 
 from django.urls import reverse
 
@@ -12,7 +12,7 @@ UNTOLD = (StopReason.ASKED, StopReason.DEACTIVATED, StopReason.START_FAILED)
 
 
 def tell_of_end(server: Server) -> None:
-    """In the transaction that ends the server."""
+    """Notify the person of a server's end, in the transaction that ends it."""
     if server.stop_reason not in UNTOLD:
         said = f"{server.stop_sentence}\n{_rescued(server.rescued or {})}".strip()
         notify([server.owner], Kind.LAB_STOPPED, subject="Your Lab was stopped", text=said, url=reverse("lab:home"))

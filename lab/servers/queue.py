@@ -33,7 +33,7 @@ def remount(server: Server) -> bool:
 
 
 def length() -> int | None:
-    """How many launches and stops wait for a worker; None when the broker does not say."""
+    """Number of launches and stops that wait for a worker; None if the broker does not say."""
     try:
         with current_app.connection_for_read() as connection:
             channel: Any = connection.default_channel

@@ -1,4 +1,4 @@
-"""Making rows true: they are compared with what the launcher sees, and both are repaired.
+"""The reconciler: rows are compared with what the launcher sees, and both are repaired.
 
 Whatever was killed in between (a worker, the supervisor, the broker, the machine), the next pass puts right. A pass
 decides only from what it reads itself, queues the same idempotent tasks as everybody else, and one failing part does
@@ -93,7 +93,7 @@ def check(server: Server, status: ServerStatus | None) -> None:
 
 
 def follow(server: Server, status: ServerStatus) -> None:
-    """What a running server has met with, and what it needs from time to time."""
+    """Note processes that were ended in a running server, and renew its API token."""
     if status.memory_kills > server.memory_kills or status.disk_kills > server.disk_kills:
         limits.note_ended_processes(server, status)
     if status.token_age is not None and status.token_age > api_tokens.RENEW_AFTER:

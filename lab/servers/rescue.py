@@ -1,4 +1,4 @@
-"""Before a server's home is deleted: copy what a person wrote there into their Drive.
+"""Rescue: before a server's home is deleted, what its person wrote there is copied into their Drive.
 
 `Rescued from the Lab/<when it was stopped>/` in My Library gets the notebooks and text files that lay outside
 `~/drive`, and lists of what was installed (rescue_packages.py). The home was filled by notebook code, so nothing in it
@@ -60,7 +60,7 @@ TOP_ONLY = frozenset({"drive"})
 
 @dataclass
 class Rescued:
-    """What was copied; kept on the row as JSON."""
+    """Result of a rescue; kept on the row as JSON."""
 
     library: str = ""
     """Id of My Library."""
@@ -129,7 +129,7 @@ def _copy_all(server: Server, top: int, changes: Path | None, result: Rescued, s
 
 
 def _name_packages(files: LibraryFiles, folder: str, changes: Path, prefix: Path, result: Rescued) -> None:
-    """In a folder of its own: the home may have had a `requirements.txt` as well."""
+    """Write lists of installed packages, in a folder of their own: the home may have had a `requirements.txt`."""
     lists = {
         "requirements.txt": ("pip install -r", rescue_packages.requirements(changes, prefix)),
         "conda-packages.txt": ("conda install --file", rescue_packages.conda_packages(changes, prefix)),
@@ -163,7 +163,7 @@ def _copy(files: LibraryFiles, folder: str, found: _Found, result: Rescued) -> N
 
 
 class _CopiedBeforeError(Exception):
-    """By a run that was cut off; files are put in place whole, so it is complete."""
+    """The file was copied by a run that was cut off; files are put in place whole, so it is complete."""
 
 
 def _write(files: LibraryFiles, target: PurePosixPath, source: BinaryIO) -> None:
@@ -228,7 +228,7 @@ def _is_own_work(path: PurePosixPath) -> bool:
 
 
 def _open_folder(top: int, path: PurePosixPath, device: int) -> int:
-    """One name after the other, never through a link, never onto another file system; the caller closes it."""
+    """Open a folder name by name, never through a link or onto another file system; the caller closes it."""
     flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
     fd = os.open(".", flags, dir_fd=top)
     for name in path.parts:

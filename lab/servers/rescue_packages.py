@@ -1,4 +1,4 @@
-"""What a session installed in its environment, so that its person can have it again: a `requirements.txt`.
+"""Packages that a session installed in its environment, as lists to install them again from.
 
 It is read from the layer that holds the session's changes, which code of its person wrote: names are matched, files are
 opened without following links, nothing of it is run.
@@ -98,7 +98,7 @@ def _facts(top: Path, path: PurePosixPath) -> Any:
 
 
 def _open(top: Path, path: PurePosixPath) -> int:
-    """One name after the other, never through a link; the caller closes it."""
+    """Open a folder name by name, never through a link; the caller closes it."""
     fd = os.open(top, _FOLDER_FLAGS)
     for name in path.parts:
         try:

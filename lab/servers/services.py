@@ -1,4 +1,4 @@
-"""What people, operators and the site itself may do with servers: start one, stop one."""
+"""Starting and stopping servers, for people, operators and the site itself."""
 
 import time
 from datetime import datetime
@@ -65,7 +65,7 @@ def request_server(
 
 
 def glance(server: Server) -> Server:
-    """The row as it is when it runs, or after a moment. Does not wait behind others: a crowd would stop all pages."""
+    """Wait a moment for a launch to finish. Does not wait behind others: a crowd would stop all pages."""
     until = time.monotonic() + GLANCE_SECONDS
     if server.state != State.REQUESTED or Server.objects.queue_position(server) > 1:
         return server
@@ -139,7 +139,7 @@ def stop_server(actor: User | None, server: Server, reason: StopReason, *, error
 
 
 def stop_when_signed_out(user: User) -> None:
-    """Where LAB_STOP_ON_LOGOUT says so: what a kernel computes ends too, what lies outside the Drive is rescued."""
+    """Stop the person's Lab if LAB_STOP_ON_LOGOUT says so, busy kernels too; files outside the Drive are rescued."""
     server = Server.objects.live().filter(owner=user).first() if settings.LAB_STOP_ON_LOGOUT else None
     if server:
         stop_server(user, server, StopReason.SIGNED_OUT)

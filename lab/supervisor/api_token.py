@@ -12,7 +12,7 @@ TOKEN = "token"  # noqa: S105
 
 
 class TokenFile:
-    """Of one server, in a directory of its own."""
+    """Token file of one server, in a directory of its own."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
@@ -27,19 +27,19 @@ class TokenFile:
 
     @property
     def age(self) -> float | None:
-        """Seconds; None when there is none."""
+        """Age of the token in seconds; None if there is none."""
         with contextlib.suppress(OSError):
             return max(0.0, time.time() - (self.directory / TOKEN).stat().st_mtime)
         return None
 
 
 def binds(directory: Path, socket: Path, where: str) -> list[str]:
-    """For bubblewrap: below `where`, the server's directory with its token, and that of the socket."""
+    """bubblewrap's words that bind the directories of token and socket below `where`."""
     return ["--ro-bind", str(directory), f"{where}/token", "--ro-bind", str(socket), f"{where}/portal"]
 
 
 def variables(token: str | Path, portal: str | Path, inside: str | Path) -> dict[str, str]:
-    """By which programs find both: their directories, and that of our own files."""
+    """Environment variables by which programs find socket, token and our Python package."""
     return {
         "COLLABORATORY_API": "http://portal/api/v1",
         "COLLABORATORY_SOCKET": f"{portal}/{SOCKET}",

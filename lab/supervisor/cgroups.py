@@ -1,4 +1,4 @@
-"""Control groups: what the processes of one server may use together, kept by the kernel.
+"""Control groups: limits of memory, processor and processes of one server, kept by the kernel.
 
     <controller>/<LAB_CGROUP>/<server>    version 1: a tree per controller (kernel docs, admin-guide/cgroup-v1)
     <LAB_CGROUP>/<server>                 version 2: one tree (admin-guide/cgroup-v2)
@@ -28,7 +28,7 @@ REMOVE_EVERY = 0.02
 
 @dataclass(frozen=True)
 class Limits:
-    """Of one server, all its processes together; 0: none."""
+    """Limits of one server, all its processes together; 0: no limit."""
 
     memory: int = 0
     """Bytes, files in /tmp included. What the kernel keeps of files that were read counts too, but it can let go."""
@@ -38,7 +38,7 @@ class Limits:
     """Threads count as well."""
 
     def words(self, version: int) -> dict[str, list[tuple[str, str]]]:
-        """What is written to which file of which controller."""
+        """Names and values of the files to write, by controller."""
         quota = round(self.cpu * PERIOD_MICROSECONDS)
         if version == 1:
             return {
@@ -70,7 +70,7 @@ class Groups:
 
     @property
     def kept(self) -> list[str]:
-        """Which limits the kernel keeps here."""
+        """Names of the limits that the kernel keeps here."""
         return sorted(self.trees)
 
     def _of(self, server_id: str) -> set[Path]:
@@ -95,11 +95,11 @@ class Groups:
                     (place / "cgroup.procs").write_text(str(pid))
 
     def killed(self, server_id: str) -> int:
-        """How many of the server's processes the kernel has ended for want of memory."""
+        """Number of the server's processes that the kernel has ended for lack of memory."""
         return self._memory_event(server_id, "oom_kill")
 
     def was_at_limit(self, server_id: str) -> bool:
-        """Whether it has reached its own limit of memory, ever.
+        """True if the server has ever reached its own limit of memory.
 
         If not, what was ended in it was ended because all Labs together, or the machine, had no more. Version 1 does
         not tell: there it is always said to have.
@@ -123,13 +123,13 @@ class Groups:
                 (self.trees["cpu"] / server_id / name).write_text(anything)
 
     def remove(self, server_id: str) -> None:
-        """Of a server without processes; the kernel takes a moment to forget the last one."""
+        """Remove the group of a server without processes; the kernel takes a moment to forget the last one."""
         for place in self._of(server_id):
             if not _remove(place):
                 log.warning("%s is in use and stays", place)
 
     def ids(self) -> set[str]:
-        """Of the servers that have a group."""
+        """Ids of the servers that have a group."""
         return {entry.name for tree in self.trees.values() for entry in tree.iterdir() if entry.is_dir()}
 
     def close(self) -> None:
@@ -140,7 +140,7 @@ class Groups:
 
 
 def _remove(place: Path) -> bool:
-    """Whether the group is gone, be it that it was before."""
+    """Remove a group; True if it is gone, also if it was gone before."""
     for _ in range(REMOVE_TRIES):
         try:
             place.rmdir()
@@ -154,7 +154,7 @@ def _remove(place: Path) -> bool:
 
 
 def find(name: str) -> Groups:
-    """Those that were given to us under this name (LAB_CGROUP), or a part of them."""
+    """Groups that were given to us under this name (LAB_CGROUP), or a part of them."""
     none = Groups(1, {})
     if not name:
         return none
@@ -197,7 +197,7 @@ class _Mount:
     """The group that is seen there."""
 
     def lets_us_move_to(self, tree: Path) -> bool:
-        """Whether processes of ours may go there, of version 2.
+        """True if our processes may be moved there (version 2).
 
         That takes rights in the closest group that holds both places (cgroup-v2, "Delegation Containment").
         """
@@ -212,7 +212,7 @@ def _own_path() -> str:
 
 
 def _mounts(kind: str, option: str = "") -> list[_Mount]:
-    """Where file systems of this kind are mounted (proc(5), mountinfo), of version 1 with this controller."""
+    """Mounts of cgroup file systems (proc(5), mountinfo); of version 1 those with this controller."""
     found = []
     for line in Path("/proc/self/mountinfo").read_text().splitlines():
         before, _, after = line.partition(" - ")

@@ -1,4 +1,4 @@
-"""What a Lab sees of the environment that it runs in, as after activating it: a virtual environment, or a conda one.
+"""Variables of an activated environment in a Lab: a virtual environment, or a conda one.
 
 Scripts of packages, which may add to it, are run in the sandbox only (inside/activation.py).
 """
@@ -7,12 +7,12 @@ from pathlib import Path
 
 
 def is_conda(prefix: str) -> bool:
-    """By its record of installed packages, whoever made it."""
+    """True for a conda environment: it has a record of installed packages, whoever made it."""
     return (Path(prefix) / "conda-meta").is_dir()
 
 
 def variables(prefix: str) -> dict[str, str]:
-    """Beside PATH. `conda install` without a name changes the environment at CONDA_PREFIX."""
+    """Variables beside PATH. `conda install` without a name changes the environment at CONDA_PREFIX."""
     if not is_conda(prefix):
         return {"VIRTUAL_ENV": prefix}
     found = {"CONDA_PREFIX": prefix, "CONDA_SHLVL": "1", "CONDA_DEFAULT_ENV": prefix}

@@ -1,4 +1,4 @@
-"""Disk: what a server's home and its changes to the environment take up, and who is ended when that is too much.
+"""Disk limits: space of a server's home and changed environment, and which process is ended above the limit.
 
 The kernel counts the disk of a directory only where a file system was set up for it by root (project quotas,
 quotactl(2)), so this looks for itself: every second at what the processes have written (proc(5), io) and at how much
@@ -38,7 +38,7 @@ MUCH_MORE = 2**31
 
 @dataclass
 class Count:
-    """Kept beside the server's directory, for a supervisor that takes over. Bytes; no limit: 0."""
+    """Disk use of one server, kept in its directory for a supervisor that takes over. Bytes; no limit: 0."""
 
     limit: int = 0
     used: int = 0
@@ -48,7 +48,7 @@ class Count:
 
 
 class Disk:
-    """Of one server. `look` is called about once a second, by one thread at a time."""
+    """Disk-limit monitor of one server. `look` is called about once a second, by one thread at a time."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
@@ -60,7 +60,7 @@ class Disk:
         self.rest_until = 0.0
 
     def limit_to(self, limit: float) -> None:
-        """From now on; before the server's first process."""
+        """Set the limit in bytes, before the server's first process."""
         self.count = Count(limit=int(limit))
         self._write()
 
@@ -97,7 +97,7 @@ class Disk:
         self.next_at, self.rest_until = ended + MEASURE_EVERY, ended + REST * (ended - began)
 
     def _end(self, init: int, grown: dict[int, int]) -> None:
-        """Whoever fills it; the server as a whole when it has gone far beyond."""
+        """End the process that writes most; the whole server when it is far beyond the limit."""
         if -self.allowance > max(self.count.limit // 4, MUCH_MORE):
             log.warning("%s uses %d bytes of disk: ended", self.directory.name, self.count.used)
             self.count.kills += 1
@@ -120,7 +120,7 @@ class Disk:
 
 
 def _inner_pid(pid: int) -> int:
-    """Inside; 0 when it is gone."""
+    """Process number inside the sandbox; 0 when it is gone."""
     try:
         return processes.inner_pid(pid)
     except OSError:

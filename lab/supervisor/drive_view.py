@@ -36,7 +36,7 @@ class LibraryInUseError(Exception):
 
 @dataclass(frozen=True)
 class Place:
-    """Where a library stands: `<folder>/<name>`."""
+    """Mount point of a library in the view: `<folder>/<name>`."""
 
     folder: str
     name: str
@@ -53,7 +53,7 @@ class Place:
 
 @dataclass(frozen=True)
 class Library:
-    """What stands there."""
+    """A library that is mounted, and its mode."""
 
     library: str
     mode: str
@@ -137,7 +137,7 @@ class DriveView:
         linux.bind(self.store.public(), self.root / Folder.ALL)
 
     def current(self) -> dict[Place, Library]:
-        """What is mounted now."""
+        """Libraries that are mounted now, by mount point."""
         found = {}
         for mount in mounts():
             if not mount.target.startswith(f"{self.root}/"):
@@ -209,7 +209,7 @@ class DriveView:
 
 
 def _keeps(wanted: dict[Place, Library], library: Library) -> bool:
-    """Whether the person still has at least this access to the library, be it at another place."""
+    """True if the person still has at least this access to the library, be it at another mount point."""
     return any(
         other.library == library.library and (other.mode == "rw" or library.mode == "ro") for other in wanted.values()
     )

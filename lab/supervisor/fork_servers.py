@@ -41,7 +41,7 @@ class ForkFailedError(Exception):
 
 @dataclass
 class ForkServer:
-    """One process: started once, ended once."""
+    """Fork server of one environment: started once, ended once."""
 
     prefix: Path
     stamp: tuple[Any, ...]
@@ -121,7 +121,7 @@ class ForkServer:
 
     @property
     def is_usable(self) -> bool:
-        """It runs, and what it imported is still what is there."""
+        """True while it runs and what it imported is still what is installed."""
         alive = self.process is not None and self.process.returncode is None
         fresh = time.time() - self.started_at < MAX_AGE and stamp(self.prefix) == self.stamp
         return self.ready and alive and fresh
@@ -157,7 +157,7 @@ def stamp(prefix: Path) -> tuple[Any, ...]:
 
 
 class ForkServers:
-    """All of this machine, by prefix."""
+    """The fork servers of this machine, by prefix of the environment."""
 
     def __init__(self, logs: Path, config: dict[str, Any]) -> None:
         self.logs = logs
@@ -169,7 +169,7 @@ class ForkServers:
         self.ending: set[asyncio.Task[None]] = set()
 
     def ready(self, prefix: Path) -> ForkServer | None:
-        """One to fork from now. None: start the server the other way; one is started meanwhile for the next."""
+        """Fork server to use now. None: start the server by exec; a fork server is started for the next."""
         server = self.servers.get(prefix)
         if server is not None and server.is_usable:
             return server
@@ -227,7 +227,7 @@ class ForkServers:
         self.failures.pop(prefix, None)
 
     def report(self) -> list[dict[str, Any]]:
-        """For `inspect`."""
+        """State of all fork servers, as JSON for `inspect`."""
         return [
             {
                 "prefix": str(prefix),

@@ -1,4 +1,4 @@
-"""What is put together for one launch: variables, Jupyter's configuration, and files, from the portal's request."""
+"""One launch, from the portal's request: environment variables, Jupyter's configuration, and files."""
 
 import json
 from dataclasses import dataclass, field
@@ -31,11 +31,11 @@ class Launch:
 
     @property
     def home(self) -> str:
-        """Where the person's home is in the sandbox."""
+        """Path of the person's home in the sandbox."""
         return f"/home/{self.username}"
 
     def jupyter_config(self) -> dict[str, Any]:
-        """What is in `jupyter_config.json`."""
+        """Content of `jupyter_config.json`."""
         return jupyter_config(self.home, token=self.token)
 
     def environment(self) -> dict[str, str]:
@@ -103,7 +103,7 @@ def jupyter_config(root: str, *, token: str) -> dict[str, Any]:
 
 
 def account_files(username: str, display_name: str) -> dict[str, str]:
-    """What /etc says of people and names in the sandbox."""
+    """Files of /etc about accounts and host names in the sandbox, by path."""
     gecos = "".join(c for c in display_name if c.isprintable() and c not in ":,")
     return {
         "/etc/passwd": f"{username}:x:{USER_ID}:{USER_ID}:{gecos}:/home/{username}:/bin/bash\n",

@@ -101,7 +101,7 @@ def usage(init: int) -> tuple[int, float]:
 
 
 def written(inits: Iterable[int]) -> dict[int, dict[int, int]]:
-    """For each process 1 of a sandbox, what every process in there has had written to disks, in bytes.
+    """Bytes that each process has written to disks, for each process 1 of a sandbox.
 
     One walk over /proc for all. Those whose end somebody waited for count with their parent (proc(5), io).
     """
@@ -117,7 +117,7 @@ def written(inits: Iterable[int]) -> dict[int, dict[int, int]]:
 
 
 def open_files(pid: int) -> Iterator[os.stat_result]:
-    """What the descriptors of a process are open on."""
+    """stat results of the files that a process has open."""
     with contextlib.suppress(OSError):
         for fd in os.listdir(PROC / str(pid) / "fd"):
             with contextlib.suppress(OSError):

@@ -225,7 +225,7 @@ class Sandbox:
     def _descriptors(
         self, launch: Launch, holder: int, inherited: dict[str, int], log: BinaryIO, ends: "Ends"
     ) -> list[int]:
-        """What the fork server needs, in its order (inside/fork_server.py, Request)."""
+        """Descriptors for the fork server, in its order (inside/fork_server.py, Request)."""
         settings = {"environment": launch.environment(), "home": f"/home/{launch.username}"}
         by_name = inherited | {"settings": bwrap.memory_file(json.dumps(settings)), "log": log.fileno()}
         ends.callback(os.close, by_name["settings"])
@@ -309,7 +309,7 @@ class Sandbox:
         return "running" if self.answered.is_set() else "starting"
 
     def log_tail(self) -> str:
-        """The end of what Jupyter printed."""
+        """End of Jupyter's log."""
         try:
             with (self.directory / "log").open("rb") as log:
                 log.seek(max(0, log.seek(0, os.SEEK_END) - LOG_TAIL_BYTES))
@@ -318,7 +318,7 @@ class Sandbox:
             return ""
 
     def report(self) -> dict[str, Any]:
-        """For `inspect`."""
+        """State and resource use as JSON, for `inspect`."""
         memory, cpu_seconds = processes.usage(self.init) if self.init else (0, 0.0)
         return {
             "server_id": self.id,
@@ -456,7 +456,7 @@ def _started_at(pid: int) -> float:
 
 
 def _username_of(init: int, directory: Path) -> str:
-    """From the home's mount in bubblewrap's command line."""
+    """Username of a running sandbox, from the home's mount in bubblewrap's command line."""
     arguments = Path(f"/proc/{init}/cmdline").read_bytes().split(b"\0")
     home = arguments[arguments.index(os.fsencode(directory / "home")) + 1]
     return os.fsdecode(home).rpartition("/")[2]

@@ -42,7 +42,7 @@ def command(
 
 
 def _other_ways(home: str) -> list[str]:
-    """Where notebooks that were written for EBRAINS look for the Drive.
+    """Links at the paths where notebooks written for EBRAINS look for the Drive.
 
     Links, not mounts: a library that is withdrawn has one mount to be taken away, and one path in /proc that tells who
     still uses it.

@@ -75,7 +75,7 @@ class Supervisor:
 
     @property
     def kept(self) -> list[str]:
-        """Which limits are kept here: by the kernel, and `disk` by ourselves."""
+        """Names of the limits that are kept here: by the kernel, and `disk` by ourselves."""
         return [*self.groups.kept, "disk"]
 
     def close(self) -> None:
@@ -171,7 +171,7 @@ class Supervisor:
             return {"ok": True}
 
     async def _fork(self, launch: Launch, fork_server: ForkServer) -> bool:
-        """The fast way; False, and nothing is left of it, when it did not work."""
+        """Start a server by fork; False, and nothing is left of it, if that failed."""
         sandbox = self._fresh(launch.server_id)
         try:
             await sandbox.start(launch, fork_server)
@@ -266,12 +266,12 @@ def _look(sandbox: Sandbox, init: int, written: dict[int, int]) -> None:
 
 
 def _number(given: Any) -> str | None:
-    """Of the browser's request that this is for, as nginx made it."""
+    """Id of the browser's request that this is for, as nginx made it."""
     return given if isinstance(given, str) and logs.REQUEST_ID.fullmatch(given) else None
 
 
 def _of(request: dict[str, Any]) -> str | None:
-    """The server that a request is about, if it is about one."""
+    """Id of the server that a request is about, if any."""
     given = request.get("server_id") or request.get("launch", {}).get("server_id")
     return given if isinstance(given, str) and _ID.fullmatch(given) else None
 

@@ -1,4 +1,4 @@
-"""The link and badge that one puts into a paper or a README, on the page of a notebook."""
+"""“Open in Lab” link and badge for a paper or README, on the page of a notebook."""
 
 from typing import Any
 
@@ -35,7 +35,7 @@ def lab_badge(access: LibraryAccess, path: str) -> dict[str, Any]:
 
 @register.inclusion_tag("lab/_presence.html", takes_context=True)
 def lab_presence(context: dict[str, Any], access: LibraryAccess, path: str) -> dict[str, Any]:
-    """Who has this notebook open in the Lab now: before somebody else who may change it opens it, too."""
+    """People who have this notebook open in the Lab now, for somebody who may change it."""
     if access.entry is None or not access.entry.may_write or not path.endswith(NOTEBOOK):
         return {}
     return {"names": presence.here(person(context["request"]), access.library.pk, access.inside(path))}
@@ -54,7 +54,7 @@ def lasting_path(library: Library, inside: str) -> str:
 
 
 def reach(library: Library) -> str:
-    """For whom the link works."""
+    """Sentence that says for whom the link works."""
     if library.is_public:
         return (
             "It works for everybody with an account. People who cannot change the notebook are offered their own copy."

@@ -1,4 +1,4 @@
-"""Parts of the Lab in other pages."""
+"""Template tags of the Lab for other pages."""
 
 from contextlib import suppress
 from typing import Any
@@ -31,7 +31,7 @@ def lab_address(*parts: str) -> str:
 
 @register.inclusion_tag("lab/_chip.html", takes_context=True)
 def lab_chip(context: dict[str, Any]) -> dict[str, Any]:
-    """The header's word on my Lab: off, starting, running and for how long."""
+    """State of my Lab in the header: off, starting, or the time left."""
     user = getattr(context.get("request"), "user", None)
     signed_in = user is not None and user.is_authenticated
     server = _server(context)
@@ -57,7 +57,7 @@ def _server(context: dict[str, Any]) -> Server | None:
 
 @register.inclusion_tag("lab/_on_the_way.html", takes_context=True)
 def on_the_way(context: dict[str, Any]) -> dict[str, Any]:
-    """What a visitor opens in the Lab after signing in.
+    """Path or repository that a visitor opens in the Lab after signing in.
 
     The link may be anybody's, and its words stand on the page where one types a password: nothing but a path or an
     address is shown of them.

@@ -89,7 +89,7 @@ def forget_first_password() -> None:
 
 
 def demo_title() -> str:
-    """What the first Collab is called, in the site's own name."""
+    """Title of the demo Collab, with the site's name."""
     return f"Welcome to {settings.SITE_NAME}"
 
 

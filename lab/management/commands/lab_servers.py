@@ -1,4 +1,4 @@
-"""For operators at a terminal: what runs, and stopping all of it before maintenance."""
+"""`manage.py lab_servers`: list live servers, or stop all of them before maintenance."""
 
 import time
 from argparse import ArgumentParser

@@ -1,4 +1,4 @@
-"""How one asks a server, depending on who runs it."""
+"""Clients of a Jupyter server's API: direct, or through a JupyterHub."""
 
 from django.conf import settings
 
@@ -9,5 +9,5 @@ from .jupyter import JupyterClient
 
 
 def client_of(server: Server) -> JupyterClient:
-    """For the server's API; its methods raise JupyterError."""
+    """Client of the server's API; its methods raise JupyterError."""
     return HubJupyterClient(server) if settings.LAB_LAUNCHER == "jupyterhub" else JupyterClient(server)

@@ -1,4 +1,4 @@
-"""Asking a Jupyter server that runs in a Hub: through the Hub's proxy, with the portal's own token.
+"""HTTP client of a Jupyter server in a Hub: through the Hub's proxy, with the portal's own token.
 
 Such a server knows nothing of the portal, so its activity is read from Jupyter's standard API.
 """
@@ -18,7 +18,7 @@ from .jupyter import JupyterClient, JupyterError, latest, moment, rows_of
 
 
 class HubJupyterClient(JupyterClient):
-    """As JupyterClient, errors and deadlines too."""
+    """Client through the Hub's proxy; errors and deadlines as of JupyterClient."""
 
     def __init__(self, server: Server) -> None:
         self._token = settings.LAB_HUB_TOKEN
@@ -46,7 +46,7 @@ class HubJupyterClient(JupyterClient):
 
 
 def _connection(seconds: float) -> http.client.HTTPConnection:
-    """To the Hub's proxy; whatever drips from there, it is closed after `seconds`."""
+    """Connection to the Hub's proxy that is closed after `seconds`, whatever drips from there."""
     address = urlsplit(settings.LAB_HUB_URL)
     kind = http.client.HTTPSConnection if address.scheme == "https" else http.client.HTTPConnection
 

@@ -1,4 +1,4 @@
-"""Asking a person's Jupyter server.
+"""HTTP client of a person's Jupyter server, over its unix socket.
 
 Whoever owns the server can make it answer anything, slowly, for ever, or not at all: every call has one deadline for
 the whole of it and a limit on its size, follows no redirect, and believes nothing but shapes and types.
@@ -30,7 +30,7 @@ class JupyterError(Exception):
 
 
 def socket_path(server: Server) -> Path:
-    """Where the server listens; only the proxy and the portal see it."""
+    """Unix socket of the server; only the proxy and the portal see it."""
     return settings.RUN_DIR / "lab" / f"{server.pk.hex}.sock"
 
 
@@ -177,12 +177,12 @@ def rows_of(rows: object) -> list[dict[str, Any]]:
 
 
 def latest(rows: list[dict[str, Any]]) -> datetime | None:
-    """When there was last something in one of them."""
+    """Time of the latest activity among kernels or terminals; None: never."""
     return max(filter(None, (moment(row.get("last_activity")) for row in rows)), default=None)
 
 
 def moment(text: object) -> datetime | None:
-    """A time zone is assumed to be UTC where none is given; what is no date is None."""
+    """Time from ISO 8601, UTC if no zone is given; None for anything else."""
     if not isinstance(text, str) or len(text) > 40:
         return None
     try:

@@ -1,4 +1,4 @@
-"""What packages of a conda environment want set: their variables, and what their scripts in activate.d change.
+"""Activation of a conda environment: its packages' variables, and their scripts in activate.d.
 
 Runs in the sandbox, as the person's own code could, when all limits are in place. Standard library only.
 """

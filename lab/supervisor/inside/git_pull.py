@@ -62,11 +62,11 @@ CONFIG = {
 
 
 class PullRefusedError(Exception):
-    """It cannot be done, and nothing was changed. The text is for the person."""
+    """The pull was refused, and nothing was changed. The text is for the person."""
 
 
 def is_public(address: str) -> bool:
-    """Whether this is an address of the internet at large, whatever it is wrapped in."""
+    """True for an address of the public internet, whatever it is wrapped in."""
     ip = ipaddress.ip_address(address.partition("%")[0])
     if isinstance(ip, ipaddress.IPv6Address):
         if ip in ipaddress.ip_network("64:ff9b::/96"):  # NAT64 (RFC 6052)

@@ -42,7 +42,7 @@ class Order(NamedTuple):
 
 
 class Imported(NamedTuple):
-    """What importing ahead has left."""
+    """State after importing ahead: files and variables."""
 
     files: "dict[str, tuple[int, int]]"
     """What was imported (`loaded_files`), as it was then."""
@@ -51,7 +51,7 @@ class Imported(NamedTuple):
 
 
 def prepare() -> None:
-    """What a kernel does before it serves."""
+    """Import and set up a kernel, up to where it would serve."""
     from ipykernel.kernelapp import IPKernelApp
 
     IPKernelApp.instance().initialize(["-f", "kernel.json"])
@@ -137,7 +137,7 @@ class KernelServer:
         kernelapp.launch_new_instance(argv=[*sys.argv[1:], *once])
 
     def _is_as_new(self, order: Order) -> bool:
-        """Whether a new process would find what this one found."""
+        """True if a new process would find what this one found."""
         return (
             _read_at_start(order.environment) == _read_at_start(self.environment)
             and not (site.ENABLE_USER_SITE and Path(_user_site(order.environment)).is_dir())

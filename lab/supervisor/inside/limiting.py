@@ -1,4 +1,4 @@
-"""What no process of a sandbox may exceed, whoever counts it besides (cgroups.py)."""
+"""Resource limits of every process of a sandbox (setrlimit(2)), beside those of control groups (cgroups.py)."""
 
 import resource
 

@@ -132,7 +132,7 @@ class ForkedKernel:
 
 
 def _is_plain(command: "list[str]", options: "dict[str, Any]") -> bool:
-    """Whether it is a kernel of our own environment, as its kernel.json says how to start it."""
+    """True for a kernel of our own environment, started as its kernel.json says."""
     plain = [sys.executable, "-m", "ipykernel_launcher", "-f"]
     return command[:4] == plain and len(command) == 5 and "env" in options and not options.get("independent")
 

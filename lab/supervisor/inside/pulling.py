@@ -24,7 +24,7 @@ _turns: dict[str, asyncio.Lock] = {}
 
 
 class PullHandler(APIHandler):
-    """Of the pull with this id: begins it where it is new, and tells its state."""
+    """Starts the pull with this id if it is new, and returns its state."""
 
     auth_resource = "contents"
 

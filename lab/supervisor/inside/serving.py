@@ -27,7 +27,7 @@ AUTOMATIC = ("/api/security/", "/api/collaboratory/", "/lab/api/workspaces", "/l
 
 
 class Interaction:
-    """When a person last did something, as requests show it; a tab that polls does none of this."""
+    """Time of the last human interaction, as requests show it; a tab that polls does none of this."""
 
     def __init__(self) -> None:
         self.last_input: datetime | None = None
