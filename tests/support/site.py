@@ -51,11 +51,11 @@ class Site:
         self.place.venv = Path(sys.prefix)
         self.place.prepare(self.environment)
 
-    def start(self) -> None:
-        """Start everything and wait until it answers."""
+    def start(self, code: Path = CODE) -> None:
+        """Start everything, from a directory with the code, and wait until it answers."""
         with self.log.open("ab") as log:
             self.honcho = subprocess.Popen(
-                [f"{sys.prefix}/bin/honcho", "start"], cwd=CODE, env=self.environment, stdout=log, stderr=log
+                [f"{sys.prefix}/bin/honcho", "start"], cwd=code, env=self.environment, stdout=log, stderr=log
             )
         wait_for(self.answers, 60, "the site did not start")
 
@@ -70,13 +70,17 @@ class Site:
             return False
         return True
 
-    def stop(self) -> None:
-        """End the processes; then the Labs and the Lab's namespace."""
-        command = [sys.executable, "manage.py", "lab_servers", "--stop-all"]
-        subprocess.run(command, cwd=CODE, env=self.environment, check=False)
+    def end(self) -> None:
+        """End the processes of the Procfile, as for an update: Labs go on."""
         if self.honcho:
             self.honcho.terminate()
             self.honcho.wait(30)
+
+    def stop(self) -> None:
+        """End the Labs, the processes, and the Lab's namespace."""
+        command = [sys.executable, "manage.py", "lab_servers", "--stop-all"]
+        subprocess.run(command, cwd=CODE, env=self.environment, check=False)
+        self.end()
         pause = settings.LAB_ROOT / "namespace.pid"
         if pause.exists():
             os.kill(int(pause.read_text()), signal.SIGKILL)
