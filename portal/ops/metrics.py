@@ -144,12 +144,12 @@ class Histogram(Counter):
         return family
 
 
-REQUESTS = Counter("http_requests_total", "Requests that were answered.", ["route", "method", "status"])
+REQUESTS = Counter("http_requests_total", "HTTP responses.", ["route", "method", "status"])
 REQUEST_SECONDS = Histogram(
-    "http_request_duration_seconds", "Time until an answer began to be sent.", ["route", "method"]
+    "http_request_duration_seconds", "Time until the response began to be sent.", ["route", "method"]
 )
-TASKS = Counter("tasks_total", "Tasks that ended.", ["task", "outcome"])
-TASK_SECONDS = Histogram("task_duration_seconds", "Time that a task took.", ["task"], [*SECONDS, 60.0, 600.0])
+TASKS = Counter("tasks_total", "Finished tasks.", ["task", "outcome"])
+TASK_SECONDS = Histogram("task_duration_seconds", "Duration of tasks.", ["task"], [*SECONDS, 60.0, 600.0])
 
 
 def gauge(name: str, text: str, values: Mapping[str, float] | float, label: str = "") -> Metric:
@@ -168,9 +168,9 @@ class SiteCollector:
         statuses = HEALTH.ask()
         seconds = {status.name: status.milliseconds / 1000 for status in statuses}
         yield gauge(
-            "part_up", "Whether a part of the site does its work.", {f.name: float(f.ok) for f in statuses}, "part"
+            "part_up", "1 if the part of the site is up, else 0.", {f.name: float(f.ok) for f in statuses}, "part"
         )
-        yield gauge("part_check_seconds", "Time that a part took to say so.", seconds, "part")
+        yield gauge("part_check_seconds", "Duration of the part's health check.", seconds, "part")
         up = frozenset(status.name for status in statuses if status.ok)
         for families in hooks.collect("metrics", up=up):
             yield from families

@@ -21,13 +21,13 @@ UNACKNOWLEDGED = "unacked"
 
 def families(up: frozenset[str]) -> Iterator[Metric]:
     """Metric families of the portal, for the parts that are up."""
-    yield InfoMetricFamily(PREFIX + "build", "What runs here.", value=build())
+    yield InfoMetricFamily(PREFIX + "build", "Versions of the running site.", value=build())
     if "database" in up:
         active = User.objects.filter(is_active=True).count()
         states = {"active": active, "inactive": User.objects.count() - active}
         yield gauge("people", "Accounts.", states, "state")
         open_sessions = Session.objects.filter(expire_date__gt=timezone.now()).count()
-        yield gauge("sessions", "Sessions that have not ended.", open_sessions)
+        yield gauge("sessions", "Active sessions.", open_sessions)
     if "broker" in up:
         yield from _queues()
 
@@ -48,6 +48,6 @@ def _queues() -> Iterator[Metric]:
     lengths = {queue.name: float(queue.waiting) for queue in found}
     ages = {queue.name: queue.oldest_seconds for queue in found}
     working = float(client().hlen(UNACKNOWLEDGED))
-    yield gauge("queue_messages", "Tasks that wait.", lengths, "queue")
-    yield gauge("queue_oldest_message_age_seconds", "How long the next task has waited.", ages, "queue")
+    yield gauge("queue_messages", "Waiting tasks.", lengths, "queue")
+    yield gauge("queue_oldest_message_age_seconds", "Age of the oldest waiting task.", ages, "queue")
     yield gauge("queue_taken_messages", "Tasks that workers have taken and not finished.", working)
