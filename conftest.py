@@ -4,6 +4,7 @@ The people are always the same: in Collab "Cortex" an owner (its administrator),
 belongs to nothing; and an operator, who may use the Django admin.
 """
 
+import functools
 import gc
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -200,11 +201,17 @@ def note_tasks(monkeypatch: pytest.MonkeyPatch) -> Queue:
             raise OperationalError("away")
         queue.append((name, *args))
 
-    current_app.loader.import_default_modules()
+    _import_tasks()
     monkeypatch.setattr(portal_queue, "_send", send)
     monkeypatch.setattr(portal_queue, "_ask", lambda: queue.up)
     monkeypatch.setitem(portal_queue._last, "asked", float("-inf"))
     return queue
+
+
+@functools.cache
+def _import_tasks() -> None:
+    """Once: Celery has Django check all models each time."""
+    current_app.loader.import_default_modules()
 
 
 Sleep = Callable[[ModuleType, Callable[[float], object]], None]
