@@ -153,7 +153,9 @@ class LibraryAdmin(AuditedAdmin):
         """Ask to whom, then do it. Only people's libraries that are not deleted."""
         wanted = queryset.filter(deleted_at=None, owner_collab=None).select_related("owner_user")
         if not wanted:
-            self.message_user(request, "Only people's libraries that are not deleted change hands.", messages.ERROR)
+            self.message_user(
+                request, "Only people's libraries that are not deleted can be transferred.", messages.ERROR
+            )
             return None
         form = NewOwnerForm(request.POST if "chosen" in request.POST else None)
         if not form.is_valid():
@@ -170,7 +172,7 @@ class LibraryAdmin(AuditedAdmin):
             )
         ]
         if done:
-            self.message_user(request, f"{new_owner} owns now: {', '.join(map(str, done))}.", messages.SUCCESS)
+            self.message_user(request, f"Transferred to {new_owner}: {', '.join(map(str, done))}.", messages.SUCCESS)
         return None
 
     @admin.action(description="Repair the directory on disk", permissions=["change"])
@@ -188,7 +190,7 @@ class QuotaInline(admin.StackedInline):
 
     model = Quota
     fields = ["max_bytes", "max_files"]
-    verbose_name_plural = "Quota, where it is not as for everybody"
+    verbose_name_plural = "Quota, if different from the default"
 
 
 class QuotaAudit:
@@ -268,7 +270,7 @@ class OwnerAdmin(AuditedAdmin):
         """For people who leave: the chooser of the libraries' list, with all of theirs."""
         theirs = Library.objects.live().filter(owner_user__in=queryset).filter(~Q(used_files=0, is_default=True))
         if not theirs.exists():
-            self.message_user(request, "They own nothing that could be transferred.", messages.ERROR)
+            self.message_user(request, "This person owns no library that can be transferred.", messages.ERROR)
             return None
         context = {
             **self.admin_site.each_context(request),
@@ -300,7 +302,7 @@ class QuotaAdmin(AuditedAdmin):
         super().save_model(request, obj, form, change)
         QuotaAudit.note(request.user, obj)
 
-    @admin.action(description="Remove: as for everybody", permissions=["change"])
+    @admin.action(description="Remove: use the default quota", permissions=["change"])
     def remove(self, request: Any, queryset: models.QuerySet[Quota]) -> None:
         """Bulk action."""
         for quota in queryset:

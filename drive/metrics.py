@@ -19,7 +19,7 @@ def families(up: frozenset[str]) -> Iterator[Metric]:
     if "drive" in up:
         disk = os.statvfs(settings.DRIVE_ROOT)
         yield gauge("drive_disk_size_bytes", "Size of the Drive's disk.", disk.f_blocks * disk.f_frsize)
-        yield gauge("drive_disk_free_bytes", "What is free of it.", disk.f_bavail * disk.f_frsize)
+        yield gauge("drive_disk_free_bytes", "Free space on the Drive's disk.", disk.f_bavail * disk.f_frsize)
     if "database" in up:
         live, deleted = Q(deleted_at=None), Q(deleted_at__isnull=False)
         sums = Library.objects.aggregate(

@@ -45,22 +45,22 @@ class Library(models.Model):
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="libraries"
     )
     owner_collab = models.OneToOneField(Collab, null=True, blank=True, on_delete=models.PROTECT, related_name="library")
-    name = models.CharField(max_length=100, help_text="As its owner sees it; a Collab's library has its title.")
+    name = models.CharField(max_length=100, help_text="Name for the owner; a Collab's library has the Collab's title.")
     name_key = models.CharField(max_length=300, editable=False)
     shared_name = models.CharField(
-        max_length=150, null=True, blank=True, help_text="As everybody else sees it; unique; set when first shared."
+        max_length=150, null=True, blank=True, help_text="Name for everybody else; unique; set when first shared."
     )
     shared_key = models.CharField(max_length=450, null=True, unique=True, editable=False)
-    is_default = models.BooleanField(default=False, help_text="A person's “My Library”, there from sign-up.")
+    is_default = models.BooleanField(default=False, help_text="The person's “My Library”, which exists from sign-up.")
     is_public = models.BooleanField(default=False, help_text="Everybody who is signed in can read it.")
     created_at = models.DateTimeField(auto_now_add=True)
     deleted_at = models.DateTimeField(null=True, blank=True, help_text="Kept for 30 days.")
     removed_at = models.DateTimeField(
-        null=True, editable=False, help_text="When its removal for good began: it cannot be restored any more."
+        null=True, editable=False, help_text="When its permanent removal began; it cannot be restored any more."
     )
     used_bytes = models.BigIntegerField(default=0, editable=False)
     used_files = models.BigIntegerField(default=0, editable=False)
-    counted_at = models.DateTimeField(null=True, editable=False, help_text="When a scan last counted what is used.")
+    counted_at = models.DateTimeField(null=True, editable=False, help_text="Time of the scan that last counted them.")
 
     objects = LibraryQuerySet.as_manager()
 
@@ -111,7 +111,7 @@ class Trashed(models.Model):
     """
 
     library = models.ForeignKey(Library, on_delete=models.CASCADE, related_name="trash")
-    path = models.TextField(help_text="Where it was.")
+    path = models.TextField(help_text="Path that it was deleted from.")
     kind = models.CharField(max_length=6, help_text="file, folder, link or other")
     place = models.CharField(max_length=100, blank=True)
     files = models.BigIntegerField(default=1)
@@ -135,7 +135,7 @@ class Loss(models.Model):
 
     library = models.ForeignKey(Library, on_delete=models.CASCADE, related_name="losses")
     files = models.BigIntegerField()
-    of_files = models.BigIntegerField(help_text="How many there were before.")
+    of_files = models.BigIntegerField(help_text="Number of files before the loss.")
     noticed_at = models.DateTimeField(auto_now_add=True)
     answered_at = models.DateTimeField(null=True)
 
@@ -151,14 +151,14 @@ class File(models.Model):
     """The history of one file, through renames, deletion and restore. Made when the file is first seen or changed."""
 
     library = models.ForeignKey(Library, on_delete=models.CASCADE, related_name="files")
-    path = models.TextField(help_text="Where it is, or was when it was deleted, as drive.versions.paths writes it.")
+    path = models.TextField(help_text="Current path, or the path at deletion, encoded by drive.storage.path_codec.")
     path_key = models.CharField(max_length=64, help_text="The path's SHA-256: paths are longer than an index may hold.")
-    signature = models.CharField(max_length=80, help_text="What it looked like when it was last seen or written.")
+    signature = models.CharField(max_length=80, help_text="Inode, size and times when it was last seen or written.")
     size = models.BigIntegerField(default=0)
     changed_at = models.DateTimeField()
     changed_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
     via = models.CharField(max_length=8, choices=Via)
-    is_captured = models.BooleanField(default=False, help_text="Whether the newest version is what is there now.")
+    is_captured = models.BooleanField(default=False, help_text="True if the newest version is the current content.")
     trashed = models.ForeignKey(Trashed, null=True, on_delete=models.CASCADE, related_name="histories")
 
     class Meta:
@@ -182,7 +182,7 @@ class Version(models.Model):
     file = models.ForeignKey(File, on_delete=models.CASCADE, related_name="versions")
     sha256 = models.CharField(max_length=64, db_index=True)
     size = models.BigIntegerField()
-    modified = models.DateTimeField(help_text="The file's own time.")
+    modified = models.DateTimeField(help_text="Modification time of the file.")
     captured_at = models.DateTimeField(auto_now_add=True)
     by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
     via = models.CharField(max_length=8, choices=Via)
@@ -236,9 +236,9 @@ class Quota(models.Model):
     )
     collab = models.OneToOneField(Collab, null=True, blank=True, on_delete=models.CASCADE, related_name="quota")
     max_bytes = models.PositiveBigIntegerField(
-        "bytes", null=True, blank=True, help_text="Of all the files together. Empty: as for everybody."
+        "bytes", null=True, blank=True, help_text="Total size of all files. Empty: the site's default."
     )
-    max_files = models.PositiveBigIntegerField("files", null=True, blank=True, help_text="Empty: as for everybody.")
+    max_files = models.PositiveBigIntegerField("files", null=True, blank=True, help_text="Empty: the site's default.")
 
     class Meta:
         constraints = [
@@ -269,14 +269,14 @@ class PublicLink(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     library = models.ForeignKey(Library, on_delete=models.CASCADE, related_name="links")
-    path = models.TextField(blank=True, help_text="As drive.versions.paths writes it; empty for the whole library.")
+    path = models.TextField(blank=True, help_text="Encoded by drive.storage.path_codec; empty for the whole library.")
     is_folder = models.BooleanField()
-    password = models.CharField(max_length=128, blank=True, help_text="Hashed; empty where none is asked.")
+    password = models.CharField(max_length=128, blank=True, help_text="Hashed; empty for no password.")
     expires_at = models.DateTimeField(null=True, blank=True)
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
     revoked_at = models.DateTimeField(null=True, blank=True)
-    uses = models.BigIntegerField(default=0, help_text="How often a page or file was opened through it.")
+    uses = models.BigIntegerField(default=0, help_text="Number of pages and files opened through the link.")
     last_used_at = models.DateTimeField(null=True, blank=True)
     wrong_tries = models.IntegerField(default=0, editable=False, help_text="Wrong passwords since `wrong_since`.")
     wrong_since = models.DateTimeField(null=True, editable=False)

@@ -57,13 +57,13 @@ class Draft:
     def of_content(cls, content: bytes, etag: str) -> Self:
         """The file's text; NotEditableError for anything else."""
         if len(content) > MOST_BYTES:
-            raise NotEditableError("Files of more than 1 MB cannot be edited here. Open it in the Lab.")
+            raise NotEditableError("Files of more than 1 MB cannot be edited here. Open the file in the Lab.")
         try:
             text = content.decode()
         except UnicodeDecodeError as error:
-            raise NotEditableError("This is not text in UTF-8, and cannot be edited here.") from error
+            raise NotEditableError("Only text files in UTF-8 can be edited here.") from error
         if "\0" in text:
-            raise NotEditableError("This is not text, and cannot be edited here.")
+            raise NotEditableError("Only text files can be edited here.")
         crlf = text.count("\r\n")
         counts = {"lf": text.count("\n") - crlf, "crlf": crlf, "cr": text.count("\r") - crlf}
         ending = max(counts, key=lambda name: counts[name])
@@ -89,7 +89,7 @@ class Draft:
         text = (BOM if self.bom else "") + self.text.replace("\n", ENDINGS[self.ending])
         content = text.encode(errors="replace")
         if len(content) > MOST_BYTES:
-            raise TextTooLongError("This is more than 1 MB, and cannot be saved from here. Nothing was changed.")
+            raise TextTooLongError("Texts of more than 1 MB cannot be saved here. Nothing was changed.")
         return content
 
 

@@ -76,17 +76,17 @@ def _state(request: HttpRequest, access: LibraryAccess, path: str) -> rendering.
     if state.name != "none":
         return state
     if not rate_limits.allowed("rendering", whose, RENDERINGS, 60):
-        return rendering.State("failed", "You have asked for many renderings. Please come back in a minute.")
+        return rendering.State("failed", "Too many previews requested. Please try again in a minute.")
     if rendering.want(key) and not publish("drive.tasks.render_preview", str(access.library.pk), access.inside(path)):
         rendering.unwant(key)
-        return rendering.State("failed", "It cannot be rendered right now. Please try again in a minute.")
+        return rendering.State("failed", "This file cannot be rendered right now. Please try again in a minute.")
     return rendering.State("waiting")
 
 
 def _key(access: LibraryAccess, path: str) -> str:
     ending = path.rpartition(".")[2].lower()
     if ending not in rendering.KINDS:
-        raise NotAFileError("Nothing is rendered of files of this kind.")
+        raise NotAFileError("Files of this type are not rendered.")
     with access.files() as files, files.open(path) as source:
         return rendering.key_of(source, rendering.KINDS[ending])
 

@@ -71,7 +71,7 @@ def change(request: HttpRequest, access: LibraryAccess, path: str) -> HttpRespon
     with access.files() as files:
         item = files.stat(child(path, name)) if name else None
     if item is None:
-        raise Http404("Nothing was named.")
+        raise Http404("No name was given.")
     has_versions = item.kind == "file" and item.reachable
     versions = f"{access.address(child(path, name))}?show=versions" if has_versions else ""
     context = frame(request, access, path) | {"item": item, "versions": versions, "crumbs": crumbs(path)}
@@ -91,7 +91,7 @@ def upload(request: HttpRequest, access: LibraryAccess, path: str) -> HttpRespon
         return None
     done, held = transfer.receive_form(request, access.library, access.inside(path))
     for entry in done:
-        messages.success(request, f"“{entry.name}” is here.")
+        messages.success(request, f"“{entry.name}” was uploaded.")
     return _ask(request, access, path, held)
 
 
@@ -140,7 +140,7 @@ def create(request: HttpRequest, access: LibraryAccess, path: str) -> HttpRespon
 
 def _open_in_lab(access: LibraryAccess, path: str, name: str) -> str:
     address = f"{reverse('lab:open')}?{urlencode({'path': access.lab_path(child(path, name))})}"
-    return format_html("“{}” is here. <a href='{}'>Open in Lab</a>", name, address)
+    return format_html("“{}” was created. <a href='{}'>Open in Lab</a>", name, address)
 
 
 def make_folder(request: HttpRequest, access: LibraryAccess, path: str) -> None:

@@ -99,7 +99,7 @@ def _place(request: HttpRequest, access: LibraryAccess, path: str) -> Place | No
     place = Place(there, name_from_form(folder))
     with there.files() as files:
         if files.stat(place.path).kind != "folder":
-            raise NotFoundError("This folder is not there any more.")
+            raise NotFoundError("This folder no longer exists.")
     return place
 
 
@@ -170,9 +170,9 @@ def _copier(
 
 def _say_missing(request: HttpRequest, missing: list[str]) -> None:
     for name in missing[:NAMES_SHOWN]:
-        messages.warning(request, f"“{shown(name)}” is not in the copy: it cannot be read, or is no file.")
+        messages.warning(request, f"“{shown(name)}” was not copied: it cannot be read, or it is a special file.")
     if len(missing) > NAMES_SHOWN:
-        messages.warning(request, f"{len(missing) - NAMES_SHOWN:,} more are not in the copy either.")
+        messages.warning(request, f"{len(missing) - NAMES_SHOWN:,} more were not copied.")
 
 
 def _ask(
@@ -189,7 +189,7 @@ def _ask(
         "what": what,
         "verb": WORDS[what][0],
         "names": names,
-        "things": f"“{shown(names[0])}”" if len(names) == 1 else f"{len(names)} things",
+        "things": f"“{shown(names[0])}”" if len(names) == 1 else f"{len(names)} items",
         "place": place,
         "error": error,
     }
@@ -224,6 +224,6 @@ def _libraries(request: HttpRequest) -> list[tuple[str, list[Entry]]]:
         if entry.may_write:
             writable.setdefault(entry.library_id, entry)
     if not writable:
-        raise ForbiddenError("There is no library that you may write to.")
+        raise ForbiddenError("There is no library that you can write to.")
     groups = [(folder, [entry for entry in writable.values() if entry.folder == folder]) for folder in MOUNTED]
     return [(str(folder), found) for folder, found in groups if found]

@@ -83,7 +83,7 @@ def _ask(request: HttpRequest, found: PublicLink, base: str) -> HttpResponse:
                 return response
         except public_links.TooManyTriesError:
             return too_many(request)
-        context["error"] = "This is not the password."
+        context["error"] = "Wrong password."
     return render(request, "drive/link_password.html", context, status=403 if context else 200)
 
 
@@ -94,7 +94,7 @@ def _linkable(request: HttpRequest, library_id: UUID) -> Library:
     library, entry = get_library(person(request), library_id)
     if not public_links.may_link(person(request), library):
         raise ForbiddenError(
-            f"Links are made by the owner of a library, or by the administrators of its Collab. {entry.reason}"
+            f"Only the owner of a library, or administrators of its Collab, can create public links. {entry.reason}"
         )
     return library
 
@@ -117,7 +117,7 @@ def manage(request: HttpRequest, library_id: UUID) -> HttpResponse:
         except (StorageError, ValidationError) as error:
             form.add_error(None, error if isinstance(error, ValidationError) else str(error))
         else:
-            messages.success(request, "The link is ready. Copy its address and give it to whom you like.")
+            messages.success(request, "Link created. Copy its address to share it.")
             return redirect(
                 f"{reverse('drive:links', args=[library_id])}?{urlencode({'path': path, 'new': str(made.pk)})}"
             )
@@ -165,5 +165,5 @@ def revoke(request: HttpRequest, library_id: UUID, link_id: UUID) -> HttpRespons
     library = _linkable(request, library_id)
     found = get_object_or_404(library.links.select_related("library"), pk=link_id)
     public_links.revoke_link(person(request), found)
-    messages.success(request, "The link leads nowhere now.")
+    messages.success(request, "The link was revoked.")
     return redirect("drive:links", library_id)

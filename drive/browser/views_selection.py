@@ -26,7 +26,7 @@ def selected(request: HttpRequest) -> list[str]:
     fields = (request.POST if request.method == "POST" else request.GET).getlist("name")
     names = list(dict.fromkeys(check_name(name_from_form(field)) for field in fields if field))
     if not names:
-        raise NothingSelectedError("Select something in the list first.")
+        raise NothingSelectedError("Select at least one item in the list first.")
     return names
 
 
@@ -51,10 +51,10 @@ def each(request: HttpRequest, names: Iterable[str], act: Callable[[str], object
     for text in refused[:SAID]:
         messages.error(request, text)
     if len(refused) > SAID:
-        messages.error(request, f"{len(refused) - SAID} more could not be changed either.")
+        messages.error(request, f"{len(refused) - SAID} more could not be changed.")
     return done
 
 
 def counted(names: list[str]) -> str:
     """`“a.txt” was` or `3 things were`."""
-    return f"“{shown(names[0])}” was" if len(names) == 1 else f"{len(names)} things were"
+    return f"“{shown(names[0])}” was" if len(names) == 1 else f"{len(names)} items were"

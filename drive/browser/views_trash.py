@@ -16,7 +16,7 @@ from portal.ops.task_queue import publish
 PER_PAGE = 50
 AT_ONCE = 1000
 """Files that vanished in a Lab are made again while the person waits, up to so many; more are for a task."""
-CANNOT_START = "This cannot be started right now. Please try again in a minute."
+CANNOT_START = "This cannot be done right now. Please try again in a minute."
 
 
 def trash(request: HttpRequest, access: LibraryAccess, path: str) -> HttpResponse:
@@ -45,14 +45,14 @@ def restore(request: HttpRequest, access: LibraryAccess, path: str) -> HttpRespo
     except StorageError as error:
         messages.error(request, str(error))
         return _back(access)
-    messages.success(request, f"“{shown(now)}” is back.")
+    messages.success(request, f"“{shown(now)}” was restored.")
     folder = now.rpartition("/")[0]
     return redirect(access.folder_address(folder))
 
 
 def _restore_later(request: HttpRequest, access: LibraryAccess, item: Trashed) -> HttpResponse:
     if publish("drive.tasks.restore_trashed", item.pk, person(request).pk):
-        messages.success(request, f"“{item.path}” is being made again, {item.files} files. This takes a while.")
+        messages.success(request, f"“{item.path}” is being restored ({item.files} files). This may take a while.")
     else:
         messages.error(request, CANNOT_START)
     return _back(access)
@@ -63,7 +63,7 @@ def purge(request: HttpRequest, access: LibraryAccess, path: str) -> HttpRespons
     item = _item(request, access)
     trashing.purge(person(request), item)
     publish("drive.tasks.empty_bin")  # should the broker be away: every night
-    messages.success(request, f"“{item.path}” was deleted for good.")
+    messages.success(request, f"“{item.path}” was deleted permanently.")
     return _back(access)
 
 
@@ -71,7 +71,7 @@ def restore_all(request: HttpRequest, access: LibraryAccess, path: str) -> HttpR
     """Bring back everything that vanished at once; a task does it."""
     loss = _loss(request, access)
     if publish("drive.tasks.restore_loss", loss.pk, person(request).pk):
-        messages.success(request, f"{loss.files} files are being restored. Large files take a while.")
+        messages.success(request, f"{loss.files} files are being restored. This may take a while.")
     else:
         messages.error(request, CANNOT_START)
     return redirect(access.folder_address())
@@ -91,7 +91,7 @@ def _item(request: HttpRequest, access: LibraryAccess) -> Trashed:
     number = request.POST.get("id", "")
     found = access.library.trash.filter(pk=number).first() if number.isdecimal() and len(number) < 19 else None
     if found is None:
-        raise NotFoundError("This is not in the trash any more.")
+        raise NotFoundError("This item is no longer in the trash.")
     return found
 
 

@@ -78,7 +78,7 @@ def go_back(request: HttpRequest, access: LibraryAccess, path: str) -> HttpRespo
         messages.error(request, str(error))
     else:
         messages.success(
-            request, f"“{path.rpartition('/')[2]}” is again as it was on {found.modified:%d %b %Y, %H:%M}."
+            request, f"“{path.rpartition('/')[2]}” was restored to the version of {found.modified:%d %b %Y, %H:%M}."
         )
     return redirect(f"{access.address(path)}?show=versions")
 

@@ -55,7 +55,7 @@ def _send(request: HttpRequest, access: LibraryAccess, wanted: list[tuple[str, s
         return HttpResponse(headers=headers)
     slots = _slots if access.entry else _visitors_slots
     if not slots.acquire(blocking=False):
-        raise TooManyDownloadsError("Many archives are being downloaded just now. Please try again in a minute.")
+        raise TooManyDownloadsError("Too many ZIP downloads at the moment. Please try again in a minute.")
     sending: Any = _Sending(_packed(access, wanted), slots.release)
     return cast(Any, StreamingHttpResponse(sending, headers=headers))
 

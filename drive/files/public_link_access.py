@@ -21,7 +21,7 @@ class OneFile(LibraryFiles):
     def __getattribute__(self, name: str) -> Any:
         """All that can be done to files, but for the two below, finds nothing: what is added later, too."""
         if not name.startswith("_") and name not in ("root", "staging", "trash", "lock", "name", "stat", "open"):
-            raise NotFoundError("This link leads to one file only.")
+            raise NotFoundError("This link gives access to one file only.")
         return super().__getattribute__(name)
 
     def stat(self, path: str) -> FileEntry:
@@ -32,7 +32,7 @@ class OneFile(LibraryFiles):
 
     def _only(self, path: str) -> str:
         if path != self.name:
-            raise NotFoundError("This link leads to one file only.")
+            raise NotFoundError("This link gives access to one file only.")
         return path
 
 

@@ -139,7 +139,7 @@ class _LeftOut:
 
     def text(self) -> bytes:
         more = [f"and {self.more} more"] if self.more else []
-        return "\n".join(["These are not in this archive, or not whole:", "", *self.lines, *more, ""]).encode()
+        return "\n".join(["Not included in this archive, or incomplete:", "", *self.lines, *more, ""]).encode()
 
 
 class _Archive:

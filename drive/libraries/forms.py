@@ -54,7 +54,7 @@ class LinkForm(forms.Form):
     last_day = forms.DateField(
         required=False,
         widget=forms.DateInput({"type": "date"}),
-        help_text="After this day the link leads nowhere. Empty: until you revoke it.",
+        help_text="The link stops working after this day. Leave empty for no end.",
     )
     password = forms.CharField(
         required=False,
@@ -62,14 +62,14 @@ class LinkForm(forms.Form):
         max_length=128,
         strip=False,
         widget=forms.TextInput({"autocomplete": "off", "spellcheck": "false"}),
-        help_text="Visitors are asked for it. At least eight characters; it is not shown again. Empty: none.",
+        help_text="Visitors must enter it. At least eight characters; not shown again. Leave empty for no password.",
     )
 
     def clean_last_day(self) -> date | None:
         """Today or later."""
         day: date | None = self.cleaned_data["last_day"]
         if day and day < timezone.localdate():
-            raise ValidationError("This day is over.")
+            raise ValidationError("This day has passed.")
         if day and day.year > 9990:
             raise ValidationError("Choose an earlier day.")
         return day

@@ -101,9 +101,9 @@ def make_link(
     """A new link to a file or folder, "" for the whole library. NotFoundError when there is neither at the path."""
     row = Library.objects.select_for_update().get(pk=library.pk)
     if row.deleted_at or not may_link(actor, row):
-        raise ValidationError("Links are made by the owner of a library, or by the administrators of its Collab.")
+        raise ValidationError("Only the owner of a library, or administrators of its Collab, can create public links.")
     if shown(path) != path:
-        raise WrongPathError("This name is not UTF-8, so no address can hold it. Please rename it first.")
+        raise WrongPathError("This name is not valid UTF-8. Please rename it first.")
     with open_library(row) as files:
         kind = files.stat(path).kind
     if kind not in ("file", "folder"):

@@ -124,7 +124,7 @@ def check(library: Library, extra_bytes: int, extra_files: int = 1) -> None:
     else:
         return
     raise OverQuotaError(
-        f"{usage.whose} may hold {filesizeformat(usage.max_bytes)} and {usage.max_files:,} files. "
-        f"{filesizeformat(usage.used_bytes)} and {usage.used_files:,} files are there: {more}. Nothing was "
+        f"{usage.whose} may use {filesizeformat(usage.max_bytes)} and {usage.max_files:,} files. "
+        f"{filesizeformat(usage.used_bytes)} and {usage.used_files:,} files are in use: {more}. Nothing was "
         "changed. Delete what is not needed, or ask an operator of this site for more room."
     )

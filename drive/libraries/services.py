@@ -101,7 +101,7 @@ def rename_library(actor: User, library: Library, name: str) -> None:
     row = _lock(library)
     _check_persons(row)
     if row.is_default:
-        raise ValidationError("My Library keeps its name.")
+        raise ValidationError("“My Library” cannot be renamed.")
     before = row.name
     _give_name(row, name)
     audit.record(actor, "library.renamed", row, before=before, after=row.name)
@@ -114,7 +114,7 @@ def delete_library(actor: User, library: Library, *, leaving: bool = False) -> N
     """Hide one's library from everybody; kept for 30 days. My Library only when its owner is `leaving`."""
     row = _lock(library)
     if row.owner_collab_id or (row.is_default and not leaving):
-        raise ValidationError("This library stays as long as its owner does.")
+        raise ValidationError("“My Library” cannot be deleted.")
     if row.deleted_at:
         return
     _mark_deleted(row)
@@ -129,9 +129,9 @@ def restore_library(actor: User, library: Library, name: str = "") -> None:
     """
     row = _lock(library)
     if row.removed_at:
-        raise ValidationError("This library was removed for good.")
+        raise ValidationError("This library was deleted permanently.")
     if row.owner_collab_id:
-        raise ValidationError("The library of a Collab comes back with its Collab.")
+        raise ValidationError("A Collab's library is restored together with its Collab.")
     if not row.deleted_at:
         return
     row.deleted_at = None
@@ -167,7 +167,7 @@ def transfer_library(
     _check_persons(row)
     old_owner = User.objects.get(libraries=row)
     if new_owner == old_owner:
-        raise ValidationError("The library is theirs already.")
+        raise ValidationError("This person already owns the library.")
     if not new_owner.is_active:
         raise ValidationError("This account is deactivated.")
     told, was_default = affected(row), row.is_default
@@ -183,8 +183,8 @@ def transfer_library(
         open_my_library(old_owner)
     if keep_access:
         _share(actor, row, Permission.WRITE, user=old_owner)
-    subject = f"“{row.name}” of {old_owner.display_name} belongs to you now"
-    said = "It counts against your quota. You can rename it, share it, give it away or delete it."
+    subject = f"{old_owner.display_name} transferred “{row.name}” to you"
+    said = "It counts against your quota. You can rename, share, transfer and delete it."
     notify([new_owner], Kind.SHARE, subject=subject, text=said, url=row.get_absolute_url())
     send_access_changed(told | affected(row) | {old_owner.pk})
     return row
@@ -208,7 +208,7 @@ def _take_over(row: Library, suffix: str) -> None:
         except ValidationError:
             continue
         return
-    raise ValidationError("The new owner has libraries with this name. Please give it another one first.")
+    raise ValidationError("The new owner already has a library with this name. Please rename it first.")
 
 
 def _mark_deleted(library: Library) -> None:
@@ -222,7 +222,7 @@ def _mark_deleted(library: Library) -> None:
 def share_with_person(actor: User, library: Library, user: User, permission: Permission) -> Share:
     """Let a person see the library; sharing again changes the permission."""
     if user == library.owner_user:
-        raise ValidationError("It is yours already.")
+        raise ValidationError("You already own this library.")
     if not user.is_active:
         raise ValidationError("This account is deactivated.")
     share = _share(actor, library, permission, user=user)
@@ -304,7 +304,9 @@ def _lock(library: Library) -> Library:
 
 def _check_persons(library: Library) -> None:
     if library.owner_collab_id or library.deleted_at:
-        raise ValidationError("Only a person's library is shared this way; a Collab has a team and settings.")
+        raise ValidationError(
+            "Only a person's library can be shared. A Collab's library follows its team and settings."
+        )
 
 
 def _settle_on_commit(library: Library) -> None:

@@ -71,7 +71,7 @@ def deleted(request: HttpRequest) -> HttpResponse:
         except ValidationError as error:
             messages.error(request, " ".join(error.messages))
             return redirect("drive:deleted")
-        messages.success(request, "The library is back, for everybody it was shared with too.")
+        messages.success(request, "The library was restored, also for everybody it was shared with.")
         return redirect(library)
     twin = Library.objects.live().filter(owner_user=user, name_key=OuterRef("name_key"))
     rows = gone.annotate(is_taken=Exists(twin)).order_by("-deleted_at")

@@ -132,7 +132,7 @@ def leave(request: HttpRequest, library_id: UUID) -> HttpResponse:
     if request.method == "GET":
         return render(request, "drive/leave.html", {"share": share})
     services.unshare(person(request), share)
-    messages.success(request, "The library is not shared with you any more.")
+    messages.success(request, "The library is no longer shared with you.")
     return redirect("drive:home")
 
 
@@ -141,7 +141,7 @@ def unshare(request: HttpRequest, share_id: int) -> HttpResponse:
     """End a share of one's own library."""
     share = _own_share(request, share_id)
     services.unshare(person(request), share)
-    messages.success(request, "The share has ended.")
+    messages.success(request, "Sharing was stopped.")
     return redirect("drive:sharing", share.library_id)
 
 

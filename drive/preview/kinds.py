@@ -72,8 +72,8 @@ class Preview:
 def of_special(item: FileEntry) -> Preview:
     """Preview of a symbolic link or special file, none of which is ever opened."""
     if item.kind == "link":
-        return Preview("nothing", "This is a link. Links are not followed here.")
-    return Preview("nothing", f"This is {_SPECIAL.get(item.special, 'no file')}. It is never opened here.")
+        return Preview("nothing", "This is a symbolic link. Symbolic links are not followed.")
+    return Preview("nothing", f"This is {_SPECIAL.get(item.special, 'a special file')}. Special files are not opened.")
 
 
 def of_file(source: BinaryIO, name: str, size: int, base: str, folder: str, pages: str = "") -> Preview:
@@ -84,7 +84,7 @@ def of_file(source: BinaryIO, name: str, size: int, base: str, folder: str, page
     ending = pictures.extension(name)
     if ending in rendering.KINDS:
         if size > rendering.MOST_BYTES:
-            return Preview("nothing", f"This is a {_RENDERED[ending]}, and too large to be shown here.")
+            return Preview("nothing", f"This {_RENDERED[ending]} is too large to show here.")
         return Preview("rendered")
     if ending in pictures.TYPES and ending != "svg" and pictures.is_picture(content):
         return _picture(size)
@@ -104,20 +104,20 @@ def _what(content: bytes) -> str:
             return f"This is {what}."
     if content[4:8] == b"ftyp":
         return "This is sound or video (MPEG-4)."
-    return "This is no text, and nothing that can be shown here."
+    return "No preview for this type of file."
 
 
 def _picture(size: int) -> Preview:
     if size > PICTURE:
-        return Preview("nothing", "This is a picture, and too large to be shown here.")
+        return Preview("nothing", "This picture is too large to show here.")
     return Preview("picture")
 
 
 def _notes(text: Text, most: int = SHOWN) -> list[str]:
     notes = []
     if text.encoding != "UTF-8":
-        guess = " (a guess: it is not UTF-8)" if text.encoding == "Latin-1" else ""
-        notes.append(f"Read as {text.encoding}{guess}.")
+        guess = " (a guess: the file is not UTF-8)" if text.encoding == "Latin-1" else ""
+        notes.append(f"Shown as {text.encoding}{guess}.")
     if text.is_cut:
         notes.append(f"Only the first {most // 1024} KB are shown. Download the file to see all of it.")
     return notes
@@ -136,7 +136,7 @@ def _table(text: Text, name: str) -> Preview | None:
     notes = _notes(Text("", text.encoding, False))
     if table.is_cut:
         rows = len(table.rows)
-        notes.append(f"Only the first {rows} row{'s' * (rows != 1)} are shown, and of them the first columns.")
+        notes.append(f"Only the first {rows} row{'s' * (rows != 1)}, and their first columns, are shown.")
     return Preview("table", table=table, notes=notes, encoding=text.encoding)
 
 

@@ -185,7 +185,7 @@ def compare_notebooks(older: BinaryIO, newer: BinaryIO) -> list[CellLine]:
     """Differences between two notebooks, cell by cell. sandbox.RenderFailedError if they cannot be compared."""
     contents = [source.read(MOST_COMPARED + 1) for source in (older, newer)]
     if max(map(len, contents)) > MOST_COMPARED:
-        raise sandbox.RenderFailedError("One of the notebooks is too large to be compared here.")
+        raise sandbox.RenderFailedError("One of the notebooks is too large to compare here.")
     both = f"{len(contents[0])}\n".encode() + b"".join(contents)
     path = _place(key_of(io.BytesIO(both), "difference"), "json")
     if not path.exists():

@@ -42,9 +42,9 @@ class CannotIsolateError(RenderFailedError):
 def render(what: str, source: BinaryIO, *, seconds: float = SECONDS, memory: int = MEMORY) -> bytes:
     """Render an open file (with a descriptor) in the sandbox; RenderFailedError with the reason if that fails."""
     if os.geteuid() == 0:
-        raise CannotIsolateError("Nothing is rendered by the machine's own root account.")
+        raise CannotIsolateError("Files are not rendered by the root account.")
     if not (environment() / "bin/python").exists():
-        raise CannotIsolateError("The packages that render are not installed; bin/up does that.")
+        raise CannotIsolateError("The packages for rendering are not installed. Run bin/up.")
     limits = ["prlimit", f"--as={memory}", f"--cpu={int(seconds) + 1}", "--core=0", "--nofile=256"]
     try:
         process = subprocess.Popen(
@@ -62,7 +62,7 @@ def render(what: str, source: BinaryIO, *, seconds: float = SECONDS, memory: int
         output, said = _read(process, time.monotonic() + seconds)
         status = process.wait(max(1, seconds))
     except subprocess.TimeoutExpired as error:
-        raise RenderFailedError("It takes too long to be rendered.") from error
+        raise RenderFailedError("Rendering takes too long.") from error
     finally:
         _end(process)
     if status == WRONG:
@@ -79,12 +79,12 @@ def environment() -> Path:
 
 def _reason(status: int, said: bytes) -> str:
     if b"bwrap:" in said:
-        return "This machine does not let it be rendered in a sandbox."
+        return "This machine cannot render files in a sandbox."
     if b"MemoryError" in said or b"bad_alloc" in said or b"Unable to allocate" in said:
-        return "It needs too much memory to be rendered."
+        return "Rendering needs too much memory."
     if status in (-signal.SIGXCPU, 128 + signal.SIGXCPU, -signal.SIGKILL, 128 + signal.SIGKILL):
-        return "It takes too long to be rendered."
-    return "It could not be rendered."
+        return "Rendering takes too long."
+    return "This file could not be rendered."
 
 
 def _read(process: subprocess.Popen, until: float) -> tuple[bytes, bytes]:
@@ -105,7 +105,7 @@ def _read(process: subprocess.Popen, until: float) -> tuple[bytes, bytes]:
                 if not data:
                     waiting.unregister(key.fileobj)
             if len(output) > MOST_OUTPUT:
-                raise RenderFailedError("What it is rendered to is too large to be shown.")
+                raise RenderFailedError("The rendered result is too large to show.")
             del said[:-4096]
     return bytes(output), bytes(said)
 

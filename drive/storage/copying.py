@@ -45,8 +45,8 @@ class CopyTooLargeError(StorageError):
 
     def __init__(self) -> None:
         super().__init__(
-            f"This is more than a page copies at once ({MOST_FILES:,} files or {MOST_BYTES >> 30} GiB). "
-            "Nothing was copied. Open the Lab, which has no such limit, and use “cp -r” in a terminal there."
+            f"Too large to copy here: at most {MOST_FILES:,} files or {MOST_BYTES >> 30} GiB. "
+            "Nothing was copied. Use “cp -r” in a terminal of the Lab, which has no such limit."
         )
 
 

@@ -33,7 +33,7 @@ class NameTakenError(StorageError):
     status = 409
 
     def __init__(self, name: str) -> None:
-        super().__init__(f"“{name}” is there already.")
+        super().__init__(f"“{name}” already exists.")
         self.name = name
 
 
@@ -65,25 +65,23 @@ def plainly() -> Iterator[None]:
     try:
         yield
     except FileNotFoundError as error:
-        raise NotFoundError("There is nothing at this path.") from error
+        raise NotFoundError("Nothing was found at this path.") from error
     except OSError as error:
         match error.errno:
             case errno.ELOOP | errno.EXDEV:
-                raise NotAFileError("Links are not followed.") from error
+                raise NotAFileError("Symbolic links are not followed.") from error
             case errno.ENOTDIR | errno.EISDIR | errno.ENXIO:
-                raise NotAFileError("It is not the kind of thing that was asked for.") from error
+                raise NotAFileError("This is not the expected type of file.") from error
             case errno.ENOSPC | errno.EDQUOT:
-                raise DiskFullError("There is no space left. Nothing was changed.") from error
+                raise DiskFullError("The disk is full. Nothing was changed.") from error
             case errno.EFBIG:
-                raise DiskFullError("The disk cannot hold a file of this size. Nothing was changed.") from error
+                raise DiskFullError("This file is too large for the disk. Nothing was changed.") from error
             case errno.EAGAIN:
-                raise AccessDeniedError("A program in a Lab holds this file (a lease). Please try again.") from error
+                raise AccessDeniedError("A program in a Lab is using this file (a lease). Please try again.") from error
             case errno.EACCES | errno.EPERM | errno.EROFS:
-                raise AccessDeniedError(
-                    "The portal may not touch this: its mode was changed in a Lab (chmod)."
-                ) from error
+                raise AccessDeniedError("Permission denied: the file's mode was changed in a Lab (chmod).") from error
             case errno.ENAMETOOLONG:
                 raise WrongPathError("This path is too long.") from error
             case errno.EILSEQ | errno.EINVAL:
-                raise WrongPathError("The disk cannot hold this name.") from error
+                raise WrongPathError("The file system does not support this name.") from error
         raise

@@ -195,7 +195,7 @@ class LibraryFiles:
             found = self._fd(split(path), os.O_PATH)
             try:
                 if not stat.S_ISREG(os.fstat(found).st_mode):
-                    raise NotAFileError("Only files can be read; this is something else.")
+                    raise NotAFileError("Only regular files can be read.")
                 return os.fdopen(_reopen(found), "rb")
             finally:
                 os.close(found)
@@ -219,7 +219,7 @@ class LibraryFiles:
             with plainly(), target.open("xb") as copy:
                 shutil.copyfileobj(source, copy, 1 << 20)
             if size is not None and target.stat().st_size != size:
-                raise IncompleteUploadError("The upload broke off. Nothing was changed; please try again.")
+                raise IncompleteUploadError("The upload was interrupted. Nothing was changed. Please try again.")
             yield target
         finally:
             target.unlink(missing_ok=True)
@@ -377,7 +377,7 @@ class LibraryFiles:
             status = os.stat(name, dir_fd=directory, follow_symlinks=False)
         except FileNotFoundError:
             if if_match not in (None, ABSENT):
-                raise ChangedError("The file was deleted or renamed meanwhile.") from None
+                raise ChangedError("The file was deleted or renamed in the meantime.") from None
             name = new_name(name)
             self._refuse_clash(directory, name)
             return name
@@ -386,7 +386,7 @@ class LibraryFiles:
         if not stat.S_ISREG(status.st_mode):
             raise NotAFileError(f"“{name}” is not a file.")
         if if_match not in (None, ANY) and etag(status) not in _tags(if_match):
-            raise ChangedError("The file was changed meanwhile.")
+            raise ChangedError("The file was changed in the meantime.")
         return name
 
     def _refuse_clash(self, directory: int, name: str, besides: str | None = None) -> None:
@@ -452,11 +452,11 @@ def _move_in(staged: Path, directory: int, name: str, if_match: str | None) -> b
             is_other = if_match not in (None, ANY) and etag(status) not in _tags(if_match)
             if is_other or not stat.S_ISREG(status.st_mode):
                 openat2.rename(source, ours, directory, theirs, openat2.EXCHANGE)
-                raise ChangedError("The file was changed meanwhile.")
+                raise ChangedError("The file was changed in the meantime.")
         except FileExistsError as error:
             raise NameTakenError(name) from error
         except FileNotFoundError as error:
-            raise ChangedError("The file was deleted or renamed meanwhile.") from error
+            raise ChangedError("The file was deleted or renamed in the meantime.") from error
     return True
 
 
@@ -476,7 +476,7 @@ def sync_staged(staged: Path) -> int:
     try:
         fd = os.open(staged, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
     except FileNotFoundError as error:
-        raise IncompleteUploadError("The upload was lost on its way. Nothing was changed; please try again.") from error
+        raise IncompleteUploadError("The upload was lost. Nothing was changed. Please try again.") from error
     except OSError as error:
         raise NotAFileError("Only files can be uploaded.") from error
     try:

@@ -40,9 +40,9 @@ def check_name(name: str) -> str:
     try:
         raw = os.fsencode(name)
     except UnicodeEncodeError as error:
-        raise WrongPathError("This name cannot be written in UTF-8.") from error
+        raise WrongPathError("Invalid file or folder name: it cannot be encoded in UTF-8.") from error
     if name in ("", ".", "..") or "/" in name or "\0" in name:
-        raise WrongPathError("This is no name for a file or folder.")
+        raise WrongPathError(f"Invalid file or folder name: “{shown(name)}”.".replace("\0", "\ufffd"))
     if len(raw) > NAME_BYTES:
         raise WrongPathError(f"This name is too long: {len(raw)} of at most {NAME_BYTES} bytes.")
     return name

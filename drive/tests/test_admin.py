@@ -214,4 +214,4 @@ def test_it_starts_from_the_person_who_leaves(client: Client, owner: User, stran
     assert 'name="new_owner"' in page
     form = {"action": "transfer", "_selected_action": [str(stranger.pk)]}
     page = client.post(reverse("admin:drive_owner_changelist"), form, follow=True).content.decode()
-    assert "They own nothing" in page
+    assert "This person owns no library" in page

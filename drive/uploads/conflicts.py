@@ -79,7 +79,7 @@ def choose(files: LibraryFiles, user: User, library: Library, token: str, how: s
 
 
 def _take(files: LibraryFiles, user: User, library: Library, token: str) -> tuple[Path, str, str]:
-    gone = NotFoundError("This upload is not kept any more. Please upload the file again.")
+    gone = NotFoundError("This upload is no longer available. Please upload the file again.")
     try:
         name, user_id, library_id, path, target = signing.loads(token, salt=SALT, max_age=KEPT)
     except signing.BadSignature as error:

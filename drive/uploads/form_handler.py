@@ -40,4 +40,4 @@ class StagedUploadHandler(TemporaryFileUploadHandler):
 def check(request: HttpRequest) -> None:
     """DiskFullError when the form's files did not fit."""
     if getattr(request, "disk_is_full", False):
-        raise DiskFullError("There is no space left on the disk. Nothing was uploaded; please tell an operator.")
+        raise DiskFullError("The disk is full. Nothing was uploaded. Please tell an operator of this site.")

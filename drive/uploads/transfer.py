@@ -119,7 +119,7 @@ def arriving(request: HttpRequest, library: Library) -> Iterator[tuple[LibraryFi
     if_match, if_none_match = request.headers.get("If-Match"), request.headers.get("If-None-Match")
     if if_none_match:
         if if_none_match.strip() != "*" or if_match:
-            raise AmbiguousConditionError("Of “If-None-Match”, only “*” is understood here, and not beside “If-Match”.")
+            raise AmbiguousConditionError("“If-None-Match” may only be “*”, and not combined with “If-Match”.")
         if_match = ABSENT
     with open_library(library) as files, _body(request, files) as staged:
         yield files, staged, if_match
@@ -141,12 +141,12 @@ def _body(request: HttpRequest, files: LibraryFiles) -> Iterator[Path]:
         return
     announced = request.headers.get("Content-Length", "")
     if not announced and request.headers.get("Transfer-Encoding"):  # Django would read nothing, and call it all
-        raise LengthRequiredError("Say how long the body is (Content-Length).")
+        raise LengthRequiredError("Content-Length is required.")
     try:
         with files.staged(cast(BinaryIO, request), int(announced) if announced.isdigit() else None) as staged:
             yield staged
     except UnreadablePostError as error:
-        raise IncompleteUploadError("The upload broke off. Nothing was changed; please try again.") from error
+        raise IncompleteUploadError("The upload was interrupted. Nothing was changed. Please try again.") from error
 
 
 def body_file(request: HttpRequest) -> Path | None:

@@ -112,7 +112,7 @@ class Upload:
 
 
 def _gone() -> NotFoundError:
-    return NotFoundError("There is no such upload, or it is over.")
+    return NotFoundError("No such upload, or it has ended.")
 
 
 def read_metadata(header: str) -> dict[str, str]:
@@ -143,7 +143,7 @@ def create(user: User, library: Library, path: str, length: int) -> Upload:
     quota.check(library, length)
     disk = os.statvfs(layout.staging())
     if length > disk.f_bavail * disk.f_frsize - settings.DISK_RESERVE_BYTES:
-        raise DiskFullError("There is not enough space left on the disk. Please tell an operator of this site.")
+        raise DiskFullError("There is not enough free space on the disk. Please tell an operator of this site.")
     upload = Upload(secrets.token_hex(_ID_BYTES), user.pk, str(library.pk), path, length)
     with plainly():
         upload.data.touch(exist_ok=False)
@@ -168,7 +168,7 @@ def alone(upload: Upload) -> Iterator[None]:
     """One request at a time may add to an upload (UploadBusyError)."""
     with plainly(), file_lock(upload.data, wait=False, create=False) as locked:
         if not locked:
-            raise UploadBusyError("Another request is sending this file just now.")
+            raise UploadBusyError("Another request is uploading this file.")
         yield
 
 
@@ -204,13 +204,13 @@ def append_file(upload: Upload, offset: int, arrived: Path) -> int:
 
 def _check(upload: Upload, offset: int) -> None:
     if offset != upload.offset:
-        raise OffsetMismatchError(f"{upload.offset} bytes are here, and these begin at {offset}.")
+        raise OffsetMismatchError(f"{upload.offset} bytes have arrived, but this request begins at {offset}.")
     os.utime(upload.note)
 
 
 def _check_length(upload: Upload, offset: int) -> None:
     if offset > upload.length:
-        raise UploadTooLongError(f"These are more than the {upload.length} bytes that were announced.")
+        raise UploadTooLongError(f"More than the {upload.length} announced bytes were sent.")
 
 
 def finish(user: User, library: Library, upload: Upload) -> FileEntry:

@@ -80,7 +80,7 @@ def _answer(status: int, text: str = "", **headers: str) -> HttpResponse:
 def _number(request: HttpRequest, name: str) -> int:
     value = request.headers.get(name, "")
     if not (value.isascii() and value.isdecimal() and len(value) < 19):
-        raise MalformedError(f"{name} is to be a number of bytes.")
+        raise MalformedError(f"{name} must be a number of bytes.")
     return int(value)
 
 
@@ -116,7 +116,7 @@ def _take(request: HttpRequest, found: Upload, offset: int) -> int:
     try:
         return tus.append(found, offset, cast(BinaryIO, request))
     except UnreadablePostError as error:
-        raise IncompleteUploadError("The connection broke. What has arrived is kept.") from error
+        raise IncompleteUploadError("The connection was interrupted. The part received so far is kept.") from error
 
 
 def _go_on(request: HttpRequest, library: Library, found: Upload, offset: int) -> HttpResponse:

@@ -42,5 +42,5 @@ def find(library: Library, path: str, version_id: str) -> Version:
     is_number = version_id.isdecimal() and len(version_id) < 19
     found = versions_of(library, path).select_related("file").filter(pk=version_id).first() if is_number else None
     if found is None:
-        raise NotFoundError("There is no such version of this file.")
+        raise NotFoundError("No such version of this file.")
     return found

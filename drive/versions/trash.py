@@ -136,8 +136,8 @@ def alarm(library: Library, gone: int, actor: User | None = None) -> Loss | None
     notify(
         _keepers(library),
         Kind.MASS_DELETION,
-        subject=f"{gone} of {before} files vanished from “{library.name}”",
-        text="If nobody meant to delete them: the library's page can restore all of them at once.",
+        subject=f"{gone} of {before} files were deleted from “{library.name}”",
+        text="If this was not intended, you can restore all of them at once on the library's page.",
         url=library.get_absolute_url(),
     )
     return Loss.objects.create(library=library, files=gone, of_files=before)
@@ -179,7 +179,7 @@ def restore(actor: User | None, item: Trashed) -> str:
         with open_library(library) as files, records.changing(library), transaction.atomic():
             locked = Trashed.objects.select_for_update().filter(pk=item.pk).first()
             if locked is None or not os.path.lexists(staged):
-                raise NothingToRestoreError("This is not in the trash any more.")
+                raise NothingToRestoreError("This item is no longer in the trash.")
             path = _put_back(files, library, path_codec.from_row(item.path), staged)
             states[""] = _state_of(files, path)
             _take_up(locked, path, states)
@@ -258,7 +258,7 @@ def _rebuild(item: Trashed) -> Path:
     root = layout.staging() / f"{layout.RESTORED}{secrets.token_hex(8)}"
     old = path_codec.from_row(item.path)
     if not item.histories.exists():
-        raise NothingToRestoreError("No version of this was captured.")
+        raise NothingToRestoreError("No version of this file was saved.")
     for path, version in _newest(item):
         inside = path[len(old) :].lstrip("/")
         _copy_version(version, root / inside if inside else root)

@@ -9,12 +9,12 @@ const PIECE_SECONDS = 4;
 const AT_ONCE = 3;
 const PAUSES = [1, 2, 4, 8, 15, ...Array(10_000).fill(30)]; // seconds, three days of them
 const FEW = 20;
-const BROKEN = "The connection broke; it goes on by itself.";
+const BROKEN = "Connection lost. The upload resumes automatically.";
 
 const WORDS = {
-  200: "You are not signed in any more. Please load the page again.",
-  403: "You may not write here any more. Please load the page again.",
-  404: "This folder is not there any more.",
+  200: "You are no longer signed in. Please reload the page.",
+  403: "You can no longer write here. Please reload the page.",
+  404: "This folder no longer exists.",
   413: "The file is too large.",
 };
 
@@ -116,7 +116,7 @@ function Zone(element) {
   // The page is loaded anew when nothing is left to be said on it.
   zone.end = function () {
     const failed = zone.all.filter((upload) => upload.failed).length;
-    part("said").textContent = failed ? `${failed} uploads did not work.` : "All uploads are done.";
+    part("said").textContent = failed ? `${failed} uploads failed.` : "All uploads are done.";
     if (!failed && zone.all.some((upload) => upload.done)) window.location.reload();
     if (zone.all.every((upload) => upload.over && !upload.failed)) part("total").hidden = true;
   };
@@ -165,7 +165,7 @@ function Upload(zone, path, file) {
       const answer = await (file.size <= PIECE ? whole() : inPieces());
       if (answer) await settle(answer);
     } catch (error) {
-      if (!upload.over) fail(error instanceof Refused ? error.message : "This did not work. Please load the page again.");
+      if (!upload.over) fail(error instanceof Refused ? error.message : "This failed. Please reload the page.");
     }
   };
 
@@ -268,7 +268,7 @@ function Upload(zone, path, file) {
     const response = await fetch(zone.data.upload, { method: "POST", body, headers, redirect }).catch(() => null);
     if (response?.status === 204) finish();
     else if (response?.headers.get("Content-Type")?.startsWith("text/plain")) fail(await response.text());
-    else fail("It was not saved. Please load the page again, and upload it once more.");
+    else fail("The file was not saved. Please reload the page and upload it again.");
   }
 
   function finish() {
@@ -353,7 +353,7 @@ function question(zone, line, path, taken) {
     const all = document.createElement("input");
     all.type = "checkbox";
     const label = document.createElement("label");
-    label.append(all, " the same for all");
+    label.append(all, " do the same for all");
     const offer = (text, how) => {
       const button = buttons.appendChild(document.createElement("button"));
       Object.assign(button, { type: "button", className: "button small", textContent: text });
@@ -420,7 +420,7 @@ function answered(status, type, body) {
 }
 
 function why(answer) {
-  return answer.text || WORDS[answer.status] || "This did not work.";
+  return answer.text || WORDS[answer.status] || "This failed.";
 }
 
 function stored(access) {

@@ -36,8 +36,8 @@ def tick(page: Page, *names: str) -> None:
 
 
 def create(page: Page, kind: str, name: str) -> None:
-    page.get_by_label("What to make").select_option(label=kind)
-    page.get_by_label("Its name").fill(name)
+    page.get_by_label("Type of the new item").select_option(label=kind)
+    page.get_by_label("Name of the new item").fill(name)
     page.get_by_role("button", name="Create", exact=True).click()
 
 
@@ -54,7 +54,7 @@ def test_it_manages_files_by_mouse(browser: Browser, owner: Person, library: Lib
     create(page, "New folder", "session 1")
     expect(page.locator(".crumbs [aria-current]")).to_have_text("session 1")
     create(page, "New notebook", "first look")
-    expect(page.get_by_role("status")).to_contain_text(["“first look.ipynb” is here."])
+    expect(page.get_by_role("status")).to_contain_text(["“first look.ipynb” was created."])
     expect(page.get_by_role("row", name="first look.ipynb").get_by_role("link", name="Open in Lab")).to_be_visible()
     for name in ("a.csv", "b.csv", "c.csv"):
         (place / "session 1" / name).write_text(name)
@@ -68,15 +68,15 @@ def test_it_manages_files_by_mouse(browser: Browser, owner: Person, library: Lib
     page.get_by_role("button", name="All libraries").click()
     page.get_by_role("button", name="Archive", exact=True).click()
     page.get_by_role("button", name="Move to “Archive”").last.click()
-    expect(page.get_by_role("status")).to_contain_text(["2 things were moved to Archive."])
+    expect(page.get_by_role("status")).to_contain_text(["2 items were moved to Archive."])
     assert names(layout.find(other.pk)) == {"a.csv", "b.csv"}
     (layout.find(other.pk) / "C.CSV").write_text("theirs")
     tick(page, "c.csv")
     page.get_by_role("button", name="Copy…").first.click()
     page.get_by_role("button", name="All libraries").click()
     page.get_by_role("button", name="Archive", exact=True).click()
-    page.get_by_label("Into a new folder").fill("copies")
-    page.get_by_label("Into a new folder").press("Enter")
+    page.get_by_label("In a new folder").fill("copies")
+    page.get_by_label("In a new folder").press("Enter")
     expect(page.get_by_role("status")).to_contain_text(["“c.csv” was copied to Archive / copies."])
     assert (layout.find(other.pk) / "copies/c.csv").read_text() == "c.csv"
 
@@ -105,9 +105,9 @@ def test_it_manages_files_by_keyboard(browser: Browser, owner: Person, library: 
     page, keys = visitor.page, visitor.page.keyboard
     page.goto(address(library))
     keys.press("?")
-    expect(page.get_by_role("dialog", name="Keys")).to_be_visible()
+    expect(page.get_by_role("dialog", name="Keyboard shortcuts")).to_be_visible()
     keys.press("Escape")
-    expect(page.get_by_role("dialog", name="Keys")).to_be_hidden()
+    expect(page.get_by_role("dialog", name="Keyboard shortcuts")).to_be_hidden()
     keys.press("j")
     expect(page.get_by_role("link", name="folder/", exact=True)).to_be_focused()
     keys.press("ArrowDown")
@@ -119,17 +119,17 @@ def test_it_manages_files_by_keyboard(browser: Browser, owner: Person, library: 
     expect(page.get_by_role("link", name="first.txt", exact=True)).to_be_visible()
     for key in ("j", "j", "j", " ", "k", " ", "Delete"):
         keys.press(key)
-    expect(page.get_by_role("status")).to_contain_text(["2 things were moved to the library's trash."])
+    expect(page.get_by_role("status")).to_contain_text(["2 items were moved to the library's trash."])
     assert names(place) == {"folder", "two.txt"}
     keys.press("j")
     keys.press("Enter")
     expect(page.locator(".crumbs [aria-current]")).to_have_text("folder")
     page.go_back()
     keys.press("/")
-    expect(page.get_by_label("Find files by name, here and below")).to_be_focused()
+    expect(page.get_by_label("Find files by name in this folder and below")).to_be_focused()
     keys.type("two j?")
     keys.press("Enter")
-    expect(page.get_by_text("No name has all of these words.")).to_be_visible()
+    expect(page.get_by_text("No name contains all of these words.")).to_be_visible()
     assert visitor.complaints == []
 
 
@@ -167,7 +167,7 @@ def test_it_needs_no_javascript(browser: Browser, owner: Person, library: Librar
 
     # Make and move.
     create(page, "New notebook", "notes")
-    expect(page.get_by_text("“notes.ipynb” is here.")).to_be_visible()
+    expect(page.get_by_text("“notes.ipynb” was created.")).to_be_visible()
     tick(page, "notes.ipynb")
     page.get_by_role("button", name="Move…").click()
     page.get_by_role("button", name="Recordings", exact=True).click()

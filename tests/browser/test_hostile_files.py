@@ -108,7 +108,7 @@ class Victim:
         except Error as error:
             assert "Download is starting" in str(error)  # noqa: PT017
             return
-        if self.page.get_by_text("This is being rendered").count():
+        if self.page.get_by_text("This file is being rendered").count():
             expect(self.page.locator("iframe.rendered, .empty:not([hx-get])")).to_be_visible()
         for frame in self.page.frames:
             frame.wait_for_load_state()
@@ -238,7 +238,7 @@ def test_it_edits_with_a_key_and_loses_nothing(browser: Browser, owner: Person, 
     page.once("dialog", lambda dialog: dialog.accept())
     page.reload()
     expect(text).to_have_value("# Three\n")
-    expect(page.get_by_text("the text that you had not saved")).to_be_visible()
+    expect(page.get_by_text("your unsaved text")).to_be_visible()
 
     # Somebody else was faster: both are shown, and what I typed is what I save.
     (place / "a.md").write_text("# Theirs\n")
@@ -263,6 +263,6 @@ def test_it_edits_and_shows_notebooks_without_scripts(
     page.get_by_role("button", name="Save", exact=True).click()
     expect(page.locator("pre.text")).to_have_text("two")
     page.goto(f"{settings.PORTAL_URL}/drive/{library.pk}/a.ipynb")
-    while page.get_by_role("link", name="Look again").count():
-        page.get_by_role("link", name="Look again").click()
+    while page.get_by_role("link", name="Reload").count():
+        page.get_by_role("link", name="Reload").click()
     expect(page.locator("iframe.rendered")).to_be_visible()

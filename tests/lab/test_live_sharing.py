@@ -96,9 +96,9 @@ def test_it_asks_for_a_links_password_through_the_proxy(site: Site, owner: Perso
     address = public_links.address(public_links.make_link(owner.user, library, "", password="open, sesame"))
     visitor = requests.Session()
     page = visitor.get(f"{address}a.txt?show=raw", timeout=30)
-    assert "asks for a password" in page.text
+    assert "is protected by a password" in page.text
     token = page.text.partition('name="csrfmiddlewaretoken" value="')[2].partition('"')[0]
     form = {"csrfmiddlewaretoken": token, "password": "open, sesame"}
     answer = visitor.post(page.url, form, headers={"Origin": settings.PORTAL_URL}, timeout=30)
     assert answer.content == b"0123456789"
-    assert "asks for a password" in requests.get(address, timeout=30).text
+    assert "is protected by a password" in requests.get(address, timeout=30).text

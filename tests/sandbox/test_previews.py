@@ -83,9 +83,9 @@ def test_it_renders_the_pages_of_a_pdf() -> None:
 @pytest.mark.parametrize(
     ("what", "content", "why"),
     [
-        ("notebook", b"{}", "not a notebook"),
-        ("notebook", b"\xff", "not a notebook"),
-        ("notebook", b"[" * 100_000, "not a notebook"),
+        ("notebook", b"{}", "not a valid notebook"),
+        ("notebook", b"\xff", "not a valid notebook"),
+        ("notebook", b"[" * 100_000, "not a valid notebook"),
         ("pdf", b"%PDF-1.4 nonsense", "not a PDF"),
     ],
 )

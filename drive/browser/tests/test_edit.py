@@ -70,7 +70,7 @@ def test_it_saves_what_was_typed(as_editor: Client, url: str, place: Path, edito
 
 def test_it_says_when_lines_end_in_different_ways(as_editor: Client, url: str, place: Path) -> None:
     (place / "a.txt").write_bytes(b"one\r\ntwo\nthree\n")
-    assertContains(as_editor.get(f"{url}?show=edit"), "Its lines end in different ways")
+    assertContains(as_editor.get(f"{url}?show=edit"), "This file has mixed line endings")
 
 
 def test_it_shows_both_texts_when_somebody_was_faster(as_editor: Client, url: str, place: Path) -> None:
@@ -79,7 +79,7 @@ def test_it_shows_both_texts_when_somebody_was_faster(as_editor: Client, url: st
     (place / "a.txt").write_text("one\ntheirs\n")
     response = save(as_editor, url, draft, "one\nmine\n")
     assert response.status_code == 412
-    for words in ("theirs", "mine", "Save mine", "Keep theirs", "Somebody saved this file"):
+    for words in ("theirs", "mine", "Save mine", "Keep theirs", "Somebody else saved this file"):
         assertContains(response, words, status_code=412)
     assert (place / "a.txt").read_text() == "one\ntheirs\n"
     again = response.context["draft"]
@@ -132,7 +132,7 @@ def test_it_gives_back_what_was_typed_whatever_goes_wrong(
         case "full":
 
             def no_room(*_: object, **__: object) -> None:
-                raise DiskFullError("There is no space left. Nothing was changed.")
+                raise DiskFullError("The disk is full. Nothing was changed.")
 
             monkeypatch.setattr("drive.files.operations.write", no_room)
         case "long":

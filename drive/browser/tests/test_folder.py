@@ -123,7 +123,7 @@ def test_it_says_what_odd_things_are(as_editor: Client, library: Library, place:
         page = as_editor.get(f"/drive/{library.pk}/?sort={sort}")
         text = page.content.decode()
         assert page.status_code == 200
-        for words in ("link, not followed", "never opened: pipe", "never opened: socket", "50.0\xa0GB", "n" * 251):
+        for words in ("link, not followed", "not opened: pipe", "not opened: socket", "50.0\xa0GB", "n" * 251):
             assert words in text
         assert "�" in text
     for name in ("loop", "pipe", "sock"):
@@ -133,7 +133,7 @@ def test_it_says_what_odd_things_are(as_editor: Client, library: Library, place:
 def test_it_shows_hidden_names_when_asked(as_editor: Client, library: Library, place: Path) -> None:
     (place / ".secret").touch()
     page = as_editor.get(f"/drive/{library.pk}/")
-    assert "Show 1 hidden name" in page.content.decode()
+    assert "Show 1 hidden file" in page.content.decode()
     assert names(as_editor.get(f"/drive/{library.pk}/?hidden=1")) == [".secret"]
 
 
@@ -182,7 +182,7 @@ def test_it_makes_a_notebook_that_jupyter_takes(as_editor: Client, library: Libr
         f"/drive/{library.pk}/?sort=-date", {"do": "create", "kind": "notebook", "name": "A & B"}, follow=True
     )
     assert page.redirect_chain == [(f"/drive/{library.pk}/?sort=-date", 302)]
-    assert "“A &amp; B.ipynb” is here." in page.content.decode()
+    assert "“A &amp; B.ipynb” was created." in page.content.decode()
     assert "/lab/open?path=Shared+with+groups%2FCortex%2FA+%26+B.ipynb" in page.content.decode().replace("&amp;", "&")
     notebook = json.loads((place / "A & B.ipynb").read_text())
     assert (notebook["nbformat"], notebook["nbformat_minor"]) == (4, 5)
@@ -194,11 +194,11 @@ def test_it_makes_a_notebook_that_jupyter_takes(as_editor: Client, library: Libr
 @pytest.mark.parametrize(
     ("kind", "name", "words"),
     [
-        ("text", "NOTES", "“notes.txt” is there already."),
+        ("text", "NOTES", "“notes.txt” already exists."),
         ("notebook", "x" * 255, "too long"),
-        ("folder", "a/b", "no name for a file"),
-        ("text", "..", "no name for a file"),
-        ("markdown", " ", "no name for a file"),
+        ("folder", "a/b", "Invalid file or folder name"),
+        ("text", "..", "Invalid file or folder name"),
+        ("markdown", " ", "Invalid file or folder name"),
     ],
 )
 def test_it_says_why_nothing_was_made(
@@ -253,11 +253,11 @@ def test_it_deletes_what_is_ticked(as_editor: Client, library: Library, place: P
     (place / "full/x").touch()
     ticked = [name_in_form(name) for name in ("a.txt", "b\n.txt", "full", "gone")]
     page = as_editor.post(f"/drive/{library.pk}/", {"do": "delete", "name": ticked}, follow=True).content.decode()
-    assert "3 things were moved to the library&#x27;s trash." in page
-    assert "“gone”: There is nothing at this path." in page
+    assert "3 items were moved to the library&#x27;s trash." in page
+    assert "“gone”: Nothing was found at this path." in page
     assert [path.name for path in place.iterdir()] == ["c.txt"]
 
 
 def test_it_asks_to_select_first(as_editor: Client, library: Library) -> None:
     page = as_editor.post(f"/drive/{library.pk}/", {"do": "delete"}, follow=True)
-    assert "Select something in the list first." in page.content.decode()
+    assert "Select at least one item in the list first." in page.content.decode()

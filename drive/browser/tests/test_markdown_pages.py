@@ -99,10 +99,10 @@ def test_it_offers_only_what_the_person_may_do(
         assert (edit in html) is may
         assert lab in html
         missing = sign_in(user).get(pages(collab, "other.md"))
-        assert ("Write it" in missing.content.decode()) is may
+        assert ("Create page" in missing.content.decode()) is may
     collab_services.archive_collab(owner, collab)
     assertNotContains(sign_in(editor).get(pages(collab, "protocol.md")), "show=edit")
-    assertNotContains(sign_in(editor).get(pages(collab, "other.md")), "Write it", status_code=404)
+    assertNotContains(sign_in(editor).get(pages(collab, "other.md")), "Create page", status_code=404)
 
 
 # What
@@ -160,7 +160,7 @@ def test_it_shows_nothing_else_as_a_page(
 
 def test_it_is_begun_where_a_link_leads(collab: Collab, editor: User, sign_in: SignIn) -> None:
     client = sign_in(editor)
-    assertContains(client.get(pages(collab, "plan.md")), "Write it", status_code=404)
+    assertContains(client.get(pages(collab, "plan.md")), "Create page", status_code=404)
     assertContains(client.get(pages(collab, "none/plan.md")), "does not exist either", status_code=404)
     client.post(files(collab), {"do": "create", "kind": "markdown", "name": "plan.md"})
     assertContains(client.get(pages(collab, "plan.md")), "plan</h2>")

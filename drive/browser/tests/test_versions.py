@@ -154,7 +154,10 @@ def test_it_tells_of_a_loss_until_somebody_answers(
     client.post(here, {"do": "restore-all", "id": loss.pk})
     assert ("drive.tasks.restore_loss", loss.pk, editor.pk) in queue
     queue.up = False
-    assert "cannot be started" in client.post(here, {"do": "restore-all", "id": loss.pk}, follow=True).content.decode()
+    assert (
+        "cannot be done right now"
+        in client.post(here, {"do": "restore-all", "id": loss.pk}, follow=True).content.decode()
+    )
     client.post(here, {"do": "dismiss", "id": loss.pk})
     assert "30 of 30" not in client.get(here).content.decode()
 

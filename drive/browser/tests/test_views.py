@@ -196,7 +196,7 @@ def test_it_shows_what_a_notebook_left_there(as_owner: Client, library: Library,
     os.mkfifo(place / "pipe")
     Path(os.fsdecode(os.fsencode(place) + b"/\xff.txt")).touch()
     page = as_owner.get(address(library)).content.decode()
-    for text in ("link, not followed", "special file, never opened", "\ufffd.txt", "name is not UTF-8"):
+    for text in ("link, not followed", "special file, not opened", "\ufffd.txt", "name is not valid UTF-8"):
         assert text in page
     assert "root:" not in page
     for path in ("link", "link/passwd", "pipe", "README.md"):
@@ -316,13 +316,13 @@ def test_it_renames_and_deletes_what_a_notebook_named_oddly(
 @pytest.mark.parametrize(
     ("form", "words"),
     [
-        ({"do": "folder", "name": "DATA"}, "“data” is there already."),
-        ({"do": "folder", "name": "a/b"}, "nothing at this path"),
-        ({"do": "folder", "name": ".."}, "no name for a file"),
-        ({"do": "folder", "name": ""}, "Clash|no name|already"),
+        ({"do": "folder", "name": "DATA"}, "“data” already exists."),
+        ({"do": "folder", "name": "a/b"}, "Nothing was found at this path"),
+        ({"do": "folder", "name": ".."}, "Invalid file or folder name"),
+        ({"do": "folder", "name": ""}, "Invalid file or folder name"),
         ({"do": "rename", "old": "data", "name": "x" * 300}, "too long"),
-        ({"do": "rename", "old": "gone", "name": "x"}, "nothing at this path"),
-        ({"do": "delete", "name": "../../x"}, "no name for a file"),
+        ({"do": "rename", "old": "gone", "name": "x"}, "Nothing was found at this path"),
+        ({"do": "delete", "name": "../../x"}, "Invalid file or folder name"),
         ({"do": "upload"}, "Choose a file first."),
     ],
 )
@@ -383,7 +383,7 @@ def test_it_shares_with_people_and_teams(
     ("form", "words"),
     [
         ({"person": "nobody"}, "no account"),
-        ({"person": "owner"}, "yours already"),
+        ({"person": "owner"}, "already own this library"),
         ({}, "Choose a person or a team."),
         ({"person": "stranger", "permission": "admin"}, "not one of the available choices"),
     ],
@@ -408,7 +408,7 @@ def test_it_lets_a_person_take_a_shared_library_off(owner: User, stranger: User,
     library = services.create_library(owner, "Data")
     services.share_with_person(owner, library, stranger, Permission.READ)
     assert f"/drive/sharing/{library.pk}/leave/" in sign_in(stranger).get("/drive/").content.decode()
-    assert "Take it off my Drive" in sign_in(stranger).get(f"/drive/sharing/{library.pk}/leave/").content.decode()
+    assert "Remove it from my Drive" in sign_in(stranger).get(f"/drive/sharing/{library.pk}/leave/").content.decode()
     assert library.shares.exists()
     sign_in(stranger).post(f"/drive/sharing/{library.pk}/leave/")
     assert not library.shares.exists()

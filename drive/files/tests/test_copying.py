@@ -220,7 +220,7 @@ def test_it_refuses_more_than_somebody_waits_for(
     files: LibraryFiles, other_files: LibraryFiles, there: Path, project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(copying, "MOST_FILES", 5)
-    with pytest.raises(copying.CopyTooLargeError, match="Open the Lab"):
+    with pytest.raises(copying.CopyTooLargeError, match="in a terminal of the Lab"):
         copying.copy(files, "project", other_files, "mine")
     monkeypatch.undo()
     (project / "/".join(["d"] * 150)).mkdir(parents=True)
@@ -357,8 +357,8 @@ def test_it_copies_several_into_a_new_folder(
     os.mkfifo(project / "pipe")
     form = {"do": "copy", "name": fields("project", "b.txt"), "to": to(other), "new_folder": "Copies", "go": "1"}
     page = as_editor.post(f"/drive/{library.pk}/", form, follow=True).content.decode()
-    assert "2 things were copied to" in page
-    assert "“project/pipe” is not in the copy" in page
+    assert "2 items were copied to" in page
+    assert "“project/pipe” was not copied" in page
     (project / "pipe").unlink()
     assert tree_of(there / "Copies") == tree_of(place)
 
@@ -372,8 +372,8 @@ def test_it_names_a_few_of_very_many_that_are_not_copied(
             os.mkfifo(place / folder / f"pipe {number}")
     form = {"do": "copy", "name": fields("one", "two"), "to": to(other), "go": "1"}
     page = as_editor.post(f"/drive/{library.pk}/", form, follow=True).content.decode()
-    assert page.count("is not in the copy") == 10
-    assert "50 more are not in the copy either." in page
+    assert page.count("was not copied") == 10
+    assert "50 more were not copied." in page
 
 
 def test_it_names_what_is_in_the_way_and_changes_nothing(
@@ -413,7 +413,7 @@ def test_it_says_that_a_copy_is_too_large(
     monkeypatch.setattr(copying, "MOST_FILES", 5)
     form = {"do": "copy", "name": fields("project"), "to": to(other), "go": "1"}
     page = as_editor.post(f"/drive/{library.pk}/", form, follow=True).content.decode()
-    assert "more than a page copies at once" in page
+    assert "Too large to copy here" in page
     assert list(there.iterdir()) == []
 
 

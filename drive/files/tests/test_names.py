@@ -146,7 +146,7 @@ def test_it_refuses_twins_and_says_of_what(
     url = f"/drive/{library.pk}/"
     put = as_editor.put(f"{url}{quoted(twin)}", b"second", headers={"If-None-Match": "*"})
     assert put.status_code == 409
-    assert f"“{kept}” is there already." in put.content.decode()
+    assert f"“{kept}” already exists." in put.content.decode()
     (place / "another").write_text("another")
     if name_key("another") != name_key(kept):
         forms: list[dict[str, Any]] = [
@@ -155,7 +155,7 @@ def test_it_refuses_twins_and_says_of_what(
         ]
         for form in forms:
             page = as_editor.post(url, form, follow=True)
-            assert f"“{kept}” is there already." in unescape(page.content.decode())
+            assert f"“{kept}” already exists." in unescape(page.content.decode())
     assert (place / kept).read_text() == "first"
 
 

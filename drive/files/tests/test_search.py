@@ -63,7 +63,7 @@ def test_it_stops_and_says_so(
     monkeypatch.setattr(search, limit, value)
     for url in (f"/drive/{library.pk}/?show=find&q=file", "/drive/find/?q=file"):
         page = as_viewer.get(url).content.decode()
-        assert "the search stopped early" in page
+        assert "The search stopped early" in page
         assert page.count('class="file"') <= 50
     monkeypatch.undo()
     assert "stopped early" not in as_viewer.get(f"/drive/{library.pk}/?show=find&q=file").content.decode()
@@ -89,7 +89,7 @@ def test_it_looks_in_a_folder_and_leads_there(as_viewer: Client, library: Librar
         assert f'href="{base}a%20b/x%20%231.txt"' in page
         assert f'href="{base}a%20b/"' in page
         assert f'href="{base}x"' not in page
-        assert "1 found; looked at 1 name." in page
+        assert "1 found; 1 name searched." in page
 
 
 def test_it_looks_in_all_libraries_that_one_sees_and_no_other(

@@ -32,7 +32,7 @@ def test_it_asks_visitors_to_sign_in(client: Client, db: None) -> None:
 
 def test_it_lists_what_i_share(owner: User, stranger: User, collab: Collab, data: Library, sign_in: SignIn) -> None:
     client = sign_in(owner)
-    assertContains(client.get(PAGES[0]), "You share nothing yet.")
+    assertContains(client.get(PAGES[0]), "You share no libraries yet.")
     services.share_with_person(owner, data, stranger, WRITE)
     services.share_with_team(owner, data, collab, READ)
     other = services.create_library(owner, "Other")

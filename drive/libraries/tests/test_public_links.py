@@ -313,7 +313,7 @@ def test_it_asks_for_the_password_before_anything(client: Client, secured: Publi
     for address in everything(secured):
         response = client.get(address)
         assert response.status_code == 200
-        assertContains(response, "asks for a password")
+        assertContains(response, "is protected by a password")
         for words in ("given", "hello", SECRET):
             assert words not in said(response)
     assert client.put(base(secured) + "a.txt", b"x").status_code == 405
@@ -332,15 +332,15 @@ def test_it_remembers_the_password_for_this_link_alone(
     assert client.post(base(secured), {"password": "x"}).status_code == 405
     other = public_links.make_link(owner, library, "given", password=PASSWORD)
     client.cookies["link"]["path"] = "/"
-    assertContains(client.get(base(other)), "asks for a password")
+    assertContains(client.get(base(other)), "is protected by a password")
     PublicLink.objects.filter(pk=secured.pk).update(password="md5$x$0")
-    assertContains(client.get(base(secured)), "asks for a password")
+    assertContains(client.get(base(secured)), "is protected by a password")
 
 
 @pytest.mark.parametrize("cookie", ["", "x", "a:b:c", '"x"'])
 def test_it_takes_no_other_cookie(client: Client, secured: PublicLink, cookie: str) -> None:
     client.cookies["link"] = cookie
-    assertContains(client.get(base(secured)), "asks for a password")
+    assertContains(client.get(base(secured)), "is protected by a password")
 
 
 def test_it_needs_a_csrf_token(secured: PublicLink) -> None:
@@ -397,7 +397,7 @@ def test_it_ends_with_the_role_of_its_maker(
     assert client.get(base(link)).status_code == 200
     collab_services.change_role(owner, collab, editor, Role.EDITOR)
     assert client.get(base(link)).status_code == 404
-    assertContains(sign_in(owner).get(f"/drive/links/{collab.library.pk}/"), "may not make links here any more")
+    assertContains(sign_in(owner).get(f"/drive/links/{collab.library.pk}/"), "may no longer create links here")
     collab_services.delete_collab(owner, collab)
     assert client.get(base(link)).status_code == 404
 
@@ -423,10 +423,10 @@ def test_it_is_made_listed_and_revoked_on_its_page(owner: User, library: Library
 @pytest.mark.parametrize(
     ("path", "form", "words"),
     [
-        ("gone", {}, "nothing at this path"),
+        ("gone", {}, "Nothing was found at this path"),
         ("given/link", {}, "Only files and folders"),
-        ("../..", {}, "no name"),
-        ("given", {"last_day": "2020-01-01"}, "This day is over."),
+        ("../..", {}, "Invalid file or folder name"),
+        ("given", {"last_day": "2020-01-01"}, "This day has passed."),
         ("given", {"last_day": "soon"}, "valid date"),
         ("given", {"password": "short"}, "at least 8"),
     ],

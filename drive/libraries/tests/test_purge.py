@@ -83,7 +83,7 @@ def test_it_is_too_late_to_restore_what_is_being_removed(
         patch.setattr(removal, "discard", _killed)
         with pytest.raises(KeyboardInterrupt):
             purge.purge(timezone.now() + LATER)
-    with pytest.raises(ValidationError, match="removed for good"):
+    with pytest.raises(ValidationError, match="deleted permanently"):
         services.restore_library(owner, data)
 
 

@@ -41,7 +41,7 @@ def test_it_takes_the_last_byte_and_no_more(mine: Library) -> None:
     with pytest.raises(quota.OverQuotaError) as refused:
         quota.check(mine, 401)
     assert refused.value.status == 507
-    for words in ("The libraries of owner may hold", "1000", "600", "401", "ask an operator"):
+    for words in ("The libraries of owner may use", "1000", "600", "401", "ask an operator"):
         assert words in str(refused.value)
 
 
@@ -83,7 +83,7 @@ def test_it_gives_a_collab_its_own_room(collab: Collab, mine: Library) -> None:
     use(mine, 1000, 10)
     use(collab.library, 4900, 1)
     quota.check(collab.library, 100)
-    with pytest.raises(quota.OverQuotaError, match="The Collab “Cortex” may hold"):
+    with pytest.raises(quota.OverQuotaError, match="The Collab “Cortex” may use"):
         quota.check(collab.library, 101)
 
 
@@ -118,9 +118,9 @@ def test_it_asks_a_constant_number_of_queries(owner: User, mine: Library) -> Non
 @pytest.mark.parametrize(
     ("used", "words", "silent"),
     [
-        (100, [], ["nearly full", "over the quota"]),
-        (900, ["nearly full"], ["over the quota"]),
-        (1001, ["over the quota", "What notebooks write in a Lab cannot be refused"], ["nearly full"]),
+        (100, [], ["nearly full", "over quota"]),
+        (900, ["nearly full"], ["over quota"]),
+        (1001, ["over quota", "Notebooks in a Lab can still write"], ["nearly full"]),
     ],
 )
 def test_it_shows_how_full_it_is(
@@ -144,8 +144,8 @@ def test_it_shows_how_full_it_is(
 def test_it_shows_a_collab_its_room(collab: Collab, editor: User, viewer: User, sign_in: SignIn) -> None:
     use(collab.library, 5001, 3)
     address = f"/collabs/{collab.slug}/files/"
-    assert "over the quota" in sign_in(editor).get(address).content.decode()
-    assert "over the quota" not in sign_in(viewer).get(address).content.decode()
+    assert "over quota" in sign_in(editor).get(address).content.decode()
+    assert "over quota" not in sign_in(viewer).get(address).content.decode()
 
 
 # On the web

@@ -265,7 +265,7 @@ def test_it_is_transferred_on_its_page(
 ) -> None:
     client, page = sign_in(owner), sharing(data) + "transfer/"
     assertContains(client.get(page), "New owner")
-    assertContains(client.post(page, {"person": "owner"}), "theirs already", status_code=422)
+    assertContains(client.post(page, {"person": "owner"}), "already owns the library", status_code=422)
     settings.QUOTA_PERSON_BYTES = 10
     Library.objects.filter(pk=data.pk).update(used_bytes=11)
     assertContains(client.post(page, {"person": "stranger"}), "would not fit", status_code=422)

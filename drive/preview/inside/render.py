@@ -78,7 +78,7 @@ def read_notebook(content: bytes) -> Any:
     try:
         return nbformat.reads(content.decode(), as_version=4)
     except Exception as error:
-        raise InvalidContentError(f"This is not a notebook that can be read ({type(error).__name__}).") from error
+        raise InvalidContentError(f"This is not a valid notebook ({type(error).__name__}).") from error
 
 
 def notebook(content: bytes) -> str:

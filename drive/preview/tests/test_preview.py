@@ -38,15 +38,15 @@ def test_it_shows_what_kinds_of_files_hold(show: Callable[[str], str], place: Pa
         "page.html": (b"<script>alert(1)</script>", "&lt;"),
         "notes.txt": (b"plain & simple", "plain &amp; simple"),
         "README": ("naïve".encode(), "naïve"),
-        "latin.txt": ("naïve".encode("latin-1"), "Read as Latin-1"),
-        "wide.txt": ("naïve".encode("utf-16"), "Read as UTF-16"),
+        "latin.txt": ("naïve".encode("latin-1"), "Shown as Latin-1"),
+        "wide.txt": ("naïve".encode("utf-16"), "Shown as UTF-16"),
         "a.csv": (b"name;value\nx;1\n", '<th scope="col">value</th>'),
         "a.tsv": (b"1\t2\n3\t4\n", "<td>3</td><td>4</td>"),
         "a.png": (PNG, '?show=raw" alt="a.png"'),
         "a.svg": (b"<svg xmlns='http://www.w3.org/2000/svg'/>", '?show=raw" alt="a.svg"'),
         "fake.png": (b"<script>alert(1)</script>", "&lt;script&gt;"),
         "data.h5": (b"\x89HDF\r\n\x1a\n\0\0", "data in HDF5"),
-        "unknown": (b"\0\1\2\3", "no text, and nothing that can be shown"),
+        "unknown": (b"\0\1\2\3", "No preview for this type of file"),
         "empty.txt": (b"", "This file is empty."),
     }
     for name, (content, expected) in contents.items():
@@ -65,7 +65,7 @@ def test_it_says_what_it_never_opens(show: Callable[[str], str], place: Path) ->
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(f"/proc/self/fd/{directory}/socket")  # a socket's address is short
     os.close(directory)
-    assert "This is a link. Links are not followed here." in show("link.txt")
+    assert "This is a symbolic link. Symbolic links are not followed." in show("link.txt")
     assert "root:" not in show("link.txt")
     assert "This is a pipe" in show("pipe")
     assert "This is a socket" in show("socket")
@@ -78,10 +78,10 @@ def test_it_stays_up_whatever_the_size(show: Callable[[str], str], place: Path) 
         os.link(place / "sparse.txt", place / name)
     assert "50.0\xa0GB" in show("sparse.txt")
     for name in ("sparse.png", "sparse.csv", "sparse.md", "sparse.py"):
-        assert "no text, and nothing that can be shown" in show(name)
+        assert "No preview for this type of file" in show(name)
     (place / "picture.png").write_bytes(PNG)
     os.truncate(place / "picture.png", 50 * 2**30)
-    assert "too large to be shown" in show("picture.png")
+    assert "too large to show" in show("picture.png")
 
 
 @pytest.mark.parametrize("name", ["line.txt", "line.py", "line.csv", "line.md", "line.json"])

@@ -30,7 +30,7 @@ def rendered(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
     def render(what: str, source: BinaryIO, **_: Any) -> bytes:
         seen.append(source.read())
         if seen[-1].startswith(b"bad"):
-            raise sandbox.RenderFailedError("It takes too long to be rendered.")
+            raise sandbox.RenderFailedError("Rendering takes too long.")
         return b'[["added", "+  new"]]' if what == "difference" else b"<h1>made</h1>" + seen[-1]
 
     monkeypatch.setattr(sandbox, "render", render)
@@ -66,7 +66,7 @@ def test_it_is_asked_for_made_once_and_shown_in_a_frame(
     as_viewer: Client, url: str, queue: Queue, rendered: list[bytes]
 ) -> None:
     for _ in range(3):
-        assertContains(as_viewer.get(url), "This is being rendered")
+        assertContains(as_viewer.get(url), "This file is being rendered")
         assertContains(as_viewer.get(f"{url}?show=rendering"), "hx-get")
     assert queue.names() == ["drive.tasks.render_preview"]
     work(queue)
@@ -98,7 +98,7 @@ def test_it_is_rendered_anew_when_the_file_changes(
     work(queue)
     assertContains(as_viewer.get(url), "<iframe")
     (place / "a.ipynb").write_bytes(b'{"newer": 2}')
-    assertContains(as_viewer.get(url), "This is being rendered")
+    assertContains(as_viewer.get(url), "This file is being rendered")
     assert as_viewer.get(f"{url}?show=rendered")["Location"] == url
     work(queue)
     assert rendered == [b'{"new": 1}', b'{"newer": 2}']
@@ -111,11 +111,11 @@ def test_it_says_why_there_is_nothing_and_tries_again_later(
     as_viewer.get(url)
     work(queue)
     page = as_viewer.get(url)
-    for words in ("It takes too long to be rendered.", "Open in Lab", "?show=raw"):
+    for words in ("Rendering takes too long.", "Open in Lab", "?show=raw"):
         assertContains(page, words)
     assert not queue
     monkeypatch.setattr(rendering, "TRY_AGAIN", 0)
-    assertContains(as_viewer.get(url), "This is being rendered")
+    assertContains(as_viewer.get(url), "This file is being rendered")
     assert queue
 
 
@@ -123,7 +123,7 @@ def test_it_says_so_while_the_broker_is_away(as_viewer: Client, url: str, queue:
     queue.up = False
     assertContains(as_viewer.get(url), "cannot be rendered right now")
     queue.up = True
-    assertContains(as_viewer.get(url), "This is being rendered")
+    assertContains(as_viewer.get(url), "This file is being rendered")
 
 
 def test_it_asks_again_for_what_was_lost(
@@ -164,7 +164,7 @@ def test_it_reads_no_more_than_it_renders(
     as_viewer: Client, url: str, place: Path, queue: Queue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     os.truncate(place / "a.ipynb", 200 * 2**20)
-    assertContains(as_viewer.get(url), "notebook, and too large to be shown")
+    assertContains(as_viewer.get(url), "This notebook is too large to show")
     assert not queue
     monkeypatch.setattr(rendering, "MOST_BYTES", 1000)
 

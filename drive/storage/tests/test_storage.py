@@ -519,4 +519,4 @@ def test_it_loses_nothing_on_a_full_disk(tmp_path: Path) -> None:
         text=True,
         check=False,
     )
-    assert run.stdout.splitlines() == ["There is no space left. Nothing was changed.", "fine"], run.stderr
+    assert run.stdout.splitlines() == ["The disk is full. Nothing was changed.", "fine"], run.stderr

@@ -250,7 +250,7 @@ def test_it_says_before_the_first_byte_that_there_is_no_room(sender: Sender, set
     settings.DISK_RESERVE_BYTES = 10**18
     assert sender.create().status_code == 507
     settings.QUOTA_COLLAB_BYTES = 10
-    assert "may hold" in sender.create().content.decode()
+    assert "may use" in sender.create().content.decode()
 
 
 def test_what_nobody_goes_on_with_is_removed(sender: Sender) -> None:

@@ -176,7 +176,7 @@ def test_nothing_is_deleted_before_the_rescue_was_tried_three_times(
     put(home / "a.txt")
 
     def full(*_: object) -> None:
-        raise DiskFullError("There is no space left.")
+        raise DiskFullError("The disk is full.")
 
     monkeypatch.setattr(rescue, "_write", full)
     for _ in range(2):
@@ -186,7 +186,7 @@ def test_nothing_is_deleted_before_the_rescue_was_tried_three_times(
     row = Server.objects.get()
     assert (row.state, home.exists()) == (State.STOPPED, False)
     assert row.rescued
-    assert "no space" in row.rescued["error"]
+    assert "disk is full" in row.rescued["error"]
 
 
 def test_a_server_that_never_ran_has_nothing_to_rescue(server: Callable[..., Server]) -> None:
