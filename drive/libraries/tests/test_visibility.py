@@ -7,6 +7,7 @@ import pytest
 from django.contrib.auth.models import AnonymousUser
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -14,8 +15,9 @@ from collabs import services as collab_services
 from collabs.models import Collab, Membership, Person, Role
 from drive.folders import MOUNTED, Folder
 from drive.libraries import services
-from drive.libraries.visibility import affected, entries, public_entries, reached_by
+from drive.libraries.visibility import affected, as_entry, entries, public_entries, reached_by
 from drive.models import Library, Permission, Share
+from groups import services as group_services
 from portal.accounts import services as portal_services
 from portal.models import User
 
@@ -134,6 +136,36 @@ def test_it_takes_the_highest_permission_within_a_folder_and_says_why(
     assert seen(viewer, library)[PEOPLE] == ("r", "owner shared it with you.")
 
 
+def test_it_says_through_which_group_somebody_belongs(owner: User, stranger: User, collab: Collab) -> None:
+    group = group_services.create_group(owner, name="Institute")
+    group_services.add_person(owner, group, stranger)
+    collab_services.give_group_role(owner, collab, group, Role.EDITOR)
+    through = "You are an editor of its Collab through the group Institute."
+    assert seen(stranger, collab.library) == {GROUPS: ("rw", through)}
+    collab_services.archive_collab(owner, collab)
+    archived = "You belong to its Collab, which is archived."
+    assert seen(stranger, collab.library) == {GROUPS: ("r", archived)}
+    assert seen(owner, collab.library) == {GROUPS: ("r", archived)}
+
+
+def test_a_team_whose_collab_is_archived_only_reads(owner: User, viewer: User, collab: Collab) -> None:
+    library = services.create_library(owner, "Data")
+    services.share_with_team(owner, library, collab, WRITE)
+    collab_services.archive_collab(owner, collab)
+    reason = "It is shared with the team of Cortex, which is archived."
+    assert seen(viewer, library) == {GROUPS: ("r", reason)}
+
+
+@pytest.mark.parametrize("which", ["collab", "library"])
+def test_either_of_a_deleted_collab_and_its_library_hides_it(viewer: User, collab: Collab, which: str) -> None:
+    """They are two rows, deleted one after the other."""
+    assert seen(viewer, collab.library) == VIEWS
+    row = collab if which == "collab" else collab.library
+    row.deleted_at = timezone.now()
+    row.save()
+    assert seen(viewer, collab.library) == {}
+
+
 def test_it_shows_nothing_that_was_deleted(owner: User, viewer: User, stranger: User, collab: Collab) -> None:
     library = services.create_library(owner, "Data")
     services.share_with_team(owner, library, collab, WRITE)
@@ -187,6 +219,10 @@ def test_it_asks_the_database_nothing_for_who_is_nobody() -> None:
     assert entries(AnonymousUser()) == []
 
 
+def test_it_finds_nothing_in_no_folder(owner: User) -> None:
+    assert entries(owner, folders=[]) == []
+
+
 def test_it_finds_public_libraries_by_name_in_any_script(owner: User) -> None:
     for name in ("Größe", "Δεδομένα", "Data 100%"):
         services.set_public(owner, services.create_library(owner, name), True)
@@ -198,7 +234,16 @@ def test_it_finds_public_libraries_by_name_in_any_script(owner: User) -> None:
     assert search("δεδ") == ["Δεδομένα"]
     assert search("0%") == ["Data 100%"]
     assert search("%") == ["Data 100%"]
-    assert len(search("")) == 3
+    assert search("") == ["Data 100%", "Größe", "Δεδομένα"]
+    assert [row.shared_name for row in public_entries()] == search("")
+
+
+def test_a_row_of_the_public_folder_makes_the_entry_that_a_person_sees(owner: User, stranger: User) -> None:
+    services.create_library(stranger, "Data")
+    services.set_public(owner, services.create_library(owner, "Data"), True)
+    [row] = public_entries("data")
+    assert [as_entry(row)] == entries(stranger, folders=[ALL])
+    assert (as_entry(row).name, as_entry(row).reason, as_entry(row).may_write) == ("Data", "It is public.", False)
 
 
 def test_it_knows_whom_a_change_reaches(
