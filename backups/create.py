@@ -56,7 +56,7 @@ class Options:
 
 def create(store: BackupStore, options: Options, progress: Progress) -> Backup:
     """Make a backup, within `store.alone()`. BackupError or OSError (a full disk); nothing is left then."""
-    with deletion_lock.held(options.wait_seconds) as alone:
+    with deletion_lock.no_deletion(options.wait_seconds) as alone:
         if not alone:
             raise BackupError("Files are still being removed for good, or another backup is running. Try again later.")
         unfinished = store.begin()
@@ -65,7 +65,7 @@ def create(store: BackupStore, options: Options, progress: Progress) -> Backup:
         except BaseException:
             unfinished.abandon()
             raise
-    if deletion_lock.take_waiting():
+    if deletion_lock.pop_refused():
         publish("drive.tasks.tidy")
         publish("drive.tasks.purge_deleted")
     return backup

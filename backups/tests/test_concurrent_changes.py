@@ -146,7 +146,7 @@ def test_it_keeps_objects_and_libraries_until_it_is_done(
     objects = [path for path in version_store.root().rglob("*") if path.is_file() and path.name != "lock"]
     assert objects
     later = timezone.now() + timedelta(days=400)
-    with deletion_lock.held(0) as alone:
+    with deletion_lock.no_deletion(0) as alone:
         assert alone
         Version.objects.all().delete()
         assert retention.sweep_store() == 0
@@ -157,7 +157,7 @@ def test_it_keeps_objects_and_libraries_until_it_is_done(
 
 
 def test_it_waits_for_a_removal_that_is_under_way(collab: Collab, store: BackupStore, back_up: BackUp) -> None:
-    with deletion_lock.removing() as may:
+    with deletion_lock.deleting() as may:
         assert may
         with pytest.raises(BackupError, match="still being removed"):
             back_up()

@@ -12,7 +12,7 @@ from collabs import services
 from collabs.models import Collab
 from drive.folders import Folder
 from drive.libraries import services as drive_services
-from drive.libraries.audience import people, with_ways
+from drive.libraries.audience import people, with_routes
 from drive.libraries.visibility import entries
 from drive.models import Permission
 from lab.servers.mounts import mounts_of
@@ -47,7 +47,7 @@ def test_it_makes_the_files_read_only_for_all_and_back(
         assert mount.mode == "ro"
     [entry] = entries(editor, library=collab.library.pk)
     assert entry.reason == "You belong to its Collab, which is archived."
-    assert not any(seer.may_write for seer in with_ways(owner, collab.library, people(owner, collab.library)))
+    assert not any(reader.may_write for reader in with_routes(owner, collab.library, people(owner, collab.library)))
     services.unarchive_collab(owner, collab)
     assert len(told) == 2
     assert rights(editor, collab) == {("Shared with groups", "rw")}

@@ -115,7 +115,7 @@ def serve(request: HttpRequest, access: LibraryAccess, path: str) -> HttpRespons
     except NotFoundError as error:
         raise Http404(str(error)) from error
     except StorageError as error:
-        return render(request, "drive/refusal.html", {"error": error, "base": access.base}, status=error.status)
+        return render(request, "drive/storage_error.html", {"error": error, "base": access.base}, status=error.status)
 
 
 def _show(request: HttpRequest, access: LibraryAccess, path: str) -> HttpResponse:

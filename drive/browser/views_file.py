@@ -42,7 +42,7 @@ def about(access: LibraryAccess, path: str, item: FileEntry) -> dict[str, object
         "folder": access.folder_address(folder),
         "crumbs": crumbs(folder),
         "beyond": name,
-        "who": history.who(access.library, [inside]).get(inside, "") if access.entry else "",
+        "author": history.last_authors(access.library, [inside]).get(inside, "") if access.entry else "",
         "lab_path": access.lab_path(path),
         "may_edit": may_edit(access, item),
     }

@@ -16,8 +16,8 @@ from drive.files.listing import crumbs, read_listing
 from drive.files.paths import name_from_form
 from drive.storage import ABSENT, FileEntry, StorageError, check_name, open_library
 from drive.uploads import form_handler, transfer
-from drive.uploads.conflicts import Held
-from drive.uploads.conflicts import choose as choose_held
+from drive.uploads.conflicts import UploadConflict
+from drive.uploads.conflicts import resolve as resolve_conflict
 from drive.versions import history
 from portal.access import person
 
@@ -40,17 +40,17 @@ def folder(request: HttpRequest, access: LibraryAccess, path: str) -> HttpRespon
 
 
 def _template(access: LibraryAccess) -> str:
-    """The page of a folder, by who comes."""
+    """Template of a folder's page: of the Drive, a Collab or a public link."""
     if access.entry is None:
-        return "drive/link_folder.html"
+        return "drive/public_link_folder.html"
     return "drive/collab_files.html" if access.collab else "drive/library.html"
 
 
 def _rows(access: LibraryAccess, path: str, items: Iterable[FileEntry]) -> list[tuple[FileEntry, str]]:
     """Listed entries, each with its last author; visitors with a link learn no names."""
     places = {access.inside(child(path, item.name)): item for item in items}
-    who = history.who(access.library, places) if access.entry else {}
-    return [(item, who.get(place, "")) for place, item in places.items()]
+    authors = history.last_authors(access.library, places) if access.entry else {}
+    return [(item, authors.get(place, "")) for place, item in places.items()]
 
 
 def frame(request: HttpRequest, access: LibraryAccess, path: str) -> dict[str, object]:
@@ -75,7 +75,7 @@ def change(request: HttpRequest, access: LibraryAccess, path: str) -> HttpRespon
     has_versions = item.kind == "file" and item.reachable
     versions = f"{access.address(child(path, name))}?show=versions" if has_versions else ""
     context = frame(request, access, path) | {"item": item, "versions": versions, "crumbs": crumbs(path)}
-    return render(request, "drive/change.html", context)
+    return render(request, "drive/entry_actions.html", context)
 
 
 def child(path: str, name: str) -> str:
@@ -89,10 +89,10 @@ def upload(request: HttpRequest, access: LibraryAccess, path: str) -> HttpRespon
     if not request.FILES:
         messages.error(request, "Choose a file first.")
         return None
-    done, held = transfer.receive_form(request, access.library, access.inside(path))
+    done, conflicts = transfer.receive_form(request, access.library, access.inside(path))
     for entry in done:
         messages.success(request, f"“{entry.name}” was uploaded.")
-    return _ask(request, access, path, held)
+    return _ask(request, access, path, conflicts)
 
 
 def choose(request: HttpRequest, access: LibraryAccess, path: str) -> HttpResponse | None:
@@ -102,22 +102,24 @@ def choose(request: HttpRequest, access: LibraryAccess, path: str) -> HttpRespon
         for number, token in enumerate(request.POST.getlist("held")):
             how, etag = request.POST.get(f"how-{number}", ""), request.POST.get(f"etag-{number}", "")
             try:
-                again.append(choose_held(files, person(request), access.library, token, how, etag))
+                again.append(resolve_conflict(files, person(request), access.library, token, how, etag))
             except StorageError as error:  # of one; the others are looked at all the same
                 refused.append(error)
     if len(refused) == 1 and not any(again):
         raise refused[0]
     for refusal in refused:
         messages.error(request, str(refusal))
-    return _ask(request, access, path, [held for held in again if held])
+    return _ask(request, access, path, [conflict for conflict in again if conflict])
 
 
-def _ask(request: HttpRequest, access: LibraryAccess, path: str, held: list[Held]) -> HttpResponse | None:
-    """Which of two files of one name shall stay."""
-    if not held:
+def _ask(
+    request: HttpRequest, access: LibraryAccess, path: str, conflicts: list[UploadConflict]
+) -> HttpResponse | None:
+    """Page that asks which of two files of one name is kept; None without conflicts."""
+    if not conflicts:
         return None
-    context = {"held": held, "here": access.folder_address(path), "library": access.library}
-    return render(request, "drive/choice.html", context, status=409)
+    context = {"conflicts": conflicts, "here": access.folder_address(path), "library": access.library}
+    return render(request, "drive/upload_conflict.html", context, status=409)
 
 
 def create(request: HttpRequest, access: LibraryAccess, path: str) -> HttpResponse | None:

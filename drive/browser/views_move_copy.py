@@ -198,7 +198,7 @@ def _ask(
         context |= _inside(place, without=set(names) if what == "move" and at_home else set())
     else:
         context["groups"] = _libraries(request)
-    return render(request, "drive/moving.html", context, status=409 if error else 200)
+    return render(request, "drive/choose_destination.html", context, status=409 if error else 200)
 
 
 def _inside(place: Place, without: set[str]) -> dict[str, object]:

@@ -55,7 +55,7 @@ def _behind(request: HttpRequest, found: PublicLink, base: str, path: str) -> Ht
     if request.method not in ("GET", "HEAD"):
         return HttpResponseNotAllowed(["GET", "HEAD"])
     if not public_links.leads_somewhere(found):
-        return render(request, "drive/link_gone.html", status=404)
+        return render(request, "drive/public_link_gone.html", status=404)
     access = public_link_access(found, base)
     if access.only and not path:
         return redirect(base + quoted(access.only))
@@ -84,7 +84,7 @@ def _ask(request: HttpRequest, found: PublicLink, base: str) -> HttpResponse:
         except public_links.TooManyTriesError:
             return too_many(request)
         context["error"] = "Wrong password."
-    return render(request, "drive/link_password.html", context, status=403 if context else 200)
+    return render(request, "drive/public_link_password.html", context, status=403 if context else 200)
 
 
 # For those who make them
@@ -132,7 +132,7 @@ def manage(request: HttpRequest, library_id: UUID) -> HttpResponse:
         "rows": described(page.object_list),
         "new": request.GET.get("new", ""),
     }
-    return render(request, "drive/links.html", context, status=422 if form.errors else 200)
+    return render(request, "drive/public_links.html", context, status=422 if form.errors else 200)
 
 
 def _end_of(day: date | None) -> datetime | None:

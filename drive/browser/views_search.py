@@ -62,7 +62,7 @@ def within(request: HttpRequest, access: LibraryAccess, path: str) -> HttpRespon
         "action": access.folder_address(path),
         "everywhere": request.user.is_authenticated,
     }
-    return render(request, "drive/find.html", context)
+    return render(request, "drive/search.html", context)
 
 
 @login_required
@@ -81,7 +81,7 @@ def across(request: HttpRequest) -> HttpResponse:
         "lines": [_line_across(hit, places[hit.library.pk].name) for hit in search.hits if hit.library],
         "action": reverse("drive:find"),
     }
-    return render(request, "drive/find.html", context)
+    return render(request, "drive/search.html", context)
 
 
 def _line_across(hit: Hit, name: str) -> Line:

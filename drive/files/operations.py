@@ -18,7 +18,7 @@ from drive.storage.files import identity, sync_staged
 from drive.storage.walk import tree
 from drive.versions import records, store, trash
 from drive.versions.capture import Taken
-from drive.versions.replaced_files import VersionKeeper
+from drive.versions.replaced_files import ReplacedFileSaver
 from portal.models import User
 
 CAPTURE_AT_ONCE = 8 * 2**20
@@ -39,7 +39,7 @@ def put(
         quota.check(library, size - (there or 0), 1 if there is None else 0)
         copy = _copy(staged) if size <= CAPTURE_AT_ONCE else None
         sent = identity(signature(staged.stat()))
-        entry = files.put(path, staged, if_match=if_match, keeper=VersionKeeper(actor, library, path))
+        entry = files.put(path, staged, if_match=if_match, handler=ReplacedFileSaver(actor, library, path))
         folder, _, _name = path.rpartition("/")
         row = records.written(actor, library, f"{folder}/{entry.name}" if folder else entry.name, entry, via=via)
         if copy:

@@ -46,7 +46,7 @@ class PublicLinkAccess(LibraryAccess):
     @property
     def frame(self) -> str:
         """Base template of pages for visitors without an account."""
-        return "drive/link.html"
+        return "drive/public_link.html"
 
     @contextmanager
     def files(self) -> Iterator[LibraryFiles]:

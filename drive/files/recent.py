@@ -20,7 +20,7 @@ class Latest:
 
     row: File
     path: str
-    who: str
+    author: str
     """As a page says it; empty where nobody knows."""
 
 

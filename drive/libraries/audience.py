@@ -23,23 +23,23 @@ from portal.models import User
 
 
 @dataclass(frozen=True)
-class Way:
-    """One route of one person to the library."""
+class Route:
+    """Route by which a person has access to the library."""
 
     text: str
     may_write: bool
 
 
 @dataclass
-class Seer:
-    """Somebody who sees the library."""
+class Reader:
+    """A person with access to the library, and their routes."""
 
     user: User
-    ways: list[Way] = field(default_factory=list)
+    routes: list[Route] = field(default_factory=list)
 
     @property
     def may_write(self) -> bool:
-        return any(way.may_write for way in self.ways)
+        return any(route.may_write for route in self.routes)
 
 
 def known_teams(asker: User, library: Library) -> QuerySet[Collab]:
@@ -62,36 +62,36 @@ def people(asker: User, library: Library) -> QuerySet[User]:
     return User.objects.filter(known, is_active=True).distinct().order_by("username")
 
 
-def with_ways(asker: User, library: Library, users: Iterable[User]) -> list[Seer]:
+def with_routes(asker: User, library: Library, users: Iterable[User]) -> list[Reader]:
     """These people with their routes, best first; two queries however many they are."""
-    seers = {user.pk: Seer(user) for user in users}
-    if library.owner_user_id in seers:
-        seers[library.owner_user_id].ways.append(Way("owner", True))
-    _add_memberships(seers, library, known_teams(asker, library))
-    for share in Share.objects.filter(library=library, user__in=seers):
+    readers = {user.pk: Reader(user) for user in users}
+    if library.owner_user_id in readers:
+        readers[library.owner_user_id].routes.append(Route("owner", True))
+    _add_memberships(readers, library, known_teams(asker, library))
+    for share in Share.objects.filter(library=library, user__in=readers):
         if share.user_id:
-            seers[share.user_id].ways.append(Way("shared directly", share.permission == Permission.WRITE))
-    for seer in seers.values():
-        seer.ways.sort(key=lambda way: not way.may_write)
-    return list(seers.values())
+            readers[share.user_id].routes.append(Route("shared directly", share.permission == Permission.WRITE))
+    for reader in readers.values():
+        reader.routes.sort(key=lambda route: not route.may_write)
+    return list(readers.values())
 
 
-def _add_memberships(seers: dict[int, Seer], library: Library, teams: QuerySet[Collab]) -> None:
+def _add_memberships(readers: dict[int, Reader], library: Library, teams: QuerySet[Collab]) -> None:
     given = dict(Share.objects.filter(library=library, collab__isnull=False).values_list("collab", "permission"))
-    rows = _members(teams).filter(user__in=seers).select_related("collab", "group")
+    rows = _members(teams).filter(user__in=readers).select_related("collab", "group")
     for row in rows:
         is_open = row.collab.archived_at is None
         by = (f", through the group {row.group}" if row.group else "") + ("" if is_open else ", which is archived")
         if row.collab_id == library.owner_collab_id:
             role = Role(row.role)
-            way = Way(f"{role.label.lower()} of {row.collab}{by}", role.includes(Role.EDITOR) and is_open)
+            route = Route(f"{role.label.lower()} of {row.collab}{by}", role.includes(Role.EDITOR) and is_open)
         else:
             may_write = given.get(row.collab_id) == Permission.WRITE and is_open
-            way = Way(f"in the team of {row.collab}{by}", may_write)
-        seers[row.user_id].ways.append(way)
+            route = Route(f"in the team of {row.collab}{by}", may_write)
+        readers[row.user_id].routes.append(route)
 
 
-def untold(asker: User, library: Library) -> tuple[int, int]:
+def undisclosed(asker: User, library: Library) -> tuple[int, int]:
     """Numbers of other people and other teams that it is shared with, whom the asker is not told of."""
     if library.owner_user_id == asker.pk:
         return 0, 0

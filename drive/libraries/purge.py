@@ -25,7 +25,7 @@ BATCH = 500
 
 def purge(now: datetime | None = None) -> int:
     """Remove all that is due; returns how many libraries. None during a backup, whose rows are older."""
-    with deletion_lock.removing() as may:
+    with deletion_lock.deleting() as may:
         done = _purge(now) if may else 0
     removal.empty_bin()
     return done

@@ -28,7 +28,7 @@ def sharing(request: HttpRequest, library_id: UUID) -> HttpResponse:
     """Page of who has access to a library, and by which route; its owner changes that here."""
     library, entry = get_library(person(request), library_id)
     if library.owner_user_id != request.user.pk:
-        return _who_sees(request, library, entry)
+        return _audience_page(request, library, entry)
     form = ShareForm(request.POST if request.method == "POST" else None, user=person(request), library=library)
     if form.is_valid():
         data = form.cleaned_data
@@ -43,7 +43,7 @@ def sharing(request: HttpRequest, library_id: UUID) -> HttpResponse:
         else:
             messages.success(request, "Shared.")
             return redirect("drive:sharing", library_id)
-    context = _seen_by(request, library) | {
+    context = _audience_context(request, library) | {
         "form": form,
         "shares": Paginator(library.shares.select_related("user", "collab"), PER_PAGE).get_page(
             request.GET.get("shares")
@@ -55,19 +55,25 @@ def sharing(request: HttpRequest, library_id: UUID) -> HttpResponse:
     return render(request, "drive/sharing.html", context, status=422 if form.errors else 200)
 
 
-def _seen_by(request: HttpRequest, library: Library) -> dict[str, object]:
+def _audience_context(request: HttpRequest, library: Library) -> dict[str, object]:
     """Template context: who has access, paginated, as far as the one who asks may know."""
     asker = person(request)
     page = Paginator(audience.people(asker, library), PER_PAGE).get_page(request.GET.get("page"))
-    others, teams = audience.untold(asker, library)
-    seers = audience.with_ways(asker, library, page.object_list)
-    return {"library": library, "page": page, "seers": seers, "untold_people": others, "untold_teams": teams}
+    others, teams = audience.undisclosed(asker, library)
+    readers = audience.with_routes(asker, library, page.object_list)
+    return {
+        "library": library,
+        "page": page,
+        "readers": readers,
+        "undisclosed_people": others,
+        "undisclosed_teams": teams,
+    }
 
 
-def _who_sees(request: HttpRequest, library: Library, entry: Entry) -> HttpResponse:
+def _audience_page(request: HttpRequest, library: Library, entry: Entry) -> HttpResponse:
     if request.method != "GET":
         raise ForbiddenError("Only the owner of this library may do this.")
-    return render(request, "drive/who.html", _seen_by(request, library) | {"entry": entry})
+    return render(request, "drive/audience.html", _audience_context(request, library) | {"entry": entry})
 
 
 @require_safe
@@ -130,7 +136,7 @@ def leave(request: HttpRequest, library_id: UUID) -> HttpResponse:
     mine = Share.objects.select_related("library__owner_user", "user", "collab")
     share = get_object_or_404(mine, library=library_id, user=person(request))
     if request.method == "GET":
-        return render(request, "drive/leave.html", {"share": share})
+        return render(request, "drive/leave_share.html", {"share": share})
     services.unshare(person(request), share)
     messages.success(request, "The library is no longer shared with you.")
     return redirect("drive:home")

@@ -20,9 +20,9 @@ from .errors import (
     NotFoundError,
     StorageError,
     WrongPathError,
-    plainly,
+    translate_errors,
 )
-from .files import ABSENT, ANY, FileEntry, Keeper, LibraryFiles, etag, signature
+from .files import ABSENT, ANY, FileEntry, LibraryFiles, ReplacedFileHandler, etag, signature
 from .layout import open_library
 from .names import check_name, shown
 
@@ -34,17 +34,17 @@ __all__ = [
     "DiskFullError",
     "FileEntry",
     "IncompleteUploadError",
-    "Keeper",
     "LibraryFiles",
     "NameTakenError",
     "NotAFileError",
     "NotFoundError",
+    "ReplacedFileHandler",
     "StorageError",
     "WrongPathError",
     "check_name",
     "etag",
     "open_library",
-    "plainly",
     "shown",
     "signature",
+    "translate_errors",
 ]

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from . import openat2
-from .errors import NameTakenError, NotAFileError, StorageError, plainly
+from .errors import NameTakenError, NotAFileError, StorageError, translate_errors
 from .files import DIRECTORY_MODE, FILE_MODE, LibraryFiles
 from .names import check_name, new_name, split
 from .walk import Found, tree
@@ -101,11 +101,11 @@ def copy(source: LibraryFiles, path: str, target: LibraryFiles, new_path: str) -
     measure(source, [path])
     with _workshop(target.staging) as place:
         made = place / "copy"
-        with plainly():
+        with translate_errors():
             copied = _copy_tree(source, path, made)
         if not made.is_symlink() and not made.exists():
             raise NotAFileError("Pipes, sockets and devices cannot be copied.")
-        with plainly():
+        with translate_errors():
             _sync(made)
         copied.path = "/".join([*folder, _adopt(target, folder, name, made)])
     return copied
@@ -117,7 +117,7 @@ def move(source: LibraryFiles, path: str, target: LibraryFiles, new_path: str) -
     *new_folder, new = split(new_path) or [""]
     check_name(old)
     new = new_name(new)
-    with plainly(), source._folder(old_folder) as here:
+    with translate_errors(), source._folder(old_folder) as here:
         _into(target, new_folder, new, here, old)
         os.fsync(here)
     return "/".join([*new_folder, new])
@@ -125,14 +125,14 @@ def move(source: LibraryFiles, path: str, target: LibraryFiles, new_path: str) -
 
 def _refuse_taken(target: LibraryFiles, folder: str, name: str) -> None:
     """Say it before the work; `_into` says it for sure."""
-    with plainly(), target._folder(split(folder)) as directory:
+    with translate_errors(), target._folder(split(folder)) as directory:
         target._refuse_clash(directory, new_name(name))
 
 
 def _adopt(target: LibraryFiles, folder: list[str], name: str, made: Path) -> str:
     """Give the finished copy its name; returns it, in NFC."""
     name = new_name(name)
-    with plainly(), _opened(made.parent) as here:
+    with translate_errors(), _opened(made.parent) as here:
         _into(target, folder, name, here, made.name)
     return name
 
@@ -152,7 +152,7 @@ def _into(target: LibraryFiles, folder: list[str], name: str, here: int, old: st
 def _workshop(staging: Path) -> Iterator[Path]:
     """A directory of our own in staging, gone afterwards with all that is still in it."""
     place = staging / f"{PREFIX}{secrets.token_hex(16)}"
-    with plainly():
+    with translate_errors():
         place.mkdir(mode=0o700)
     try:
         yield place

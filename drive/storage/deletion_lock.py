@@ -18,27 +18,27 @@ POLL_SECONDS = 0.5
 
 
 @contextmanager
-def removing() -> Iterator[bool]:
+def deleting() -> Iterator[bool]:
     """True if bytes may be removed now; no backup begins to read before the end of the block."""
-    with file_lock(layout.keep_lock(), shared=True, wait=False) as may:
+    with file_lock(layout.deletion_lock(), shared=True, wait=False) as may:
         if not may:
             _waiting().touch()
         yield may
 
 
 @contextmanager
-def held(wait_seconds: float) -> Iterator[bool]:
+def no_deletion(wait_seconds: float) -> Iterator[bool]:
     """Nothing is removed within the block. False when somebody was still removing, or keeping, after that time."""
     deadline = time.monotonic() + wait_seconds
     while True:
-        with file_lock(layout.keep_lock(), wait=False) as taken:
+        with file_lock(layout.deletion_lock(), wait=False) as taken:
             if taken or time.monotonic() >= deadline:
                 yield taken
                 return
         time.sleep(POLL_SECONDS)
 
 
-def take_waiting() -> bool:
+def pop_refused() -> bool:
     """True, once, if a removal was refused since the last call: it is to be done now."""
     try:
         _waiting().unlink()
@@ -48,5 +48,5 @@ def take_waiting() -> bool:
 
 
 def _waiting() -> Path:
-    path = layout.keep_lock()
+    path = layout.deletion_lock()
     return path.with_name(f"{path.name}-waiting")

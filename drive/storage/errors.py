@@ -60,7 +60,7 @@ class AccessDeniedError(StorageError):
 
 
 @contextmanager
-def plainly() -> Iterator[None]:
+def translate_errors() -> Iterator[None]:
     """Translate OSErrors into StorageErrors."""
     try:
         yield

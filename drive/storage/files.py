@@ -23,7 +23,7 @@ from .errors import (
     NotAFileError,
     StorageError,
     WrongPathError,
-    plainly,
+    translate_errors,
 )
 from .names import Parts, check_name, new_name, shown, split
 
@@ -105,7 +105,7 @@ def moment(seconds: float) -> datetime:
     return datetime.fromtimestamp(min(max(seconds, _OLDEST.timestamp()), _NEWEST.timestamp()), UTC)
 
 
-class Keeper(Protocol):
+class ReplacedFileHandler(Protocol):
     """Sees to it that what a file held before it was replaced is not lost."""
 
     def keep(self, source: BinaryIO) -> None:
@@ -139,27 +139,27 @@ class LibraryFiles:
     @contextmanager
     def below(self, path: str) -> Iterator["LibraryFiles"]:
         """The files of one folder, as if it were the library: nothing above it can be reached."""
-        with plainly(), self._folder(split(path)) as folder:
+        with translate_errors(), self._folder(split(path)) as folder:
             yield LibraryFiles(folder, staging=self.staging, trash=self.trash, lock=self.lock)
 
     # Reading
 
     def list(self, path: str = "") -> Iterator[FileEntry]:
         """Entries of a folder, in no order, one by one; what vanishes meanwhile is left out."""
-        with plainly(), self._folder(split(path)) as folder, os.scandir(folder) as found:
+        with translate_errors(), self._folder(split(path)) as folder, os.scandir(folder) as found:
             for item in found:
                 with suppress(FileNotFoundError):
                     yield _entry(item.name, os.stat(item.name, dir_fd=folder, follow_symlinks=False))
 
     def names(self, path: str = "") -> Iterator[tuple[str, bool]]:
         """The names in a folder and whether each is a folder, in no order: `list` without a look at every file."""
-        with plainly(), self._folder(split(path)) as folder, os.scandir(folder) as found:
+        with translate_errors(), self._folder(split(path)) as folder, os.scandir(folder) as found:
             for item in found:
                 yield item.name, item.is_dir(follow_symlinks=False)
 
     def facts(self, path: str = "") -> Iterator[tuple[str, bool, int, float]]:
         """Name, whether it is a folder, bytes and time of change (seconds): `list` for very many, without objects."""
-        with plainly(), self._folder(split(path)) as folder, os.scandir(folder) as found:
+        with translate_errors(), self._folder(split(path)) as folder, os.scandir(folder) as found:
             for item in found:
                 with suppress(FileNotFoundError):
                     status = item.stat(follow_symlinks=False)
@@ -167,7 +167,7 @@ class LibraryFiles:
 
     def look(self, path: str, names: Iterable[str]) -> Iterator[FileEntry]:
         """The entries of some names in a folder; what vanished meanwhile is left out."""
-        with plainly(), self._folder(split(path)) as folder:
+        with translate_errors(), self._folder(split(path)) as folder:
             for name in names:
                 with suppress(FileNotFoundError):
                     yield _entry(name, os.stat(check_name(name), dir_fd=folder, follow_symlinks=False))
@@ -175,7 +175,7 @@ class LibraryFiles:
     def stat(self, path: str) -> FileEntry:
         """Entry at a path; the library itself for the empty path."""
         parts = split(path)
-        with plainly():
+        with translate_errors():
             if not parts:
                 return _entry("", os.fstat(self.root))
             try:
@@ -191,7 +191,7 @@ class LibraryFiles:
         link in /proc then opens that very file, whatever has taken its place by now. O_NONBLOCK: a lease that a
         notebook holds on its file (fcntl(2)) would keep us waiting for up to 45 seconds.
         """
-        with plainly():
+        with translate_errors():
             found = self._fd(split(path), os.O_PATH)
             try:
                 if not stat.S_ISREG(os.fstat(found).st_mode):
@@ -216,7 +216,7 @@ class LibraryFiles:
         """A complete copy of `source` in the staging area; removed again unless `put` takes it."""
         target = self.staging / secrets.token_hex(16)
         try:
-            with plainly(), target.open("xb") as copy:
+            with translate_errors(), target.open("xb") as copy:
                 shutil.copyfileobj(source, copy, 1 << 20)
             if size is not None and target.stat().st_size != size:
                 raise IncompleteUploadError("The upload was interrupted. Nothing was changed. Please try again.")
@@ -224,18 +224,20 @@ class LibraryFiles:
         finally:
             target.unlink(missing_ok=True)
 
-    def put(self, path: str, staged: Path, *, if_match: str | None = None, keeper: Keeper | None = None) -> FileEntry:
+    def put(
+        self, path: str, staged: Path, *, if_match: str | None = None, handler: ReplacedFileHandler | None = None
+    ) -> FileEntry:
         """Move a file from the staging area (same file system) to its place. A new file's name is made NFC.
 
-        The file that was there goes to `keeper`; without one it is removed.
+        The file that was there goes to `handler`; without one it is removed.
         """
         *folder, name = split(path) or [""]
         check_name(name)
-        with plainly():
+        with translate_errors():
             sync_staged(staged)
             with self._folder(folder) as directory:
-                if keeper and if_match != ABSENT:
-                    _show(directory, name, keeper)
+                if handler and if_match != ABSENT:
+                    _show(directory, name, handler)
                 with self._outgoing(staged) as outgoing:
                     with self._locked():
                         name = self._guard(directory, name, if_match)
@@ -243,7 +245,7 @@ class LibraryFiles:
                         os.fsync(directory)
                         entry = _entry(name, os.stat(name, dir_fd=directory, follow_symlinks=False))
                     if replaced:
-                        keeper.take(outgoing) if keeper else outgoing.unlink()
+                        handler.take(outgoing) if handler else outgoing.unlink()
             return entry
 
     @contextmanager
@@ -266,7 +268,7 @@ class LibraryFiles:
         check_name(name)
         if folder:
             self.make_folders("/".join(folder))
-        with plainly(), self._folder(folder) as directory, _directory(staged.parent) as source, self._locked():
+        with translate_errors(), self._folder(folder) as directory, _directory(staged.parent) as source, self._locked():
             self._refuse_clash(directory, name)
             try:
                 openat2.rename(source, os.fsencode(staged.name), directory, os.fsencode(name))
@@ -279,7 +281,7 @@ class LibraryFiles:
         """Create one folder; NameTakenError when something has the name."""
         *folder, name = split(path) or [""]
         name = new_name(name)
-        with plainly(), self._folder(folder) as directory, self._locked():
+        with translate_errors(), self._folder(folder) as directory, self._locked():
             self._refuse_clash(directory, name)
             try:
                 os.mkdir(name, DIRECTORY_MODE, dir_fd=directory)
@@ -307,7 +309,7 @@ class LibraryFiles:
         if (old_folder, old) == (new_folder, new):
             return result
         with (
-            plainly(),
+            translate_errors(),
             self._folder(old_folder) as source,
             self._folder(new_folder) as target,
             self._locked(),
@@ -331,7 +333,7 @@ class LibraryFiles:
         *folder, name = split(path) or [""]
         check_name(name)
         place = self.trash / new_place()
-        with plainly(), self._folder(folder) as directory:
+        with translate_errors(), self._folder(folder) as directory:
             os.stat(name, dir_fd=directory, follow_symlinks=False)
             inside = place.joinpath(*folder)
             inside.mkdir(parents=True)
@@ -416,8 +418,8 @@ def _reopen(found: int) -> int:
     return os.open(f"/proc/self/fd/{found}", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
 
 
-def _show(directory: int, name: str, keeper: Keeper) -> None:
-    """Let the keeper see the file that has the name, if there is one that can be read."""
+def _show(directory: int, name: str, handler: ReplacedFileHandler) -> None:
+    """Let the handler see the file that has the name, if there is one that can be read."""
     try:
         found = openat2.open_beneath(directory, os.fsencode(name), os.O_PATH | os.O_NOFOLLOW)
     except FileNotFoundError:
@@ -425,7 +427,7 @@ def _show(directory: int, name: str, keeper: Keeper) -> None:
     try:
         if stat.S_ISREG(os.fstat(found).st_mode):
             with suppress(PermissionError, BlockingIOError), os.fdopen(_reopen(found), "rb") as source:
-                keeper.keep(source)
+                handler.keep(source)
     finally:
         os.close(found)
 

@@ -114,7 +114,7 @@ def bin_lock() -> Path:
     return _made("locks") / "bin"
 
 
-def keep_lock() -> Path:
+def deletion_lock() -> Path:
     """Lock file: held while something is removed permanently, and during a backup (deletion_lock.py)."""
     return _made("locks") / "keep"
 

@@ -60,7 +60,7 @@ def empty_bin() -> int:
     """
     removed = 0
     alone = file_lock(layout.bin_lock(), wait=False)
-    with deletion_lock.removing() as may, alone as is_alone, _opened(bin_directory(), None) as fd:
+    with deletion_lock.deleting() as may, alone as is_alone, _opened(bin_directory(), None) as fd:
         if not may or not is_alone:
             return 0
         while names := _some(fd):

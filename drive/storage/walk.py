@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from . import openat2
-from .errors import NotFoundError, StorageError, plainly
+from .errors import NotFoundError, StorageError, translate_errors
 from .files import LibraryFiles
 from .names import Parts, split
 
@@ -33,13 +33,13 @@ class Found:
 
     def open(self) -> BinaryIO:
         """A file's content: of the very file that was found, whatever has its name by now."""
-        with plainly():
+        with translate_errors():
             reading = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC  # O_NONBLOCK: see LibraryFiles.open
             return os.fdopen(os.open(f"/proc/self/fd/{self.fd}", reading), "rb", buffering=0)
 
     def link(self) -> bytes:
         """Target of a link, as it is written."""
-        with plainly():
+        with translate_errors():
             return os.readlink(b"", dir_fd=self.fd)
 
 
@@ -49,7 +49,7 @@ def tree(files: LibraryFiles, path: str = "") -> Generator[Found]:
     What vanishes meanwhile is left out. Raises a StorageError when there is nothing at `path`.
     """
     files.stat(path)  # what is no thing of theirs, in a part of a library, is none of ours
-    with plainly():
+    with translate_errors():
         top = openat2.open_beneath(files.root, _bytes(split(path)), _HOLD)
     try:
         found = _found("", top)
@@ -73,7 +73,7 @@ def entries(files: LibraryFiles, unread: Parts, folder: str = "") -> Iterator[tu
     while waiting:
         here = waiting.pop()
         try:
-            with plainly(), files._folder(split(here)) as fd, os.scandir(fd) as found:
+            with translate_errors(), files._folder(split(here)) as fd, os.scandir(fd) as found:
                 for item in found:
                     path = f"{here}/{item.name}" if here else item.name
                     with suppress(FileNotFoundError):
@@ -115,7 +115,7 @@ def _below(folder: Found, name: str) -> str:
 
 def _children(top: int, folder: Found) -> Iterator[Found]:
     try:
-        with plainly():
+        with translate_errors():
             fd = openat2.open_beneath(top, _bytes([folder.path] if folder.path else []), os.O_RDONLY | os.O_DIRECTORY)
     except StorageError:
         yield Found(folder.path, "unreadable", folder.status, -1)

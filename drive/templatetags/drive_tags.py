@@ -74,7 +74,7 @@ def recent_files(context: template.Context) -> dict[str, Any]:
 
 
 @register.simple_tag
-def room(access: LibraryAccess) -> quota.Usage | None:
+def quota_usage(access: LibraryAccess) -> quota.Usage | None:
     """Usage of the library owner's quota; None for those who may not write."""
     return quota.of(access.library) if access.may_write else None
 
@@ -91,7 +91,7 @@ def link_address(context: template.Context, access: LibraryAccess, path: str = "
 
 
 @register.simple_tag
-def my_room(user: User) -> quota.Usage:
+def my_quota_usage(user: User) -> quota.Usage:
     """Usage of the quota of a person's own libraries."""
     return quota.of_person(user)
 

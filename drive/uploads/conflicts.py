@@ -23,8 +23,8 @@ KEPT = 24 * 3600
 
 
 @dataclass(frozen=True)
-class Held:
-    """One upload that waits for a choice."""
+class UploadConflict:
+    """An upload that was refused, and waits for the choice of its person."""
 
     token: str
     name: str
@@ -38,9 +38,9 @@ class Held:
         return self.there is None or self.there.kind == "file"
 
 
-def hold(
+def keep_upload(
     files: LibraryFiles, user: User, library: Library, path: str, staged: Path, error: NameTakenError | ChangedError
-) -> Held:
+) -> UploadConflict:
     """Keep an upload that was refused with `error`."""
     kept = files.staging / f"held-{secrets.token_hex(16)}"
     staged.rename(kept)
@@ -50,7 +50,7 @@ def hold(
     if isinstance(error, NameTakenError) and error.name != name:  # it differs by case only: that one would be replaced
         target = f"{folder}/{error.name}" if folder else error.name
     token = signing.dumps([kept.name, user.pk, str(library.pk), path, target], salt=SALT)
-    return Held(token, name, _there(files, target))
+    return UploadConflict(token, name, _there(files, target))
 
 
 def _there(files: LibraryFiles, path: str) -> FileEntry | None:
@@ -60,17 +60,19 @@ def _there(files: LibraryFiles, path: str) -> FileEntry | None:
         return None
 
 
-def choose(files: LibraryFiles, user: User, library: Library, token: str, how: str, etag: str) -> Held | None:
+def resolve(
+    files: LibraryFiles, user: User, library: Library, token: str, how: str, etag: str
+) -> UploadConflict | None:
     """Do what the person chose: `replace` the version that they saw, keep `both`, or drop it.
 
-    Returns the upload once more when what they saw has changed since. NotFoundError when it is not kept any more.
+    Returns the upload once more when what they saw has changed since. NotFoundError if it is no longer there.
     """
     staged, path, target = _take(files, user, library, token)
     if how == "replace":
         try:
             operations.put(user, library, target, staged, if_match=etag or ABSENT)
         except (ChangedError, NameTakenError) as error:
-            return hold(files, user, library, path, staged, error)
+            return keep_upload(files, user, library, path, staged, error)
     elif how == "both":
         with_free_name(path, lambda free: operations.put(user, library, free, staged, if_match=ABSENT))
     else:

@@ -33,7 +33,7 @@ from drive.storage import (
 )
 from drive.versions import store
 
-from .conflicts import Held, hold
+from .conflicts import UploadConflict, keep_upload
 
 
 class AmbiguousConditionError(StorageError):
@@ -95,8 +95,8 @@ def receive(request: HttpRequest, library: Library, path: str) -> HttpResponse:
     """PUT: the body becomes the file. `If-None-Match: *` creates only, `If-Match` replaces one version only (RFC 9110).
 
     204 with the new ETag; 409 where a name is in the way, 412 where the file was changed, 507 where there is no space.
-    With `X-Hold: 1` a 409 or 412 keeps the bytes, and says in JSON how to go on (held.py). With `X-Make-Folders: 1` the
-    folders above the file are made where they are missing.
+    With `X-Hold: 1` a 409 or 412 keeps the bytes, and says in JSON how to go on (conflicts.py). With
+    `X-Make-Folders: 1` missing folders above the file are made.
     """
     try:
         with arriving(request, library) as (files, staged, condition):
@@ -107,7 +107,7 @@ def receive(request: HttpRequest, library: Library, path: str) -> HttpResponse:
             except (NameTakenError, ChangedError) as error:
                 if request.headers.get("X-Hold") != "1":
                     raise
-                return as_json(error, hold(files, cast(Any, request.user), library, path, staged, error))
+                return as_json(error, keep_upload(files, cast(Any, request.user), library, path, staged, error))
     except StorageError as error:
         return HttpResponse(str(error), status=error.status, content_type="text/plain; charset=utf-8")
     return HttpResponse(status=204, headers={"ETag": entry.etag})
@@ -125,10 +125,10 @@ def arriving(request: HttpRequest, library: Library) -> Iterator[tuple[LibraryFi
         yield files, staged, if_match
 
 
-def as_json(error: StorageError, held: Held) -> JsonResponse:
+def as_json(error: StorageError, conflict: UploadConflict) -> JsonResponse:
     """JSON for our script: an upload conflict, which it sends back with the person's choice."""
-    etag = held.there.etag if held.there else ""
-    data = {"error": str(error), "held": held.token, "etag": etag, "may_replace": held.may_replace}
+    etag = conflict.there.etag if conflict.there else ""
+    data = {"error": str(error), "held": conflict.token, "etag": etag, "may_replace": conflict.may_replace}
     return JsonResponse(data, status=error.status)
 
 
@@ -163,9 +163,9 @@ def body_file(request: HttpRequest) -> Path | None:
     return path
 
 
-def receive_form(request: HttpRequest, library: Library, path: str) -> tuple[list[FileEntry], list[Held]]:
+def receive_form(request: HttpRequest, library: Library, path: str) -> tuple[list[FileEntry], list[UploadConflict]]:
     """The upload form, for browsers without JavaScript: what is in place now, and what waits for a choice."""
-    done, held, actor = [], [], cast(Any, request.user)
+    done, conflicts, actor = [], [], cast(Any, request.user)
     with open_library(library) as files:
         for upload in request.FILES.getlist("file"):
             target = "/".join(part for part in (path, upload.name or "") if part)
@@ -173,8 +173,8 @@ def receive_form(request: HttpRequest, library: Library, path: str) -> tuple[lis
                 try:
                     done.append(operations.put(actor, library, target, staged, if_match=ABSENT))
                 except NameTakenError as error:
-                    held.append(hold(files, actor, library, target, staged, error))
-    return done, held
+                    conflicts.append(keep_upload(files, actor, library, target, staged, error))
+    return done, conflicts
 
 
 @contextmanager

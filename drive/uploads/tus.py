@@ -33,7 +33,7 @@ from drive.storage import (
     WrongPathError,
     layout,
     open_library,
-    plainly,
+    translate_errors,
 )
 from drive.storage.files import sync_staged
 from drive.storage.names import new_name, split
@@ -107,7 +107,7 @@ class Upload:
     def expires(self) -> datetime:
         """When it will be removed, unless more bytes arrive."""
         last = self.note if self.is_done else self.data
-        with plainly():
+        with translate_errors():
             return datetime.fromtimestamp(last.stat().st_mtime, UTC) + KEPT
 
 
@@ -145,7 +145,7 @@ def create(user: User, library: Library, path: str, length: int) -> Upload:
     if length > disk.f_bavail * disk.f_frsize - settings.DISK_RESERVE_BYTES:
         raise DiskFullError("There is not enough free space on the disk. Please tell an operator of this site.")
     upload = Upload(secrets.token_hex(_ID_BYTES), user.pk, str(library.pk), path, length)
-    with plainly():
+    with translate_errors():
         upload.data.touch(exist_ok=False)
         upload.note.write_text(json.dumps(asdict(upload)))
     return upload
@@ -166,7 +166,7 @@ def find(user: User, library: Library, upload_id: str) -> Upload:
 @contextmanager
 def alone(upload: Upload) -> Iterator[None]:
     """One request at a time may add to an upload (UploadBusyError)."""
-    with plainly(), file_lock(upload.data, wait=False, create=False) as locked:
+    with translate_errors(), file_lock(upload.data, wait=False, create=False) as locked:
         if not locked:
             raise UploadBusyError("Another request is uploading this file.")
         yield
@@ -178,7 +178,7 @@ def append(upload: Upload, offset: int, source: BinaryIO) -> int:
     Bytes that have arrived before the sender broke off, or the disk was full, stay: the sender asks how many they are.
     """
     _check(upload, offset)
-    with plainly(), upload.data.open("ab") as target:
+    with translate_errors(), upload.data.open("ab") as target:
         while chunk := source.read(CHUNK):
             offset += len(chunk)
             _check_length(upload, offset)
@@ -195,7 +195,7 @@ def append_file(upload: Upload, offset: int, arrived: Path) -> int:
     if offset == 0 and size == upload.length:
         arrived.replace(upload.data)
         return size
-    with plainly(), arrived.open("rb") as source, upload.data.open("r+b") as target:
+    with translate_errors(), arrived.open("rb") as source, upload.data.open("r+b") as target:
         target.seek(offset)
         while os.copy_file_range(source.fileno(), target.fileno(), 1 << 30):
             pass

@@ -18,7 +18,7 @@ from drive.storage import IncompleteUploadError, NameTakenError, StorageError, o
 from portal.access import person
 
 from . import transfer, tus
-from .conflicts import hold
+from .conflicts import keep_upload
 from .tus import MalformedError, Upload
 
 OFFSET_TYPE = "application/offset+octet-stream"
@@ -128,9 +128,9 @@ def _go_on(request: HttpRequest, library: Library, found: Upload, offset: int) -
         entry = tus.finish(user, library, found)
     except NameTakenError as error:
         with open_library(library) as files:
-            held = hold(files, user, library, found.path, found.data, error)
+            conflict = keep_upload(files, user, library, found.path, found.data, error)
         found.note.unlink(missing_ok=True)
-        response = transfer.as_json(error, held)
+        response = transfer.as_json(error, conflict)
         response["Tus-Resumable"] = tus.VERSION
         return response
     return _answer(204, **{"Upload-Offset": str(offset), "ETag": entry.etag})

@@ -11,7 +11,7 @@ from portal.models import User
 IN_A_LAB = "a Lab"
 
 
-def who(library: Library, file_paths: Iterable[str]) -> dict[str, str]:
+def last_authors(library: Library, file_paths: Iterable[str]) -> dict[str, str]:
     """Last author of each file, in words; files that no scan has seen yet are left out. One query."""
     keys = {path_codec.key(path): path for path in file_paths}
     rows = File.objects.filter(library=library, path_key__in=keys, trashed=None).select_related("changed_by")

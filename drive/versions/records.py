@@ -160,7 +160,7 @@ def save(rows: list[File], *names: str) -> None:
 
 @contextmanager
 def changing(*libraries: Library) -> Iterator[None]:
-    """Held while files get other paths, on disk and in the rows: no scan shall see the one without the other.
+    """UploadConflict while files get other paths, on disk and in the rows: no scan shall see the one without the other.
 
     Taken before a transaction begins, never inside one. The kernel drops it should this process die.
     """

@@ -14,8 +14,8 @@ from . import records, store, trash
 from .capture import TornReadError, VersionTooLargeError, take
 
 
-class VersionKeeper:
-    """Makes a version of what a file held (`drive.storage.Keeper`).
+class ReplacedFileSaver:
+    """Makes a version of what a file held (`drive.storage.ReplacedFileHandler`).
 
     A file that is too large for versions, that somebody is writing at this moment, or that cannot be read, goes to the
     trash as it is.
@@ -40,7 +40,7 @@ class VersionKeeper:
                 if etag(os.fstat(fd)) != self.etag:
                     self._capture(source)
         except (OSError, StorageError):
-            trash.keep_whole(self.actor, self.library, self.path, replaced)
+            trash.add_replaced(self.actor, self.library, self.path, replaced)
         else:
             replaced.unlink()
 

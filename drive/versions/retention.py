@@ -89,7 +89,7 @@ def empty_trash(now: datetime | None = None) -> int:
 
 def sweep_store() -> int:
     """Remove the objects that no version refers to; returns how many. None during a backup, whose rows are older."""
-    with deletion_lock.removing() as may:
+    with deletion_lock.deleting() as may:
         return _sweep_store() if may else 0
 
 

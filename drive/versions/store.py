@@ -61,14 +61,14 @@ def open_object(sha256: str) -> BinaryIO:
 
 @contextmanager
 def adding() -> Iterator[None]:
-    """Held from before an object is added until the row that needs it is committed."""
+    """UploadConflict from before an object is added until the row that needs it is committed."""
     with file_lock(root() / "lock", shared=True):
         yield
 
 
 @contextmanager
 def removing() -> Iterator[None]:
-    """Held while rows are asked whether an object is needed, and it is removed."""
+    """UploadConflict while rows are asked whether an object is needed, and it is removed."""
     with file_lock(root() / "lock"):
         yield
 

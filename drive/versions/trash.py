@@ -104,7 +104,7 @@ def clear(library: Library, path: str) -> None:
         vanished(library, path, stale)
 
 
-def keep_whole(actor: User | None, library: Library, path: str, replaced: Path) -> Trashed:
+def add_replaced(actor: User | None, library: Library, path: str, replaced: Path) -> Trashed:
     """Put a file that is out of the library, and cannot be made a version, into the trash as it is."""
     item = Trashed(library=library, path=path_codec.to_row(path), kind="file", place=new_place())
     item.deleted_by, item.via = actor, Via.WEB
@@ -134,7 +134,7 @@ def alarm(library: Library, gone: int, actor: User | None = None) -> Loss | None
         return None
     audit.record(actor, "library.loss", library, files=gone, of=before)
     notify(
-        _keepers(library),
+        _responsible_people(library),
         Kind.MASS_DELETION,
         subject=f"{gone} of {before} files were deleted from “{library.name}”",
         text="If this was not intended, you can restore all of them at once on the library's page.",
@@ -143,7 +143,7 @@ def alarm(library: Library, gone: int, actor: User | None = None) -> Loss | None
     return Loss.objects.create(library=library, files=gone, of_files=before)
 
 
-def _keepers(library: Library) -> QuerySet[User]:
+def _responsible_people(library: Library) -> QuerySet[User]:
     """People responsible for a library: its owner, or its Collab's administrators."""
     if library.owner_user_id:
         return User.objects.filter(pk=library.owner_user_id)
@@ -375,7 +375,7 @@ def keep_replaced() -> int:
         name = path.name.removeprefix(REPLACED)[:36]
         library = Library.objects.filter(pk=UUID(name)).first()
         if library and _is_old(path):
-            keep_whole(None, library, "recovered file", path)
+            add_replaced(None, library, "recovered file", path)
             kept += 1
     return kept
 

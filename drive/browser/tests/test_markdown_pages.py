@@ -190,7 +190,7 @@ def test_it_shows_what_changed_last_and_by_whom(collab: Collab, editor: User, vi
     for hidden in (".hidden", "a/.git/x", ".ipynb_checkpoints/x.ipynb"):
         change(collab.library, hidden, 0)
     found = recent.of_library(collab.library, 6)
-    assert [(file.path, file.who) for file in found] == [
+    assert [(file.path, file.author) for file in found] == [
         ("web.csv", "Olga Owner"),
         ("lab.csv", "Emil Editor in the Lab"),
         ("unknown.csv", "a Lab"),

@@ -291,9 +291,9 @@ def test_it_says_who_copied_and_takes_the_history_along(
     operations.copy(editor, library, "project", other, "mine")
     operations.copy(editor, library, "project/a.txt", other, "one.txt")
     paths = ["mine/a.txt", "mine/deep/er/b.txt", "mine/new.txt", "one.txt"]
-    assert history.who(other, paths) == dict.fromkeys(paths, "Emil Editor")
+    assert history.last_authors(other, paths) == dict.fromkeys(paths, "Emil Editor")
     operations.move(editor, library, "project", other, "moved")
-    assert history.who(other, ["moved/new.txt"]) == {"moved/new.txt": "Olga Owner"}
+    assert history.last_authors(other, ["moved/new.txt"]) == {"moved/new.txt": "Olga Owner"}
     assert not File.objects.filter(library=library, trashed=None).exists()
     other.refresh_from_db()
     assert other.used_files == 5

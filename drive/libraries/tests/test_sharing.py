@@ -91,8 +91,8 @@ def test_it_limits_how_fast_people_can_be_listed(
 
 
 def names(asker: User, library: Library) -> dict[str, list[str]]:
-    seers = audience.with_ways(asker, library, audience.people(asker, library))
-    return {seer.user.username: [way.text for way in seer.ways] for seer in seers}
+    readers = audience.with_routes(asker, library, audience.people(asker, library))
+    return {reader.user.username: [route.text for route in reader.routes] for reader in readers}
 
 
 def test_it_tells_the_owner_everybody(
@@ -107,7 +107,7 @@ def test_it_tells_the_owner_everybody(
         "viewer": ["shared directly", "in the team of Cortex"],
         "stranger": ["shared directly"],
     }
-    assert audience.untold(owner, data) == (0, 0)
+    assert audience.undisclosed(owner, data) == (0, 0)
 
 
 def test_it_tells_others_what_they_may_know(
@@ -118,9 +118,9 @@ def test_it_tells_others_what_they_may_know(
     services.share_with_person(owner, data, other, READ)
     services.share_with_team(owner, data, collab, READ)
     assert names(stranger, data) == {"owner": ["owner"], "stranger": ["shared directly"]}
-    assert audience.untold(stranger, data) == (1, 1)
+    assert audience.undisclosed(stranger, data) == (1, 1)
     assert set(names(viewer, data)) == {"owner", "editor", "viewer"}
-    assert audience.untold(viewer, data) == (2, 0)
+    assert audience.undisclosed(viewer, data) == (2, 0)
 
 
 def test_it_tells_the_public_no_names(
@@ -163,10 +163,10 @@ def test_it_agrees_with_what_people_see(
 ) -> None:
     services.share_with_person(owner, data, stranger, WRITE)
     services.share_with_team(owner, data, collab, READ)
-    for seer in audience.with_ways(owner, data, audience.people(owner, data)):
-        found = entries(seer.user, library=data.pk)
+    for reader in audience.with_routes(owner, data, audience.people(owner, data)):
+        found = entries(reader.user, library=data.pk)
         assert found
-        assert seer.may_write == any(entry.may_write for entry in found)
+        assert reader.may_write == any(entry.may_write for entry in found)
 
 
 def test_it_pages_large_teams_with_the_same_queries(

@@ -226,8 +226,8 @@ class Sharing(RuleBasedStateMachine):
     def the_owner_is_told_who_sees_it(self) -> None:
         library = Library.objects.get(pk=self.library.pk)
         owner = self.people[self.owner]
-        seers = audience.with_ways(owner, library, audience.people(owner, library))
-        told = {seer.user.username: "rw" if seer.may_write else "r" for seer in seers}
+        readers = audience.with_routes(owner, library, audience.people(owner, library))
+        told = {reader.user.username: "rw" if reader.may_write else "r" for reader in readers}
         knows_team = self.owner in self.members
         for name in NAMES:
             hidden = not knows_team and name in self.members

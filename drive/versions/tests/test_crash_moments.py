@@ -255,7 +255,7 @@ def test_who_renamed_a_file_is_not_who_wrote_it(library: Library, owner: User, e
     scan.scan(library)
     operations.rename(owner, library, "a.txt", "b.txt")
     scan.scan(library, editor)
-    assert history.who(library, ["b.txt"])["b.txt"] == owner.display_name
+    assert history.last_authors(library, ["b.txt"])["b.txt"] == owner.display_name
     assert contents(library, "b.txt") == [b"one"]
 
 

@@ -242,7 +242,7 @@ def test_it_keeps_the_author_of_what_was_saved_on_the_web(library: Library, plac
     scan.scan(library)
     found = [(version.by, version.via) for version in Version.objects.order_by("pk")]
     assert found == [(editor, Via.WEB), (editor, Via.WEB), (None, Via.LAB)]
-    assert history.who(library, ["a.txt", "b.txt"]) == {"a.txt": "a Lab"}
+    assert history.last_authors(library, ["a.txt", "b.txt"]) == {"a.txt": "a Lab"}
 
 
 @pytest.mark.parametrize("step", ["row", "object", "sync"])

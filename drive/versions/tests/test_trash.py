@@ -54,13 +54,13 @@ def test_it_keeps_what_a_notebook_saved_before_and_meanwhile(
     library: Library, place: Path, files: LibraryFiles, owner: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (place / "a.txt").write_bytes(b"by a notebook")
-    real = replaced_files.VersionKeeper.keep
+    real = replaced_files.ReplacedFileSaver.keep
 
-    def keep_and_save(self: replaced_files.VersionKeeper, source: io.BufferedReader) -> None:
+    def keep_and_save(self: replaced_files.ReplacedFileSaver, source: io.BufferedReader) -> None:
         real(self, source)
         (place / "a.txt").write_bytes(b"by a notebook, in that very moment")
 
-    monkeypatch.setattr(replaced_files.VersionKeeper, "keep", keep_and_save)
+    monkeypatch.setattr(replaced_files.ReplacedFileSaver, "keep", keep_and_save)
     operations.write(owner, library, "a.txt", b"on the web")
     scan.capture_waiting(library)
     assert contents(library, "a.txt") == [b"by a notebook", b"by a notebook, in that very moment", b"on the web"]
@@ -156,7 +156,7 @@ class Killed(BaseException):
     """kill -9 here."""
 
 
-@pytest.mark.parametrize("step", ["records.written", "keeper.take", "row"])
+@pytest.mark.parametrize("step", ["records.written", "handler.take", "row"])
 def test_nothing_is_lost_when_it_is_killed_while_replacing(
     library: Library, place: Path, owner: User, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
@@ -167,7 +167,7 @@ def test_nothing_is_lost_when_it_is_killed_while_replacing(
 
     targets = {
         "records.written": (operations.records, "written"),
-        "keeper.take": (replaced_files.VersionKeeper, "take"),
+        "handler.take": (replaced_files.ReplacedFileSaver, "take"),
         "row": (replaced_files.records, "captured"),
     }
     with monkeypatch.context() as patch:
