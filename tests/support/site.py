@@ -54,9 +54,9 @@ class Site:
     def start(self, code: Path = CODE) -> None:
         """Start everything, from a directory with the code, and wait until it answers."""
         with self.log.open("ab") as log:
-            self.honcho = subprocess.Popen(
-                [f"{sys.prefix}/bin/honcho", "start"], cwd=code, env=self.environment, stdout=log, stderr=log
-            )
+            # A process of pytest-xdist that is killed, as when its run is interrupted, leaves no running site behind.
+            command = ["setpriv", "--pdeathsig", "TERM", f"{sys.prefix}/bin/honcho", "start"]
+            self.honcho = subprocess.Popen(command, cwd=code, env=self.environment, stdout=log, stderr=log)
         wait_for(self.answers, 60, "the site did not start")
 
     def answers(self) -> bool:
