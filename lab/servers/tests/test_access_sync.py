@@ -1,6 +1,8 @@
 """Changes of access reach running servers, broker or not."""
 
 from collections.abc import Callable
+from itertools import cycle
+from uuid import uuid4
 
 import pytest
 from django.test import Client
@@ -118,6 +120,77 @@ def test_it_says_why_when_the_server_had_to_go(at_work: Server, launcher: InProc
     lifecycle.follow_access(at_work.pk)
     row = Server.objects.get(pk=at_work.pk)
     assert (row.state, row.stop_reason) == (State.STOPPING, StopReason.ACCESS)
+
+
+@pytest.mark.parametrize("state", [None, State.STARTING, State.STOPPING])
+def test_it_stops_no_server_that_still_runs_or_is_on_its_way(
+    at_work: Server, launcher: InProcessLauncher, state: State | None
+) -> None:
+    launcher.notes = ["A process was stopped."]
+    if state:
+        Server.objects.filter(pk=at_work.pk).update(state=state)
+        launcher.after["remount"] = lambda: launcher.sandboxes.update({at_work.pk: "stopped"})
+    lifecycle.follow_access(at_work.pk)
+    assert state_of(at_work) == (state or State.RUNNING)
+
+
+def test_it_says_why_when_the_launcher_knows_the_server_no_more(at_work: Server, launcher: InProcessLauncher) -> None:
+    launcher.notes = ["The server was stopped."]
+    launcher.after["remount"] = launcher.sandboxes.clear
+    lifecycle.follow_access(at_work.pk)
+    assert Server.objects.get(pk=at_work.pk).stop_reason == StopReason.ACCESS
+
+
+@pytest.mark.parametrize("state", [State.REQUESTED, State.STOPPED, State.FAILED])
+def test_it_mounts_nothing_where_nothing_runs(at_work: Server, launcher: InProcessLauncher, state: State) -> None:
+    Server.objects.filter(pk=at_work.pk).update(state=state)
+    launcher.calls.clear()
+    lifecycle.follow_access(at_work.pk)
+    lifecycle.follow_access(uuid4())
+    assert launcher.calls == []
+
+
+@pytest.mark.parametrize("state", [State.STARTING, State.RUNNING, State.STOPPING])
+def test_it_follows_as_long_as_there_are_processes(at_work: Server, launcher: InProcessLauncher, state: State) -> None:
+    Server.objects.filter(pk=at_work.pk).update(state=state)
+    launcher.calls.clear()
+    lifecycle.follow_access(at_work.pk)
+    assert launcher.calls == ["remount"]
+
+
+def test_it_kills_a_deactivated_persons_processes_without_grace(
+    at_work: Server, launcher: InProcessLauncher, editor: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[float] = []
+    monkeypatch.setattr(launcher, "stop", lambda server_id, *, grace: given.append(grace))
+    User.objects.filter(pk=editor.pk).update(is_active=False)
+    lifecycle.follow_access(at_work.pk)
+    assert given == [0]
+    assert "remount" not in launcher.calls[1:], "nothing is mounted for who may see nothing"
+
+
+def test_it_notes_what_is_mounted(at_work: Server, launcher: InProcessLauncher, server: Callable[..., Server]) -> None:
+    other = server("running")
+    Server.objects.update(mounts_digest="")
+    lifecycle.follow_access(at_work.pk)
+    assert Server.objects.get(pk=at_work.pk).mounts_digest == digest(mounts_of(at_work.owner))
+    assert Server.objects.get(pk=other.pk).mounts_digest == ""
+
+
+def test_it_leaves_access_that_changes_all_the_time_to_the_reconciler(
+    at_work: Server, launcher: InProcessLauncher, collab: Collab, owner: User, editor: User
+) -> None:
+    """Each remount is overtaken by another change; eight are tried."""
+    launcher.calls.clear()
+    roles = cycle((Role.VIEWER, Role.EDITOR))
+
+    def change() -> None:
+        collab_services.change_role(owner, collab, editor, next(roles))
+        launcher.before["remount"] = change
+
+    launcher.before["remount"] = change
+    lifecycle.follow_access(at_work.pk)
+    assert launcher.calls == ["remount"] * 8
 
 
 @pytest.mark.parametrize(("wanted", "stops"), [(True, True), (False, False)])

@@ -6,14 +6,19 @@ from datetime import timedelta
 import pytest
 from django.db import IntegrityError, transaction
 from django.utils import timezone
+from pytest_django import Settings
 
-from conftest import Queue
-from lab.launchers import LaunchFailedError
+from conftest import Queue, Sleep
+from lab.launchers import LauncherUnavailableError, LaunchFailedError
+from lab.launchers.base import GRACE_SECONDS
 from lab.locations.paths import Location
-from lab.models import Environment, Server, State, StopReason
-from lab.servers import lifecycle, services
+from lab.metrics import LAUNCH_SECONDS, LAUNCHES
+from lab.models import Environment, Pause, Phase, Server, State, StopReason
+from lab.servers import api_tokens, lifecycle, limits, services
+from lab.servers.mounts import digest, mounts_of
 from lab.tests.inprocess import InProcessLauncher, Killed
-from lab.tests.support import state_of
+from lab.tests.support import Jupyter, state_of
+from notices.models import Notice
 from portal import audit
 from portal.access import ForbiddenError
 from portal.models import User
@@ -162,8 +167,280 @@ class TestLaunch:
         assert state_of(requested) == State.RUNNING
         assert launcher.sandboxes == {requested.pk: "running"}
 
+    def test_it_tells_the_launcher_all_that_the_server_is_to_be(
+        self, requested: Server, launcher: InProcessLauncher, owner: User, settings: Settings
+    ) -> None:
+        settings.LAB_NETWORK = "none"
+        Environment.objects.update(by_fork=True, memory_mib=300)
+        lifecycle.launch(requested.pk)
+        row, spec = Server.objects.select_related("environment").get(), launcher.specs[requested.pk]
+        assert (spec.server_id, spec.token, spec.network, spec.fork) == (row.pk, row.token, "none", True)
+        assert (spec.username, spec.display_name, spec.email) == ("owner", "Olga Owner", "owner@example.org")
+        assert spec.limits == limits.limits_of(row.environment)
+        assert api_tokens.server_of(spec.portal_token) == row
+        assert (row.memory_limit, row.disk_limit) == (300 * 2**20, settings.LAB_DISK_LIMIT)
+
+    def test_it_notes_no_limit_that_the_launcher_does_not_keep(
+        self, requested: Server, launcher: InProcessLauncher, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(launcher, "kept", lambda: ["disk"])
+        Environment.objects.update(memory_mib=300, disk_mib=400)
+        lifecycle.launch(requested.pk)
+        row = Server.objects.get()
+        assert (row.memory_limit, row.disk_limit) == (0, 400 * 2**20)
+
+    def test_it_says_how_far_it_is(self, requested: Server, launcher: InProcessLauncher, owner: User) -> None:
+        seen = []
+
+        def look() -> None:
+            row = Server.objects.get()
+            seen.append((row.state, row.phase, row.mounts_digest))
+
+        launcher.before["start"] = launcher.before["wait"] = look
+        began = timezone.now()
+        lifecycle.launch(requested.pk)
+        look()
+        view = digest(mounts_of(owner))
+        assert seen == [
+            (State.STARTING, Phase.PREPARING, ""),
+            (State.STARTING, Phase.JUPYTER, view),
+            (State.RUNNING, Phase.READY, view),
+        ]
+        row = Server.objects.get()
+        assert row.starting_at
+        assert row.started_at
+        assert began <= row.starting_at <= row.started_at == row.last_interaction
+
+    @pytest.mark.parametrize(("limit", "first_look"), [(60, 60), (12 * 3600, 600)])
+    def test_it_is_looked_at_after_ten_minutes_or_when_it_may_be_idle(
+        self, requested: Server, settings: Settings, limit: int, first_look: int
+    ) -> None:
+        settings.LAB_IDLE_LIMIT = limit
+        lifecycle.launch(requested.pk)
+        row = Server.objects.get()
+        assert row.started_at
+        assert row.due_at == row.started_at + timedelta(seconds=first_look)
+
+    def test_it_counts_launches_and_their_time(
+        self, requested: Server, launcher: InProcessLauncher, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        counted: list[dict[str, str]] = []
+        took: list[float] = []
+        monkeypatch.setattr(LAUNCHES, "add", lambda **labels: counted.append(labels))
+        monkeypatch.setattr(LAUNCH_SECONDS, "observe", took.append)
+        Server.objects.update(requested_at=timezone.now() - timedelta(seconds=30))
+        lifecycle.launch(requested.pk)
+        assert counted == [{"outcome": "running"}]
+        assert 30 <= took[0] < 90
+        Server.objects.update(state=State.REQUESTED)
+        launcher.fails = LaunchFailedError("The disk is full.")
+        lifecycle.launch(requested.pk)
+        assert counted == [{"outcome": "running"}, {"outcome": "failed"}]
+        assert len(took) == 1
+
+    @pytest.mark.parametrize(("failures", "state"), [(5, State.RUNNING), (6, State.STARTING)])
+    @pytest.mark.parametrize("call", ["start", "wait"])
+    def test_it_asks_a_launcher_that_is_away_six_times_a_second_apart(
+        self,
+        requested: Server,
+        launcher: InProcessLauncher,
+        sleep_in: Sleep,
+        call: str,
+        failures: int,
+        state: State,
+    ) -> None:
+        slept: list[float] = []
+        sleep_in(lifecycle, slept.append)
+        left = [None] * failures
+
+        def away() -> None:
+            if left:
+                left.pop()
+                launcher.before[call] = away
+                raise LauncherUnavailableError("away")
+
+        launcher.before[call] = away
+        lifecycle.launch(requested.pk)
+        assert slept == [1] * 5
+        assert launcher.calls.count(call) == 6
+        assert state_of(requested) == state
+
+    @pytest.mark.parametrize("call", ["start", "wait"])
+    def test_a_stop_meanwhile_is_left_to_its_own_task(
+        self, requested: Server, launcher: InProcessLauncher, owner: User, queue: Queue, call: str
+    ) -> None:
+        queue.clear()
+        launcher.after[call] = lambda: services.stop_server(owner, Server.objects.get(), StopReason.ASKED)
+        lifecycle.launch(requested.pk)
+        assert queue == [("lab.tasks.stop", requested.pk.hex)] * 2, "of the stop, and again for what was started since"
+        assert state_of(requested) == State.STOPPING
+        assert "destroy" not in launcher.calls
+
+    @pytest.mark.parametrize("call", ["start", "wait"])
+    def test_a_row_that_goes_meanwhile_leaves_no_sandbox(
+        self, requested: Server, launcher: InProcessLauncher, call: str
+    ) -> None:
+        launcher.after[call] = lambda: Server.objects.all().delete()
+        lifecycle.launch(requested.pk)
+        assert launcher.sandboxes == {}
+
+    @pytest.mark.parametrize("place", ["My Libraries/My Library/a.ipynb", "My Libraries/My Library/a.py", ""])
+    def test_it_starts_the_kernel_of_the_notebook_that_is_opened(
+        self, server: Callable[..., Server], jupyter: Jupyter, place: str
+    ) -> None:
+        """Jupyter answers 404 to what it is asked, which does the launch no harm."""
+        row = server("requested", place=place)
+        lifecycle.launch(row.pk)
+        assert state_of(row) == State.RUNNING
+        assert bool(jupyter.asked) == place.endswith(".ipynb")
+
+    def test_a_server_that_is_stopped_meanwhile_starts_no_kernel(
+        self, server: Callable[..., Server], launcher: InProcessLauncher, owner: User, jupyter: Jupyter
+    ) -> None:
+        row = server("requested", place="My Libraries/My Library/a.ipynb")
+        launcher.after["wait"] = lambda: services.stop_server(owner, Server.objects.get(), StopReason.ASKED)
+        lifecycle.launch(row.pk)
+        assert jupyter.asked == []
+
+    def test_a_failed_start_ends_no_running_server(self, running: Server, launcher: InProcessLauncher) -> None:
+        lifecycle.fail_start(running, "It did not start in time.")
+        assert state_of(running) == State.RUNNING
+        assert launcher.calls == []
+
 
 class TestEnd:
+    def test_it_says_how_far_it_is_and_that_it_is_at_work(
+        self, server: Callable[..., Server], launcher: InProcessLauncher
+    ) -> None:
+        ending = server("stopping", phase=Phase.CLOSING)
+        seen = []
+
+        def look() -> None:
+            row = Server.objects.get()
+            seen.append(row.phase)
+            assert row.ended_by_task_until
+            left = row.ended_by_task_until - timezone.now()
+            assert timedelta(seconds=20) < left <= timedelta(seconds=30)
+            Server.objects.update(ended_by_task_until=timezone.now() - timedelta(seconds=1))
+
+        launcher.before["stop"] = launcher.before["destroy"] = look
+        lifecycle.end(ending.pk)
+        assert seen == [Phase.CLOSING, Phase.DELETING]
+        row = Server.objects.get()
+        assert (row.state, row.phase, row.ended_by_task_until) == (State.STOPPED, Phase.GONE, None)
+        assert row.ended_at
+
+    @pytest.mark.parametrize(
+        ("reason", "grace"),
+        [
+            (StopReason.ASKED, GRACE_SECONDS),
+            (StopReason.IDLE, GRACE_SECONDS),
+            (StopReason.DEACTIVATED, 0),
+            (StopReason.ACCESS, 0),
+        ],
+    )
+    def test_it_waits_for_nobody_who_may_not_go_on(
+        self,
+        server: Callable[..., Server],
+        launcher: InProcessLauncher,
+        monkeypatch: pytest.MonkeyPatch,
+        reason: StopReason,
+        grace: float,
+    ) -> None:
+        given: list[float] = []
+        monkeypatch.setattr(launcher, "stop", lambda server_id, *, grace: given.append(grace))
+        lifecycle.end(server("stopping", stop_reason=reason).pk)
+        assert given == [grace]
+
+    @pytest.mark.parametrize("error", [LauncherUnavailableError("away"), LaunchFailedError("No disk.")])
+    @pytest.mark.parametrize("call", ["stop", "destroy"])
+    def test_it_gives_its_turn_back_when_it_cannot_go_on(
+        self, server: Callable[..., Server], launcher: InProcessLauncher, call: str, error: Exception
+    ) -> None:
+        ending = server("stopping")
+
+        def fail() -> None:
+            raise error
+
+        launcher.before[call] = fail
+        lifecycle.end(ending.pk)
+        row = Server.objects.get()
+        assert (row.state, row.ended_by_task_until) == (State.STOPPING, None)
+        lifecycle.end(ending.pk)
+        assert state_of(ending) == State.STOPPED
+
+    def test_a_launcher_that_is_away_does_not_matter_to_what_has_no_row(
+        self, running: Server, launcher: InProcessLauncher
+    ) -> None:
+        Server.objects.all().delete()
+        launcher.away = True
+        lifecycle.end(running.pk)
+        assert launcher.sandboxes == {running.pk: "running"}
+
+    def test_it_removes_again_what_has_ended(self, server: Callable[..., Server], launcher: InProcessLauncher) -> None:
+        ended = server("stopped", sandbox=True)
+        changed = Server.objects.get().changed_at
+        lifecycle.end(ended.pk)
+        assert launcher.sandboxes == {}
+        assert (Server.objects.get().state, Server.objects.get().changed_at) == (State.STOPPED, changed)
+
+    def test_it_tells_the_drive_and_its_person(self, server: Callable[..., Server], owner: User, queue: Queue) -> None:
+        ending = server("stopping", stop_reason=StopReason.IDLE)
+        lifecycle.end(ending.pk)
+        library = owner.libraries.get(is_default=True)
+        assert queue == [("drive.tasks.scan", str(library.pk), owner.pk)]
+        assert Notice.objects.get(user=owner).subject == "Your Lab was stopped"
+
+    @pytest.mark.parametrize(
+        ("reason", "state"), [(StopReason.ASKED, State.STOPPED), (StopReason.START_FAILED, State.FAILED)]
+    )
+    def test_it_ends_as_failed_only_what_did_not_start(
+        self, server: Callable[..., Server], reason: StopReason, state: State
+    ) -> None:
+        ending = server("stopping", stop_reason=reason)
+        lifecycle.end(ending.pk)
+        assert state_of(ending) == state
+
+    def test_the_next_one_has_the_environment_that_was_asked_for(
+        self, server: Callable[..., Server], environment: Environment, owner: User
+    ) -> None:
+        other = Environment.objects.create(slug="brain", name="Brain", prefix="/srv/brain")
+        old = server("stopping", again=True, again_place="My Libraries/My Library", again_environment=other)
+        lifecycle.end(old.pk)
+        new = Server.objects.live().get()
+        assert (new.environment, new.place, new.owner) == (other, "My Libraries/My Library", owner)
+
+    def test_the_next_one_has_its_place_where_the_lab_is_full(
+        self, server: Callable[..., Server], editor: User, settings: Settings
+    ) -> None:
+        settings.LAB_MAX_SERVERS = 1
+        server("running", owner=editor)
+        old = server("stopping", again=True)
+        lifecycle.end(old.pk)
+        assert Server.objects.live().filter(owner=old.owner).exists()
+
+    def test_it_ends_while_a_pause_lets_no_other_begin(self, server: Callable[..., Server]) -> None:
+        Pause.objects.create(text="New disks.", ends_at=timezone.now() + timedelta(hours=1))
+        old = server("stopping", again=True)
+        lifecycle.end(old.pk)
+        assert state_of(old) == State.STOPPED
+        assert not Server.objects.live().exists()
+
+    def test_it_says_with_its_last_lines_that_it_died(self, running: Server, launcher: InProcessLauncher) -> None:
+        launcher.sandboxes[running.pk] = "stopped"
+        lifecycle.declare_dead(running)
+        row = Server.objects.get()
+        assert (row.state, row.stop_reason) == (State.STOPPING, StopReason.DIED)
+        assert (row.log_tail, row.error) == ("the log's last line", limits.why_it_died(running, None))
+
+    def test_it_says_that_it_died_while_the_launcher_is_away(
+        self, running: Server, launcher: InProcessLauncher
+    ) -> None:
+        launcher.away = True
+        lifecycle.declare_dead(running)
+        row = Server.objects.get()
+        assert (row.stop_reason, row.log_tail, row.error) == (StopReason.DIED, "", limits.why_it_died(running, None))
+
     def test_it_stops_and_deletes(
         self, running: Server, launcher: InProcessLauncher, owner: User, queue: Queue
     ) -> None:
