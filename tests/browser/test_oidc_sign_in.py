@@ -7,8 +7,8 @@ import pytest
 from django.conf import settings
 from playwright.sync_api import Browser, expect
 
-from oidc_provider import Provider, provider
 from portal.models import User
+from tests.support.oidc_provider import Provider, provider
 
 from ..support.browser import Visitor
 from ..support.site import Site

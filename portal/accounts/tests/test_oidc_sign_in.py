@@ -21,11 +21,11 @@ from pytest_django import Settings
 from conftest import PASSWORD
 from drive.models import Library
 from groups.models import Group, GroupMember
-from oidc_provider import NAME, Provider, provider
 from portal import usernames
 from portal.accounts import oidc_adapter, oidc_settings, services
 from portal.accounts.deletion import delete_account
 from portal.models import User
+from tests.support.oidc_provider import NAME, Provider, provider
 
 from .support import code
 
