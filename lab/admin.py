@@ -263,7 +263,7 @@ class EnvironmentAdmin(AuditedAdmin):
 
     def _ask(self, request: HttpRequest, environment: Environment) -> Build | None:
         try:
-            made = environment_builds.ask(request.user, environment)  # type: ignore[arg-type]
+            made = environment_builds.request_build(request.user, environment)  # type: ignore[arg-type]
         except environment_builds.CannotBuildError as error:
             messages.error(request, str(error))
             return None

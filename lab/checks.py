@@ -72,7 +72,7 @@ def limits_kept(**_: Any) -> list[CheckMessage]:
     if settings.LAB_LAUNCHER != "sandbox" or not wanted:
         return []
     try:
-        kept = get_launcher().kept()
+        kept = get_launcher().enforced_limits()
     except LauncherUnavailableError as error:
         said = f"Whether this machine limits what a Lab takes of {', '.join(wanted)} is not known. {error}"
         return [check_message(Warning, said, "lab.W003")]

@@ -112,14 +112,14 @@ def check(package_text: str, channel_text: str) -> dict[str, str]:
     return wrong
 
 
-def order(pins: list[str], package_text: str, found: list[Channel]) -> str:
+def build_input(pins: list[str], package_text: str, found: list[Channel]) -> str:
     """The build's input as JSON. `pins`: a Lab's requirements as pip writes them, taken in the same minor version."""
     needed = [*NEEDED, *(re.sub(r"==(\d+\.\d+).*", r" \1.*", pin) for pin in pins)]
     addresses = [channel.url for channel in found]
     return json.dumps({"packages": [*needed, *packages(package_text)], "channels": addresses})
 
 
-def shown(found: list[Channel]) -> list[str]:
+def bind_words(found: list[Channel]) -> list[str]:
     """bubblewrap's words for py-rattler and the channels of this machine, which a build sees too."""
     spec = importlib.util.find_spec("rattler")
     assert spec

@@ -28,7 +28,7 @@ def launcher(tmp_path: Path, sleep_in: Sleep) -> Iterator[InProcessLauncher]:
 @pytest.fixture(autouse=True)
 def nobody_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     """For a launch that no worker takes up here."""
-    monkeypatch.setattr(services, "GLANCE_SECONDS", 0)
+    monkeypatch.setattr(services, "BRIEF_SECONDS", 0)
 
 
 @pytest.fixture

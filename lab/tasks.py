@@ -58,7 +58,7 @@ def start_kernel(server_id: str, place: str) -> None:
 @shared_task(soft_time_limit=60, time_limit=75)
 def pull(pull_id: str) -> None:
     """One step of fetching a repository into a library; the next one comes a second later. See git_pull.services."""
-    if services.go_on(UUID(pull_id)):
+    if services.step(UUID(pull_id)):
         publish("lab.tasks.pull", pull_id, after=services.LOOK_SECONDS)
 
 

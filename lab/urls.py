@@ -21,6 +21,6 @@ urlpatterns = [
     path("keep", pages_views.keep, name="keep"),
     path("stop", pages_views.stop, name="stop"),
     path("status", pages_views.status, name="status"),
-    path("hub/<str:username>/<uuid:server_id>", views_hub.given, name="hub"),
+    path("hub/<str:username>/<uuid:server_id>", views_hub.mounts_and_limits, name="hub"),
     path("enter", gateway_views.issue_ticket, name="enter"),
 ]

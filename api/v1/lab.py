@@ -82,7 +82,7 @@ def list_environments(request: HttpRequest, paging: Paged) -> Any:
         names = ("slug", "name", "description", "kind", "is_default", "is_retired")
         return EnvironmentOut(is_mine=one == mine, **{name: getattr(one, name) for name in names})
 
-    return paged(selection.offered(mine), paging, each(environment_out))
+    return paged(selection.selectable(mine), paging, each(environment_out))
 
 
 @router.post("", **route(Scope.LAB, {202: ServerOut}, 409, 503))
@@ -100,7 +100,7 @@ def launch(request: HttpRequest, data: LaunchIn) -> Any:
     if environment:
         _make_way(user, environment, restart=data.restart)
         if data.remember:
-            selection.prefer(user, environment, found)
+            selection.remember_unless_default(user, environment, found)
     services.request_server(user, user, found, environment)
     return Status(202, _server_out(_mine(request)))
 

@@ -13,7 +13,7 @@ from portal.sandboxing import bwrap
 
 USER_ID = 1000
 TMP_BYTES = 1 << 30
-ORDER = "/run/lab/packages.txt"
+INPUT = "/run/lab/packages.txt"
 """Where it finds what is to be built."""
 _PASSED = ("http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "SSL_CERT_FILE")
 _NETWORK_FILES = ("/etc/hosts", "/etc/nsswitch.conf", "/etc/resolv.conf", "/etc/pip.conf")
@@ -25,11 +25,11 @@ def python() -> str:
 
 
 def command(
-    prefix: Path, order: int, script: str, arguments: list[str], *, shown: list[str] | None = None, pip: bool = False
+    prefix: Path, packages: int, script: str, arguments: list[str], *, binds: list[str] | None = None, pip: bool = False
 ) -> list[str]:
     """bubblewrap, and a script of sh with its arguments.
 
-    `order`: a descriptor; `shown`: more words for bubblewrap; `pip`: with how the site has pip find packages, which
+    `packages`: a descriptor; `binds`: more words for bubblewrap; `pip`: with how the site has pip find packages, which
     may hold a password.
     """
     words = ["bwrap", *bwrap.isolation(user=USER_ID, hostname="build", shares_network=True), "--die-with-parent"]
@@ -37,7 +37,7 @@ def command(
     words += ["--proc", "/proc", "--bind", str(prefix), str(prefix)]
     for path in [*_NETWORK_FILES, *_certificates()]:
         words += ["--ro-bind-try", path, path]
-    words += [*(shown or []), *bwrap.Files({ORDER: order}).arguments(), *bwrap.variables(dict(_environment(pip)))]
+    words += [*(binds or []), *bwrap.Files({INPUT: packages}).arguments(), *bwrap.variables(dict(_environment(pip)))]
     return [*words, "--", "/bin/sh", "-c", script, "sh", *arguments]
 
 
@@ -54,10 +54,10 @@ def _certificates() -> list[str]:
     return [value for name in names if (value := os.environ.get(name, "")).startswith("/")]
 
 
-def leads_elsewhere(prefix: Path) -> bool:
+def has_foreign_interpreter(prefix: Path) -> bool:
     """True if the new environment's interpreter lies in a directory of the machine that no Lab should see.
 
-    A package can leave a link at `bin/python`, and Labs are shown the directory that the interpreter lies in.
+    A package can leave a link at `bin/python`, and Labs are binds the directory that the interpreter lies in.
     """
     base = bwrap.base_of(prefix)
     known = (prefix.resolve(), Path("/usr"), Path(python()).parent.parent)

@@ -60,7 +60,7 @@ class UnusableBuildError(Exception):
 
 
 @transaction.atomic
-def ask(actor: User, environment: Environment) -> Build:
+def request_build(actor: User, environment: Environment) -> Build:
     """Queue a build. Raises CannotBuildError where there is nothing to build from, or one is under way."""
     if not environment.packages.strip():
         raise CannotBuildError(f"“{environment}” has no packages to build from.")
@@ -99,17 +99,17 @@ def _make(build: Build, prefix: Path) -> None:
     """Raises OSError, SubprocessError, InvalidCondaSpecError, UnusableBuildError."""
     if build.kind == EnvironmentKind.CONDA:
         channels = conda_spec.channels(build.channels)
-        order = bwrap.memory_file(conda_spec.order(needed(), build.packages, channels))
+        order = bwrap.memory_file(conda_spec.build_input(base_requirements(), build.packages, channels))
         words = conda_command(prefix, order, channels)
     else:
-        order = bwrap.memory_file("\n".join([*needed(), *build.packages.splitlines(), ""]))
+        order = bwrap.memory_file("\n".join([*base_requirements(), *build.packages.splitlines(), ""]))
         words = command(prefix, order)
     try:
         prefix.mkdir(parents=True)
         _run(build, words, order)
     finally:
         os.close(order)
-    if build_sandbox.leads_elsewhere(prefix):
+    if build_sandbox.has_foreign_interpreter(prefix):
         raise UnusableBuildError("A package replaced the interpreter by a link to another place on this machine.")
 
 
@@ -143,10 +143,10 @@ def command(prefix: Path, order: int) -> list[str]:
 def conda_command(prefix: Path, order: int, channels: list[conda_spec.Channel]) -> list[str]:
     """A conda environment: `order` as conda.order wrote it."""
     arguments = [build_sandbox.python(), str(prefix), *NEEDED]
-    return build_sandbox.command(prefix, order, _CONDA_SCRIPT, arguments, shown=conda_spec.shown(channels))
+    return build_sandbox.command(prefix, order, _CONDA_SCRIPT, arguments, binds=conda_spec.bind_words(channels))
 
 
-def needed() -> list[str]:
+def base_requirements() -> list[str]:
     """Requirements that come with every environment."""
     pins = (settings.BASE_DIR / "lab/environments/pins/base.txt").read_text().splitlines()
     return [pin.split(";")[0].strip() for pin in pins if pin.split("==")[0] in NEEDED]

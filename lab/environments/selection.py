@@ -29,18 +29,18 @@ def for_location(user: User, location: Location) -> Environment | None:
 
     A Collab's choice counts only where the person has its library: whoever has not learns nothing of it.
     """
-    if location.library and (theirs := of_library(location.library)):
+    if location.library and (theirs := chosen_for_library(location.library)):
         return theirs
     chosen = ChosenEnvironment.objects.filter(user=user).select_related("environment").first()
     return chosen.environment if chosen else Environment.objects.default()
 
 
-def of_library(library: Library) -> Environment | None:
+def chosen_for_library(library: Library) -> Environment | None:
     """Environment chosen by the Collab that owns the library; None for a person's library."""
     return _of_collab(library.owner_collab_id) if library.owner_collab_id else None
 
 
-def of_collab(collab: Collab) -> Environment | None:
+def chosen_for_collab(collab: Collab) -> Environment | None:
     """Environment chosen by the Collab, if any."""
     return _of_collab(collab.pk)
 
@@ -50,23 +50,23 @@ def _of_collab(collab_id: int) -> Environment | None:
     return row.environment if row else None
 
 
-def named(slug: str) -> Environment | None:
+def by_slug(slug: str) -> Environment | None:
     """Environment by the name in a link or form; None if there is none of that name, or no name."""
     return Environment.objects.ready().filter(slug=slug).first() if slug else None
 
 
-def offered(current: Environment | None = None) -> "QuerySet[Environment]":
+def selectable(current: Environment | None = None) -> "QuerySet[Environment]":
     """Environments to choose from: those that are not retired, and the current one."""
     return Environment.objects.ready().filter(Q(is_retired=False) | Q(pk=current.pk if current else None))
 
 
-def choice(user: User, server: Server | None, location: Location) -> dict[str, object]:
+def choice_context(user: User, server: Server | None, location: Location) -> dict[str, object]:
     """Template context of the choice of an environment: what is offered, and what is chosen already.
 
     Nothing where there is only one.
     """
     current = server.environment if server and server.is_running else for_location(user, location)
-    found = list(offered(current))
+    found = list(selectable(current))
     return {"environments": found, "chosen": current} if len(found) > 1 else {}
 
 
@@ -76,7 +76,7 @@ def remember(user: User, environment: Environment) -> None:
     ChosenEnvironment.objects.update_or_create(user=user, defaults={"environment": environment})
 
 
-def prefer(user: User, environment: Environment, location: Location) -> None:
+def remember_unless_default(user: User, environment: Environment, location: Location) -> None:
     """Remember, unless it is the default at that location: a Collab's choice does not become the person's."""
     if environment != for_location(user, location):
         remember(user, environment)
@@ -89,7 +89,7 @@ def choose_for_collab(actor: User, collab: Collab, environment: Environment | No
     Raises ValidationError for one that is archived.
     """
     row = Collab.objects.select_for_update().get(pk=collab.pk)
-    before = of_collab(row)
+    before = chosen_for_collab(row)
     if before == environment:
         return
     if row.archived_at:
@@ -103,7 +103,7 @@ def choose_for_collab(actor: User, collab: Collab, environment: Environment | No
 
 def settings_page(collab: Collab) -> dict[str, str]:
     """The environment's entry on the page of a Collab's settings (PORTAL_HOOKS)."""
-    current = of_collab(collab)
+    current = chosen_for_collab(collab)
     chosen = f"“{current.name}”" if current else "the site’s default, or what each person has chosen"
     return {
         "title": "Environment in the Lab",

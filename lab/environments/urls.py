@@ -5,5 +5,5 @@ from django.urls import path
 from . import views
 
 urlpatterns = [
-    path("environment/", views.of_collab, name="collab_environment"),
+    path("environment/", views.collab_environment, name="collab_environment"),
 ]

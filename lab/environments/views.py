@@ -30,7 +30,7 @@ class CollabForm(forms.Form):
         self.initial["environment"] = current and current.slug
         field = self.fields["environment"]
         assert isinstance(field, forms.ModelChoiceField)
-        field.queryset = selection.offered(current)
+        field.queryset = selection.selectable(current)
         field.empty_label = "The site’s default, or what each person has chosen"
         field.label_from_instance = label  # type: ignore[method-assign,assignment]
 
@@ -42,10 +42,10 @@ def label(environment: Environment) -> str:
 
 
 @require_http_methods(["GET", "POST"])
-def of_collab(request: HttpRequest, slug: str) -> HttpResponse:
+def collab_environment(request: HttpRequest, slug: str) -> HttpResponse:
     """Settings page of a Collab's environment."""
     collab = get_collab(request, slug, Role.ADMINISTRATOR)
-    current = selection.of_collab(collab)
+    current = selection.chosen_for_collab(collab)
     form = CollabForm(request.POST or None, current=current)
     if form.is_valid():
         try:
@@ -59,7 +59,7 @@ def of_collab(request: HttpRequest, slug: str) -> HttpResponse:
     return render(request, "lab/collab_environment.html", context, status=422 if form.errors else 200)
 
 
-def ask(request: HttpRequest, server: Server, wanted: Environment, path: str, address: str) -> HttpResponse:
+def confirm_switch(request: HttpRequest, server: Server, wanted: Environment, path: str, address: str) -> HttpResponse:
     """Page for a link that names another environment than the Lab runs in; nothing is stopped without consent."""
     as_asked = {"as": "read-only"} if request.GET.get("as") == "read-only" else {}
     context = {
@@ -72,7 +72,7 @@ def ask(request: HttpRequest, server: Server, wanted: Environment, path: str, ad
     return render(request, "lab/other_environment.html", context)
 
 
-def unknown(request: HttpRequest, slug: str, path: str) -> HttpResponse:
+def unknown_environment(request: HttpRequest, slug: str, path: str) -> HttpResponse:
     """Page for a link that names an unknown environment; the notebook can be opened in the usual one."""
     context = {"slug": slug, "path": path, "as_it_is": views.address(path)}
     return render(request, "lab/no_environment.html", context, status=404)

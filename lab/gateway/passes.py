@@ -47,7 +47,7 @@ def is_digest(text: str) -> bool:
     return bool(_DIGEST.match(text))
 
 
-def label_of(request: HttpRequest) -> str:
+def username_of(request: HttpRequest) -> str:
     """Whose Lab a request to the gateway is for, as the proxy read it from the Host.
 
     "" when it says nothing sensible.
@@ -136,7 +136,7 @@ def find_pass(secret: str, username: str) -> Pass | None:
     return found
 
 
-def give_pass(ticket: Ticket) -> tuple[str, datetime]:
+def issue_pass(ticket: Ticket) -> tuple[str, datetime]:
     """Issue a pass to the person of the ticket; returns the cookie's value and when it expires."""
     secret = new_secret()
     expires = timezone.now() + timedelta(seconds=settings.SESSION_COOKIE_AGE)
@@ -153,7 +153,7 @@ def give_pass(ticket: Ticket) -> tuple[str, datetime]:
 # Tickets
 
 
-def give_ticket(user: User, session_key: str, state_digest: str, place: str) -> str:
+def issue_ticket(user: User, session_key: str, state_digest: str, place: str) -> str:
     """A ticket to this person's own Lab; returns the secret for the address."""
     secret = new_secret()
     Ticket.objects.create(
@@ -167,7 +167,7 @@ def give_ticket(user: User, session_key: str, state_digest: str, place: str) -> 
     return secret
 
 
-def use_ticket(secret: str, username: str, state: str) -> Ticket | None:
+def redeem_ticket(secret: str, username: str, state: str) -> Ticket | None:
     """Redeem a ticket: it is used up.
 
     None when it is not this person's, not this browser's, used, too old, or its session ended.

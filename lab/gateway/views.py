@@ -38,7 +38,7 @@ def auth(request: HttpRequest) -> HttpResponse:
 
     204 with server and token, 401 (nobody, or no server), 403 (not from here).
     """
-    username = passes.label_of(request)
+    username = passes.username_of(request)
     method = request.headers.get("X-Original-Method", "GET")
     if not passes.may_send(request.headers, method, username):
         return HttpResponse(status=403)
@@ -59,7 +59,7 @@ def arrive(request: HttpRequest) -> HttpResponse:
 
 
 def _arrive(request: HttpRequest) -> HttpResponse:
-    username = passes.label_of(request)
+    username = passes.username_of(request)
     method = request.headers.get("X-Original-Method", request.method or "GET")
     if not username or not passes.may_send(request.headers, method, username):
         return _short(403, "This request does not come from this Lab's own pages.")
@@ -123,12 +123,12 @@ def issue_ticket(request: HttpRequest) -> HttpResponse:
     place = paths.local_address(request.GET.get("next", ""))
     state = request.GET.get("state", "")
     if not isinstance(request.user, User) or request.user.username != username:
-        return render(request, "lab/somebody_elses.html", {"place": place, "path": paths.path_at(place)}, status=403)
+        return render(request, "lab/not_your_lab.html", {"place": place, "path": paths.path_at(place)}, status=403)
     if not passes.is_digest(state):
-        return leave_for(request, paths.origin(username) + place)
-    ticket = passes.give_ticket(request.user, request.session.session_key or "", state, place)
+        return redirect_to_lab(request, paths.origin(username) + place)
+    ticket = passes.issue_ticket(request.user, request.session.session_key or "", state, place)
     query = urlencode({"ticket": ticket})
-    return leave_for(request, f"{paths.origin(username)}{paths.PRIVATE}/enter?{query}")
+    return redirect_to_lab(request, f"{paths.origin(username)}{paths.PRIVATE}/enter?{query}")
 
 
 @require_GET
@@ -136,10 +136,10 @@ def issue_ticket(request: HttpRequest) -> HttpResponse:
 @csp_update({"style-src": PORTAL_STYLES})
 def redeem_ticket(request: HttpRequest) -> HttpResponse:
     """Step 3, on the Lab's origin (`/.collaboratory/enter`)."""
-    username = passes.label_of(request)
-    ticket = passes.use_ticket(request.GET.get("ticket", ""), username, passes.cookie(request, passes.STATE_COOKIE))
+    username = passes.username_of(request)
+    ticket = passes.redeem_ticket(request.GET.get("ticket", ""), username, passes.cookie(request, passes.STATE_COOKIE))
     if ticket is not None:
-        secret, _expires = passes.give_pass(ticket)
+        secret, _expires = passes.issue_pass(ticket)
         response = HttpResponseRedirect(paths.origin(username) + ticket.place)
         _set_cookie(response, passes.PASS_COOKIE, secret)
         return response
@@ -153,6 +153,6 @@ def _set_cookie(response: HttpResponse, name: str, secret: str) -> None:
     response.set_cookie(name, secret, path="/", secure=settings.HTTPS, httponly=True, samesite="Lax")
 
 
-def leave_for(request: HttpRequest, address: str) -> HttpResponse:
+def redirect_to_lab(request: HttpRequest, address: str) -> HttpResponse:
     """Go to a Lab's origin, from wherever the browser comes."""
-    return redirect_off_site(request, address, "lab/leave.html")
+    return redirect_off_site(request, address, "lab/redirect_to_lab.html")

@@ -19,7 +19,7 @@ from lab.servers import limits
 
 @require_GET
 @never_cache
-def given(request: HttpRequest, username: str, server_id: UUID) -> JsonResponse:
+def mounts_and_limits(request: HttpRequest, username: str, server_id: UUID) -> JsonResponse:
     """404 unless the portal is just having this server started for this person: the Hub then starts nothing."""
     launcher = get_launcher()
     if not isinstance(launcher, JupyterHubLauncher):
@@ -30,7 +30,7 @@ def given(request: HttpRequest, username: str, server_id: UUID) -> JsonResponse:
     server = starting.filter(state=State.STARTING).select_related("owner", "environment").first()
     if server is None:
         return JsonResponse({"message": "Open your Lab from the portal, which starts it with your Drive."}, status=404)
-    mounts = [_with_path(mount) for mount in launcher.given(server.pk)]
+    mounts = [_with_path(mount) for mount in launcher.mounts_for_start(server.pk)]
     return JsonResponse(
         {
             "server": server.pk.hex,

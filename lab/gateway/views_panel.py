@@ -34,7 +34,7 @@ def _of_the_lab(view: View) -> Callable[[HttpRequest], HttpResponse]:
     @csrf_exempt
     @never_cache
     def wrapped(request: HttpRequest) -> HttpResponse:
-        username = passes.label_of(request)
+        username = passes.username_of(request)
         if not username or not passes.may_send(request.headers, request.method or "GET", username):
             return _short(403, "This request does not come from this Lab's own pages.")
         found = passes.find_pass(passes.cookie(request, passes.PASS_COOKIE), username)
@@ -95,7 +95,7 @@ def _state(user: User, path: str | None = None) -> JsonResponse:
         said |= {"notes": running.notes, "keep": keep_alive.hours_offered(running)}
     location = presence.in_front(user, path or "")
     if running and path is not None:
-        said |= {"others": [asdict(other) for other in presence.note(running, location)]}
+        said |= {"others": [asdict(other) for other in presence.report(running, location)]}
         said |= {"other_environment": _other_environment(running, location)}
     portal = {name: settings.PORTAL_URL + reverse(f"lab:{page}") for name, page in _PAGES.items()}
     return JsonResponse(said | _end(server) | portal | _place(user, running, location))
@@ -115,7 +115,7 @@ def _end(server: Server | None) -> dict[str, str]:
 
 def _other_environment(server: Server, location: paths.Location) -> dict[str, Any] | None:
     """Hint that the Collab in front has chosen another environment than the Lab has."""
-    chosen = selection.of_library(location.library) if location.library else None
+    chosen = selection.chosen_for_library(location.library) if location.library else None
     if chosen is None or chosen == server.environment:
         return None
     name = location.path.split("/")[1]

@@ -42,14 +42,14 @@ def request(actor: User, *, library: Library, folder: str, repo: str, branch: st
     return pull
 
 
-def wake(pull: Pull) -> None:
+def resume(pull: Pull) -> None:
     """Start a new chain of tasks if the old one has broken."""
     broken = Pull.objects.filter(pk=pull.pk, state__in=UNDER_WAY, looked_at__lt=timezone.now() - BROKEN_AFTER)
     if broken.update(looked_at=timezone.now()):
         task_queue.publish("lab.tasks.pull", pull.pk.hex)
 
 
-def go_on(pull_id: UUID) -> bool:
+def step(pull_id: UUID) -> bool:
     """Make one step of a pull; True if another one is needed."""
     pull = Pull.objects.select_related("user", "library").filter(pk=pull_id, state__in=UNDER_WAY).first()
     if pull is None:
@@ -92,7 +92,9 @@ def _note(pull: Pull, answer: dict[str, Any]) -> bool:
     match answer.get("state"):
         case "done":
             report = answer.get("report")
-            pull.move(state=PullState.DONE, progress="", report=tidied(report if isinstance(report, dict) else {}))
+            pull.move(
+                state=PullState.DONE, progress="", report=clean_report(report if isinstance(report, dict) else {})
+            )
         case "failed":
             return fail(pull, _text(answer.get("error")) or "git failed.")
         case _:
@@ -101,7 +103,7 @@ def _note(pull: Pull, answer: dict[str, Any]) -> bool:
     return False
 
 
-def tidied(report: dict[str, Any]) -> dict[str, Any]:
+def clean_report(report: dict[str, Any]) -> dict[str, Any]:
     """The Lab's report in the shape that the page expects, whatever it was."""
     kept, returned = report.get("kept"), report.get("returned")
     rows = [row for row in kept[:NAMED] if isinstance(row, dict)] if isinstance(kept, list) else []

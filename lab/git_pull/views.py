@@ -63,7 +63,7 @@ def progress(request: HttpRequest, pull_id: UUID) -> HttpResponse:
     pull = _own(request, pull_id)
     if pull.state == PullState.DONE and not pull.has_news:
         return HttpResponseRedirect(address(pull.place))
-    return render(request, "lab/pull.html", _context(pull))
+    return render(request, "lab/git_pull_progress.html", _context(pull))
 
 
 @require_GET
@@ -75,13 +75,13 @@ def state(request: HttpRequest, pull_id: UUID) -> HttpResponse:
     pull = _own(request, pull_id)
     if pull.state == PullState.DONE and not pull.has_news:
         return HttpResponse(headers={"HX-Redirect": address(pull.place)})
-    return render(request, "lab/_pull.html", _context(pull))
+    return render(request, "lab/_git_pull_progress.html", _context(pull))
 
 
 def _own(request: HttpRequest, pull_id: UUID) -> Pull:
     pull = get_object_or_404(Pull.objects.select_related("library"), pk=pull_id, user=person(request))
     if pull.is_under_way:
-        services.wake(pull)
+        services.resume(pull)
     return pull
 
 

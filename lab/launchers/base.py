@@ -142,7 +142,7 @@ class Launcher(Protocol):
     def ping(self, timeout: float) -> None:
         """Return when it answers, at once; LauncherUnavailableError otherwise, or after `timeout` seconds."""
 
-    def kept(self) -> list[str]:
+    def enforced_limits(self) -> list[str]:
         """Limits of `LaunchSpec.limits` that are enforced: of `memory`, `cpu`, `processes`, `disk`."""
 
     def inspect(self) -> dict[UUID, ServerStatus]:

@@ -115,7 +115,7 @@ class JupyterHubLauncher:
     def ping(self, timeout: float) -> None:
         self._ask("GET", "/", seconds=timeout)
 
-    def kept(self) -> list[str]:
+    def enforced_limits(self) -> list[str]:
         return []
 
     def inspect(self) -> dict[UUID, ServerStatus]:
@@ -130,7 +130,7 @@ class JupyterHubLauncher:
         """Not on this machine."""
         return _directory() / server_id.hex / "upper"
 
-    def given(self, server_id: UUID) -> list[dict[str, str]]:
+    def mounts_for_start(self, server_id: UUID) -> list[dict[str, str]]:
         """Mounts of the server that is being started (`Mount.as_json`)."""
         known = _recall(server_id)
         return known["mounts"] if known else []

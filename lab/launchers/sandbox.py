@@ -58,7 +58,7 @@ class SandboxLauncher:
     def ping(self, timeout: float) -> None:
         self._call("ping", seconds=timeout)
 
-    def kept(self) -> list[str]:
+    def enforced_limits(self) -> list[str]:
         return self._call("ping")["kept"]
 
     def inspect(self) -> dict[UUID, ServerStatus]:

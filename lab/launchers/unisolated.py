@@ -145,7 +145,7 @@ class UnisolatedLauncher:
     def ping(self, timeout: float) -> None:
         """There is nobody to ask."""
 
-    def kept(self) -> list[str]:
+    def enforced_limits(self) -> list[str]:
         return []
 
     def inspect(self) -> dict[UUID, ServerStatus]:

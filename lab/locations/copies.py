@@ -15,7 +15,7 @@ NOTEBOOK = ".ipynb"
 EARLIER_SHOWN = 5
 
 
-def is_worth_asking(location: Location) -> bool:
+def is_read_only_notebook(location: Location) -> bool:
     """True for a notebook that the person cannot save."""
     if location.may_write or location.library is None or not location.inside.endswith(NOTEBOOK):
         return False
@@ -31,7 +31,7 @@ def is_file(location: Location) -> bool:
         return False
 
 
-def earlier(user: User, location: Location) -> list[str]:
+def earlier_copies(user: User, location: Location) -> list[str]:
     """Copies that this person may have made of it before, as paths in their `~/drive`."""
     mine = _my_library(user)
     with open_library(mine) as files:
@@ -46,7 +46,7 @@ def _has_file(files: LibraryFiles, path: str) -> bool:
         return False
 
 
-def make(actor: User, location: Location) -> str:
+def make_copy(actor: User, location: Location) -> str:
     """Copy it to My Library, into a folder named after its library; returns the copy's path in `~/drive`.
 
     `actor` may read it. A name that is taken stays as it is: the copy gets the next free one. Raises StorageError, and

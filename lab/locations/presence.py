@@ -39,7 +39,7 @@ def in_front(user: User, path: str) -> paths.Location:
     return paths.locate(user, path.removeprefix(ROOT)) if path.startswith(ROOT) else paths.Location()
 
 
-def note(server: Server, location: paths.Location) -> list[Other]:
+def report(server: Server, location: paths.Location) -> list[Other]:
     """The server's person has this file in front; who else is in its library."""
     if location.library is None or not location.may_write or not location.inside:
         Presence.objects.filter(server=server).delete()
@@ -50,7 +50,7 @@ def note(server: Server, location: paths.Location) -> list[Other]:
     return _others(server, path, location.library.pk)
 
 
-def here(user: User, library_id: UUID, inside: str) -> list[str]:
+def names_with_file_open(user: User, library_id: UUID, inside: str) -> list[str]:
     """Names of the others who have this file in front now; for somebody who may write there, before they open it."""
     rows = _fresh(library_id).filter(path=inside).exclude(server__owner=user)
     return [row.server.owner.display_name for row in rows.order_by("-seen_at")[:MOST]]

@@ -22,7 +22,7 @@ def choose(request: HttpRequest, location: paths.Location, error: StorageError |
         "library": location.path.split("/")[1],
         "as_it_is": address(location.path, **{"as": "read-only"}, **asked),
         "asked": asked,
-        "earlier": [(path, address(path, **asked)) for path in copies.earlier(person(request), location)],
+        "earlier": [(path, address(path, **asked)) for path in copies.earlier_copies(person(request), location)],
         "error": error,
     }
     return render(request, "lab/read_only.html", context, status=error.status if error else 200)
@@ -34,11 +34,11 @@ def copy(request: HttpRequest) -> HttpResponse:
     try:
         found = paths.find(person(request), paths.drive_path(request.POST.get("path", "")))
     except paths.InvalidLocationError as error:
-        return render(request, "lab/bad_place.html", {"error": error}, status=400)
+        return render(request, "lab/invalid_location.html", {"error": error}, status=400)
     if isinstance(found, paths.Missing) or found.library is None or not copies.is_file(found):
         raise Http404("There is no such file.")
     try:
-        path = copies.make(person(request), found)
+        path = copies.make_copy(person(request), found)
     except StorageError as error:
         return choose(request, found, error)
     return HttpResponseRedirect(address(path, **_asked(request)))

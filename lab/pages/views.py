@@ -14,7 +14,7 @@ from django.views.decorators.http import require_GET, require_POST
 from lab.environments import selection
 from lab.environments import views as environment_views
 from lab.formats import size
-from lab.gateway.views import leave_for
+from lab.gateway.views import redirect_to_lab
 from lab.launchers import get_launcher
 from lab.locations import copies, paths
 from lab.locations import views as location_views
@@ -37,7 +37,7 @@ def home(request: HttpRequest) -> HttpResponse:
     place = _place(request)
     server = Server.objects.of(person(request))
     if server and server.is_running and place:
-        return leave_for(request, _address(server, place))
+        return redirect_to_lab(request, _address(server, place))
     return render(request, "lab/home.html", _context(person(request), server, place))
 
 
@@ -49,21 +49,21 @@ def open_place(request: HttpRequest) -> HttpResponse:
     try:
         path = paths.drive_path(request.GET.get("path", ""))
     except paths.InvalidLocationError as error:
-        return render(request, "lab/bad_place.html", {"error": error}, status=400)
+        return render(request, "lab/invalid_location.html", {"error": error}, status=400)
     location = paths.find_file(person(request), path)
     if isinstance(location, paths.Missing):
-        return render(request, "lab/nothing_there.html", {"path": path, "missing": location}, status=404)
+        return render(request, "lab/missing_location.html", {"path": path, "missing": location}, status=404)
     if "prefetch" in request.headers.get("Sec-Purpose", ""):
         return HttpResponse(status=204)  # the browser only guesses that somebody may click
     slug = request.GET.get("environment", "")
-    environment = selection.named(slug)
+    environment = selection.by_slug(slug)
     if slug and environment is None:
-        return environment_views.unknown(request, slug, location.path)
-    if request.GET.get("as") != "read-only" and copies.is_worth_asking(location):
+        return environment_views.unknown_environment(request, slug, location.path)
+    if request.GET.get("as") != "read-only" and copies.is_read_only_notebook(location):
         return location_views.choose(request, location)
     address = paths.address_of(location.path)
     if environment and (server := _in_another(person(request), environment)):
-        return environment_views.ask(request, server, environment, location.path, address)
+        return environment_views.confirm_switch(request, server, environment, location.path, address)
     return _go(request, address, location, environment)
 
 
@@ -77,11 +77,11 @@ def _in_another(user: User, environment: Environment) -> Server | None:
 def start(request: HttpRequest) -> HttpResponse:
     """The start button; `next` is where to go in the Lab, `restart` the number of a server that is ended for it."""
     me, place, slug = person(request), _place(request), request.POST.get("environment", "")
-    location, environment = paths.locate(me, paths.path_at(place)), selection.named(slug)
+    location, environment = paths.locate(me, paths.path_at(place)), selection.by_slug(slug)
     if slug and environment is None:
-        return environment_views.unknown(request, slug, location.path)
+        return environment_views.unknown_environment(request, slug, location.path)
     if environment and "remember" in request.POST:
-        selection.prefer(me, environment, location)
+        selection.remember_unless_default(me, environment, location)
     server = Server.objects.live().exclude(state=State.STOPPING).filter(owner=me).first()
     if server and server.pk.hex == request.POST.get("restart"):  # of two clicks the second one does not end the new one
         if pause := Pause.objects.current():  # it would be gone, with none in its place
@@ -100,8 +100,8 @@ def _go(request: HttpRequest, address: str, location: Location, environment: Env
     if server.is_running and location.path.endswith(copies.NOTEBOOK):
         publish("lab.tasks.start_kernel", server.pk.hex, location.path)  # a launch does that by itself
     request.lab_server = server  # type: ignore[attr-defined]  # for the header's chip
-    if services.glance(server).is_running:
-        return leave_for(request, _address(server, address))
+    if services.wait_briefly(server).is_running:
+        return redirect_to_lab(request, _address(server, address))
     if request.method == "POST":
         return redirect(f"{reverse('lab:home')}?{urlencode({'next': address})}")
     return render(request, "lab/home.html", _context(me, server, address, location))
@@ -181,7 +181,7 @@ def _context(user: User, server: Server | None, place: str, location: Location |
     """`location`: of `place`, where it is known; it is looked for otherwise, unless nothing can be chosen now."""
     choice: dict[str, object] = {}
     if server is None or server.is_running or not server.is_live:
-        choice = selection.choice(user, server, location or paths.locate(user, paths.path_at(place)))
+        choice = selection.choice_context(user, server, location or paths.locate(user, paths.path_at(place)))
     position = Server.objects.queue_position(server) if server and server.state == State.REQUESTED else 0
     rescued = (server.rescued or {}) if server else {}
     return choice | {

@@ -32,7 +32,7 @@ from .notifications import tell_of_end
 
 log = logging.getLogger(__name__)
 
-PATIENCE = 6
+RETRIES = 6
 """Tries, a second apart, for a launcher that is just being restarted."""
 LEASE = timedelta(seconds=30)
 """A stop task that has not said for so long that it is at work was killed."""
@@ -91,14 +91,14 @@ def _bring_up(server: Server) -> bool:
     launcher = get_launcher()
     mounts = mounts_of(server.owner)
     spec = _spec(server, mounts)
-    _patiently(lambda: launcher.start(spec))
+    _retry(lambda: launcher.start(spec))
     still = Server.objects.filter(pk=server.pk, state=State.STARTING)
-    kept = launcher.kept()
+    kept = launcher.enforced_limits()
     begun = {f"{what}_limit": spec.limits[what] if what in kept else 0 for what in ("memory", "disk")}
     if not still.update(phase=Phase.JUPYTER, mounts_digest=digest(mounts), **begun):
         _undo_start(server)
         return False
-    _patiently(lambda: launcher.wait(server.pk, settings.LAB_START_TIMEOUT))
+    _retry(lambda: launcher.wait(server.pk, settings.LAB_START_TIMEOUT))
     if digest(mounts_of(server.owner)) != digest(mounts):
         follow_mounts(server)
     now = timezone.now()
@@ -128,12 +128,12 @@ def _spec(server: Server, mounts: list[Mount]) -> LaunchSpec:
     )
 
 
-def _patiently(call: Callable[[], None]) -> None:
-    for attempt in range(1, PATIENCE + 1):
+def _retry(call: Callable[[], None]) -> None:
+    for attempt in range(1, RETRIES + 1):
         try:
             return call()
         except LauncherUnavailableError:
-            if attempt == PATIENCE:
+            if attempt == RETRIES:
                 raise
             time.sleep(1)
     return None
@@ -203,7 +203,7 @@ def _remove(server: Server) -> bool:
     launcher.stop(server.pk, grace=0 if at_once else GRACE_SECONDS)
     if not _rescue(server):
         return False
-    _show(server, Phase.DELETING)
+    _set_phase(server, Phase.DELETING)
     launcher.destroy(server.pk)
     return True
 
@@ -211,9 +211,9 @@ def _remove(server: Server) -> bool:
 def _rescue(server: Server) -> bool:
     if server.rescued is not None or server.started_at is None:
         return True
-    _show(server, Phase.RESCUING)
+    _set_phase(server, Phase.RESCUING)
     home, changes = get_launcher().home(server.pk), get_launcher().changes(server.pk)
-    result = rescue.rescue(server, home, changes, still_at_it=lambda: _show(server, Phase.RESCUING))
+    result = rescue.rescue(server, home, changes, heartbeat=lambda: _set_phase(server, Phase.RESCUING))
     if result.error and server.rescue_failures + 1 < RESCUE_TRIES:
         log.warning("rescue from %s: %s", server, result.error)
         Server.objects.filter(pk=server.pk).update(rescue_failures=server.rescue_failures + 1)
@@ -250,7 +250,7 @@ def _drop_lease(server: Server) -> None:
     Server.objects.filter(pk=server.pk, state=State.STOPPING).update(ended_by_task_until=None)
 
 
-def _show(server: Server, phase: Phase) -> None:
+def _set_phase(server: Server, phase: Phase) -> None:
     """Tell the waiting person how far it is, and other tasks that this one lives."""
     stopping = Server.objects.filter(pk=server.pk, state=State.STOPPING)
     stopping.update(phase=phase, ended_by_task_until=timezone.now() + LEASE)

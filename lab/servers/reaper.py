@@ -45,9 +45,9 @@ def reap(server_id: UUID) -> bool:
     server = lifecycle.find(server_id)
     if server is None or server.state != State.RUNNING:
         return False
-    verdict = look(server)
+    verdict = check(server)
     if not verdict.idle:
-        remember(server, verdict)
+        record(server, verdict)
         return False
     log.info("%s: %s", server, verdict.why.value)
     if not services.stop_server(None, server, REASONS[verdict.why]):
@@ -56,7 +56,7 @@ def reap(server_id: UUID) -> bool:
     return True
 
 
-def look(server: Server) -> Verdict:
+def check(server: Server) -> Verdict:
     """Ask the server and decide."""
     try:
         answer = client_of(server).activity()
@@ -76,7 +76,7 @@ def look(server: Server) -> Verdict:
     return idle_culling.is_idle(facts, timezone.now(), limit, max_age)
 
 
-def remember(server: Server, verdict: Verdict) -> None:
+def record(server: Server, verdict: Verdict) -> None:
     """Write what was read to the row; warn its person when the end is near."""
     server.last_interaction = verdict.last_interaction
     Server.objects.filter(pk=server.pk, state=State.RUNNING).update(

@@ -40,7 +40,7 @@ PACKAGES = "Installed packages"
 FILE_BYTES = 20 * 2**20
 TOTAL_BYTES = 500 * 2**20
 MAX_FILES = 5000
-MAX_LOOKS = 200_000
+MAX_ENTRIES = 200_000
 """Names looked at; a home with more is cut there, and the result says so."""
 MAX_DEPTH = 25
 MAX_SECONDS = 120
@@ -87,9 +87,9 @@ class _Found:
 
 
 def rescue(
-    server: Server, home: Path, changes: Path | None = None, still_at_it: Callable[[], None] = lambda: None
+    server: Server, home: Path, changes: Path | None = None, heartbeat: Callable[[], None] = lambda: None
 ) -> Rescued:
-    """Copy from `home`, and name what was installed in `changes`; `still_at_it` is called every few seconds.
+    """Copy from `home`, and name what was installed in `changes`; `heartbeat` is called every few seconds.
 
     Never raises for what it finds; `error` says what went wrong.
     """
@@ -99,7 +99,7 @@ def rescue(
     except OSError:
         return result  # it was never made, or is gone already
     try:
-        _copy_all(server, top, changes, result, still_at_it)
+        _copy_all(server, top, changes, result, heartbeat)
     except DiskFullError as error:
         result.error = f"{error} Not everything could be copied."
     except (StorageError, OSError) as error:
@@ -109,7 +109,7 @@ def rescue(
     return result
 
 
-def _copy_all(server: Server, top: int, changes: Path | None, result: Rescued, still_at_it: Callable[[], None]) -> None:
+def _copy_all(server: Server, top: int, changes: Path | None, result: Rescued, heartbeat: Callable[[], None]) -> None:
     library = Library.objects.filter(owner_user=server.owner_id, is_default=True, deleted_at=None).first()
     if library is None:
         result.error = "My Library does not exist, so nothing could be copied."
@@ -123,7 +123,7 @@ def _copy_all(server: Server, top: int, changes: Path | None, result: Rescued, s
                 _copy(files, folder, found, result)
             if time.monotonic() - said > 5:
                 said = time.monotonic()
-                still_at_it()
+                heartbeat()
         if changes is not None:
             _name_packages(files, folder, changes, Path(server.environment.prefix), result)
 
@@ -194,9 +194,9 @@ def _worth_keeping(top: int, result: Rescued) -> Iterator[_Found]:
         except OSError:
             continue
         try:
-            for name in _names(directory, MAX_LOOKS - looks + 1):
+            for name in _names(directory, MAX_ENTRIES - looks + 1):
                 looks += 1
-                if looks > MAX_LOOKS or time.monotonic() > deadline:
+                if looks > MAX_ENTRIES or time.monotonic() > deadline:
                     result.skipped += 1
                     return
                 path = folder / name

@@ -21,9 +21,9 @@ from . import limits, queue
 
 TRIES = 5
 DRIVE = Location()
-GLANCE_SECONDS = 0.7
+BRIEF_SECONDS = 0.7
 """How long a click waits for a launch that is about to be done, so that nobody sees a page about it."""
-GLANCE_EVERY = 0.025
+BRIEF_EVERY = 0.025
 
 
 class CannotLaunchError(Exception):
@@ -64,13 +64,13 @@ def request_server(
     raise CannotLaunchError("Your Lab keeps changing state. Please try again.")
 
 
-def glance(server: Server) -> Server:
+def wait_briefly(server: Server) -> Server:
     """Wait a moment for a launch to finish. Does not wait behind others: a crowd would stop all pages."""
-    until = time.monotonic() + GLANCE_SECONDS
+    until = time.monotonic() + BRIEF_SECONDS
     if server.state != State.REQUESTED or Server.objects.queue_position(server) > 1:
         return server
     while server.state in (State.REQUESTED, State.STARTING) and time.monotonic() < until:
-        time.sleep(GLANCE_EVERY)
+        time.sleep(BRIEF_EVERY)
         server.refresh_from_db(fields=["state", "phase"])
     return server
 

@@ -37,7 +37,7 @@ MUCH_MORE = 2**31
 
 
 @dataclass
-class Count:
+class DiskUsage:
     """Disk use of one server, kept in its directory for a supervisor that takes over. Bytes; no limit: 0."""
 
     limit: int = 0
@@ -47,7 +47,7 @@ class Count:
     """Process numbers inside up to this one were there before anybody's code: Jupyter's own."""
 
 
-class Disk:
+class DiskMonitor:
     """Disk-limit monitor of one server. `look` is called about once a second, by one thread at a time."""
 
     def __init__(self, directory: Path) -> None:
@@ -61,7 +61,7 @@ class Disk:
 
     def limit_to(self, limit: float) -> None:
         """Set the limit in bytes, before the server's first process."""
-        self.count = Count(limit=int(limit))
+        self.count = DiskUsage(limit=int(limit))
         self._write()
 
     def spare(self, pids: Iterable[int]) -> None:
@@ -109,11 +109,11 @@ class Disk:
             self.count.kills += 1
             _kill(max(writers, key=writers.__getitem__))
 
-    def _read(self) -> Count:
+    def _read(self) -> DiskUsage:
         try:
-            return Count(**json.loads((self.directory / "disk").read_text()))
+            return DiskUsage(**json.loads((self.directory / "disk").read_text()))
         except (OSError, ValueError, TypeError):
-            return Count()
+            return DiskUsage()
 
     def _write(self) -> None:
         (self.directory / "disk").write_text(json.dumps(asdict(self.count)))

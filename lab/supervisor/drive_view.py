@@ -28,14 +28,14 @@ _LIBRARY = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 class LibraryInUseError(Exception):
     """A library cannot be withdrawn: processes of the sandbox use it."""
 
-    def __init__(self, place: "Place", library: str) -> None:
+    def __init__(self, place: "MountPoint", library: str) -> None:
         super().__init__(place.path)
         self.place = place
         self.library = library
 
 
 @dataclass(frozen=True)
-class Place:
+class MountPoint:
     """Mount point of a library in the view: `<folder>/<name>`."""
 
     folder: str
@@ -64,9 +64,9 @@ class Library:
             raise ValueError(f"not a library: {self.library!r}, {self.mode!r}")
 
 
-def libraries(wanted: list[dict[str, str]]) -> dict[Place, Library]:
+def libraries(wanted: list[dict[str, str]]) -> dict[MountPoint, Library]:
     """Libraries and where they stand, from the mounts of a request; ValueError for what is no place or no library."""
-    return {Place(m["folder"], m["name"]): Library(m["library"], m["mode"]) for m in wanted}
+    return {MountPoint(m["folder"], m["name"]): Library(m["library"], m["mode"]) for m in wanted}
 
 
 class Store:
@@ -99,7 +99,7 @@ class Store:
 
 
 @dataclass(frozen=True)
-class MountPoint:
+class MountInfo:
     """One line of /proc/self/mountinfo (proc(5)), as far as it matters here."""
 
     target: str
@@ -107,10 +107,10 @@ class MountPoint:
     options: frozenset[str]
 
 
-def mounts() -> list[MountPoint]:
+def mounts() -> list[MountInfo]:
     """Every mount of our namespace, in the order it was made."""
     lines = Path("/proc/self/mountinfo").read_text(errors="surrogateescape").splitlines()
-    return [MountPoint(_plain(f[4]), _plain(f[3]), frozenset(f[5].split(","))) for f in map(str.split, lines)]
+    return [MountInfo(_plain(f[4]), _plain(f[3]), frozenset(f[5].split(","))) for f in map(str.split, lines)]
 
 
 def _plain(field: str) -> str:
@@ -136,7 +136,7 @@ class DriveView:
         linux.restrict(self.root, _SAFE | linux.MOUNT_ATTR_RDONLY)
         linux.bind(self.store.public(), self.root / Folder.ALL)
 
-    def current(self) -> dict[Place, Library]:
+    def current(self) -> dict[MountPoint, Library]:
         """Libraries that are mounted now, by mount point."""
         found = {}
         for mount in mounts():
@@ -145,10 +145,10 @@ class DriveView:
             folder, _, name = mount.target[len(str(self.root)) + 1 :].partition("/")
             if folder in MOUNTED and name:
                 mode = "ro" if "ro" in mount.options else "rw"
-                found[Place(folder, name)] = Library(os.path.basename(mount.root), mode)  # noqa: PTH119
+                found[MountPoint(folder, name)] = Library(os.path.basename(mount.root), mode)  # noqa: PTH119
         return found
 
-    def apply(self, wanted: dict[Place, Library], turn_read_only: Callable[[Place], bool]) -> list[Library]:
+    def apply(self, wanted: dict[MountPoint, Library], turn_read_only: Callable[[MountPoint], bool]) -> list[Library]:
         """Make the view equal to `wanted`; returns libraries that are not on disk.
 
         `turn_read_only` does that to the sandbox's own copy of a mount, and says whether it could. Raises
@@ -171,10 +171,10 @@ class DriveView:
 
     def _take(
         self,
-        place: Place,
+        place: MountPoint,
         library: Library,
-        wanted: dict[Place, Library],
-        turn_read_only: Callable[[Place], bool],
+        wanted: dict[MountPoint, Library],
+        turn_read_only: Callable[[MountPoint], bool],
     ) -> None:
         if wanted.get(place) == library:
             return
@@ -190,7 +190,7 @@ class DriveView:
         while any(mount.target == str(self.root) for mount in mounts()):
             linux.unmount(self.root, lazy=True)
 
-    def _show(self, place: Place, library: Library) -> bool:
+    def _show(self, place: MountPoint, library: Library) -> bool:
         directory = self.store.directory(library)
         if directory is None:
             return False
@@ -198,7 +198,7 @@ class DriveView:
         linux.bind(directory, self.root / place.path)
         return True
 
-    def _withdraw(self, place: Place, library: Library, *, lazily: bool) -> None:
+    def _withdraw(self, place: MountPoint, library: Library, *, lazily: bool) -> None:
         try:
             linux.unmount(self.root / place.path, lazy=lazily)
         except OSError as error:
@@ -208,7 +208,7 @@ class DriveView:
         (self.plain / place.path).rmdir()
 
 
-def _keeps(wanted: dict[Place, Library], library: Library) -> bool:
+def _keeps(wanted: dict[MountPoint, Library], library: Library) -> bool:
     """True if the person still has at least this access to the library, be it at another mount point."""
     return any(
         other.library == library.library and (other.mode == "rw" or library.mode == "ro") for other in wanted.values()

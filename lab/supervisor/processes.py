@@ -15,7 +15,7 @@ PROC = Path("/proc")
 
 
 @dataclass(frozen=True)
-class Found:
+class BwrapProcess:
     """One process of bubblewrap itself."""
 
     pid: int
@@ -30,7 +30,7 @@ def pids() -> Iterator[int]:
     return (int(name) for name in os.listdir(PROC) if name.isdigit())
 
 
-def sandboxes(servers: Path) -> list[Found]:
+def sandboxes(servers: Path) -> list[BwrapProcess]:
     """bubblewrap's processes whose command line names a directory `servers/<id>`."""
     found = []
     for pid in pids():
@@ -40,7 +40,7 @@ def sandboxes(servers: Path) -> list[Found]:
                 continue
             server = _server_of(arguments, os.fsencode(servers))
             if server:
-                found.append(Found(pid, server, is_init=inner_pid(pid) == 1))
+                found.append(BwrapProcess(pid, server, is_init=inner_pid(pid) == 1))
         except (OSError, ValueError):
             continue  # it ended while we looked
     return found

@@ -29,8 +29,8 @@ from portal.sandboxing import bwrap
 
 from . import api_token, fork_servers, linux, network, processes, sandbox_command
 from .cgroups import ENTER_TRIES, Groups, Limits
-from .disk_limits import Disk
-from .drive_view import DriveView, Library, LibraryInUseError, Place, Store, libraries, mounts
+from .disk_limits import DiskMonitor
+from .drive_view import DriveView, Library, LibraryInUseError, MountPoint, Store, libraries, mounts
 from .fork_servers import ForkServer
 from .launch import Launch
 
@@ -46,7 +46,7 @@ class StartFailedError(Exception):
     """The sandbox could not be built, or its process ended before it answered."""
 
 
-class Ends(contextlib.ExitStack):
+class Pipes(contextlib.ExitStack):
     """Descriptors that are closed when the block ends, or before."""
 
     def __init__(self) -> None:
@@ -80,7 +80,7 @@ class Sandbox:
         self.socket = sockets / f"{server_id}.sock"
         self.portal = sockets.parent / "portal"
         self.token = api_token.TokenFile(self.directory / "token")
-        self.disk = Disk(self.directory)
+        self.disk = DiskMonitor(self.directory)
         self.view = DriveView(self.directory, store)
         self.init: int | None = None
         self.username = ""
@@ -147,7 +147,7 @@ class Sandbox:
 
         Should we die before that, the pipe closes unwritten and Jupyter ends: no sandbox is left half-made.
         """
-        with Ends() as ends:
+        with Pipes() as ends:
             go_for_jupyter, go = ends.pipe()
             lifeline, lifeline_for_jupyter = ends.pipe()
             inherited = {"listening": listener.fileno(), "go": go_for_jupyter, "lifeline": lifeline_for_jupyter}
@@ -178,7 +178,7 @@ class Sandbox:
         self.disk.spare(entered)
 
     async def _build(
-        self, launch: Launch, program: list[str], stdin: int, inherited: dict[str, int], log: BinaryIO, ends: "Ends"
+        self, launch: Launch, program: list[str], stdin: int, inherited: dict[str, int], log: BinaryIO, ends: "Pipes"
     ) -> int:
         """Run `program` in a new sandbox; its process number. `inherited`: the descriptors that it gets by name."""
         status, status_for_bwrap = ends.pipe()
@@ -223,7 +223,7 @@ class Sandbox:
             raise StartFailedError(f"The server's network could not be set up: {error}") from error
 
     def _descriptors(
-        self, launch: Launch, holder: int, inherited: dict[str, int], log: BinaryIO, ends: "Ends"
+        self, launch: Launch, holder: int, inherited: dict[str, int], log: BinaryIO, ends: "Pipes"
     ) -> list[int]:
         """Descriptors for the fork server, in its order (inside/fork_server.py, Request)."""
         settings = {"environment": launch.environment(), "home": f"/home/{launch.username}"}
@@ -335,7 +335,7 @@ class Sandbox:
 
     # Changing what it may reach
 
-    async def remount(self, wanted: dict[Place, Library]) -> list[str]:
+    async def remount(self, wanted: dict[MountPoint, Library]) -> list[str]:
         """Make the Drive view equal; processes that stand in the way of a withdrawal are stopped, and named."""
         notes: list[str] = []
         for attempt in range(HOLDER_TRIES):
@@ -352,10 +352,10 @@ class Sandbox:
         await self.ended.wait()
         return [*notes, "The Lab was stopped: it was still using a library that you lost access to."]
 
-    def _inside(self, place: Place) -> str:
+    def _inside(self, place: MountPoint) -> str:
         return f"/home/{self.username}/drive/{place.path}"
 
-    def _turn_read_only(self, place: Place) -> bool:
+    def _turn_read_only(self, place: MountPoint) -> bool:
         """Make the sandbox's own copy of a mount read-only where it is, so that a kernel working there goes on.
 
         False: something has a file open for writing (EBUSY, mount_setattr(2)).

@@ -38,7 +38,7 @@ def lab_presence(context: dict[str, Any], access: LibraryAccess, path: str) -> d
     """People who have this notebook open in the Lab now, for somebody who may change it."""
     if access.entry is None or not access.entry.may_write or not path.endswith(NOTEBOOK):
         return {}
-    return {"names": presence.here(person(context["request"]), access.library.pk, access.inside(path))}
+    return {"names": presence.names_with_file_open(person(context["request"]), access.library.pk, access.inside(path))}
 
 
 def lasting_path(library: Library, inside: str) -> str:

@@ -55,7 +55,7 @@ def _server(context: dict[str, Any]) -> Server | None:
     return request.lab_server
 
 
-@register.inclusion_tag("lab/_on_the_way.html", takes_context=True)
+@register.inclusion_tag("lab/_next_after_sign_in.html", takes_context=True)
 def on_the_way(context: dict[str, Any]) -> dict[str, Any]:
     """Path or repository that a visitor opens in the Lab after signing in.
 

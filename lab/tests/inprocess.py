@@ -118,7 +118,7 @@ class InProcessLauncher:
     def ping(self, timeout: float) -> None:
         self._called("ping")
 
-    def kept(self) -> list[str]:
+    def enforced_limits(self) -> list[str]:
         if self.away:
             raise LauncherUnavailableError("away")
         return ["memory", "disk"]

@@ -31,7 +31,7 @@ def build(environment: Environment, owner: Person, monkeypatch: pytest.MonkeyPat
     """Asked for, and run here and now; without what a Lab needs, which takes a minute to fetch."""
     monkeypatch.setattr(builds, "NEEDED", ())
     monkeypatch.setattr(builds, "enqueue", lambda *_: None)
-    return builds.ask(owner.user, environment)
+    return builds.request_build(owner.user, environment)
 
 
 def test_it_builds_switches_and_tells(build: Build, environment: Environment) -> None:
@@ -108,7 +108,7 @@ def test_a_lab_runs_in_what_the_task_has_built(
 ) -> None:
     """With all that a Lab needs, from the index, by the site's own worker."""
     ada = person("ada")
-    build = builds.ask(ada.user, environment)
+    build = builds.request_build(ada.user, environment)
     wait_for(lambda: not Build.objects.get(pk=build.pk).is_live, 600, "it was not built")
     build.refresh_from_db()
     assert build.state == BuildState.DONE, builds.log_tail(build)

@@ -61,7 +61,7 @@ def built(
 
     def build(**info: object) -> Build:
         conda_channel.index(channel, **info)
-        made = builds.ask(owner.user, environment)
+        made = builds.request_build(owner.user, environment)
         builds.run(made.pk)
         made.refresh_from_db()
         environment.refresh_from_db()
@@ -193,12 +193,12 @@ def test_a_lab_in_what_the_task_has_built_works_as_after_activating_it(
 
 
 def _built_by_the_worker(asker: User, environment: Environment, channel: Path, base: Path) -> Build:
-    conda_channel.jupyter(channel, base, dict(pin.split("==") for pin in builds.needed()))
+    conda_channel.jupyter(channel, base, dict(pin.split("==") for pin in builds.base_requirements()))
     script = 'echo said; export THING_HOME="$CONDA_PREFIX/share/thing"\n'
     files = {"etc/conda/activate.d/thing.sh": script, "etc/conda/env_vars.d/thing.json": '{"THING_LEVEL": "3"}'}
     conda_channel.package(channel, "thing", files)
     conda_channel.index(channel)
-    build = builds.ask(asker, environment)
+    build = builds.request_build(asker, environment)
     wait_for(lambda: not Build.objects.get(pk=build.pk).is_live, 300, "it was not built")
     build.refresh_from_db()
     assert build.state == BuildState.DONE, builds.log_tail(build)

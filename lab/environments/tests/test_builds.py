@@ -40,18 +40,18 @@ def done(environment: Environment, minutes_ago: int) -> Build:
 
 
 def test_it_queues_one_build_at_a_time(operator: User, brain: Environment, queue: Queue) -> None:
-    build = builds.ask(operator, brain)
+    build = builds.request_build(operator, brain)
     assert ("lab.tasks.build_environment", build.pk) in queue
     assert AuditEntry.objects.filter(verb="lab.environment.build-asked", actor=operator).exists()
     with pytest.raises(builds.CannotBuildError, match="already"):
-        builds.ask(operator, brain)
+        builds.request_build(operator, brain)
     assert Build.objects.count() == 1
 
 
 def test_it_builds_nothing_from_nothing(operator: User, brain: Environment) -> None:
     brain.packages = " "
     with pytest.raises(builds.CannotBuildError, match="no packages"):
-        builds.ask(operator, brain)
+        builds.request_build(operator, brain)
 
 
 def test_it_offers_no_environment_that_is_not_built(brain: Environment, client: Client, owner: User) -> None:
@@ -64,7 +64,7 @@ def test_it_keeps_what_there_was_when_a_build_fails(
     brain: Environment, operator: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     old = done(brain, 60)
-    build = builds.ask(operator, brain)
+    build = builds.request_build(operator, brain)
     monkeypatch.setattr(builds, "command", lambda prefix, packages: ["/bin/sh", "-c", "echo no such package; exit 1"])
     builds.run(build.pk)
     build.refresh_from_db()
@@ -73,13 +73,13 @@ def test_it_keeps_what_there_was_when_a_build_fails(
     assert "no such package" in builds.log_tail(build)
     assert not (builds.environments_directory() / f"build-{build.pk}").exists()
     builds.run(build.pk)  # the message comes again
-    assert builds.ask(operator, brain).pk != build.pk
+    assert builds.request_build(operator, brain).pk != build.pk
 
 
 def test_it_says_that_a_build_took_too_long(
     brain: Environment, operator: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    build = builds.ask(operator, brain)
+    build = builds.request_build(operator, brain)
     monkeypatch.setattr(builds, "BUILD_SECONDS", 0.2)
     monkeypatch.setattr(builds, "command", lambda prefix, packages: ["sleep", "60"])
     builds.run(build.pk)
@@ -88,7 +88,7 @@ def test_it_says_that_a_build_took_too_long(
 
 
 def test_it_gives_up_builds_that_were_cut_off(brain: Environment, operator: User) -> None:
-    build = builds.ask(operator, brain)
+    build = builds.request_build(operator, brain)
     long_ago = timezone.now() - builds.LOST_AFTER - timedelta(minutes=1)
     Build.objects.filter(pk=build.pk).update(state=BuildState.RUNNING, started_at=long_ago)
     builds.sweep()

@@ -95,7 +95,7 @@ class TestChannels:
     def test_it_knows_directories_where_the_settings_say_so(self, channel: Path) -> None:
         [found] = conda_spec.channels(channel.as_uri())
         assert found == conda_spec.Channel("file:///run/lab/channels/0", channel)
-        assert conda_spec.shown([found])[-3:] == ["--ro-bind", str(channel), "/run/lab/channels/0"]
+        assert conda_spec.bind_words([found])[-3:] == ["--ro-bind", str(channel), "/run/lab/channels/0"]
 
     def test_it_refuses_directories_where_the_settings_say_nothing(self, channel: Path, settings: Settings) -> None:
         settings.LAB_CONDA_FILES = []
@@ -152,7 +152,7 @@ class TestPackages:
             conda_spec.packages(line)
 
     def test_it_adds_what_a_lab_needs_in_the_minor_version_of_the_base(self) -> None:
-        order = json.loads(conda_spec.order(["jupyterlab==4.6.6"], "numpy\n", conda_spec.channels("bioconda")))
+        order = json.loads(conda_spec.build_input(["jupyterlab==4.6.6"], "numpy\n", conda_spec.channels("bioconda")))
         assert order["packages"] == ["python", "pip", "conda", "jupyterlab 4.6.*", "numpy"]
         assert order["channels"] == ["https://conda.anaconda.org/bioconda"]
 
@@ -174,13 +174,13 @@ class TestEnvironment:
 
     def test_it_builds_what_was_asked_for_then(self, operator: User, brain: Environment, queue: Queue) -> None:
         brain.channels = "bioconda"
-        build = builds.ask(operator, brain)
+        build = builds.request_build(operator, brain)
         assert (build.kind, build.packages, build.channels) == ("conda", "nest-simulator", "bioconda")
 
     def test_it_queues_no_build_of_a_wrong_order(self, operator: User, brain: Environment) -> None:
         brain.channels = "http://x.org"
         with pytest.raises(builds.CannotBuildError, match="not a channel"):
-            builds.ask(operator, brain)
+            builds.request_build(operator, brain)
         assert not Build.objects.exists()
 
     def test_it_looks_again_when_it_builds(
@@ -189,7 +189,7 @@ class TestEnvironment:
         """The setting may have changed, or the directory become a link, while the task was waiting."""
         settings.LAB_ROOT = tmp_path / "lab"
         brain.channels = channel.as_uri()
-        build = builds.ask(operator, brain)
+        build = builds.request_build(operator, brain)
         channel.rmdir()
         channel.symlink_to("/etc")
         builds.run(build.pk)
@@ -209,12 +209,12 @@ class TestInterpreter:
 
     @pytest.mark.parametrize("target", ["python3.13", "/usr/bin/python3", sys.executable])
     def test_it_may_be_its_own_or_the_machines(self, tmp_path: Path, target: str) -> None:
-        assert not build_sandbox.leads_elsewhere(self.prefix(tmp_path, target))
+        assert not build_sandbox.has_foreign_interpreter(self.prefix(tmp_path, target))
 
     @pytest.mark.parametrize("target", ["/srv/site/var/lab/x", "/home/ada/python", "../../../bin/python", "/usrx/a/b"])
     def test_it_may_not_be_elsewhere(self, tmp_path: Path, target: str) -> None:
         prefix = self.prefix(tmp_path, target)
-        assert build_sandbox.leads_elsewhere(prefix)
+        assert build_sandbox.has_foreign_interpreter(prefix)
         assert str((prefix / "bin/python").resolve().parent.parent) in bwrap.interpreter(prefix)  # why it matters
 
 

@@ -25,7 +25,7 @@ def panel(client: Client, owner: User) -> Callable[..., object]:
     """`panel("keep", hours=4)`: a request as JupyterLab's page sends it; `origin=` and `lab=` for others."""
     client.force_login(owner)
     ticket = Ticket(user=owner, session_key=client.session.session_key or "", place="/lab")
-    secret, _expires = passes.give_pass(ticket)
+    secret, _expires = passes.issue_pass(ticket)
 
     def ask(what: str, *, lab: str = "owner", origin: str = "", **fields: object) -> object:
         lone = Client()

@@ -258,9 +258,9 @@ class TestTickets:
 
     def test_what_cannot_be_a_ticket_costs_no_query(self, db: None, django_assert_num_queries) -> None:
         with django_assert_num_queries(0):
-            assert passes.use_ticket("x", "owner", "s" * 43) is None
-            assert passes.use_ticket("t" * 43, "", "s" * 43) is None
-            assert passes.use_ticket("t" * 43, "owner", "") is None
+            assert passes.redeem_ticket("x", "owner", "s" * 43) is None
+            assert passes.redeem_ticket("t" * 43, "", "s" * 43) is None
+            assert passes.redeem_ticket("t" * 43, "owner", "") is None
 
     @pytest.mark.parametrize("ticket", ["", "x", "x" * 5000, "\0", "../../x"])
     def test_it_refuses_what_is_no_ticket(self, browser: Browser, running: Server, ticket: str) -> None:
@@ -509,7 +509,7 @@ class TestArriving:
         ],
     )
     def test_it_leads_nowhere_else(self, browser: Browser, running: Server, evil: str) -> None:
-        ticket = passes.give_ticket(running.owner, browser.portal.session.session_key or "", digest("s" * 43), evil)
+        ticket = passes.issue_ticket(running.owner, browser.portal.session.session_key or "", digest("s" * 43), evil)
         browser.lab("owner").cookies["lab_state"] = "s" * 43
         assert browser.redeem("owner", ticket)["Location"] == "http://owner.lab.localhost:8000/lab"
 

@@ -142,13 +142,13 @@ def test_an_operator_can_allow_a_host_of_the_institute(settings: Settings) -> No
 
 def test_a_step_waits_for_the_lab(pull: Pull, server: Callable[..., Server]) -> None:
     server("starting")
-    assert services.go_on(pull.pk)
+    assert services.step(pull.pk)
 
 
 def test_a_step_asks_the_lab(pull: Pull, running: Server, jupyter: Jupyter, settings: Settings) -> None:
     settings.LAB_GIT_PRIVATE_HOSTS = ["10.1.2.3"]
     jupyter.answers[ASKED] = (200, b'{"state": "running", "progress": "Receiving objects: 40%"}')
-    assert services.go_on(pull.pk)
+    assert services.step(pull.pk)
     pull.refresh_from_db()
     assert (pull.state, pull.progress) == ("running", "Receiving objects: 40%")
     assert json.loads(jupyter.asked[-1][2]) == {
@@ -162,18 +162,18 @@ def test_a_step_asks_the_lab(pull: Pull, running: Server, jupyter: Jupyter, sett
 
 def test_the_last_step_opens_what_was_fetched(me: Client, pull: Pull, running: Server, jupyter: Jupyter) -> None:
     jupyter.answers[ASKED] = (200, b'{"state": "done", "report": {"what": "cloned", "commit": "abc1234"}}')
-    assert not services.go_on(pull.pk)
+    assert not services.step(pull.pk)
     opened = "/lab/open?path=My+Libraries%2FMy+Library%2Fcourse%2Fnb.ipynb"
     assert me.get(f"/lab/git-pull/{pull.pk}/")["Location"] == opened
     assert me.get(f"/lab/git-pull/{pull.pk}/state")["HX-Redirect"] == opened
-    assert not services.go_on(pull.pk)
+    assert not services.step(pull.pk)
     assert len(jupyter.asked) == 1
 
 
 def test_the_page_says_what_happened_before_it_opens(me: Client, pull: Pull, running: Server, jupyter: Jupyter) -> None:
     report = {"what": "updated", "kept": [{"path": "a<b>.txt", "beside": "a (upstream 1).txt"}], "returned": ["c.txt"]}
     jupyter.answers[ASKED] = (200, json.dumps({"state": "done", "report": report}).encode())
-    services.go_on(pull.pk)
+    services.step(pull.pk)
     text = me.get(f"/lab/git-pull/{pull.pk}/").content.decode()
     for words in ("a&lt;b&gt;.txt", "a (upstream 1).txt", "c.txt", "were restored", ">Open it</a>"):
         assert words in text
@@ -181,7 +181,7 @@ def test_the_page_says_what_happened_before_it_opens(me: Client, pull: Pull, run
 
 def test_the_page_says_why_it_failed(me: Client, pull: Pull, running: Server, jupyter: Jupyter) -> None:
     jupyter.answers[ASKED] = (200, b'{"state": "failed", "error": "There is no public repository at this address."}')
-    assert not services.go_on(pull.pk)
+    assert not services.step(pull.pk)
     text = me.get(f"/lab/git-pull/{pull.pk}/").content.decode()
     assert "There is no public repository at this address." in text
     assert "Try again" in text
@@ -201,13 +201,13 @@ def test_it_believes_nothing_but_shapes(
     me: Client, pull: Pull, running: Server, jupyter: Jupyter, answer: bytes
 ) -> None:
     jupyter.answers[ASKED] = (200, answer)
-    services.go_on(pull.pk)
+    services.step(pull.pk)
     assert me.get(f"/lab/git-pull/{pull.pk}/").status_code in (200, 302)
 
 
 def test_it_keeps_no_more_than_a_page_shows() -> None:
     rows = [{"path": "x\0y" * 500, "beside": ["no text"]}] * 500
-    report = services.tidied({"kept": rows, "returned": ["a\nb", 3], "committed": "yes", "evil": 1})
+    report = services.clean_report({"kept": rows, "returned": ["a\nb", 3], "committed": "yes", "evil": 1})
     assert len(report["kept"]) == services.NAMED
     assert (len(report["kept"][0]["path"]), report["kept"][0]["beside"]) == (services.TEXT, "")
     assert "\0" not in report["kept"][0]["path"]
@@ -218,17 +218,17 @@ def test_it_keeps_no_more_than_a_page_shows() -> None:
 def test_it_ends_without_a_lab_after_too_long_and_when_the_library_is_gone(
     pull: Pull, owner: User, server: Callable[..., Server], stranger: User, sign_in: Callable[[User], Client]
 ) -> None:
-    assert not services.go_on(pull.pk)
+    assert not services.step(pull.pk)
     pull.refresh_from_db()
     assert "stopped before the repository was fetched" in pull.error
     server("running")
     late = Pull.objects.create(user=owner, library=pull.library, folder="x", repo=REPO)
     Pull.objects.filter(pk=late.pk).update(created_at=timezone.now() - timedelta(hours=1))
-    assert not services.go_on(late.pk)
+    assert not services.step(late.pk)
     given = drive_services.create_library(owner, "Given")
     gone = Pull.objects.create(user=owner, library=given, folder="x", repo=REPO)
     drive_services.transfer_library(owner, given, stranger)
-    assert not services.go_on(gone.pk)
+    assert not services.step(gone.pk)
     gone.refresh_from_db()
     assert gone.error == "You no longer own this library."
 
@@ -245,7 +245,7 @@ def test_the_page_mends_a_chain_that_broke(me: Client, pull: Pull, running: Serv
 def test_a_page_asks_the_database_as_little_for_many_files_as_for_few(
     me: Client, pull: Pull, running: Server, django_assert_max_num_queries: Callable
 ) -> None:
-    report = services.tidied({"what": "updated", "returned": [f"{number}.txt" for number in range(50)]})
+    report = services.clean_report({"what": "updated", "returned": [f"{number}.txt" for number in range(50)]})
     Pull.objects.filter(pk=pull.pk).update(state="done", report=report)
     with django_assert_max_num_queries(10):
         me.get(f"/lab/git-pull/{pull.pk}/")

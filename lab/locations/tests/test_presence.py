@@ -37,9 +37,9 @@ def both(collab: Collab, owner: User, editor: User, lab: Callable[[User], Server
 
 def test_it_says_who_has_the_same_file_and_who_another(both: tuple[Server, Server], owner: User, editor: User) -> None:
     mine, theirs = both
-    assert presence.note(mine, presence.in_front(owner, NOTEBOOK)) == []
-    assert presence.note(theirs, presence.in_front(editor, NOTEBOOK)) == [Other(owner.display_name, "a.ipynb", True)]
-    assert presence.note(mine, presence.in_front(owner, NOTEBOOK.replace("a.", "b."))) == [
+    assert presence.report(mine, presence.in_front(owner, NOTEBOOK)) == []
+    assert presence.report(theirs, presence.in_front(editor, NOTEBOOK)) == [Other(owner.display_name, "a.ipynb", True)]
+    assert presence.report(mine, presence.in_front(owner, NOTEBOOK.replace("a.", "b."))) == [
         Other(editor.display_name, "a.ipynb", False)
     ]
     assert Presence.objects.count() == 2
@@ -50,29 +50,29 @@ def test_it_forgets_who_turned_to_something_else(
     path: str, both: tuple[Server, Server], owner: User, editor: User
 ) -> None:
     mine, theirs = both
-    presence.note(mine, presence.in_front(owner, NOTEBOOK))
-    assert presence.note(mine, presence.in_front(owner, path)) == []
-    assert presence.note(theirs, presence.in_front(editor, NOTEBOOK)) == []
+    presence.report(mine, presence.in_front(owner, NOTEBOOK))
+    assert presence.report(mine, presence.in_front(owner, path)) == []
+    assert presence.report(theirs, presence.in_front(editor, NOTEBOOK)) == []
 
 
 def test_it_forgets_who_is_silent_or_has_stopped(both: tuple[Server, Server], owner: User, editor: User) -> None:
     mine, theirs = both
-    presence.note(mine, presence.in_front(owner, NOTEBOOK))
+    presence.report(mine, presence.in_front(owner, NOTEBOOK))
     Presence.objects.update(seen_at=timezone.now() - presence.LASTS - timedelta(seconds=1))
-    assert presence.note(theirs, presence.in_front(editor, NOTEBOOK)) == []
-    presence.note(mine, presence.in_front(owner, NOTEBOOK))
+    assert presence.report(theirs, presence.in_front(editor, NOTEBOOK)) == []
+    presence.report(mine, presence.in_front(owner, NOTEBOOK))
     Server.objects.filter(pk=mine.pk).update(state=State.STOPPED)
-    assert presence.note(theirs, presence.in_front(editor, NOTEBOOK)) == []
+    assert presence.report(theirs, presence.in_front(editor, NOTEBOOK)) == []
 
 
 def test_readers_and_strangers_neither_see_nor_are_seen(
     both: tuple[Server, Server], owner: User, viewer: User, stranger: User, lab: Callable[[User], Server]
 ) -> None:
     mine, _ = both
-    presence.note(mine, presence.in_front(owner, NOTEBOOK))
+    presence.report(mine, presence.in_front(owner, NOTEBOOK))
     for other in (viewer, stranger):
-        assert presence.note(lab(other), presence.in_front(other, NOTEBOOK)) == []
-    assert presence.note(mine, presence.in_front(owner, NOTEBOOK)) == []
+        assert presence.report(lab(other), presence.in_front(other, NOTEBOOK)) == []
+    assert presence.report(mine, presence.in_front(owner, NOTEBOOK)) == []
 
 
 def test_it_asks_as_much_however_many_there_are(
@@ -83,10 +83,10 @@ def test_it_asks_as_much_however_many_there_are(
     django_assert_max_num_queries: DjangoAssertNumQueries,
 ) -> None:
     mine, theirs = both
-    presence.note(theirs, presence.in_front(editor, NOTEBOOK))
-    presence.note(mine, presence.in_front(owner, NOTEBOOK))
+    presence.report(theirs, presence.in_front(editor, NOTEBOOK))
+    presence.report(mine, presence.in_front(owner, NOTEBOOK))
     with django_assert_max_num_queries(8):
-        presence.note(mine, presence.in_front(owner, NOTEBOOK))
+        presence.report(mine, presence.in_front(owner, NOTEBOOK))
 
 
 def test_it_tells_on_the_notebooks_page_before_somebody_else_opens_it(
@@ -99,7 +99,7 @@ def test_it_tells_on_the_notebooks_page_before_somebody_else_opens_it(
 ) -> None:
     for name in ("a.ipynb", "b.ipynb"):
         operations.write(owner, collab.library, name, b"{}")
-    presence.note(both[0], presence.in_front(owner, NOTEBOOK))
+    presence.report(both[0], presence.in_front(owner, NOTEBOOK))
     said = f"{owner.display_name} has this notebook open"
     for user, name, is_told in (
         (editor, "a.ipynb", True),

@@ -55,7 +55,7 @@ class TestOpen:
     def test_it_goes_straight_to_a_lab_that_is_up_in_a_moment(
         self, me: Client, launcher: InProcessLauncher, monkeypatch: pytest.MonkeyPatch, sleep_in: Sleep, queue: Queue
     ) -> None:
-        monkeypatch.setattr(services, "GLANCE_SECONDS", 5)
+        monkeypatch.setattr(services, "BRIEF_SECONDS", 5)
         sleep_in(services, lambda seconds: lifecycle.launch(Server.objects.get().pk))
         assert me.get("/lab/open")["Refresh"] == f"0; url={LAB}/lab"
 
@@ -68,7 +68,7 @@ class TestOpen:
         sleep_in: Sleep,
     ) -> None:
         server("requested", owner=stranger)
-        monkeypatch.setattr(services, "GLANCE_SECONDS", 5)
+        monkeypatch.setattr(services, "BRIEF_SECONDS", 5)
         sleep_in(services, lambda seconds: pytest.fail("it waits"))
         assert "number 2 in the queue" in page(me, "/lab/open")
 

@@ -31,7 +31,7 @@ def ago(**parts: float) -> dict:
 def remembered(server: Server, **more: float) -> Server:
     """As the reaper does after a look at a server that is not idle yet."""
     last = ago(**more)["last_interaction"]
-    reaper.remember(server, Verdict(Why.USED, last, timezone.now() + timedelta(minutes=10)))
+    reaper.record(server, Verdict(Why.USED, last, timezone.now() + timedelta(minutes=10)))
     server.refresh_from_db()
     return server
 

@@ -143,7 +143,7 @@ def test_it_has_limits(ending: Server, home: Path, monkeypatch: pytest.MonkeyPat
 
 
 def test_it_stops_looking_in_an_endless_home(ending: Server, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rescue, "MAX_LOOKS", 10)
+    monkeypatch.setattr(rescue, "MAX_ENTRIES", 10)
     for number in range(50):
         put(home / f"{number:03}.txt")
     result = rescue.rescue(ending, home)

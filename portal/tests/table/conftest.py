@@ -40,7 +40,7 @@ def world(
     settings.IDENTITY_KEYS = key_directory
     settings.IDP_OIDC_PRIVATE_KEYS = oidc_signing_keys.load(key_directory)
     monkeypatch.setattr(logging.getLogger("django.request"), "disabled", True)  # refusals by the thousand
-    monkeypatch.setattr(lab_services, "GLANCE_SECONDS", 0)
+    monkeypatch.setattr(lab_services, "BRIEF_SECONDS", 0)
     for username in ("ingroup", "gone", "asker"):
         person(username)
     with register(InProcessLauncher(tmp_path / "servers")):
