@@ -1,5 +1,6 @@
 """The Lab's pages, in every state, and with every part of the machinery away."""
 
+import logging
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -7,7 +8,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 from django.utils.http import urlencode
-from pytest_django import DjangoAssertNumQueries
+from pytest_django import DjangoAssertNumQueries, Settings
 
 from collabs.models import Collab
 from conftest import Queue, Sleep
@@ -17,6 +18,7 @@ from lab.models import Environment, Server, State, StopReason
 from lab.servers import lifecycle, services
 from lab.tests.inprocess import InProcessLauncher
 from portal.models import User
+from portal.ops.logs import RefusalsAreInformation
 
 pytestmark = pytest.mark.django_db
 
@@ -116,6 +118,27 @@ class TestOpen:
         queue.up = False
         assert "cannot be started now" in page(me, "/lab/open", 503)
         assert not Server.objects.exists()
+
+    @pytest.mark.parametrize(("broker_is_up", "said"), [(False, "task queue is not responding"), (True, "is full")])
+    def test_it_logs_an_expected_refusal_as_information(
+        self,
+        broker_is_up: bool,
+        said: str,
+        me: Client,
+        stranger: User,
+        server: Callable[..., Server],
+        queue: Queue,
+        settings: Settings,
+        caplog: pytest.LogCaptureFixture,
+    ) -> None:
+        refusals = RefusalsAreInformation()
+        caplog.handler.addFilter(refusals)
+        queue.up, settings.LAB_MAX_SERVERS = broker_is_up, 1
+        server("running", owner=stranger)
+        assert said in page(me, "/lab/open", 503)
+        caplog.handler.removeFilter(refusals)
+        assert [record.levelname for record in caplog.records if record.name == "django.request"] == ["INFO"]
+        assert not [record for record in caplog.records if record.levelno > logging.INFO]
 
     def test_it_follows_a_server_that_is_stopping(self, me: Client, server: Callable[..., Server]) -> None:
         server("stopping", phase="rescuing")
