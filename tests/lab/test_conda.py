@@ -106,7 +106,7 @@ def test_it_fails_where_the_script_of_a_package_does(built: Callable[..., Build]
     conda_channel.package(channel, "thing", {"bin/.thing-post-link.sh": "#!/bin/sh\nexit 3\n"})
     build = built()
     assert build.state == BuildState.FAILED
-    assert "The script of thing failed." in builds.log_tail(build)
+    assert "The post-link script of thing failed." in builds.log_tail(build)
 
 
 def test_it_shows_scripts_of_packages_nothing_of_the_portal(
@@ -158,7 +158,7 @@ def test_it_is_refused_when_it_points_labs_at_the_portals_files(
     conda_channel.package(channel, "thing", {str(place.relative_to(base) / "sitecustomize.py"): code})
     build = built()
     assert (build.state, build.prefix) == (BuildState.FAILED, "")
-    assert "has put a link to another place" in build.error
+    assert "replaced the interpreter by a link to another place" in build.error
 
 
 def test_a_lab_in_what_the_task_has_built_works_as_after_activating_it(

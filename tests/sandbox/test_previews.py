@@ -86,7 +86,7 @@ def test_it_renders_the_pages_of_a_pdf() -> None:
         ("notebook", b"{}", "not a valid notebook"),
         ("notebook", b"\xff", "not a valid notebook"),
         ("notebook", b"[" * 100_000, "not a valid notebook"),
-        ("pdf", b"%PDF-1.4 nonsense", "not a PDF"),
+        ("pdf", b"%PDF-1.4 nonsense", "not a valid PDF"),
     ],
 )
 def test_it_says_what_is_wrong_with_a_file(what: str, content: bytes, why: str) -> None:
