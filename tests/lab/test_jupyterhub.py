@@ -139,7 +139,7 @@ def test_what_is_taken_away_ends_the_server_and_what_is_given_is_said(
     server = launch(editor)
     services.add_member(owner.user, collab, editor.user, Role.EDITOR)
     wait_for(lambda: editor.server().notes, 20, "they were not told")
-    assert f"“Shared with groups/{collab.title}” is as you may use it now once" in editor.server().notes[0]
+    assert f"“Shared with groups/{collab.title}” is available as you may use it now once" in editor.server().notes[0]
     assert editor.server().state == State.RUNNING
     assert "Restart my Lab" in editor.get("/lab/").text
     editor.submit("/lab/", "/lab/start", {"restart": server.pk.hex})
@@ -149,7 +149,7 @@ def test_what_is_taken_away_ends_the_server_and_what_is_given_is_said(
     wait_for(lambda: not of_hub(hub, editor), 20, "the Hub still runs it")
     wait_for(lambda: editor.server().state == State.STOPPED, 60, "its row lives")
     assert editor.server().stop_reason == StopReason.ACCESS
-    assert "was stopped, because what you may do in" in " ".join(editor.server().notes)
+    assert "was stopped because your permissions in" in " ".join(editor.server().notes)
 
 
 def test_nobody_starts_a_server_past_the_portal(site: Site, hub: Engine, owner: Person, stranger: Person) -> None:
