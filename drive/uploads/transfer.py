@@ -115,7 +115,7 @@ def receive(request: HttpRequest, library: Library, path: str) -> HttpResponse:
 
 @contextmanager
 def arriving(request: HttpRequest, library: Library) -> Iterator[tuple[LibraryFiles, Path, str | None]]:
-    """The body of a PUT as a file in staging, and its condition as `changes.put` takes it. StorageError."""
+    """The body of a PUT as a file in staging, and its condition as `operations.put` takes it. StorageError."""
     if_match, if_none_match = request.headers.get("If-Match"), request.headers.get("If-None-Match")
     if if_none_match:
         if if_none_match.strip() != "*" or if_match:
