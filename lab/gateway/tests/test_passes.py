@@ -409,6 +409,7 @@ class TestOtherLabsAreTheSameSite:
     )
     def test_it_lets_through(self, browser: Browser, request_: str, method: str, headers: dict[str, str]) -> None:
         assert browser.ask("owner", headers, method).status_code == 204
+        assert browser.arrive("owner", headers=headers, method=method).status_code == 503, "the Lab did not answer"
 
 
 class TestNavigation:
@@ -434,6 +435,13 @@ class TestNavigation:
     def test_it_asks_a_head_request_as_it_came(self, browser: Browser, running: Server) -> None:
         browser.enter("owner")
         assert browser.ask("owner", {**NAVIGATION, "Sec-Fetch-Site": "cross-site"}, "HEAD").status_code == 204
+
+    def test_a_request_whose_method_is_not_told_is_a_get(self, browser: Browser, running: Server) -> None:
+        browser.enter("owner")
+        told = {**NAVIGATION, "Sec-Fetch-Site": "cross-site", "X-Lab-User": "owner"}
+        assert browser.lab("owner").get("/_gateway/auth", headers=told).status_code == 204
+        assert browser.lab("owner").get("/_gateway/arrive", headers=told)["Refresh"] == "1; url=/lab"
+        assert browser.lab("owner").post("/_gateway/arrive", headers=told).status_code == 403
 
 
 class TestArriving:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from django.db import IntegrityError, transaction
@@ -14,7 +15,7 @@ from lab.launchers.base import GRACE_SECONDS
 from lab.locations.paths import Location
 from lab.metrics import LAUNCH_SECONDS, LAUNCHES
 from lab.models import Environment, Pause, Phase, Server, State, StopReason
-from lab.servers import api_tokens, lifecycle, limits, services
+from lab.servers import api_tokens, lifecycle, limits, rescue, services
 from lab.servers.mounts import digest, mounts_of
 from lab.tests.inprocess import InProcessLauncher, Killed
 from lab.tests.support import Jupyter, state_of
@@ -22,6 +23,7 @@ from notices.models import Notice
 from portal import audit
 from portal.access import ForbiddenError
 from portal.models import User
+from portal.ops import logs
 
 pytestmark = pytest.mark.django_db
 
@@ -92,6 +94,7 @@ class TestLaunch:
         spec = launcher.specs[row.pk]
         assert (spec.username, spec.token, spec.prefix) == (owner.username, row.token, "/srv/base")
         assert [(m.folder, m.name, m.mode) for m in spec.mounts] == [("My Libraries", "My Library", "rw")]
+        assert launcher.calls == ["start", "wait"], "nothing is mounted again that has not changed"
 
     def test_it_says_what_went_wrong_and_leaves_nothing(self, requested: Server, launcher: InProcessLauncher) -> None:
         launcher.fails = LaunchFailedError("The disk is full.", "line 1\nline 2")
@@ -102,10 +105,15 @@ class TestLaunch:
         assert launcher.sandboxes == {}
         assert [entry.verb for entry in audit.trail(row)] == ["lab.server.stopped", "lab.server.requested"]
 
-    def test_it_reports_an_error_of_our_own(self, requested: Server, launcher: InProcessLauncher) -> None:
+    def test_it_reports_an_error_of_our_own(
+        self, requested: Server, launcher: InProcessLauncher, caplog: pytest.LogCaptureFixture
+    ) -> None:
         launcher.before["start"] = lambda: 1 / 0
         lifecycle.launch(requested.pk)
         assert state_of(requested) == State.FAILED
+        assert Server.objects.get().error.startswith("An internal error occurred")
+        assert "ZeroDivisionError" in caplog.text, "its person is told that the log has it"
+        assert logs.context()["server_id"] == requested.pk.hex
 
     def test_it_starts_nothing_twice(self, requested: Server, launcher: InProcessLauncher) -> None:
         lifecycle.launch(requested.pk)
@@ -161,10 +169,13 @@ class TestLaunch:
         assert state_of(requested) == State.STOPPED
         assert launcher.calls == []
 
-    def test_a_second_delivery_does_not_undo_the_first(self, requested: Server, launcher: InProcessLauncher) -> None:
+    def test_a_second_delivery_does_not_undo_the_first(
+        self, requested: Server, launcher: InProcessLauncher, queue: Queue
+    ) -> None:
         launcher.before["wait"] = lambda: lifecycle.launch(requested.pk)
         lifecycle.launch(requested.pk)
         assert state_of(requested) == State.RUNNING
+        assert "lab.tasks.stop" not in queue.names()
         assert launcher.sandboxes == {requested.pk: "running"}
 
     def test_it_tells_the_launcher_all_that_the_server_is_to_be(
@@ -273,8 +284,9 @@ class TestLaunch:
         launcher.after[call] = lambda: services.stop_server(owner, Server.objects.get(), StopReason.ASKED)
         lifecycle.launch(requested.pk)
         assert queue == [("lab.tasks.stop", requested.pk.hex)] * 2, "of the stop, and again for what was started since"
-        assert state_of(requested) == State.STOPPING
-        assert "destroy" not in launcher.calls
+        row = Server.objects.get()
+        assert (row.state, row.phase) == (State.STOPPING, Phase.CLOSING)
+        assert launcher.calls == ["start", "wait"][: 1 + (call == "wait")]
 
     @pytest.mark.parametrize("call", ["start", "wait"])
     def test_a_row_that_goes_meanwhile_leaves_no_sandbox(
@@ -293,16 +305,43 @@ class TestLaunch:
         lifecycle.launch(row.pk)
         assert state_of(row) == State.RUNNING
         assert bool(jupyter.asked) == place.endswith(".ipynb")
+        assert all(place.rpartition("/")[2] in asked for asked, _token, _body in jupyter.asked[:1])
 
+    @pytest.mark.parametrize("call", ["start", "wait"])
     def test_a_server_that_is_stopped_meanwhile_starts_no_kernel(
-        self, server: Callable[..., Server], launcher: InProcessLauncher, owner: User, jupyter: Jupyter
+        self, server: Callable[..., Server], launcher: InProcessLauncher, owner: User, jupyter: Jupyter, call: str
     ) -> None:
         row = server("requested", place="My Libraries/My Library/a.ipynb")
-        launcher.after["wait"] = lambda: services.stop_server(owner, Server.objects.get(), StopReason.ASKED)
+        launcher.after[call] = lambda: services.stop_server(owner, Server.objects.get(), StopReason.ASKED)
         lifecycle.launch(row.pk)
         assert jupyter.asked == []
 
-    def test_a_failed_start_ends_no_running_server(self, running: Server, launcher: InProcessLauncher) -> None:
+    def test_it_waits_as_long_as_the_site_says(
+        self, requested: Server, launcher: InProcessLauncher, monkeypatch: pytest.MonkeyPatch, settings: Settings
+    ) -> None:
+        settings.LAB_START_TIMEOUT = 77
+        given: list[float] = []
+        monkeypatch.setattr(launcher, "wait", lambda server_id, timeout: given.append(timeout))
+        lifecycle.launch(requested.pk)
+        assert given == [77]
+
+    def test_it_leaves_others_that_start_at_the_same_time_alone(
+        self, requested: Server, server: Callable[..., Server], editor: User
+    ) -> None:
+        other = server("starting", owner=editor)
+        before = Server.objects.filter(pk=other.pk).values().get()
+        lifecycle.launch(requested.pk)
+        assert Server.objects.filter(pk=other.pk).values().get() == before
+
+    def test_a_start_that_left_no_log_has_none(self, server: Callable[..., Server]) -> None:
+        lifecycle.fail_start(server("starting"), "It did not start in time.")
+        row = Server.objects.get()
+        assert (row.state, row.error, row.log_tail) == (State.FAILED, "It did not start in time.", "")
+
+    def test_a_failed_start_ends_no_running_server(
+        self, running: Server, launcher: InProcessLauncher, server: Callable[..., Server], editor: User
+    ) -> None:
+        server("starting", owner=editor)
         lifecycle.fail_start(running, "It did not start in time.")
         assert state_of(running) == State.RUNNING
         assert launcher.calls == []
@@ -329,6 +368,36 @@ class TestEnd:
         row = Server.objects.get()
         assert (row.state, row.phase, row.ended_by_task_until) == (State.STOPPED, Phase.GONE, None)
         assert row.ended_at
+
+    def test_it_says_during_a_rescue_that_it_is_at_work(
+        self, server: Callable[..., Server], launcher: InProcessLauncher, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        ending, do = server("stopping"), rescue.rescue
+        places: list[Path] = []
+
+        def watch(row: Server, *given: Path, still_at_it: Callable[[], None]) -> rescue.Rescued:
+            places.extend(given)
+            for _ in range(2):
+                now = Server.objects.get()
+                assert (now.phase, bool(now.ended_by_task_until)) == (Phase.RESCUING, True)
+                Server.objects.update(phase=Phase.CLOSING, ended_by_task_until=None)
+                still_at_it()
+            assert launcher.sandboxes == {row.pk: "stopped"}
+            return do(row, *given, still_at_it=still_at_it)
+
+        monkeypatch.setattr(rescue, "rescue", watch)
+        lifecycle.end(ending.pk)
+        assert state_of(ending) == State.STOPPED
+        assert places == [launcher.home(ending.pk), launcher.changes(ending.pk)]
+
+    def test_what_was_rescued_is_not_rescued_again(
+        self, server: Callable[..., Server], launcher: InProcessLauncher, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        ending = server("stopping", rescued={"files": 3})
+        monkeypatch.delattr(rescue, "rescue")
+        lifecycle.end(ending.pk)
+        assert Server.objects.get().rescued == {"files": 3}
+        assert state_of(ending) == State.STOPPED
 
     @pytest.mark.parametrize(
         ("reason", "grace"),
