@@ -140,6 +140,13 @@ class TestEntering:
         assert left["Refresh"] == f"0; url=http://owner.lab.localhost:8000{PLACE}"
         assert not Ticket.objects.exists()
 
+    def test_a_link_that_says_nothing_is_nobodys(self, browser: Browser, running: Server) -> None:
+        refused = browser.portal.get("/lab/enter")
+        assert refused.status_code == 403
+        assert 'href="/lab/"' in refused.content.decode()
+        left = browser.portal.get("/lab/enter", {"user": "owner"})
+        assert left["Refresh"] == "0; url=http://owner.lab.localhost:8000/lab"
+
     def test_a_pass_lasts_as_long_as_a_sign_in(self, browser: Browser, running: Server, settings: Settings) -> None:
         settings.SESSION_COOKIE_AGE = 1000
         came = browser.enter("owner")
@@ -467,11 +474,13 @@ class TestArriving:
         busy = browser.arrive("owner")
         assert busy["Retry-After"] == "1"
         assert f'href="{PLACE}"' in busy.content.decode()
+        assert 'href="http://localhost:8000/lab/"' in busy.content.decode()
 
     def test_a_refused_ticket_leads_to_the_lab_again(self, browser: Browser, running: Server) -> None:
         refused = browser.redeem("owner", "x" * 43)
         assert refused.status_code == 403
         assert 'href="/lab"' in refused.content.decode()
+        assert 'href="http://localhost:8000/lab/"' in refused.content.decode()
 
     def test_it_answers_programs_shortly(self, browser: Browser, running: Server) -> None:
         nobody = browser.arrive("owner", headers=OWN_PAGE)
@@ -480,12 +489,30 @@ class TestArriving:
         Server.objects.update(state=State.STOPPED)
         assert browser.arrive("owner", headers=OWN_PAGE).status_code == 503
 
-    def test_it_puts_a_dead_server_right(self, browser: Browser, running: Server, launcher: InProcessLauncher) -> None:
-        """The row says running, the proxy found nobody there."""
+    def test_it_puts_a_dead_server_right(
+        self,
+        browser: Browser,
+        running: Server,
+        launcher: InProcessLauncher,
+        server: Callable[..., Server],
+        stranger: User,
+    ) -> None:
+        """The row says running, the proxy found nobody there. Another's Lab runs on."""
         browser.enter("owner")
         launcher.sandboxes.clear()
+        other = server("running", owner=stranger)
         assert browser.arrive("owner")["Location"].startswith("http://localhost:8000/lab/?next=")
         assert state_of(running) == State.STOPPING
+        assert state_of(other) == State.RUNNING
+
+    def test_it_looks_at_the_server_that_runs_now(
+        self, browser: Browser, running: Server, server: Callable[..., Server]
+    ) -> None:
+        browser.enter("owner")
+        now = timezone.now()
+        for hours in (-1, 1):
+            server("stopped", requested_at=now + timedelta(hours=hours))
+        assert browser.arrive("owner").status_code == 503
 
     def test_it_tries_again_while_a_living_server_is_silent(self, browser: Browser, running: Server) -> None:
         browser.enter("owner")

@@ -166,6 +166,8 @@ def test_it_kills_a_deactivated_persons_processes_without_grace(
     User.objects.filter(pk=editor.pk).update(is_active=False)
     lifecycle.follow_access(at_work.pk)
     assert given == [0]
+    row = Server.objects.get(pk=at_work.pk)
+    assert (row.state, row.stop_reason) == (State.STOPPING, StopReason.DEACTIVATED)
     assert "remount" not in launcher.calls[1:], "nothing is mounted for who may see nothing"
 
 

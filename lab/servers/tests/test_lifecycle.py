@@ -3,13 +3,16 @@
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 from pytest_django import Settings
 
+from collabs.models import Collab
 from conftest import Queue, Sleep
+from lab.environments import selection
 from lab.launchers import LauncherUnavailableError, LaunchFailedError
 from lab.launchers.base import GRACE_SECONDS
 from lab.locations.paths import Location
@@ -191,10 +194,10 @@ class TestLaunch:
         assert api_tokens.server_of(spec.portal_token) == row
         assert (row.memory_limit, row.disk_limit) == (300 * 2**20, settings.LAB_DISK_LIMIT)
 
-    def test_it_notes_no_limit_that_the_launcher_does_not_keep(
+    def test_it_notes_no_limit_that_the_launcher_does_not_enforce(
         self, requested: Server, launcher: InProcessLauncher, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(launcher, "kept", lambda: ["disk"])
+        monkeypatch.setattr(launcher, "enforced_limits", lambda: ["disk"])
         Environment.objects.update(memory_mib=300, disk_mib=400)
         lifecycle.launch(requested.pk)
         row = Server.objects.get()
@@ -375,15 +378,15 @@ class TestEnd:
         ending, do = server("stopping"), rescue.rescue
         places: list[Path] = []
 
-        def watch(row: Server, *given: Path, still_at_it: Callable[[], None]) -> rescue.Rescued:
+        def watch(row: Server, *given: Path, heartbeat: Callable[[], None]) -> rescue.Rescued:
             places.extend(given)
             for _ in range(2):
                 now = Server.objects.get()
                 assert (now.phase, bool(now.ended_by_task_until)) == (Phase.RESCUING, True)
                 Server.objects.update(phase=Phase.CLOSING, ended_by_task_until=None)
-                still_at_it()
+                heartbeat()
             assert launcher.sandboxes == {row.pk: "stopped"}
-            return do(row, *given, still_at_it=still_at_it)
+            return do(row, *given, heartbeat=heartbeat)
 
         monkeypatch.setattr(rescue, "rescue", watch)
         lifecycle.end(ending.pk)
@@ -398,6 +401,75 @@ class TestEnd:
         lifecycle.end(ending.pk)
         assert Server.objects.get().rescued == {"files": 3}
         assert state_of(ending) == State.STOPPED
+
+    @pytest.mark.parametrize("outcome", ["it ends", "launcher away", "rescue fails"])
+    def test_it_leaves_others_that_end_at_the_same_time_alone(
+        self,
+        server: Callable[..., Server],
+        launcher: InProcessLauncher,
+        editor: User,
+        viewer: User,
+        monkeypatch: pytest.MonkeyPatch,
+        outcome: str,
+    ) -> None:
+        ending = server("stopping")
+        server("stopping", owner=editor, ended_by_task_until=timezone.now() + timedelta(seconds=20))
+        server("stopping", owner=viewer)
+        launcher.away = outcome == "launcher away"
+        if outcome == "rescue fails":
+            monkeypatch.setattr(rescue, "rescue", lambda *_, **__: rescue.Rescued(error="The disk is full."))
+        others = list(Server.objects.exclude(pk=ending.pk).order_by("pk").values())
+        lifecycle.end(ending.pk)
+        assert list(Server.objects.exclude(pk=ending.pk).order_by("pk").values()) == others
+
+    def test_a_task_that_was_overtaken_changes_nothing_of_the_row(
+        self, server: Callable[..., Server], launcher: InProcessLauncher
+    ) -> None:
+        """It was held up for longer than its lease, and another has ended the server."""
+        ending = server("stopping", again=True)
+        ended = {"state": State.STOPPED, "phase": Phase.GONE, "rescued": {"files": 1}, "again": False}
+        launcher.before["stop"] = lambda: Server.objects.update(ended_by_task_until=None, **ended)
+        lifecycle.end(ending.pk)
+        assert {**Server.objects.values().get(), **ended} == Server.objects.values().get()
+        assert Server.objects.get().ended_by_task_until is None
+
+    def test_who_comes_late_has_nothing_to_do(
+        self, server: Callable[..., Server], launcher: InProcessLauncher, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        ending = lifecycle.find(server("stopping").pk)
+        Server.objects.update(state=State.STOPPED)
+        monkeypatch.setattr(lifecycle, "find", lambda server_id: ending)
+        assert ending
+        lifecycle.end(ending.pk)
+        assert launcher.calls == []
+
+    def test_it_follows_a_wish_for_another_that_came_while_it_was_at_work(
+        self, server: Callable[..., Server], launcher: InProcessLauncher, owner: User
+    ) -> None:
+        ending = server("stopping")
+        launcher.before["destroy"] = lambda: services.request_server(owner, owner)
+        lifecycle.end(ending.pk)
+        new = Server.objects.live().get()
+        assert new.state == State.REQUESTED
+        assert audit.trail(new).get().actor == owner
+
+    def test_who_is_deactivated_while_it_is_at_work_gets_no_other(
+        self, server: Callable[..., Server], launcher: InProcessLauncher
+    ) -> None:
+        ending = server("stopping", again=True)
+        launcher.before["destroy"] = lambda: User.objects.update(is_active=False)
+        lifecycle.end(ending.pk)
+        assert state_of(ending) == State.STOPPED
+        assert not Server.objects.live().exists()
+
+    def test_the_next_one_has_the_environment_of_its_collab(
+        self, server: Callable[..., Server], owner: User, collab: Collab
+    ) -> None:
+        other = Environment.objects.create(slug="brain", name="Brain", prefix="/srv/brain")
+        selection.choose_for_collab(owner, collab, other)
+        old = server("stopping", again=True, again_place="Shared with groups/Cortex/a.ipynb")
+        lifecycle.end(old.pk)
+        assert Server.objects.live().get().environment == other
 
     @pytest.mark.parametrize(
         ("reason", "grace"),
@@ -495,8 +567,14 @@ class TestEnd:
         assert state_of(old) == State.STOPPED
         assert not Server.objects.live().exists()
 
-    def test_it_says_with_its_last_lines_that_it_died(self, running: Server, launcher: InProcessLauncher) -> None:
-        launcher.sandboxes[running.pk] = "stopped"
+    def test_it_says_with_its_last_lines_that_it_died(
+        self, running: Server, launcher: InProcessLauncher, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def wait(server_id: UUID, timeout: float) -> None:
+            assert (server_id, timeout) == (running.pk, 0), "nobody waits for what has ended"
+            raise LaunchFailedError("Jupyter ended.", "the log's last line")
+
+        monkeypatch.setattr(launcher, "wait", wait)
         lifecycle.declare_dead(running)
         row = Server.objects.get()
         assert (row.state, row.stop_reason) == (State.STOPPING, StopReason.DIED)
