@@ -71,8 +71,8 @@ def test_it_goes_on_after_a_reload(library: Library, visitor: Visitor, tmp_path:
 
     def handle(route: Route) -> None:
         seen.append(route.request.method)
-        if seen.count("PATCH") == 2:
-            return  # it hangs
+        if route.request.method == "PATCH" and seen.count("PATCH") == 2:
+            return  # it hangs, and stays routed: without a route the browser would send it after all
         route.continue_()
 
     page = visitor.page
@@ -82,7 +82,6 @@ def test_it_goes_on_after_a_reload(library: Library, visitor: Visitor, tmp_path:
     page.wait_for_function("() => Object.keys(localStorage).some((key) => key.startsWith('upload '))")
     while seen.count("PATCH") < 2:
         page.wait_for_timeout(50)
-    page.unroute("**/drive/uploads/**")
     page.reload()
     later: list[str] = []
     page.on("request", lambda request: later.append(request.method) if "/drive/uploads/" in request.url else None)
