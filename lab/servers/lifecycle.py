@@ -230,8 +230,7 @@ def _finish(server: Server) -> None:
         if not Server.objects.move(server, State.STOPPING, to=final, **gone):
             return
         drive_scans.scan_of(server)
-        server.refresh_from_db()  # `again` cannot be set any more now, but may have been since we read it
-        server.owner.refresh_from_db()
+        server.refresh_from_db()  # `again` cannot be set any more now, but may have been since we read it; so its owner
         tell_of_end(server)
         if server.again and server.owner.is_active:
             owner, wanted = server.owner, server.again_environment

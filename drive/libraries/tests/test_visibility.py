@@ -239,11 +239,12 @@ def test_it_finds_public_libraries_by_name_in_any_script(owner: User) -> None:
 
 
 def test_a_row_of_the_public_folder_makes_the_entry_that_a_person_sees(owner: User, stranger: User) -> None:
-    services.create_library(stranger, "Data")
+    services.share_with_person(stranger, services.create_library(stranger, "Data"), owner, READ)
     services.set_public(owner, services.create_library(owner, "Data"), True)
     [row] = public_entries("data")
-    assert [as_entry(row)] == entries(stranger, folders=[ALL])
-    assert (as_entry(row).name, as_entry(row).reason, as_entry(row).may_write) == ("Data", "It is public.", False)
+    entry = as_entry(row)
+    assert [entry] == entries(stranger, folders=[ALL])
+    assert (entry.name, entry.reason, entry.may_write) == ("Data (owner)", "It is public.", False)
 
 
 def test_it_knows_whom_a_change_reaches(
