@@ -123,7 +123,7 @@ def issue_ticket(request: HttpRequest) -> HttpResponse:
     place = paths.local_address(request.GET.get("next", ""))
     state = request.GET.get("state", "")
     if not isinstance(request.user, User) or request.user.username != username:
-        return render(request, "lab/not_your_lab.html", {"place": place, "path": paths.path_at(place)}, status=403)
+        return render(request, "lab/not_your_lab.html", {"path": paths.path_at(place)}, status=403)
     if not passes.is_digest(state):
         return redirect_to_lab(request, paths.origin(username) + place)
     ticket = passes.issue_ticket(request.user, request.session.session_key or "", state, place)

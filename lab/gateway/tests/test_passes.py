@@ -79,6 +79,10 @@ class TestEntering:
         yes = browser.ask("owner")
         assert (yes.status_code, yes["X-Lab-Server"], yes["X-Lab-Token"]) == (204, running.pk.hex, running.token)
 
+    def test_the_ticket_goes_to_its_persons_lab(self, browser: Browser, running: Server) -> None:
+        address = browser.follow_to_portal(browser.arrive("owner"))["Refresh"].removeprefix("0; url=")
+        assert address.startswith("http://owner.lab.localhost:8000/.collaboratory/enter?ticket=")
+
     def test_it_answers_the_proxy_with_one_query(
         self, browser: Browser, running: Server, django_assert_num_queries
     ) -> None:
@@ -121,7 +125,9 @@ class TestEntering:
     def test_tabs_that_arrive_together_all_get_in(self, browser: Browser, running: Server) -> None:
         first, second = browser.arrive("owner"), browser.arrive("owner")
         tickets = [ticket_in(browser.follow_to_portal(response)) for response in (first, second)]
-        assert [browser.redeem("owner", ticket).status_code for ticket in tickets] == [302, 302]
+        came = [browser.redeem("owner", ticket) for ticket in tickets]
+        assert [response.status_code for response in came] == [302, 302]
+        assert all(response["Location"].endswith(PLACE) for response in came), "each to the place it was opened for"
 
     def test_a_used_ticket_in_the_history_leads_on(self, browser: Browser, running: Server) -> None:
         ticket = ticket_in(browser.follow_to_portal(browser.arrive("owner")))
@@ -282,6 +288,7 @@ class TestTickets:
         assert refused.status_code == 403
         assert "somebody else’s Lab" in refused.content.decode()
         assert "/lab/open?path=Shared%20with%20groups%2FCortex%2Fa.ipynb" in refused.content.decode()
+        assert "signed in as <strong>stranger</strong>" in refused.content.decode()
         assert not Ticket.objects.exists()
 
 
@@ -477,6 +484,8 @@ class TestArriving:
         assert 'href="http://localhost:8000/lab/"' in busy.content.decode()
 
     def test_a_refused_ticket_leads_to_the_lab_again(self, browser: Browser, running: Server) -> None:
+        without = browser.lab("owner").get("/_gateway/lab/enter", headers={"X-Lab-User": "owner"})
+        assert without.status_code == 403
         refused = browser.redeem("owner", "x" * 43)
         assert refused.status_code == 403
         assert 'href="/lab"' in refused.content.decode()
