@@ -251,6 +251,7 @@ def test_it_knows_whom_a_change_reaches(
     owner: User, editor: User, viewer: User, stranger: User, collab: Collab
 ) -> None:
     everybody = {owner.pk, editor.pk, viewer.pk}
+    collab_services.create_collab(stranger, title="Another team")
     assert affected(collab.library) == everybody
     library = services.create_library(stranger, "Data")
     assert affected(library) == {stranger.pk}
