@@ -158,6 +158,7 @@ def test_it_renders_what_scientists_write() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.no_cover  # being watched for coverage takes several times as long
 @pytest.mark.parametrize(
     "text",
     [
@@ -173,7 +174,7 @@ def test_it_renders_what_scientists_write() -> None:
 def test_it_is_not_slowed_down_by_a_hostile_text(text: str) -> None:
     start = time.process_time()
     render(text)
-    assert time.process_time() - start < 5
+    assert time.process_time() - start < 30  # of processor time: what grows with the square takes many minutes
 
 
 def test_it_leaves_out_what_is_longer_than_a_page() -> None:
