@@ -42,7 +42,7 @@ def test_a_notebook_asks_the_api_as_its_person(inside: Person) -> None:
     assert done.text.strip() == "b'[1, 2]'", done.error
     assert kernel.run("print(open('drive/My Libraries/My Library/a b.json').read())").text.strip() == "[1, 2]"
     refused = kernel.run("api('POST', '/collabs', {'title': 'x'})").error
-    assert refused.startswith("PortalError: 403: This needs a token with the scope")
+    assert refused.startswith("PortalError: 403: This requires a token with the scope")
     curl = (
         'curl -s --unix-socket $COLLABORATORY_SOCKET -H "Authorization: Bearer $(cat $COLLABORATORY_TOKEN_FILE)" '
         "$COLLABORATORY_API/me"
