@@ -88,7 +88,7 @@ def test_it_takes_a_team_from_sign_up_to_a_stopped_lab(site: Site, browser: Brow
 
     # The viewer sees the result at the same path, read-only, through a deep link that survives sign-in and launch.
     ben.page.goto(f"{settings.PORTAL_URL}/lab/open?path=Shared with groups/Wave Group/Waves.ipynb")
-    ben.page.get_by_text("Open it read-only").click()
+    ben.page.get_by_role("link", name="Open it read-only").click()
     ben.page.wait_for_url(
         re.compile(r"//ben\.lab\.localhost:\d+/lab/tree/drive/Shared%20with%20groups/Wave%20Group/Waves"),
         timeout=90_000,
