@@ -378,15 +378,15 @@ class TestEnd:
         ending, do = server("stopping"), rescue.rescue
         places: list[Path] = []
 
-        def watch(row: Server, *given: Path, heartbeat: Callable[[], None]) -> rescue.Rescued:
-            places.extend(given)
+        def watch(row: Server, home: Path, changes: Path, *, heartbeat: Callable[[], None]) -> rescue.Rescued:
+            places.extend((home, changes))
             for _ in range(2):
                 now = Server.objects.get()
                 assert (now.phase, bool(now.ended_by_task_until)) == (Phase.RESCUING, True)
                 Server.objects.update(phase=Phase.CLOSING, ended_by_task_until=None)
                 heartbeat()
             assert launcher.sandboxes == {row.pk: "stopped"}
-            return do(row, *given, heartbeat=heartbeat)
+            return do(row, home, changes, heartbeat=heartbeat)
 
         monkeypatch.setattr(rescue, "rescue", watch)
         lifecycle.end(ending.pk)
