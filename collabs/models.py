@@ -9,7 +9,7 @@ from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import ValidationError
 from django.db import models
-from django.db.models import Case, Count, Exists, OuterRef, Q, Subquery, Value, When
+from django.db.models import Count, Exists, F, Func, OuterRef, Q, Subquery, Value
 from django.db.models.functions import Coalesce
 from django.urls import reverse
 from django.utils import timezone
@@ -46,10 +46,13 @@ RANKS: dict[str, int] = {Role.VIEWER.value: 10, Role.EDITOR.value: 20, Role.ADMI
 """Rank by role; a new role gets a number between these. Neither the names' alphabet nor the order of `Role` counts."""
 
 
-def role_rank(role: str = "role") -> Case:
-    """`Role.rank` of a column, for queries: `.order_by(role_rank().desc())`. 0 for a value that is no role."""
-    ranks = [When(**{role: name}, then=Value(rank)) for name, rank in RANKS.items()]
-    return Case(*ranks, default=Value(0), output_field=models.IntegerField())
+def role_rank(role: str = "role") -> Func:
+    """`Role.rank` of a column, for queries: `.order_by(role_rank().desc())`. 0 for a value that is no role.
+
+    One expression of constants: a `Case` with its `When`s takes Django twice as long to compile into the query.
+    """
+    ranks = " ".join(f"WHEN '{name}' THEN {rank}" for name, rank in RANKS.items())
+    return Func(F(role), template=f"CASE %(expressions)s {ranks} ELSE 0 END", output_field=models.IntegerField())
 
 
 def validate_title(title: str) -> None:
