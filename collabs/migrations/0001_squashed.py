@@ -71,7 +71,7 @@ class Migration(migrations.Migration):
                 ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='memberships', to=settings.AUTH_USER_MODEL)),
             ],
             options={
-                'ordering': [models.OrderBy(models.Case(models.When(role='viewer', then=models.Value(10)), models.When(role='editor', then=models.Value(20)), models.When(role='administrator', then=models.Value(30)), default=models.Value(0), output_field=models.IntegerField()), descending=True), 'user__username'],
+                'ordering': [models.OrderBy(models.Func(models.F('role'), output_field=models.IntegerField(), template="CASE %(expressions)s WHEN 'viewer' THEN 10 WHEN 'editor' THEN 20 WHEN 'administrator' THEN 30 ELSE 0 END"), descending=True), 'user__username'],
                 'constraints': [models.UniqueConstraint(fields=('collab', 'user'), name='one_role_per_member')],
             },
         ),
@@ -96,7 +96,7 @@ class Migration(migrations.Migration):
                 ('group', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='roles', to='groups.group')),
             ],
             options={
-                'ordering': [models.OrderBy(models.Case(models.When(role='viewer', then=models.Value(10)), models.When(role='editor', then=models.Value(20)), models.When(role='administrator', then=models.Value(30)), default=models.Value(0), output_field=models.IntegerField()), descending=True), 'group__name_key'],
+                'ordering': [models.OrderBy(models.Func(models.F('role'), output_field=models.IntegerField(), template="CASE %(expressions)s WHEN 'viewer' THEN 10 WHEN 'editor' THEN 20 WHEN 'administrator' THEN 30 ELSE 0 END"), descending=True), 'group__name_key'],
                 'constraints': [models.UniqueConstraint(fields=('collab', 'group'), name='one_role_per_group')],
             },
         ),
