@@ -15,13 +15,16 @@ import nginx
 
 SOCKET_PATH_BYTES = 60
 """RUN_DIR may be this long: what is below it adds up to 42 bytes, and a socket's address holds 107 (unix(7))."""
-NOT_MIRRORED = ["./var", "./.git", "__pycache__", "node_modules", ".venv", ".*_cache", ".hypothesis"]
+NOT_MIRRORED = ["./var", "__pycache__", "node_modules", ".venv", ".*_cache", ".hypothesis"]
 
 
-def set_up_process(programs: dict[str, str], *, postgres: bool = False) -> tuple["Installation", str]:
+def set_up_process(
+    programs: dict[str, str], *, postgres: bool = False, history: bool = False
+) -> tuple["Installation", str]:
     """Set up packages, account and directories for a command of bin/; returns the installation and its interpreter.
 
-    Started by root, the command begins anew as the account, with code and an interpreter that the account can read.
+    Started by root, the command begins anew as the account, with code and an interpreter that the account can read;
+    `history`: a copy of the code brings the repository along, from which a test takes an earlier version.
     """
     machine.ensure_packages(programs, postgres=postgres)
     installation = Installation(Path(__file__).resolve().parents[2])
@@ -29,7 +32,7 @@ def set_up_process(programs: dict[str, str], *, postgres: bool = False) -> tuple
         account = machine.ensure_account()
         machine.ensure_tun()
         python = machine.find_python(account)
-        installation = installation.for_account(account)
+        installation = installation.for_account(account, history=history)
         # A copy's state is elsewhere.
         control_groups.give(account, control_groups.name_of(Installation(installation.code).var))
         machine.become(account)
@@ -55,17 +58,17 @@ class Installation:
 
     # As root
 
-    def for_account(self, account: pwd.struct_passwd) -> "Installation":
+    def for_account(self, account: pwd.struct_passwd, *, history: bool = False) -> "Installation":
         """This installation, made usable for the account; or a copy of the code if the account cannot read it."""
         readable = ["test", "-r", str(self.code / "manage.py"), "-a", "-x", str(self.code)]
         if subprocess.run(readable, **machine.as_account(account)).returncode:
-            return self._mirrored(account)
+            return self._mirrored(account, history)
         self.var.mkdir(parents=True, exist_ok=True)
         if self.var.stat().st_uid != account.pw_uid:
             _chown(self.var, account)
         return self
 
-    def _mirrored(self, account: pwd.struct_passwd) -> "Installation":
+    def _mirrored(self, account: pwd.struct_passwd, history: bool) -> "Installation":
         """A copy of the code below the account's home. Root only reads; all is written with the account's rights."""
         label = f"{self.code.name}-{hashlib.sha256(str(self.code).encode()).hexdigest()[:8]}"
         base = Path(account.pw_dir) / label
@@ -75,7 +78,7 @@ class Installation:
         copy.fresh = base / f"code.{os.getpid()}"
         rights = machine.as_account(account)
         machine.run_quietly(["mkdir", "-p", str(copy.fresh), str(copy.code)], **rights)
-        excluded = [f"--exclude={name}" for name in NOT_MIRRORED]
+        excluded = [f"--exclude={name}" for name in [*NOT_MIRRORED, *([] if history else ["./.git"])]]
         with subprocess.Popen(["tar", "-C", self.code, *excluded, "-c", "."], stdout=subprocess.PIPE) as pack:
             machine.run_quietly(["tar", "-x", "-C", str(copy.fresh)], stdin=pack.stdout, **rights)
         return copy
