@@ -2,6 +2,7 @@
 
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,7 +13,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from django.conf import settings
 
 from collabs.models import Collab
 from drive.files import operations
@@ -151,13 +151,17 @@ ls -A {shelf}
 """
 
 
-def test_it_says_that_the_disk_is_full_and_keeps_what_was_whole(site: Site, shelf: Path, collab: Collab) -> None:
+def test_it_says_that_the_disk_is_full_and_keeps_what_was_whole(
+    site: Site, shelf: Path, manage: Run, collab: Collab
+) -> None:
+    """The disk has room for a backup of all that the tests before this one left, and 100 MiB; the new file has 150."""
+    assert manage("backup", shelf).returncode == 0
+    taken = int(subprocess.check_output(["du", "-sm", shelf], text=True).split()[0])
+    shutil.rmtree(shelf)
     shelf.mkdir()
     place = layout.find(collab.library.pk)
     (place / "small.txt").write_text("small")
-    # Room for what the tests before this one left in the Drive, and for less than the large file.
-    taken = int(subprocess.check_output(["du", "-sm", settings.DRIVE_ROOT], text=True).split()[0])
-    script = FULL.format(shelf=shelf, place=place, size=taken + 100, manage=f"{sys.executable} {CODE}/manage.py")
+    script = FULL.format(shelf=shelf, size=taken + 100, place=place, manage=f"{sys.executable} {CODE}/manage.py")
     command = ["unshare", "--user", "--map-root-user", "--mount", "/bin/sh", "-c", script]
     try:
         done = subprocess.run(command, env=site.environment, capture_output=True, text=True, cwd=CODE)
