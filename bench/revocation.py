@@ -5,11 +5,16 @@ that was read before the change (CLOCK_MONOTONIC is one for the machine).
 """
 
 import json
+import random
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+
+from websockets.exceptions import ConnectionClosed
 
 from collabs import services as collab_services
 from collabs.models import Collab, Role
+from portal.sessions import SessionStore
 from tests.support.people import Kernel, Person
 
 from .common import leave, person, running_site, show
@@ -42,7 +47,8 @@ def main() -> None:
         owner, other = person("bench-owner"), person("bench-other")
         server = other.launch()
         kernel = other.kernel()
-        for what, times in {**of_members(owner, other, kernel), **of_the_public(owner, kernel)}.items():
+        changes = of_members(owner, other, kernel) | of_the_public(owner, kernel) | of_sign_ins(other)
+        for what, times in changes.items():
             show(what, times, "ms")
         if other.server().pk != server.pk:
             raise SystemExit("the server was stopped meanwhile")
@@ -77,6 +83,23 @@ def of_the_public(owner: Person, kernel: Kernel) -> dict[str, list[float]]:
             change = publish(owner, collab, public)
             times.append(watch(kernel, "drive/Shared with all", collab, "listed()", public, change))
     return found
+
+
+def of_sign_ins(other: Person) -> dict[str, list[float]]:
+    """A session that is ended, as an open kernel socket of its browser sees it."""
+    times = []
+    for _ in range(RUNS):
+        elsewhere = Person(other.user)
+        elsewhere.enter()
+        kernel = elsewhere.kernel()
+        time.sleep(SETTLE_SECONDS * random.random() * 4)  # anywhere between two questions of the relay
+        began = time.monotonic_ns()
+        SessionStore(elsewhere.session_key).delete()
+        with suppress(ConnectionClosed):
+            while True:
+                kernel.socket.recv(timeout=30)
+        times.append((time.monotonic_ns() - began) / 1e6)
+    return {"signed out: the socket is cut": times}
 
 
 def publish(owner: Person, collab: Collab, public: bool) -> Callable[[], object]:

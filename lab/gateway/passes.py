@@ -7,14 +7,14 @@ cookies. So a pass alone is not enough; the request must come from the Lab's own
 
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from hmac import compare_digest
 from importlib import import_module
 
 from django.conf import settings
 from django.contrib.sessions.base_session import AbstractBaseSession
-from django.db.models import Exists, OuterRef, Subquery
+from django.db.models import Exists, OuterRef, QuerySet, Subquery
 from django.http import HttpRequest
 from django.utils import timezone
 
@@ -124,16 +124,31 @@ def find_pass(secret: str, username: str) -> Pass | None:
         return None
     running = Server.objects.filter(owner=OuterRef("user"), state=State.RUNNING)
     found = (
-        Pass.objects.filter(_live_session(), digest=digest(secret), user__username=username, user__is_active=True)
-        .filter(expires_at__gt=timezone.now())
-        .select_related("user")
+        _unexpired()
+        .filter(digest=digest(secret), user__username=username)
         .annotate(running_id=Subquery(running.values("pk")[:1]), running_token=Subquery(running.values("token")[:1]))
         .first()
     )
-    if found is None or not compare_digest(found.auth_hash, found.user.get_session_auth_hash()):
+    if found is None or not _has_todays_password(found):
         return None
     found.server = (found.running_id, found.running_token) if found.running_id else None
     return found
+
+
+def valid_passes(ids: Iterable[int]) -> list[int]:
+    """Those of these passes (by primary key) that are still good; one query. See `find_pass` for what ends one."""
+    return [one.pk for one in _unexpired().filter(pk__in=ids) if _has_todays_password(one)]
+
+
+def _unexpired() -> QuerySet[Pass]:
+    return Pass.objects.filter(_live_session(), user__is_active=True, expires_at__gt=timezone.now()).select_related(
+        "user"
+    )
+
+
+def _has_todays_password(found: Pass) -> bool:
+    """False when the password was changed since the pass was issued."""
+    return compare_digest(found.auth_hash, found.user.get_session_auth_hash())
 
 
 def issue_pass(ticket: Ticket) -> tuple[str, datetime]:

@@ -8,6 +8,7 @@ app_name = "gateway"
 
 urlpatterns = [
     path("auth", views.auth, name="auth"),
+    path("valid-passes", views.valid_passes, name="valid_passes"),
     path("arrive", views.arrive, name="arrive"),
     path("lab/state", views_panel.state, name="panel_state"),
     path("lab/keep", views_panel.keep, name="panel_keep"),

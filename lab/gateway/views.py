@@ -16,7 +16,7 @@ from django.urls import reverse
 from django.utils.cache import add_never_cache_headers
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_GET, require_POST
 
 from lab.launchers import LauncherUnavailableError
 from lab.locations import paths
@@ -30,13 +30,15 @@ from . import passes
 
 PORTAL_STYLES = [settings.PORTAL_URL]
 """The two pages that are shown on a Lab's origin take the portal's style sheets."""
+_ID_DIGITS = 18
+"""Longer ones are no row's: databases hold 64 bits."""
 
 
 @csrf_exempt
 def auth(request: HttpRequest) -> HttpResponse:
     """auth_request of the proxy for every request to a Lab; it may cache a yes for two seconds.
 
-    204 with server and token, 401 (nobody, or no server), 403 (not from here).
+    204 with server, token and pass, 401 (nobody, or no server), 403 (not from here).
     """
     username = passes.username_of(request)
     method = request.headers.get("X-Original-Method", "GET")
@@ -46,7 +48,19 @@ def auth(request: HttpRequest) -> HttpResponse:
     if found is None or found.server is None:
         return HttpResponse(status=401)
     server_id, token = found.server
-    return HttpResponse(status=204, headers={"X-Lab-Server": server_id.hex, "X-Lab-Token": token})
+    told = {"X-Lab-Server": server_id.hex, "X-Lab-Token": token, "X-Lab-Pass": str(found.pk)}
+    return HttpResponse(status=204, headers=told)
+
+
+@csrf_exempt
+@require_POST
+def valid_passes(request: HttpRequest) -> HttpResponse:
+    """Asked by the relay of WebSockets: which of these passes are still good.
+
+    Ids with commas in between, both ways; a line break ends the answer.
+    """
+    asked = [int(word) for word in request.body.split(b",") if word.isdigit() and len(word) <= _ID_DIGITS]
+    return HttpResponse(",".join(map(str, passes.valid_passes(asked))) + "\n", content_type="text/plain")
 
 
 @csrf_exempt

@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import quote
 
 import requests
+from allauth.usersessions.models import UserSession
 from django.conf import settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
 from playwright.sync_api import BrowserContext
@@ -49,7 +50,9 @@ class Person:
         session[BACKEND_SESSION_KEY] = settings.AUTHENTICATION_BACKENDS[0]
         session[HASH_SESSION_KEY] = self.user.get_session_auth_hash()
         session.create()
-        return session.session_key or ""
+        key = session.session_key or ""
+        UserSession.objects.create(user=self.user, session_key=key, ip="127.0.0.1", user_agent="test")
+        return key
 
     def sign_in_at(self, context: BrowserContext) -> None:
         """Be signed in at a browser, too."""

@@ -1,4 +1,4 @@
-"""The proxy alone: the real nginx with the real configuration, and small servers in place of portal and Jupyter.
+"""The proxy alone: the real nginx with the real configuration, the real relay, small servers for portal and Jupyter.
 
 Requests and answers are bytes on sockets, so that a test can send what no browser or HTTP library would.
 """
@@ -19,7 +19,10 @@ sys.path.insert(0, str(CODE / "bin/lib"))
 
 import nginx  # noqa: E402
 
+from .site import wait_for  # noqa: E402
+
 SERVER_ID = "0123456789abcdef0123456789abcdef"
+PASS_ID = 5
 
 
 @dataclass
@@ -81,6 +84,8 @@ class Backend:
         self.path = path
         self.reply = reply
         self.seen: list[Request] = []
+        self.upgraded: list[socket.socket] = []
+        self.before_echo: Callable[[], object] = lambda: None
         self.start()
 
     def start(self) -> None:
@@ -110,8 +115,18 @@ class Backend:
             self.seen.append(request)
             answer = self.reply(request)
             connection.sendall(answer.encode())
-            while answer.status == 101 and (data := connection.recv(65536)):
-                connection.sendall(data)  # an echo, once the protocol is switched
+            if answer.status == 101:
+                self._echo(connection)
+
+    def _echo(self, connection: socket.socket) -> None:
+        """What a connection does once the protocol is switched."""
+        self.upgraded.append(connection)
+        try:
+            self.before_echo()
+            while data := connection.recv(65536):
+                connection.sendall(data)
+        finally:
+            self.upgraded.remove(connection)
 
     def last(self, target: str = "") -> Request:
         """The last request, or the last one for this target."""
@@ -133,7 +148,8 @@ class Proxy:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port: int = probe.getsockname()[1]
-        self.auth = Answer(204, {"X-Lab-Server": SERVER_ID, "X-Lab-Token": "the-token"})
+        self.auth = Answer(204, {"X-Lab-Server": SERVER_ID, "X-Lab-Token": "the-token", "X-Lab-Pass": str(PASS_ID)})
+        self.valid_passes: Callable[[Request], Answer] = lambda request: Answer(body=request.body + b"\n")
         self.signed_in = Answer(204)
         self.portal = Backend(self.run / "web.sock", self._portal)
         self.page: Callable[[Request], Answer] = lambda request: Answer(body=b"page")
@@ -143,6 +159,8 @@ class Proxy:
     def _portal(self, request: Request) -> Answer:
         if request.target == "/_gateway/auth":
             return self.auth
+        if request.target == "/_gateway/valid-passes":
+            return self.valid_passes(request)
         if request.target == "/_gateway/signed-in":
             return self.signed_in
         return self.page(request)
@@ -160,6 +178,7 @@ class Proxy:
         path = {"PATH": f"{os.environ['PATH']}:/usr/sbin"}
         self.log = (self.directory / "log/error.log").open("ab")
         self.process = subprocess.Popen(command, stderr=self.log, env=os.environ | path)
+        self.start_relay(environment["PORTAL_URL"])
         for _ in range(100):
             with contextlib.suppress(OSError):
                 socket.create_connection(("127.0.0.1", self.port)).close()
@@ -167,10 +186,23 @@ class Proxy:
             time.sleep(0.05)
         raise AssertionError((self.directory / "log/error.log").read_text())
 
+    def start_relay(self, portal: str) -> None:
+        """Run the relay and wait until it listens."""
+        (self.run / "relay.sock").unlink(missing_ok=True)
+        command = [sys.executable, "-m", "lab.gateway.websocket_relay"]
+        environment = os.environ | {"COLLABORATORY_RUN": str(self.run), "PORTAL_URL": portal}
+        self.relay = subprocess.Popen(command, cwd=CODE, stderr=self.log, env=environment)
+        wait_for(self._relay_listens, 20, "the relay did not start")
+
+    def _relay_listens(self) -> bool:
+        with socket.socket(socket.AF_UNIX) as probe:
+            return probe.connect_ex(str(self.run / "relay.sock")) == 0
+
     def stop(self) -> None:
-        """End it."""
-        self.process.terminate()
-        self.process.wait(10)
+        """End both."""
+        for process in (self.process, self.relay):
+            process.terminate()
+            process.wait(10)
         self.log.close()
 
     def errors(self) -> str:

@@ -60,10 +60,10 @@ class Site:
         wait_for(self.answers, 60, "the site did not start")
 
     def answers(self) -> bool:
-        """Whether proxy, web, supervisor and broker listen: the file of a socket is there also when nobody does."""
+        """Whether all that listens does: the file of a socket is there also when nobody does."""
         try:
             socket.create_connection(("127.0.0.1", self.port), 1).close()
-            for name in ("web", "supervisor", "redis"):
+            for name in ("web", "supervisor", "relay", "redis"):
                 with socket.socket(socket.AF_UNIX) as connection:
                     connection.connect(str(settings.RUN_DIR / f"{name}.sock"))
         except OSError:

@@ -374,6 +374,63 @@ class TestPasses:
         assert browser.ask("OWNER").status_code == 204
 
 
+class TestWhichPassesAreGood:
+    """The relay of WebSockets asks, every second, about those that are open."""
+
+    @staticmethod
+    def good(*ids: int | str) -> list[int]:
+        """No browser asks it, so there is no token against forged requests."""
+        body = ",".join(map(str, ids))
+        answer = Client(enforce_csrf_checks=True).post("/_gateway/valid-passes", body, content_type="text/plain")
+        text = answer.content.decode()
+        assert (answer.status_code, text[-1]) == (200, "\n")
+        return [int(word) for word in text.strip().split(",") if word]
+
+    @pytest.fixture
+    def mine(self, browser: Browser, running: Server) -> int:
+        browser.enter("owner")
+        number = int(browser.ask("owner")["X-Lab-Pass"])
+        assert self.good(number, number + 1000) == [number]
+        return number
+
+    @pytest.mark.parametrize(
+        "end",
+        [
+            lambda browser, owner: browser.portal.logout(),
+            lambda browser, owner: User.objects.filter(pk=owner.pk).update(is_active=False),
+            lambda browser, owner: (owner.set_password("another-one-altogether"), owner.save()),
+            lambda browser, owner: Pass.objects.update(expires_at=timezone.now()),
+            lambda browser, owner: Session.objects.update(expire_date=timezone.now()),
+            lambda browser, owner: Session.objects.all().delete(),
+            lambda browser, owner: Pass.objects.all().delete(),
+        ],
+    )
+    def test_one_ends_with_what_it_came_from(
+        self, browser: Browser, owner: User, mine: int, end: Callable[[Browser, User], object]
+    ) -> None:
+        end(browser, owner)
+        assert self.good(mine) == []
+
+    def test_the_end_of_one_leaves_the_others(
+        self, mine: int, owner: User, stranger: User, server: Callable[..., Server], sign_in: Callable[[User], Client]
+    ) -> None:
+        server("running", owner=stranger)
+        elsewhere, other = Browser(sign_in(owner)), Browser(sign_in(stranger))
+        for browser, name in ((elsewhere, "owner"), (other, "stranger")):
+            browser.enter(name)
+        passes = [int(elsewhere.ask("owner")["X-Lab-Pass"]), int(other.ask("stranger")["X-Lab-Pass"])]
+        elsewhere.portal.logout()
+        assert set(self.good(mine, *passes)) == {mine, passes[1]}
+
+    def test_many_are_one_query(self, mine: int, django_assert_num_queries) -> None:
+        with django_assert_num_queries(1):
+            assert self.good(*range(mine + 500)) == [mine]
+
+    @pytest.mark.parametrize("body", ["", ",", "x", "-1", "9" * 19, "1 2", "²", "1" * 5000])
+    def test_what_is_no_pass_is_not_good(self, db: None, body: str) -> None:
+        assert self.good(body) == []
+
+
 class TestOtherLabsAreTheSameSite:
     """Scripts in eve's Lab send requests to the owner's Lab; the browser adds the owner's cookie (SameSite=Lax)."""
 

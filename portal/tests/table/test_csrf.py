@@ -16,6 +16,7 @@ pytestmark = pytest.mark.django_db
 EXEMPT = {
     "_gateway/auth": "the proxy's own question, sent on with the method of what it asks about; it changes nothing",
     "_gateway/arrive": "as above: it leads on, and changes nothing",
+    "_gateway/valid-passes": "asked by the relay of WebSockets, which is no browser; it changes nothing",
     "_gateway/lab/keep": "on the Lab's origin: the Origin must be that Lab's own, and only its pass counts",
     "_gateway/lab/state": "as lab/keep",
     "_gateway/lab/stop": "as lab/keep",
