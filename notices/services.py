@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable
 from datetime import timedelta
 
 from django.db import transaction
+from django.urls import reverse
 from django.utils import timezone
 
 from portal.models import User
@@ -30,6 +31,23 @@ def notify(people: Iterable[User], kind: Kind, *, subject: str, text: str = "", 
         notice.save()
         if mailed:
             enqueue("notices.tasks.send", notice.pk)
+
+
+def warn_of_guessed_passwords(user: User) -> None:
+    """Tell a person that others try passwords for their account."""
+    text = (
+        "Many wrong passwords were tried for your account within an hour, from places where you have not signed in "
+        "before. Nobody got in by them, and tries are slowed down. You can go on signing in.\n\n"
+        "Is your password used anywhere else, or easy to guess? Then choose a new one. With a second factor, a "
+        "password alone is no use to anybody: see “Second factor” among your account’s pages."
+    )
+    notify(
+        [user],
+        Kind.SIGN_IN,
+        subject="Somebody tries wrong passwords for your account",
+        text=text,
+        url=reverse("account"),
+    )
 
 
 def one_line(text: str) -> str:

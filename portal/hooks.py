@@ -16,6 +16,7 @@ event                 arguments                              called
 ``collab_deleted``    ``actor, collab``                      after the Collab was marked deleted
 ``collab_restored``   ``actor, collab``                      after the mark was taken away
 ``collab_settings``   ``collab``                             collected: title, text, label, url of a page of settings
+``passwords_guessed`` ``user``                               when many wrong passwords came for an account
 ``signed_out``        ``user``                               when a person is signed in nowhere any more
 ``provider_groups``   ``user, provider, names``              at a sign-in through a provider
 ``group_deleted``     ``actor, group``                       before its row is deleted

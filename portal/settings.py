@@ -202,6 +202,7 @@ CACHES = {
 PORTAL_HOOKS: dict[str, list[str]] = {
     "user_created": ["drive.libraries.services.open_my_library"],
     "user_deactivated": ["api.services.revoke_all", "identity.services.revoke_all"],
+    "passwords_guessed": ["notices.services.warn_of_guessed_passwords"],
     "signed_out": ["lab.servers.services.stop_when_signed_out"],
     "collab_created": ["drive.libraries.services.open_collab_library"],
     "collab_changed": ["drive.libraries.services.follow_collab"],
@@ -323,6 +324,8 @@ ACCOUNT_LOGIN_METHODS = {"username", "email"}
 ACCOUNT_SIGNUP_FIELDS = ["username*", "email*", "password1*", "password2*"]
 ACCOUNT_EMAIL_VERIFICATION = env.str("ACCOUNT_EMAIL_VERIFICATION", default="optional" if LOCAL else "mandatory")
 ACCOUNT_LOGOUT_ON_GET = False
+ACCOUNT_RATE_LIMITS = {"login": None}
+"""In its place: `portal.accounts.password_attempts`."""
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_PASSKEY_LOGIN_ENABLED = True
 MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = LOCAL

@@ -6,11 +6,17 @@ from urllib.parse import urlsplit
 
 from allauth.account.adapter import DefaultAccountAdapter
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 
 from portal.models import User
 
-from . import oidc_adapter, services
+from . import oidc_adapter, password_attempts, services
+
+TOO_MANY_ATTEMPTS = (
+    "Too many wrong passwords from here. Try again in five minutes, or choose a new password by mail "
+    "(“Forgot your password?”)."
+)
 
 
 class AccountAdapter(DefaultAccountAdapter):
@@ -47,7 +53,32 @@ class AccountAdapter(DefaultAccountAdapter):
         if signal_kwargs and (sociallogin := signal_kwargs.get("sociallogin")):
             oidc_adapter.follow_groups(user, sociallogin)
         response: HttpResponse = super().post_login(request, user, signal_kwargs=signal_kwargs, **more)
+        password_attempts.remember_browser(request, response, user)
         return response
+
+    def authenticate(self, request: HttpRequest, **credentials: Any) -> User | None:
+        """The person whose password this is, at sign-in and where it is asked for again.
+
+        Our limits count wrong passwords by account and place; allauth's count by account alone. ValidationError above.
+        """
+        attempt = password_attempts.Attempt.of(request, credentials)
+        try:
+            attempt.begin()
+        except password_attempts.TooManyAttemptsError as error:
+            raise ValidationError(TOO_MANY_ATTEMPTS, code="too_many_login_attempts") from error
+        user: User | None = super().authenticate(request, **credentials)
+        if user:
+            attempt.was_right()
+        else:
+            attempt.was_wrong()
+        return user
+
+    def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
+        """Nothing: `authenticate` counts."""
+
+    def _delete_login_attempts_cached_email(self, request: HttpRequest, **credentials: Any) -> None:
+        """Called by allauth when a password was reset by mail."""
+        password_attempts.Attempt.of(request, credentials).forgive()
 
     def get_client_ip(self, request: HttpRequest) -> str:
         """Client address: the peer's, or, over our unix socket, the one that nginx reports.

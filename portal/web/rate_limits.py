@@ -25,6 +25,11 @@ def undo(action: str, whose: str, seconds: int) -> None:
         cache.decr(_key(action, whose, seconds))
 
 
+def reset(action: str, whose: str, seconds: int) -> None:
+    """Set the count of the current span back to nothing."""
+    cache.delete(_key(action, whose, seconds))
+
+
 def used(action: str, whose: str, seconds: int) -> int:
     """Count in the current span, without increasing it."""
     return int(cache.get(_key(action, whose, seconds)) or 0)
