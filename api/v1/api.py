@@ -47,19 +47,24 @@ class Site(NinjaAPI):
         module = operation.view_func.__module__.rpartition(".")[2]
         return f"{MODULE_IN_ID.get(module, module)}.{operation.view_func.__name__}"
 
-    def get_openapi_schema(self, **options: Any) -> OpenAPISchema:
-        """OpenAPI document with the site's name; a docstring's first line is the summary.
+    def get_openapi_schema(
+        self, *, path_prefix: str | None = None, path_params: dict[str, Any] | None = None
+    ) -> OpenAPISchema:
+        """OpenAPI document with the site's name. It takes a second to make, and is the same until the next start."""
+        return _document(self, settings.SITE_NAME, path_prefix or self.get_root_path(path_params or {}))
 
-        Without HEAD, which is GET without the body, and would have GET's name.
-        """
-        document = super().get_openapi_schema(**options)
-        document["info"]["title"] = settings.SITE_NAME
-        for operations in document["paths"].values():
-            operations.pop("head", None)
-            for details in operations.values():
-                details["summary"], _, text = details.pop("description").partition("\n")
-                details |= {"description": text.strip()} if text.strip() else {}
-        return document
+
+@cache
+def _document(site: Site, name: str, prefix: str) -> OpenAPISchema:
+    """A docstring's first line is the summary. Without HEAD, which is GET without the body, and would have GET's name."""
+    document = NinjaAPI.get_openapi_schema(site, path_prefix=prefix)
+    document["info"]["title"] = name
+    for operations in document["paths"].values():
+        operations.pop("head", None)
+        for details in operations.values():
+            details["summary"], _, text = details.pop("description").partition("\n")
+            details |= {"description": text.strip()} if text.strip() else {}
+    return document
 
 
 api = Site(
