@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.conf import settings
 
 from drive import tasks
 from drive.files import operations
@@ -27,8 +26,8 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def tmp_path() -> Iterator[Path]:
-    """On a disk: a file in memory, as bin/test has them, keeps its time when a mapped page is stored into."""
-    with tempfile.TemporaryDirectory(dir=settings.VAR_DIR) as directory:
+    """On a disk, where /var/tmp lies (hier(7)): a file in memory keeps its time when a mapped page is stored into."""
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as directory:
         yield Path(directory)
 
 
