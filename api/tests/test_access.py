@@ -240,6 +240,7 @@ def test_it_has_no_operation_that_is_not_in_the_table(api: NinjaAPI, base: str, 
     assert not missing, missing
 
 
+@pytest.mark.slow
 def test_it_asks_every_operation_for_its_scope(world: dict, program: Program, owner: User, collab: Collab) -> None:
     """A token with every scope but the one that the document names gets a 403, before anything else is looked at."""
     document = v1.get_openapi_schema()

@@ -54,6 +54,7 @@ def test_it_gives_nobody_an_address_of_the_sites_own(program: Program, owner: Us
     assert not Collab.objects.exists()
 
 
+@pytest.mark.slow
 def test_it_finds_collabs(program: Program, owner: User, viewer: User, collab: Collab, public_collab: Collab) -> None:
     client = program(viewer)
 
@@ -150,6 +151,7 @@ def test_it_manages_groups(program: Program, owner: User, stranger: User) -> Non
     assert not Group.objects.filter(slug="my-group").exists()
 
 
+@pytest.mark.slow
 def test_it_finds_people_but_lists_nobody(program: Program, owner: User, viewer: User) -> None:
     client = program(owner)
     assert [row["username"] for row in client.get(f"{ID}/users?search=vera").json()] == ["viewer"]

@@ -50,6 +50,7 @@ def test_it_puts_and_gets_a_file(program: Program, editor: User, collab: Collab)
     assert client.head(address).status_code == 200
 
 
+@pytest.mark.slow
 def test_it_never_overwrites_what_somebody_else_changed(program: Program, editor: User, collab: Collab) -> None:
     client, address = program(editor), f"{base(collab)}/files/a.txt"
     first = put(client, address, b"1")["ETag"]
@@ -66,6 +67,7 @@ def test_it_never_overwrites_what_somebody_else_changed(program: Program, editor
     assert client.get(address).status_code == 404
 
 
+@pytest.mark.slow
 def test_it_lists_folders_page_by_page(program: Program, viewer: User, editor: User, collab: Collab) -> None:
     writer = program(editor)
     for number in range(3):
@@ -113,6 +115,7 @@ def test_it_moves_nothing_to_where_one_may_only_read(
     assert client.post(f"/api/v1/libraries/{own.pk}/move", body, content_type="application/json").status_code == 404
 
 
+@pytest.mark.slow
 def test_it_goes_back_to_a_version(program: Program, editor: User, collab: Collab) -> None:
     client, address = program(editor), f"{base(collab)}/files/a.txt"
     for written in (b"one", b"two"):

@@ -200,6 +200,7 @@ def test_it_lists_tokens_with_the_same_number_of_queries(
         browser.get(PAGE)
 
 
+@pytest.mark.slow
 def test_it_lets_operators_end_tokens_and_read_none(sign_in: SignIn, owner: User, operator: User) -> None:
     token, secret = make(owner)
     browser = sign_in(operator)

@@ -30,6 +30,7 @@ def send(client: Client, method: str, address: str, body: Any = None) -> Any:
     return getattr(client, method)(V1 + address, body, content_type="application/json")
 
 
+@pytest.mark.slow
 def test_it_makes_changes_and_restores_a_collab(program: Program, owner: User) -> None:
     client = program(owner)
     made = send(client, "post", "/collabs", {"title": "Retina", "is_public": False}).json()
@@ -47,6 +48,7 @@ def test_it_makes_changes_and_restores_a_collab(program: Program, owner: User) -
     )
 
 
+@pytest.mark.slow
 def test_it_archives_tags_and_marks(program: Program, owner: User, editor: User, collab: Collab) -> None:
     client = program(owner)
     assert send(client, "patch", "/collabs/cortex", {"tags": ["Mouse", "fMRI"]}).json()["tags"] == ["fmri", "mouse"]
@@ -127,6 +129,7 @@ def test_it_says_whom_it_does_not_know(program: Program, owner: User, editor: Us
     assert send(client, "put", "/collabs/cortex/team/nobody", {"role": "viewer"}).status_code == 404
 
 
+@pytest.mark.slow
 def test_it_shares_and_ends_shares(program: Program, owner: User, viewer: User, stranger: User, collab: Collab) -> None:
     client, own = program(owner), drive_services.create_library(owner, "Own")
     base = f"/libraries/{own.pk}"
@@ -144,6 +147,7 @@ def test_it_shares_and_ends_shares(program: Program, owner: User, viewer: User, 
     assert program(stranger).get(f"{V1}{base}").status_code == 404
 
 
+@pytest.mark.slow
 def test_it_invites_by_link_and_lets_nobody_guess(
     program: Program, owner: User, stranger: User, collab: Collab
 ) -> None:
@@ -237,6 +241,7 @@ def test_it_tells_how_to_sign_in_and_lets_nobody_keep_answers() -> None:
     assert "Authorization" in answer["Vary"]
 
 
+@pytest.mark.slow
 def test_it_shows_the_document_as_a_page_without_script(owner: User) -> None:
     page = Client().get(f"{V1}/docs")
     text = page.content.decode()
@@ -253,6 +258,7 @@ def test_it_shows_the_document_as_a_page_without_script(owner: User) -> None:
             assert details["summary"]
 
 
+@pytest.mark.slow
 def test_every_operation_has_one_scope_and_both_ways_in() -> None:
     names = set()
     for operations in api.get_openapi_schema()["paths"].values():
@@ -311,6 +317,7 @@ LISTS = [
 ]
 
 
+@pytest.mark.slow
 def test_it_asks_the_same_number_of_queries_however_long_a_list_is(
     program: Program, owner: User, collab: Collab, person: Callable
 ) -> None:

@@ -56,7 +56,7 @@ class Site(NinjaAPI):
 
 @cache
 def _document(site: Site, name: str, prefix: str) -> OpenAPISchema:
-    """A docstring's first line is the summary. Without HEAD, which is GET without the body, and would have GET's name."""
+    """A docstring's first line is the summary. Without HEAD: it is GET without the body, and would have GET's name."""
     document = NinjaAPI.get_openapi_schema(site, path_prefix=prefix)
     document["info"]["title"] = name
     for operations in document["paths"].values():

@@ -34,6 +34,7 @@ def everything(store: BackupStore) -> list[Path]:
     return [path for path in store.path.rglob("*") if path.is_file()]
 
 
+@pytest.mark.slow
 def test_it_finds_a_backup_whole(full_site: Library, back_up: BackUp, store: BackupStore) -> None:
     name = back_up().name
     assert verify.verify(store, store.backups()) == []
@@ -66,6 +67,7 @@ def test_it_finds_every_damaged_or_missing_file(full_site: Library, back_up: Bac
     assert verify.verify(store, [made]) == []
 
 
+@pytest.mark.slow
 def test_it_says_which_file_a_damaged_content_is(
     owner: User, collab: Collab, back_up: BackUp, store: BackupStore
 ) -> None:
@@ -82,6 +84,7 @@ def test_it_says_which_file_a_damaged_content_is(
     assert report.damaged == 2  # the file, and its version
 
 
+@pytest.mark.slow
 def test_it_keeps_the_last_ones(owner: User, collab: Collab, back_up: BackUp, store: BackupStore, place: Path) -> None:
     (place / "a").write_text("only in the first")
     (place / "b").write_text("in all of them")
@@ -96,6 +99,7 @@ def test_it_keeps_the_last_ones(owner: User, collab: Collab, back_up: BackUp, st
     assert verify.verify(store, store.backups()) == []
 
 
+@pytest.mark.slow
 def test_it_leaves_nothing_of_one_that_failed(
     full_site: Library, back_up: BackUp, store: BackupStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -115,6 +119,7 @@ def test_it_leaves_nothing_of_one_that_failed(
         assert set(everything(store)) - before == set()
 
 
+@pytest.mark.slow
 def test_it_never_takes_one_that_was_cut_off_for_a_backup(
     full_site: Library, back_up: BackUp, store: BackupStore, place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -176,6 +181,7 @@ def test_it_writes_into_no_directory_of_something_else(store: BackupStore, tmp_p
         backup(store.path)
 
 
+@pytest.mark.slow
 def test_it_works_by_command(
     full_site: Library, tmp_path: Path, settings: Settings, other_site: Callable[[], Path]
 ) -> None:

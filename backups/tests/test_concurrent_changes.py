@@ -59,6 +59,7 @@ def second(owner: User, collab: Collab) -> Library:
     return Library.objects.get(owner_user=owner, is_default=True)
 
 
+@pytest.mark.slow
 def test_it_finds_what_moves_from_a_library_not_read_yet_to_one_that_was(
     owner: User, collab: Collab, second: Library, back_up: BackUp, at: At
 ) -> None:
@@ -71,6 +72,7 @@ def test_it_finds_what_moves_from_a_library_not_read_yet_to_one_that_was(
     assert f"libraries/{late.pk}/hops.txt" not in paths
 
 
+@pytest.mark.slow
 def test_it_finds_what_a_notebook_moves_within_a_library(collab: Collab, back_up: BackUp, at: At) -> None:
     place = layout.find(collab.library.pk)
     (place / "a").mkdir()
@@ -82,6 +84,7 @@ def test_it_finds_what_a_notebook_moves_within_a_library(collab: Collab, back_up
     assert f"libraries/{collab.library.pk}/a" not in paths
 
 
+@pytest.mark.slow
 def test_it_has_what_is_thrown_away_after_the_trash_was_read(
     owner: User, collab: Collab, back_up: BackUp, at: At, store: BackupStore, tmp_path: Path
 ) -> None:
@@ -92,6 +95,7 @@ def test_it_has_what_is_thrown_away_after_the_trash_was_read(
     assert [path.read_bytes() for path in (tmp_path / "out").rglob("thrown.txt")] == [b"thrown"]
 
 
+@pytest.mark.slow
 def test_it_has_what_is_removed_for_good_after_the_rows_were_read(
     owner: User,
     collab: Collab,
@@ -121,6 +125,7 @@ def test_it_has_what_is_removed_for_good_after_the_rows_were_read(
     assert (layout.find(collab.library.pk) / "thrown.txt").read_bytes() == b"thrown"
 
 
+@pytest.mark.slow
 def test_it_has_what_is_restored_from_the_trash_before_that_is_read(
     owner: User, collab: Collab, back_up: BackUp, at: At, store: BackupStore, other_site: Callable[[], Path]
 ) -> None:
@@ -169,6 +174,7 @@ def test_it_makes_one_backup_at_a_time(collab: Collab, store: BackupStore, back_
         back_up()
 
 
+@pytest.mark.slow
 def test_it_says_what_was_written_all_the_time(
     collab: Collab, back_up: BackUp, store: BackupStore, tmp_path: Path
 ) -> None:

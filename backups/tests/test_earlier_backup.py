@@ -30,6 +30,7 @@ def earlier(tmp_path: Path) -> BackupStore:
     return BackupStore(tmp_path / "backups")
 
 
+@pytest.mark.slow
 def test_it_becomes_a_site_of_this_version(earlier: BackupStore, other_site: Callable[[], Path]) -> None:
     if connection.vendor != "sqlite":
         pytest.skip("it is of a site with SQLite")
@@ -50,6 +51,7 @@ def test_it_becomes_a_site_of_this_version(earlier: BackupStore, other_site: Cal
     assert scan.scan(library)
 
 
+@pytest.mark.slow
 def test_one_library_of_it_is_restored(earlier: BackupStore, stranger: User) -> None:
     backup = earlier.find(None)
     assert verify.verify(earlier, [backup]) == []

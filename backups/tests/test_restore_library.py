@@ -27,6 +27,7 @@ def restore(store: BackupStore, *words: object) -> str:
     return out.getvalue()
 
 
+@pytest.mark.slow
 def test_it_becomes_a_new_library_of_a_person(
     full_site: Library, back_up: BackUp, store: BackupStore, place: Path, stranger: User
 ) -> None:
@@ -45,6 +46,7 @@ def test_it_becomes_a_new_library_of_a_person(
     assert "library.restored_from_backup" in [entry.verb for entry in audit.trail(library)]
 
 
+@pytest.mark.slow
 def test_it_is_found_by_its_name_or_named_by_its_id(
     full_site: Library, back_up: BackUp, store: BackupStore, owner: User, editor: User, tmp_path: Path
 ) -> None:
@@ -61,6 +63,7 @@ def test_it_is_found_by_its_name_or_named_by_its_id(
     assert (tmp_path / f"out/libraries/{full_site.pk}/notes.md").read_bytes() == b"second"
 
 
+@pytest.mark.slow
 def test_it_refuses_what_it_cannot_do(full_site: Library, back_up: BackUp, store: BackupStore, tmp_path: Path) -> None:
     back_up()
     before = Library.objects.count()
@@ -76,6 +79,7 @@ def test_it_refuses_what_it_cannot_do(full_site: Library, back_up: BackUp, store
     assert Library.objects.count() == before
 
 
+@pytest.mark.slow
 def test_backups_of_earlier_versions_are_restored_by_id(
     full_site: Library, back_up: BackUp, store: BackupStore, owner: User
 ) -> None:

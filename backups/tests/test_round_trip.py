@@ -48,6 +48,7 @@ def rows_alike(rows: dict[str, list[dict[str, object]]]) -> dict[str, list[dict[
     }
 
 
+@pytest.mark.slow
 def test_it_restores_every_row_and_every_file(
     full_site: Library, back_up: BackUp, store: BackupStore, other_site: Move, own_files: Path
 ) -> None:
@@ -69,6 +70,7 @@ def test_it_restores_every_row_and_every_file(
     assert list(Collab.objects.filter(title="Cortex"))
 
 
+@pytest.mark.slow
 def test_it_leaves_authors_and_histories_as_they_were(
     full_site: Library, back_up: BackUp, store: BackupStore, other_site: Move, editor: User
 ) -> None:
@@ -86,6 +88,7 @@ def test_it_leaves_authors_and_histories_as_they_were(
     assert File.objects.get(library=full_site, path="gone.md", trashed=None).is_captured
 
 
+@pytest.mark.slow
 def test_it_makes_a_library_public_or_private_as_its_row_says(
     public_collab: Collab, back_up: BackUp, store: BackupStore, other_site: Move
 ) -> None:
@@ -97,6 +100,7 @@ def test_it_makes_a_library_public_or_private_as_its_row_says(
     assert os.readlink(drive / "public/Open Cortex") == f".libraries/{library.pk}"
 
 
+@pytest.mark.slow
 def test_it_signs_as_before(
     collab: Collab, back_up: BackUp, store: BackupStore, other_site: Move, settings: Settings
 ) -> None:
@@ -113,6 +117,7 @@ def test_it_signs_as_before(
     assert (Path(settings.VAR_DIR) / "secret-key").read_text() == "the site's own"
 
 
+@pytest.mark.slow
 def test_it_copies_nothing_twice(
     full_site: Library, back_up: BackUp, place: Path, owner: User, store: BackupStore
 ) -> None:
@@ -128,6 +133,7 @@ def test_it_copies_nothing_twice(
     assert sum(path.stat().st_size for path in objects) == first.about["new_bytes"] + second.about["new_bytes"]
 
 
+@pytest.mark.slow
 def test_it_does_not_read_what_has_not_changed(
     full_site: Library, back_up: BackUp, monkeypatch: pytest.MonkeyPatch, place: Path
 ) -> None:
@@ -148,6 +154,7 @@ def test_it_does_not_read_what_has_not_changed(
 # Refusals
 
 
+@pytest.mark.slow
 def test_it_refuses_a_site_that_is_not_empty(
     full_site: Library, back_up: BackUp, store: BackupStore, other_site: Move
 ) -> None:
@@ -190,6 +197,7 @@ def older_version(transactional_db: None) -> Iterator[None]:
     call_command("migrate", "api", verbosity=0)
 
 
+@pytest.mark.slow
 def test_it_brings_the_rows_of_an_older_version_up_to_date(
     older_version: None, collab: Collab, back_up: BackUp, store: BackupStore, other_site: Move
 ) -> None:
@@ -212,6 +220,7 @@ def test_it_refuses_a_backup_of_another_kind_of_database(
         restore.into_site(store, backup, look=False, progress=silent)
 
 
+@pytest.mark.slow
 def test_it_does_not_start_a_site_that_is_half_restored(
     full_site: Library, back_up: BackUp, store: BackupStore, other_site: Move, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -227,6 +236,7 @@ def test_it_does_not_start_a_site_that_is_half_restored(
 # As plain files
 
 
+@pytest.mark.slow
 def test_it_writes_plain_files(full_site: Library, back_up: BackUp, store: BackupStore, tmp_path: Path) -> None:
     backup = back_up()
     report = restore.into_directory(store, backup, tmp_path / "all", "", silent)

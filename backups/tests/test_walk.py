@@ -91,6 +91,7 @@ def test_it_does_not_open_what_has_taken_a_files_name(top: int, tmp_path: Path) 
                 found.open()
 
 
+@pytest.mark.slow
 def test_it_leaks_nothing_to_a_folder_that_becomes_a_link_all_the_time(top: int, tmp_path: Path) -> None:
     place, outside = tmp_path / "top", tmp_path / "outside"
     outside.mkdir()

@@ -136,6 +136,7 @@ def state(collab: Collab) -> object:
     return row.title, row.deleted_at, row.archived_at, sorted(row.memberships.values_list("user__username", "role"))
 
 
+@pytest.mark.slow
 def test_it_makes_a_private_collab_look_like_none(collab: Collab, stranger: User, sign_in: Callable) -> None:
     for client in (Client(), sign_in(stranger)):
         for asked in ASKED:

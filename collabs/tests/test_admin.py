@@ -204,6 +204,7 @@ def test_it_keeps_the_last_administrator(client: Client, collab: Collab, strange
     assert (collab.title, team(collab), verbs(collab)) == ("Cortex", before, trail)
 
 
+@pytest.mark.slow
 def test_it_repairs_a_collab_whose_administrator_was_shut_out(
     client: Client, collab: Collab, owner: User, operator: User
 ) -> None:
@@ -223,6 +224,7 @@ def test_it_repairs_a_collab_whose_administrator_was_shut_out(
     assertNotContains(client.get(address(collab)), "has no active administrator")
 
 
+@pytest.mark.slow
 def test_it_adds_nobody_twice_or_shut_out(
     client: Client, collab: Collab, viewer: User, stranger: User, operator: User
 ) -> None:
@@ -246,6 +248,7 @@ def test_it_takes_no_member_of_another_collab_for_its_own(
     assert foreign.role == Role.VIEWER
 
 
+@pytest.mark.slow
 def test_it_deletes_and_restores(client: Client, collab: Collab, public_collab: Collab, operator: User) -> None:
     both = [collab.pk, public_collab.pk]
     for action, verb, gone in (("delete_softly", "collab.deleted", True), ("restore", "collab.restored", False)):
@@ -285,6 +288,7 @@ def test_it_shows_the_trail(client: Client, collab: Collab) -> None:
     assertContains(client.get(address(collab)), "collab.member.added")
 
 
+@pytest.mark.slow
 def test_it_needs_no_more_queries_for_more_rows(
     client: Client, collab: Collab, owner: User, person: Callable[..., User]
 ) -> None:

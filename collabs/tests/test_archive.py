@@ -102,6 +102,7 @@ def test_it_lets_people_leave_and_administrators_delete(collab: Collab, owner: U
     assert rights(owner, collab) == {("Shared with groups", "r")}
 
 
+@pytest.mark.slow
 def test_it_is_in_the_directory_on_request_only(
     public_collab: Collab, collab: Collab, owner: User, stranger: User, client: Client, sign_in: SignIn
 ) -> None:

@@ -41,6 +41,7 @@ WAYS: dict[str, Callable[[User, User, Collab], object]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", WAYS)
 def test_it_keeps_one_of_two_administrators_who_end_each_other(administrators: list[User], way: str) -> None:
     ada, ben = administrators
@@ -54,6 +55,7 @@ def test_it_keeps_one_of_two_administrators_who_end_each_other(administrators: l
         assert audit.trail(collab).count() == trail + 1  # what was refused left no entry
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("one", "other"), [("remove", "demote"), ("remove", "leave"), ("demote", "leave")])
 def test_it_keeps_one_whatever_two_administrators_do_at_once(administrators: list[User], one: str, other: str) -> None:
     ada, ben = administrators

@@ -124,6 +124,7 @@ def test_it_shows_at_home_what_was_marked_last_and_made_last(owner: User, viewer
     assert cards.at_home(owner).favourites == []
 
 
+@pytest.mark.slow
 def test_it_marks_favourites_and_shows_them_at_home(
     public_collab: Collab, stranger: User, viewer: User, sign_in: SignIn
 ) -> None:

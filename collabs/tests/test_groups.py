@@ -72,6 +72,7 @@ def test_it_is_given_and_taken_on_the_page(
     assert "collab.group.removed" in {entry.verb for entry in audit.trail(collab)}
 
 
+@pytest.mark.slow
 def test_it_is_for_administrators_to_change_and_for_members_to_see(
     sign_in: SignIn, owner: User, editor: User, viewer: User, stranger: User, collab: Collab, group: Group
 ) -> None:

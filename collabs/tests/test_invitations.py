@@ -100,6 +100,7 @@ def test_a_link_ends_by_time_withdrawal_and_deletion(
     assert collab.role_of(stranger) is None
 
 
+@pytest.mark.slow
 def test_tokens_are_not_kept_and_not_guessed(sign_in: SignIn, stranger: User, link: str) -> None:
     token = link.split("/")[-2]
     row = Invitation.objects.values().get()
@@ -123,6 +124,7 @@ def test_a_link_is_shown_once(sign_in: SignIn, owner: User, collab: Collab) -> N
     assert bad.status_code == 422
 
 
+@pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_two_people_cannot_both_have_the_last_use(owner: User, collab: Collab, person: Callable[..., User]) -> None:
     for number in range(5):
@@ -237,6 +239,7 @@ def test_nobody_asks_to_join_what_they_cannot_see(
         join_requests.ask(stranger, collab)
 
 
+@pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_two_administrators_answer_once(owner: User, stranger: User, public_collab: Collab) -> None:
     for _ in range(4):

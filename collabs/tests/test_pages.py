@@ -62,6 +62,7 @@ def test_it_survives_any_search(client: Client, public_collab: Collab, words: st
     assert client.get("/collabs/", {"q": words}).status_code == 200
 
 
+@pytest.mark.slow
 def test_it_pages_and_keeps_the_search(owner: User, sign_in: SignIn) -> None:
     for number in range(PAGE_SIZE + 3):
         services.create_collab(owner, title=f"Slice {number:02}")
@@ -101,6 +102,7 @@ def test_it_says_what_is_wrong_and_keeps_what_was_typed(
 # The Collab
 
 
+@pytest.mark.slow
 def test_it_escapes_what_people_write(owner: User, sign_in: SignIn) -> None:
     collab = services.create_collab(owner, title=EVIL_TITLE, description=EVIL, is_public=True)
     base = collab.get_absolute_url()
@@ -312,6 +314,7 @@ def test_it_deletes_when_the_title_is_typed(owner: User, sign_in: SignIn) -> Non
 # The number of queries
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("address", ["/", "/collabs/", "/collabs/?mine=on", "/collabs/?q=slice", "page", "team/"])
 def test_it_needs_no_more_queries_for_more_rows(
     address: str, owner: User, person: Callable[..., User], sign_in: SignIn

@@ -127,6 +127,7 @@ def test_it_is_for_operators_with_the_right(owner: User, editor: User, sign_in: 
     assert sign_in(owner).get("/admin/see/999999/").status_code == 404
 
 
+@pytest.mark.slow
 def test_it_does_not_ask_more_for_more(
     console: Client, owner: User, django_assert_max_num_queries: DjangoAssertNumQueries
 ) -> None:

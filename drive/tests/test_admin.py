@@ -75,6 +75,7 @@ def test_it_ends_a_share(client: Client, data: Library) -> None:
     assert "library.unshared" in client.get(page_of(data)).content.decode()
 
 
+@pytest.mark.slow
 def test_it_deletes_and_restores(client: Client, owner: User, data: Library, collab: Collab) -> None:
     mine = Library.objects.get(owner_user=owner, is_default=True)
     act(client, "delete_softly", data, mine, collab.library)
@@ -105,6 +106,7 @@ def sizes(owner: User, data: Library) -> Library:
     return data
 
 
+@pytest.mark.slow
 def test_it_lists_the_largest_libraries(client: Client, sizes: Library, collab: Collab) -> None:
     Library.objects.filter(pk=collab.library.pk).update(used_bytes=2**30)
     address = reverse("admin:drive_library_changelist")
@@ -116,6 +118,7 @@ def test_it_lists_the_largest_libraries(client: Client, sizes: Library, collab: 
     assert "1000\xa0bytes" in page, "in the trash"
 
 
+@pytest.mark.slow
 def test_it_lists_who_uses_most(client: Client, owner: User, sizes: Library) -> None:
     page = client.get(reverse("admin:drive_owner_changelist"))
     first = page.context["cl"].result_list[0]
@@ -125,6 +128,7 @@ def test_it_lists_who_uses_most(client: Client, owner: User, sizes: Library) -> 
         assert client.get(reverse("admin:drive_owner_changelist") + f"?o={column}").status_code == 200
 
 
+@pytest.mark.slow
 def test_it_takes_queries_that_do_not_grow_in_lists(client: Client, stranger: User, owner: User) -> None:
     def queries() -> list[int]:
         counts = []
@@ -206,6 +210,7 @@ def test_it_transfers_what_a_person_leaves(
     assert "Only people" in act(client, "transfer", collab.library)
 
 
+@pytest.mark.slow
 def test_it_starts_from_the_person_who_leaves(client: Client, owner: User, stranger: User, data: Library) -> None:
     Library.objects.filter(pk=data.pk).update(used_files=1)
     form = {"action": "transfer", "_selected_action": [str(owner.pk)]}

@@ -43,6 +43,7 @@ def test_it_shows_people_to_its_people_only(
     assert sign_in(owner).get("/groups/nothing/").status_code == 404
 
 
+@pytest.mark.slow
 def test_it_is_changed_by_managers_only(
     sign_in: SignIn, group: Group, inner: Group, viewer: User, stranger: User
 ) -> None:
@@ -56,6 +57,7 @@ def test_it_is_changed_by_managers_only(
     assert set(people_in(group).values_list("username", flat=True)) == {"editor", "viewer"}
 
 
+@pytest.mark.slow
 def test_it_is_made_filled_and_deleted(sign_in: SignIn, owner: User, viewer: User, inner: Group) -> None:
     client = sign_in(owner)
     made = client.post("/groups/new/", {"name": "Hill", "description": ""}, follow=True)
@@ -89,6 +91,7 @@ def test_it_finds_groups_by_name(sign_in: SignIn, group: Group, stranger: User) 
     assert "No group matches" in client.get("/groups/?q=valley").text
 
 
+@pytest.mark.slow
 def test_its_pages_ask_the_same_number_of_questions_however_large(
     sign_in: SignIn,
     person: Callable[..., User],

@@ -31,6 +31,7 @@ def browser(editor: User, sign_in: Callable[[User], Client]) -> Client:
 # The way
 
 
+@pytest.mark.slow
 def test_it_signs_somebody_in_and_says_who(hub: Hub, browser: Client, editor: User) -> None:
     got = hub.sign_in(browser)
     told = hub.read(got["id_token"])
@@ -40,6 +41,7 @@ def test_it_signs_somebody_in_and_says_who(hub: Hub, browser: Client, editor: Us
     assert (info["email"], info["email_verified"]) == (editor.email, True)
 
 
+@pytest.mark.slow
 def test_it_tells_teams_and_groups_as_services_for_ebrains_read_them(
     hub: Hub, browser: Client, editor: User, owner: User, collab: Collab
 ) -> None:
@@ -54,6 +56,7 @@ def test_it_tells_teams_and_groups_as_services_for_ebrains_read_them(
     assert hub.read(got["id_token"])["roles"] == roles
 
 
+@pytest.mark.slow
 def test_it_tells_no_more_than_was_asked_for(hub: Hub, browser: Client, collab: Collab) -> None:
     hub.scope = "openid"
     info = userinfo(hub.sign_in(browser)["access_token"]).json()
@@ -78,6 +81,7 @@ def test_it_asks_somebody_to_sign_in_first_and_goes_on(hub: Hub, editor: User) -
     assert "code_challenge" in response["Location"]
 
 
+@pytest.mark.slow
 def test_it_asks_nobody_for_a_trusted_service(hub: Hub, browser: Client) -> None:
     Service.objects.update(skip_consent=True)
     response = browser.get(hub.question(), headers={"sec-fetch-site": "cross-site"})
@@ -94,6 +98,7 @@ def test_it_tells_nothing_when_somebody_says_no(hub: Hub, browser: Client) -> No
     assert came_back(browser.post("/identity/o/authorize", data)) == {"error": "access_denied", "state": "the-state"}
 
 
+@pytest.mark.slow
 def test_it_renews_and_each_renewal_is_good_once(hub: Hub, browser: Client) -> None:
     first = hub.sign_in(browser)
     assert first["refresh_expires_in"] == pytest.approx(30 * 24 * 3600, abs=60)
@@ -140,6 +145,7 @@ def test_it_gives_nothing_for_a_code_without_its_verifier(hub: Hub, browser: Cli
         assert answer.status_code == 400, changes
 
 
+@pytest.mark.slow
 def test_it_takes_a_code_once(hub: Hub, browser: Client) -> None:
     code = hub.consent(browser)["code"]
     assert hub.exchange(code).status_code == 200
@@ -181,6 +187,7 @@ def test_it_offers_no_sign_in_by_typed_code(hub: Hub, browser: Client) -> None:
     assert hub.post("device/code", {"scope": "openid"}).status_code == 404
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("end", ["deactivated", "deleted", "revoked"])
 def test_it_ends_at_once(hub: Hub, browser: Client, editor: User, end: str) -> None:
     code = hub.consent(browser)["code"]
@@ -201,6 +208,7 @@ def test_it_ends_at_once(hub: Hub, browser: Client, editor: User, end: str) -> N
         assert AuditEntry.objects.filter(verb="account.service.revoked").exists()
 
 
+@pytest.mark.slow
 def test_it_shows_and_revokes_only_ones_own(
     hub: Hub, browser: Client, stranger: User, sign_in: Callable[[User], Client]
 ) -> None:
@@ -211,6 +219,7 @@ def test_it_shows_and_revokes_only_ones_own(
     assert Token.objects.exists()
 
 
+@pytest.mark.slow
 def test_it_forgets_what_has_expired(hub: Hub, browser: Client, editor: User) -> None:
     hub.sign_in(browser)
     Token.objects.filter(type="at").update(expires_at="2020-01-01T00:00:00Z")
@@ -254,6 +263,7 @@ def test_it_takes_no_strange_address(operator_browser: Client, address: str) -> 
     assert not Service.objects.exists()
 
 
+@pytest.mark.slow
 def test_it_makes_another_secret_and_removes_services(operator_browser: Client, hub: Hub, browser: Client) -> None:
     hub.sign_in(browser)
     chosen = {"_selected_action": ["hub"]}

@@ -31,6 +31,7 @@ def test_it_publishes_no_private_part(client: Client) -> None:
     assert not set(key) & {"d", "p", "q", "dp", "dq", "qi"}, "parts of the private key (RFC 7518, 6.3.2)"
 
 
+@pytest.mark.slow
 def test_it_says_what_is_wrong(settings: Settings, tmp_path: Path) -> None:
     settings.IDENTITY_KEYS = tmp_path
     path = oidc_signing_keys.create(tmp_path)

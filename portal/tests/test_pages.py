@@ -50,6 +50,7 @@ def test_it_is_strict_with_a_collabs_pages(
     check(sign_in(owner), f"/collabs/{collab.slug}/{tab}")
 
 
+@pytest.mark.slow
 def test_it_is_strict_with_the_operators_pages(
     collab: Collab, operator: User, sign_in: Callable[[User], Client]
 ) -> None:

@@ -55,6 +55,7 @@ def test_it_names_the_site_on_visitors_pages(client: Client, db: None, address: 
     check(client.get(address).content, address)
 
 
+@pytest.mark.slow
 def test_it_names_the_site_on_ones_own_pages(owner: User, collab: Collab, sign_in: Callable[[User], Client]) -> None:
     browser = sign_in(owner)
     for address in [*SIGNED_IN, *(f"/collabs/{collab.slug}/{page}" for page in COLLAB), "/api/v1/docs"]:
@@ -80,6 +81,7 @@ def test_it_names_the_site_on_a_labs_origin(client: Client, db: None) -> None:
     assert SOFTWARE not in response.content.decode()
 
 
+@pytest.mark.slow
 def test_it_names_the_site_in_the_apis_document(client: Client) -> None:
     assert client.get("/api/v1/openapi.json").json()["info"]["title"] == NAME
 
@@ -101,6 +103,7 @@ def test_it_gives_nginx_the_name_as_one_word(name: str, tmp_path: Path) -> None:
     assert "\n" not in word
 
 
+@pytest.mark.slow
 def test_no_template_and_no_sentence_of_the_code_names_the_site_otherwise() -> None:
     root = site_settings.BASE_DIR
     pages = [path for place in ("templates", "deploy") for path in (root / place).rglob("*") if path.is_file()]

@@ -29,6 +29,7 @@ def test_it_is_the_one_to_cite() -> None:
     assert {"cff-version", "message", "title", "authors"} <= set(citation)
 
 
+@pytest.mark.slow
 @pytest.mark.django_db
 def test_it_is_said_to_programs_and_operators(
     client: Client, operator: User, sign_in: Callable[[User], Client]

@@ -58,6 +58,7 @@ def test_it_sorts_with_folders_first(
     assert page.content.decode().count("aria-sort") == page.content.decode().count(f'aria-sort="{aria}"') == 1
 
 
+@pytest.mark.slow
 def test_it_shows_the_last_page_for_one_that_is_not_there(as_editor: Client, library: Library, place: Path) -> None:
     for number in range(listing.PER_PAGE + 3):
         (place / f"{number:04}").touch()
@@ -77,6 +78,7 @@ def test_it_goes_to_any_page(as_editor: Client, library: Library, place: Path) -
     assert 'href="?sort=-date&amp;page=1"' in form
 
 
+@pytest.mark.slow
 def test_it_holds_little_of_a_large_folder(library: Library, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(6000):
         (place / f"a file with a name of some length {number}").touch()
@@ -108,6 +110,7 @@ def test_it_takes_as_many_queries_for_two_hundred_rows_as_for_one(
     assert queries() == before
 
 
+@pytest.mark.slow
 def test_it_says_what_odd_things_are(as_editor: Client, library: Library, place: Path) -> None:
     (place / "loop").symlink_to("loop")
     os.mkfifo(place / "pipe")

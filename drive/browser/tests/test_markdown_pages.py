@@ -89,6 +89,7 @@ def test_it_shows_visitors_the_readme_of_a_public_collab_only(
     assert client.get(pages(collab, "README.md")).status_code == 404
 
 
+@pytest.mark.slow
 def test_it_offers_only_what_the_person_may_do(
     collab: Collab, owner: User, editor: User, viewer: User, sign_in: SignIn
 ) -> None:
@@ -108,6 +109,7 @@ def test_it_offers_only_what_the_person_may_do(
 # What
 
 
+@pytest.mark.slow
 def test_it_leads_from_page_to_page_to_files_and_to_pictures(collab: Collab, viewer: User, sign_in: SignIn) -> None:
     write(collab, "protocol.md", TEXT)
     write(collab, "sub/next page.md", b"[back](../protocol.md) ![](fig.png) [here](#how)\n\n## How\n")
@@ -226,6 +228,7 @@ def test_it_shows_recent_files_of_what_one_can_write_to(
     assertNotContains(sign_in(viewer).get("/"), "team.csv")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("address", ["/", "page", "pages/", "pages/a.md"])
 def test_it_needs_no_more_queries_for_more_files(address: str, collab: Collab, owner: User, sign_in: SignIn) -> None:
     client = sign_in(owner)

@@ -54,6 +54,7 @@ def pages(library: Library) -> list[str]:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("who", "expected"), [("viewer", 200), ("stranger", 404), ("anonymous", 302)])
 def test_it_shows_the_past_to_those_who_see_the_file(
     past: Library, viewer: User, stranger: User, sign_in: SignIn, who: str, expected: int
@@ -63,6 +64,7 @@ def test_it_shows_the_past_to_those_who_see_the_file(
         assert client.get(page).status_code == expected, page
 
 
+@pytest.mark.slow
 def test_only_writers_change_the_past(past: Library, viewer: User, sign_in: SignIn) -> None:
     client = sign_in(viewer)
     item = Trashed.objects.get()
@@ -111,6 +113,7 @@ def test_wrong_numbers_are_nothing(past: Library, editor: User, sign_in: SignIn,
         assert client.post(here, {"do": do, "id": wrong}).status_code in (302, 404)
 
 
+@pytest.mark.slow
 def test_it_says_what_cannot_be_shown(library: Library, editor: User, sign_in: SignIn) -> None:
     client = sign_in(editor)
     for name, content in (("a.bin", b"\0\1"), ("latin.txt", b"caf\xe9"), ("large.txt", b"x" * 600_000)):
@@ -120,6 +123,7 @@ def test_it_says_what_cannot_be_shown(library: Library, editor: User, sign_in: S
             assert client.get(f"/drive/{library.pk}/{name}?show={show}").status_code == 200
 
 
+@pytest.mark.slow
 def test_it_asks_no_more_for_more(past: Library, editor: User, sign_in: SignIn) -> None:
     client = sign_in(editor)
     counts = []
@@ -135,6 +139,7 @@ def test_it_asks_no_more_for_more(past: Library, editor: User, sign_in: SignIn) 
     assert counts[:2] == counts[2:]
 
 
+@pytest.mark.slow
 def test_it_tells_of_a_loss_until_somebody_answers(
     library: Library, editor: User, viewer: User, sign_in: SignIn, queue: Queue
 ) -> None:

@@ -67,6 +67,7 @@ PEOPLE = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("who", PEOPLE)
 @pytest.mark.parametrize("is_public", [False, True], ids=["private", "public"])
 def test_it_holds_to_the_table(
@@ -161,6 +162,7 @@ def test_it_shows_the_four_folders(
         assert text in page
 
 
+@pytest.mark.slow
 def test_it_pages_and_searches_the_public_libraries(as_owner: Client, stranger: User) -> None:
     for number in range(55):
         services.set_public(stranger, services.create_library(stranger, f"Data {number:02}"), True)
@@ -242,6 +244,7 @@ def test_it_answers_path_tricks_clearly(
     assert {item.name for item in place.iterdir()} <= {"a.txt", "gone.txt"}
 
 
+@pytest.mark.slow
 def test_it_takes_queries_that_do_not_grow(
     as_owner: Client, owner: User, stranger: User, collab: Collab, public_collab: Collab
 ) -> None:
@@ -343,6 +346,7 @@ def test_it_knows_no_other_actions(as_owner: Client, library: Library) -> None:
 # What owners do
 
 
+@pytest.mark.slow
 def test_it_creates_renames_and_deletes_a_library(as_owner: Client, owner: User) -> None:
     response = as_owner.post("/drive/", {"name": "Data"})
     library = Library.objects.get(name="Data")
@@ -361,6 +365,7 @@ def test_it_creates_renames_and_deletes_a_library(as_owner: Client, owner: User)
     assert as_owner.post(change, {"do": "delete"}).status_code == 404
 
 
+@pytest.mark.slow
 def test_it_shares_with_people_and_teams(
     as_owner: Client, owner: User, stranger: User, viewer: User, collab: Collab, sign_in: SignIn
 ) -> None:

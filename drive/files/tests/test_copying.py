@@ -252,6 +252,7 @@ def test_it_moves_between_libraries_in_one_step(
     assert list(place.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_it_reads_nothing_through_a_folder_that_becomes_a_link(
     library: Library, other_files: LibraryFiles, place: Path, there: Path, outside: Path
 ) -> None:
@@ -327,6 +328,7 @@ def to(library: Library, folder: str = "") -> str:
     return f"{library.pk}/{name_in_form(folder)}"
 
 
+@pytest.mark.slow
 def test_it_leads_from_the_libraries_to_a_folder(
     as_editor: Client, library: Library, other: Library, place: Path, there: Path
 ) -> None:

@@ -124,6 +124,7 @@ def _twins(name: str) -> set[str]:
     return {twin for form in forms for twin in (form, form.upper(), form.lower(), form.swapcase())}
 
 
+@pytest.mark.slow
 @PAGES
 @given(data=st.data(), name=NAMES)
 @example(data=None, name="Straße É.txt")

@@ -65,6 +65,7 @@ def test_it_lists_what_is_shared_with_me(
     assertNotContains(sign_in(owner).get(PAGES[1]), "Data")
 
 
+@pytest.mark.slow
 def test_it_restores_what_i_deleted(owner: User, stranger: User, data: Library, sign_in: SignIn) -> None:
     services.share_with_person(owner, data, stranger, READ)
     services.delete_library(owner, data)
@@ -102,6 +103,7 @@ def test_it_shows_nothing_that_is_being_removed(owner: User, data: Library, sign
     assertNotContains(sign_in(owner).get(PAGES[2]), "Data")
 
 
+@pytest.mark.slow
 def test_it_takes_queries_that_do_not_grow(
     owner: User, stranger: User, collab: Collab, data: Library, sign_in: SignIn
 ) -> None:

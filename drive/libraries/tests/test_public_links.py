@@ -116,6 +116,7 @@ def test_it_zips_what_is_below(client: Client, folder: PublicLink) -> None:
     assert not any("outside" in name for name in archive.namelist())
 
 
+@pytest.mark.slow
 def test_it_gives_one_file_and_nothing_else(client: Client, file: PublicLink) -> None:
     assertRedirects(client.get(base(file)), base(file) + "a.txt", fetch_redirect_response=False)
     assert client.get(base(file) + "a.txt").status_code == 200
@@ -150,6 +151,7 @@ def test_it_gives_a_whole_library(client: Client, owner: User, library: Library)
     assertContains(page, "<h1>Data</h1>")
 
 
+@pytest.mark.slow
 def test_it_gives_nothing_of_people_or_of_the_past(client: Client, folder: PublicLink) -> None:
     """Only these are behind a link; a page that is added to the tables later needs a right that visitors lack."""
     allowed = {"", "raw", "rendered", "rendering", "zip", "find"}
@@ -309,6 +311,7 @@ def secured(owner: User, library: Library) -> PublicLink:
     return public_links.make_link(owner, library, "given", password=PASSWORD)
 
 
+@pytest.mark.slow
 def test_it_asks_for_the_password_before_anything(client: Client, secured: PublicLink) -> None:
     for address in everything(secured):
         response = client.get(address)
@@ -402,6 +405,7 @@ def test_it_ends_with_the_role_of_its_maker(
     assert client.get(base(link)).status_code == 404
 
 
+@pytest.mark.slow
 def test_it_is_made_listed_and_revoked_on_its_page(owner: User, library: Library, sign_in: SignIn) -> None:
     client, page = sign_in(owner), f"/drive/links/{library.pk}/?path=given/sub"
     day = (timezone.localdate() + timedelta(days=1)).isoformat()
@@ -533,6 +537,7 @@ def test_it_gives_archives_again_after_a_use_could_not_be_counted(
     assert body(client.get(base(folder) + "?show=zip"))
 
 
+@pytest.mark.slow
 def test_it_lets_a_whole_class_in_from_one_address(secured: PublicLink) -> None:
     answers = [Client().post(base(secured), {"password": PASSWORD}).status_code for _ in range(15)]
     assert answers == [302] * 15

@@ -117,6 +117,7 @@ def test_it_goes_on_after_a_crash_at_any_step(
     assert AuditEntry.objects.filter(verb="library.removed").count() == 1
 
 
+@pytest.mark.slow
 def test_it_removes_trees_of_any_depth(owner: User, data: Library) -> None:
     """Deeper than any path, and than Python's stack."""
     here = os.open(layout.find(data.pk), os.O_RDONLY)

@@ -155,6 +155,7 @@ def there(library: Library) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in layout.find(library.pk).iterdir()}
 
 
+@pytest.mark.slow
 def test_it_refuses_one_byte_too_many_and_changes_nothing(owner: User, mine: Library, sign_in: SignIn) -> None:
     client, here = sign_in(owner), mine.get_absolute_url()
     assert client.put(f"{here}a.txt", b"x" * 400).status_code == 204
@@ -187,6 +188,7 @@ def test_it_refuses_the_form_and_the_copy_too(owner: User, mine: Library, collab
     assert set(there(collab.library)) == {"large.txt"}
 
 
+@pytest.mark.slow
 def test_it_is_passed_by_no_more_than_what_arrives_at_once(transactional_db: None, owner: User, mine: Library) -> None:
     """Eight uploads in the same moment, room for three: none is cut, and afterwards nothing more fits."""
     together, done, refused = threading.Barrier(8), [], []

@@ -169,6 +169,7 @@ def test_it_agrees_with_what_people_see(
         assert reader.may_write == any(entry.may_write for entry in found)
 
 
+@pytest.mark.slow
 def test_it_pages_large_teams_with_the_same_queries(
     owner: User, collab: Collab, data: Library, sign_in: SignIn, person: Callable[..., User]
 ) -> None:

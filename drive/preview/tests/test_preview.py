@@ -31,6 +31,7 @@ def show(viewer: User, library: Library, sign_in: SignIn) -> Callable[[str], str
     return page
 
 
+@pytest.mark.slow
 def test_it_shows_what_kinds_of_files_hold(show: Callable[[str], str], place: Path) -> None:
     contents = {
         "a.md": (b"# Title\n**bold**", "<strong>bold</strong>"),

@@ -62,6 +62,7 @@ def work(queue: Queue) -> None:
         tasks.render_preview(*arguments)
 
 
+@pytest.mark.slow
 def test_it_is_asked_for_made_once_and_shown_in_a_frame(
     as_viewer: Client, url: str, queue: Queue, rendered: list[bytes]
 ) -> None:

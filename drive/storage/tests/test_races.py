@@ -99,6 +99,7 @@ def test_it_writes_nothing_outside(swapped: Path, files: LibraryFiles, outside: 
     assert snapshot(outside) == before
 
 
+@pytest.mark.slow
 def test_it_makes_moves_and_deletes_nothing_outside(swapped: Path, files: LibraryFiles, outside: Path) -> None:
     before = snapshot(outside)
 

@@ -403,6 +403,7 @@ def no_descriptor_is_left_open(library: Library) -> Iterator[None]:
     assert [target for target in left if target.startswith(root) and "/private/" in target] == []
 
 
+@pytest.mark.slow
 def test_the_form_says_that_the_disk_is_full(
     as_owner: Client, url: str, place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

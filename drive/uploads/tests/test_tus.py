@@ -209,6 +209,7 @@ def test_one_request_at_a_time_adds_to_it(sender: Sender, library: Library, edit
     assert sender.patch(address, 0, CONTENT).status_code == 204
 
 
+@pytest.mark.slow
 def test_it_is_nobody_elses(
     sender: Sender, library: Library, owner: User, viewer: User, stranger: User, sign_in: SignIn
 ) -> None:

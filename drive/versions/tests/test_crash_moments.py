@@ -322,6 +322,7 @@ def test_a_time_before_1970_stops_no_scan(library: Library, place: Path) -> None
     assert (outcome.moved, outcome.new) == (1, 1)
 
 
+@pytest.mark.slow
 def test_restoring_all_goes_on_after_one_that_cannot_be_restored(library: Library, place: Path, owner: User) -> None:
     names = [f"f{number:02}.txt" for number in range(30)]
     for name in names:

@@ -46,6 +46,7 @@ def test_it_captures_what_is_new_and_what_has_changed(library: Library, place: P
     assert library.counted_at
 
 
+@pytest.mark.slow
 def test_it_opens_nothing_of_an_unchanged_library(
     library: Library, place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -208,6 +209,7 @@ def test_it_waits_for_the_clock_of_the_file_system(
         capture.take(source)
 
 
+@pytest.mark.slow
 def test_it_sounds_the_alarm_when_much_is_gone(library: Library, place: Path, owner: User) -> None:
     for number in range(40):
         (place / f"{number}.txt").write_text(str(number))

@@ -89,6 +89,7 @@ def test_it_asks_as_much_however_many_there_are(
         presence.report(mine, presence.in_front(owner, NOTEBOOK))
 
 
+@pytest.mark.slow
 def test_it_tells_on_the_notebooks_page_before_somebody_else_opens_it(
     both: tuple[Server, Server],
     collab: Collab,

@@ -77,6 +77,7 @@ def test_a_thousand_requests_while_it_stops_start_one_more(
     assert queue.names().count("lab.tasks.launch") == 1
 
 
+@pytest.mark.slow
 def test_of_many_launches_one_starts_it(
     owner: User, environment: Environment, queue: Queue, launcher: InProcessLauncher
 ) -> None:
@@ -86,6 +87,7 @@ def test_of_many_launches_one_starts_it(
     assert launcher.sandboxes == {server.pk: "running"}
 
 
+@pytest.mark.slow
 def test_launches_and_stops_at_once_end_in_one_truth(
     owner: User, environment: Environment, queue: Queue, launcher: InProcessLauncher
 ) -> None:
@@ -109,5 +111,6 @@ def test_launches_and_stops_at_once_end_in_one_truth(
     assert {key for key, state in launcher.sandboxes.items() if state != "stopped"} <= live
 
 
+@pytest.mark.slow
 def test_one_of_many_has_the_turn(transactional_db: None) -> None:
     assert Counter(together(THREADS, lambda _: Lease.take("anything", 60))) == {True: 1, False: THREADS - 1}

@@ -30,6 +30,7 @@ def signed_in(user: User) -> Client:
     return client
 
 
+@pytest.mark.slow
 def test_it_asks_for_the_password_and_the_name(sign_in: SignIn, stranger: User) -> None:
     assert "/account/reauthenticate/" in sign_in(stranger).get("/account/delete/")["Location"]
     client = signed_in(stranger)

@@ -322,6 +322,7 @@ def lab(db: None) -> Group:
     return Group.objects.create(slug="neuro", name="Neuro", provider_name=f"{NAME}:/lab/neuro")
 
 
+@pytest.mark.slow
 def test_it_follows_the_groups_of_the_provider(running: Provider, settings: Settings, lab: Group) -> None:
     settings.OIDC_PROVIDERS = [running.settings(groups_claim="realm_access.groups")]
 

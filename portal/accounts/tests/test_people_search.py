@@ -20,6 +20,7 @@ def asker(person: Person) -> User:
     return person("zoe")
 
 
+@pytest.mark.slow
 def test_it_lists_nobody_without_end(person: Person, asker: User, monkeypatch: pytest.MonkeyPatch) -> None:
     """Errors of a form list people as suggestions do, and so count as searches."""
     monkeypatch.setattr(rate_limits.time, "time", lambda: 1_800_000_000.0)  # a slow machine would begin another minute

@@ -24,6 +24,7 @@ def signed_in(user: User, agent: str = "Mozilla/5.0 (X11; Linux x86_64) Firefox/
     return client
 
 
+@pytest.mark.slow
 def test_it_asks_for_a_code_from_then_on(owner: User) -> None:
     client = signed_in(owner)
     page = client.get("/account/2fa/totp/activate/")
@@ -50,6 +51,7 @@ def test_it_asks_for_the_password_before_it_changes_factors(sign_in: SignIn, own
     assert "/account/reauthenticate/" in sign_in(owner).get("/account/2fa/totp/activate/")["Location"]
 
 
+@pytest.mark.slow
 def test_pages_of_factors_look_like_the_site(owner: User) -> None:
     client = signed_in(owner)
     for path in ("2fa/", "2fa/totp/activate/", "2fa/webauthn/add/", "2fa/webauthn/", "sessions/", "email/"):

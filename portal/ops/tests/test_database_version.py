@@ -85,6 +85,7 @@ def definitions(sql: str) -> Iterator[str]:
     yield piece.strip()
 
 
+@pytest.mark.slow
 def test_it_carries_a_site_over_with_every_row(make_database: MakeDatabase) -> None:
     older = make_database("older")
     older.executescript(OLDER.read_text())
@@ -111,6 +112,7 @@ def test_it_makes_the_same_tables_for_a_new_site_as_for_one_that_is_carried_over
     assert schema(older) == schema(new)
 
 
+@pytest.mark.slow
 def test_it_changes_nothing_when_it_migrates_again(make_database: MakeDatabase) -> None:
     older = make_database("older")
     older.executescript(OLDER.read_text())
@@ -130,6 +132,7 @@ def test_it_refuses_a_database_that_had_only_some_of_the_replaced_migrations(mak
     assert rows(older) == before
 
 
+@pytest.mark.slow
 def test_it_refuses_a_database_of_a_newer_version_and_names_that(make_database: MakeDatabase) -> None:
     newer = make_database("newer")
     newer.executescript(OLDER.read_text())

@@ -52,6 +52,7 @@ def test_it_exempts_what_is_listed_and_nothing_else() -> None:
     assert set(EXEMPT) <= {row.route for row in changing()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("address", ["/identity/o/logout", "/identity/o/authorize"])
 def test_it_signs_nobody_out_and_lets_no_service_in_by_a_form_of_another_site(world: World, address: str) -> None:
     client = world.browser("administrator", csrf=True)
@@ -70,6 +71,7 @@ def test_it_takes_no_form_from_another_origin_even_with_a_token(owner: User, ori
     assert client.post("/account/login/", form).status_code == 302
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override"])
 def test_it_takes_the_method_from_nowhere_but_the_request(world: World, name: str) -> None:
     client = world.browser("administrator")

@@ -94,6 +94,7 @@ def test_it_gives_no_other_roles(role: str, owner: User, viewer: User, stranger:
     assert not Invitation.objects.exists()
 
 
+@pytest.mark.slow
 def test_it_gives_a_viewer_nothing_for_more_fields(world: World, viewer: User) -> None:
     client = world.browser("viewer")
     client.post("/collabs/cortex/join/", MORE | {"role": "administrator"})
@@ -103,6 +104,7 @@ def test_it_gives_a_viewer_nothing_for_more_fields(world: World, viewer: User) -
     assert Share.objects.get(user=viewer).permission == Permission.READ
 
 
+@pytest.mark.slow
 def test_it_refuses_by_program_what_is_not_in_the_document(world: World, owner: User) -> None:
     _token, secret = create_token(owner, name="all", scopes=list(Scope), days=1)
     client = Client(headers={"Authorization": f"Bearer {secret}"})

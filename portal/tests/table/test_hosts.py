@@ -78,6 +78,7 @@ ASIDE = [
 ]
 
 
+@pytest.mark.slow
 def test_it_writes_its_own_address_into_mails_and_pages(owner: User, world: World, settings: Settings) -> None:
     for number, forged in enumerate(ASIDE):
         mail.outbox.clear()

@@ -15,6 +15,7 @@ from .people import World
 pytestmark = pytest.mark.django_db
 
 
+@pytest.mark.slow
 def test_it_takes_no_id_of_one_collab_under_another(world: World, owner: User) -> None:
     """The administrator of both asks: only the address is wrong."""
     names, client = world.names, world.browser("administrator")
@@ -42,6 +43,7 @@ def test_it_takes_no_id_of_one_collab_under_another(world: World, owner: User) -
     assert Share.objects.filter(pk=names["share"]).exists()
 
 
+@pytest.mark.slow
 def test_it_opens_nothing_of_other_people_by_number(world: World, owner: User) -> None:
     client = world.browser("stranger")
     for address in (
@@ -59,6 +61,7 @@ def test_it_opens_nothing_of_other_people_by_number(world: World, owner: User) -
     assert not Token.objects.exclude(revoked_at=None).exists()
 
 
+@pytest.mark.slow
 def test_it_slows_the_guessing_of_invitations_at_every_door_together(world: World, owner: User) -> None:
     cache.clear()
     client = Client()

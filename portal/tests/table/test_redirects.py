@@ -107,6 +107,7 @@ def test_it_makes_no_other_site_of_an_address_of_ours(path: str, db: None) -> No
     check(Client().get(path))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("referrer", ["http://evil.example/", "http://testserver//evil.example/", "http://testserver"])
 def test_it_comes_back_to_a_page_of_ours_after_a_form_that_needed_an_account(
     referrer: str, owner: User, world: World

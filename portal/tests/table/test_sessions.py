@@ -71,6 +71,7 @@ def test_it_signs_nobody_in_before_the_second_factor_and_has_a_new_key_after_it(
     assert not Session.objects.filter(session_key=planted).exists()
 
 
+@pytest.mark.slow
 def test_it_slows_the_guessing_of_codes(owner: User, monkeypatch: pytest.MonkeyPatch) -> None:
     TOTP.activate(owner, generate_totp_secret())
     client = signed_in()
@@ -81,6 +82,7 @@ def test_it_slows_the_guessing_of_codes(owner: User, monkeypatch: pytest.MonkeyP
     assert client.get("/account/").status_code == 302
 
 
+@pytest.mark.slow
 def test_it_slows_the_guessing_of_passwords_in_an_open_browser(owner: User) -> None:
     client = signed_in()
     answers = [client.post("/account/reauthenticate/", {"password": f"{n}"}).status_code for n in range(40)]
