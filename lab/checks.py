@@ -53,6 +53,10 @@ def limits(**_: Any) -> list[CheckMessage]:
         found.append(
             check_message(Error, f"LAB_NETWORK is {settings.LAB_NETWORK!r}, not slirp4netns or none.", "lab.E003")
         )
+    private_hosts = [host for host in settings.LAB_GIT_PRIVATE_HOSTS if host not in ("localhost", "127.0.0.1")]
+    if private_hosts and not settings.LAB_NETWORK_ALLOWED:
+        said = "LAB_GIT_PRIVATE_HOSTS names hosts in private networks, of which LAB_NETWORK_ALLOWED allows none."
+        found.append(check_message(Warning, said, "lab.W004"))
     for name in ("LAB_IDLE_LIMIT", "LAB_MAX_AGE", "LAB_START_TIMEOUT"):
         if getattr(settings, name) <= 0:
             found.append(check_message(Error, f"{name} must be more than 0 seconds.", "lab.E004"))

@@ -16,6 +16,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from .accounts import oidc_settings, oidc_signing_keys
 from .ops.logs import FORMATTERS, configuration
+from .sandboxing.firewall import networks
 
 env = environ.FileAwareEnv()
 
@@ -276,6 +277,10 @@ LAB_HUB_SECRET = env.str("LAB_HUB_SECRET", default="")
 """Secret with which the Hub authenticates at the portal to ask for mounts."""
 LAB_NETWORK = env.str("LAB_NETWORK", default="slirp4netns")
 """`slirp4netns` or `none`."""
+LAB_NETWORK_ALLOWED = networks(env.str("LAB_NETWORK_ALLOWED", default=""))
+"""Networks that Labs may reach although they are private. The supervisor reads both itself."""
+LAB_NETWORK_REFUSED = networks(env.str("LAB_NETWORK_REFUSED", default=""))
+"""Further networks that Labs may not reach."""
 LAB_IDLE_LIMIT = env.int("LAB_IDLE_LIMIT", default=12 * 3600)
 """Seconds without interaction after which a server is reaped."""
 LAB_MAX_AGE = env.int("LAB_MAX_AGE", default=7 * 24 * 3600)

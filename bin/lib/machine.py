@@ -17,6 +17,7 @@ PACKAGES = {
     "slirp4netns": "slirp4netns",
     "ip": "iproute2",
     "nsenter": "util-linux",
+    "nft": "nftables",
     "git": "git",
 }
 """Program: the Debian package that has it."""
@@ -140,9 +141,12 @@ def become(account: pwd.struct_passwd) -> None:
     os.environ.update(kept, HOME=account.pw_dir, USER=account.pw_name, LOGNAME=account.pw_name)
 
 
-def check_isolation() -> None:
-    """Try the kernel features that the Lab needs; RequirementError names what is missing. Not for root."""
-    for what, command, advice in _TRIALS:
+def check_isolation(*, network: bool = True) -> None:
+    """Try the kernel features that the Lab needs; RequirementError names what is missing. Not for root.
+
+    `network`: Labs have one (LAB_NETWORK).
+    """
+    for what, command, advice in [*_TRIALS, *(_NETWORK_TRIALS if network else [])]:
         done = subprocess.run(["/bin/sh", "-c", command], capture_output=True, text=True, cwd="/")
         if done.returncode:
             raise RequirementError(f"This machine cannot run the Lab: {what}.\n  {done.stderr.strip()}\n{advice}")
@@ -167,10 +171,20 @@ _TRIALS = [
         "bwrap --unshare-user --disable-userns --unshare-pid --unshare-net --ro-bind / / --proc /proc --dev /dev true",
         "In a container, /proc must not be masked (for Docker: --security-opt systempaths=unconfined).",
     ),
+]
+
+_NETWORK_TRIALS = [
     ("no /dev/net/tun", "test -e /dev/net/tun", "slirp4netns needs it; or set LAB_NETWORK=none."),
     (
         "this account cannot use /dev/net/tun",
         "test -w /dev/net/tun",
         "slirp4netns needs it: chmod 0666 /dev/net/tun, as root; or set LAB_NETWORK=none.",
+    ),
+    (
+        "no packet filter in a network namespace",
+        "unshare --user --map-root-user --net nft 'add table inet trial; add chain inet trial output"
+        " { type filter hook output priority filter; }; add rule inet trial output reject with icmpx admin-prohibited'",
+        "It keeps Labs from this machine's own services. The kernel needs nf_tables (CONFIG_NF_TABLES_INET,"
+        " CONFIG_NFT_REJECT_INET); or set LAB_NETWORK=none.",
     ),
 ]

@@ -1,6 +1,7 @@
 """`python -m lab.supervisor`: serves until SIGTERM or SIGINT.
 
-Reads COLLABORATORY_RUN, LAB_ROOT, DRIVE_ROOT and LAB_CGROUP from the environment.
+Reads COLLABORATORY_RUN, LAB_ROOT, DRIVE_ROOT, LAB_CGROUP, LAB_NETWORK_ALLOWED and LAB_NETWORK_REFUSED from the
+environment.
 
 Ending it ends no server: the sandboxes and the Lab's namespace live on, and the next start finds them.
 """
@@ -15,6 +16,7 @@ from pathlib import Path
 
 from portal.file_lock import file_lock
 from portal.ops import logs
+from portal.sandboxing import firewall
 
 from . import cgroups, namespace, processes
 from .server import Supervisor
@@ -37,7 +39,7 @@ def _run(run: Path, lab_root: Path, drive_root: Path) -> None:
     monitors = [found.pid for found in processes.sandboxes(lab_root / "servers") if not found.is_init]
     namespace.enter(lab_root / "namespace.pid", monitors)
     groups = cgroups.find(os.environ.get("LAB_CGROUP", ""))
-    supervisor = Supervisor(lab_root=lab_root, drive_root=drive_root, run=run, groups=groups)
+    supervisor = Supervisor(lab_root=lab_root, drive_root=drive_root, run=run, groups=groups, policy=firewall.policy())
     with contextlib.suppress(asyncio.CancelledError):
         asyncio.run(_serve(supervisor, run / "supervisor.sock"))
     supervisor.close()

@@ -1,17 +1,25 @@
 """The network of one sandbox: slirp4netns reaches for it what this machine reaches, but not the machine.
 
-The sandbox's loopback is its own; slirp4netns refuses the host's loopback. What is left are services that listen on the
-machine's other addresses, and the link-local addresses where clouds answer questions about credentials: those are made
-unreachable with routes that the sandbox has no capability to change.
+The sandbox's loopback is its own. What else it may reach, rules in its network namespace say, which code in there has
+no capability to change (portal/sandboxing/firewall.py). They are replaced in every sandbox when the machine's own
+addresses change.
 """
 
 import asyncio
-import json
+import logging
 import os
+import socket
 import subprocess
+from collections.abc import AsyncIterator
 from typing import BinaryIO
 
-LINK_LOCAL = ["169.254.0.0/16"]
+from portal.sandboxing import firewall
+
+log = logging.getLogger("lab.supervisor")
+
+SETTLE_SECONDS = 0.05
+"""An address comes with several messages of the kernel's."""
+_RTMGRP_IPV4_ROUTE = 0x40
 
 
 class NetworkSetupError(Exception):
@@ -29,7 +37,7 @@ async def connect(init: int, lifeline: int, log: BinaryIO) -> None:
     # By path, not by pid: given a pid it would also join the process's user namespace, and once bubblewrap has made its
     # second one, that owns no network.
     command += [f"--ready-fd={ready_for_slirp}", f"--exit-fd={lifeline}"]
-    command += ["--netns-type=path", f"/proc/{init}/ns/net", "tap0"]
+    command += ["--netns-type=path", f"/proc/{init}/ns/net", firewall.DEVICE]
     process = await asyncio.create_subprocess_exec(
         *command,
         stdin=subprocess.DEVNULL,
@@ -45,30 +53,56 @@ async def connect(init: int, lifeline: int, log: BinaryIO) -> None:
             raise NetworkSetupError("slirp4netns ended; the log says why.")
     finally:
         os.close(ready)
-    await _forbid(init, [*LINK_LOCAL, *await _own_addresses()])
 
 
-async def _own_addresses() -> list[str]:
-    """This machine's addresses, loopback aside."""
-    output = await _run("ip", "-json", "-4", "address")
-    return [
-        address["local"]
-        for interface in json.loads(output or "[]")
-        for address in interface.get("addr_info", [])
-        if not address["local"].startswith("127.")
-    ]
+class Firewall:
+    """The rules of all sandboxes of this machine, of the settings and of its own addresses at the moment."""
+
+    def __init__(self, policy: firewall.Policy) -> None:
+        self.policy = policy
+        self.rules = ""
+
+    def refresh(self) -> bool:
+        """Read the machine's own addresses anew; True if the rules are others now."""
+        before, self.rules = self.rules, firewall.rules(self.policy, firewall.own_networks())
+        return self.rules != before
+
+    async def protect(self, init: int) -> None:
+        """Put the rules into the network namespace of process `init`; NetworkSetupError if they are not there then."""
+        words = ["nsenter", f"--net=/proc/{init}/ns/net", "nft", "-f", "-"]
+        process = await asyncio.create_subprocess_exec(
+            *words, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+        )
+        _, errors = await process.communicate(self.rules.encode())
+        if process.returncode:
+            raise NetworkSetupError(f"nft: {errors.decode(errors='replace').strip()}")
 
 
-async def _forbid(init: int, destinations: list[str]) -> None:
-    commands = "\n".join(f"route replace unreachable {destination}" for destination in destinations)
-    await _run("nsenter", f"--net=/proc/{init}/ns/net", "ip", "-batch", "-", given=commands)
+async def changes() -> AsyncIterator[None]:
+    """Each time that this machine's own addresses may have changed (rtnetlink(7)); at once, to begin with."""
+    loop = asyncio.get_running_loop()
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_NONBLOCK, socket.NETLINK_ROUTE) as kernel:
+        kernel.bind((0, _RTMGRP_IPV4_ROUTE))
+        while True:
+            yield
+            await _next(loop, kernel)
+            await asyncio.sleep(SETTLE_SECONDS)
+            while _drain(kernel):
+                pass
 
 
-async def _run(*command: str, given: str = "") -> str:
-    process = await asyncio.create_subprocess_exec(
-        *command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    )
-    output, errors = await process.communicate(given.encode())
-    if process.returncode:
-        raise NetworkSetupError(f"{command[0]}: {errors.decode(errors='replace').strip()}")
-    return output.decode()
+async def _next(loop: asyncio.AbstractEventLoop, kernel: socket.socket) -> None:
+    try:
+        await loop.sock_recv(kernel, 2**16)
+    except OSError:  # ENOBUFS: more has changed than fits in
+        log.debug("Messages of the kernel's were lost.")
+
+
+def _drain(kernel: socket.socket) -> bool:
+    """Read what has come meanwhile; False when nothing is left."""
+    try:
+        return bool(kernel.recv(2**16))
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True

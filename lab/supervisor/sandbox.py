@@ -73,9 +73,13 @@ class Pipes(contextlib.ExitStack):
 class Sandbox:
     """A server that exists on this machine: with processes, or only as a directory."""
 
-    def __init__(self, server_id: str, servers: Path, sockets: Path, store: Store, groups: Groups) -> None:
+    def __init__(
+        self, server_id: str, servers: Path, sockets: Path, store: Store, groups: Groups, firewall: network.Firewall
+    ) -> None:
         self.id = server_id
         self.groups = groups
+        self.firewall = firewall
+        self._protecting = asyncio.Lock()
         self.directory = servers / server_id
         self.socket = sockets / f"{server_id}.sock"
         self.portal = sockets.parent / "portal"
@@ -218,9 +222,15 @@ class Sandbox:
             return
         try:
             assert self.init
-            await network.connect(self.init, lifeline, log)
+            await _both(self.protect(), network.connect(self.init, lifeline, log))
         except network.NetworkSetupError as error:
             raise StartFailedError(f"The server's network could not be set up: {error}") from error
+
+    async def protect(self) -> None:
+        """Put the firewall's rules of now around it; the ones that come last are the newest."""
+        async with self._protecting:
+            if self.init is not None:
+                await self.firewall.protect(self.init)
 
     def _descriptors(
         self, launch: Launch, holder: int, inherited: dict[str, int], log: BinaryIO, ends: "Pipes"

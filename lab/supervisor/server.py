@@ -22,6 +22,7 @@ import os
 import re
 import socket as sockets
 import struct
+import subprocess
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -29,8 +30,9 @@ from pathlib import Path
 from typing import Any
 
 from portal.ops import logs
+from portal.sandboxing.firewall import Policy
 
-from . import cgroups, processes
+from . import cgroups, network, processes
 from .drive_view import Store, libraries
 from .fork_servers import ForkFailedError, ForkServer, ForkServers
 from .launch import Launch, jupyter_config
@@ -49,11 +51,12 @@ SAID = ("start", "remount", "stop", "destroy")
 class Supervisor:
     """All sandboxes of this machine."""
 
-    def __init__(self, *, lab_root: Path, drive_root: Path, run: Path, groups: cgroups.Groups) -> None:
+    def __init__(self, *, lab_root: Path, drive_root: Path, run: Path, groups: cgroups.Groups, policy: Policy) -> None:
         self.servers = lab_root / "servers"
         self.sockets = run / "lab"
         self.store = Store(drive_root, lab_root / "store")
         self.groups = groups
+        self.firewall = network.Firewall(policy)
         self.known: dict[str, Sandbox] = {}
         self.locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self.fork_servers = ForkServers(lab_root, jupyter_config("/", token=""))
@@ -64,6 +67,7 @@ class Supervisor:
         self.sockets.mkdir(parents=True, exist_ok=True)
         self.store.open()
         self._find()
+        self.firewall.refresh()
         path.unlink(missing_ok=True)
         server = await asyncio.start_unix_server(self._answer, str(path), limit=2**22)
         path.chmod(0o600)
@@ -71,6 +75,7 @@ class Supervisor:
         async with server, asyncio.TaskGroup() as tasks:
             tasks.create_task(self._watch_public())
             tasks.create_task(self._watch_disks())
+            tasks.create_task(self._watch_addresses())
             tasks.create_task(server.serve_forever())
 
     @property
@@ -97,7 +102,9 @@ class Supervisor:
         if not _ID.fullmatch(server_id):
             raise ValueError(f"not a server id: {server_id!r}")
         if server_id not in self.known:
-            self.known[server_id] = Sandbox(server_id, self.servers, self.sockets, self.store, self.groups)
+            self.known[server_id] = Sandbox(
+                server_id, self.servers, self.sockets, self.store, self.groups, self.firewall
+            )
         return self.known[server_id]
 
     # Requests
@@ -239,6 +246,27 @@ class Supervisor:
         for sandbox in list(self.known.values()):
             for note in await sandbox.evict(library):
                 log.info("%s: %s", sandbox.id, note)
+
+    # What a sandbox must not reach are this machine's own addresses, which come and go.
+
+    async def _watch_addresses(self) -> None:
+        """Have the same rules around all sandboxes; those that an earlier supervisor started get them first."""
+        await self._protect_all()
+        async for _ in network.changes():
+            try:
+                if await asyncio.to_thread(self.firewall.refresh):
+                    log.info("This machine's addresses have changed; all Labs are kept from them.")
+                    await self._protect_all()
+            except (OSError, ValueError, subprocess.SubprocessError):
+                log.exception("This machine's addresses could not be read.")
+
+    async def _protect_all(self) -> None:
+        for sandbox in list(self.known.values()):
+            try:
+                await sandbox.protect()
+            except network.NetworkSetupError as error:
+                if sandbox.init is not None:
+                    log.error("%s: its network is not as the settings say: %s", sandbox.id, error)  # noqa: TRY400
 
     # Disks are looked at by threads of their own: a slow one must not hold up a launch.
 

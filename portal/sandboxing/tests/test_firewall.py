@@ -1,0 +1,71 @@
+"""The rules of a sandbox's firewall as they are written; tests/sandbox/test_network.py attacks them in sandboxes."""
+
+import re
+from ipaddress import IPv4Address, IPv4Network
+
+import pytest
+
+from portal.sandboxing.firewall import NEVER, PRIVATE, Policy, networks, own_networks, policy, rules
+
+
+def verdict(text: str, address: str) -> str:
+    """What the first rule with a set that holds the address says: the kernel's order."""
+    for found in re.finditer(r"^ip daddr \{ (.*) \} (accept|reject)", text, re.MULTILINE):
+        if any(IPv4Address(address) in IPv4Network(name) for name in found[1].split(", ")):
+            return found[2]
+    return "accept"
+
+
+@pytest.mark.parametrize(
+    ("allowed", "refused", "own", "address", "expected"),
+    [
+        ("", "", "", "198.51.100.7", "accept"),
+        ("", "", "", "10.9.0.2", "reject"),
+        ("", "", "", "169.254.169.254", "reject"),
+        ("", "", "198.51.100.7", "198.51.100.7", "reject"),
+        ("10.9.0.0/16", "", "", "10.9.0.2", "accept"),
+        ("10.9.0.0/16", "", "", "10.8.0.2", "reject"),
+        ("10.0.0.0/8", "", "", "10.8.0.2", "accept"),
+        ("10.0.0.0/8", "10.9.0.0/16", "", "10.9.0.2", "reject"),
+        ("10.9.0.0/16", "10.9.0.0/16", "", "10.9.0.2", "accept"),
+        ("10.0.0.0/8", "", "10.9.0.1", "10.9.0.1", "reject"),
+        ("10.0.0.0/8,10.9.0.1", "", "10.9.0.1", "10.9.0.1", "accept"),
+        ("", "198.51.100.0/24", "", "198.51.100.7", "reject"),
+        ("198.51.100.7", "198.51.100.0/24", "", "198.51.100.7", "accept"),
+        ("127.0.0.1,0.0.0.0/0", "", "127.0.0.0/8", "127.0.0.1", "reject"),
+        ("224.0.0.251", "", "", "224.0.0.251", "reject"),
+        ("10.0.2.2", "", "", "10.0.2.2", "reject"),
+    ],
+)
+def test_the_most_specific_network_decides(allowed: str, refused: str, own: str, address: str, expected: str) -> None:
+    text = rules(Policy(networks(allowed), networks(refused)), networks(own))
+    assert verdict(text, address) == expected
+
+
+def test_only_loopback_and_the_resolver_come_before_what_is_always_refused() -> None:
+    lines = rules(Policy(), []).splitlines()
+    accepted = [
+        line for line in lines[: lines.index(next(line for line in lines if NEVER[0] in line))] if "accept" in line
+    ]
+    assert [line for line in accepted if "policy" not in line] == [
+        'oifname "lo" accept',
+        "ip daddr 10.0.2.3 udp dport 53 accept",
+        "ip daddr 10.0.2.3 tcp dport 53 accept",
+    ]
+
+
+def test_it_reads_the_settings() -> None:
+    found = policy({"LAB_NETWORK_ALLOWED": "10.1.0.0/16, 10.2.3.4", "LAB_NETWORK_REFUSED": "192.0.2.0/24"})
+    assert found == Policy((IPv4Network("10.1.0.0/16"), IPv4Network("10.2.3.4")), (IPv4Network("192.0.2.0/24"),))
+    assert policy({}) == Policy()
+
+
+@pytest.mark.parametrize("wrong", ["10.0.0.1/8", "fd00::/8", "example.org", "10.0.0.0-10.0.0.9"])
+def test_it_takes_no_setting_that_means_something_else(wrong: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(wrong)):
+        networks(wrong)
+
+
+def test_the_machine_has_its_loopback_and_private_networks_are_private() -> None:
+    assert IPv4Network("127.0.0.0/8") in own_networks()
+    assert all(IPv4Network(network).is_private or network == "100.64.0.0/10" for network in PRIVATE)
