@@ -1,6 +1,7 @@
 """System checks of the Lab's settings; docs/reference/checks.md explains each id."""
 
 import importlib
+import platform
 from typing import Any
 
 from django.conf import settings
@@ -8,6 +9,7 @@ from django.contrib.sessions.backends.db import SessionStore as DatabaseSessions
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 
 from portal.ops.checks import check_message
+from portal.sandboxing import seccomp
 
 from .launchers import LAUNCHERS, LauncherUnavailableError, get_launcher
 
@@ -83,6 +85,15 @@ def limits_kept(**_: Any) -> list[CheckMessage]:
     lacking = [what for what in wanted if what not in kept]
     said = f"This machine does not limit what a Lab takes of: {', '.join(lacking)}."
     return [check_message(Warning, said, "lab.W003")] if lacking else []
+
+
+@register()
+def system_calls(**_: Any) -> list[CheckMessage]:
+    """A filter of system calls for sandboxes on this kind of processor."""
+    if settings.LAB_LAUNCHER != "sandbox" or seccomp.program() is not None:
+        return []
+    said = f"Sandboxes have no filter of system calls on this kind of processor ({platform.machine()})."
+    return [check_message(Warning, said, "lab.W005")]
 
 
 @register(Tags.security)

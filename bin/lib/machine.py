@@ -23,7 +23,7 @@ PACKAGES = {
 """Program: the Debian package that has it."""
 BACKUP_PACKAGES = {"restic": "restic"}
 """For backups that are copied to a repository."""
-TEST_PACKAGES = {"chromium": "chromium", **BACKUP_PACKAGES}
+TEST_PACKAGES = {"chromium": "chromium", "gdb": "gdb", "strace": "strace", **BACKUP_PACKAGES}
 POSTGRES = "postgresql"
 SERVICES = {"nginx", "redis-server", "postgresql"}
 """Packages that start a service of this name on its usual port. Ours run apart from these."""
@@ -170,6 +170,11 @@ _TRIALS = [
         "bubblewrap cannot build a sandbox",
         "bwrap --unshare-user --disable-userns --unshare-pid --unshare-net --ro-bind / / --proc /proc --dev /dev true",
         "In a container, /proc must not be masked (for Docker: --security-opt systempaths=unconfined).",
+    ),
+    (
+        "no filter of system calls",
+        "test -e /proc/sys/kernel/seccomp/actions_avail",
+        "A kernel with CONFIG_SECCOMP_FILTER is needed; Debian's and Ubuntu's have it.",
     ),
 ]
 

@@ -25,7 +25,6 @@ MEMORY = 2 * 2**30
 """Address space (bytes); what is written to `/tmp` inside counts apart."""
 TMP = 32 * 2**20
 MOST_OUTPUT = 32 * 2**20
-USER_ID = 65534
 ENVIRONMENT = {"HOME": "/tmp", "LANG": "C.UTF-8", "JUPYTER_PLATFORM_DIRS": "1"}  # noqa: S108
 WRONG = 3
 """The status that says: what is wrong is the content; stderr ends with a sentence for people."""
@@ -47,15 +46,17 @@ def render(what: str, source: BinaryIO, *, seconds: float = SECONDS, memory: int
         raise CannotIsolateError("The packages for rendering are not installed. Run bin/up.")
     limits = ["prlimit", f"--as={memory}", f"--cpu={int(seconds) + 1}", "--core=0", "--nofile=256"]
     try:
-        process = subprocess.Popen(
-            [*limits, *_command(what)],
-            stdin=source,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env=bwrap.VARIABLES,
-            start_new_session=True,
-            cwd="/",
-        )
+        with bwrap.Command(bwrap.PREVIEW) as sandbox:
+            process = subprocess.Popen(
+                [*limits, *_command(sandbox, what)],
+                stdin=source,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                pass_fds=sandbox.descriptors,
+                env=bwrap.VARIABLES,
+                start_new_session=True,
+                cwd="/",
+            )
     except OSError as error:
         raise CannotIsolateError("bubblewrap or prlimit is missing on this machine.") from error
     try:
@@ -120,15 +121,14 @@ def _end(process: subprocess.Popen) -> None:
             pipe.close()
 
 
-def _command(what: str) -> list[str]:
+def _command(sandbox: bwrap.Command, what: str) -> list[str]:
     prefix = environment()
-    words = ["bwrap", *bwrap.isolation(user=USER_ID, hostname="preview"), "--die-with-parent"]
-    for path in (f"/usr/{name}" for name in bwrap.LIBRARIES):
-        words += ["--ro-bind-try", path, path]
-    words += [*bwrap.top_level(bwrap.LIBRARIES), *_interpreter(prefix)]
-    words += ["--ro-bind", str(prefix), INSIDE, "--ro-bind", str(RENDER), "/render.py", "--proc", "/proc"]
-    words += [*bwrap.devices_and_tmp(TMP), "--remount-ro", "/", "--chdir", "/tmp", *bwrap.variables(ENVIRONMENT)]  # noqa: S108
-    return [*words, "--", f"{INSIDE}/bin/python", "-I", "/render.py", what]
+    seen = [word for name in bwrap.LIBRARIES for word in ("--ro-bind-try", f"/usr/{name}", f"/usr/{name}")]
+    seen += [*bwrap.top_level(bwrap.LIBRARIES), *_interpreter(prefix)]
+    seen += ["--ro-bind", str(prefix), INSIDE, "--ro-bind", str(RENDER), "/render.py", *bwrap.processes()]
+    seen += [*bwrap.devices_and_tmp(TMP), "--remount-ro", "/", "--chdir", "/tmp"]  # noqa: S108
+    program = [f"{INSIDE}/bin/python", "-I", "/render.py", what]
+    return sandbox.words(seen=seen, environment=ENVIRONMENT, program=program)
 
 
 def _interpreter(prefix: Path) -> list[str]:

@@ -11,7 +11,6 @@ from pathlib import Path
 
 from portal.sandboxing import bwrap
 
-USER_ID = 1000
 TMP_BYTES = 1 << 30
 INPUT = "/run/lab/packages.txt"
 """Where it finds what is to be built."""
@@ -24,21 +23,31 @@ def python() -> str:
     return os.path.realpath(sys.executable)
 
 
-def command(
-    prefix: Path, packages: int, script: str, arguments: list[str], *, binds: list[str] | None = None, pip: bool = False
+def sandbox(order: str) -> bwrap.Command:
+    """A sandbox that finds what is to be built at INPUT."""
+    return bwrap.Command(bwrap.BUILD, {INPUT: order})
+
+
+def words(
+    made: bwrap.Command,
+    prefix: Path,
+    script: str,
+    arguments: list[str],
+    *,
+    binds: list[str] | None = None,
+    pip: bool = False,
 ) -> list[str]:
     """bubblewrap, and a script of sh with its arguments.
 
-    `packages`: a descriptor; `binds`: more words for bubblewrap; `pip`: with how the site has pip find packages, which
-    may hold a password.
+    `binds`: more words for bubblewrap; `pip`: with how the site has pip find packages, which may hold a password.
     """
-    words = ["bwrap", *bwrap.isolation(user=USER_ID, hostname="build", shares_network=True), "--die-with-parent"]
-    words += [*bwrap.system_files(), *bwrap.interpreter(Path(sys.prefix)), *bwrap.devices_and_tmp(TMP_BYTES)]
-    words += ["--proc", "/proc", "--bind", str(prefix), str(prefix)]
+    seen = [*bwrap.system_files(), *bwrap.interpreter(Path(sys.prefix)), *bwrap.devices_and_tmp(TMP_BYTES)]
+    seen += [*bwrap.processes(), "--bind", str(prefix), str(prefix)]
     for path in [*_NETWORK_FILES, *_certificates()]:
-        words += ["--ro-bind-try", path, path]
-    words += [*(binds or []), *bwrap.Files({INPUT: packages}).arguments(), *bwrap.variables(dict(_environment(pip)))]
-    return [*words, "--", "/bin/sh", "-c", script, "sh", *arguments]
+        seen += ["--ro-bind-try", path, path]
+    seen += [*(binds or []), *made.files()]
+    program = ["/bin/sh", "-c", script, "sh", *arguments]
+    return made.words(seen=seen, environment=dict(_environment(pip)), program=program)
 
 
 def _environment(pip: bool) -> Iterator[tuple[str, str]]:

@@ -97,30 +97,27 @@ def run(build_id: int) -> None:
 
 def _make(build: Build, prefix: Path) -> None:
     """Raises OSError, SubprocessError, InvalidCondaSpecError, UnusableBuildError."""
-    if build.kind == EnvironmentKind.CONDA:
-        channels = conda_spec.channels(build.channels)
-        order = bwrap.memory_file(conda_spec.build_input(base_requirements(), build.packages, channels))
-        words = conda_command(prefix, order, channels)
+    channels = conda_spec.channels(build.channels) if build.kind == EnvironmentKind.CONDA else None
+    if channels is None:
+        order = "\n".join([*base_requirements(), *build.packages.splitlines(), ""])
     else:
-        order = bwrap.memory_file("\n".join([*base_requirements(), *build.packages.splitlines(), ""]))
-        words = command(prefix, order)
-    try:
+        order = conda_spec.build_input(base_requirements(), build.packages, channels)
+    with build_sandbox.sandbox(order) as sandbox:
+        words = pip_words(sandbox, prefix) if channels is None else conda_words(sandbox, prefix, channels)
         prefix.mkdir(parents=True)
-        _run(build, words, order)
-    finally:
-        os.close(order)
+        _run(build, words, sandbox.descriptors)
     if build_sandbox.has_foreign_interpreter(prefix):
         raise UnusableBuildError("A package replaced the interpreter by a link to another place on this machine.")
 
 
-def _run(build: Build, words: list[str], order: int) -> None:
+def _run(build: Build, words: list[str], descriptors: list[int]) -> None:
     with log_file(build).open("wb") as output:
         process = subprocess.Popen(
             words,
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
-            pass_fds=[order],
+            pass_fds=descriptors,
             env=bwrap.VARIABLES,
             cwd="/",
             start_new_session=True,
@@ -135,15 +132,16 @@ def _run(build: Build, words: list[str], order: int) -> None:
         raise subprocess.CalledProcessError(code, "the build")
 
 
-def command(prefix: Path, order: int) -> list[str]:
-    """A virtual environment: `order` is a descriptor with the requirements."""
-    return build_sandbox.command(prefix, order, _SCRIPT, [build_sandbox.python(), str(prefix), *NEEDED], pip=True)
-
-
-def conda_command(prefix: Path, order: int, channels: list[conda_spec.Channel]) -> list[str]:
-    """A conda environment: `order` as conda.order wrote it."""
+def pip_words(sandbox: bwrap.Command, prefix: Path) -> list[str]:
+    """Command line that builds a virtual environment from requirements."""
     arguments = [build_sandbox.python(), str(prefix), *NEEDED]
-    return build_sandbox.command(prefix, order, _CONDA_SCRIPT, arguments, binds=conda_spec.bind_words(channels))
+    return build_sandbox.words(sandbox, prefix, _SCRIPT, arguments, pip=True)
+
+
+def conda_words(sandbox: bwrap.Command, prefix: Path, channels: list[conda_spec.Channel]) -> list[str]:
+    """Command line that builds a conda environment from what `conda_spec.build_input` wrote."""
+    arguments = [build_sandbox.python(), str(prefix), *NEEDED]
+    return build_sandbox.words(sandbox, prefix, _CONDA_SCRIPT, arguments, binds=conda_spec.bind_words(channels))
 
 
 def base_requirements() -> list[str]:

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from portal.sandboxing import bwrap
+from portal.sandboxing import bwrap, seccomp
 
 from .sandbox_command import RUN, fork_server_command
 
@@ -58,26 +58,22 @@ class ForkServer:
     async def start(self, config: dict[str, Any], log_file: Path) -> None:
         """Return when it can fork; ForkFailedError when it cannot."""
         self.connection, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        files = bwrap.Files({f"{RUN}/jupyter_config.json": bwrap.memory_file(json.dumps(config))})
+        files: dict[str, str | bytes] = {f"{RUN}/jupyter_config.json": json.dumps(config)}
+        files[f"{RUN}/system_calls.bpf"] = seccomp.program() or b""
         environment = ENVIRONMENT | {"JUPYTER_CONFIG_PATH": f"{RUN}/jupyter"}
-        command = fork_server_command(
-            prefix=self.prefix, environment=environment, files=files, connection=theirs.fileno()
-        )
-        try:
-            with log_file.open("wb") as output:
-                self.process = await asyncio.create_subprocess_exec(
-                    *command,
-                    stdin=subprocess.DEVNULL,
-                    stdout=output,
-                    stderr=output,
-                    pass_fds=[theirs.fileno(), *files.by_path.values()],
-                    env=bwrap.VARIABLES,
-                    cwd="/",
-                )
-        finally:
-            theirs.close()
-            for fd in files.by_path.values():
-                os.close(fd)
+        with theirs, bwrap.Command(bwrap.FORK_SERVER, files) as sandbox, log_file.open("wb") as output:
+            command = fork_server_command(
+                sandbox, prefix=self.prefix, environment=environment, connection=theirs.fileno()
+            )
+            self.process = await asyncio.create_subprocess_exec(
+                *command,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                pass_fds=[theirs.fileno(), *sandbox.descriptors],
+                env=bwrap.VARIABLES,
+                cwd="/",
+            )
         answer = await self._receive(START_SECONDS)
         if answer != b"ready":
             raise ForkFailedError(f"It did not start; {log_file} says why.")

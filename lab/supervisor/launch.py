@@ -54,14 +54,14 @@ class Launch:
             **{f"GIT_{who}_{key}": value for who in ("AUTHOR", "COMMITTER") for key, value in identity.items()},
         }
 
-    def files(self, descriptors: dict[str, int]) -> bwrap.Files:
-        """Files that are written for this launch alone. `descriptors`: what Jupyter inherits, by name."""
+    def sandbox(self, descriptors: dict[str, int]) -> bwrap.Command:
+        """Its sandbox, with the files that are for this launch alone. `descriptors`: what Jupyter inherits, by name."""
         contents = account_files(self.username, self.display_name)
         contents[f"{RUN}/launch.json"] = json.dumps({"fds": descriptors})
         contents[f"{RUN}/jupyter_config.json"] = json.dumps(self.jupyter_config())
         contents[f"{RUN}/jupyter/labconfig/page_config.json"] = json.dumps(PAGE_CONFIG)
         contents[f"{RUN}/jupyter/labconfig/default_setting_overrides.json"] = json.dumps(SETTINGS)
-        return bwrap.Files({path: bwrap.memory_file(text) for path, text in contents.items()})
+        return bwrap.Command(bwrap.LAB, contents)
 
 
 # News would come from elsewhere; there is no language server to ask for its state.

@@ -79,10 +79,3 @@ def unmount(target: Path, *, lazy: bool = False) -> None:
     """umount2(2). Not lazy: EBUSY while anything, in any namespace it propagated to, still uses it."""
     flags = UMOUNT_NOFOLLOW | (MNT_DETACH if lazy else 0)
     _check(_libc.umount2(os.fsencode(target), flags), f"unmount {target}")
-
-
-def leave_keyring() -> None:
-    """Have a session keyring of our own from now on, which children inherit: what is in one, all that have it share."""
-    number = {"x86_64": 250, "aarch64": 219}.get(os.uname().machine)
-    if number is not None:
-        _libc.syscall(number, 1, None)  # KEYCTL_JOIN_SESSION_KEYRING (keyctl(2)); a kernel without keys has none

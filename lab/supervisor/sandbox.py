@@ -186,26 +186,23 @@ class Sandbox:
     ) -> int:
         """Run `program` in a new sandbox; its process number. `inherited`: the descriptors that it gets by name."""
         status, status_for_bwrap = ends.pipe()
-        files = launch.files(inherited)
-        for fd in files.by_path.values():
-            ends.callback(os.close, fd)
+        sandbox = ends.enter_context(launch.sandbox(inherited))
         command = sandbox_command.command(
+            sandbox,
             directory=self.directory,
             username=launch.username,
             prefix=Path(launch.prefix),
             environment=launch.environment(),
-            files=files,
             binds=api_token.binds(self.token.directory, self.portal, sandbox_command.RUN),
             status_fd=status_for_bwrap,
             program=program,
         )
-        linux.leave_keyring()
         await asyncio.create_subprocess_exec(
             *command,
             stdin=stdin,
             stdout=log,
             stderr=log,
-            pass_fds=[status_for_bwrap, *inherited.values(), *files.by_path.values()],
+            pass_fds=[status_for_bwrap, *inherited.values(), *sandbox.descriptors],
             env=bwrap.VARIABLES,
             start_new_session=True,  # a signal to the supervisor's group is not for the sandboxes
             cwd="/",

@@ -22,23 +22,22 @@ _FACTS = "cpuinfo diskstats filesystems loadavg meminfo stat uptime version vmst
 
 
 def command(
+    sandbox: bwrap.Command,
     *,
     directory: Path,
     username: str,
     prefix: Path,
     environment: dict[str, str],
-    files: bwrap.Files,
     binds: list[str],
     status_fd: int,
     program: list[str],
 ) -> list[str]:
     """bubblewrap, its options, and the program to run in it. `binds`: more words, for what lies below RUN."""
     home = f"/home/{username}"
-    words = ["bwrap", *bwrap.isolation(user=USER_ID, hostname="lab"), "--json-status-fd", str(status_fd)]
-    words += [*_machine(prefix), "--proc", "/proc"]
-    words += ["--bind", str(directory / "home"), home, "--bind", str(directory / "drive"), f"{home}/drive"]
-    words += ["--bind", str(directory / "env"), str(prefix), *_other_ways(home), *_ours(files, binds), "--chdir", home]
-    return [*words, *bwrap.variables(environment), "--", *program]
+    seen = ["--json-status-fd", str(status_fd), *_machine(prefix), *bwrap.processes()]
+    seen += ["--bind", str(directory / "home"), home, "--bind", str(directory / "drive"), f"{home}/drive"]
+    seen += ["--bind", str(directory / "env"), str(prefix), *_other_ways(home), *_ours(sandbox, binds), "--chdir", home]
+    return sandbox.words(seen=seen, environment=environment, program=program)
 
 
 def _other_ways(home: str) -> list[str]:
@@ -61,7 +60,9 @@ HOLD_PROGRAM = ["/bin/sh", "-c", "trap '' TERM; exec cat"]
 """Keep the sandbox while somebody holds the other end of standard input: the server that was forked into it."""
 
 
-def fork_server_command(*, prefix: Path, environment: dict[str, str], files: bwrap.Files, connection: int) -> list[str]:
+def fork_server_command(
+    sandbox: bwrap.Command, *, prefix: Path, environment: dict[str, str], connection: int
+) -> list[str]:
     """The fork server of an environment: the same machine, read-only, without a network, anybody's files or /proc.
 
     It stays in the Lab's user namespace, whose account owns the sandboxes' namespaces and so may enter them, but has
@@ -69,10 +70,9 @@ def fork_server_command(*, prefix: Path, environment: dict[str, str], files: bwr
     That its mounts are read-only matters: /proc/PID/exe of what it forks leads to them, past the sandbox's own.
     Of /proc it has what says nothing of processes: modules such as psutil learn from it, when imported, what there is.
     """
-    words = ["bwrap", "--die-with-parent", "--unshare-net", "--unshare-ipc", "--unshare-uts", *bwrap.POWERLESS]
-    words += [*_machine(prefix), "--ro-bind", str(prefix), str(prefix), *_facts(), *_ours(files)]
+    seen = [*_machine(prefix), "--ro-bind", str(prefix), str(prefix), *_facts(), *_ours(sandbox)]
     program = [f"{prefix}/bin/python", f"{RUN}/inside/fork_server.py", str(connection)]
-    return [*words, *bwrap.variables(environment), "--", *program]
+    return sandbox.words(seen=seen, environment=environment, program=program)
 
 
 def _facts() -> list[str]:
@@ -83,6 +83,6 @@ def _machine(prefix: Path) -> list[str]:
     return [*bwrap.system_files(), *bwrap.interpreter(prefix), *bwrap.devices_and_tmp(TMP_BYTES)]
 
 
-def _ours(files: bwrap.Files, binds: Sequence[str] = ()) -> list[str]:
-    words = ["--tmpfs", "/run", *files.arguments(), "--ro-bind", str(INSIDE), f"{RUN}/inside"]
+def _ours(sandbox: bwrap.Command, binds: Sequence[str] = ()) -> list[str]:
+    words = ["--tmpfs", "/run", *sandbox.files(), "--ro-bind", str(INSIDE), f"{RUN}/inside"]
     return [*words, *binds, "--remount-ro", "/run", "--remount-ro", "/"]

@@ -27,3 +27,11 @@ def test_it_finds(settings: Settings, check, changes: dict, found: list[str]) ->
     for name, value in changes.items():
         setattr(settings, name, value)
     assert [message.id for message in check()] == found
+
+
+def test_it_says_where_system_calls_are_not_filtered(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert checks.system_calls() == []
+    monkeypatch.setattr("platform.machine", lambda: "riscv64")
+    assert [message.id for message in checks.system_calls()] == ["lab.W005"]
+    settings.LAB_LAUNCHER = "jupyterhub"
+    assert checks.system_calls() == []

@@ -87,12 +87,13 @@ except OSError as error:
 
 def test_it_lets_packages_type_into_no_terminal(tmp_path: Path) -> None:
     """Where a worker was started by hand: what is typed into a terminal (TIOCSTI) its shell would do, outside."""
-    order = bwrap.memory_file("")
-    words = build_sandbox.command(tmp_path, order, f"exec \"$1\" -c '{TYPE}'", [build_sandbox.python()])
-    child, terminal = pty.fork()
-    if not child:
-        os.execvpe(words[0], words, bwrap.VARIABLES)
-    os.close(order)
+    with build_sandbox.sandbox("") as sandbox:
+        words = build_sandbox.words(sandbox, tmp_path, f"exec \"$1\" -c '{TYPE}'", [build_sandbox.python()])
+        child, terminal = pty.fork()
+        if not child:
+            for fd in sandbox.descriptors:
+                os.set_inheritable(fd, True)
+            os.execvpe(words[0], words, bwrap.VARIABLES)
     said = b""
     with contextlib.suppress(OSError):  # EIO: the other end is closed
         while data := os.read(terminal, 4096):

@@ -138,27 +138,6 @@ def test_it_leaves_no_way_to_the_files_of_the_fork_server(owner: Person) -> None
     assert kernel.run("print(os.readlink(f'/proc/{jupyter}/cwd'))").text.strip() == f"/home/{owner.user.username}"
 
 
-KEYS = """
-import ctypes, platform
-libc = ctypes.CDLL(None, use_errno=True)
-add, keyctl = {"x86_64": (248, 250), "aarch64": (217, 219)}[platform.machine()]
-SESSION = -3
-"""
-
-
-@pytest.mark.parametrize("way", ["fork", "exec"])
-def test_it_shares_no_keyring(site: Site, person: Callable[..., Person], way: str) -> None:
-    """A session keyring is inherited by all that come from one process, and who has it may read it."""
-    with launched_by(site, way):
-        victim, mallory = person("victim"), person("mallory")
-        victim.launch()
-        mallory.launch()
-        put = victim.kernel().run(KEYS + "print(libc.syscall(add, b'user', b'treasure', b'gold', 4, SESSION))")
-        assert int(put.text) > 0 or "denied" in put.text
-        code = "print(libc.syscall(keyctl, 10, SESSION, b'user', b'treasure', 0), ctypes.get_errno())"
-        assert mallory.kernel().run(KEYS + code).text.startswith("-1 ")
-
-
 def test_it_decides_at_random_anew(site: Site, person: Callable[..., Person]) -> None:
     """Two servers from one fork server have no secret in common."""
     secrets = set()

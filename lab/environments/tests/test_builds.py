@@ -65,7 +65,7 @@ def test_it_keeps_what_there_was_when_a_build_fails(
 ) -> None:
     old = done(brain, 60)
     build = builds.request_build(operator, brain)
-    monkeypatch.setattr(builds, "command", lambda prefix, packages: ["/bin/sh", "-c", "echo no such package; exit 1"])
+    monkeypatch.setattr(builds, "pip_words", lambda sandbox, prefix: ["/bin/sh", "-c", "echo no such package; exit 1"])
     builds.run(build.pk)
     build.refresh_from_db()
     brain.refresh_from_db()
@@ -81,7 +81,7 @@ def test_it_says_that_a_build_took_too_long(
 ) -> None:
     build = builds.request_build(operator, brain)
     monkeypatch.setattr(builds, "BUILD_SECONDS", 0.2)
-    monkeypatch.setattr(builds, "command", lambda prefix, packages: ["sleep", "60"])
+    monkeypatch.setattr(builds, "pip_words", lambda sandbox, prefix: ["sleep", "60"])
     builds.run(build.pk)
     build.refresh_from_db()
     assert build.error.startswith("The build took longer than")

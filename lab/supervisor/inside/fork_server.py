@@ -22,6 +22,7 @@ import socket
 import sys
 import tempfile
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import importing  # type: ignore[import-not-found]  # beside this file
@@ -62,6 +63,8 @@ class KernelRequest(NamedTuple):
 
 _connections: "list[socket.socket]" = []
 """The fork server's own, which no child keeps."""
+_system_calls = Path(RUN, "system_calls.bpf").read_bytes()
+"""The filter for what is forked. Our own allows setns(2), too; whatever either refuses is refused (seccomp(2))."""
 
 
 def main() -> None:
@@ -181,7 +184,7 @@ def enter(fds: "list[int]", kind: "type[Any]", be: "Callable[[Any], None]", keep
     os.dup2(request.log, 1)
     os.dup2(request.log, 2)
     joining.join(fds[count:])
-    joining.drop_rights()
+    joining.drop_rights(_system_calls)
     kept = {*request, keep} - {request.log}
     while _connections:
         _connections.pop().detach()  # their numbers will be those of other files
@@ -191,7 +194,7 @@ def enter(fds: "list[int]", kind: "type[Any]", be: "Callable[[Any], None]", keep
     first = os.fork()
     if first:
         os._exit(os.waitstatus_to_exitcode(os.waitpid(first, 0)[1]) & 0xFF)
-    joining.assert_powerless()
+    joining.assert_powerless(filtered=bool(_system_calls))
     if os.fork():
         os._exit(0)
     os.setsid()

@@ -2,14 +2,13 @@
 
 The order is the kernel's: the user namespace that owns the others comes first, for it gives the right to enter them
 (user_namespaces(7), setns(2)); then bubblewrap's second one, in which nothing can be mounted or unshared. Only children
-are in the PID namespace. There is no execve(2) that would take capabilities away, so they are dropped by hand and the
-outcome is read from /proc.
+are in the PID namespace. There is no execve(2) that would take capabilities away, so they are dropped by hand, the
+filter of system calls is set as bubblewrap sets it, and the outcome is read from /proc.
 """
 
 import ctypes
 import fcntl
 import os
-import platform
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,16 +16,23 @@ KINDS = ("user", "mnt", "pid", "net", "ipc", "uts", "cgroup")
 """The namespaces to enter, as named in /proc/PID/ns, in the order of their descriptors."""
 _NS_GET_USERNS = 0xB701
 _PR_SET_DUMPABLE = 4
+_PR_SET_SECCOMP = 22
+_SECCOMP_MODE_FILTER = 2
 _PR_CAPBSET_DROP = 24
 _PR_SET_NAME = 15
 _PR_SET_NO_NEW_PRIVS = 38
 _PR_CAP_AMBIENT = 47
 _PR_CAP_AMBIENT_CLEAR_ALL = 4
 _CAPABILITY_VERSION_3 = 0x20080522
-_KEYCTL_JOIN_SESSION_KEYRING = 1
-_KEYCTL = {"x86_64": 250, "aarch64": 219}
+_INSTRUCTION_BYTES = 8
 
 _libc = ctypes.CDLL(None, use_errno=True)
+
+
+class _FilterProgram(ctypes.Structure):
+    """struct sock_fprog (linux/filter.h)."""
+
+    _fields_ = [("length", ctypes.c_ushort), ("instructions", ctypes.c_char_p)]
 
 
 class PrivilegesLeftError(Exception):
@@ -49,8 +55,11 @@ def join(namespaces: Sequence[int]) -> None:
     os.close(owner)
 
 
-def drop_rights() -> None:
-    """No capability now, none to be had by execve(2), no keys of whoever started us."""
+def drop_rights(system_calls: bytes) -> None:
+    """No capability now, none to be had by execve(2), and no more of the kernel than this filter allows.
+
+    `system_calls`: portal.sandboxing.seccomp.program; empty on a machine that it does not know.
+    """
     _check(_libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "no_new_privs")
     _check(_libc.prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0), "ambient capabilities")
     capability = 0
@@ -60,14 +69,14 @@ def drop_rights() -> None:
     _check(_libc.capset(header, (ctypes.c_uint32 * 6)()), "capset")
     # Changing namespaces has made our memory root's (PR_SET_DUMPABLE, prctl(2)); it is the person's.
     _check(_libc.prctl(_PR_SET_DUMPABLE, 1, 0, 0, 0), "dumpable")
-    leave_keyring()
+    if system_calls:
+        _filter(system_calls)
 
 
-def leave_keyring() -> None:
-    """Have a session keyring of our own: the inherited one is shared with all that inherited it (keyctl(2))."""
-    number = _KEYCTL.get(platform.machine())
-    if number is not None:
-        _libc.syscall(number, _KEYCTL_JOIN_SESSION_KEYRING, None)  # without keys in the kernel there is none to leave
+def _filter(system_calls: bytes) -> None:
+    """Of this thread and all that come of it; it is the only one, or `join` would have failed (setns(2), EINVAL)."""
+    program = _FilterProgram(len(system_calls) // _INSTRUCTION_BYTES, system_calls)
+    _check(_libc.prctl(_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, ctypes.byref(program), 0, 0), "seccomp")
 
 
 def name_process(name: str) -> None:
@@ -75,8 +84,8 @@ def name_process(name: str) -> None:
     _libc.prctl(_PR_SET_NAME, name.encode(), 0, 0, 0)
 
 
-def assert_powerless() -> None:
-    """PrivilegesLeftError unless /proc shows that every right is gone."""
+def assert_powerless(*, filtered: bool) -> None:
+    """PrivilegesLeftError unless /proc shows that every right is gone, and with `filtered` that there is a filter."""
     lines = Path("/proc/self/status").read_text().splitlines()
     status = dict(line.split(":\t", 1) for line in lines)
     for key in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"):
@@ -84,3 +93,5 @@ def assert_powerless() -> None:
             raise PrivilegesLeftError(f"{key} is {status[key]}")
     if status["NoNewPrivs"] != "1" or os.geteuid() == 0:
         raise PrivilegesLeftError("no_new_privs is not set, or this is root")
+    if filtered and status["Seccomp"] != str(_SECCOMP_MODE_FILTER):
+        raise PrivilegesLeftError("system calls are not filtered")
