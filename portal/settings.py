@@ -363,6 +363,8 @@ DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default=formataddr((SITE_NAME
 
 SESSION_COOKIE_NAME = "__Host-portal" if HTTPS else "portal"
 CSRF_COOKIE_NAME = "__Host-csrf" if HTTPS else "portal_csrf"
+BROWSER_COOKIE_NAME = "__Host-browser" if HTTPS else "portal_browser"
+"""Says that a person has signed in there before (portal.accounts.password_attempts)."""
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 CSRF_COOKIE_HTTPONLY = True
 CSRF_USE_SESSIONS = False

@@ -23,7 +23,6 @@ from portal import audit, hooks
 from portal.models import User
 from portal.web import rate_limits
 
-COOKIE = "__Host-browser" if settings.HTTPS else "portal_browser"
 COOKIE_SECONDS = 365 * 24 * 3600
 _SALT = "portal.accounts.password_attempts"
 
@@ -116,10 +115,10 @@ def remember_browser(request: HttpRequest, response: HttpResponse, user: User) -
     """Remember in the browser that this person has signed in there. It opens nothing; it only counts apart."""
     name = _browser(request, user).removeprefix("browser ") or secrets.token_hex(8)
     response.set_cookie(
-        COOKIE,
+        settings.BROWSER_COOKIE_NAME,
         signing.dumps([user.pk, name], salt=_SALT),
         max_age=COOKIE_SECONDS,
-        secure=settings.HTTPS,
+        secure=settings.SESSION_COOKIE_SECURE,
         httponly=True,
         samesite="Lax",
     )
@@ -128,7 +127,9 @@ def remember_browser(request: HttpRequest, response: HttpResponse, user: User) -
 def _browser(request: HttpRequest, user: User | None) -> str:
     """The browser's name, if this person was the last to sign in there; else ""."""
     try:
-        known, name = signing.loads(request.COOKIES.get(COOKIE, ""), salt=_SALT, max_age=COOKIE_SECONDS)
+        known, name = signing.loads(
+            request.COOKIES.get(settings.BROWSER_COOKIE_NAME, ""), salt=_SALT, max_age=COOKIE_SECONDS
+        )
     except (signing.BadSignature, ValueError, TypeError):
         return ""
     return f"browser {name}" if user and known == user.pk else ""

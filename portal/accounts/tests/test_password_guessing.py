@@ -10,7 +10,6 @@ from pytest_django import Settings
 
 from conftest import PASSWORD
 from notices.models import Mail, Notice
-from portal.accounts import password_attempts
 from portal.models import AuditEntry, User
 
 TOO_MANY = "Too many wrong passwords"
@@ -78,20 +77,20 @@ def test_being_known_as_one_person_helps_against_no_other(owner: User, viewer: U
 @pytest.mark.parametrize(
     "forge", [lambda value: value[:-1] + "x", lambda value: "x", lambda value: "", lambda v: v * 9]
 )
-def test_it_knows_no_forged_browser(owner: User, forge: Callable[[str], str]) -> None:
+def test_it_knows_no_forged_browser(owner: User, settings: Settings, forge: Callable[[str], str]) -> None:
     browser = Client()
     assert gets_in(browser, "owner", HOME)
-    value = browser.cookies[password_attempts.COOKIE].value
+    value = browser.cookies[settings.BROWSER_COOKIE_NAME].value
     guess("owner", 6, HOME)
     forged = Client()
-    forged.cookies[password_attempts.COOKIE] = forge(value)
+    forged.cookies[settings.BROWSER_COOKIE_NAME] = forge(value)
     assert not gets_in(forged, "owner", HOME)
 
 
 def test_the_cookie_is_bound_to_the_portal(owner: User, settings: Settings) -> None:
     browser = Client()
     assert gets_in(browser, "owner", HOME)
-    cookie = browser.cookies[password_attempts.COOKIE]
+    cookie = browser.cookies[settings.BROWSER_COOKIE_NAME]
     assert (cookie["httponly"], cookie["samesite"], cookie["path"], cookie["domain"]) == (True, "Lax", "/", "")
     assert "owner" not in cookie.value
 

@@ -41,14 +41,14 @@ def test_it_gives_cookies_to_this_origin_alone(owner: User, settings: Settings) 
     client = Client()
     client.get("/account/login/", secure=True)
     client.post("/account/login/", {"login": "owner", "password": PASSWORD}, secure=True)
-    for name in ("__Host-portal", "__Host-csrf"):
+    for name in ("__Host-portal", "__Host-csrf", "__Host-browser"):
         cookie = client.cookies[name]
         assert cookie["secure"]
         assert cookie["httponly"]
         assert cookie["samesite"] == "Lax"
         assert cookie["path"] == "/"
         assert not cookie["domain"]
-    assert set(client.cookies) <= {"__Host-portal", "__Host-csrf", "messages"}
+    assert set(client.cookies) <= {"__Host-portal", "__Host-csrf", "__Host-browser", "messages"}
     assert client.cookies["messages"]["secure"] if "messages" in client.cookies else True
 
 
