@@ -6,7 +6,7 @@ from ipaddress import ip_network
 from pathlib import Path
 from urllib.parse import urlsplit
 
-TEMPLATES = ("nginx.conf", "nginx.portal.conf", "nginx.files.conf", "nginx.errors.conf", "nginx.tls.conf")
+TEMPLATES = tuple(f"nginx{part}.conf" for part in ("", ".portal", ".files", ".errors", ".cookies", ".tls"))
 
 
 def write(code: Path, var: Path, run: Path, environment: dict[str, str]) -> Path:

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from . import views, views_panel
+from . import views, views_cookies, views_panel
 
 app_name = "gateway"
 
@@ -10,6 +10,7 @@ urlpatterns = [
     path("auth", views.auth, name="auth"),
     path("valid-passes", views.valid_passes, name="valid_passes"),
     path("arrive", views.arrive, name="arrive"),
+    path("clear-cookies", views_cookies.clear_cookies, name="clear_cookies"),
     path("lab/state", views_panel.state, name="panel_state"),
     path("lab/keep", views_panel.keep, name="panel_keep"),
     path("lab/stop", views_panel.stop, name="panel_stop"),
