@@ -44,7 +44,7 @@ class AccountAdapter(DefaultAccountAdapter):
         """Send a mail with the site's own name and address, whatever the request's Host is."""
         site = SimpleNamespace(name=settings.SITE_NAME, domain=urlsplit(settings.PORTAL_URL).netloc)
         ours = {name: _at_home(value) for name, value in context.items()}
-        super().send_mail(template_prefix, email, ours | {"current_site": site})
+        super().send_mail(template_prefix, email, ours | {"current_site": site, "portal_url": settings.PORTAL_URL})
 
     def post_login(
         self, request: HttpRequest, user: User, *, signal_kwargs: dict[str, Any] | None, **more: Any

@@ -7,9 +7,12 @@ from allauth.account.forms import SignupForm as AllauthSignupForm
 from allauth.socialaccount.forms import SignupForm as AllauthProviderSignupForm
 from django import forms
 from django.conf import settings
+from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html
 
 from portal.models import User
+
+from . import oidc_adapter
 
 
 class AccountForm(forms.ModelForm):
@@ -51,6 +54,18 @@ class ProviderSignupForm(AllauthProviderSignupForm):
         _drop_placeholders(self)
         _explain_username(self)
         self.fields["email"].label = "E-mail"
+
+    def validate_unique_email(self, value: str) -> str:
+        """Note whether the address has an account, which the form does not say."""
+        self.account_already_exists = oidc_adapter.has_account(value)
+        return value
+
+    def try_save(self, request: HttpRequest) -> tuple[User | None, HttpResponse | None]:
+        """The new account; or None, and the answer to somebody whose address has one."""
+        if self.account_already_exists:
+            return None, oidc_adapter.answer_as_if_free(request, self.cleaned_data["email"])
+        user, response = super().try_save(request)
+        return user, response
 
 
 def _explain_username(form: forms.Form) -> None:

@@ -8,13 +8,17 @@ import logging
 from collections.abc import Iterable
 from typing import Any
 
+from allauth.account.app_settings import EmailVerificationMethod
+from allauth.account.internal.flows.login import perform_login
+from allauth.account.models import Login
+from allauth.account.utils import filter_users_by_email
 from allauth.core.exceptions import ImmediateHttpResponse
 from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
 from allauth.socialaccount.helpers import render_authentication_error
 from allauth.socialaccount.models import SocialApp, SocialLogin
 from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 
 from portal import audit, hooks, usernames
 from portal.models import User
@@ -58,6 +62,13 @@ class ProviderAdapter(DefaultSocialAccountAdapter):
         """Log the reason for the operator; the person sees a general message."""
         log.warning("sign-in through %s: %s %r", provider.app.provider_id, error, exception)
 
+    def is_auto_signup_allowed(self, request: HttpRequest, sociallogin: SocialLogin) -> bool:
+        """True if an account can be made without a form; if the address has one already, the answer does not say so."""
+        for address in sociallogin.email_addresses[:1]:
+            if has_account(address.email):
+                raise ImmediateHttpResponse(answer_as_if_free(request, address.email))
+        return bool(super().is_auto_signup_allowed(request, sociallogin))
+
     def get_signup_form_initial_data(self, sociallogin: SocialLogin) -> dict[str, Any]:
         """Initial values of the sign-up form: a free username."""
         return super().get_signup_form_initial_data(sociallogin) | {"username": _username(sociallogin)}
@@ -78,6 +89,22 @@ class ProviderAdapter(DefaultSocialAccountAdapter):
                 sociallogin.user.pk = None
                 sociallogin.user._state.adding = True
         raise AssertionError
+
+
+def has_account(address: str) -> bool:
+    """True if an e-mail address is somebody's here, verified or not."""
+    return bool(filter_users_by_email(address))
+
+
+def answer_as_if_free(request: HttpRequest, address: str) -> HttpResponse:
+    """Answer to a newcomer whose address has an account: the page of an address that is to be verified.
+
+    The mail that the page speaks of goes to the owner, and says how to connect the two accounts; not more often than
+    one that verifies. allauth does so by itself only where every address has to be verified.
+    """
+    login = Login(user=None, email=address, email_verification=EmailVerificationMethod.MANDATORY, signup=True)
+    response: HttpResponse = perform_login(request, login)
+    return response
 
 
 def _username(sociallogin: SocialLogin) -> str:

@@ -1,5 +1,6 @@
 """Signing in through an OpenID Connect provider, which runs: the ways that work, and the attacks."""
 
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -191,6 +192,62 @@ def test_it_opens_no_existing_account_by_an_address(
     assert who(client) == ""
     assert not SocialAccount.objects.exists()
     assert User.objects.count() == 1
+
+
+@pytest.fixture
+def taken(owner: User) -> str:
+    """An address that somebody has an account with."""
+    EmailAddress.objects.create(user=owner, email=owner.email, verified=True, primary=True)
+    return owner.email
+
+
+def sign_up_with(running: Provider, settings: Settings, sub: str, address: str, by_form: bool) -> Any:
+    """The page that a newcomer ends on whose provider says `address`, or who says it when the provider does not."""
+    settings.OIDC_PROVIDERS = [running.settings(trust_email=False)]
+    running.claims(sub, preferred_username="eva", **({} if by_form else {"email": address}))
+    client = Client()
+    response = come(client, running, sub)
+    if by_form:
+        response = client.post(response["Location"], {"username": "eva", "email": address})
+    page = client.get(response["Location"])
+    assert who(client) == ""
+    return response["Location"], re.sub(r'(token" value|nonce)="[^"]*"', "", page.text.replace(address, "ADDRESS"))
+
+
+@pytest.mark.parametrize("verification", ["mandatory", "optional", "none"])
+@pytest.mark.parametrize("by_form", [False, True])
+def test_it_tells_a_stranger_nothing_about_who_has_an_account(
+    running: Provider, settings: Settings, taken: str, owner: User, verification: str, by_form: bool
+) -> None:
+    settings.ACCOUNT_EMAIL_VERIFICATION = verification
+    place, page = sign_up_with(running, settings, "thief", taken.upper(), by_form)
+    assert place == "/account/confirm-email/"
+    assert "already" not in page
+    assert "We have sent you an e-mail" in page
+    [sent] = mail.outbox
+    assert sent.to == [taken]
+    assert "/account/login/" in sent.body
+    assert "Other accounts" in sent.body
+    assert "confirm-email" not in sent.body
+    assert not SocialAccount.objects.exists()
+    assert not User.objects.exclude(pk=owner.pk).exists()
+
+
+@pytest.mark.parametrize("by_form", [False, True])
+def test_a_free_address_looks_like_one_that_is_taken(
+    running: Provider, settings: Settings, taken: str, by_form: bool
+) -> None:
+    """On a site where addresses are verified, as every public one does that is not told otherwise."""
+    settings.ACCOUNT_EMAIL_VERIFICATION = "mandatory"
+    assert sign_up_with(running, settings, "s-1", taken, by_form) == sign_up_with(
+        running, settings, "s-2", "free@example.org", by_form
+    )
+
+
+def test_it_sends_the_owner_of_an_address_no_flood_of_mails(running: Provider, settings: Settings, taken: str) -> None:
+    for _ in range(5):
+        sign_up_with(running, settings, "thief", taken, by_form=False)
+    assert len(mail.outbox) == 1
 
 
 def test_it_believes_no_address_unless_told_to(client: Client, running: Provider, settings: Settings) -> None:
