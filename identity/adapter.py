@@ -65,6 +65,10 @@ class IdentityAdapter(DefaultOIDCAdapter):
         data["scopes_supported"] = list(SCOPES)
         data["grant_types_supported"] = list(GRANTS)
         data["response_types_supported"] = ["code"]
+        data["authorization_response_iss_parameter_supported"] = True
+        data["claims_parameter_supported"] = False
+        data["request_parameter_supported"] = False
+        data["request_uri_parameter_supported"] = False
 
 
 def teams(user: User) -> list[str]:

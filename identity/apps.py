@@ -1,4 +1,9 @@
+from collections.abc import Iterable
+from typing import Any
+
 from django.apps import AppConfig
+from django.core.exceptions import ValidationError
+from django.db.models.signals import pre_save
 
 
 class IdentityConfig(AppConfig):
@@ -6,5 +11,14 @@ class IdentityConfig(AppConfig):
     verbose_name = "Identity for other services"
 
     def ready(self) -> None:
-        """Register the system checks."""
+        """Register the system checks, and hold what saves a client to having an address."""
         from . import checks  # noqa: F401
+
+        pre_save.connect(refuse_without_address, sender="allauth_idp_oidc.Client", dispatch_uid="identity.address")
+
+
+def refuse_without_address(instance: Any, raw: bool, update_fields: Iterable[str] | None, **_: Any) -> None:
+    """ValidationError for a client without a redirect address; the model is allauth's, so this is not in its `save`."""
+    saved = not raw and (update_fields is None or "redirect_uris" in update_fields)
+    if saved and not instance.get_redirect_uris():
+        raise ValidationError({"redirect_uris": "A client needs a redirect address."})

@@ -9,7 +9,10 @@ from . import views
 
 urlpatterns = [
     path("identity/o/authorize", views.authorize),
+    path("identity/o/authorize/consent", views.consent, name="identity_consent"),
     path("identity/o/api/token", views.token),
+    path("identity/o/api/revoke", views.revoke_token),
+    path("identity/o/api/userinfo", views.userinfo),
     path("identity/o/device", views.not_offered),
     path("identity/o/api/device/code", views.not_offered),
     path("account/services/", views.mine, name="services"),

@@ -220,6 +220,7 @@ PORTAL_HOOKS: dict[str, list[str]] = {
         "drive.account_deletion.leave",
         "groups.account_deletion.leave",
         "api.account_deletion.leave",
+        "identity.services.leave",
     ],
     "account_export": [
         "portal.accounts.deletion.export",

@@ -2,7 +2,10 @@
 
 import base64
 import hashlib
+import html
+import re
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,11 +13,13 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 
 import jwt
 import pytest
+from allauth.account.models import EmailAddress
 from allauth.idp.oidc.models import Client as Service
 from django.test import Client
 from pytest_django import Settings
 
 from portal.accounts import oidc_signing_keys
+from portal.models import User
 
 BACK = "https://hub.example.org/hub/oauth_callback"
 SECRET = "the-service-keeps-this"
@@ -50,16 +55,18 @@ class Hub:
         values |= {"code_challenge": challenge, "code_challenge_method": "S256"} | changes
         return f"/identity/o/authorize?{urlencode({name: value for name, value in values.items() if value})}"
 
-    def consent(self, browser: Client, **changes: str) -> dict[str, str]:
-        """Query parameters of the redirect after the person's consent."""
+    def consent(self, browser: Client, scopes: str = "", **changes: str) -> dict[str, str]:
+        """Query parameters of the redirect after the person's consent to `scopes`: to all that are asked for."""
         page = browser.get(self.question(**changes))
         assert page.status_code == 200, page
-        data = {"request": page.context["form"]["request"].value(), "scopes": self.scope.split(), "action": "grant"}
-        return came_back(browser.post("/identity/o/authorize", data))
+        return came_back(answer(browser, page, scopes or self.scope))
 
     def exchange(self, code: str, **changes: str) -> Any:
         data = {"grant_type": "authorization_code", "code": code, "redirect_uri": BACK, "code_verifier": self.verifier}
         return self.post("token", data | changes)
+
+    def renew(self, refresh_token: str, **changes: str) -> Any:
+        return self.post("token", {"grant_type": "refresh_token", "refresh_token": refresh_token} | changes)
 
     def post(self, name: str, data: dict[str, str]) -> Any:
         credentials = {"client_id": self.service.pk} | ({"client_secret": self.secret} if self.secret else {})
@@ -80,11 +87,21 @@ class Hub:
         return jwt.decode(id_token, key, algorithms=["RS256"], audience=self.service.pk, issuer=issuer)
 
 
-def came_back(response: Any) -> dict[str, str]:
-    """The parameters with which a browser is sent to the service."""
+def answer(browser: Client, page: Any, scopes: str, action: str = "grant") -> Any:
+    """Send the form of the consent page."""
+    [address] = re.findall(r'<form[^>]* action="(/identity/o/[^"]*)"', page.text)
+    hidden = dict(re.findall(r'<input type="hidden" name="(request)" value="([^"]*)"', page.text))
+    data = {name: html.unescape(value) for name, value in hidden.items()}
+    return browser.post(html.unescape(address), data | {"scopes": scopes.split(), "action": action})
+
+
+def came_back(response: Any, back: str = BACK) -> dict[str, str]:
+    """The parameters with which a browser is sent to the service, but for `iss`, which is always the portal."""
     address = response["Refresh"].removeprefix("0; url=") if "Refresh" in response else response["Location"]
-    assert address.startswith(BACK), address
-    return {name: values[0] for name, values in parse_qs(urlsplit(address).query).items()}
+    assert address.startswith(back), address
+    found = {name: values[0] for name, values in parse_qs(urlsplit(address).query).items()}
+    assert found.pop("iss") == "http://localhost:8000", "RFC 9207"
+    return found
 
 
 def userinfo(token: str) -> Any:
@@ -93,8 +110,20 @@ def userinfo(token: str) -> Any:
 
 @pytest.fixture
 def hub(db: None) -> Hub:
-    service = Service(id="hub", name="The Hub", redirect_uris=BACK, scopes="openid\nprofile\nemail\nteam\ngroup")
+    return registered("hub", "The Hub")
+
+
+@pytest.fixture
+def browser(editor: User, sign_in: Callable[[User], Client]) -> Client:
+    EmailAddress.objects.create(user=editor, email=editor.email, verified=True, primary=True)
+    return sign_in(editor)
+
+
+def registered(client_id: str, name: str, **values: Any) -> Hub:
+    """Another service, as an operator makes it."""
+    service = Service(id=client_id, name=name, redirect_uris=BACK, **values)
+    service.scopes = "openid\nprofile\nemail\nteam\ngroup"
     service.grant_types = "authorization_code\nrefresh_token"
     service.set_secret(SECRET)
     service.save()
-    return Hub(service)
+    return Hub(service, secret="" if service.type == Service.Type.PUBLIC else SECRET)

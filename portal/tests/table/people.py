@@ -102,7 +102,7 @@ def build(people: dict[str, User], cortex: Collab, open_cortex: Collab) -> World
     fetched = {"repo": "https://example.org/a/course", "folder": "course"}
     pull = Pull.objects.create(user=owner, library=own, state="failed", error="It failed.", **fetched)
     api_token, _secret = create_token(owner, name="Script", scopes=[Scope.READ], days=1)
-    service = Service.objects.create(name="Hub", id="hub")
+    service = Service.objects.create(name="Hub", id="hub", redirect_uris="https://hub.example.org/back")
     held = ServiceToken(user=owner, client=service, type=ServiceToken.Type.REFRESH_TOKEN, hash="x")
     held.save()
     key = Authenticator.objects.create(user=people["asker"], type="webauthn", data={"name": "Key"})
