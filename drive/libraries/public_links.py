@@ -60,7 +60,11 @@ def _code(link_id: UUID, key: str | bytes) -> bytes:
 def token(link: PublicLink) -> str:
     """Token in the link's URL: its id and a code of it under the SECRET_KEY, in base64."""
     code = _code(link.pk, settings.SECRET_KEY)
-    return base64.urlsafe_b64encode(link.pk.bytes + code).rstrip(b"=").decode()
+    return _encoded(link.pk.bytes + code)
+
+
+def _encoded(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
 
 
 def address(link: PublicLink) -> str:
@@ -69,13 +73,16 @@ def address(link: PublicLink) -> str:
 
 
 def find(text: str) -> PublicLink | None:
-    """The open link of a token; None for whatever is wrong with it, without a difference that could be told."""
+    """The open link of a token; None for whatever is wrong with it, without a difference that could be told.
+
+    A token has one spelling: decoders take more, such as other bits at the end, or characters that they skip.
+    """
     try:
         raw = base64.urlsafe_b64decode(text + "==")
     except (binascii.Error, ValueError):
         return None
     link_id, code = raw[:16], raw[16:]
-    if len(code) != CODE:
+    if len(code) != CODE or _encoded(raw) != text:
         return None
     keys = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
     if not any(hmac.compare_digest(_code(UUID(bytes=link_id), key), code) for key in keys):
