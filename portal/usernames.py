@@ -7,10 +7,22 @@ from collections.abc import Collection, Iterable
 from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
 
-RESERVED = frozenset(
-    "account accounts admin api collab collabs drive hub lab localhost mail portal root static support system "
-    "www".split()
+_OF_THE_SITE = "account accounts api collab collabs collaboratory drive hub lab labs portal static system"
+_OF_OFFICES = (
+    # Mailboxes that somebody answers for a domain (RFC 2142), and whose owner a certificate authority believes.
+    "abuse ftp hostmaster info marketing news noc postmaster sales security support usenet uucp webmaster www "
+    "admin administrator root sysadmin ssladmin ssladministrator sysadministrator "
+    # Which nobody should be written to by, or signed in as.
+    "daemon mailer-daemon no-reply nobody noreply operations staff superuser"
 )
+_OF_PROTOCOLS = (
+    # Names below a domain that programs look for by themselves: proxies (WPAD), mail (MTA-STS, RFC 8461, and
+    # autoconfiguration), keys, tunnels, name servers.
+    "autoconfig autodiscover broadcasthost dns imap isatap localdomain localhost mail mta-sts mx ns ns0 ns1 ns2 ns3 "
+    "ns4 openpgpkey pop pop3 smtp wpad"
+)
+RESERVED = frozenset(f"{_OF_THE_SITE} {_OF_OFFICES} {_OF_PROTOCOLS}".split())
+"""Usernames that nobody chooses: a username is a name below LAB_DOMAIN. Who has one of these already keeps it."""
 
 _label = RegexValidator(
     r"\A[a-z](?:[a-z0-9-]{0,30}[a-z0-9])?\Z",
