@@ -355,9 +355,10 @@ SOCIALACCOUNT_FORMS = {"signup": "portal.accounts.forms.ProviderSignupForm"}
 ACCOUNT_EMAIL_SUBJECT_PREFIX = f"[{SITE_NAME}] "
 ACCOUNT_DEFAULT_HTTP_PROTOCOL = "https" if HTTPS else "http"
 
-# Mail: the console in development, `EMAIL_URL` (smtp+tls://user:password@host:587) otherwise.
+# Mail: files of this machine in development, `EMAIL_URL` (smtp+tls://user:password@host:587) otherwise. Not the
+# console: addresses, and links that open an account, would be in the log. (environ drops one of the slashes.)
 
-vars().update(env.email_url("EMAIL_URL", default="consolemail://"))
+vars().update(env.email_url("EMAIL_URL", default=f"filemail:///{VAR_DIR}/mail"))
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default=formataddr((SITE_NAME, "noreply@localhost")))
 
 # Cookies and headers. `__Host-` (RFC 6265bis) keeps a Lab on a sibling domain from planting a cookie on the portal.

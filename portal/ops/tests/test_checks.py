@@ -43,8 +43,9 @@ def test_it_finds_sockets_whose_address_is_too_long(settings: Settings) -> None:
     assert checks.socket_paths() == []
 
 
-def test_it_wants_encryption_and_mail_on_the_internet(settings: Settings) -> None:
-    settings.EMAIL_BACKEND = "django.core.mail.backends.console.EmailBackend"
+@pytest.mark.parametrize("backend", ["console", "filebased"])
+def test_it_wants_encryption_and_mail_on_the_internet(settings: Settings, backend: str) -> None:
+    settings.EMAIL_BACKEND = f"django.core.mail.backends.{backend}.EmailBackend"
     assert [found.id for found in (*checks.encrypted(), *checks.mail())] == ["portal.W001", "portal.W002"]
     settings.PORTAL_URL = "https://portal.example.org"
     settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
