@@ -11,8 +11,7 @@ TEMPLATES = tuple(f"nginx{part}.conf" for part in ("", ".portal", ".files", ".er
 
 def write(code: Path, var: Path, run: Path, environment: dict[str, str]) -> Path:
     """Render the templates into RUN; returns the path of nginx.conf."""
-    for name in ("lab", "portal"):
-        (run / name).mkdir(exist_ok=True)
+    (run / "lab").mkdir(exist_ok=True)
     filled = values(code, var, run, environment)
     for name in TEMPLATES:
         template = string.Template((code / f"deploy/{name}.template").read_text())

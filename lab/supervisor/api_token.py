@@ -1,14 +1,40 @@
-"""The portal's API from inside a sandbox: a socket on which nginx serves nothing else, and a token in a file.
+"""The portal's API from inside a sandbox: a socket on which nothing else is served, and a token in a file.
 
-Both are directories, bound read-only: a socket that nginx makes anew, or a token that replaces another, is seen there.
+Both are directories, bound read-only: a socket that is made anew, or a token that replaces another, is seen there. Each
+server has a socket of its own, which the relay of API requests opens (lab/gateway/api_relay.py).
 """
 
+import asyncio
 import contextlib
+import logging
 import time
 from pathlib import Path
 
 SOCKET = "portal.sock"
+SOCKET_DIRECTORY = "portal"
+"""Of a server's directory, and of the site's sockets for servers that have none of their own."""
+RELAY = "api-relay.sock"
+"""Where the relay is told that a server begins."""
+RELAY_SECONDS = 1.0
 TOKEN = "token"  # noqa: S105
+
+
+log = logging.getLogger("lab.supervisor")
+
+
+async def have_socket(run: Path, server_id: str) -> None:
+    """Have the relay open the socket of a server that begins. While the relay is away the launch goes on without.
+
+    `run`: the directory of the site's sockets.
+    """
+    try:
+        async with asyncio.timeout(RELAY_SECONDS):
+            reader, writer = await asyncio.open_unix_connection(str(run / RELAY))
+            with contextlib.closing(writer):
+                writer.write(f"{server_id}\n".encode())
+                await reader.readuntil(b"\n")
+    except (OSError, TimeoutError, asyncio.IncompleteReadError) as error:
+        log.warning("%s: the relay of API requests is away (%r); it opens the socket when it is back", server_id, error)
 
 
 class TokenFile:

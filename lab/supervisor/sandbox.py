@@ -6,6 +6,7 @@ servers/<id>/env         mount point of the environment with those changes
 servers/<id>/drive       mount point of the Drive view; drive.dirs has its plain directories
 servers/<id>/log         what Jupyter printed
 servers/<id>/token       the directory of its token for the portal's API (api_token.py)
+servers/<id>/portal      the directory of its socket for the portal's API
 servers/<id>/disk        how much disk it may use, and did (disk_limits.py)
 """
 
@@ -82,7 +83,8 @@ class Sandbox:
         self._protecting = asyncio.Lock()
         self.directory = servers / server_id
         self.socket = sockets / f"{server_id}.sock"
-        self.portal = sockets.parent / "portal"
+        self.run = sockets.parent
+        self.portal = self.directory / api_token.SOCKET_DIRECTORY
         self.token = api_token.TokenFile(self.directory / "token")
         self.disk = DiskMonitor(self.directory)
         self.view = DriveView(self.directory, store)
@@ -103,6 +105,7 @@ class Sandbox:
         self.launch, self.forked = launch, fork_server is not None
         self.username = launch.username
         self._make_directories()
+        await api_token.have_socket(self.run, self.id)
         self.token.give(launch.portal_token)
         limits = dict(launch.limits)
         self.disk.limit_to(limits.pop("disk", 0))
@@ -118,7 +121,7 @@ class Sandbox:
     def _make_directories(self) -> None:
         for name in ("home", "upper", "work", "env", "token"):
             (self.directory / name).mkdir(parents=True, exist_ok=True)
-        self.portal.mkdir(exist_ok=True)
+        self.portal.mkdir(mode=0o755, exist_ok=True)
         self.directory.chmod(0o700)
 
     def _mount(self, launch: Launch) -> None:

@@ -31,7 +31,7 @@ from temporary_site import free_port
 
 pytestmark = pytest.mark.sandbox
 UNITS = CODE / "deploy/systemd"
-PROCESSES = ("broker", "supervisor", "web", "worker", "files", "launcher", "beat", "relay", "proxy")
+PROCESSES = ("broker", "supervisor", "web", "worker", "files", "launcher", "beat", "relay", "api-relay", "proxy")
 CODE_IN_UNITS, VAR_IN_UNITS = "/opt/collaboratory", "/var/lib/collaboratory/var"
 
 
@@ -88,7 +88,8 @@ def test_root_gives_the_account_the_units_groups_and_one_file_of_the_slice(
 def test_it_has_a_unit_for_each_process_and_no_other() -> None:
     of_procfile = {line.partition(":")[0] for line in (CODE / "Procfile").read_text().splitlines()}
     assert of_procfile == set(PROCESSES)
-    wanted = set(re.findall(r"collaboratory-\w+", (UNITS / "collaboratory.target").read_text()))
+    text = (UNITS / "collaboratory.target").read_text()
+    wanted = {f"collaboratory-{name}" for name in re.findall(r"collaboratory-([\w-]+)\.service", text)}
     assert wanted == {f"collaboratory-{name}" for name in PROCESSES}
     for name in PROCESSES:
         assert settings_of(f"collaboratory-{name}.service")["ExecStart"] == f"{CODE_IN_UNITS}/bin/run {name}"

@@ -123,6 +123,99 @@ def test_there_is_nothing_but_the_api(inside: Person) -> None:
             assert ask(path, token, method)[0] in (404, 405, 400), (method, path)
 
 
+HOARD = """
+import os, resource, signal, socket, time
+_, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+def hoard():
+    "As many as there can be, and anew when they were closed."
+    held = []
+    while True:
+        try:
+            one = socket.socket(socket.AF_UNIX)
+            one.setblocking(False)
+            one.connect(os.environ["COLLABORATORY_SOCKET"])
+            one.send({sent!r})
+            held.append(one)
+        except OSError:
+            time.sleep(0.01)
+            held = [old for old in held if not ended(old)]
+
+def ended(old):
+    try:
+        return old.recv(1) == b""
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+
+hoarders = []
+for _ in range({processes}):
+    child = os.fork()
+    if not child:
+        hoard()
+    hoarders.append(child)
+"""
+"""Code for a cell: other processes hold all connections to the API's socket that they can get."""
+
+
+@pytest.mark.parametrize("sent", [b"", b"GET /api/v1/me HTTP/1.1\r\nHost: portal\r\nX-Slow: "])
+def test_connections_of_one_lab_leave_the_site_and_other_labs_alone(
+    inside: Person, person: Callable[..., Person], sent: bytes
+) -> None:
+    other = person("other")
+    other.launch()
+    kernel, others_kernel = inside.kernel(), other.kernel()
+    assert not others_kernel.run("from collaboratory import api").error
+    assert not kernel.run(HOARD.format(processes=4, sent=sent), 120).error
+    try:
+        for _ in range(6):
+            kernel.run("time.sleep(1)")  # while they hoard
+            assert other.get("/").status_code == 200
+            assert other.contents("").status_code == 200
+            done = others_kernel.run("print(api('GET', '/me', timeout=5)['username'])")
+            assert done.text.strip() == other.user.username, done.error
+    finally:
+        kernel.run("for child in hoarders: os.kill(child, signal.SIGKILL); os.waitpid(child, 0)")
+    done = kernel.run("from collaboratory import api; print(api('GET', '/me')['username'])")
+    assert done.text.strip() == inside.user.username, done.error
+
+
+def test_many_requests_at_a_time_are_answered_one_after_the_other(inside: Person) -> None:
+    code = """
+from concurrent.futures import ThreadPoolExecutor
+from collaboratory import api
+with ThreadPoolExecutor(40) as threads:
+    print(len({one["username"] for one in threads.map(lambda _: api("GET", "/me"), range(120))}))
+"""
+    done = inside.kernel().run(code, 120)
+    assert done.text.strip() == "1", done.error
+
+
+def test_it_goes_on_after_its_relay_and_says_when_the_proxy_is_away(inside: Person, site: Site) -> None:
+    kernel = inside.kernel()
+    kernel.run("from collaboratory import api")
+    site.kill("api-relay")
+    wait_for(site.answers, 30, "the relay did not come back")
+    assert kernel.run("print(api('GET', '/me')['username'])").text.strip() == inside.user.username
+    proxy, away = settings.RUN_DIR / "api.sock", settings.RUN_DIR / "away.sock"
+    proxy.rename(away)
+    try:
+        assert kernel.run("api('GET', '/me')").error.startswith("PortalError: 503: The portal is restarting")
+    finally:
+        away.rename(proxy)
+    assert kernel.run("print(api('GET', '/me')['username'])").text.strip() == inside.user.username
+
+
+def test_each_lab_has_a_socket_of_its_own_and_an_earlier_one_the_shared_one(inside: Person) -> None:
+    """A Lab that was started by an earlier version sees the directory of the shared one."""
+    own = settings.LAB_ROOT / "servers" / inside.server().pk.hex / "portal/portal.sock"
+    inode = inside.kernel().run("import os; print(os.stat('/run/lab/portal/portal.sock').st_ino)").text
+    assert int(inode) == own.stat().st_ino != (settings.RUN_DIR / "portal/portal.sock").stat().st_ino
+    assert ask("/api/v1/me", token_of(inside))[0] == 200  # on the shared one
+
+
 def test_it_takes_no_other_token_or_cookie(inside: Person) -> None:
     cookie = f"{settings.SESSION_COOKIE_NAME}={inside.session_key}"
     assert ask("/api/v1/me", "")[0] == 401

@@ -63,7 +63,7 @@ class Site:
         """Whether all that listens does: the file of a socket is there also when nobody does."""
         try:
             socket.create_connection(("127.0.0.1", self.port), 1).close()
-            for name in ("web", "supervisor", "relay", "redis"):
+            for name in ("web", "supervisor", "relay", "api-relay", "redis"):
                 with socket.socket(socket.AF_UNIX) as connection:
                     connection.connect(str(settings.RUN_DIR / f"{name}.sock"))
         except OSError:

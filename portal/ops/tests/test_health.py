@@ -19,7 +19,7 @@ from portal.models import User
 from portal.ops import database_version, health
 from portal.ops.health import HealthChecker, Part, overall_status
 
-NAMES = {"database", "migrations", "broker", "cache", "drive", "supervisor", "relay"}
+NAMES = {"database", "migrations", "broker", "cache", "drive", "supervisor", "relay", "api-relay"}
 
 
 @pytest.fixture(autouse=True)
@@ -33,9 +33,9 @@ def anew(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def supervisor(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One that answers, and a relay; there are none in these tests."""
+    """One that answers, and relays; there are none in these tests."""
     monkeypatch.setattr(SandboxLauncher, "ping", lambda self, timeout: None)
-    monkeypatch.setattr(lab_health, "connect_to_relay", lambda: None)
+    monkeypatch.setattr(lab_health, "connect_to", lambda name: None)
 
 
 def test_it_lives_without_anything(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -77,16 +77,16 @@ def test_it_stays_ready_without_what_pages_do_without(
     def away(self: SandboxLauncher, timeout: float) -> None:
         raise LauncherUnavailableError("nobody there")
 
-    def refused() -> None:
+    def refused(name: str) -> None:
         raise ConnectionRefusedError
 
     monkeypatch.setattr(SandboxLauncher, "ping", away)
-    monkeypatch.setattr(lab_health, "connect_to_relay", refused)
+    monkeypatch.setattr(lab_health, "connect_to", refused)
     queue.up = False
     answer = sign_in(operator).get("/readyz")
     assert (answer.status_code, answer.json()["status"]) == (200, "degraded")
     failed = {name for name, part in answer.json()["parts"].items() if part["status"] == "failed"}
-    assert failed == {"broker", "supervisor", "relay"}
+    assert failed == {"broker", "supervisor", "relay", "api-relay"}
     assert "nobody there" in answer.json()["parts"]["supervisor"]["why"]
 
 
