@@ -3,7 +3,7 @@
 `Rescued from the Lab/<when it was stopped>/` in My Library gets the notebooks and text files that lay outside
 `~/drive`, and lists of what was installed (rescue_packages.py). The home was filled by notebook code, so nothing in it
 is trusted: every step opens one name below an open directory without following links, on the home's own file system,
-and only regular files are read. Its processes are gone by then.
+and only regular files are read, also those that their owner may not (rescue_access.py). Its processes are gone by then.
 
 May be killed and run again: the folder's name comes from the row, files that are there already are left as they are.
 """
@@ -33,7 +33,7 @@ from drive.storage import (
 )
 from lab.models import Server
 
-from . import rescue_packages
+from . import rescue_access, rescue_packages
 
 FOLDER = "Rescued from the Lab"
 PACKAGES = "Installed packages"
@@ -69,7 +69,7 @@ class Rescued:
     files: int = 0
     bytes: int = 0
     skipped: int = 0
-    """Files that looked worth keeping but were too big, or came after a limit was reached."""
+    """Files that looked worth keeping but were too big, or came after a limit was reached; what could not be read."""
     packages: int = 0
     """Installed by the session, and named in `requirements.txt` or `conda-packages.txt` there."""
     error: str = ""
@@ -95,9 +95,12 @@ def rescue(
     """
     result = Rescued()
     try:
-        top = os.open(home, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    except OSError:
+        top = rescue_access.open_folder(home)
+    except FileNotFoundError:
         return result  # it was never made, or is gone already
+    except OSError as error:
+        result.error = f"The home could not be read: {error.strerror}"
+        return result
     try:
         _copy_all(server, top, changes, result, heartbeat)
     except DiskFullError as error:
@@ -191,6 +194,9 @@ def _worth_keeping(top: int, result: Rescued) -> Iterator[_Found]:
         folder = waiting.pop()
         try:
             directory = _open_folder(top, folder, device)
+        except PermissionError:
+            result.skipped += 1
+            continue
         except OSError:
             continue
         try:
@@ -229,11 +235,10 @@ def _is_own_work(path: PurePosixPath) -> bool:
 
 def _open_folder(top: int, path: PurePosixPath, device: int) -> int:
     """Open a folder name by name, never through a link or onto another file system; the caller closes it."""
-    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-    fd = os.open(".", flags, dir_fd=top)
+    fd = rescue_access.open_folder(".", dir_fd=top)
     for name in path.parts:
         try:
-            below = os.open(name, flags, dir_fd=fd)
+            below = rescue_access.open_folder(name, dir_fd=fd)
         finally:
             os.close(fd)
         fd = below
@@ -245,8 +250,10 @@ def _open_folder(top: int, path: PurePosixPath, device: int) -> int:
 
 def _open_text(directory: int, path: PurePosixPath, device: int, result: Rescued) -> _Found | None:
     try:
-        # O_NONBLOCK: a FIFO that took the file's place does not hang us; it is no regular file and is closed.
-        fd = os.open(path.name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=directory)
+        fd = rescue_access.open_file(path.name, dir_fd=directory)
+    except PermissionError:
+        result.skipped += 1
+        return None
     except OSError:
         return None
     source = os.fdopen(fd, "rb")

@@ -13,9 +13,10 @@ from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from . import rescue_access
+
 MAX_NAMES = 5000
 FACTS_BYTES = 2**16
-_FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 # Names and versions as packaging.python.org has them ("Recording installed projects", "Version specifiers").
 _DISTRIBUTION = re.compile(r"([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)-([0-9][A-Za-z0-9.!+_]*)\.dist-info")
 _CONDA = re.compile(r"([a-z0-9_][a-z0-9_.-]*)-([0-9A-Za-z_.!+]+)-([0-9A-Za-z_.]+)\.json")
@@ -88,7 +89,7 @@ def _facts(top: Path, path: PurePosixPath) -> Any:
     with suppress(OSError, ValueError, RecursionError):
         folder = _open(top, path.parent)
         try:
-            fd = os.open(path.name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
+            fd = rescue_access.open_file(path.name, dir_fd=folder)
         finally:
             os.close(folder)
         with os.fdopen(fd, "rb") as file:
@@ -99,10 +100,10 @@ def _facts(top: Path, path: PurePosixPath) -> Any:
 
 def _open(top: Path, path: PurePosixPath) -> int:
     """Open a folder name by name, never through a link; the caller closes it."""
-    fd = os.open(top, _FOLDER_FLAGS)
+    fd = rescue_access.open_folder(top)
     for name in path.parts:
         try:
-            below = os.open(name, _FOLDER_FLAGS, dir_fd=fd)
+            below = rescue_access.open_folder(name, dir_fd=fd)
         finally:
             os.close(fd)
         fd = below

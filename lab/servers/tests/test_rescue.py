@@ -278,3 +278,69 @@ def test_it_has_nothing_to_name_where_nothing_was_installed(ending: Server, laun
     launcher.changes(ending.pk).mkdir(parents=True)
     put(launcher.home(ending.pk) / "a.txt")
     assert rescue.rescue(ending, launcher.home(ending.pk), launcher.changes(ending.pk)).packages == 0
+
+
+# What its person, or code of theirs, made unreadable
+
+
+@pytest.mark.parametrize("mode", [0o000, 0o200, 0o400, 0o600, 0o100])
+def test_it_saves_from_a_home_and_folders_that_nobody_may_read(ending: Server, home: Path, mode: int) -> None:
+    put(home / "a.md")
+    put(home / "deep/er/b.md")
+    for folder in (home / "deep/er", home / "deep", home):
+        folder.chmod(mode)
+    result = rescue.rescue(ending, home)
+    assert set(saved(ending)) == {"a.md", "deep/er/b.md"}
+    assert (result.files, result.skipped, result.error) == (2, 0, "")
+
+
+def test_it_saves_files_that_nobody_may_read(ending: Server, home: Path) -> None:
+    put(home / "a.md").chmod(0)
+    put(home / "b.ipynb", "{}").chmod(0o200)
+    rescue.rescue(ending, home)
+    assert set(saved(ending)) == {"a.md", "b.ipynb"}
+
+
+def test_it_gives_no_permission_through_a_link(ending: Server, home: Path, tmp_path: Path) -> None:
+    """To a file or folder of the site's account, outside."""
+    outside, folder = put(tmp_path / "outside.md", "secret"), tmp_path / "folder"
+    put(folder / "inside.md", "secret")
+    outside.chmod(0)
+    folder.chmod(0)
+    (home / "file.md").symlink_to(outside)
+    (home / "folder").symlink_to(folder)
+    os.mkfifo(home / "pipe.md", 0)
+    rescue.rescue(ending, home)
+    assert saved(ending) == {}
+    assert [path.stat().st_mode & 0o777 for path in (outside, folder, home / "pipe.md")] == [0, 0, 0]
+    folder.chmod(0o700)
+
+
+def test_it_names_packages_of_an_environment_that_nobody_may_read(ending: Server, home: Path, tmp_path: Path) -> None:
+    site = tmp_path / "changes/lib/python3.11/site-packages"
+    put(site / "brian2-2.9.0.dist-info/METADATA")
+    put(site / "mine-1.0.dist-info/direct_url.json", '{"url": "https://example.org/mine.tar.gz"}').chmod(0)
+    for path in (site / "mine-1.0.dist-info", site, site.parent):
+        path.chmod(0)
+    result = rescue.rescue(ending, home, tmp_path / "changes")
+    assert result.packages == 2
+    assert b"mine @ https://example.org/mine.tar.gz" in saved(ending)["Installed packages/requirements.txt"]
+
+
+def test_it_says_what_it_could_not_read(ending: Server, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Such as what belongs to somebody else."""
+    put(home / "a.md").chmod(0)
+    put(home / "folder/b.md")
+    (home / "folder").chmod(0)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "chmod", _refused)
+        result = rescue.rescue(ending, home)
+    assert (result.files, result.skipped) == (0, 2)
+    home.chmod(0)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "chmod", _refused)
+        assert "could not be read" in rescue.rescue(ending, home).error
+
+
+def _refused(*_: object, **__: object) -> None:
+    raise PermissionError
