@@ -59,6 +59,12 @@ def limits(**_: Any) -> list[CheckMessage]:
     if private_hosts and not settings.LAB_NETWORK_ALLOWED:
         said = "LAB_GIT_PRIVATE_HOSTS names hosts in private networks, of which LAB_NETWORK_ALLOWED allows none."
         found.append(check_message(Warning, said, "lab.W004"))
+    if settings.LAB_BUILD_NETWORK not in ("slirp4netns", "host"):
+        said = f"LAB_BUILD_NETWORK is {settings.LAB_BUILD_NETWORK!r}, not slirp4netns or host."
+        found.append(check_message(Error, said, "lab.E008"))
+    if settings.LAB_BUILD_NETWORK == "host":
+        said = "Packages that are built for environments reach all that listens on this machine, on loopback too."
+        found.append(check_message(Warning, said, "lab.W006"))
     for name in ("LAB_IDLE_LIMIT", "LAB_MAX_AGE", "LAB_START_TIMEOUT"):
         if getattr(settings, name) <= 0:
             found.append(check_message(Error, f"{name} must be more than 0 seconds.", "lab.E004"))

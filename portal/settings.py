@@ -278,6 +278,8 @@ LAB_HUB_SECRET = env.str("LAB_HUB_SECRET", default="")
 """Secret with which the Hub authenticates at the portal to ask for mounts."""
 LAB_NETWORK = env.str("LAB_NETWORK", default="slirp4netns")
 """`slirp4netns` or `none`."""
+LAB_BUILD_NETWORK = env.str("LAB_BUILD_NETWORK", default="slirp4netns")
+"""Of builds of environments: `slirp4netns`, or `host`, the machine's own."""
 LAB_NETWORK_ALLOWED = networks(env.str("LAB_NETWORK_ALLOWED", default=""))
 """Networks that Labs may reach although they are private. The supervisor reads both itself."""
 LAB_NETWORK_REFUSED = networks(env.str("LAB_NETWORK_REFUSED", default=""))

@@ -1,21 +1,31 @@
-"""The sandbox in which environments are built: it sees the new directory and the network, and nothing of the portal.
+"""The sandbox in which environments are built: it sees the new directory and a network, and nothing of the portal.
 
-Its network is the machine's, loopback included (docs/how-to/environments.md): packages come from wherever the site's
-pip finds them, which may be an index on this very machine.
+Its network is as that of Labs: slirp4netns, behind the same firewall. With LAB_BUILD_NETWORK=host it is the machine's,
+loopback included (docs/how-to/environments.md).
 """
 
 import os
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-from portal.sandboxing import bwrap
+from django.conf import settings
+
+from portal.sandboxing import bwrap, firewall
+
+from . import build_runner
 
 TMP_BYTES = 1 << 30
 INPUT = "/run/lab/packages.txt"
 """Where it finds what is to be built."""
+_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+"""Where build_runner finds nft and the like."""
+_POLICY = ("LAB_NETWORK_ALLOWED", "LAB_NETWORK_REFUSED")
 _PASSED = ("http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "SSL_CERT_FILE")
-_NETWORK_FILES = ("/etc/hosts", "/etc/nsswitch.conf", "/etc/resolv.conf", "/etc/pip.conf")
+_NETWORK_FILES = ("/etc/hosts", "/etc/nsswitch.conf", "/etc/pip.conf")
+_RESOLVER = "/etc/resolv.conf"
 
 
 def python() -> str:
@@ -25,7 +35,13 @@ def python() -> str:
 
 def sandbox(order: str) -> bwrap.Command:
     """A sandbox that finds what is to be built at INPUT."""
-    return bwrap.Command(bwrap.BUILD, {INPUT: order})
+    if _shares_network():
+        return bwrap.Command(bwrap.BUILD_IN_NETWORK_OF_HOST, {INPUT: order})
+    return bwrap.Command(bwrap.BUILD, {INPUT: order, _RESOLVER: f"nameserver {firewall.RESOLVER}\n"})
+
+
+def _shares_network() -> bool:
+    return settings.LAB_BUILD_NETWORK == "host"
 
 
 def words(
@@ -37,17 +53,32 @@ def words(
     binds: list[str] | None = None,
     pip: bool = False,
 ) -> list[str]:
-    """bubblewrap, and a script of sh with its arguments.
+    """What to `start`: bubblewrap, and a script of sh with its arguments.
 
     `binds`: more words for bubblewrap; `pip`: with how the site has pip find packages, which may hold a password.
     """
     seen = [*bwrap.system_files(), *bwrap.interpreter(Path(sys.prefix)), *bwrap.devices_and_tmp(TMP_BYTES)]
     seen += [*bwrap.processes(), "--bind", str(prefix), str(prefix)]
-    for path in [*_NETWORK_FILES, *_certificates()]:
+    shares = _shares_network()
+    for path in [*_NETWORK_FILES, *([_RESOLVER] if shares else []), *_certificates()]:
         seen += ["--ro-bind-try", path, path]
     seen += [*(binds or []), *made.files()]
-    program = ["/bin/sh", "-c", script, "sh", *arguments]
-    return made.words(seen=seen, environment=dict(_environment(pip)), program=program)
+    program = ["/bin/sh", "-c", script if shares else build_runner.WAIT + script, "sh", *arguments]
+    found = made.words(seen=seen, environment=dict(_environment(pip)), program=program)
+    return found if shares else [sys.executable, "-m", build_runner.__name__, *found]
+
+
+def start(made: bwrap.Command, words: list[str], **options: Any) -> subprocess.Popen:
+    """Start it, with options for Popen. The sandbox ends with the process."""
+    lists = {name: ",".join(map(str, getattr(settings, name))) for name in _POLICY}
+    return subprocess.Popen(
+        words,
+        stdin=subprocess.DEVNULL,
+        pass_fds=made.descriptors,
+        env=bwrap.VARIABLES if _shares_network() else {"PATH": _PATH, **lists},
+        cwd=settings.BASE_DIR,
+        **options,
+    )
 
 
 def _environment(pip: bool) -> Iterator[tuple[str, str]]:

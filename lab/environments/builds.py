@@ -105,23 +105,14 @@ def _make(build: Build, prefix: Path) -> None:
     with build_sandbox.sandbox(order) as sandbox:
         words = pip_words(sandbox, prefix) if channels is None else conda_words(sandbox, prefix, channels)
         prefix.mkdir(parents=True)
-        _run(build, words, sandbox.descriptors)
+        _run(build, sandbox, words)
     if build_sandbox.has_foreign_interpreter(prefix):
         raise UnusableBuildError("A package replaced the interpreter by a link to another place on this machine.")
 
 
-def _run(build: Build, words: list[str], descriptors: list[int]) -> None:
+def _run(build: Build, sandbox: bwrap.Command, words: list[str]) -> None:
     with log_file(build).open("wb") as output:
-        process = subprocess.Popen(
-            words,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            pass_fds=descriptors,
-            env=bwrap.VARIABLES,
-            cwd="/",
-            start_new_session=True,
-        )
+        process = build_sandbox.start(sandbox, words, stdout=output, stderr=output, start_new_session=True)
         try:
             code = process.wait(BUILD_SECONDS)
         except BaseException:  # the time is over, for it or for the task

@@ -24,11 +24,11 @@ def enter(pid_file: Path, others: Iterable[int]) -> None:
             if pid not in _recorded(pid_file):
                 _keep(pid_file)
             return
-    _make()
+    make()
     _keep(pid_file)
 
 
-def _make() -> None:
+def make() -> None:
     """Become root in a new user namespace that maps only ourselves, with a mount namespace of its own."""
     uid, gid = os.geteuid(), os.getegid()
     linux.unshare(linux.CLONE_NEWUSER | linux.CLONE_NEWNS)

@@ -5,7 +5,9 @@ process 1 of the sandbox's PID namespace. When process 1 ends, the kernel has en
 (pid_namespaces(7)).
 """
 
+import asyncio
 import contextlib
+import json
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -67,6 +69,27 @@ def inner_pid(pid: int) -> int:
     """
     numbers = _status(pid, "NSpid")
     return int(numbers[-1]) if len(numbers) > 1 and _status(pid, "State")[0] != "Z" else 0
+
+
+def reported_init(status: int) -> int | None:
+    """Process 1 of a new sandbox, of which bubblewrap tells by `--json-status-fd`; None when it ended before."""
+    with os.fdopen(os.dup(status)) as lines:
+        line = lines.readline()
+    return int(json.loads(line)["child-pid"]) if line else None
+
+
+async def first_program(init: int) -> int | None:
+    """Wait until bubblewrap has built everything, which is when its process 1 has forked the program: its number.
+
+    None when the sandbox has ended. bubblewrap brings up the loopback device by netlink, and takes for an answer what
+    slirp4netns does in there meanwhile ("loopback: Failed RTM_NEWADDR"), so the two must not be at work together.
+    """
+    children = PROC / str(init) / "task" / str(init) / "children"
+    with contextlib.suppress(OSError):
+        while not (found := children.read_text().split()):
+            await asyncio.sleep(0.002)
+        return int(found[0])
+    return None
 
 
 def inside(init: int) -> list[int]:

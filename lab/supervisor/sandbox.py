@@ -211,11 +211,14 @@ class Sandbox:
             cwd="/",
         )
         ends.close_now(status_for_bwrap)
-        self.init = await asyncio.to_thread(_child_pid, status)
+        self.init = await asyncio.to_thread(processes.reported_init, status)
         if self.init is None:
             raise StartFailedError("bubblewrap could not build the sandbox.")
         self._watch()
-        return await self._until_built(self.init)
+        holder = await processes.first_program(self.init)
+        if holder is None:
+            raise StartFailedError("bubblewrap could not build the sandbox.")
+        return holder
 
     async def _connect(self, launch: Launch, lifeline: int, log: BinaryIO) -> None:
         if launch.network != "slirp4netns":
@@ -244,20 +247,6 @@ class Sandbox:
             namespaces.append(os.open(f"/proc/{holder}/ns/{kind}", os.O_RDONLY | os.O_CLOEXEC))
             ends.callback(os.close, namespaces[-1])
         return [*(by_name[name] for name in fork_servers.DESCRIPTORS), *namespaces]
-
-    async def _until_built(self, init: int) -> int:
-        """Wait until bubblewrap has built everything, which is when its process 1 has forked the command: its number.
-
-        It brings up the loopback device by netlink, and takes for an answer what slirp4netns does in there meanwhile
-        ("loopback: Failed RTM_NEWADDR"), so the two must not be at work together.
-        """
-        children = Path(f"/proc/{init}/task/{init}/children")
-        with contextlib.suppress(OSError):
-            while not self.ended.is_set():
-                if found := children.read_text().split():
-                    return int(found[0])
-                await asyncio.sleep(0.002)
-        raise StartFailedError("bubblewrap could not build the sandbox.")
 
     # Watching
 
@@ -446,13 +435,6 @@ async def _both(*work: Coroutine[Any, Any, None]) -> None:
     for outcome in await asyncio.gather(*work, return_exceptions=True):
         if outcome is not None:
             raise outcome
-
-
-def _child_pid(status: int) -> int | None:
-    """bubblewrap's first line of --json-status-fd; None when it ended without one."""
-    with os.fdopen(os.dup(status)) as lines:
-        line = lines.readline()
-    return int(json.loads(line)["child-pid"]) if line else None
 
 
 def _started_at(pid: int) -> float:

@@ -17,6 +17,8 @@ from lab import checks
         (checks.limits, {"LAB_NETWORK": "host"}, ["lab.E003"]),
         (checks.limits, {"LAB_GIT_PRIVATE_HOSTS": ["git.example"], "LAB_NETWORK_ALLOWED": ()}, ["lab.W004"]),
         (checks.limits, {"LAB_GIT_PRIVATE_HOSTS": ["git.example"], "LAB_NETWORK_ALLOWED": ("10.1.0.0/16",)}, []),
+        (checks.limits, {"LAB_BUILD_NETWORK": "none"}, ["lab.E008"]),
+        (checks.limits, {"LAB_BUILD_NETWORK": "host"}, ["lab.W006"]),
         (checks.limits, {"LAB_IDLE_LIMIT": 0}, ["lab.E004"]),
         (checks.limits, {"LAB_MAX_AGE": 60}, ["lab.W002"]),
         (checks.sessions, {}, []),

@@ -41,7 +41,9 @@ class Kind:
 
 LAB = Kind("lab", 1000, outlives_us=True)
 FORK_SERVER = Kind("lab", None)
-BUILD = Kind("build", 1000, shares_network=True)
+BUILD = Kind("build", 1000)
+BUILD_IN_NETWORK_OF_HOST = Kind("build", 1000, shares_network=True)
+"""Where LAB_BUILD_NETWORK says so."""
 PREVIEW = Kind("preview", 65534)
 
 

@@ -12,7 +12,6 @@ from django.conf import settings
 from drive.preview import sandbox as preview
 from lab.environments import build_sandbox
 from lab.supervisor import processes
-from portal.sandboxing import bwrap
 from portal.sandboxing.syscall_numbers import NUMBERS
 
 from ..support.people import Kernel, Person
@@ -73,7 +72,8 @@ def test_builds_are_refused_them(tmp_path: Path) -> None:
     script = 'exec "$1" -c "$2"'
     with build_sandbox.sandbox("") as sandbox:
         words = build_sandbox.words(sandbox, tmp_path, script, [build_sandbox.python(), attempts()])
-        said = subprocess.check_output(words, pass_fds=sandbox.descriptors, env=bwrap.VARIABLES, cwd="/")
+        build = build_sandbox.start(sandbox, words, stdout=subprocess.PIPE, text=True)
+        said = build.communicate(timeout=60)[0]
     assert json.loads(said) == EXPECTED
 
 
