@@ -28,8 +28,11 @@ DESCRIPTORS = ("settings", "log", "listening", "go", "lifeline", "alive")
 NAMESPACES = ("user", "mnt", "pid", "net", "ipc", "uts", "cgroup")
 START_SECONDS = 60
 FORK_SECONDS = 15
-MAX_AGE = 12 * 3600
-"""Seconds; a fresh one has another memory layout and another seed of Python's hashes."""
+MAX_AGE = 3600
+"""Seconds; a fresh one has other addresses, stack canaries and pointer guards, and another seed of Python's hashes.
+What it forked has them in common: nobody can tell them from outside, but who is in one of them knows the others'."""
+GRACE_SECONDS = 30
+"""How long an old one goes on when another has taken its place: a launch that was given it may not have forked yet."""
 REST_SECONDS = (5, 60, 600)
 """How long none is started after so many failures in a row."""
 ENVIRONMENT = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8", "HOME": "/tmp"}  # noqa: S108
@@ -119,8 +122,12 @@ class ForkServer:
     def is_usable(self) -> bool:
         """True while it runs and what it imported is still what is installed."""
         alive = self.process is not None and self.process.returncode is None
-        fresh = time.time() - self.started_at < MAX_AGE and stamp(self.prefix) == self.stamp
-        return self.ready and alive and fresh
+        return self.ready and alive and stamp(self.prefix) == self.stamp
+
+    @property
+    def is_old(self) -> bool:
+        """True when another should take its place, as soon as that is ready."""
+        return time.time() - self.started_at >= MAX_AGE
 
     async def stop(self) -> None:
         """End it; what it forked goes on."""
@@ -167,10 +174,8 @@ class ForkServers:
     def ready(self, prefix: Path) -> ForkServer | None:
         """Fork server to use now. None: start the server by exec; a fork server is started for the next."""
         server = self.servers.get(prefix)
-        if server is not None and server.is_usable:
-            return server
         self.prepare(prefix)
-        return None
+        return server if server is not None and server.is_usable else None
 
     def keep(self, prefixes: set[Path]) -> None:
         """Have one for each of these, and for no other."""
@@ -180,15 +185,16 @@ class ForkServers:
             self.prepare(prefix)
 
     def prepare(self, prefix: Path) -> None:
-        """Have one started, unless one is ready, on its way, or failed lately."""
+        """Have one started, unless one is ready and not old, on its way, or failed lately."""
         server = self.servers.get(prefix)
         resting = time.monotonic() < self.rest_until.get(prefix, 0)
-        if resting or prefix in self.starting or (server is not None and server.is_usable):
+        ready = server is not None and server.is_usable and not server.is_old
+        if resting or ready or prefix in self.starting:
             return
         self.starting[prefix] = asyncio.create_task(self._replace(prefix))
 
     async def _replace(self, prefix: Path) -> None:
-        old = self.servers.pop(prefix, None)
+        old = self.servers.get(prefix)
         new = ForkServer(prefix, stamp(prefix))
         try:
             await new.start(self.config, self.logs / f"fork-server-{prefix.name}.log")
@@ -198,10 +204,10 @@ class ForkServers:
         else:
             self.servers[prefix] = new
             log.info("%s: ready", prefix)
+            if old is not None:
+                self._end(old, GRACE_SECONDS if old.is_usable else 0)
         finally:
             self.starting.pop(prefix, None)
-            if old is not None:
-                await old.stop()
 
     def failed(self, prefix: Path, why: str) -> None:
         """Do without it for a while: it did not start, or what it forked did not answer."""
@@ -213,9 +219,15 @@ class ForkServers:
         if prefix in self.servers:
             self._end(self.servers.pop(prefix))
 
-    def _end(self, server: ForkServer) -> None:
-        server.ready = False
-        self.ending.add(task := asyncio.create_task(server.stop()))
+    def _end(self, server: ForkServer, grace: float = 0) -> None:
+        """End it, after `grace` seconds in which it still forks."""
+
+        async def end() -> None:
+            await asyncio.sleep(grace)
+            await server.stop()
+
+        server.ready = server.ready and grace > 0
+        self.ending.add(task := asyncio.create_task(end()))
         task.add_done_callback(self.ending.discard)
 
     def worked(self, prefix: Path) -> None:
@@ -236,6 +248,6 @@ class ForkServers:
         ]
 
     def _state(self, prefix: Path) -> str:
-        if prefix in self.starting:
-            return "starting"
-        return "ready" if prefix in self.servers and self.servers[prefix].is_usable else "resting"
+        if prefix in self.servers and self.servers[prefix].is_usable:
+            return "ready"
+        return "starting" if prefix in self.starting else "resting"

@@ -138,6 +138,31 @@ def test_it_leaves_no_way_to_the_files_of_the_fork_server(owner: Person) -> None
     assert kernel.run("print(os.readlink(f'/proc/{jupyter}/cwd'))").text.strip() == f"/home/{owner.user.username}"
 
 
+CANARY = """
+import ctypes
+libc = ctypes.CDLL(None)
+libc.getauxval.restype = ctypes.c_ulong
+print(ctypes.string_at(libc.getauxval(25), 16).hex())  # AT_RANDOM: stack canary and pointer guard are made of it
+"""
+
+
+def test_stack_canaries_are_common_to_one_fork_server_only(site: Site, person: Callable[..., Person]) -> None:
+    """What is left (threat-model.md): siblings know each other's, until another fork server has taken its place."""
+
+    def canary(name: str) -> str:
+        someone = person(name)
+        someone.launch()
+        return someone.kernel().run(CANARY).text.strip()
+
+    first = canary("first")
+    assert canary("sibling") == first
+    os.kill(site.fork_server(), signal.SIGKILL)
+    wait_for(lambda: site.have_fork_server().forks == 0, 60, "it was not replaced")
+    assert canary("later") != first
+    with launched_by(site, "exec"):
+        assert len({canary(f"apart{number}") for number in range(2)} | {first}) == 3
+
+
 def test_it_decides_at_random_anew(site: Site, person: Callable[..., Person]) -> None:
     """Two servers from one fork server have no secret in common."""
     secrets = set()

@@ -89,6 +89,32 @@ def test_it_is_replaced_when_a_package_came(prefix: Path, tmp_path: Path) -> Non
     asyncio.run(story())
 
 
+def test_an_old_one_serves_until_another_is_ready(
+    prefix: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it forks have their addresses and stack canaries in common, so it does not fork for long."""
+
+    async def story() -> None:
+        servers = ForkServers(tmp_path, {})
+        servers.keep({prefix})
+        await settled(servers)
+        [old] = FakeServer.started
+        old.started_at -= fork_servers.MAX_AGE
+        monkeypatch.setattr(fork_servers, "GRACE_SECONDS", 0.01)
+        servers.keep({prefix})
+        assert servers.ready(prefix) is old, "no launch is slow because of it"
+        assert servers.report()[0]["state"] == "ready"
+        while servers.starting:
+            await asyncio.sleep(0)
+        _, new = FakeServer.started
+        assert old.is_usable, "for a launch that was given it before"
+        await settled(servers)
+        assert servers.ready(prefix) is new
+        assert old.ended
+
+    asyncio.run(story())
+
+
 def test_it_rests_longer_after_each_failure(
     prefix: Path, tmp_path: Path, clock: Callable[[float], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
