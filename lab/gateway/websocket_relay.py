@@ -78,6 +78,8 @@ class End(asyncio.Protocol):
     def __init__(self) -> None:
         self.transport: asyncio.Transport | None = None
         self.other: End | None = None
+        self.is_full = False
+        """Whether as much is waiting to be sent as may; the other end is not read then."""
         self.closed = asyncio.get_running_loop().create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -89,10 +91,12 @@ class End(asyncio.Protocol):
             self.other.transport.write(data)
 
     def pause_writing(self) -> None:
+        self.is_full = True
         if self.other and self.other.transport:
             self.other.transport.pause_reading()
 
     def resume_writing(self) -> None:
+        self.is_full = False
         if self.other and self.other.transport:
             self.other.transport.resume_reading()
 
@@ -214,7 +218,7 @@ class Relay:
         transport.write(head.forwarded + rest)
         if arriving.closed.done() or arriving.transport is None:
             lab.cut()
-        else:
+        elif not lab.is_full:  # the head alone can be too much: asyncio says so once, and would not say it again
             arriving.transport.resume_reading()
         return lab
 

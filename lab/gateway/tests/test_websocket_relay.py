@@ -1,0 +1,48 @@
+"""How much the relay of WebSockets holds of what a Lab does not read; the rest: tests/proxy/test_websocket_relay.py."""
+
+import asyncio
+import socket
+import tempfile
+from pathlib import Path
+
+from lab.gateway.websocket_relay import Arriving, Relay
+
+SERVER = "0123456789abcdef0123456789abcdef"
+HEAD = f"GET / HTTP/1.1\r\nX-Lab-Server: {SERVER}\r\nX-Lab-Pass: 5\r\nX-Long: {'x' * 800_000}\r\n\r\n".encode()
+"""Longer than what the kernel and asyncio take for somebody who does not read."""
+BODY = b"y" * 1_000_000
+
+
+def test_it_reads_no_more_while_a_lab_has_not_read_the_head() -> None:
+    with tempfile.TemporaryDirectory() as directory:  # a socket's path is short
+        asyncio.run(_send_to_a_lab_that_waits(Path(directory)))
+
+
+async def _send_to_a_lab_that_waits(run: Path) -> None:
+    (run / "lab").mkdir()
+    relay = Relay(run, "portal.test")
+    loop = asyncio.get_running_loop()
+    with socket.socket(socket.AF_UNIX) as lab:
+        lab.bind(str(run / "lab" / f"{SERVER}.sock"))
+        lab.listen()
+        await loop.create_unix_server(lambda: Arriving(relay), run / "relay.sock")
+        _, browser = await asyncio.open_unix_connection(run / "relay.sock")
+        browser.write(HEAD + BODY)
+        while not (arriving := next(iter(relay.open.get(5, ())), None)) or not arriving.other:
+            await asyncio.sleep(0)
+        assert arriving.transport
+        assert not arriving.transport.is_reading()
+        received = await asyncio.to_thread(_read, lab, HEAD.count(b"x") + len(BODY))
+    assert received.endswith(BODY), "it goes on when the Lab reads"
+    browser.close()
+    await asyncio.gather(*relay.tasks)
+
+
+def _read(lab: socket.socket, least: int) -> bytes:
+    """At least so many bytes of the next connection."""
+    connection, _ = lab.accept()
+    with connection:
+        received = b""
+        while len(received) < least or not received.endswith(BODY):
+            received += connection.recv(2**20)
+        return received
