@@ -177,14 +177,14 @@ class Validator(OAuthLibRequestValidator):
 
     @staticmethod
     def _spend(token: Token | None, grant: Grant) -> bool:
-        """Note a refresh token as exchanged, if there is one; False, and all revoked, if it was already."""
+        """Note a refresh token as exchanged, if there is one; False if it is gone, and all revoked if it was used."""
         if token is None:
             return True
         values = {"grant": grant, "expires_at": token.expires_at}
         spent, first = SpentRefreshToken.objects.get_or_create(hash=token.hash, defaults=values)
         if not first:
             services.revoke_reused(spent.grant, "A refresh token")
-        return first
+        return first and Token.objects.select_for_update().filter(pk=token.pk).first() is not None
 
     def finalize_id_token(
         self, id_token: dict[str, Any], token: dict[str, Any], token_handler: Any, request: Request

@@ -74,17 +74,28 @@ def allow(user: User, client: Client, asked: Iterable[str], given: Iterable[str]
 def revoke(actor: User, user: User, client: Client) -> bool:
     """Revoke a client's tokens and consent of a person; False if it had none."""
     consents, _ = Consent.objects.filter(user=user, client=client).delete()
-    tokens, _ = Token.objects.filter(user=user, client=client).delete()
-    Grant.objects.filter(user=user, client=client).delete()
+    tokens = _end_sign_ins(user, client=client)
     if consents or tokens:
         audit.record(actor, "account.service.revoked", user, service=client.name)
     return bool(consents or tokens)
 
 
+@transaction.atomic
 def revoke_all(actor: User | None, user: User, **_: Any) -> None:
     """Revoke all tokens of a person who was deactivated."""
-    Token.objects.filter(user=user).delete()
-    Grant.objects.filter(user=user).delete()
+    _end_sign_ins(user)
+
+
+def _end_sign_ins(user: User, **of: Any) -> int:
+    """Delete a person's grants and tokens; how many rows of tokens.
+
+    Tokens come last: a renewal that is under way holds its grant's row, and when that is free its tokens are there.
+    """
+    grants = Grant.objects.filter(user=user, **of)
+    list(grants.select_for_update().values_list("pk"))
+    grants.delete()
+    rows, _ = Token.objects.filter(user=user, **of).delete()
+    return rows
 
 
 def leave(user: User, answers: dict[str, str]) -> None:

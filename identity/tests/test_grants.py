@@ -10,10 +10,11 @@ import pytest
 from allauth.idp.oidc.models import Client as Service
 from allauth.idp.oidc.models import Token
 from django.db import connection
+from django.db.models.signals import pre_delete
 from django.test import Client
 from django.utils import timezone
 
-from identity import tasks
+from identity import oauth, services, tasks
 from identity.models import Grant, SpentRefreshToken
 from portal.models import AuditEntry, User
 
@@ -251,4 +252,36 @@ def test_nothing_is_left_of_what_is_used_several_times_at_once(hub: Hub, browser
         got = hub.sign_in(browser)
         answers = at_once(lambda: hub.renew(got["refresh_token"]))
     assert sorted(one.status_code for one in answers)[1:] == [400, 400, 400]
+    assert not Token.objects.exists()
+
+
+def test_revoking_ends_what_a_renewal_is_about_to_give(hub: Hub, browser: Client, editor: User) -> None:
+    """A renewal holds its sign-in's row until its tokens are there, and then somebody's revocation goes on."""
+    hub.sign_in(browser)
+
+    def finish_renewal(**_: Any) -> None:
+        Token.objects.create(client=hub.service, user=editor, type=Token.Type.REFRESH_TOKEN, hash="of the renewal")
+
+    pre_delete.connect(finish_renewal, sender=Grant)
+    try:
+        services.revoke(editor, editor, hub.service)
+    finally:
+        pre_delete.disconnect(finish_renewal, sender=Grant)
+    assert not Token.objects.exists()
+
+
+def test_no_renewal_outlives_a_revocation(
+    hub: Hub, browser: Client, editor: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a token that is older than grants, whose row is all that there is to look at."""
+    got = hub.sign_in(browser)
+    Grant.objects.all().delete()
+    locked = oauth.Validator._locked_grant
+
+    def after_revocation(self: oauth.Validator, request: Any) -> Grant | None:
+        services.revoke(editor, editor, hub.service)
+        return locked(self, request)
+
+    monkeypatch.setattr(oauth.Validator, "_locked_grant", after_revocation)
+    assert hub.renew(got["refresh_token"]).json()["error"] == "invalid_grant"
     assert not Token.objects.exists()
