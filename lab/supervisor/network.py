@@ -70,9 +70,12 @@ class Firewall:
     async def protect(self, init: int) -> None:
         """Put the rules into the network namespace of process `init`; NetworkSetupError if they are not there then."""
         words = ["nsenter", f"--net=/proc/{init}/ns/net", "nft", "-f", "-"]
-        process = await asyncio.create_subprocess_exec(
-            *words, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
-        )
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *words, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+            )
+        except OSError as error:
+            raise NetworkSetupError(f"nsenter: {error}") from error
         _, errors = await process.communicate(self.rules.encode())
         if process.returncode:
             raise NetworkSetupError(f"nft: {errors.decode(errors='replace').strip()}")
