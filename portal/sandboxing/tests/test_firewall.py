@@ -5,7 +5,7 @@ from ipaddress import IPv4Address, IPv4Network
 
 import pytest
 
-from portal.sandboxing.firewall import NEVER, PRIVATE, Policy, networks, own_networks, policy, rules
+from portal.sandboxing.firewall import AZURE, NEVER, PRIVATE, Policy, networks, own_networks, policy, rules
 
 
 def verdict(text: str, address: str) -> str:
@@ -22,6 +22,7 @@ def verdict(text: str, address: str) -> str:
         ("", "", "", "198.51.100.7", "accept"),
         ("", "", "", "10.9.0.2", "reject"),
         ("", "", "", "169.254.169.254", "reject"),
+        ("", "", "", "168.63.129.16", "reject"),
         ("", "", "198.51.100.7", "198.51.100.7", "reject"),
         ("10.9.0.0/16", "", "", "10.9.0.2", "accept"),
         ("10.9.0.0/16", "", "", "10.8.0.2", "reject"),
@@ -68,4 +69,4 @@ def test_it_takes_no_setting_that_means_something_else(wrong: str) -> None:
 
 def test_the_machine_has_its_loopback_and_private_networks_are_private() -> None:
     assert IPv4Network("127.0.0.0/8") in own_networks()
-    assert all(IPv4Network(network).is_private or network == "100.64.0.0/10" for network in PRIVATE)
+    assert all(IPv4Network(network).is_private or network in ("100.64.0.0/10", AZURE) for network in PRIVATE)
