@@ -17,7 +17,12 @@ NUMBERS: "dict[str, int]" = globals().get("NUMBERS", {})
 AT_FDCWD = -100
 AF_ALG, AF_VSOCK, AF_PACKET, AF_TIPC = 38, 40, 17, 30
 NETLINK_AUDIT, NETLINK_NETFILTER, NETLINK_GENERIC = 9, 12, 16
-USER_PARAMETERS = 120  # bytes of struct io_uring_params
+IO_URING_PARAMETERS = 120  # bytes
+
+
+def name_of(number):
+    """ENOSYS, say."""
+    return errno.errorcode[number or 0]
 
 
 def call(name, *arguments):
@@ -26,14 +31,14 @@ def call(name, *arguments):
         return "ENOSYS"
     ctypes.set_errno(0)
     result = libc.syscall(NUMBERS[name], *(a if isinstance(a, bytes) else ctypes.c_long(a) for a in arguments))
-    return "done" if result >= 0 else errno.errorcode[ctypes.get_errno()]
+    return "done" if result >= 0 else name_of(ctypes.get_errno())
 
 
 def open_socket(family, kind, protocol=0):
     try:
         socket.socket(family, kind, protocol).close()
     except OSError as error:
-        return errno.errorcode[error.errno]
+        return name_of(error.errno)
     return "done"
 
 
@@ -42,7 +47,7 @@ def speak_tls_in_the_kernel():
         try:
             one.setsockopt(socket.IPPROTO_TCP, 31, b"espintcp")
         except OSError as error:
-            return errno.errorcode[error.errno]
+            return name_of(error.errno)
     return "done"
 
 
@@ -54,7 +59,7 @@ def new_process_by_clone3():
     if child == 0:
         os._exit(0)
     if child < 0:
-        return errno.errorcode[ctypes.get_errno()]
+        return name_of(ctypes.get_errno())
     os.waitpid(child, 0)
     return "done"
 
@@ -65,11 +70,11 @@ def keys_in_proc():
         with Path("/proc/keys").open() as keys:
             return "done" if keys.read() else "ENOENT"
     except OSError as error:
-        return errno.errorcode[error.errno]
+        return name_of(error.errno)
 
 
 USER_KEYRING = -4
-JOIN_SESSION_KEYRING, DESCRIBE, SEARCH = 1, 6, 10
+JOIN_SESSION_KEYRING, DESCRIBE = 1, 6
 ADDR_NO_RANDOMIZE = 0x40000
 CLONE_NEWUSER = 0x10000000
 KCMP_FILE = 0
@@ -80,7 +85,7 @@ attempts = {
     "keyctl_join": call("keyctl", JOIN_SESSION_KEYRING, 0),
     "proc_keys": keys_in_proc(),
     "userfaultfd": call("userfaultfd", 1),  # of user space alone, which needs no right
-    "io_uring_setup": call("io_uring_setup", 1, bytes(USER_PARAMETERS)),
+    "io_uring_setup": call("io_uring_setup", 1, bytes(IO_URING_PARAMETERS)),
     "memfd_secret": call("memfd_secret", 0),
     "modify_ldt": call("modify_ldt", 0, bytes(16), 16),
     "bpf": call("bpf", 0, bytes(128), 128),
