@@ -13,6 +13,9 @@ from drive.storage.files import moment
 
 from . import store
 
+HOLES_ALLOWED = 2**20
+"""Bytes; and four times what is between the holes."""
+EXTENTS_LOOKED_AT = 1000
 TRIES = 3
 PAUSE = 0.05
 """Seconds between tries, and longer than the clock of a file system may stand still: a file written twice within one
@@ -26,7 +29,7 @@ class TornReadError(StorageError):
 
 
 class VersionTooLargeError(StorageError):
-    """Files of this size are not kept as versions (VERSION_MAX_BYTES)."""
+    """Files of this size (VERSION_MAX_BYTES), or with so many holes, are not kept as versions."""
 
     status = 413
 
@@ -51,6 +54,8 @@ def take(source: BinaryIO, *, sync: bool = True) -> Taken:
         before = os.fstat(source.fileno())
         if before.st_size > settings.VERSION_MAX_BYTES:
             raise VersionTooLargeError("This file is too large for versions.")
+        if _is_mostly_holes(source.fileno(), before):
+            raise VersionTooLargeError("This file consists of holes for the most part: it has no versions.")
         if time.time() - before.st_ctime < PAUSE:
             time.sleep(PAUSE)
             continue
@@ -61,6 +66,26 @@ def take(source: BinaryIO, *, sync: bool = True) -> Taken:
         if signature(before) == signature(after) and size == after.st_size:
             return Taken(signature(after), sha256, size, moment(after.st_mtime))
     raise TornReadError("This file is being written right now.")
+
+
+def _is_mostly_holes(fd: int, status: os.stat_result) -> bool:
+    """True where a copy would be many times what the file takes up: one of 4 KiB can be as long as VERSION_MAX_BYTES.
+
+    Holes are looked for (lseek(2), SEEK_HOLE): a file system that compresses needs few blocks for a file without any.
+    """
+    allocated = status.st_blocks * 512
+    if status.st_size - allocated <= HOLES_ALLOWED:
+        return False
+    data, at = 0, 0
+    for _ in range(EXTENTS_LOOKED_AT):
+        try:
+            begin = os.lseek(fd, at, os.SEEK_DATA)
+        except OSError:  # ENXIO: only a hole is left
+            break
+        at = os.lseek(fd, begin, os.SEEK_HOLE)
+        data += at - begin
+    os.lseek(fd, 0, os.SEEK_SET)
+    return status.st_size - data > max(HOLES_ALLOWED, 4 * data)
 
 
 def take_path(files: LibraryFiles, path: str, *, sync: bool = True) -> Taken:

@@ -166,6 +166,22 @@ def test_it_does_not_copy_holes_and_giants(library: Library, place: Path, settin
     assert library.used_bytes == 0
 
 
+def test_it_fills_no_store_with_holes(library: Library, place: Path) -> None:
+    """A file of a few bytes may be as long as the largest that has versions: each would take that much of the store."""
+    with (place / "holes").open("wb") as file:
+        file.write(b"a few bytes")
+        file.truncate(2**30)
+    with (place / "some holes").open("wb") as file:
+        file.write(b"x" * 2**20)
+        file.truncate(3 * 2**20)
+    outcome = scan.scan(library)
+    assert outcome
+    assert (outcome.captured, outcome.left) == (1, ["holes"])
+    assert contents(library, "some holes") == [b"x" * 2**20 + bytes(2**21)]
+    assert scan.scan(library)
+    assert Version.objects.count() == 1
+
+
 def test_it_never_keeps_a_torn_copy(library: Library, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A program rewrites a file all the time: every version must be one of what it wrote as a whole."""
     monkeypatch.setattr(capture, "PAUSE", 0.02)
