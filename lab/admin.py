@@ -83,7 +83,20 @@ class ServerAdmin(AuditedAdmin):
         (None, {"fields": ("owner", "environment", "state", "why", "error", "log", "place", "notes")}),
         ("When", {"fields": ("requested_at", "starting_at", "started_at", "stopping_at", "ended_at", "changed_at")}),
         ("Idle culling", {"fields": ("last_interaction", "last_by_hand", "keep_until", "warned_for", "due_at")}),
-        ("Limits", {"fields": ("memory_limit", "memory_kills", "disk_limit", "disk_kills")}),
+        (
+            "Limits",
+            {
+                "fields": (
+                    "memory_limit",
+                    "memory_kills",
+                    "disk_limit",
+                    "disk_kills",
+                    "file_limit",
+                    "file_kills",
+                    "drive_file_kills",
+                )
+            },
+        ),
         ("Rescued files and next start", {"fields": ("rescued", "rescue_failures", "again", "again_place")}),
         ("Inside", {"fields": ("id", "phase", "unreachable_since", "mounts_digest")}),
     )
@@ -112,9 +125,12 @@ class ServerAdmin(AuditedAdmin):
 
     @admin.display
     def disk(self, server: Server) -> str:
-        """Disk space of its home and its changed environment, as last measured."""
+        """Disk space and files of its home and its changed environment, as last measured."""
         status = _status(server)
-        return size(status.disk_bytes) if status and status.disk_bytes else "–"
+        if status is None or not status.disk_bytes:
+            return "–"
+        files = f", {status.files:,} files" if status.files else ""
+        return f"{size(status.disk_bytes)}{files}"
 
     @admin.display
     def processor(self, server: Server) -> str:
@@ -237,7 +253,7 @@ class EnvironmentAdmin(AuditedAdmin):
         ("Shown to users", {"fields": ("name", "slug", "description")}),
         ("Contents", {"fields": ("kind", "packages", "channels", "prefix")}),
         ("Availability", {"fields": ("is_default", "is_retired", "by_fork")}),
-        ("Limits of one server", {"fields": ("memory_mib", "cpu_limit", "process_limit", "disk_mib")}),
+        ("Limits of one server", {"fields": ("memory_mib", "cpu_limit", "process_limit", "disk_mib", "file_limit")}),
     )
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet[Environment]:

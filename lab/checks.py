@@ -70,7 +70,8 @@ def limits(**_: Any) -> list[CheckMessage]:
             found.append(check_message(Error, f"{name} must be more than 0 seconds.", "lab.E004"))
     if settings.LAB_MAX_AGE < settings.LAB_IDLE_LIMIT:
         found.append(check_message(Warning, "LAB_MAX_AGE is shorter than LAB_IDLE_LIMIT.", "lab.W002"))
-    for name in ("LAB_MEMORY_LIMIT", "LAB_CPU_LIMIT", "LAB_PROCESS_LIMIT", "LAB_DISK_LIMIT", "LAB_MAX_SERVERS"):
+    for what in ("MEMORY_LIMIT", "CPU_LIMIT", "PROCESS_LIMIT", "DISK_LIMIT", "FILE_LIMIT", "MAX_SERVERS"):
+        name = f"LAB_{what}"
         if getattr(settings, name) < 0:
             found.append(check_message(Error, f"{name} must not be less than 0.", "lab.E006"))
     return found

@@ -302,6 +302,8 @@ LAB_PROCESS_LIMIT = env.int("LAB_PROCESS_LIMIT", default=2000)
 """Processes and threads of one server; 0: no limit but that of the sandbox (4,096)."""
 LAB_DISK_LIMIT = env.int("LAB_DISK_LIMIT", default=10 * 2**30)
 """Bytes that a server's home and its changes to the environment may take up; 0: no limit."""
+LAB_FILE_LIMIT = env.int("LAB_FILE_LIMIT", default=500_000)
+"""Files and folders that a server's home and its changes to the environment may have; 0: no limit."""
 LAB_MAX_SERVERS = env.int("LAB_MAX_SERVERS", default=0)
 """Maximum number of servers at a time; 0: no limit."""
 LAB_STOP_ON_LOGOUT = env.bool("LAB_STOP_ON_LOGOUT", default=False)

@@ -10,7 +10,9 @@ libraries' rows: changes on the web adjust it, the scan of what notebooks did co
 - Deleted libraries count until they are removed for good. The trash and earlier versions do not count.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from uuid import UUID
 
 from django.conf import settings
 from django.db.models import Q, QuerySet, Sum
@@ -99,6 +101,20 @@ def limits(library: Library, quotas: QuerySet[Quota]) -> tuple[int, int]:
         most = settings.QUOTA_PERSON_BYTES, settings.QUOTA_PERSON_FILES
     own = quotas.values_list("max_bytes", "max_files").first() or (None, None)
     return (most[0] if own[0] is None else own[0]), (most[1] if own[1] is None else own[1])
+
+
+def files_allowed(libraries: Iterable[UUID]) -> dict[UUID, tuple[str, int]]:
+    """For each library, a word for the quota that it counts against, and the number of files that allows. One query."""
+    rows = Library.objects.filter(pk__in=list(libraries)).values_list(
+        "pk", "owner_user", "owner_user__quota__max_files", "owner_collab", "owner_collab__quota__max_files"
+    )
+    found = {}
+    for pk, user, of_user, collab, of_collab in rows:
+        if collab:
+            found[pk] = f"collab {collab}", settings.QUOTA_COLLAB_FILES if of_collab is None else of_collab
+        else:
+            found[pk] = f"person {user}", settings.QUOTA_PERSON_FILES if of_user is None else of_user
+    return found
 
 
 def _whose(library: Library) -> str:

@@ -31,9 +31,14 @@ class Mount:
     name: str
     library_id: UUID
     mode: Literal["rw", "ro"]
+    quota: str = ""
+    """Whose quota it counts against: libraries with the same word share one."""
+    quota_files: int = 0
+    """Files, folders and links that servers may let the quota's libraries grow to; 0: any number."""
 
-    def as_json(self) -> dict[str, str]:
-        return {"folder": self.folder, "name": self.name, "library": str(self.library_id), "mode": self.mode}
+    def as_json(self) -> dict[str, Any]:
+        view = {"folder": self.folder, "name": self.name, "library": str(self.library_id), "mode": self.mode}
+        return view | {"quota": self.quota, "quota_files": self.quota_files}
 
 
 @dataclass(frozen=True)
@@ -56,8 +61,8 @@ class LaunchSpec:
     portal_token: str = ""
     """With which programs inside ask the portal's API; replaced by `give_token` while it runs."""
     limits: dict[str, float] = field(default_factory=dict)
-    """What all its processes may use together, where the machine can see to that: `memory` in bytes, `cpu` in
-    processors, `processes`; 0 or absent: no limit."""
+    """What all its processes may use together, where the machine can see to that: `memory` and `disk` in bytes,
+    `cpu` in processors, `processes`, `files`; 0 or absent: no limit."""
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self) | {
@@ -84,6 +89,12 @@ class ServerStatus:
     """Of home and changed environment, as last measured."""
     disk_kills: int = 0
     """How many of its processes were ended because those were too much."""
+    files: int = 0
+    """Files and folders of home and changed environment, as last counted."""
+    file_kills: int = 0
+    """How many of its processes were ended because those were too many."""
+    drive_file_kills: int = 0
+    """How many were ended because of the files that they made in the Drive."""
     token_age: float | None = None
     """Seconds since it was given its token for the portal's API; None: it has none."""
     started_at: datetime | None = None
@@ -143,7 +154,7 @@ class Launcher(Protocol):
         """Return when it answers, at once; LauncherUnavailableError otherwise, or after `timeout` seconds."""
 
     def enforced_limits(self) -> list[str]:
-        """Limits of `LaunchSpec.limits` that are enforced: of `memory`, `cpu`, `processes`, `disk`."""
+        """Limits of `LaunchSpec.limits` that are enforced: of `memory`, `cpu`, `processes`, `disk`, `files`."""
 
     def inspect(self) -> dict[UUID, ServerStatus]:
         """Everything that exists: servers with processes, and what is left of stopped ones."""

@@ -101,6 +101,9 @@ def _status(report: dict[str, Any]) -> ServerStatus:
         was_at_memory_limit=report["was_at_memory_limit"],
         disk_bytes=report["disk_bytes"],
         disk_kills=report["disk_kills"],
+        files=report["files"],
+        file_kills=report["file_kills"],
+        drive_file_kills=report["drive_file_kills"],
         token_age=report["token_age"],
         started_at=datetime.fromtimestamp(started, UTC) if started else None,
     )

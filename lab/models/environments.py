@@ -86,6 +86,12 @@ class Environment(models.Model):
         blank=True,
         help_text="Of one server's home and changes to this; empty: LAB_DISK_LIMIT. 0: no limit.",
     )
+    file_limit = models.PositiveIntegerField(
+        "files",
+        null=True,
+        blank=True,
+        help_text="And folders, of one server's home and changes to this; empty: LAB_FILE_LIMIT. 0: no limit.",
+    )
 
     objects = EnvironmentQuerySet.as_manager()
 

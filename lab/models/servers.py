@@ -161,6 +161,15 @@ class Server(models.Model):
     disk_kills = models.PositiveIntegerField(
         default=0, help_text="How many of its processes were ended because they took up more."
     )
+    file_limit = models.PositiveIntegerField(
+        default=0, help_text="Files and folders that its home and its changed environment could have; 0: no limit."
+    )
+    file_kills = models.PositiveIntegerField(
+        default=0, help_text="How many of its processes were ended because they had more."
+    )
+    drive_file_kills = models.PositiveIntegerField(
+        default=0, help_text="How many of its processes were ended because of the files they made in the Drive."
+    )
     mounts_digest = models.CharField(max_length=64, blank=True, help_text="Digest of the mounts in its Drive.")
 
     again = models.BooleanField(default=False, help_text="Start a new one as soon as this one is gone.")

@@ -27,7 +27,7 @@ from portal.ops import logs
 from . import api_tokens, drive_scans, idle_culling, limits, queue, rescue, services
 from .clients import client_of
 from .clients.jupyter import JupyterError
-from .mounts import digest, mounts_of
+from .mounts import digest, mounts_of, with_quotas
 from .notifications import tell_of_end
 
 log = logging.getLogger(__name__)
@@ -94,7 +94,8 @@ def _bring_up(server: Server) -> bool:
     _retry(lambda: launcher.start(spec))
     still = Server.objects.filter(pk=server.pk, state=State.STARTING)
     kept = launcher.enforced_limits()
-    begun = {f"{what}_limit": spec.limits[what] if what in kept else 0 for what in ("memory", "disk")}
+    noted = {"memory": "memory_limit", "disk": "disk_limit", "files": "file_limit"}
+    begun = {field: spec.limits[what] if what in kept else 0 for what, field in noted.items()}
     if not still.update(phase=Phase.JUPYTER, mounts_digest=digest(mounts), **begun):
         _undo_start(server)
         return False
@@ -120,7 +121,7 @@ def _spec(server: Server, mounts: list[Mount]) -> LaunchSpec:
         email=server.owner.email,
         token=server.token,
         prefix=server.environment.prefix,
-        mounts=mounts,
+        mounts=with_quotas(mounts),
         network=settings.LAB_NETWORK,
         fork=server.environment.by_fork,
         limits=limits.limits_of(server.environment),
@@ -288,7 +289,7 @@ def follow_mounts(server: Server) -> None:
     launcher = get_launcher()
     for _ in range(FOLLOW_TRIES):
         mounts = mounts_of(server.owner)
-        notes = launcher.remount(server.pk, mounts)
+        notes = launcher.remount(server.pk, with_quotas(mounts))
         Server.objects.filter(pk=server.pk).update(mounts_digest=digest(mounts))
         if notes:
             limits.add_notes(server, notes)

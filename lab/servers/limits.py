@@ -25,6 +25,7 @@ def limits_of(environment: Environment) -> dict[str, float]:
     return {
         "memory": settings.LAB_MEMORY_LIMIT if memory is None else memory * 2**20,
         "disk": settings.LAB_DISK_LIMIT if disk is None else disk * 2**20,
+        "files": settings.LAB_FILE_LIMIT if environment.file_limit is None else environment.file_limit,
         "cpu": settings.LAB_CPU_LIMIT if environment.cpu_limit is None else environment.cpu_limit,
         "processes": settings.LAB_PROCESS_LIMIT if environment.process_limit is None else environment.process_limit,
     }
@@ -53,6 +54,24 @@ def disk_sentence(server: Server) -> str:
     )
 
 
+def files_sentence(server: Server) -> str:
+    """Message after a process was ended because the Lab has too many files."""
+    return (
+        f"Your Lab has too many files: its home and installed packages have more than {server.file_limit:,} files and "
+        "folders, the limit for one Lab. The process that seemed to make them was ended. Delete files that you do not "
+        "need, or keep many small ones together in an archive."
+    )
+
+
+def drive_files_sentence() -> str:
+    """Message after a process was ended because of the number of files in libraries of the Drive."""
+    return (
+        "Libraries in your Lab's Drive have more than twice as many files and folders as their quota allows. The "
+        "process that seemed to make them was ended. Delete files that you do not need, or keep many small ones "
+        "together in an archive."
+    )
+
+
 def note_ended_processes(server: Server, status: ServerStatus) -> None:
     """Tell the person, once, of processes that were ended since somebody last looked; how many there were so far."""
     at_limit = status.was_at_memory_limit
@@ -61,6 +80,10 @@ def note_ended_processes(server: Server, status: ServerStatus) -> None:
     _note(server, {"memory_kills": status.memory_kills}, subject, memory_sentence(server, at_limit=at_limit))
     at_disk = f"Your Lab's disk is full at {binary_size(server.disk_limit)}"
     _note(server, {"disk_kills": status.disk_kills}, at_disk, disk_sentence(server))
+    at_files = f"Your Lab has too many files: more than {server.file_limit:,}"
+    _note(server, {"file_kills": status.file_kills}, at_files, files_sentence(server))
+    in_drive = "Too many files in the Drive: a process in your Lab was ended"
+    _note(server, {"drive_file_kills": status.drive_file_kills}, in_drive, drive_files_sentence())
 
 
 def _note(server: Server, kills: dict[str, int], subject: str, said: str) -> None:
@@ -79,6 +102,10 @@ def why_it_died(server: Server, status: ServerStatus | None) -> str:
         return f"it ran out of memory at {binary_size(server.memory_limit)}, the limit for one Lab."
     if status and status.disk_kills > server.disk_kills:
         return f"it took up much more disk than {binary_size(server.disk_limit)}, the limit for one Lab."
+    if status and status.file_kills > server.file_kills:
+        return f"it had many more files than {server.file_limit:,}, the limit for one Lab."
+    if status and status.drive_file_kills > server.drive_file_kills:
+        return "it made many more files in the Drive than the quota there allows."
     return "its process ended. The cause may be a notebook that needs more memory than is available."
 
 

@@ -94,7 +94,8 @@ def check(server: Server, status: ServerStatus | None) -> None:
 
 def follow(server: Server, status: ServerStatus) -> None:
     """Note processes that were ended in a running server, and renew its API token."""
-    if status.memory_kills > server.memory_kills or status.disk_kills > server.disk_kills:
+    kills = ("memory_kills", "disk_kills", "file_kills", "drive_file_kills")
+    if any(getattr(status, name) > getattr(server, name) for name in kills):
         limits.note_ended_processes(server, status)
     if status.token_age is not None and status.token_age > api_tokens.RENEW_AFTER:
         get_launcher().give_token(server.pk, api_tokens.make(server.pk))

@@ -9,8 +9,11 @@
     api_token.py      the portal's API inside the sandbox: socket and token
     drive_view.py     ~/drive of one server: libraries as bind mounts that propagate into the running sandbox
     set_read_only.py  turning one mount of a running sandbox read-only
+    server_log.py     what one server prints: a pipe, read into files of limited size
     disk_limits.py    disk of one server, measured and limited
+    drive_limits.py   number of files in the Drive's libraries, as Labs make them
     cgroups.py        memory, processor and processes of one server, limited by the kernel
+    namespace_limits.py  what the kernel counts per user id, limited per sandbox
     network.py        slirp4netns for one sandbox
     processes.py      finding sandboxes, and who in them holds a library, in /proc
     namespace.py      the Lab's user and mount namespace, kept by a pause process

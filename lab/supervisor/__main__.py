@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import logging.config
 import os
+import resource
 import signal
 import sys
 from pathlib import Path
@@ -19,6 +20,7 @@ from portal.ops import logs
 from portal.sandboxing import firewall
 
 from . import cgroups, namespace, processes
+from .namespace_limits import NamespaceLimiter
 from .server import Supervisor
 
 
@@ -38,11 +40,20 @@ def main() -> None:
 def _run(run: Path, lab_root: Path, drive_root: Path) -> None:
     monitors = [found.pid for found in processes.sandboxes(lab_root / "servers") if not found.is_init]
     namespace.enter(lab_root / "namespace.pid", monitors)
+    _open_many_files()
+    limiter = NamespaceLimiter()
     groups = cgroups.find(os.environ.get("LAB_CGROUP", ""))
-    supervisor = Supervisor(lab_root=lab_root, drive_root=drive_root, run=run, groups=groups, policy=firewall.policy())
+    places = {"lab_root": lab_root, "drive_root": drive_root, "run": run}
+    supervisor = Supervisor(**places, groups=groups, limiter=limiter, policy=firewall.policy())
     with contextlib.suppress(asyncio.CancelledError):
         asyncio.run(_serve(supervisor, run / "supervisor.sock"))
     supervisor.close()
+
+
+def _open_many_files() -> None:
+    """As many as we may: so many descriptors may also be on their way through sockets, Labs' included (unix(7))."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 async def _serve(supervisor: Supervisor, path: Path) -> None:

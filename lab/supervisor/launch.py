@@ -27,7 +27,7 @@ class Launch:
     portal_token: str = ""
     """For the portal's API, as its person."""
     limits: dict[str, float] = field(default_factory=dict)
-    """`cgroups.Limits` by name, and `disk`: bytes of home and changed environment together."""
+    """`cgroups.Limits` by name, and `disk` and `files`: bytes and files of home and changed environment together."""
 
     @property
     def home(self) -> str:

@@ -3,14 +3,18 @@
 A sandbox is two bubblewrap processes with one command line that names the server's directory: the monitor outside, and
 process 1 of the sandbox's PID namespace. When process 1 ends, the kernel has ended everything in the namespace
 (pid_namespaces(7)).
+
+What /proc shows of a process inside is that process's own choice: its name may be any bytes (PR_SET_NAME, prctl(2)),
+and so may its command line, process 1's too, whose memory code inside can write. What a monitor's shows is ours.
 """
 
 import asyncio
 import contextlib
+import itertools
 import json
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 PROC = Path("/proc")
@@ -25,6 +29,8 @@ class BwrapProcess:
     """Hex id of the server."""
     is_init: bool
     """Process 1 inside; otherwise the monitor outside."""
+    username: str = ""
+    """Whose home is bound there."""
 
 
 def pids() -> Iterator[int]:
@@ -33,33 +39,67 @@ def pids() -> Iterator[int]:
 
 
 def sandboxes(servers: Path) -> list[BwrapProcess]:
-    """bubblewrap's processes whose command line names a directory `servers/<id>`."""
-    found = []
+    """bubblewrap's processes whose command line names a directory `servers/<id>`.
+
+    Process 1 is what a monitor has for a child; its own command line counts only where somebody has killed the monitor.
+    """
+    monitors: list[BwrapProcess] = []
+    orphans: list[BwrapProcess] = []
     for pid in pids():
-        try:
-            arguments = (PROC / str(pid) / "cmdline").read_bytes().split(b"\0")
-            if not arguments[0].endswith(b"bwrap"):
-                continue
-            server = _server_of(arguments, os.fsencode(servers))
-            if server:
-                found.append(BwrapProcess(pid, server, is_init=inner_pid(pid) == 1))
-        except (OSError, ValueError):
-            continue  # it ended while we looked
-    return found
+        with contextlib.suppress(OSError, ValueError):  # it ended while we looked
+            if found := _named(pid, servers):
+                (orphans if found.is_init else monitors).append(found)
+    inits = [init for monitor in monitors for init in _inits(monitor)]
+    taken = {init.pid for init in inits}, {init.server for init in inits}
+    orphans = [one for one in orphans if one.pid not in taken[0] and one.server not in taken[1]]
+    return [*monitors, *inits, *orphans]
 
 
-def _server_of(arguments: list[bytes], servers: bytes) -> str | None:
-    for argument in arguments:
-        if argument.startswith(servers + b"/") and argument.endswith(b"/home"):
-            return os.fsdecode(argument[len(servers) + 1 :].split(b"/")[0])
+def _inits(monitor: BwrapProcess) -> list[BwrapProcess]:
+    """Process 1 of the monitor's sandbox, if it lives."""
+    with contextlib.suppress(OSError):
+        return [replace(monitor, pid=pid, is_init=True) for pid in children(monitor.pid) if inner_pid(pid) == 1]
+    return []
+
+
+def children(pid: int) -> list[int]:
+    """Children of a process with one thread. OSError: it is gone."""
+    return [int(word) for word in (PROC / f"{pid}/task/{pid}/children").read_text().split()]
+
+
+def _named(pid: int, servers: Path) -> BwrapProcess | None:
+    """What a process says it is, if it can be that: a monitor lives in no PID namespace below ours."""
+    words = (PROC / str(pid) / "cmdline").read_bytes().split(b"\0")
+    number = inner_pid(pid)
+    if not words[0].endswith(b"bwrap") or number > 1 or _is_zombie(pid):
+        return None
+    for word, home in itertools.pairwise(words):
+        place = Path(os.fsdecode(word))
+        if place.name == "home" and place.parent.parent == servers:
+            return BwrapProcess(pid, place.parent.name, number == 1, Path(os.fsdecode(home)).name)
     return None
 
 
 def _status(pid: int, key: str) -> list[str]:
-    for line in (PROC / str(pid) / "status").read_text().splitlines():
+    for line in _lines(PROC / str(pid) / "status"):
         if line.startswith(key + ":"):
             return line.split()[1:]
     return []
+
+
+def _lines(path: Path) -> list[str]:
+    """Lines of a file that names what a Lab named: no text of any encoding, and only newlines end a line."""
+    return path.read_text(errors="surrogateescape").split("\n")
+
+
+def _is_zombie(pid: int) -> bool:
+    return _status(pid, "State")[:1] == ["Z"]
+
+
+def name_of(pid: int) -> str:
+    """The process's name, as it can be shown. OSError: it is gone."""
+    name = (PROC / str(pid) / "comm").read_text(errors="replace").strip()
+    return "".join(character if character.isprintable() else "?" for character in name)
 
 
 def inner_pid(pid: int) -> int:
@@ -68,7 +108,7 @@ def inner_pid(pid: int) -> int:
     OSError: it is gone.
     """
     numbers = _status(pid, "NSpid")
-    return int(numbers[-1]) if len(numbers) > 1 and _status(pid, "State")[0] != "Z" else 0
+    return int(numbers[-1]) if len(numbers) > 1 and not _is_zombie(pid) else 0
 
 
 def reported_init(status: int) -> int | None:
@@ -84,11 +124,10 @@ async def first_program(init: int) -> int | None:
     None when the sandbox has ended. bubblewrap brings up the loopback device by netlink, and takes for an answer what
     slirp4netns does in there meanwhile ("loopback: Failed RTM_NEWADDR"), so the two must not be at work together.
     """
-    children = PROC / str(init) / "task" / str(init) / "children"
     with contextlib.suppress(OSError):
-        while not (found := children.read_text().split()):
+        while not (found := children(init)):
             await asyncio.sleep(0.002)
-        return int(found[0])
+        return found[0]
     return None
 
 
@@ -113,14 +152,19 @@ def usage(init: int) -> tuple[int, float]:
     memory, ticks = 0, 0
     for pid in inside(init):
         try:
-            for line in (PROC / str(pid) / "smaps_rollup").read_text().splitlines():
+            for line in _lines(PROC / str(pid) / "smaps_rollup"):
                 if line.startswith("Pss:"):
                     memory += int(line.split()[1]) * 1024
             # proc(5), stat: fields 14 to 17, its own time and that of children that have ended.
-            ticks += sum(map(int, (PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()[11:15]))
+            ticks += sum(map(int, stat(pid)[11:15]))
         except OSError:
             continue
     return memory, ticks / os.sysconf("SC_CLK_TCK")
+
+
+def stat(pid: int) -> list[str]:
+    """Fields of /proc/PID/stat after the name: the first is `state`, the third of proc(5)."""
+    return (PROC / str(pid) / "stat").read_text(errors="surrogateescape").rpartition(")")[2].split()
 
 
 def written(inits: Iterable[int]) -> dict[int, dict[int, int]]:
@@ -139,6 +183,15 @@ def written(inits: Iterable[int]) -> dict[int, dict[int, int]]:
     return found
 
 
+def kernel_ticks(init: int) -> dict[int, int]:
+    """Processor time that the kernel has spent for each process of a sandbox, in ticks (proc(5), stat, `stime`)."""
+    found = {}
+    for pid in inside(init):
+        with contextlib.suppress(OSError, IndexError):
+            found[pid] = int(stat(pid)[12])
+    return found
+
+
 def open_files(pid: int) -> Iterator[os.stat_result]:
     """stat results of the files that a process has open."""
     with contextlib.suppress(OSError):
@@ -150,7 +203,7 @@ def open_files(pid: int) -> Iterator[os.stat_result]:
 def deleted_mappings(pid: int) -> Iterator[tuple[int, int, int]]:
     """Device, inode and where the mapping ends in the file, of files without a name (proc(5), maps)."""
     with contextlib.suppress(OSError):
-        for line in (PROC / str(pid) / "maps").read_text(errors="surrogateescape").splitlines():
+        for line in _lines(PROC / str(pid) / "maps"):
             if line.endswith(" (deleted)"):
                 addresses, _, offset, device, inode, _ = line.split(maxsplit=5)
                 first, _, last = addresses.partition("-")
@@ -179,7 +232,7 @@ def _open_paths(pid: int) -> Iterator[str]:
     try:
         for fd in os.listdir(base / "fd"):
             yield _link(pid, f"fd/{fd}")
-        for line in (base / "maps").read_text(errors="surrogateescape").splitlines():
+        for line in _lines(base / "maps"):
             parts = line.split(maxsplit=5)
             if len(parts) == 6:
                 yield parts[5]

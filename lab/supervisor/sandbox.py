@@ -4,10 +4,11 @@ servers/<id>/home        the person's home, deleted with the server
 servers/<id>/upper,work  what the session changes in the environment (overlayfs)
 servers/<id>/env         mount point of the environment with those changes
 servers/<id>/drive       mount point of the Drive view; drive.dirs has its plain directories
-servers/<id>/log         what Jupyter printed
+servers/<id>/log         what Jupyter printed, read from log.pipe (server_log.py)
 servers/<id>/token       the directory of its token for the portal's API (api_token.py)
 servers/<id>/portal      the directory of its socket for the portal's API
 servers/<id>/disk        how much disk it may use, and did (disk_limits.py)
+servers/<id>/quotas      how many files the libraries may have that it can write to (drive_limits.py)
 """
 
 import asyncio
@@ -23,6 +24,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -31,9 +33,13 @@ from portal.sandboxing import bwrap
 from . import api_token, fork_servers, linux, network, processes, sandbox_command
 from .cgroups import ENTER_TRIES, Groups, Limits
 from .disk_limits import DiskMonitor
+from .drive_limits import DriveQuotas
 from .drive_view import DriveView, Library, LibraryInUseError, MountPoint, Store, libraries, mounts
 from .fork_servers import ForkServer
+from .inside import limiting
 from .launch import Launch
+from .namespace_limits import NamespaceLimiter
+from .server_log import ServerLog
 
 log = logging.getLogger("lab.supervisor")
 
@@ -41,6 +47,8 @@ SET_READ_ONLY = Path(__file__).parent / "set_read_only.py"
 KILL_SECONDS = 10
 HOLDER_TRIES = 20
 LOG_TAIL_BYTES = 4000
+DELETING = ThreadPoolExecutor(2, "delete")
+"""Threads of their own: homes of very many files must not take those that launches wait for."""
 
 
 class StartFailedError(Exception):
@@ -75,10 +83,18 @@ class Sandbox:
     """A server that exists on this machine: with processes, or only as a directory."""
 
     def __init__(
-        self, server_id: str, servers: Path, sockets: Path, store: Store, groups: Groups, firewall: network.Firewall
+        self,
+        server_id: str,
+        servers: Path,
+        sockets: Path,
+        store: Store,
+        groups: Groups,
+        limiter: NamespaceLimiter,
+        firewall: network.Firewall,
     ) -> None:
         self.id = server_id
         self.groups = groups
+        self.limiter = limiter
         self.firewall = firewall
         self._protecting = asyncio.Lock()
         self.directory = servers / server_id
@@ -87,6 +103,8 @@ class Sandbox:
         self.portal = self.directory / api_token.SOCKET_DIRECTORY
         self.token = api_token.TokenFile(self.directory / "token")
         self.disk = DiskMonitor(self.directory)
+        self.log = ServerLog(self.directory)
+        self.quotas = DriveQuotas(self.directory)
         self.view = DriveView(self.directory, store)
         self.init: int | None = None
         self.username = ""
@@ -107,8 +125,9 @@ class Sandbox:
         self._make_directories()
         await api_token.have_socket(self.run, self.id)
         self.token.give(launch.portal_token)
+        self.quotas.take(launch.mounts)
         limits = dict(launch.limits)
-        self.disk.limit_to(limits.pop("disk", 0))
+        self.disk.limit_to(limits.pop("disk", 0), limits.pop("files", 0))
         self.groups.make(self.id, Limits(**limits))  # type: ignore[arg-type]
         self._mount(launch)
         listener = self._listen()
@@ -158,17 +177,17 @@ class Sandbox:
             go_for_jupyter, go = ends.pipe()
             lifeline, lifeline_for_jupyter = ends.pipe()
             inherited = {"listening": listener.fileno(), "go": go_for_jupyter, "lifeline": lifeline_for_jupyter}
-            log = ends.enter_context((self.directory / "log").open("ab"))
+            log = ends.enter_context(self.log.open())
             if fork_server is None:
                 program, stdin = sandbox_command.exec_program(Path(launch.prefix)), asyncio.subprocess.DEVNULL
                 await self._build(launch, program, stdin, inherited, log, ends)
                 ends.close_now(go_for_jupyter, lifeline_for_jupyter)
-                await self._connect(launch, lifeline, log)
+                await _all(self._connect(launch, lifeline, log), self._limit_namespace())
             else:
                 held, alive = ends.pipe()
                 holder = await self._build(launch, sandbox_command.HOLD_PROGRAM, held, {}, log, ends)
                 forking = fork_server.fork(self._descriptors(launch, holder, inherited | {"alive": alive}, log, ends))
-                await _both(self._connect(launch, lifeline, log), forking)
+                await _all(self._connect(launch, lifeline, log), self._limit_namespace(), forking)
                 ends.close_now(go_for_jupyter, lifeline_for_jupyter, alive)
             await asyncio.to_thread(self._enter_group)
             os.write(go, b"1")
@@ -181,6 +200,9 @@ class Sandbox:
             if not (new := set(processes.inside(self.init)) - entered):
                 break
             self.groups.enter(self.id, new)
+            for pid in new:
+                with contextlib.suppress(ProcessLookupError):
+                    limiting.limit(pid)
             entered |= new
         self.disk.spare(entered)
 
@@ -220,12 +242,16 @@ class Sandbox:
             raise StartFailedError("bubblewrap could not build the sandbox.")
         return holder
 
+    async def _limit_namespace(self) -> None:
+        assert self.init
+        await self.limiter.limit(self.init)
+
     async def _connect(self, launch: Launch, lifeline: int, log: BinaryIO) -> None:
         if launch.network != "slirp4netns":
             return
         try:
             assert self.init
-            await _both(self.protect(), network.connect(self.init, lifeline, log))
+            await _all(self.protect(), network.connect(self.init, lifeline, log))
         except network.NetworkSetupError as error:
             raise StartFailedError(f"The server's network could not be set up: {error}") from error
 
@@ -250,11 +276,13 @@ class Sandbox:
 
     # Watching
 
-    def adopt(self, init: int) -> None:
+    def adopt(self, init: int, username: str) -> None:
         """Take over a running sandbox that an earlier supervisor started."""
         self.init = init
-        self.username = _username_of(init, self.directory)
+        self.username = username
         self.answered.set()  # or it is dead: then whoever asks finds out at once
+        self.log.resume()
+        self.quotas.resume()
         self._watch()
 
     def _watch(self) -> None:
@@ -309,12 +337,7 @@ class Sandbox:
 
     def log_tail(self) -> str:
         """End of Jupyter's log."""
-        try:
-            with (self.directory / "log").open("rb") as log:
-                log.seek(max(0, log.seek(0, os.SEEK_END) - LOG_TAIL_BYTES))
-                return log.read(LOG_TAIL_BYTES).decode(errors="replace")
-        except OSError:
-            return ""
+        return self.log.tail(LOG_TAIL_BYTES)
 
     def report(self) -> dict[str, Any]:
         """State and resource use as JSON, for `inspect`."""
@@ -328,6 +351,9 @@ class Sandbox:
             "was_at_memory_limit": self.groups.was_at_limit(self.id),
             "disk_bytes": self.disk.count.used,
             "disk_kills": self.disk.count.kills,
+            "files": self.disk.count.files,
+            "file_kills": self.disk.count.file_kills,
+            "drive_file_kills": self.disk.count.drive_file_kills,
             "token_age": self.token.age,
             "started_at": self.started_at,
         }
@@ -375,7 +401,7 @@ class Sandbox:
         names = []
         for pid in await asyncio.to_thread(processes.holders, self.init, place, library):
             with contextlib.suppress(OSError):
-                name = Path(f"/proc/{pid}/comm").read_text().strip()
+                name = processes.name_of(pid)
                 os.kill(pid, signal.SIGKILL)
                 names.append(f"Process {name}")
         return names
@@ -396,6 +422,7 @@ class Sandbox:
             self._kill()
             await asyncio.wait_for(self.ended.wait(), KILL_SECONDS)
         self._unmount()
+        await asyncio.to_thread(self.log.close)
         await asyncio.to_thread(self.groups.remove, self.id)
         self.socket.unlink(missing_ok=True)
 
@@ -419,7 +446,7 @@ class Sandbox:
     async def destroy(self) -> None:
         """Stop, and delete all that is left. Never descends into a mount point: those must be empty to go."""
         await self.stop()
-        await asyncio.to_thread(self._delete)
+        await asyncio.get_running_loop().run_in_executor(DELETING, self._delete)
 
     def _delete(self) -> None:
         if not self.directory.exists():
@@ -430,8 +457,8 @@ class Sandbox:
         shutil.rmtree(self.directory)
 
 
-async def _both(*work: Coroutine[Any, Any, None]) -> None:
-    """Do both at once; when one fails, raise its error after the other has ended."""
+async def _all(*work: Coroutine[Any, Any, None]) -> None:
+    """Do all at once; when one fails, raise its error after the others have ended."""
     for outcome in await asyncio.gather(*work, return_exceptions=True):
         if outcome is not None:
             raise outcome
@@ -440,15 +467,8 @@ async def _both(*work: Coroutine[Any, Any, None]) -> None:
 def _started_at(pid: int) -> float:
     """Seconds since the epoch at which the process began (proc(5): field 22 of stat, in ticks since boot)."""
     try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        fields = processes.stat(pid)
     except OSError:
         return time.time()
     ago = time.clock_gettime(time.CLOCK_BOOTTIME) - int(fields[19]) / os.sysconf("SC_CLK_TCK")
     return time.time() - ago
-
-
-def _username_of(init: int, directory: Path) -> str:
-    """Username of a running sandbox, from the home's mount in bubblewrap's command line."""
-    arguments = Path(f"/proc/{init}/cmdline").read_bytes().split(b"\0")
-    home = arguments[arguments.index(os.fsencode(directory / "home")) + 1]
-    return os.fsdecode(home).rpartition("/")[2]

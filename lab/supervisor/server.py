@@ -33,15 +33,18 @@ from portal.ops import logs
 from portal.sandboxing.firewall import Policy
 
 from . import cgroups, network, processes
+from .drive_limits import DriveFileMonitor, Writer
 from .drive_view import Store, libraries
 from .fork_servers import ForkFailedError, ForkServer, ForkServers
 from .launch import Launch, jupyter_config
+from .namespace_limits import NamespaceLimiter
 from .sandbox import Sandbox, StartFailedError
 
 log = logging.getLogger("lab.supervisor")
 
 _ID = re.compile(r"[0-9a-f]{32}")
 WATCH_SECONDS = 0.25
+LOG_SECONDS = 0.25
 DISK_SECONDS = 1
 DISK_THREADS = 4
 SAID = ("start", "remount", "stop", "destroy")
@@ -51,12 +54,23 @@ SAID = ("start", "remount", "stop", "destroy")
 class Supervisor:
     """All sandboxes of this machine."""
 
-    def __init__(self, *, lab_root: Path, drive_root: Path, run: Path, groups: cgroups.Groups, policy: Policy) -> None:
+    def __init__(
+        self,
+        *,
+        lab_root: Path,
+        drive_root: Path,
+        run: Path,
+        groups: cgroups.Groups,
+        limiter: NamespaceLimiter,
+        policy: Policy,
+    ) -> None:
         self.servers = lab_root / "servers"
         self.sockets = run / "lab"
         self.store = Store(drive_root, lab_root / "store")
+        self.drive_files = DriveFileMonitor(self.store)
         self.groups = groups
         self.firewall = network.Firewall(policy)
+        self.limiter = limiter
         self.known: dict[str, Sandbox] = {}
         self.locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self.fork_servers = ForkServers(lab_root, jupyter_config("/", token=""))
@@ -76,12 +90,13 @@ class Supervisor:
             tasks.create_task(self._watch_public())
             tasks.create_task(self._watch_disks())
             tasks.create_task(self._watch_addresses())
+            tasks.create_task(self._watch_logs())
             tasks.create_task(server.serve_forever())
 
     @property
     def kept(self) -> list[str]:
-        """Names of the limits that are kept here: by the kernel, and `disk` by ourselves."""
-        return [*self.groups.kept, "disk"]
+        """Names of the limits that are kept here: by the kernel, and `disk` and `files` by ourselves."""
+        return [*self.groups.kept, *(["watches"] if self.limiter.kept else []), "disk", "files"]
 
     def close(self) -> None:
         """Leave no group behind that nobody needs."""
@@ -89,12 +104,12 @@ class Supervisor:
 
     def _find(self) -> None:
         """Adopt what an earlier supervisor left: running sandboxes and directories of stopped ones."""
-        inits = {found.server: found.pid for found in processes.sandboxes(self.servers) if found.is_init}
+        inits = {found.server: found for found in processes.sandboxes(self.servers) if found.is_init}
         for name in {*inits, *(entry.name for entry in self.servers.iterdir())}:
             if _ID.fullmatch(name):
                 sandbox = self._sandbox(name)
                 if name in inits:
-                    sandbox.adopt(inits[name])
+                    sandbox.adopt(inits[name].pid, inits[name].username)
         for name in self.groups.ids() - inits.keys():
             self.groups.remove(name)
 
@@ -103,7 +118,7 @@ class Supervisor:
             raise ValueError(f"not a server id: {server_id!r}")
         if server_id not in self.known:
             self.known[server_id] = Sandbox(
-                server_id, self.servers, self.sockets, self.store, self.groups, self.firewall
+                server_id, self.servers, self.sockets, self.store, self.groups, self.limiter, self.firewall
             )
         return self.known[server_id]
 
@@ -194,9 +209,11 @@ class Supervisor:
         try:
             await sandbox.wait(timeout)
         except StartFailedError as error:
-            if not (sandbox.forked and sandbox.launch and sandbox.ended.is_set() and not sandbox.stopping):
+            ended_early = sandbox.ended.is_set() and not sandbox.answered.is_set() and not sandbox.stopping
+            if not (sandbox.forked and sandbox.launch and ended_early):
                 raise
-            self.fork_servers.failed(Path(sandbox.launch.prefix), f"{error} {sandbox.log_tail()[-500:]}")
+            said = " ".join(sandbox.log_tail()[-500:].split())  # on one line: what a Lab printed may look like ours
+            self.fork_servers.failed(Path(sandbox.launch.prefix), f"{error} {said}")
             async with self.locks[server_id]:
                 await sandbox.stop()
             again = await self._start(replace(sandbox.launch, fork=False))
@@ -210,12 +227,16 @@ class Supervisor:
 
     def _fresh(self, server_id: str) -> Sandbox:
         """A stopped server may be started again in the same directory; events are used once."""
-        self.known.pop(server_id, None)
+        if before := self.known.pop(server_id, None):
+            before.log.close()
         return self._sandbox(server_id)
 
     async def _remount(self, server_id: str, wanted: list[dict[str, str]]) -> list[str]:
         sandbox = self._sandbox(server_id)
-        return [] if sandbox.state == "stopped" else await sandbox.remount(libraries(wanted))
+        if sandbox.state == "stopped":
+            return []
+        sandbox.quotas.take(wanted)
+        return await sandbox.remount(libraries(wanted))
 
     async def _destroy(self, server_id: str) -> dict[str, Any]:
         async with self.locks[server_id]:
@@ -268,6 +289,20 @@ class Supervisor:
                 if sandbox.init is not None:
                     log.error("%s: its network is not as the settings say: %s", sandbox.id, error)  # noqa: TRY400
 
+    # What servers print waits in pipes, and they with it when those are full.
+
+    async def _watch_logs(self) -> None:
+        while True:
+            await asyncio.to_thread(self._pump_logs)
+            await asyncio.sleep(LOG_SECONDS)
+
+    def _pump_logs(self) -> None:
+        for sandbox in list(self.known.values()):
+            try:
+                sandbox.log.pump()
+            except Exception:
+                log.exception("%s: its log", sandbox.id)
+
     # Disks are looked at by threads of their own: a slow one must not hold up a launch.
 
     async def _watch_disks(self) -> None:
@@ -281,6 +316,9 @@ class Supervisor:
                 for init, sandbox in inits.items():
                     if sandbox.id not in looks:
                         looks[sandbox.id] = loop.run_in_executor(threads, _look, sandbox, init, written.get(init, {}))
+                if "" not in looks:
+                    writers = [Writer(init, one.quotas.by_library, one.disk) for init, one in inits.items()]
+                    looks[""] = loop.run_in_executor(threads, _look_at_drive, self.drive_files, writers)
                 await asyncio.sleep(DISK_SECONDS)
 
 
@@ -291,6 +329,13 @@ def _look(sandbox: Sandbox, init: int, written: dict[int, int]) -> None:
         log.debug("%s went while its disk was looked at", sandbox.id)
     except Exception:
         log.exception("%s: its disk", sandbox.id)
+
+
+def _look_at_drive(files: DriveFileMonitor, writers: list[Writer]) -> None:
+    try:
+        files.look(writers)
+    except Exception:
+        log.exception("the Drive's files")
 
 
 def _number(given: Any) -> str | None:

@@ -5,9 +5,10 @@ from collections.abc import Callable, Iterator
 import pytest
 from django.conf import settings
 
-from drive.models import Library
+from drive.models import Library, Quota
 from lab.launchers import ServerStatus, get_launcher
 from lab.models import Environment, State, StopReason
+from lab.servers.lifecycle import follow_mounts
 from lab.servers.reconciler import reconcile
 from lab.servers.services import stop_server
 from notices.models import Kind, Notice
@@ -20,6 +21,8 @@ pytestmark = pytest.mark.sandbox
 MIB = 2**20
 LIMIT = 300
 """Of the sandboxes below, in MiB."""
+FILES = 6000
+"""Of the sandboxes below."""
 FILL = """
 file = open("{home}/big", "wb")
 for _ in range(600):
@@ -61,6 +64,45 @@ import itertools, os
 for n in itertools.count():
     os.system(f"head -c 3000000 /dev/zero > {home}/{{n}}")
 """
+EMPTY = """
+import itertools
+for n in itertools.count():
+    open(f"{home}/{{n}}", "x").close()
+"""
+DIRECTORIES = """
+import itertools, os
+for n in itertools.count():
+    os.mkdir(f"{home}/{{n}}")
+"""
+LINKS = """
+import itertools, os, sys
+for n in itertools.count():
+    os.symlink("nowhere", f"{{sys.prefix}}/{{n}}")
+"""
+NAMELESS = """
+import os
+held = []
+while True:
+    try:
+        held.append(os.open("{home}", os.O_TMPFILE | os.O_RDWR))
+    except OSError:
+        os.close(held.pop(0))
+"""
+IN_DRIVE = """
+import itertools, os
+os.chdir("{home}/drive/My Libraries/My Library")
+for n in itertools.count():
+    if n % 1000 == 0:
+        os.mkdir(f"{{n}}")
+    os.mkdir(f"{{n // 1000 * 1000}}/{{n}}")
+"""
+EVER_MORE = """
+import itertools, os
+for _ in range(3):
+    os.fork()
+for n in itertools.count():
+    os.close(os.open(f"{home}/{{os.getpid()}}-{{n}}", os.O_CREAT | os.O_WRONLY))
+"""
 RESERVED = """
 import os
 os.posix_fallocate(os.open("{home}/big", os.O_CREAT | os.O_RDWR), 0, 4 * 2**30)
@@ -72,16 +114,16 @@ both_ways = pytest.mark.parametrize("limited", ["fork", "exec"], indirect=True)
 
 @pytest.fixture
 def limited(request: pytest.FixtureRequest, site: Site, person: Callable[..., Person]) -> Iterator[Person]:
-    """Somebody in a Lab of 300 MiB of disk."""
+    """Somebody in a Lab of 300 MiB of disk and 6,000 files."""
     environments = Environment.objects.all()
-    environments.update(disk_mib=LIMIT)
+    environments.update(disk_mib=LIMIT, file_limit=FILES)
     someone = person("hoarder")
     try:
         with launched_by(site, getattr(request, "param", "fork")):
             someone.launch()
             yield someone
     finally:
-        environments.update(disk_mib=None)
+        environments.update(disk_mib=None, file_limit=None)
 
 
 def status(someone: Person) -> ServerStatus:
@@ -92,6 +134,11 @@ def status(someone: Person) -> ServerStatus:
 def ended(someone: Person, times: int = 0) -> bool:
     """Whether more than so many processes of it were ended for want of disk."""
     return status(someone).disk_kills > times
+
+
+def has_too_many_files(someone: Person) -> bool:
+    """Whether a process of it was ended for the number of its files."""
+    return status(someone).file_kills > 0
 
 
 def fill(someone: Person, how: str) -> None:
@@ -157,3 +204,54 @@ def test_a_supervisor_that_takes_over_keeps_the_limit(limited: Person, site: Sit
     wait_for(site.answers, 30, "the site did not come back")
     fill(limited, FILL)
     wait_for(lambda: ended(limited), 60, "nobody was ended")
+
+
+@both_ways
+def test_it_ends_who_makes_files_without_end_and_says_so(limited: Person, person: Callable[..., Person]) -> None:
+    neighbour = person("neighbour")
+    neighbour.launch()
+    computing = neighbour.kernel()
+    fill(limited, EMPTY)
+    wait_for(lambda: has_too_many_files(limited), 60, "nobody was ended")
+    assert limited.lab("GET", "/api/status").ok  # Jupyter itself goes on
+    assert computing.run("print(6 * 7)").text.strip() == "42"
+    reconcile()
+    assert limited.server().state == State.RUNNING
+    assert "too many files" in limited.server().notes[-1]
+    assert "more than 6,000" in Notice.objects.get(user=limited.user, kind=Kind.LAB_WARNING).subject
+    assert status(limited).files > FILES
+    home, kernel = f"/home/{limited.user.username}", limited.kernel()
+    assert not kernel.run(f"open('{home}/small.md', 'w').write('# still possible')").error
+    tidied = kernel.run(
+        f"import os; [os.unlink(one.path) for one in os.scandir('{home}') if one.name.isdigit()]; print(1)"
+    )
+    assert tidied.text.strip() == "1"
+    wait_for(lambda: status(limited).files < FILES, 30, "it was not counted again")
+    assert limited.server().state == State.RUNNING
+
+
+@pytest.mark.parametrize("how", [DIRECTORIES, LINKS, NAMELESS], ids=["directories", "links", "nameless"])
+def test_it_counts_whatever_takes_an_inode(limited: Person, how: str) -> None:
+    fill(limited, how)
+    wait_for(lambda: has_too_many_files(limited), 60, "nobody was ended")
+
+
+@both_ways
+def test_it_ends_a_lab_that_makes_far_too_many_files(limited: Person) -> None:
+    fill(limited, EVER_MORE)
+    wait_for(lambda: limited.server().state != State.RUNNING, 120, "it goes on")
+    assert "many more files than 6,000" in limited.server().error
+
+
+@both_ways
+def test_it_ends_who_fills_the_drive_with_files_between_two_scans(limited: Person) -> None:
+    """Folders, which no quota counts on the web. The file system must miss a number of files before anybody counts."""
+    Quota.objects.create(user=limited.user, max_files=3000)
+    follow_mounts(limited.server())
+    kernel = limited.kernel()
+    kernel.begin(IN_DRIVE.format(home=f"/home/{limited.user.username}"))
+    wait_for(lambda: status(limited).drive_file_kills > 0, 120, "nobody was ended")
+    assert status(limited).file_kills == 0
+    reconcile()
+    assert "more than twice as many files" in limited.server().notes[-1]
+    assert limited.lab("GET", "/api/status").ok

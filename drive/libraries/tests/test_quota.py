@@ -115,6 +115,21 @@ def test_it_asks_a_constant_number_of_queries(owner: User, mine: Library) -> Non
     assert queries() == before
 
 
+def test_it_says_how_many_files_each_library_may_have(
+    owner: User, mine: Library, collab: Collab, settings: Settings
+) -> None:
+    settings.QUOTA_PERSON_FILES, settings.QUOTA_COLLAB_FILES = 10, 20
+    theirs = Library.objects.get(owner_collab=collab)
+    with CaptureQueriesContext(connection) as queries:
+        found = quota.files_allowed([mine.pk, theirs.pk])
+    assert len(queries) == 1
+    assert found == {mine.pk: (f"person {owner.pk}", 10), theirs.pk: (f"collab {collab.pk}", 20)}
+    Quota.objects.create(user=owner, max_files=0)
+    Quota.objects.create(collab=collab, max_bytes=5)
+    found = quota.files_allowed([mine.pk, theirs.pk])
+    assert (found[mine.pk][1], found[theirs.pk][1]) == (0, 20)
+
+
 @pytest.mark.parametrize(
     ("used", "words", "silent"),
     [

@@ -31,10 +31,13 @@ def running(user: User, environment: Environment, **more: object) -> Server:
 
 def test_it_takes_the_environments_own_limits_before_the_sites(environment: Environment, settings: Settings) -> None:
     settings.LAB_MEMORY_LIMIT, settings.LAB_CPU_LIMIT, settings.LAB_PROCESS_LIMIT = 4 * GIB, 2.0, 500
-    settings.LAB_DISK_LIMIT = 20 * GIB
-    assert limits.limits_of(environment) == {"memory": 4 * GIB, "cpu": 2.0, "processes": 500, "disk": 20 * GIB}
+    settings.LAB_DISK_LIMIT, settings.LAB_FILE_LIMIT = 20 * GIB, 9000
+    sites = {"memory": 4 * GIB, "cpu": 2.0, "processes": 500, "disk": 20 * GIB, "files": 9000}
+    assert limits.limits_of(environment) == sites
     environment.memory_mib, environment.cpu_limit, environment.process_limit, environment.disk_mib = 512, 0, 0, 64
-    assert limits.limits_of(environment) == {"memory": 2**29, "cpu": 0, "processes": 0, "disk": 2**26}
+    environment.file_limit = 70
+    own = {"memory": 2**29, "cpu": 0, "processes": 0, "disk": 2**26, "files": 70}
+    assert limits.limits_of(environment) == own
 
 
 def test_it_tells_once_of_each_time_that_memory_ran_out(owner: User, environment: Environment) -> None:
@@ -71,21 +74,37 @@ def test_it_tells_once_of_each_time_that_the_disk_was_full(owner: User, environm
     assert Notice.objects.filter(user=owner, kind=Kind.LAB_WARNING).count() == 2
 
 
+def test_it_tells_once_of_each_time_that_there_were_too_many_files(owner: User, environment: Environment) -> None:
+    server = running(owner, environment, file_limit=5000)
+    for kills in (0, 1, 1, 2):
+        server.refresh_from_db()
+        reconciler.check(server, ServerStatus(server.pk, "running", file_kills=kills))
+    server.refresh_from_db()
+    assert (server.file_kills, server.disk_kills) == (2, 0)
+    assert ["too many files" in note and "5,000" in note for note in server.notes] == [True, True]
+    notices = Notice.objects.filter(user=owner, kind=Kind.LAB_WARNING)
+    assert [notice.subject for notice in notices] == ["Your Lab has too many files: more than 5,000"] * 2
+
+
 @pytest.mark.parametrize(
-    ("memory", "disk", "why"),
-    [(1, 0, "it ran out of memory at 2.0 GiB"), (0, 1, "it took up much more disk than 1.0 GiB")],
+    ("kills", "why"),
+    [
+        ({"memory_kills": 1}, "it ran out of memory at 2.0 GiB"),
+        ({"disk_kills": 1}, "it took up much more disk than 1.0 GiB"),
+        ({"file_kills": 1}, "it had many more files than 5,000"),
+        ({"drive_file_kills": 1}, "it made many more files in the Drive than the quota there allows"),
+    ],
 )
 def test_it_says_which_limit_ended_the_whole_lab(
     owner: User,
     environment: Environment,
     launcher: InProcessLauncher,
     monkeypatch: pytest.MonkeyPatch,
-    memory: int,
-    disk: int,
+    kills: dict[str, int],
     why: str,
 ) -> None:
-    server = running(owner, environment, disk_limit=GIB)
-    seen = {server.pk: ServerStatus(server.pk, "stopped", memory_kills=memory, disk_kills=disk)}
+    server = running(owner, environment, disk_limit=GIB, file_limit=5000)
+    seen = {server.pk: ServerStatus(server.pk, "stopped", **kills)}  # type: ignore[arg-type]
     monkeypatch.setattr(launcher, "inspect", lambda: seen)
     lifecycle.declare_dead(server)
     server.refresh_from_db()
