@@ -1,6 +1,7 @@
 """Searching by name: in a folder and below, and in all libraries that a person sees."""
 
 from dataclasses import dataclass
+from itertools import takewhile
 
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
@@ -43,10 +44,16 @@ def _text(request: HttpRequest) -> str:
 
 
 def _line(hit: Hit, base: str, library_name: str) -> Line:
-    folder = folder_address(base, hit.folder)
-    opens = hit.item.reachable and hit.item.kind in ("file", "folder")
+    folder = folder_address(base, _addressable(hit.folder))
+    opens = shown(hit.path) == hit.path and hit.item.kind in ("file", "folder")
     address = f"{base}{quoted(hit.path)}{'/' if hit.item.kind == 'folder' else ''}" if opens else folder
     return Line(hit.item, address, " / ".join([library_name, *filter(None, shown(hit.folder).split("/"))]), folder)
+
+
+def _addressable(folder: str) -> str:
+    """The folder, or the lowest above it that has a page: names that are no UTF-8 have none."""
+    parts = folder.split("/")
+    return "/".join(takewhile(lambda part: shown(part) == part, parts))
 
 
 def within(request: HttpRequest, access: LibraryAccess, path: str) -> HttpResponse:

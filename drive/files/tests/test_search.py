@@ -54,6 +54,16 @@ def test_it_follows_no_link_and_hides_what_is_hidden(files: LibraryFiles, place:
     assert found(files, "loop") == ["loop"]
 
 
+def test_it_leads_as_near_as_it_can_to_what_has_no_address(as_viewer: Client, library: Library, place: Path) -> None:
+    odd = place / "data" / os.fsdecode(b"odd \xff") / "deeper"
+    odd.mkdir(parents=True)
+    (odd / "needle.csv").touch()
+    for url in (f"/drive/{library.pk}/?show=find&q=needle", "/drive/find/?q=needle"):
+        page = as_viewer.get(url).content.decode()
+        assert "needle.csv" in page
+        assert f'href="/drive/{library.pk}/data/"' in page
+
+
 @pytest.mark.parametrize(("limit", "value"), [("NAMES", 50), ("RESULTS", 10), ("SECONDS", -1.0)])
 def test_it_stops_and_says_so(
     as_viewer: Client, library: Library, place: Path, monkeypatch: pytest.MonkeyPatch, limit: str, value: float
