@@ -178,7 +178,7 @@ class _Scan:
         except NotFoundError:
             return None  # the next scan buries it
         except (StorageError, OSError) as error:
-            log.info("%s of %s not captured: %s", row.path, self.library.pk, error)
+            log.info("%a of %s not captured: %s", row.path, self.library.pk, error)  # a name may hold lines like ours
             self.outcome.left.append(path)
             return None
 

@@ -95,6 +95,8 @@ class ServerStatus:
     """How many of its processes were ended because those were too many."""
     drive_file_kills: int = 0
     """How many were ended because of the files that they made in the Drive."""
+    ended_for: str = ""
+    """`disk`, `files` or `drive_files`, where the whole server was ended for one of these."""
     token_age: float | None = None
     """Seconds since it was given its token for the portal's API; None: it has none."""
     started_at: datetime | None = None

@@ -100,12 +100,13 @@ def why_it_died(server: Server, status: ServerStatus | None) -> str:
         return "the Labs of this site together ran out of memory, although this one had not reached its own limit."
     if status and status.memory_kills > server.memory_kills:
         return f"it ran out of memory at {binary_size(server.memory_limit)}, the limit for one Lab."
-    if status and status.disk_kills > server.disk_kills:
-        return f"it took up much more disk than {binary_size(server.disk_limit)}, the limit for one Lab."
-    if status and status.file_kills > server.file_kills:
-        return f"it had many more files than {server.file_limit:,}, the limit for one Lab."
-    if status and status.drive_file_kills > server.drive_file_kills:
-        return "it made many more files in the Drive than the quota there allows."
+    match status and status.ended_for:
+        case "disk":
+            return f"it took up much more disk than {binary_size(server.disk_limit)}, the limit for one Lab."
+        case "files":
+            return f"it had many more files than {server.file_limit:,}, the limit for one Lab."
+        case "drive_files":
+            return "it made many more files in the Drive than the quota there allows."
     return "its process ended. The cause may be a notebook that needs more memory than is available."
 
 

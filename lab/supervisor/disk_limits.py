@@ -61,6 +61,8 @@ class DiskUsage:
     file_kills: int = 0
     drive_file_kills: int = 0
     """Because of files in the Drive (drive_limits.py)."""
+    ended_for: str = ""
+    """`disk`, `files` or `drive_files`: why the whole server was ended."""
 
 
 @dataclass(frozen=True)
@@ -137,7 +139,7 @@ class DiskMonitor:
         if -self.allowance > max(self.count.limit // 4, MUCH_MORE):
             log.warning("%s uses %d bytes of disk: ended", self.directory.name, self.count.used)
             self.count.kills += 1
-            kill(init)
+            self.end(init, "disk")
             return
         much = {pid: grew for pid, grew in grown.items() if grew > SMALL_WRITE}
         writers = {pid: grew for pid, grew in much.items() if _inner_pid(pid) > self.count.spared}
@@ -150,15 +152,16 @@ class DiskMonitor:
         if -self.file_allowance > max(self.count.file_limit // 4, MANY_MORE):
             log.warning("%s has %d files: ended", self.directory.name, self.count.files)
             self.count.file_kills += 1
-            kill(init)
+            self.end(init, "files")
             return
         if made > FEW_FILES and (found := busiest({init: self.count.spared})):
             self.count.file_kills += 1
             kill(found[1])
 
-    def note_drive_kill(self) -> None:
-        """A process was ended for the files that it made in the Drive."""
-        self.count.drive_file_kills += 1
+    def end(self, init: int, why: str) -> None:
+        """End the whole server."""
+        self.count.ended_for = why
+        kill(init)
         self._write()
 
     def _read(self) -> DiskUsage:

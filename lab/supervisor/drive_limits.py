@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from . import disk_limits
-from .disk_limits import FEW_FILES, MANY_MORE, NO_LIMIT, REST, DiskMonitor
+from .disk_limits import FEW_FILES, NO_LIMIT, REST, DiskMonitor
 from .drive_view import Library, Store
 
 log = logging.getLogger("lab.supervisor")
@@ -126,7 +126,7 @@ class DriveFileMonitor:
     def _end(self, owner: str, limit: int, count: int, made: int, writers: list[Writer]) -> None:
         """End the process that makes files; its whole Lab when they are far beyond the limit."""
         may = [one for one in writers if any(quota.owner == owner for quota in one.quotas.values())]
-        far = count - limit > max(limit // 4, MANY_MORE)
+        far = count - limit > max(limit // 4, 2 * STEP)
         if made <= FEW_FILES and not far:
             return
         found = disk_limits.busiest({one.init: one.monitor.count.spared for one in may})
@@ -134,5 +134,9 @@ class DriveFileMonitor:
             return
         init, process = found
         log.warning("libraries of %s have %d files, more than %d: process %d is ended", owner, count, limit, process)
-        disk_limits.kill(init if far else process)
-        next(one for one in may if one.init == init).monitor.note_drive_kill()
+        monitor = next(one for one in may if one.init == init).monitor
+        monitor.count.drive_file_kills += 1
+        if far:
+            monitor.end(init, "drive_files")
+        else:
+            disk_limits.kill(process)

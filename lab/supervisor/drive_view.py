@@ -109,7 +109,7 @@ class MountInfo:
 
 def mounts() -> list[MountInfo]:
     """Every mount of our namespace, in the order it was made."""
-    lines = Path("/proc/self/mountinfo").read_text(errors="surrogateescape").split("\n")
+    lines = os.fsdecode(Path("/proc/self/mountinfo").read_bytes()).split("\n")
     fields = (line.split(" ") for line in lines if line)  # a name may hold what str.split takes for space
     return [MountInfo(_plain(f[4]), _plain(f[3]), frozenset(f[5].split(","))) for f in fields]
 

@@ -89,7 +89,7 @@ def _status(pid: int, key: str) -> list[str]:
 
 def _lines(path: Path) -> list[str]:
     """Lines of a file that names what a Lab named: no text of any encoding, and only newlines end a line."""
-    return path.read_text(errors="surrogateescape").split("\n")
+    return os.fsdecode(path.read_bytes()).split("\n")
 
 
 def _is_zombie(pid: int) -> bool:

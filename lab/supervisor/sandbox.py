@@ -354,6 +354,7 @@ class Sandbox:
             "files": self.disk.count.files,
             "file_kills": self.disk.count.file_kills,
             "drive_file_kills": self.disk.count.drive_file_kills,
+            "ended_for": self.disk.count.ended_for,
             "token_age": self.token.age,
             "started_at": self.started_at,
         }

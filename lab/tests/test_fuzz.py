@@ -336,7 +336,7 @@ def _make(path: Path, chance: random.Random) -> None:
             _sparse(path, chance.choice((2**20, 2**31 - 1, 2**40, 2**43)), b"")
         case 5:
             _sparse(path, 2**31 - 4096, chance.randbytes(5))
-        case 6:
+        case 6 if any(path.parent.iterdir()):
             path.hardlink_to(chance.choice(sorted(path.parent.iterdir())))
         case _:
             content = chance.choice((b"", b"{}", b'{"cells": 1}', b"\xff\xfe\x00", b"# x\n", chance.randbytes(900)))
@@ -357,9 +357,9 @@ def empty(directory: Path) -> None:
 
 @pytest.mark.django_db
 def test_homes_of_any_kind_are_rescued(server: Callable[..., Server], launcher: InProcessLauncher) -> None:
+    ending = server("stopping")
+    home = launcher.home(ending.pk)
     for chance in cases(0.005):
-        ending = server("stopping")
-        home = launcher.home(ending.pk)
         fill(home, chance, 40)
         result = rescue.rescue(ending, home)
         assert result.bytes <= rescue.TOTAL_BYTES
@@ -380,16 +380,23 @@ def test_folders_of_any_kind_are_listed_scanned_and_opened(
         scan(library)
         page = client.get(f"/drive/{library.pk}/")
         assert page.status_code == 200
-        for link in links(page, library)[:20]:
-            answered = client.get(link)
-            assert answered.status_code < 500, link
-            if answered.streaming:
-                next(iter(answered.streaming_content), None)  # type: ignore[attr-defined]
-        assert client.get(f"/drive/find/?q={chance.choice('abx. ')}").status_code < 500
-        assert client.get(f"/drive/{library.pk}/?zip").status_code < 500
+        for link in [
+            *links(page, library)[:20],
+            f"/drive/find/?q={chance.choice('abx. ')}",
+            f"/drive/{library.pk}/?zip",
+        ]:
+            assert begins(client.get(link)) < 500, link
         stored = sum(path.stat().st_blocks * 512 for path in (layout.root() / "objects").rglob("*") if path.is_file())
         assert stored < 64 * 2**20, "versions of holes take room"
         empty(directory)
+
+
+def begins(answered: Any) -> int:
+    """The status of an answer, of which only the beginning is read: it may be as long as a hole."""
+    if answered.streaming:
+        next(iter(answered.streaming_content), None)
+        answered._iterator.close()  # the test client's generator, which closes the answer as a server would
+    return answered.status_code
 
 
 def links(page: Any, library: Library) -> list[str]:

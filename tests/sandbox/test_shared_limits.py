@@ -44,13 +44,18 @@ except OSError as error:
     print(sent, type(error).__name__, error.errno)
 """
 QUEUED_SIGNALS = """
+import subprocess, sys
+sender = '''
 import ctypes, os, signal
 signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGRTMIN})
 libc, sent = ctypes.CDLL(None), 0
 while libc.sigqueue(os.getpid(), signal.SIGRTMIN, None) == 0:
     sent += 1
 print(sent)
+'''
+print(subprocess.run([sys.executable, "-c", sender], capture_output=True, text=True, check=True).stdout)
 """
+"""In a process with one thread: in another thread, which does not hold it back, the signal would end the process."""
 
 
 @pytest.fixture(params=["fork", "exec"])

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.test import Client
@@ -87,12 +88,12 @@ def test_it_tells_once_of_each_time_that_there_were_too_many_files(owner: User, 
 
 
 @pytest.mark.parametrize(
-    ("kills", "why"),
+    ("ended", "why"),
     [
         ({"memory_kills": 1}, "it ran out of memory at 2.0 GiB"),
-        ({"disk_kills": 1}, "it took up much more disk than 1.0 GiB"),
-        ({"file_kills": 1}, "it had many more files than 5,000"),
-        ({"drive_file_kills": 1}, "it made many more files in the Drive than the quota there allows"),
+        ({"ended_for": "disk"}, "it took up much more disk than 1.0 GiB"),
+        ({"ended_for": "files"}, "it had many more files than 5,000"),
+        ({"ended_for": "drive_files"}, "it made many more files in the Drive than the quota there allows"),
     ],
 )
 def test_it_says_which_limit_ended_the_whole_lab(
@@ -100,11 +101,11 @@ def test_it_says_which_limit_ended_the_whole_lab(
     environment: Environment,
     launcher: InProcessLauncher,
     monkeypatch: pytest.MonkeyPatch,
-    kills: dict[str, int],
+    ended: dict[str, Any],
     why: str,
 ) -> None:
     server = running(owner, environment, disk_limit=GIB, file_limit=5000)
-    seen = {server.pk: ServerStatus(server.pk, "stopped", **kills)}  # type: ignore[arg-type]
+    seen = {server.pk: ServerStatus(server.pk, "stopped", **ended)}
     monkeypatch.setattr(launcher, "inspect", lambda: seen)
     lifecycle.declare_dead(server)
     server.refresh_from_db()

@@ -89,7 +89,7 @@ def test_it_counts_when_many_files_have_gone_and_ends_who_makes_too_many(
 def test_it_ends_the_whole_lab_when_they_are_far_too_many(
     store: Store, machine: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(drive_limits, "MANY_MORE", 300)
+    monkeypatch.setattr(drive_limits, "STEP", 150)
     writers = [writer(tmp_path, 10, one=DriveQuota("person 1", 100))]
     monitor = DriveFileMonitor(store)
     look(monitor, writers)
