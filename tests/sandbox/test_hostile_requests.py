@@ -7,6 +7,7 @@ import contextlib
 import os
 import random
 import socket
+from pathlib import Path
 
 import pytest
 from django.conf import settings
@@ -40,6 +41,14 @@ WORDS = (
     "#",
     "%zz",
     "//",
+)
+PLACES = (
+    "/api/v1/me",
+    "/api/v1/collabs",
+    "/api/v1/libraries/{library}",
+    "/api/v1/libraries/{library}/files/x.txt",
+    "/api",
+    "",
 )
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "get", "X" * 40, "")
 HEADERS = (
@@ -94,7 +103,8 @@ BODIES = (
 
 def made_up(chance: random.Random, token: str, library: str) -> bytes:
     """A request: mostly one that nginx lets through to the portal."""
-    path = "/api/v1/" + "/".join(chance.choice((*WORDS, library)) for _ in range(chance.randrange(5)))
+    words = chance.choices((*WORDS, library), k=chance.randrange(4)) if chance.random() < 0.5 else []
+    path = "/".join([chance.choice(PLACES).format(library=library), *words])
     if chance.random() < 0.5:
         path += f"?{chance.choice(('limit', 'path', 'q', 'mine', 'cursor'))}={chance.choice((*VALUES, '1e999', '%ff'))}"
     method = chance.choice(METHODS) if chance.random() < 0.5 else "GET"
@@ -103,20 +113,19 @@ def made_up(chance: random.Random, token: str, library: str) -> bytes:
     headers += [("Content-Length", str(len(body)))] if chance.random() < 0.8 else []
     headers += [("Content-Type", "application/json")] if chance.random() < 0.5 else []
     headers += [(chance.choice(HEADERS), chance.choice(VALUES)) for _ in range(chance.choice((0, 0, 1, 3)))]
+    version = chance.choice(("1.0", "2.0", "9")) if chance.random() < 0.1 else "1.1"
     lines = "".join(f"{name}: {value}\r\n" for name, value in headers)
-    sent = (
-        f"{method} {path} HTTP/{chance.choice(('1.1', '1.1', '1.1', '1.0', '2.0', '9'))}\r\n{lines}\r\n".encode() + body
-    )
+    sent = f"{method} {path} HTTP/{version}\r\n{lines}\r\n".encode() + body
     if chance.random() < 0.15:
         at = chance.randrange(len(sent))
         sent = sent[:at] + chance.randbytes(chance.choice((0, 1, 5, 400))) + sent[at + chance.randrange(3) :]
     return sent
 
 
-def ask(sent: bytes) -> bytes:
+def ask(sent: bytes, path: Path) -> bytes:
     """The beginning of the answer; TimeoutError when there is none although nothing more will be sent."""
     with socket.socket(socket.AF_UNIX) as connection:
-        connection.connect(str(settings.RUN_DIR / "portal/portal.sock"))
+        connection.connect(str(path))
         answer = b""
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # it was refused before all was sent
             connection.sendall(sent)
@@ -126,6 +135,11 @@ def ask(sent: bytes) -> bytes:
                 connection.shutdown(socket.SHUT_WR)
                 answer = receive(connection, 30)
         return answer
+
+
+def is_malformed(sent: bytes) -> bool:
+    """Whether the portal's server refuses it before the portal sees it; it closes then, and nginx may say 502."""
+    return ask(sent, settings.RUN_DIR / "web.sock")[9:12] == b"400"
 
 
 def receive(connection: socket.socket, seconds: float) -> bytes:
@@ -139,21 +153,18 @@ def receive(connection: socket.socket, seconds: float) -> bytes:
 
 def test_requests_of_any_kind_are_answered_or_refused(owner: Person) -> None:
     server = owner.launch()
-    token = make(server.pk)
+    token, path = make(server.pk), settings.LAB_ROOT / "servers" / server.pk.hex / "portal/portal.sock"
     library = str(Library.objects.get(owner_user=owner.user, is_default=True).pk)
-    assert (
-        b" 200 "
-        in ask(
-            f"GET /api/v1/me HTTP/1.1\r\nHost: p\r\nAuthorization: Bearer {token}\r\nConnection: close\r\n\r\n".encode()
-        )[:20]
-    )
+    first = f"GET /api/v1/me HTTP/1.1\r\nHost: p\r\nAuthorization: Bearer {token}\r\nConnection: close\r\n\r\n"
+    assert ask(first.encode(), path)[9:12] == b"200"
     seen: dict[int, int] = {}
     for number in range(CASES):
         sent = made_up(random.Random(f"{SEED} {number}"), token, library)
-        answer = ask(sent)
+        answer = ask(sent, path)
         status = int(answer[9:12]) if answer.startswith(b"HTTP/1.") and answer[9:12].isdigit() else 0
         seen[status] = seen.get(status, 0) + 1
-        assert status < 500 or status in (501, 505), (number, sent, answer)
+        refused = status in (501, 505) or (status == 502 and is_malformed(sent))
+        assert status < 500 or refused, (number, sent, answer)
     assert seen.get(200, 0) > 0
     assert seen.get(400, 0) > 0
     assert owner.get("/").ok
