@@ -6,6 +6,7 @@ sandboxes see its directory `lab/supervisor/inside`. What an update does to the 
 
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -58,10 +59,22 @@ def checkout(site: Site, tmp_path: Path) -> Iterator[Checkout]:
     except subprocess.CalledProcessError as error:
         pytest.skip(f"This copy of the code has no history: {error.stderr.decode()}")
     site.end()
+    configure_proxy(site, made.directory)
     site.start(made.directory)
     yield made
     site.end()
+    configure_proxy(site, CODE)
     site.start()
+
+
+def configure_proxy(site: Site, code: Path) -> None:
+    """Write nginx's configuration as this version of the code does; bin/up does so before each start."""
+    program = (
+        "import os, sys; from pathlib import Path; sys.path.insert(0, 'bin/lib'); import nginx;"
+        " var, run = (Path(os.environ[f'COLLABORATORY_{name}']) for name in ('VAR', 'RUN'));"
+        " nginx.write(Path.cwd(), var, run, dict(os.environ))"
+    )
+    subprocess.run([sys.executable, "-c", program], cwd=code, env=site.environment, check=True)
 
 
 def launch(site: Site, someone: Person, way: str) -> Kernel:
@@ -71,6 +84,20 @@ def launch(site: Site, someone: Person, way: str) -> Kernel:
     kernel = someone.kernel()
     assert not kernel.run("answer = 42").error
     return kernel
+
+
+def asks_the_api(kernel: Kernel) -> str:
+    """Its person's username, as the portal says over the socket that an earlier version put into the sandbox."""
+    done = kernel.run("from collaboratory import api; print(api('GET', '/me')['username'])")
+    assert not done.error, done
+    return done.text.strip()
+
+
+def reaches_no_private_network(kernel: Kernel) -> bool:
+    """The rules of this version are around the Lab: it is told so at once."""
+    return kernel.run("import socket; socket.create_connection(('10.255.255.1', 9), 2)").error.startswith(
+        "OSError: [Errno 113]"
+    )
 
 
 def test_labs_run_through_an_update(
@@ -85,6 +112,7 @@ def test_labs_run_through_an_update(
 
     site.end()
     checkout.update()
+    configure_proxy(site, checkout.directory)
     site.start(checkout.directory)
     wait_for(lambda: owner.get("/").status_code == 200, 60, "the portal did not answer")
 
@@ -93,6 +121,8 @@ def test_labs_run_through_an_update(
         assert get_launcher().inspect()[server.pk].state == "running"
         kernels[way].socket = kernels[way].connect()
         assert kernels[way].run("print(answer)").text == "42\n"
+        assert asks_the_api(kernels[way]) == someone.user.username
+        wait_for(lambda: reaches_no_private_network(kernels[way]), 10, "it has no rules for its network")  # noqa: B023
         new = someone.kernel()
         assert new.run("print(6 * 7)").text == "42\n"
         path = f"open('/home/{someone.user.username}/drive/{place}/x', 'w').write('x')"
