@@ -26,7 +26,7 @@ from oauthlib.openid.connect.core.grant_types import AuthorizationCodeGrant, Ref
 from portal.digest import digest
 
 from . import redirect_uris, services
-from .models import Grant, SpentRefreshToken
+from .models import Consent, Grant, SpentRefreshToken
 
 ONCE = {"code_challenge", "code_challenge_method", "nonce", "prompt", "max_age", "response_mode", "id_token_hint"}
 """Parameters that oauthlib takes the last of (RFC 6749, 3.1: none may be there twice)."""
@@ -173,6 +173,10 @@ class Validator(OAuthLibRequestValidator):
         """What the tokens come of, until the commit; None if it was revoked since it was looked up."""
         if self._grant is None:  # of a token that is older than grants
             return Grant.objects.create(user=request.user, client=request.client)
+        if get_validator_context().refresh_token is None and not request.client.skip_consent:
+            consents = Consent.objects.select_for_update().filter(user=request.user, client=request.client)
+            if consents.first() is None:  # revoked before the grant was there to be revoked
+                return None
         return Grant.objects.select_for_update().filter(pk=self._grant.pk, revoked_at=None).first()
 
     @staticmethod

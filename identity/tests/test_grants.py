@@ -285,3 +285,19 @@ def test_no_renewal_outlives_a_revocation(
     monkeypatch.setattr(oauth.Validator, "_locked_grant", after_revocation)
     assert hub.renew(got["refresh_token"]).json()["error"] == "invalid_grant"
     assert not Token.objects.exists()
+
+
+def test_no_code_outlives_a_revocation_that_comes_after_the_look_at_the_consent(
+    hub: Hub, browser: Client, editor: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code = hub.consent(browser)["code"]
+    looked_at = services.consent_of
+
+    def revoked_then(*asked: Any) -> Any:
+        found = looked_at(*asked)
+        services.revoke(editor, editor, hub.service)
+        return found
+
+    monkeypatch.setattr(services, "consent_of", revoked_then)
+    assert hub.exchange(code).json()["error"] == "invalid_grant"
+    assert not Token.objects.exists()
