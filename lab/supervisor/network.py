@@ -67,8 +67,11 @@ class Firewall:
         before, self.rules = self.rules, firewall.rules(self.policy, firewall.own_networks())
         return self.rules != before
 
-    async def protect(self, init: int) -> None:
-        """Put the rules into the network namespace of process `init`; NetworkSetupError if they are not there then."""
+    async def protect(self, init: int, *, anew: bool = True) -> None:
+        """Put the rules into the network namespace of process `init`; NetworkSetupError if they are not there then.
+
+        `anew`: it has some, which these replace.
+        """
         words = ["nsenter", f"--net=/proc/{init}/ns/net", "nft", "-f", "-"]
         try:
             process = await asyncio.create_subprocess_exec(
@@ -76,7 +79,7 @@ class Firewall:
             )
         except OSError as error:
             raise NetworkSetupError(f"nsenter: {error}") from error
-        _, errors = await process.communicate(self.rules.encode())
+        _, errors = await process.communicate(((firewall.REPLACE if anew else "") + self.rules).encode())
         if process.returncode:
             raise NetworkSetupError(f"nft: {errors.decode(errors='replace').strip()}")
 

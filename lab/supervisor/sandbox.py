@@ -251,15 +251,15 @@ class Sandbox:
             return
         try:
             assert self.init
-            await _all(self.protect(), network.connect(self.init, lifeline, log))
+            await _all(self.protect(anew=False), network.connect(self.init, lifeline, log))
         except network.NetworkSetupError as error:
             raise StartFailedError(f"The server's network could not be set up: {error}") from error
 
-    async def protect(self) -> None:
+    async def protect(self, *, anew: bool = True) -> None:
         """Put the firewall's rules of now around it; the ones that come last are the newest."""
         async with self._protecting:
             if self.init is not None:
-                await self.firewall.protect(self.init)
+                await self.firewall.protect(self.init, anew=anew)
 
     def _descriptors(
         self, launch: Launch, holder: int, inherited: dict[str, int], log: BinaryIO, ends: "Pipes"
