@@ -103,6 +103,19 @@ def system_calls(**_: Any) -> list[CheckMessage]:
     return [check_message(Warning, said, "lab.W005")]
 
 
+@register(deploy=True)
+def uids(**_: Any) -> list[CheckMessage]:
+    """A uid of the kernel for each Lab, as the supervisor says; lab.W003 says when that does not answer."""
+    if settings.LAB_LAUNCHER != "sandbox":
+        return []
+    try:
+        kept = get_launcher().enforced_limits()
+    except LauncherUnavailableError:
+        return []
+    said = "All Labs share the portal's user id, and what the kernel limits per user."
+    return [] if "uid" in kept else [check_message(Warning, said, "lab.W007")]
+
+
 @register(Tags.security)
 def sessions(**_: Any) -> list[CheckMessage]:
     """A pass into a Lab dies with its session because their rows are compared."""

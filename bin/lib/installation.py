@@ -10,8 +10,10 @@ import sys
 from pathlib import Path
 
 import control_groups
+import lab_uids
 import machine
 import nginx
+import temporary_directories
 
 SOCKET_PATH_BYTES = 60
 """RUN_DIR may be this long: what is below it adds up to 42 bytes, and a socket's address holds 107 (unix(7))."""
@@ -19,12 +21,13 @@ NOT_MIRRORED = ["./var", "__pycache__", "node_modules", ".venv", ".*_cache", ".h
 
 
 def set_up_process(
-    programs: dict[str, str], *, postgres: bool = False, history: bool = False
+    programs: dict[str, str], *, postgres: bool = False, history: bool = False, serves: bool = False, trials: int = 0
 ) -> tuple["Installation", str]:
     """Set up packages, account and directories for a command of bin/; returns the installation and its interpreter.
 
     Started by root, the command begins anew as the account, with code and an interpreter that the account can read;
-    `history`: a copy of the code brings the repository along, from which a test takes an earlier version.
+    `history`: a copy of the code brings the repository along, from which a test takes an earlier version. `serves`:
+    Labs will run; `trials`: in so many temporary sites.
     """
     machine.ensure_packages(programs, postgres=postgres)
     installation = Installation(Path(__file__).resolve().parents[2])
@@ -35,6 +38,11 @@ def set_up_process(
         installation = installation.for_account(account, history=history)
         # A copy's state is elsewhere.
         control_groups.give(account, control_groups.name_of(Installation(installation.code).var))
+        temporary_directories.make(account, Installation(installation.code), trials)
+        if serves:
+            lab_uids.give_site(account, Installation(installation.code))
+        if serves or trials:
+            lab_uids.lift_limits()
         machine.become(account)
         installation.update_copy()
         os.chdir(installation.code)
@@ -106,7 +114,7 @@ class Installation:
             return inside
         digest = hashlib.sha256(os.fsencode(self.var)).hexdigest()[:10]
         base = Path(os.environ.get("XDG_RUNTIME_DIR") or "/tmp")  # noqa: S108 - make_directories looks whose it is
-        return base / f"collaboratory-{os.getuid()}-{digest}"
+        return base / f"collaboratory-{os.geteuid()}-{digest}"
 
     def make_directories(self) -> None:
         """Make the directories below `var`, accessible to the account alone."""

@@ -156,7 +156,10 @@ class Launcher(Protocol):
         """Return when it answers, at once; LauncherUnavailableError otherwise, or after `timeout` seconds."""
 
     def enforced_limits(self) -> list[str]:
-        """Limits of `LaunchSpec.limits` that are enforced: of `memory`, `cpu`, `processes`, `disk`, `files`."""
+        """Limits of `LaunchSpec.limits` that are enforced: of `memory`, `cpu`, `processes`, `disk`, `files`.
+
+        And `uid`, where each Lab has one of its own.
+        """
 
     def inspect(self) -> dict[UUID, ServerStatus]:
         """Everything that exists: servers with processes, and what is left of stopped ones."""

@@ -14,6 +14,7 @@
     drive_limits.py   number of files in the Drive's libraries, as Labs make them
     cgroups.py        memory, processor and processes of one server, limited by the kernel
     namespace_limits.py  what the kernel counts per user id, limited per sandbox
+    uids.py           a uid of the kernel for each Lab, and mounts in which it sees the site's files as its own
     network.py        slirp4netns for one sandbox
     processes.py      finding sandboxes, and who in them holds a library, in /proc
     namespace.py      the Lab's user and mount namespace, kept by a pause process

@@ -19,7 +19,7 @@ from portal.file_lock import file_lock
 from portal.ops import logs
 from portal.sandboxing import firewall
 
-from . import cgroups, namespace, processes
+from . import cgroups, namespace, processes, uids
 from .namespace_limits import NamespaceLimiter
 from .server import Supervisor
 
@@ -44,7 +44,8 @@ def _run(run: Path, lab_root: Path, drive_root: Path) -> None:
     limiter = NamespaceLimiter()
     groups = cgroups.find(os.environ.get("LAB_CGROUP", ""))
     places = {"lab_root": lab_root, "drive_root": drive_root, "run": run}
-    supervisor = Supervisor(**places, groups=groups, limiter=limiter, policy=firewall.policy())
+    found = uids.find(lab_root, drive_root)
+    supervisor = Supervisor(**places, groups=groups, limiter=limiter, policy=firewall.policy(), uids=found)
     with contextlib.suppress(asyncio.CancelledError):
         asyncio.run(_serve(supervisor, run / "supervisor.sock"))
     supervisor.close()

@@ -16,6 +16,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from . import linux
+
 log = logging.getLogger("lab.supervisor")
 
 CONTROLLERS = {"memory": "memory", "cpu": "cpu", "processes": "pids"}
@@ -87,12 +89,14 @@ class Groups:
                     if name not in OPTIONAL or file.exists():
                         file.write_text(value)
 
-    def enter(self, server_id: str, processes: Iterable[int]) -> None:
-        """Put these processes into the server's group; what they start later is in it by itself."""
-        for pid in processes:
-            for place in self._of(server_id):
-                with contextlib.suppress(ProcessLookupError):
-                    (place / "cgroup.procs").write_text(str(pid))
+    def enter(self, server_id: str, processes: Iterable[int], uid: int | None = None) -> None:
+        """Put these processes, of `uid`, into the server's group; what they start later is in it by itself."""
+        # Version 1 lets only who has the process's uid move it, be it in a group of its own.
+        with linux.effective_user(uid) if uid is not None and self.version == 1 else contextlib.nullcontext():
+            for pid in processes:
+                for place in self._of(server_id):
+                    with contextlib.suppress(ProcessLookupError):
+                        (place / "cgroup.procs").write_text(str(pid))
 
     def killed(self, server_id: str) -> int:
         """Number of the server's processes that the kernel has ended for lack of memory."""

@@ -79,6 +79,8 @@ class DiskMonitor:
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
+        self.environment = directory / "env"
+        """Where the environment is mounted."""
         self.count = self._read()
         self.written: dict[int, int] = {}
         self.allowance = 0
@@ -126,7 +128,7 @@ class DiskMonitor:
 
     def _measure(self, init: int) -> None:
         began = time.monotonic()
-        deleted = _deleted_files(init, self.directory)
+        deleted = _deleted_files(init, [self.directory / "home", self.environment])
         self.count.used = measure(self.directory, MEASURED, "-B1") + sum(deleted)
         if self.count.file_limit:
             self.count.files = measure(self.directory, MEASURED, "--inodes") + len(deleted)
@@ -228,9 +230,9 @@ def measure(directory: Path, names: list[str], unit: str) -> int:
         return 0
 
 
-def _deleted_files(init: int, directory: Path) -> list[int]:
+def _deleted_files(init: int, places: Iterable[Path]) -> list[int]:
     """Bytes of each file that has no name any more and is held open, or mapped, by a process inside."""
-    devices = {(directory / name).stat().st_dev for name in ("home", "env")}
+    devices = {place.stat().st_dev for place in places}
     sizes: dict[tuple[int, int], int] = {}
     for pid in processes.inside(init):
         for found in processes.open_files(pid):

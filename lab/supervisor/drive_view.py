@@ -20,8 +20,8 @@ from pathlib import Path
 from drive.folders import MOUNTED, Folder
 
 from . import linux
+from .uids import SAFE, LabUids
 
-_SAFE = linux.MOUNT_ATTR_NOSUID | linux.MOUNT_ATTR_NODEV
 _LIBRARY = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
@@ -83,19 +83,35 @@ class Store:
             if str(clone) not in mounted:
                 clone.mkdir(parents=True, exist_ok=True)
                 linux.bind(self.root, clone)
-                linux.restrict(clone, _SAFE | (linux.MOUNT_ATTR_RDONLY if mode == "ro" else 0))
+                linux.restrict(clone, SAFE | (linux.MOUNT_ATTR_RDONLY if mode == "ro" else 0))
 
     def directory(self, library: Library) -> Path | None:
-        """The library's directory, writable or not as its mode says; None while it is not on disk."""
+        """The library's directory; None while it is not on disk."""
         for kind in ("private", "public/.libraries"):
-            path = self.clones[library.mode] / kind / library.library
+            path = self.root / kind / library.library
             if path.is_dir():
                 return path
         return None
 
     def public(self) -> Path:
-        """All public libraries and their names, read-only."""
-        return self.clones["ro"] / "public"
+        """All public libraries and their names."""
+        return self.root / "public"
+
+    def show(self, directory: Path, mode: str, target: Path) -> None:
+        """Mount one of these directories, `rw` or `ro`."""
+        linux.bind(self.clones[mode] / directory.relative_to(self.root), target)
+
+
+class OwnStore(Store):
+    """The Drive's directories as the Lab of one uid sees them: all files are its own."""
+
+    def __init__(self, store: Store, uids: LabUids, uid: int) -> None:
+        self.root = store.root
+        self.uids, self.uid = uids, uid
+
+    def show(self, directory: Path, mode: str, target: Path) -> None:
+        """Mount one of these directories, `rw` or `ro`."""
+        self.uids.show(self.uid, directory, target, linux.MOUNT_ATTR_RDONLY if mode == "ro" else 0)
 
 
 @dataclass(frozen=True)
@@ -120,10 +136,14 @@ def _plain(field: str) -> str:
 
 
 class DriveView:
-    """The view of one server, kept in `directory`/drive over the plain directories in `directory`/drive.dirs."""
+    """The view of one server, kept in `place`/drive over the plain directories in `directory`/drive.dirs.
 
-    def __init__(self, directory: Path, store: Store) -> None:
-        self.root = directory / "drive"
+    `place` is the server's directory, or the mount of it in which all is its Lab's own.
+    """
+
+    def __init__(self, directory: Path, place: Path, store: Store) -> None:
+        self.root = place / "drive"
+        self.place = place
         self.plain = directory / "drive.dirs"
         self.store = store
 
@@ -131,11 +151,11 @@ class DriveView:
         """Mount the empty view and the public libraries."""
         for folder in Folder:
             (self.plain / folder).mkdir(parents=True, exist_ok=True)
-        self.root.mkdir(exist_ok=True)
-        linux.bind(self.plain, self.root)
+        self.plain.with_name("drive").mkdir(exist_ok=True)
+        linux.bind(self.place / self.plain.name, self.root)
         linux.share(self.root)
-        linux.restrict(self.root, _SAFE | linux.MOUNT_ATTR_RDONLY)
-        linux.bind(self.store.public(), self.root / Folder.ALL)
+        linux.restrict(self.root, SAFE | linux.MOUNT_ATTR_RDONLY)
+        self.store.show(self.store.public(), "ro", self.root / Folder.ALL)
 
     def current(self) -> dict[MountPoint, Library]:
         """Libraries that are mounted now, by mount point."""
@@ -196,7 +216,7 @@ class DriveView:
         if directory is None:
             return False
         (self.plain / place.path).mkdir(exist_ok=True)
-        linux.bind(directory, self.root / place.path)
+        self.store.show(directory, library.mode, self.root / place.path)
         return True
 
     def _withdraw(self, place: MountPoint, library: Library, *, lazily: bool) -> None:

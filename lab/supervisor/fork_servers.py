@@ -49,6 +49,8 @@ class ForkServer:
     prefix: Path
     stamp: tuple[Any, ...]
     """What the environment looked like when it was imported."""
+    uids: bool = False
+    """Whether it must become the Labs' uids."""
     started_at: float = field(default_factory=time.time)
     process: asyncio.subprocess.Process | None = None
     connection: socket.socket | None = None
@@ -64,7 +66,8 @@ class ForkServer:
         files: dict[str, str | bytes] = {f"{RUN}/jupyter_config.json": json.dumps(config)}
         files[f"{RUN}/system_calls.bpf"] = seccomp.program() or b""
         environment = ENVIRONMENT | {"JUPYTER_CONFIG_PATH": f"{RUN}/jupyter"}
-        with theirs, bwrap.Command(bwrap.FORK_SERVER, files) as sandbox, log_file.open("wb") as output:
+        kind = bwrap.FORK_SERVER_OF_UIDS if self.uids else bwrap.FORK_SERVER
+        with theirs, bwrap.Command(kind, files) as sandbox, log_file.open("wb") as output:
             command = fork_server_command(
                 sandbox, prefix=self.prefix, environment=environment, connection=theirs.fileno()
             )
@@ -162,9 +165,10 @@ def stamp(prefix: Path) -> tuple[Any, ...]:
 class ForkServers:
     """The fork servers of this machine, by prefix of the environment."""
 
-    def __init__(self, logs: Path, config: dict[str, Any]) -> None:
+    def __init__(self, logs: Path, config: dict[str, Any], *, uids: bool = False) -> None:
         self.logs = logs
         self.config = config
+        self.uids = uids
         self.servers: dict[Path, ForkServer] = {}
         self.starting: dict[Path, asyncio.Task[None]] = {}
         self.failures: dict[Path, list[str]] = {}
@@ -195,7 +199,7 @@ class ForkServers:
 
     async def _replace(self, prefix: Path) -> None:
         old = self.servers.get(prefix)
-        new = ForkServer(prefix, stamp(prefix))
+        new = ForkServer(prefix, stamp(prefix), self.uids)
         try:
             await new.start(self.config, self.logs / f"fork-server-{prefix.name}.log")
         except (ForkFailedError, OSError) as error:

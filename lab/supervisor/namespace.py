@@ -19,9 +19,9 @@ def enter(pid_file: Path, others: Iterable[int]) -> None:
 
     `others` are processes that live in the namespace if they live at all (the sandboxes' monitors).
     """
-    for pid in [*_recorded(pid_file), *others]:
+    for pid in [*recorded(pid_file), *others]:
         if _join(pid):
-            if pid not in _recorded(pid_file):
+            if pid not in recorded(pid_file):
                 _keep(pid_file)
             return
     make()
@@ -44,7 +44,7 @@ def _keep(pid_file: Path) -> None:
     pid_file.write_text(str(pause.pid))
 
 
-def _recorded(pid_file: Path) -> list[int]:
+def recorded(pid_file: Path) -> list[int]:
     """The pause process that was recorded, if that process is one (a pid may have been given to another since)."""
     try:
         pid = int(pid_file.read_text())

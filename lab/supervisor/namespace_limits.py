@@ -52,11 +52,12 @@ def _machine() -> dict[str, int]:
 
 
 def write(limits: dict[str, int]) -> None:
-    """Set limits of our own user namespace. OSError: we may not, or /proc/sys is read-only, as in some containers."""
+    """Lower limits of our own user namespace. OSError: we may not, or /proc/sys is read-only, as in some containers."""
     for name, most in limits.items():
         path = SYSCTL / "user" / name
         if path.exists():
-            path.write_text(str(most))
+            # Where each sandbox has a uid of its own, root has set lower ones for each (bin/lib/lab_uids.py).
+            path.write_text(str(min(most, int(path.read_text()))))
 
 
 class NamespaceLimiter:

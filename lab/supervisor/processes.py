@@ -17,6 +17,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from .uids import PLACE, below
+
 PROC = Path("/proc")
 
 
@@ -31,6 +33,8 @@ class BwrapProcess:
     """Process 1 inside; otherwise the monitor outside."""
     username: str = ""
     """Whose home is bound there."""
+    directory: Path = Path()
+    """The server's, as its uid sees it."""
 
 
 def pids() -> Iterator[int]:
@@ -39,7 +43,7 @@ def pids() -> Iterator[int]:
 
 
 def sandboxes(servers: Path) -> list[BwrapProcess]:
-    """bubblewrap's processes whose command line names a directory `servers/<id>`.
+    """bubblewrap's processes whose command line names a directory `servers/<id>`, or that as a uid sees it (uids.py).
 
     Process 1 is what a monitor has for a child; its own command line counts only where somebody has killed the monitor.
     """
@@ -75,8 +79,8 @@ def _named(pid: int, servers: Path) -> BwrapProcess | None:
         return None
     for word, home in itertools.pairwise(words):
         place = Path(os.fsdecode(word))
-        if place.name == "home" and place.parent.parent == servers:
-            return BwrapProcess(pid, place.parent.name, number == 1, Path(os.fsdecode(home)).name)
+        if place.name == "home" and place.parent.parent in (servers, below(PLACE, servers)):
+            return BwrapProcess(pid, place.parent.name, number == 1, Path(os.fsdecode(home)).name, place.parent)
     return None
 
 
@@ -129,6 +133,11 @@ async def first_program(init: int) -> int | None:
             await asyncio.sleep(0.002)
         return found[0]
     return None
+
+
+def uid(pid: int) -> int:
+    """The process's real uid, as our own user namespace has it. OSError: it is gone."""
+    return int(_status(pid, "Uid")[0])
 
 
 def inside(init: int) -> list[int]:

@@ -34,12 +34,13 @@ from . import api_token, fork_servers, linux, network, processes, sandbox_comman
 from .cgroups import ENTER_TRIES, Groups, Limits
 from .disk_limits import DiskMonitor
 from .drive_limits import DriveQuotas
-from .drive_view import DriveView, Library, LibraryInUseError, MountPoint, Store, libraries, mounts
+from .drive_view import DriveView, Library, LibraryInUseError, MountPoint, OwnStore, Store, libraries, mounts
 from .fork_servers import ForkServer
 from .inside import limiting
 from .launch import Launch
 from .namespace_limits import NamespaceLimiter
 from .server_log import ServerLog
+from .uids import Identity, LabUids
 
 log = logging.getLogger("lab.supervisor")
 
@@ -91,6 +92,7 @@ class Sandbox:
         groups: Groups,
         limiter: NamespaceLimiter,
         firewall: network.Firewall,
+        uids: LabUids | None = None,
     ) -> None:
         self.id = server_id
         self.groups = groups
@@ -105,7 +107,9 @@ class Sandbox:
         self.disk = DiskMonitor(self.directory)
         self.log = ServerLog(self.directory)
         self.quotas = DriveQuotas(self.directory)
-        self.view = DriveView(self.directory, store)
+        self.store = store
+        self.uids = uids
+        self._be(None)
         self.init: int | None = None
         self.username = ""
         self.started_at: float | None = None
@@ -116,12 +120,23 @@ class Sandbox:
         self.forked = False
         self.stopping = False
 
+    def _be(self, uid: int | None) -> None:
+        """Be the Lab of this uid; None: of the site's account."""
+        self.identity = Identity(self.directory, self.uids, uid)
+        store = OwnStore(self.store, self.uids, uid) if self.uids and uid is not None else self.store
+        self.view = DriveView(self.directory, self.identity.place, store)
+        self.disk.environment = self.identity.place / "env"
+
     # Starting
 
-    async def start(self, launch: Launch, fork_server: ForkServer | None = None) -> None:
-        """Build the sandbox and have Jupyter in it, forked or started there; returns when its process is."""
+    async def start(self, launch: Launch, fork_server: ForkServer | None = None, uid: int | None = None) -> None:
+        """Build the sandbox and have Jupyter in it, forked or started there; returns when its process is.
+
+        `uid`: of its own, in the Lab's namespace; without one it is the site's account.
+        """
         self.launch, self.forked = launch, fork_server is not None
         self.username = launch.username
+        self._be(uid)
         self._make_directories()
         await api_token.have_socket(self.run, self.id)
         self.token.give(launch.portal_token)
@@ -148,14 +163,12 @@ class Sandbox:
         if not (prefix / "bin/python").exists() or {",", ":"} & set(launch.prefix):
             log.error("The environment at %s is missing or incomplete.", launch.prefix)
             raise StartFailedError("Its environment is missing or incomplete. An operator has to build it again.")
-        layers = {
-            "lowerdir": prefix,
-            "upperdir": self.directory / "upper",
-            "workdir": self.directory / "work",
-        }
-        options = ",".join(f"{key}={path}" for key, path in layers.items())
-        # userxattr: overlayfs in a user namespace keeps its marks in user.* attributes (kernel docs, overlayfs.rst).
-        linux.mount("overlay", self.directory / "env", kind="overlay", options=f"{options},userxattr")
+        interpreter = bwrap.base_of(prefix) / "bin"
+        if bwrap.interpreter(prefix) and not self.identity.can_pass(interpreter):
+            log.warning("%s: only the site's account can reach %s, so the Lab shares its uid", self.id, interpreter)
+            self._be(None)
+        self.identity.open()
+        self.identity.mount_environment(prefix)
         self.view.open()
         self.view.apply(libraries(launch.mounts), self._turn_read_only)
 
@@ -199,7 +212,7 @@ class Sandbox:
             assert self.init
             if not (new := set(processes.inside(self.init)) - entered):
                 break
-            self.groups.enter(self.id, new)
+            self.groups.enter(self.id, new, self.identity.uid)
             for pid in new:
                 with contextlib.suppress(ProcessLookupError):
                     limiting.limit(pid)
@@ -212,18 +225,20 @@ class Sandbox:
         """Run `program` in a new sandbox; its process number. `inherited`: the descriptors that it gets by name."""
         status, status_for_bwrap = ends.pipe()
         sandbox = ends.enter_context(launch.sandbox(inherited))
+        place = self.identity.place
         command = sandbox_command.command(
             sandbox,
-            directory=self.directory,
+            directory=place,
             username=launch.username,
             prefix=Path(launch.prefix),
             environment=launch.environment(),
-            binds=api_token.binds(self.token.directory, self.portal, sandbox_command.RUN),
+            inside=ends.enter_context(self.identity.shown(sandbox_command.INSIDE, "inside")),
+            binds=api_token.binds(place / "token", place / api_token.SOCKET_DIRECTORY, sandbox_command.RUN),
             status_fd=status_for_bwrap,
             program=program,
         )
         await asyncio.create_subprocess_exec(
-            *command,
+            *self.identity.command(command),
             stdin=stdin,
             stdout=log,
             stderr=log,
@@ -276,10 +291,13 @@ class Sandbox:
 
     # Watching
 
-    def adopt(self, init: int, username: str) -> None:
+    def adopt(self, found: processes.BwrapProcess) -> None:
         """Take over a running sandbox that an earlier supervisor started."""
-        self.init = init
-        self.username = username
+        self.init = found.pid
+        if found.directory != self.directory:
+            with contextlib.suppress(OSError):  # it has just ended
+                self._be(processes.uid(found.pid))
+        self.username = found.username
         self.answered.set()  # or it is dead: then whoever asks finds out at once
         self.log.resume()
         self.quotas.resume()
@@ -423,6 +441,7 @@ class Sandbox:
             self._kill()
             await asyncio.wait_for(self.ended.wait(), KILL_SECONDS)
         self._unmount()
+        self._be(None)
         await asyncio.to_thread(self.log.close)
         await asyncio.to_thread(self.groups.remove, self.id)
         self.socket.unlink(missing_ok=True)
@@ -440,9 +459,10 @@ class Sandbox:
 
     def _unmount(self) -> None:
         self.view.close()
-        environment = self.directory / "env"
+        environment = self.identity.place / "env"
         while any(mount.target == str(environment) for mount in mounts()):
             linux.unmount(environment, lazy=True)
+        self.identity.close()
 
     async def destroy(self) -> None:
         """Stop, and delete all that is left. Never descends into a mount point: those must be empty to go."""

@@ -28,16 +28,21 @@ def command(
     username: str,
     prefix: Path,
     environment: dict[str, str],
+    inside: Path,
     binds: list[str],
     status_fd: int,
     program: list[str],
 ) -> list[str]:
-    """bubblewrap, its options, and the program to run in it. `binds`: more words, for what lies below RUN."""
+    """bubblewrap, its options, and the program to run in it.
+
+    `directory`: the server's. `inside`: INSIDE, at a path that the Lab's uid can pass. `binds`: more words, for what
+    lies below RUN.
+    """
     home = f"/home/{username}"
     seen = ["--json-status-fd", str(status_fd), *_machine(prefix), *bwrap.processes()]
     seen += ["--bind", str(directory / "home"), home, "--bind", str(directory / "drive"), f"{home}/drive"]
-    seen += ["--bind", str(directory / "env"), str(prefix), *_other_ways(home), *_ours(sandbox, binds), "--chdir", home]
-    return sandbox.words(seen=seen, environment=environment, program=program)
+    seen += ["--bind", str(directory / "env"), str(prefix), *_other_ways(home), *_ours(sandbox, inside, binds)]
+    return sandbox.words(seen=[*seen, "--chdir", home], environment=environment, program=program)
 
 
 def _other_ways(home: str) -> list[str]:
@@ -66,11 +71,12 @@ def fork_server_command(
     """The fork server of an environment: the same machine, read-only, without a network, anybody's files or /proc.
 
     It stays in the Lab's user namespace, whose account owns the sandboxes' namespaces and so may enter them, but has
-    no capability there; and in the machine's PID namespace, for it may enter those below its own only (setns(2)).
+    no capability there; where Labs have uids of their own, those users own them, and it may become one of those. And it
+    stays in the machine's PID namespace, for it may enter those below its own only (setns(2)).
     That its mounts are read-only matters: /proc/PID/exe of what it forks leads to them, past the sandbox's own.
     Of /proc it has what says nothing of processes: modules such as psutil learn from it, when imported, what there is.
     """
-    seen = [*_machine(prefix), "--ro-bind", str(prefix), str(prefix), *_facts(), *_ours(sandbox)]
+    seen = [*_machine(prefix), "--ro-bind", str(prefix), str(prefix), *_facts(), *_ours(sandbox, INSIDE)]
     program = [f"{prefix}/bin/python", f"{RUN}/inside/fork_server.py", str(connection)]
     return sandbox.words(seen=seen, environment=environment, program=program)
 
@@ -83,6 +89,6 @@ def _machine(prefix: Path) -> list[str]:
     return [*bwrap.system_files(), *bwrap.interpreter(prefix), *bwrap.devices_and_tmp(TMP_BYTES)]
 
 
-def _ours(sandbox: bwrap.Command, binds: Sequence[str] = ()) -> list[str]:
-    words = ["--tmpfs", "/run", *sandbox.files(), "--ro-bind", str(INSIDE), f"{RUN}/inside"]
+def _ours(sandbox: bwrap.Command, inside: Path, binds: Sequence[str] = ()) -> list[str]:
+    words = ["--tmpfs", "/run", *sandbox.files(), "--ro-bind", str(inside), f"{RUN}/inside"]
     return [*words, *binds, "--remount-ro", "/run", "--remount-ro", "/"]

@@ -39,6 +39,7 @@ from .fork_servers import ForkFailedError, ForkServer, ForkServers
 from .launch import Launch, jupyter_config
 from .namespace_limits import NamespaceLimiter
 from .sandbox import Sandbox, StartFailedError
+from .uids import LabUids
 
 log = logging.getLogger("lab.supervisor")
 
@@ -63,6 +64,7 @@ class Supervisor:
         groups: cgroups.Groups,
         limiter: NamespaceLimiter,
         policy: Policy,
+        uids: LabUids | None = None,
     ) -> None:
         self.servers = lab_root / "servers"
         self.sockets = run / "lab"
@@ -71,9 +73,10 @@ class Supervisor:
         self.groups = groups
         self.firewall = network.Firewall(policy)
         self.limiter = limiter
+        self.uids = uids
         self.known: dict[str, Sandbox] = {}
         self.locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
-        self.fork_servers = ForkServers(lab_root, jupyter_config("/", token=""))
+        self.fork_servers = ForkServers(lab_root, jupyter_config("/", token=""), uids=uids is not None)
 
     async def run(self, path: Path) -> None:
         """Find what is there, then answer requests until cancelled."""
@@ -95,12 +98,18 @@ class Supervisor:
 
     @property
     def kept(self) -> list[str]:
-        """Names of the limits that are kept here: by the kernel, and `disk` and `files` by ourselves."""
-        return [*self.groups.kept, *(["watches"] if self.limiter.kept else []), "disk", "files"]
+        """Names of the limits that are kept here: by the kernel, and `disk` and `files` by ourselves.
+
+        `uid`: each Lab has one of its own, so that what the kernel counts per user is limited per Lab.
+        """
+        found = [*self.groups.kept, *(["watches"] if self.limiter.kept else []), "disk", "files"]
+        return [*found, *(["uid"] if self.uids else [])]
 
     def close(self) -> None:
         """Leave no group behind that nobody needs."""
         self.groups.close()
+        if self.uids:
+            self.uids.close()
 
     def _find(self) -> None:
         """Adopt what an earlier supervisor left: running sandboxes and directories of stopped ones."""
@@ -109,7 +118,7 @@ class Supervisor:
             if _ID.fullmatch(name):
                 sandbox = self._sandbox(name)
                 if name in inits:
-                    sandbox.adopt(inits[name].pid, inits[name].username)
+                    sandbox.adopt(inits[name])
         for name in self.groups.ids() - inits.keys():
             self.groups.remove(name)
 
@@ -117,9 +126,8 @@ class Supervisor:
         if not _ID.fullmatch(server_id):
             raise ValueError(f"not a server id: {server_id!r}")
         if server_id not in self.known:
-            self.known[server_id] = Sandbox(
-                server_id, self.servers, self.sockets, self.store, self.groups, self.limiter, self.firewall
-            )
+            limits = (self.groups, self.limiter, self.firewall, self.uids)
+            self.known[server_id] = Sandbox(server_id, self.servers, self.sockets, self.store, *limits)
         return self.known[server_id]
 
     # Requests
@@ -184,7 +192,7 @@ class Supervisor:
                 return {"ok": True}
             sandbox = self._fresh(launch.server_id)
             try:
-                await sandbox.start(launch)
+                await sandbox.start(launch, uid=self._uid())
             except (StartFailedError, OSError, ValueError) as error:
                 log.warning("start %s: %s", launch.server_id, error)
                 tail = sandbox.log_tail()
@@ -196,7 +204,7 @@ class Supervisor:
         """Start a server by fork; False, and nothing is left of it, if that failed."""
         sandbox = self._fresh(launch.server_id)
         try:
-            await sandbox.start(launch, fork_server)
+            await sandbox.start(launch, fork_server, self._uid())
         except (ForkFailedError, StartFailedError, OSError, ValueError) as error:
             await sandbox.stop()
             self.fork_servers.failed(fork_server.prefix, str(error))
@@ -224,6 +232,11 @@ class Supervisor:
             if sandbox.forked and sandbox.launch:
                 self.fork_servers.worked(Path(sandbox.launch.prefix))
         return {"ok": True}
+
+    def _uid(self) -> int | None:
+        """The uid of the next Lab."""
+        taken = [sandbox.identity.uid for sandbox in self.known.values() if sandbox.identity.uid is not None]
+        return self.uids.choose(taken) if self.uids else None
 
     def _fresh(self, server_id: str) -> Sandbox:
         """A stopped server may be started again in the same directory; events are used once."""

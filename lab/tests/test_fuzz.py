@@ -148,7 +148,7 @@ def test_processes_of_any_name_are_understood(
         assert_plain(processes.name_of(pid))
         assert "\n" not in processes.name_of(pid)
         processes.holders(pid, "/home/x/drive/My Libraries/x", "0" * 8)
-        assert all(size >= 0 for size in disk_limits._deleted_files(pid, tmp_path))
+        assert all(size >= 0 for size in disk_limits._deleted_files(pid, [tmp_path / "home", tmp_path / "env"]))
 
 
 def test_command_lines_of_any_kind_are_understood(tmp_path: Path) -> None:

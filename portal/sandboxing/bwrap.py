@@ -32,6 +32,8 @@ class Kind:
     user: int | None
     """Its uid and gid inside. None: it puts processes into other sandboxes, so it stays in the user and PID namespaces
     of whoever starts it, which those are in, and may call setns(2)."""
+    capabilities: tuple[str, ...] = ()
+    """In the user namespace of whoever starts it; none otherwise."""
     outlives_us: bool = False
     """Goes on when the process that started it ends."""
     shares_network: bool = False
@@ -41,6 +43,8 @@ class Kind:
 
 LAB = Kind("lab", 1000, outlives_us=True)
 FORK_SERVER = Kind("lab", None)
+FORK_SERVER_OF_UIDS = Kind("lab", None, capabilities=("CAP_SETUID", "CAP_SETGID"))
+"""Where each Lab is another user: it becomes that before it enters the sandbox."""
 BUILD = Kind("build", 1000)
 BUILD_IN_NETWORK_OF_HOST = Kind("build", 1000, shares_network=True)
 """Where LAB_BUILD_NETWORK says so."""
@@ -70,6 +74,7 @@ class Command:
         """
         kind = self._kind
         words = ["--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try", "--new-session", "--cap-drop", "ALL"]
+        words += [word for capability in kind.capabilities for word in ("--cap-add", capability)]
         words += ["--hostname", kind.hostname]
         if kind.user is not None:
             words += ["--unshare-user", "--disable-userns", "--unshare-pid"]

@@ -233,3 +233,14 @@ def test_it_takes_the_supervisors_word_on_which_limits_are_kept(
     assert (warning.id, "is not known" in warning.msg) == ("lab.W003", True)
     settings.LAB_MEMORY_LIMIT = settings.LAB_PROCESS_LIMIT = 0
     assert checks.limits_kept() == []
+
+
+def test_it_says_that_labs_share_the_portals_uid(
+    settings: Settings, launcher: InProcessLauncher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [warning] = checks.uids()
+    assert warning.id == "lab.W007"
+    monkeypatch.setattr(launcher, "enforced_limits", lambda: ["disk", "uid"])
+    assert checks.uids() == []
+    settings.LAB_LAUNCHER = "jupyterhub"
+    assert checks.uids() == []

@@ -9,12 +9,14 @@ filter of system calls is set as bubblewrap sets it, and the outcome is read fro
 import ctypes
 import fcntl
 import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 KINDS = ("user", "mnt", "pid", "net", "ipc", "uts", "cgroup")
 """The namespaces to enter, as named in /proc/PID/ns, in the order of their descriptors."""
 _NS_GET_USERNS = 0xB701
+_NS_GET_OWNER_UID = 0xB704
 _PR_SET_DUMPABLE = 4
 _PR_SET_SECCOMP = 22
 _SECCOMP_MODE_FILTER = 2
@@ -50,9 +52,25 @@ def join(namespaces: Sequence[int]) -> None:
     """Enter the namespaces behind these descriptors, one per KINDS."""
     user, *others = namespaces
     owner = fcntl.ioctl(others[KINDS.index("net") - 1], _NS_GET_USERNS)  # ioctl_ns(2): bubblewrap's first one
+    become(_owner_of(owner))
     for fd in (owner, *others, user):
         _check(_libc.setns(fd, 0), "setns")
     os.close(owner)
+
+
+def _owner_of(namespace: int) -> int:
+    """Uid of who made a user namespace, as ours has it; that is who may enter it without a capability."""
+    buffer = bytearray(4)
+    fcntl.ioctl(namespace, _NS_GET_OWNER_UID, buffer)
+    return int.from_bytes(buffer, sys.byteorder)
+
+
+def become(uid: int) -> None:
+    """Be this user, with the group of the same number; nothing to do where Labs have no uids of their own."""
+    if uid != os.geteuid():
+        os.setgroups([])
+        os.setresgid(uid, uid, uid)
+        os.setresuid(uid, uid, uid)
 
 
 def drop_rights(system_calls: bytes) -> None:

@@ -16,9 +16,9 @@ Free = namedtuple("Free", "f_ffree")
 
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
-    """A store with its read-only clone, here without mounts, and three libraries in it."""
+    """A store, here without mounts, and three libraries in it."""
     for library in (ONE, OTHER, ANOTHERS):
-        (tmp_path / "ro/private" / library).mkdir(parents=True)
+        (tmp_path / "private" / library).mkdir(parents=True)
     return Store(tmp_path, tmp_path)
 
 
@@ -53,7 +53,7 @@ def writer(tmp_path: Path, init: int, **quotas: DriveQuota) -> Writer:
 
 
 def fill(store: Store, library: str, files: int) -> None:
-    directory = store.clones["ro"] / "private" / library
+    directory = store.root / "private" / library
     for number in range(len(list(directory.iterdir())), files):
         (directory / str(number)).mkdir()
 
