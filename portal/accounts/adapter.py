@@ -17,6 +17,7 @@ TOO_MANY_ATTEMPTS = (
     "Too many wrong passwords from here. Try again in five minutes, or choose a new password by mail "
     "(“Forgot your password?”)."
 )
+TOO_MANY_SIGN_INS = "Too many sign-ins from your network; try again in a minute."
 
 
 class AccountAdapter(DefaultAccountAdapter):
@@ -64,6 +65,8 @@ class AccountAdapter(DefaultAccountAdapter):
         attempt = password_attempts.Attempt.of(request, credentials)
         try:
             attempt.begin()
+        except password_attempts.TooManySignInsError as error:
+            raise ValidationError(TOO_MANY_SIGN_INS, code="too_many_login_attempts") from error
         except password_attempts.TooManyAttemptsError as error:
             raise ValidationError(TOO_MANY_ATTEMPTS, code="too_many_login_attempts") from error
         user: User | None = super().authenticate(request, **credentials)

@@ -1,18 +1,20 @@
 """Limits on guessing passwords, counted so that somebody's guesses lock nobody else out.
 
-Wrong passwords are counted by account *and* place. A place is a browser in which this person has been signed in before,
-as a signed cookie says, else a network address. Where an account is guessed at from many places, each new place gets
-fewer tries, but every place gets some; and its person is told.
+Wrong passwords are counted by name *and* place. A place is a browser in which this person has been signed in before,
+as a signed cookie says, else a network address. Where a name is guessed at from many places, each new place gets fewer
+tries, but every place gets some; and the account's person is told.
 
-An account is the same whether it is named by its username or an e-mail address. Names that nobody has are counted
-alike, so that nothing is learned of who has an account.
+A name is what is typed, a username or an e-mail address, whether somebody has it or not: who is refused learns neither
+whose account it is nor that two names are one person's. The price is that each name of an account has tries of its own.
 """
 
 import secrets
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from allauth.account.models import EmailAddress
 from allauth.account.utils import filter_users_by_email
 from django.conf import settings
 from django.core import signing
@@ -27,18 +29,24 @@ COOKIE_SECONDS = 365 * 24 * 3600
 _SALT = "portal.accounts.password_attempts"
 
 SPAN = 300
-"""Seconds in which MOST wrong passwords for one account may come from one place."""
+"""Seconds in which MOST wrong passwords for one name may come from one place."""
 MOST = 5
 MOST_GUESSED_AT = 2
-"""As MOST, at new places, while the account is being guessed at."""
+"""As MOST, at new places, while the name is being guessed at."""
 GUESSED_AT = 20
-"""Wrong passwords from new places within an hour; then the account counts as guessed at, and its person is told."""
-PLACE_MOST, PLACE_SPAN = 10, 60
-"""Wrong passwords from one place, whatever the account, and seconds."""
-SIGN_INS_MOST, SIGN_INS_SPAN = 30, 60
-"""Passwords from one place, right or wrong: each costs the site a tenth of a second. And seconds."""
+"""Wrong passwords from new places within an hour; then a name counts as guessed at, and an account's person is told."""
+PLACE_MOST, PLACE_SPAN = 20, 60
+"""Wrong passwords from one place, whatever the name, and seconds. A password counts as wrong while it is looked at, so
+these are more than gunicorn has threads: a course may sign in at once, behind one address."""
+SIGN_INS_MOST, ADDRESS_SIGN_INS_MOST, SIGN_INS_SPAN = 30, 120, 60
+"""Passwords from one place, and from one address with all browsers behind it, right or wrong: each costs the site a
+tenth of a second. And seconds."""
 HOUR = 3600
 TOLD_SECONDS = 24 * HOUR
+
+
+class TooManySignInsError(Exception):
+    """Passwords came too fast from here, right ones perhaps; this one is not looked at."""
 
 
 class TooManyAttemptsError(Exception):
@@ -50,55 +58,80 @@ class Attempt:
     """A password that somebody sends."""
 
     user: User | None
-    account: str
-    place: str
-    known: bool
-    """True if the place is a browser in which this person was signed in."""
+    name: str
+    """What was typed: username or e-mail address."""
+    address: str
+    browser: str
+    """Name of the browser, if this person was signed in there before; else ""."""
 
     @classmethod
     def of(cls, request: HttpRequest, credentials: dict[str, Any]) -> "Attempt":
         """`credentials`: `username`, `email` or both, as allauth has them."""
         name, mail = str(credentials.get("username") or "").lower(), str(credentials.get("email") or "").lower()
         user = _user_of(name, mail)
-        account = f"person {user.pk}" if user else f"nobody {mail or name}"
-        browser = _browser(request, user)
-        return cls(user, account, browser or f"address {rate_limits.address(request)}", known=bool(browser))
+        return cls(user, _folded(name or mail), rate_limits.address(request), _browser(request, user))
+
+    @property
+    def place(self) -> str:
+        """What wrong passwords are counted for."""
+        return self.browser or f"address {self.address}"
 
     def begin(self) -> None:
-        """Count it, before the password is looked at: many may come at once. TooManyAttemptsError when over a limit."""
-        if not rate_limits.allowed("sign-in", self.place, SIGN_INS_MOST, SIGN_INS_SPAN):
-            raise TooManyAttemptsError
-        for action, whose, most, span in self._limits():
+        """Count it, before the password is looked at: many may come at once.
+
+        TooManySignInsError, TooManyAttemptsError when over a limit.
+        """
+        for action, whose, most in (
+            ("sign-in", self.place, SIGN_INS_MOST),
+            ("sign-in-address", self.address, ADDRESS_SIGN_INS_MOST),
+        ):
+            if not rate_limits.allowed(action, whose, most, SIGN_INS_SPAN):
+                raise TooManySignInsError
+        for action, whose, most, span in self._limits(self.name):
             if not rate_limits.allowed(action, whose, most, span):
                 raise TooManyAttemptsError
 
     def was_right(self) -> None:
         """Undo the counts of `begin`. Not more: a right password for one account is no excuse for wrong ones."""
-        for action, whose, _most, span in self._limits():
+        for action, whose, _most, span in self._limits(self.name):
             rate_limits.undo(action, whose, span)
 
     def was_wrong(self) -> None:
-        """Tell the person, once a day, when there were many."""
-        if self.user and self._is_guessed_at() and cache.add(f"told-of-guesses:{self.user.pk}", 1, TOLD_SECONDS):
+        """Tell the person, once a day, when there were many, whatever names of theirs were typed."""
+        if self.user is None or self.browser:
+            return
+        many = not rate_limits.allowed("wrong-passwords-of", f"person {self.user.pk}", GUESSED_AT - 1, HOUR)
+        if many and cache.add(f"told-of-guesses:{self.user.pk}", 1, TOLD_SECONDS):
             audit.record(None, "account.passwords.guessed", self.user)
             hooks.run("passwords_guessed", user=self.user)
 
     def forgive(self) -> None:
         """Forget the wrong ones for this account: by mail its person has shown who they are."""
-        for action, whose, _most, span in self._limits():
-            if whose.startswith(self.account):
-                rate_limits.reset(action, whose, span)
+        for name in {self.name, *(_names_of(self.user) if self.user else ())}:
+            for action, whose, _most, span in self._limits(name):
+                if whose != self.place:
+                    rate_limits.reset(action, whose, span)
 
-    def _limits(self) -> Iterator[tuple[str, str, int, int]]:
+    def _limits(self, name: str) -> Iterator[tuple[str, str, int, int]]:
         """Action, whom it counts for, most, span in seconds. The last has no limit; it says how bad things are."""
-        most = MOST if self.known or not self._is_guessed_at() else MOST_GUESSED_AT
-        yield "wrong-password", f"{self.account} {self.place}", most, SPAN
+        guessed_at = rate_limits.used("wrong-passwords", name, HOUR) >= GUESSED_AT
+        most = MOST_GUESSED_AT if guessed_at and not self.browser else MOST
+        yield "wrong-password", f"{self.place} {name}", most, SPAN
         yield "wrong-passwords-here", self.place, PLACE_MOST, PLACE_SPAN
-        if not self.known:
-            yield "wrong-passwords", self.account, 2**31, HOUR
+        if not self.browser:
+            yield "wrong-passwords", name, 2**31, HOUR
 
-    def _is_guessed_at(self) -> bool:
-        return rate_limits.used("wrong-passwords", self.account, HOUR) >= GUESSED_AT
+
+def _folded(name: str) -> str:
+    """The same for all spellings that find the same account: databases and allauth compare addresses without case."""
+    return unicodedata.normalize("NFKC", name).casefold()
+
+
+def _names_of(user: User) -> Iterator[str]:
+    yield _folded(user.username)
+    yield _folded(user.email)
+    for address in EmailAddress.objects.filter(user=user).values_list("email", flat=True):
+        yield _folded(address)
 
 
 def _user_of(name: str, mail: str) -> User | None:

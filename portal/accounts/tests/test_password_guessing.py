@@ -4,15 +4,19 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.conf import settings as site
 from django.core import mail
-from django.test import Client
+from django.http import HttpRequest
+from django.test import Client, RequestFactory
 from pytest_django import Settings
 
 from conftest import PASSWORD
 from notices.models import Mail, Notice
+from portal.accounts.password_attempts import Attempt, TooManySignInsError
 from portal.models import AuditEntry, User
 
 TOO_MANY = "Too many wrong passwords"
+TOO_MANY_SIGN_INS = "Too many sign-ins from your network"
 ATTACKER, HOME = "203.0.113.9", "198.51.100.7"
 
 
@@ -44,8 +48,26 @@ def test_who_guesses_is_refused_there_although_the_sixth_is_right(owner: User) -
     assert not gets_in(Client(), "owner", ATTACKER)
 
 
-def test_guesses_by_name_and_by_address_of_mail_count_together(owner: User) -> None:
-    assert guess("owner", 3) + guess("OWNER@example.org", 3) == [True] * 5 + [False]
+@pytest.mark.parametrize("addresses", [[ATTACKER], [f"203.0.113.{n}" for n in range(4, 9)]])
+def test_refusals_do_not_tell_whose_an_address_of_mail_is(owner: User, viewer: User, addresses: list[str]) -> None:
+    """Guesses at one name of an account count for no other, so an account has as many times more tries as names."""
+    for address in addresses:
+        guess("owner", 5, address)
+    ask_from = addresses[0] if len(addresses) == 1 else "203.0.113.200"
+    answers = [guess(mail, 6, ask_from) for mail in ("owner@example.org", "viewer@example.org", "nobody@example.org")]
+    assert answers == [[True] * 5 + [False]] * 3
+
+
+@pytest.mark.parametrize("other", ["OWNER@example.org", "owner@EXAMPLE.org", "owner@e\uff58ample.org"])
+def test_one_name_has_no_more_tries_by_its_spellings(owner: User, other: str) -> None:
+    assert guess("owner@example.org", 3) + guess(other, 3) == [True] * 5 + [False]
+
+
+def test_the_person_is_told_of_guesses_at_all_names_together(owner: User) -> None:
+    for n in range(1, 3):
+        guess("owner", 5, f"203.0.113.{n}")
+        guess("owner@example.org", 5, f"203.0.113.{n}")
+    assert Notice.objects.filter(user=owner).count() == 1
 
 
 def test_a_browser_in_which_the_person_was_signed_in_goes_on_beside_an_attacker(owner: User) -> None:
@@ -106,8 +128,8 @@ def test_many_addresses_together_get_slower(owner: User) -> None:
 def test_one_address_may_not_try_one_password_on_many_accounts(
     owner: User, viewer: User, editor: User, stranger: User
 ) -> None:
-    tried = [guess(f"nobody-{n}", 1) for n in range(12)]
-    assert tried == [[True]] * 10 + [[False]] * 2
+    tried = [guess(f"nobody-{n}", 1) for n in range(22)]
+    assert tried == [[True]] * 20 + [[False]] * 2
     assert gets_in(Client(), "viewer", HOME)
 
 
@@ -118,6 +140,43 @@ def test_right_passwords_do_not_wipe_out_the_wrong_ones(owner: User, viewer: Use
         told += guess("owner", 2)
         assert gets_in(Client(), "viewer", ATTACKER)
     assert told == [True] * 5 + [False]
+
+
+def test_a_course_signs_in_at_once_behind_one_address(owner: User) -> None:
+    """As many as there are threads are looked at at the same time, before any of them is known to be right."""
+    request = RequestFactory().post("/", REMOTE_ADDR=HOME)
+    command = (site.BASE_DIR / "Procfile").read_text()
+    workers, threads = (int(command.split(f"--{name} ")[1].split()[0]) for name in ("workers", "threads"))
+    attempts = [Attempt.of(request, {"username": f"student-{n}"}) for n in range(workers * threads)]
+    for one in attempts:
+        one.begin()
+    for one in attempts:
+        one.was_right()
+
+
+def test_who_was_never_wrong_is_not_told_of_wrong_passwords(owner: User) -> None:
+    assert all(gets_in(Client(), "owner", HOME) for _ in range(30))
+    page = attempt(Client(), "owner", PASSWORD, HOME).content.decode()
+    assert (TOO_MANY_SIGN_INS in page, TOO_MANY in page) == (True, False)
+
+
+def test_browsers_of_one_address_have_a_limit_together(owner: User) -> None:
+    """Each sign-in without a cookie makes another browser, which counts for itself."""
+    browsers = [Client() for _ in range(6)]
+    assert all(gets_in(browser, "owner", HOME) for browser in browsers)
+    known = [Attempt.of(with_cookies(browser), {"username": "owner"}) for browser in browsers]
+    assert len({one.place for one in known}) == 6
+    for one in (known * 30)[: 120 - 6]:
+        one.begin()
+        one.was_right()
+    with pytest.raises(TooManySignInsError):
+        known[0].begin()
+
+
+def with_cookies(browser: Client) -> HttpRequest:
+    request = RequestFactory().post("/", REMOTE_ADDR=HOME)
+    request.COOKIES = {name: cookie.value for name, cookie in browser.cookies.items()}
+    return request
 
 
 def test_it_says_the_same_of_accounts_that_do_not_exist(owner: User) -> None:
