@@ -1,9 +1,12 @@
 """How much the relay of WebSockets holds of what a Lab does not read; the rest: tests/proxy/test_websocket_relay.py."""
 
 import asyncio
+import contextlib
 import socket
 import tempfile
 from pathlib import Path
+
+import pytest
 
 from lab.gateway.websocket_relay import Arriving, Relay
 
@@ -36,6 +39,31 @@ async def _send_to_a_lab_that_waits(run: Path) -> None:
     assert received.endswith(BODY), "it goes on when the Lab reads"
     browser.close()
     await asyncio.gather(*relay.tasks)
+
+
+def test_a_lab_whose_queue_is_full_fills_no_log(caplog: pytest.LogCaptureFixture) -> None:
+    with tempfile.TemporaryDirectory() as directory:
+        asyncio.run(_connect_to_a_full_lab(Path(directory)))
+    assert not caplog.records
+
+
+async def _connect_to_a_full_lab(run: Path) -> None:
+    """connect(2) says EAGAIN, which asyncio takes for a connection that is about to be there."""
+    (run / "lab").mkdir()
+    relay = Relay(run, "portal.test")
+    path = str(run / "lab" / f"{SERVER}.sock")
+    with socket.socket(socket.AF_UNIX) as lab, socket.socket(socket.AF_UNIX) as first:
+        lab.bind(path)
+        lab.listen(0)
+        first.connect(path)
+        await asyncio.get_running_loop().create_unix_server(lambda: Arriving(relay), run / "relay.sock")
+        for body in (b"", BODY):
+            reader, browser = await asyncio.open_unix_connection(run / "relay.sock")
+            browser.write(HEAD + body)
+            with contextlib.suppress(ConnectionError):
+                assert await reader.read() == b""
+            browser.close()
+        await asyncio.gather(*relay.tasks)
 
 
 def _read(lab: socket.socket, least: int) -> bytes:
