@@ -99,6 +99,8 @@ class Sandbox:
         self.limiter = limiter
         self.firewall = firewall
         self._protecting = asyncio.Lock()
+        self.is_protected = True
+        """False while it runs with other rules of the firewall than it should have, as they could not be replaced."""
         self.directory = servers / server_id
         self.socket = sockets / f"{server_id}.sock"
         self.run = sockets.parent
@@ -273,8 +275,10 @@ class Sandbox:
     async def protect(self, *, anew: bool = True) -> None:
         """Put the firewall's rules of now around it; the ones that come last are the newest."""
         async with self._protecting:
+            self.is_protected = self.init is None
             if self.init is not None:
                 await self.firewall.protect(self.init, anew=anew)
+                self.is_protected = True
 
     def _descriptors(
         self, launch: Launch, holder: int, inherited: dict[str, int], log: BinaryIO, ends: "Pipes"

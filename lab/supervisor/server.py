@@ -24,6 +24,7 @@ import socket as sockets
 import struct
 import subprocess
 from collections import defaultdict
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -46,6 +47,8 @@ log = logging.getLogger("lab.supervisor")
 _ID = re.compile(r"[0-9a-f]{32}")
 WATCH_SECONDS = 0.25
 LOG_SECONDS = 0.25
+RULES_SECONDS = 60
+"""Between two tries at rules of the firewall that could not be put in place."""
 DISK_SECONDS = 1
 DISK_THREADS = 4
 SAID = ("start", "remount", "stop", "destroy")
@@ -72,6 +75,8 @@ class Supervisor:
         self.drive_files = DriveFileMonitor(self.store)
         self.groups = groups
         self.firewall = network.Firewall(policy)
+        self.reading_addresses = asyncio.Lock()
+        self.addresses_are_known = True
         self.limiter = limiter
         self.uids = uids
         self.known: dict[str, Sandbox] = {}
@@ -93,6 +98,7 @@ class Supervisor:
             tasks.create_task(self._watch_public())
             tasks.create_task(self._watch_disks())
             tasks.create_task(self._watch_addresses())
+            tasks.create_task(self._watch_missing_rules())
             tasks.create_task(self._watch_logs())
             tasks.create_task(server.serve_forever())
 
@@ -285,17 +291,36 @@ class Supervisor:
 
     async def _watch_addresses(self) -> None:
         """Have the same rules around all sandboxes; those that an earlier supervisor started get them first."""
-        await self._protect_all()
+        await self._protect(self.known.values())
         async for _ in network.changes():
-            try:
-                if await asyncio.to_thread(self.firewall.refresh):
-                    log.info("This machine's addresses have changed; all Labs are kept from them.")
-                    await self._protect_all()
-            except (OSError, ValueError, subprocess.SubprocessError):
-                log.exception("This machine's addresses could not be read.")
+            await self._follow_addresses()
 
-    async def _protect_all(self) -> None:
-        for sandbox in list(self.known.values()):
+    async def _watch_missing_rules(self) -> None:
+        """What failed is tried again, as for want of processes; a Lab goes on with the rules of before meanwhile."""
+        while True:
+            await asyncio.sleep(RULES_SECONDS)
+            await self._try_rules_again()
+
+    async def _try_rules_again(self) -> None:
+        if not self.addresses_are_known:
+            await self._follow_addresses()
+        await self._protect(sandbox for sandbox in self.known.values() if not sandbox.is_protected)
+
+    async def _follow_addresses(self) -> None:
+        try:
+            async with self.reading_addresses:
+                changed = await asyncio.to_thread(self.firewall.refresh)
+            self.addresses_are_known = True
+        except (OSError, ValueError, subprocess.SubprocessError):
+            self.addresses_are_known = False
+            log.exception("This machine's addresses could not be read.")
+            return
+        if changed:
+            log.info("This machine's addresses have changed; all Labs are kept from them.")
+            await self._protect(self.known.values())
+
+    async def _protect(self, sandboxes: Iterable[Sandbox]) -> None:
+        for sandbox in list(sandboxes):
             try:
                 await sandbox.protect()
             except network.NetworkSetupError as error:
