@@ -16,7 +16,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from .accounts import oidc_settings, oidc_signing_keys
 from .ops.logs import FORMATTERS, configuration
-from .sandboxing.firewall import networks
+from .sandboxing import firewall
 
 env = environ.FileAwareEnv()
 
@@ -280,9 +280,13 @@ LAB_NETWORK = env.str("LAB_NETWORK", default="slirp4netns")
 """`slirp4netns` or `none`."""
 LAB_BUILD_NETWORK = env.str("LAB_BUILD_NETWORK", default="slirp4netns")
 """Of builds of environments: `slirp4netns`, or `host`, the machine's own."""
-LAB_NETWORK_ALLOWED = networks(env.str("LAB_NETWORK_ALLOWED", default=""))
-"""Networks that Labs may reach although they are private. The supervisor reads both itself."""
-LAB_NETWORK_REFUSED = networks(env.str("LAB_NETWORK_REFUSED", default=""))
+try:
+    _policy = firewall.policy()  # the supervisor reads it in the same way
+except ValueError as _error:
+    raise ImproperlyConfigured(f"{_error} (docs/reference/settings.md).") from _error
+LAB_NETWORK_ALLOWED = _policy.allowed
+"""Networks that Labs may reach although they are private."""
+LAB_NETWORK_REFUSED = _policy.refused
 """Further networks that Labs may not reach."""
 LAB_IDLE_LIMIT = env.int("LAB_IDLE_LIMIT", default=12 * 3600)
 """Seconds without interaction after which a server is reaped."""

@@ -30,14 +30,18 @@ def main() -> None:
     logging.config.dictConfig(logs.configuration(shape, level))
     if os.geteuid() == 0:
         sys.exit("The supervisor does not run as root: nothing of the Lab may have the host's uid 0.")
+    try:
+        policy = firewall.policy()
+    except ValueError as error:
+        sys.exit(f"{error} (docs/reference/settings.md).")
     run, lab_root, drive_root = (Path(os.environ[name]) for name in ("COLLABORATORY_RUN", "LAB_ROOT", "DRIVE_ROOT"))
     for directory in (run, lab_root, drive_root / "public/.libraries", drive_root / "private"):
         directory.mkdir(parents=True, exist_ok=True)
     with file_lock(run / "supervisor.lock"):  # one at a time; a successor waits for the old one to end
-        _run(run, lab_root, drive_root)
+        _run(run, lab_root, drive_root, policy)
 
 
-def _run(run: Path, lab_root: Path, drive_root: Path) -> None:
+def _run(run: Path, lab_root: Path, drive_root: Path, policy: firewall.Policy) -> None:
     monitors = [found.pid for found in processes.sandboxes(lab_root / "servers") if not found.is_init]
     namespace.enter(lab_root / "namespace.pid", monitors)
     _open_many_files()
@@ -45,7 +49,7 @@ def _run(run: Path, lab_root: Path, drive_root: Path) -> None:
     groups = cgroups.find(os.environ.get("LAB_CGROUP", ""))
     places = {"lab_root": lab_root, "drive_root": drive_root, "run": run}
     found = uids.find(lab_root, drive_root)
-    supervisor = Supervisor(**places, groups=groups, limiter=limiter, policy=firewall.policy(), uids=found)
+    supervisor = Supervisor(**places, groups=groups, limiter=limiter, policy=policy, uids=found)
     with contextlib.suppress(asyncio.CancelledError):
         asyncio.run(_serve(supervisor, run / "supervisor.sock"))
     supervisor.close()

@@ -13,6 +13,7 @@ import subprocess
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Network, ip_network
+from pathlib import Path
 
 DEVICE = "tap0"
 RESOLVER = "10.0.2.3"
@@ -46,8 +47,17 @@ def networks(text: str) -> tuple[IPv4Network, ...]:
 
 
 def policy(environment: Mapping[str, str] = os.environ) -> Policy:
-    """The policy of the settings; ValueError as `networks`."""
-    return Policy(*(networks(environment.get(f"LAB_NETWORK_{name}", "")) for name in ("ALLOWED", "REFUSED")))
+    """The policy of LAB_NETWORK_ALLOWED and LAB_NETWORK_REFUSED; ValueError names the setting that is wrong."""
+    return Policy(*(_setting(environment, f"LAB_NETWORK_{name}") for name in ("ALLOWED", "REFUSED")))
+
+
+def _setting(environment: Mapping[str, str], name: str) -> tuple[IPv4Network, ...]:
+    """As the portal's settings are read (django-environ, FileAwareEnv): `<name>_FILE` names a file, and comes first."""
+    file = environment.get(f"{name}_FILE")
+    try:
+        return networks(Path(file).read_text() if file else environment.get(name, ""))
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{name}: {error}") from error
 
 
 def own_networks() -> frozenset[IPv4Network]:

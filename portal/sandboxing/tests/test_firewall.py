@@ -1,7 +1,11 @@
 """The rules of a sandbox's firewall as they are written; tests/sandbox/test_network.py attacks them in sandboxes."""
 
+import os
 import re
+import subprocess
+import sys
 from ipaddress import IPv4Address, IPv4Network
+from pathlib import Path
 
 import pytest
 
@@ -59,6 +63,33 @@ def test_it_reads_the_settings() -> None:
     found = policy({"LAB_NETWORK_ALLOWED": "10.1.0.0/16, 10.2.3.4", "LAB_NETWORK_REFUSED": "192.0.2.0/24"})
     assert found == Policy((IPv4Network("10.1.0.0/16"), IPv4Network("10.2.3.4")), (IPv4Network("192.0.2.0/24"),))
     assert policy({}) == Policy()
+
+
+def test_it_reads_a_setting_from_a_file_as_the_portal_does(tmp_path: Path) -> None:
+    """Otherwise nothing would be refused, and nothing would say so."""
+    file = tmp_path / "refused"
+    file.write_text("192.0.2.0/24\n")
+    found = policy({"LAB_NETWORK_REFUSED_FILE": str(file), "LAB_NETWORK_REFUSED": "198.51.100.0/24"})
+    assert found == Policy((), (IPv4Network("192.0.2.0/24"),))
+    with pytest.raises(ValueError, match=r"LAB_NETWORK_REFUSED: .*gone"):
+        policy({"LAB_NETWORK_REFUSED_FILE": str(tmp_path / "gone")})
+
+
+@pytest.mark.parametrize("module", ["portal.settings", "lab.supervisor.__main__"])
+@pytest.mark.parametrize("name", ["LAB_NETWORK_ALLOWED", "LAB_NETWORK_REFUSED"])
+def test_a_start_with_a_wrong_setting_names_it(module: str, name: str, tmp_path: Path) -> None:
+    run = "runpy.run_module(sys.argv[1], run_name='__main__' if 'lab' in sys.argv[1] else sys.argv[1])"
+    places = {place: str(tmp_path / "site") for place in ("COLLABORATORY_RUN", "LAB_ROOT", "DRIVE_ROOT")}
+    ended = subprocess.run(
+        [sys.executable, "-c", f"import os, runpy, sys; os.geteuid = lambda: 1000; {run}", module],
+        env={**os.environ, **places, name: "10.0.0.1/8"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 1
+    said = ended.stderr.strip().splitlines()[-1].removeprefix("django.core.exceptions.ImproperlyConfigured: ")
+    assert said == f"{name}: 10.0.0.1/8 has host bits set (docs/reference/settings.md)."
 
 
 @pytest.mark.parametrize("wrong", ["10.0.0.1/8", "fd00::/8", "example.org", "10.0.0.0-10.0.0.9"])
