@@ -22,8 +22,12 @@ NEVER = ("0.0.0.0/8", "127.0.0.0/8", "10.0.2.0/24", "224.0.0.0/4", "240.0.0.0/4"
 """Refused whatever the settings say: this host (RFC 1122), slirp4netns' own addresses, multicast, broadcast."""
 AZURE = "168.63.129.16/32"
 """A public address by its looks, at which Azure tells each machine there of itself (WireServer)."""
-PRIVATE = ("10.0.0.0/8", "100.64.0.0/10", "169.254.0.0/16", "172.16.0.0/12", "192.0.0.0/24", "192.168.0.0/16", AZURE)
-"""Refused unless allowed: RFC 1918, RFC 6598 (shared by providers), RFC 3927 (link-local: clouds' metadata)."""
+PRIVATE = (
+    *("10.0.0.0/8", "100.64.0.0/10", "169.254.0.0/16", "172.16.0.0/12", "192.0.0.0/24", "192.168.0.0/16"),
+    *("198.18.0.0/15", AZURE),
+)
+"""Refused unless allowed: RFC 1918, RFC 6598 (shared by providers), RFC 3927 (link-local: clouds' metadata), RFC 2544
+(for measurements, and used within networks)."""
 REPLACE = "add table inet lab\ndelete table inet lab\n"
 """Takes three times as long as new rules: the kernel waits until no packet is under way (RCU)."""
 _REFUSE = "reject with icmpx admin-prohibited"
