@@ -175,7 +175,8 @@ class Validator(OAuthLibRequestValidator):
             return Grant.objects.create(user=request.user, client=request.client)
         if get_validator_context().refresh_token is None and not request.client.skip_consent:
             consents = Consent.objects.select_for_update().filter(user=request.user, client=request.client)
-            if consents.first() is None:  # revoked before the grant was there to be revoked
+            consent = consents.first()
+            if consent is None or not consent.covers(request.scopes):  # revoked before there was a grant to be revoked
                 return None
         return Grant.objects.select_for_update().filter(pk=self._grant.pk, revoked_at=None).first()
 

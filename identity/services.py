@@ -60,12 +60,16 @@ def consent_of(user: User, client: Client, scopes: list[str]) -> Consent | None:
 
 @transaction.atomic
 def allow(user: User, client: Client, asked: Iterable[str], given: Iterable[str], email: str = "") -> None:
-    """Record the answer on the consent page: `given` of the scopes `asked` for; the others of them are withdrawn."""
+    """Record the answer on the consent page: `given` of the scopes `asked` for; the others of them are withdrawn.
+
+    Earlier sign-ins that have one of those end.
+    """
     consent, _ = Consent.objects.select_for_update().get_or_create(user=user, client=client)
     before = set(consent.scopes)
     consent.scopes = sorted((before - set(asked)) | set(given))
     consent.email = email
     consent.save()
+    _end_sign_ins_with(set(asked) - set(given), user, client)
     if set(given) - before:
         audit.record(user, "account.service.allowed", user, service=client.name, scopes=sorted(given))
 
@@ -96,6 +100,15 @@ def _end_sign_ins(user: User, **of: Any) -> int:
     grants.delete()
     rows, _ = Token.objects.filter(user=user, **of).delete()
     return rows
+
+
+def _end_sign_ins_with(withdrawn: set[str], user: User, client: Client) -> None:
+    """Revoke what came of sign-ins with any of these scopes; a renewal under way is waited for, as its row is held."""
+    tokens = Token.objects.filter(user=user, client=client)
+    found = [token.pk for token in tokens if withdrawn.intersection(token.get_scopes())]
+    for grant in list(Grant.objects.filter(tokens__in=found).distinct()):
+        revoke_grant(grant)
+    tokens.filter(pk__in=found).delete()  # those that are older than grants
 
 
 def leave(user: User, answers: dict[str, str]) -> None:

@@ -301,3 +301,40 @@ def test_no_code_outlives_a_revocation_that_comes_after_the_look_at_the_consent(
     monkeypatch.setattr(services, "consent_of", revoked_then)
     assert hub.exchange(code).json()["error"] == "invalid_grant"
     assert not Token.objects.exists()
+
+
+# Scopes that are taken back
+
+
+def test_it_ends_older_sign_ins_that_have_what_is_taken_back(hub: Hub, browser: Client) -> None:
+    wide = hub.sign_in(browser)
+    narrow = hub.exchange(hub.consent(browser, "openid team", scope="openid team")["code"]).json()
+    assert works(wide), "what is not asked for is not taken back"
+    narrower = hub.exchange(hub.consent(browser, scopes="openid profile group team")["code"]).json()
+    assert not works(wide)
+    assert hub.renew(wide["refresh_token"]).json()["error"] == "invalid_grant"
+    assert works(narrow)
+    assert works(narrower)
+
+
+def test_it_ends_what_is_older_than_grants_too(hub: Hub, browser: Client) -> None:
+    wide = hub.sign_in(browser)
+    Grant.objects.all().delete()
+    hub.consent(browser, scopes="openid profile")
+    assert hub.renew(wide["refresh_token"]).json()["error"] == "invalid_grant"
+
+
+def test_no_code_gives_what_is_taken_back_after_the_look_at_the_consent(
+    hub: Hub, browser: Client, editor: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code = hub.consent(browser)["code"]
+    looked_at = services.consent_of
+
+    def narrowed_then(*asked: Any) -> Any:
+        found = looked_at(*asked)
+        services.allow(editor, hub.service, hub.scope.split(), ["openid"])
+        return found
+
+    monkeypatch.setattr(services, "consent_of", narrowed_then)
+    assert hub.exchange(code).json()["error"] == "invalid_grant"
+    assert not Token.objects.exists()
