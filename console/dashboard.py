@@ -15,6 +15,7 @@ from django.utils import timezone
 from lab.formats import duration, size
 from lab.launchers import LauncherUnavailableError, get_launcher
 from lab.models import Environment, Pause, Server
+from lab.servers.limits import missing_limits
 from portal.models import AuditEntry, User
 from portal.ops import broker_stats
 
@@ -25,6 +26,13 @@ LATE = 60
 LITTLE = 0.1
 """Fraction of free disk space below which the dashboard shows a problem."""
 LATEST = 12
+NOT_KEPT = {
+    "memory": "limit of memory for each Lab",
+    "cpu": "limit of processor time for each Lab",
+    "processes": "limit of processes for each Lab",
+    "uid": "user id of its own for each Lab",
+}
+"""Names of `missing_limits`."""
 
 
 @dataclass(frozen=True)
@@ -90,9 +98,10 @@ def servers() -> Panel:
     lines.append(Line("started in 24 hours", str(started), f"{reverse('starts')}?period=day"))
     lines.append(Line("failed in 24 hours", str(failed), f"{address}?state__exact=failed", is_bad=failed > 0))
     try:
-        forks = get_launcher().fork_servers()
+        forks, missing = get_launcher().fork_servers(), missing_limits()
     except LauncherUnavailableError:
         return Panel("Labs", lines, "The supervisor does not respond: no Lab can be started or stopped.")
+    lines += [Line(NOT_KEPT[what], "not on this machine", is_bad=True) for what in missing]
     names = dict(Environment.objects.values_list("prefix", "name"))
     for status in forks:
         name = f"instant launch, {names.get(status.prefix, status.prefix)}"

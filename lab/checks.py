@@ -11,7 +11,8 @@ from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from portal.ops.checks import check_message
 from portal.sandboxing import seccomp
 
-from .launchers import LAUNCHERS, LauncherUnavailableError, get_launcher
+from .launchers import LAUNCHERS, LauncherUnavailableError
+from .servers.limits import missing_limits
 
 SECRET_LENGTH = 32
 
@@ -80,16 +81,11 @@ def limits(**_: Any) -> list[CheckMessage]:
 @register(deploy=True)
 def limits_kept(**_: Any) -> list[CheckMessage]:
     """Limits that the settings ask for and this machine's kernel does not keep, as the supervisor says."""
-    names = {"memory": "LAB_MEMORY_LIMIT", "cpu": "LAB_CPU_LIMIT", "processes": "LAB_PROCESS_LIMIT"}
-    wanted = [what for what, name in names.items() if getattr(settings, name)]
-    if settings.LAB_LAUNCHER != "sandbox" or not wanted:
-        return []
     try:
-        kept = get_launcher().enforced_limits()
+        lacking = [what for what in missing_limits() if what != "uid"]
     except LauncherUnavailableError as error:
-        said = f"Whether this machine limits what a Lab takes of {', '.join(wanted)} is not known. {error}"
+        said = f"Whether this machine limits what a Lab takes is not known. {error}"
         return [check_message(Warning, said, "lab.W003")]
-    lacking = [what for what in wanted if what not in kept]
     said = f"This machine does not limit what a Lab takes of: {', '.join(lacking)}."
     return [check_message(Warning, said, "lab.W003")] if lacking else []
 
@@ -106,14 +102,12 @@ def system_calls(**_: Any) -> list[CheckMessage]:
 @register(deploy=True)
 def uids(**_: Any) -> list[CheckMessage]:
     """A uid of the kernel for each Lab, as the supervisor says; lab.W003 says when that does not answer."""
-    if settings.LAB_LAUNCHER != "sandbox":
-        return []
     try:
-        kept = get_launcher().enforced_limits()
+        is_missing = "uid" in missing_limits()
     except LauncherUnavailableError:
         return []
     said = "All Labs share the portal's user id, and what the kernel limits per user."
-    return [] if "uid" in kept else [check_message(Warning, said, "lab.W007")]
+    return [check_message(Warning, said, "lab.W007")] if is_missing else []
 
 
 @register(Tags.security)

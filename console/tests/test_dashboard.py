@@ -1,12 +1,13 @@
 """The first page of the administration, and what one person can see."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import redis
 from django.contrib.auth.models import Permission
 from django.test import Client
-from pytest_django import DjangoAssertNumQueries
+from pytest_django import DjangoAssertNumQueries, Settings
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
@@ -16,6 +17,7 @@ from console import dashboard
 from console.models import FailedTask
 from drive.libraries.services import create_library
 from groups.services import add_person, create_group
+from lab.tests.inprocess import InProcessLauncher, register
 from portal.accounts import services
 from portal.models import AuditEntry, User
 from portal.ops import broker_stats
@@ -59,6 +61,14 @@ def test_it_says_what_is_away(console: Client) -> None:
     page = console.get("/admin/").text
     assert "The task queue is not available" in page
     assert "The supervisor does not respond" in page
+
+
+def test_it_names_limits_that_are_not_kept(tmp_path: Path, settings: Settings) -> None:
+    """As `check --deploy` does: this launcher keeps those of memory and disk alone."""
+    settings.LAB_CPU_LIMIT, settings.LAB_PROCESS_LIMIT = 2, 0
+    with register(InProcessLauncher(tmp_path)):
+        bad = [line.name for line in dashboard.servers().lines if line.value == "not on this machine" and line.is_bad]
+    assert bad == ["limit of processor time for each Lab", "user id of its own for each Lab"]
 
 
 def test_it_shows_staff_what_they_may_see(owner: User, sign_in: Callable[[User], Client]) -> None:

@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from lab.formats import binary_size
-from lab.launchers import ServerStatus
+from lab.launchers import ServerStatus, get_launcher
 from lab.models import Environment, Lease, Server, State
 from notices.models import Kind
 from notices.services import notify
@@ -29,6 +29,19 @@ def limits_of(environment: Environment) -> dict[str, float]:
         "cpu": settings.LAB_CPU_LIMIT if environment.cpu_limit is None else environment.cpu_limit,
         "processes": settings.LAB_PROCESS_LIMIT if environment.process_limit is None else environment.process_limit,
     }
+
+
+def missing_limits() -> list[str]:
+    """What the settings ask for and this machine does not keep: of `memory`, `cpu`, `processes`, and `uid`.
+
+    Raises LauncherUnavailableError. Only our own sandboxes have limits that are ours to keep.
+    """
+    if settings.LAB_LAUNCHER != "sandbox":
+        return []
+    names = {"memory": "LAB_MEMORY_LIMIT", "cpu": "LAB_CPU_LIMIT", "processes": "LAB_PROCESS_LIMIT"}
+    wanted = [what for what, name in names.items() if getattr(settings, name)]
+    kept = get_launcher().enforced_limits()
+    return [what for what in [*wanted, "uid"] if what not in kept]
 
 
 def memory_sentence(server: Server, *, at_limit: bool) -> str:
