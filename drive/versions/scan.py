@@ -22,7 +22,7 @@ from portal.file_lock import file_lock
 from portal.models import User
 
 from . import records, store, trash
-from .capture import Taken, take_path
+from .capture import Taken, VersionTooLargeError, take_path
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -177,6 +177,8 @@ class _Scan:
             return take_path(self.files, path, sync=False)
         except NotFoundError:
             return None  # the next scan buries it
+        except VersionTooLargeError:
+            return None  # as what the query leaves out by its size: nothing is wrong with it
         except (StorageError, OSError) as error:
             log.info("%a of %s not captured: %s", row.path, self.library.pk, error)  # a name may hold lines like ours
             self.outcome.left.append(path)
