@@ -85,6 +85,8 @@ class DiskMonitor:
         self.written: dict[int, int] = {}
         self.allowance = 0
         self.file_allowance = 0
+        self.has_ended_maker = False
+        """Since the last measurement: what it finds new was made before that."""
         self.free = FreeSpace()
         self.next_at = 0.0
         self.rest_until = 0.0
@@ -106,14 +108,15 @@ class DiskMonitor:
         self.allowance -= max(0, sum(grown.values()))
         if not (self.count.limit or self.count.file_limit) or not self._may_be_too_much():
             return
-        before = self.count.files
+        before, blamed = self.count.files, self.has_ended_maker
+        self.has_ended_maker = False
         self._measure(init)
         self.allowance = (self.count.limit or NO_LIMIT) - self.count.used
         self.file_allowance = (self.count.file_limit or NO_LIMIT) - self.count.files
         if self.allowance < 0:
             self._end_writer(init, grown)
         elif self.file_allowance < 0:
-            self._end_maker(init, self.count.files - before)
+            self._end_maker(init, 0 if blamed else self.count.files - before)
         self._write()
 
     def _may_be_too_much(self) -> bool:
@@ -158,6 +161,7 @@ class DiskMonitor:
             return
         if made > FEW_FILES and (found := busiest({init: self.count.spared})):
             self.count.file_kills += 1
+            self.has_ended_maker = True  # or whoever tidies up next would be taken for it
             kill(found[1])
 
     def end(self, init: int, why: str) -> None:
