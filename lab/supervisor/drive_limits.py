@@ -126,7 +126,7 @@ class DriveFileMonitor:
     def _end(self, owner: str, limit: int, count: int, made: int, writers: list[Writer]) -> None:
         """End the process that makes files; its whole Lab when they are far beyond the limit."""
         may = [one for one in writers if any(quota.owner == owner for quota in one.quotas.values())]
-        far = count - limit > max(limit // 4, 2 * STEP)
+        far = count - limit > max(limit // 4, 5 * STEP)
         if made <= FEW_FILES and not far:
             return
         found = disk_limits.busiest({one.init: one.monitor.count.spared for one in may})
