@@ -93,7 +93,7 @@ def test_it_ends_the_whole_lab_when_they_are_far_too_many(
     writers = [writer(tmp_path, 10, one=DriveQuota("person 1", 100))]
     monitor = DriveFileMonitor(store)
     look(monitor, writers)
-    fill(store, ONE, 500)
+    fill(store, ONE, 1000)
     machine.free -= drive_limits.STEP
     look(monitor, writers)
     assert machine.killed == [10]
