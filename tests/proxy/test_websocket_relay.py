@@ -93,7 +93,9 @@ def test_sockets_go_on_while_the_portal_does_not_say_which_passes_are_good(proxy
 
 def test_a_lab_learns_nothing_of_the_relays_headers(proxy: Proxy) -> None:
     forged = ["X-Lab-Server: " + "f" * 32, "X-Lab-Pass: 99", "X_Lab_Pass: 98", "x-lab-pass: 97"]
-    upgraded(proxy, *forged)
+    connection = upgraded(proxy, *forged)
+    wait_for(lambda: proxy.portal.count("/_gateway/valid-passes"), SECONDS, "it does not ask")
+    connection.close()
     asked = proxy.jupyter.last(CHANNELS)
     assert not {"x-lab-server", "x-lab-pass", "x_lab_pass"} & set(asked.headers)
     assert asked.header("Authorization") == "token the-token"
