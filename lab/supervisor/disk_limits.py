@@ -41,7 +41,7 @@ MUCH_MORE = 2**31
 """Bytes over the limit, or a quarter of it, at which the whole server ends."""
 FEW_FILES = 200
 """Between two measurements: so many can be made although the limit is reached."""
-MANY_MORE = 60_000
+MANY_MORE = 30_000
 """Files over the limit, or a quarter of it, at which the whole server ends: more than come between two looks."""
 BUSY_SECONDS = 0.3
 """How long processes are watched, to see which one makes files."""
