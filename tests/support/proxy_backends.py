@@ -179,7 +179,7 @@ class Proxy:
         self.log = (self.directory / "log/error.log").open("ab")
         self.process = subprocess.Popen(command, stderr=self.log, env=os.environ | path)
         self.start_relay(environment["PORTAL_URL"])
-        for _ in range(100):
+        for _ in range(400):
             with contextlib.suppress(OSError):
                 socket.create_connection(("127.0.0.1", self.port)).close()
                 return
