@@ -147,7 +147,7 @@ def test_what_is_taken_away_ends_the_server_and_what_is_given_is_said(
     assert inside(hub, editor, f"drive/Shared with groups/{collab.title}/first.ipynb").status_code == 200
     services.remove_member(owner.user, collab, editor.user)
     wait_for(lambda: not of_hub(hub, editor), 20, "the Hub still runs it")
-    wait_for(lambda: editor.server().state == State.STOPPED, 60, "its row lives")
+    wait_for(lambda: editor.server().state == State.STOPPED, 120, "its row lives")
     assert editor.server().stop_reason == StopReason.ACCESS
     assert "was stopped because your permissions in" in " ".join(editor.server().notes)
 

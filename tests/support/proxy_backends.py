@@ -202,7 +202,7 @@ class Proxy:
         """End both."""
         for process in (self.process, self.relay):
             process.terminate()
-            process.wait(10)
+            process.wait(60)
         self.log.close()
 
     def errors(self) -> str:
