@@ -12,7 +12,7 @@ from portal.ops.checks import check_message
 from portal.sandboxing import seccomp
 
 from .launchers import LAUNCHERS, LauncherUnavailableError
-from .servers.limits import missing_limits
+from .servers.limits import missing_limits, wanted_limits
 
 SECRET_LENGTH = 32
 
@@ -81,6 +81,8 @@ def limits(**_: Any) -> list[CheckMessage]:
 @register(deploy=True)
 def limits_kept(**_: Any) -> list[CheckMessage]:
     """Limits that the settings ask for and this machine's kernel does not keep, as the supervisor says."""
+    if not wanted_limits():
+        return []
     try:
         lacking = [what for what in missing_limits() if what != "uid"]
     except LauncherUnavailableError as error:

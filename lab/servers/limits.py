@@ -31,6 +31,14 @@ def limits_of(environment: Environment) -> dict[str, float]:
     }
 
 
+def wanted_limits() -> list[str]:
+    """What the settings ask this machine's kernel to limit: of `memory`, `cpu`, `processes`."""
+    names = {"memory": "LAB_MEMORY_LIMIT", "cpu": "LAB_CPU_LIMIT", "processes": "LAB_PROCESS_LIMIT"}
+    return (
+        [what for what, name in names.items() if getattr(settings, name)] if settings.LAB_LAUNCHER == "sandbox" else []
+    )
+
+
 def missing_limits() -> list[str]:
     """What the settings ask for and this machine does not keep: of `memory`, `cpu`, `processes`, and `uid`.
 
@@ -38,10 +46,8 @@ def missing_limits() -> list[str]:
     """
     if settings.LAB_LAUNCHER != "sandbox":
         return []
-    names = {"memory": "LAB_MEMORY_LIMIT", "cpu": "LAB_CPU_LIMIT", "processes": "LAB_PROCESS_LIMIT"}
-    wanted = [what for what, name in names.items() if getattr(settings, name)]
     kept = get_launcher().enforced_limits()
-    return [what for what in [*wanted, "uid"] if what not in kept]
+    return [what for what in [*wanted_limits(), "uid"] if what not in kept]
 
 
 def memory_sentence(server: Server, *, at_limit: bool) -> str:

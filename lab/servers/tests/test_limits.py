@@ -232,7 +232,6 @@ def test_it_takes_the_supervisors_word_on_which_limits_are_kept(
     [warning] = checks.limits_kept()
     assert (warning.id, "is not known" in warning.msg) == ("lab.W003", True)
     assert checks.uids() == []
-    launcher.away = False
     settings.LAB_MEMORY_LIMIT = settings.LAB_PROCESS_LIMIT = 0
     assert checks.limits_kept() == []
 
