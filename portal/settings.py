@@ -82,6 +82,7 @@ INSTALLED_APPS = [
     "groups",
     "collabs",
     "drive",
+    "rooms",
     "lab",
     "identity",
     "api",

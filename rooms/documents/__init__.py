@@ -1,0 +1,1 @@
+"""Shared documents (CRDT) and the bytes of files: reading, rendering, and changing in the smallest steps."""
