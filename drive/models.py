@@ -101,6 +101,7 @@ class Via(models.TextChoices):
     WEB = "web", "on the web"
     LAB = "lab", "in a Lab"
     RESTORED = "restored", "restored"
+    TOGETHER = "together", "edited together"
 
 
 class Trashed(models.Model):
@@ -159,6 +160,9 @@ class File(models.Model):
     changed_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
     via = models.CharField(max_length=8, choices=Via)
     is_captured = models.BooleanField(default=False, help_text="True if the newest version is the current content.")
+    capture_after = models.DateTimeField(
+        null=True, help_text="No version is made before: it is being edited together, and saved every few seconds."
+    )
     trashed = models.ForeignKey(Trashed, null=True, on_delete=models.CASCADE, related_name="histories")
 
     class Meta:
@@ -192,6 +196,32 @@ class Version(models.Model):
 
     def __str__(self) -> str:
         return f"{self.file} of {self.modified:%Y-%m-%d %H:%M}"
+
+
+class Contributor(models.Model):
+    """One of those who typed what a version holds, where several edit a file together."""
+
+    file = models.ForeignKey(File, on_delete=models.CASCADE, related_name="contributors")
+    version = models.ForeignKey(
+        Version,
+        null=True,
+        on_delete=models.CASCADE,
+        related_name="contributors",
+        help_text="None: since the newest version.",
+    )
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+
+    class Meta:
+        ordering = ["pk"]
+        constraints = [
+            models.UniqueConstraint(fields=["version", "user"], name="one_contributor_per_version"),
+            models.UniqueConstraint(
+                fields=["file", "user"], condition=Q(version=None), name="one_contributor_since_the_newest"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user} in {self.file}"
 
 
 class Share(models.Model):

@@ -9,7 +9,6 @@ from collections.abc import Iterable
 from uuid import UUID
 
 from celery import Task, shared_task
-from django.conf import settings
 
 from portal.models import User
 from portal.ops.task_queue import publish
@@ -18,7 +17,7 @@ from .libraries import purge
 from .models import File, Library, Loss, Trashed
 from .preview import rendering
 from .storage import StorageError, layout, open_library, removal
-from .versions import retention, trash
+from .versions import records, retention, trash
 from .versions import scan as scanning
 
 log = logging.getLogger(__name__)
@@ -124,8 +123,8 @@ def scan_all() -> None:
 @shared_task(soft_time_limit=SOFT, time_limit=HARD)
 def capture_waiting() -> int:
     """Every minute: what was written on the web since the last time; returns how many files."""
-    waiting = File.objects.filter(is_captured=False, trashed=None, size__lte=settings.VERSION_MAX_BYTES)
-    libraries = Library.objects.filter(pk__in=waiting.values("library"), deleted_at=None)
+    waiting = File.objects.filter(records.waiting()).values("library")
+    libraries = Library.objects.filter(pk__in=waiting, deleted_at=None)
     captured = 0
     for library in libraries:
         try:

@@ -4,6 +4,7 @@ The same access, operations and transfer as the pages: nginx moves the bytes her
 """
 
 import unicodedata
+from collections.abc import Iterable
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
@@ -17,13 +18,13 @@ from api.models import Scope
 from drive.files import operations
 from drive.files.library_access import LibraryAccess, drive_access
 from drive.files.listing import PER_PAGE, read_page
-from drive.models import Version
+from drive.models import Version, Via
 from drive.storage import ChangedError, FileEntry, LibraryFiles, NotAFileError, NotFoundError
 from drive.uploads import transfer
 from drive.versions import history
 from portal.access import person
 
-from .schemas import EntryOut, FilePath, Input, Page, Paged, PageNumber, VersionOut, each, paged, route
+from .schemas import EntryOut, FilePath, Input, Page, Paged, PageNumber, VersionOut, paged, route
 
 router = Router(tags=["Files"])
 BYTES = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
@@ -235,8 +236,13 @@ def _version_out(row: Version) -> VersionOut:
         modified=row.modified,
         captured_at=row.captured_at,
         by=row.by.username if row.by else None,
+        contributors=[one.user.username for one in row.contributors.all()] if row.via == Via.TOGETHER else [],
         via=row.via,
     )
+
+
+def _versions_out(rows: Iterable[Version]) -> list[VersionOut]:
+    return [_version_out(row) for row in history.with_contributors(rows)]
 
 
 @router.get("/{uuid:library_id}/versions", **route(Scope.READ, {200: Page[VersionOut]}, 409), tags=["Versions"])
@@ -246,7 +252,7 @@ def list_versions(request: HttpRequest, library_id: UUID, paging: Paged, path: s
     with access.files() as files:
         if files.stat(path).kind != "file":
             raise NotAFileError("Only files have versions.")
-    return paged(history.versions_of(access.library, path), paging, each(_version_out))
+    return paged(history.versions_of(access.library, path), paging, _versions_out)
 
 
 @router.api_operation(

@@ -215,6 +215,7 @@ class VersionOut(BaseModel):
     modified: datetime
     captured_at: datetime
     by: str | None
+    contributors: list[str] = Field(description="Everybody who typed, where several edited it together (`via`).")
     via: str
 
 

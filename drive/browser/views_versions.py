@@ -31,6 +31,7 @@ def versions(request: HttpRequest, access: LibraryAccess, path: str) -> HttpResp
     page = Paginator(found, PER_PAGE).get_page(request.GET.get("page"))
     context = _context(access, path) | {
         "page": page,
+        "versions": history.with_contributors(page.object_list),
         "now": history.of_path(access.library, path),
         "rules": retention.in_words(),
     }

@@ -98,8 +98,8 @@ def my_quota_usage(user: User) -> quota.Usage:
 
 @register.filter
 def author(version: Version) -> str:
-    """Author of a version, as a page names them."""
-    return history.author(version.by, version.via) or "unknown"
+    """Authors of a version, as a page names them."""
+    return history.authors(version) or "unknown"
 
 
 @register.filter

@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
 from drive.metrics import CAPTURES
-from drive.models import File, Library, Version, Via
+from drive.models import Contributor, File, Library, Version, Via
 from drive.storage import FileEntry, layout, path_codec
 from portal.file_lock import file_lock
 from portal.models import User
@@ -56,6 +57,53 @@ def written(actor: User | None, library: Library, path: str, entry: FileEntry, *
     return _save(library, path, State(entry.signature, entry.size, timezone.now()), actor, via)
 
 
+def typed(row: File, entry: FileEntry, authors: Iterable[int], *, capture_after: datetime) -> None:
+    """People have saved a file that they edit together. `authors`: ids of those who typed since the last save.
+
+    No version is made before `capture_after`, or before the one that an earlier save asked for.
+    """
+    ids = sorted(authors)
+    use(row.library, entry.size - row.size, 0)
+    row.signature, row.size, row.changed_at, row.via = entry.signature, entry.size, timezone.now(), Via.TOGETHER
+    if row.changed_by_id not in ids:
+        row.changed_by_id = ids[0] if ids else None
+    row.capture_after = (None if row.is_captured else row.capture_after) or capture_after
+    row.is_captured = False
+    row.save(update_fields=["signature", "size", "changed_at", "changed_by", "via", "capture_after", "is_captured"])
+    contributed = [Contributor(file=row, user_id=user_id) for user_id in ids]
+    Contributor.objects.bulk_create(contributed, ignore_conflicts=True)
+
+
+def kept(row: File, taken: Taken, authors: Iterable[int]) -> Version | None:
+    """A content of a file that is edited together is in the store: a version, unless the newest holds the same.
+
+    Call it within `store.adding()`. `authors`: ids of who typed it. Without any, whoever the row says, if the file is
+    as the row knows it, else a Lab. `taken.signature`: the file's while it held this content; "" if it never did.
+    """
+    ids = sorted(authors)
+    with transaction.atomic():
+        newest = Version.objects.filter(file=row).order_by("-pk").first()
+        made = None
+        if newest is None or newest.sha256 != taken.sha256:
+            made = _version(row, taken)
+            if ids:
+                made.by_id, made.via = ids[0], Via.TOGETHER
+            made.save()
+            Contributor.objects.bulk_create(Contributor(file=row, version=made, user_id=user_id) for user_id in ids)
+        if taken.signature:
+            same = File.objects.filter(pk=row.pk, signature=taken.signature, trashed=None)
+            same.update(is_captured=True, capture_after=None)
+        Contributor.objects.filter(file=row, version=None, user__in=ids).delete()
+        transaction.on_commit(lambda: CAPTURES.add(1 if made else 0), robust=True)
+    return made
+
+
+def waiting() -> Q:
+    """Files whose content is to be captured now."""
+    due = Q(capture_after=None) | Q(capture_after__lte=timezone.now())
+    return due & Q(is_captured=False, trashed=None, size__lte=settings.VERSION_MAX_BYTES)
+
+
 def copied(actor: User, library: Library, states: Iterable[tuple[str, State]]) -> None:
     """Somebody has copied files, by their paths, to where nothing was: they are the author of each copy."""
     rows = [
@@ -83,7 +131,7 @@ def by_lab(state: State, by: User | None) -> dict[str, Any]:
 
 def _columns(state: State, author: User | None, via: Via) -> dict[str, Any]:
     columns = {"signature": state.signature, "size": state.size, "changed_at": state.modified}
-    return columns | {"changed_by": author, "via": via, "is_captured": False}
+    return columns | {"changed_by": author, "via": via, "is_captured": False, "capture_after": None}
 
 
 def _save(library: Library, path: str, state: State, author: User | None, via: Via) -> File:
@@ -112,10 +160,13 @@ def captured(copies: list[tuple[File, Taken]], *, current: bool = True) -> None:
         of_rows = Version.objects.filter(file__in=rows).order_by("pk")
         newest = dict(of_rows.values_list("file_id", "sha256"))
         changed = [(row, taken) for row, taken in copies if newest.get(row.pk) != taken.sha256]
-        Version.objects.bulk_create([_version(row, taken) for row, taken in changed])
+        made = Version.objects.bulk_create([_version(row, taken) for row, taken in changed])
+        for version in made:
+            if version.via == Via.TOGETHER:
+                Contributor.objects.filter(file=version.file, version=None).update(version=version)
         for row, taken in copies if current else []:
             same = File.objects.filter(pk=row.pk, signature=row.signature)
-            same.update(signature=taken.signature, size=taken.size, is_captured=True)
+            same.update(signature=taken.signature, size=taken.size, is_captured=True, capture_after=None)
         transaction.on_commit(lambda: CAPTURES.add(len(changed)), robust=True)
 
 

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import TypeVar
 
-from django.conf import settings
 from django.utils import timezone
 
 from drive.models import File, Library
@@ -160,8 +159,7 @@ class _Scan:
 
     def capture(self) -> None:
         """Copy every file of which the newest version is not captured."""
-        rows = File.objects.filter(library=self.library, trashed=None, is_captured=False)
-        rows = rows.filter(size__lte=settings.VERSION_MAX_BYTES).order_by("pk")
+        rows = File.objects.filter(records.waiting(), library=self.library).order_by("pk")
         for keys in _batches(rows.values_list("pk", flat=True), CAPTURE_BATCH):
             store.sync()
             with store.adding():

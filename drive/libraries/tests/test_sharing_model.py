@@ -23,6 +23,7 @@ from hypothesis.stateful import (
 from collabs import services as collab_services
 from collabs.models import Membership, Role
 from drive.libraries import audience, public_links, services
+from drive.libraries.permissions import permissions
 from drive.libraries.visibility import entries
 from drive.models import Library, PublicLink
 from drive.storage import layout
@@ -206,6 +207,9 @@ class Sharing(RuleBasedStateMachine):
         for name, user in self.people.items():
             found = [entry.permission for entry in entries(user, library=self.library.pk)]
             assert max(found, key=["r", "rw"].index, default="") == self.right_of(name), name
+        at_once = permissions((user.pk, self.library.pk) for user in self.people.values())
+        expected = {user.pk: self.right_of(name) for name, user in self.people.items() if self.right_of(name)}
+        assert {user: given for (user, _library), given in at_once.items()} == expected
 
     @rule(name=PEOPLE)
     def look_and_write(self, name: str) -> None:
