@@ -1,0 +1,86 @@
+"""Smallest edits of texts, and their three-way merge."""
+
+import random
+from itertools import pairwise
+
+import pytest
+from pycrdt import Doc, Text
+
+from rooms.documents import text_edits
+from rooms.documents.text_edits import Edit, edits, merge_texts
+
+
+def apply(old: str, found: list[Edit]) -> str:
+    parts, done = [], 0
+    for edit in found:
+        parts += [old[done : edit.start], edit.text]
+        done = edit.end
+    return "".join(parts) + old[done:]
+
+
+def made_up(random_: random.Random, alphabet: str = "ab \n😀é") -> str:
+    return "".join(random_.choices(alphabet, k=random_.randrange(30)))
+
+
+def test_edits_turn_the_old_text_into_the_new_one():
+    random_ = random.Random(1)
+    for _ in range(500):
+        old, new = made_up(random_), made_up(random_)
+        found = edits(old, new)
+        assert apply(old, found) == new
+        assert all(one.end <= other.start for one, other in pairwise(found))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("a = 1\nb = 2\n", "a = 1\nb = 23\n", [Edit(11, 11, "3")]),
+        ("x\ny\nz\n", "x\nz\n", [Edit(2, 4, "")]),
+        ("", "new", [Edit(0, 0, "new")]),
+        ("mean(x)", "median(x)", [Edit(2, 2, "di")]),
+        ("one two three", "one 2 three 3", [Edit(4, 7, "2"), Edit(13, 13, " 3")]),
+    ],
+)
+def test_edits_are_as_small_as_a_person_would_make_them(old, new, expected):
+    assert edits(old, new) == expected
+
+
+def test_a_shared_text_of_many_byte_characters_is_changed_at_the_right_places():
+    random_ = random.Random(2)
+    for _ in range(200):
+        old, new = made_up(random_), made_up(random_)
+        text = Doc().get("text", type=Text)
+        text += old
+        text_edits.change(text, old, new)
+        assert str(text) == new
+
+
+def test_both_sides_of_a_merge_are_kept():
+    assert merge_texts("a b c", "a X b c", "a b c Y") == "a X b c Y"
+    assert sorted(merge_texts("ab", "a1b", "a2b")) == sorted("a12b")
+    assert merge_texts("same", "same", "other") == merge_texts("same", "other", "same") == "other"
+
+
+def test_what_one_side_inserted_into_what_the_other_removed_is_kept():
+    assert "kept" in merge_texts("one\ntwo\nthree\n", "one\ntwo kept\nthree\n", "one\nthree\n")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("\n" * 1_000_000, "x" + "\n" * 900_000 + "y" + "\n" * 200_000),
+        ("a" * 1_000_000, "b" + "a" * 999_990 + "c"),
+        ("x y " * 200_000, "y x " * 200_000),
+    ],
+)
+def test_texts_that_are_hard_to_compare_cost_a_bounded_number_of_steps(old, new, monkeypatch):
+    compared = []
+    real = text_edits.SequenceMatcher
+    monkeypatch.setattr(
+        text_edits,
+        "SequenceMatcher",
+        lambda *words, **more: compared.append(text_edits._pairs(*words[1:])) or real(*words, **more),
+    )
+    assert apply(old, edits(old, new)) == new
+    assert all(pairs <= text_edits.MAX_PAIRS for pairs in compared)

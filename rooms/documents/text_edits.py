@@ -1,0 +1,124 @@
+"""Smallest edits between two texts, and the three-way merge of texts."""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+
+from pycrdt import Doc, Text
+
+# Pairs of equal elements that a comparison may have to look at (some 0.1 s). Beyond it, what differs is replaced as a
+# whole: a file of a million equal lines must not stop the process.
+MAX_PAIRS = 400_000
+
+_TOKENS = re.compile(r"\w+|\s+|[^\w\s]")
+
+
+@dataclass(frozen=True)
+class Edit:
+    """Replace the characters `start:end` of the old text by `text`."""
+
+    start: int
+    end: int
+    text: str
+
+
+def edits(old: str, new: str) -> list[Edit]:
+    """Edits that turn `old` into `new`, ascending and apart: by lines, within those by words, trimmed to characters."""
+    return list(_edits(old, new, 0, (_lines, _words)))
+
+
+def change(text: Text, old: str, new: str) -> None:
+    """Edit a shared text, which reads `old`, into `new`. Its offsets are UTF-8 bytes."""
+    at, done = 0, 0  # bytes into the shared text, characters into `old`
+    for edit in edits(old, new):
+        at += _size(old[done : edit.start])
+        if removed := _size(old[edit.start : edit.end]):
+            del text[at : at + removed]
+        if edit.text:
+            text.insert(at, edit.text)
+            at += _size(edit.text)
+        done = edit.end
+
+
+def merge_texts(base: str, ours: str, theirs: str) -> str:
+    """Both sides' edits of `base`; where both insert at one place, both are there."""
+    if ours in (base, theirs):
+        return theirs
+    if theirs == base:
+        return ours
+    docs: list[Doc] = [Doc(client_id=number) for number in (1, 2, 3)]
+    texts = [doc.get("text", type=Text) for doc in docs]
+    texts[0] += base
+    for doc, text, value in zip(docs[1:], texts[1:], (ours, theirs), strict=True):
+        doc.apply_update(docs[0].get_update())
+        change(text, base, value)
+    docs[1].apply_update(docs[2].get_update())
+    return str(texts[1])
+
+
+def matching_blocks(old: Sequence[Hashable], new: Sequence[Hashable]) -> list[tuple[str, int, int, int, int]]:
+    """`difflib`'s opcodes, of bounded cost: coarse where there is too much to compare."""
+    head = _common(old, new)
+    tail = _common(old[head:][::-1], new[head:][::-1])
+    middle_old, middle_new = old[head : len(old) - tail], new[head : len(new) - tail]
+    found: list[tuple[str, int, int, int, int]] = [("equal", 0, head, 0, head)] if head else []
+    if _pairs(middle_old, middle_new) <= MAX_PAIRS:
+        codes: list[tuple[str, int, int, int, int]] = list(
+            SequenceMatcher(None, middle_old, middle_new, autojunk=False).get_opcodes()
+        )
+        found += [(tag, a + head, b + head, c + head, d + head) for tag, a, b, c, d in codes]
+    elif middle_old or middle_new:
+        tag = "replace" if middle_old and middle_new else "delete" if middle_old else "insert"
+        found.append((tag, head, len(old) - tail, head, len(new) - tail))
+    if tail:
+        found.append(("equal", len(old) - tail, len(old), len(new) - tail, len(new)))
+    return found
+
+
+def _edits(old: str, new: str, offset: int, levels: Sequence[Callable[[str], list[str]]]) -> Iterator[Edit]:
+    if old == new:
+        return
+    if not old or not new or not levels:
+        head = _common(old, new)
+        tail = _common(old[head:][::-1], new[head:][::-1])
+        yield Edit(offset + head, offset + len(old) - tail, new[head : len(new) - tail])
+        return
+    parts_old, parts_new = levels[0](old), levels[0](new)
+    ends = _ends(parts_old)
+    for tag, a, b, c, d in matching_blocks(parts_old, parts_new):
+        if tag != "equal":
+            yield from _edits("".join(parts_old[a:b]), "".join(parts_new[c:d]), offset + ends[a], levels[1:])
+
+
+def _lines(text: str) -> list[str]:
+    return text.splitlines(keepends=True)
+
+
+def _words(text: str) -> list[str]:
+    return _TOKENS.findall(text)
+
+
+def _ends(parts: list[str]) -> list[int]:
+    ends = [0]
+    for part in parts:
+        ends.append(ends[-1] + len(part))
+    return ends
+
+
+def _common(one: Sequence[Hashable], other: Sequence[Hashable]) -> int:
+    """Length of the common beginning."""
+    shorter = min(len(one), len(other))
+    if one[:shorter] == other[:shorter]:
+        return shorter
+    return next(at for at in range(shorter) if one[at] != other[at])
+
+
+def _pairs(old: Sequence[Hashable], new: Sequence[Hashable]) -> int:
+    counted = Counter(old)
+    return sum(counted[element] for element in new)
+
+
+def _size(text: str) -> int:
+    return len(text.encode())
