@@ -86,6 +86,7 @@ ACTIONS: dict[str, Action] = {
     "create": Action(views_folder.create, Right.WRITE),
     "rename": Action(views_folder.rename, Right.WRITE),
     "save": Action(views_edit.save, Right.WRITE),
+    "preview": Action(views_edit.preview, Right.WRITE),
     "go-back": Action(views_versions.go_back, Right.WRITE),
     "restore": Action(views_trash.restore, Right.WRITE),
     "purge": Action(views_trash.purge, Right.WRITE),

@@ -14,6 +14,7 @@ from drive.files.listing import crumbs
 from drive.files.text_diff import TextLines, compare_texts, read_lines
 from drive.storage import ABSENT, ChangedError, FileEntry, NameTakenError, NotFoundError, StorageError, etag
 from portal.access import person
+from portal.text import markdown
 
 MOST_BYTES = 2**20
 """Largest file, and largest text, that can be edited on a page (bytes)."""
@@ -118,7 +119,10 @@ def _editor(
     **more: object,
 ) -> HttpResponse:
     folder, _, name = path.rpartition("/")
+    is_markdown = markdown.is_markdown(name)
     context = {
+        "is_markdown": is_markdown,
+        "preview": _rendered(access, folder, draft) if is_markdown else "",
         "access": access,
         "collab": access.collab,
         "name": name,
@@ -131,6 +135,20 @@ def _editor(
         **more,
     }
     return render(request, "drive/edit.html", context, status=error.status if error else 200)
+
+
+def _rendered(access: LibraryAccess, folder: str, draft: Draft) -> str:
+    text = draft.text[: markdown.MAX_LENGTH]
+    return markdown.render(text, base=access.base, folder=folder, pages=access.pages)
+
+
+def preview(request: HttpRequest, access: LibraryAccess, path: str) -> HttpResponse:
+    """The typed Markdown as it is shown: the part of the page while its author types, or the page without scripts."""
+    draft = Draft.of_form(request)
+    if not request.htmx:  # type: ignore[attr-defined]
+        return _editor(request, access, path, draft, unsaved=True)
+    html = _rendered(access, path.rpartition("/")[0], draft)
+    return render(request, "drive/_edit_preview.html", {"preview": html})
 
 
 def save(request: HttpRequest, access: LibraryAccess, path: str) -> HttpResponse:

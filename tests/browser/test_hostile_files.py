@@ -229,6 +229,7 @@ def test_it_edits_with_a_key_and_loses_nothing(browser: Browser, owner: Person, 
     page.get_by_role("link", name="Edit", exact=True).click()
     text = page.get_by_label("Text of a.md")
     text.fill("# Two\n")
+    expect(page.get_by_label("Preview").get_by_role("heading", name="Two")).to_be_visible()
     text.press("Control+s")
     expect(page.get_by_role("status")).to_contain_text("Saved.")
     assert (place / "a.md").read_text() == "# Two\n"
@@ -237,14 +238,14 @@ def test_it_edits_with_a_key_and_loses_nothing(browser: Browser, owner: Person, 
     text.fill("# Three\n")
     page.once("dialog", lambda dialog: dialog.accept())
     page.reload()
-    expect(text).to_have_value("# Three\n")
+    expect(text).to_have_text("# Three")
     expect(page.get_by_text("your unsaved text")).to_be_visible()
 
     # Somebody else was faster: both are shown, and what I typed is what I save.
     (place / "a.md").write_text("# Theirs\n")
     page.get_by_role("button", name="Save", exact=True).click()
     expect(page.get_by_role("table", name="Changed lines")).to_contain_text("# Theirs")
-    expect(text).to_have_value("# Three\n")
+    expect(text).to_have_text("# Three")
     page.get_by_role("button", name="Save mine").click()
     expect(page.get_by_role("heading", name="Three")).to_be_visible()
     assert (place / "a.md").read_text() == "# Three\n"

@@ -168,3 +168,36 @@ def test_it_is_for_those_who_may_write(
         draft = views_edit.Draft("", files.stat("a.txt").etag)
     assert save(client, url, draft, "two").status_code == (302 if status == 200 else status)
     assert (place / "a.txt").read_text() == ("two" if status == 200 else "one")
+
+
+def test_it_shows_markdown_while_it_is_typed(as_editor: Client, library: Library, place: Path) -> None:
+    (place / "a.md").write_text("# One\n")
+    url = f"/drive/{library.pk}/a.md"
+    assertContains(as_editor.get(f"{url}?show=edit"), "One</h2>")
+    form = {"do": "preview", "text": "# Two\n\n<script>alert(1)</script>[here](b.md)"}
+    part = as_editor.post(url, form, headers={"HX-Request": "true"})
+    assertContains(part, "Two</h2>")
+    assertContains(part, "b.md")
+    assertNotContains(part, "<script")
+    assertNotContains(part, "<html")
+    assert (place / "a.md").read_text() == "# One\n"
+
+
+def test_it_shows_markdown_without_scripts_and_keeps_what_was_typed(
+    as_editor: Client, library: Library, place: Path
+) -> None:
+    (place / "a.md").write_text("# One\n")
+    url = f"/drive/{library.pk}/a.md"
+    draft = draft_of(as_editor, url)
+    page = as_editor.post(url, {"do": ["save", "preview"], "etag": draft.etag, "text": "# Two\n"})
+    assertContains(page, "Two</h2>")
+    assertContains(page, 'data-unsaved="1"')
+    assert page.context["draft"].text == "# Two\n"
+    assert page.context["draft"].etag == draft.etag
+    assert (place / "a.md").read_text() == "# One\n"
+
+
+def test_only_who_may_write_is_shown_a_preview(viewer: User, sign_in: SignIn, library: Library, place: Path) -> None:
+    (place / "a.md").write_text("# One\n")
+    response = sign_in(viewer).post(f"/drive/{library.pk}/a.md", {"do": "preview", "text": "# Two"})
+    assert response.status_code == 403

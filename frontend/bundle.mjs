@@ -1,17 +1,19 @@
-/* Bundle index.js into dist/tus.js, with the licences of all that is in it beside it. */
+/* Bundle index.js of the folder that it is called in into dist/NAME.js, with the licences of all that is in it beside it. */
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
 
-import { build } from "esbuild";
+const { build } = createRequire(`${process.cwd()}/`)("esbuild");
+const [name] = process.argv.slice(2);
 
 const { metafile } = await build({
   entryPoints: ["index.js"],
-  outfile: "dist/tus.js",
+  outfile: `dist/${name}.js`,
   bundle: true,
   minify: true,
   format: "iife",
-  globalName: "tus",
+  globalName: name,
   target: "es2020",
-  banner: { js: "/* Built by bin/build-frontend; the licences are in tus.LICENSES.txt. */" },
+  banner: { js: `/* Built by bin/build-frontend; the licences are in ${name}.LICENSES.txt. */` },
   metafile: true,
 });
 
@@ -22,6 +24,7 @@ const folders = new Set(Object.keys(metafile.inputs).map(folderOf).filter(Boolea
 const texts = [...folders].sort().map(folder => {
   const { name, version, license } = JSON.parse(readFileSync(`${folder}/package.json`, "utf8"));
   const file = readdirSync(folder).find(entry => /^licen[cs]e/i.test(entry));
-  return `${name} ${version} (${license})\n\n${readFileSync(`${folder}/${file}`, "utf8").trim()}\n`;
+  const text = file ? readFileSync(`${folder}/${file}`, "utf8").trim() : "";
+  return `${name} ${version} (${license})\n\n${text}\n`;
 });
-writeFileSync("dist/tus.LICENSES.txt", texts.join(`\n${"-".repeat(80)}\n\n`));
+writeFileSync(`dist/${name}.LICENSES.txt`, texts.join(`\n${"-".repeat(80)}\n\n`));
