@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 from pycrdt import Doc, Map, Text
 
@@ -51,12 +51,19 @@ class Merge:
 class Document(Protocol):
     """A shared document. One thread only: pycrdt's documents belong to the thread that made them."""
 
+    roots: ClassVar[frozenset[str]]  # names of the shared types that it consists of
     doc: Doc
     state: Map
+
+    def __init__(self, doc: Doc) -> None: ...
 
     @staticmethod
     def parse(data: bytes) -> Parsed:
         """Read a file. NotADocumentError."""
+
+    @staticmethod
+    def plain_notation() -> Notation:
+        """How a new file is written."""
 
     def fill(self, content: Content) -> None:
         """Put content into this empty document."""

@@ -2,8 +2,8 @@
 
 import copy
 from collections.abc import Callable
+from functools import partial
 from typing import Any
-from uuid import uuid4
 
 from jupyter_ydoc import YNotebook
 from pycrdt import Doc, Map, Text
@@ -18,6 +18,8 @@ from .text_edits import matching_blocks, merge_texts
 class Notebook(Document):
     """Cells, metadata and outputs that several people edit. The source of a cell is a shared text."""
 
+    roots = frozenset({"cells", "meta", "state"})
+
     def __init__(self, doc: Doc) -> None:
         self.doc = doc
         self._shared = YNotebook(doc)
@@ -30,16 +32,20 @@ class Notebook(Document):
         """Read a notebook of version 4. NotADocumentError."""
         return notebook_notation.parse(data)
 
+    @staticmethod
+    def plain_notation() -> NotebookNotation:
+        """As nbformat writes it."""
+        return NotebookNotation()
+
     def fill(self, content: Json) -> None:
-        """Put a notebook into this empty document. Without cells it gets an empty one: a page adds none by itself."""
-        cells = content["cells"] or [_empty_cell()]
+        """Put a notebook into this empty document."""
         with self.doc.transaction():
             self.meta["nbformat"] = content["nbformat"]
             self.meta["nbformat_minor"] = content["nbformat_minor"]
             self.meta["metadata"] = Map(EMPTY_METADATA | content["metadata"])
             for key in content.keys() - {"cells", "metadata", "nbformat", "nbformat_minor"}:
                 self.meta[key] = content[key]
-            self.cells.extend([self._shared.create_ycell(cell) for cell in cells])
+            self.cells.extend([self._shared.create_ycell(cell) for cell in content["cells"]])
 
     def content(self) -> Json:
         """The notebook. NotRenderableError for a document in which something else than a notebook was put."""
@@ -115,6 +121,7 @@ class _CellMerge:
         self.order = [cell["id"] for cell in old]
 
     def run(self) -> Callable[[Document], None]:
+        """Change the fork; what is returned refers to contents only, and not to the fork."""
         at = 0
         new_ids = [cell["id"] for cell in self.new]
         for tag, a, b, c, d in matching_blocks(self.order, new_ids):
@@ -128,7 +135,7 @@ class _CellMerge:
                 if cell["id"] in self.old:
                     self.replaced[cell["id"]] = cell
                 at += 1
-        return self._finish
+        return partial(_bring_along, self.replaced, self.old, self.live)
 
     def _remove(self, at: int, ids: list[str], wanted: set[str]) -> int:
         """Remove cells, but for those that somebody has edited since and that were deleted elsewhere. How many stay."""
@@ -161,20 +168,21 @@ class _CellMerge:
         _change_map(cell, *({key: side[key] for key in whole & side.keys()} for side in (old, new, live)))
         return 1
 
-    def _finish(self, document: Document) -> None:
-        """Bring what people had done to cells that were put in anew to where they are now."""
-        assert isinstance(document, Notebook)  # a notebook's merge is finished on a notebook
-        for cell_id, new in self.replaced.items():
-            old, live, cell = self.old[cell_id], self.live.get(cell_id), document.find(cell_id)
-            if live is None or live == old or cell is None:
-                continue
-            text_edits.change(cell["source"], new["source"], merge_texts(old["source"], live["source"], new["source"]))
-            if new["cell_type"] == "code" and live.get("outputs", []) != old.get("outputs", []):
-                document.set_outputs(cell, live.get("outputs", []))
-                cell["execution_count"] = live.get("execution_count")
-            for key, value in live["metadata"].items():
-                if value != old["metadata"].get(key):
-                    cell["metadata"][key] = value
+
+def _bring_along(replaced: dict[str, Json], old: dict[str, Json], live: dict[str, Json], document: Document) -> None:
+    """Bring what people had done to cells that were put in anew to where these are now."""
+    assert isinstance(document, Notebook)  # a notebook's merge is finished on a notebook
+    for cell_id, new in replaced.items():
+        before, after, cell = old[cell_id], live.get(cell_id), document.find(cell_id)
+        if after is None or after == before or cell is None:
+            continue
+        text_edits.change(cell["source"], new["source"], merge_texts(before["source"], after["source"], new["source"]))
+        if new["cell_type"] == "code" and after.get("outputs", []) != before.get("outputs", []):
+            document.set_outputs(cell, after.get("outputs", []))
+            cell["execution_count"] = after.get("execution_count")
+        for key, value in after["metadata"].items():
+            if value != before["metadata"].get(key):
+                cell["metadata"][key] = value
 
 
 def _change_map(shared: Map, old: Json, new: Json, live: Json) -> None:
@@ -214,14 +222,3 @@ def _check_output(output: Any) -> None:
         raise TypeError("no stream")
     if not isinstance(output.get("data", {}), dict):
         raise TypeError("no data")
-
-
-def _empty_cell() -> Json:
-    return {
-        "cell_type": "code",
-        "execution_count": None,
-        "id": str(uuid4()),
-        "metadata": {},
-        "outputs": [],
-        "source": "",
-    }

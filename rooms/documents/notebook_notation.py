@@ -58,12 +58,13 @@ class NotebookNotation:
     template: Json | None = None
     cells: dict[str, Json] = field(default_factory=dict)  # the template's, by id
     without_id: set[str] = field(default_factory=set)
+    placeholder: Json | None = None  # the cell that a file without any has in the shared document
     empty: frozenset[str] = frozenset()  # keys of metadata that the file has, though they say nothing
 
     def render(self, content: Json) -> bytes:
         """The notebook's bytes. NotRenderableError."""
         with_ids = (content["nbformat"], content["nbformat_minor"]) >= (4, 5)
-        cells = [self._cell(cell, with_ids) for cell in content["cells"]]
+        cells = [self._cell(cell, with_ids) for cell in content["cells"] if content["cells"] != [self.placeholder]]
         whole = content | {"cells": cells, "metadata": self._metadata(content["metadata"])}
         if self.template is not None:
             whole = _arranged(whole, self.template)
@@ -75,6 +76,8 @@ class NotebookNotation:
     def rename(self, ids: dict[str, str]) -> None:
         """Follow cells to the ids that they have in the shared document."""
         self.cells = {ids.get(cell_id, cell_id): cell for cell_id, cell in self.cells.items()}
+        if self.placeholder:
+            self.placeholder["id"] = ids.get(self.placeholder["id"], self.placeholder["id"])
         self.without_id = {ids.get(cell_id, cell_id) for cell_id in self.without_id}
 
     def _metadata(self, metadata: Json) -> Json:
@@ -112,6 +115,8 @@ def parse(data: bytes) -> Parsed:
         raise NotADocumentError("The file is no JSON of a notebook.") from error
     empty = frozenset(key for key, value in EMPTY_METADATA.items() if content["metadata"].get(key) == value)
     notation = NotebookNotation(_style(data, text), empty=empty)
+    if not content["cells"]:  # pages show an empty cell, but none of them adds it to a shared notebook
+        notation.placeholder = _empty_cell()
     seen: set[str] = set()
     ids = []
     for cell in content["cells"]:
@@ -126,7 +131,14 @@ def parse(data: bytes) -> Parsed:
         original = json.loads(text)
         notation.template = original | {"cells": []}
         notation.cells = dict(zip(ids, original["cells"], strict=True))
+    if notation.placeholder:
+        content["cells"] = [notation.placeholder]
     return Parsed(content, notation)
+
+
+def _empty_cell() -> Json:
+    cell: Json = {"cell_type": "code", "execution_count": None, "metadata": {}, "outputs": [], "source": ""}
+    return cell | {"id": str(uuid4())}
 
 
 def _style(data: bytes, text: str) -> JsonStyle:

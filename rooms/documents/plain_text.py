@@ -54,6 +54,8 @@ class TextNotation:
 class PlainText(Document):
     """A text that several people edit."""
 
+    roots = frozenset({"source", "state"})
+
     def __init__(self, doc: Doc) -> None:
         self.doc = doc
         self._shared = YUnicode(doc)
@@ -77,6 +79,11 @@ class PlainText(Document):
         mixed = len(kinds) > 1
         notation = TextNotation(end, mark, tuple(lines) if mixed else (), tuple(ends) if mixed else ())
         return Parsed("\n".join(lines), notation)
+
+    @staticmethod
+    def plain_notation() -> TextNotation:
+        """Lines that end with a line feed."""
+        return TextNotation()
 
     def fill(self, content: str) -> None:
         """Put a text into this empty document."""

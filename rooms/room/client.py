@@ -5,6 +5,7 @@ from typing import Protocol
 # Close codes of WebSockets (RFC 6455 section 7.4). jupyter-docprovider shows a dialog for 1003 and ends the document
 # in the page; for any other code y-websocket connects again by itself.
 CLOSE_SESSION_OVER = 1003
+CLOSE_TRY_AGAIN = 1013
 CLOSE_BAD_MESSAGE = 4400
 CLOSE_TOO_SLOW = 4429
 

@@ -9,7 +9,13 @@ from rooms.documents.notebook import Notebook
 
 
 def code(source: str, cell_id: str = "", **more: Any) -> dict[str, Any]:
-    cell = {"cell_type": "code", "execution_count": None, "metadata": {}, "outputs": [], "source": source}
+    cell: dict[str, Any] = {
+        "cell_type": "code",
+        "execution_count": None,
+        "metadata": {},
+        "outputs": [],
+        "source": source,
+    }
     return cell | ({"id": cell_id} if cell_id else {}) | more
 
 

@@ -1,0 +1,435 @@
+"""The shared document of a room with its journal: every change goes through here, and only what is in the journal
+leaves it.
+"""
+
+import secrets
+from collections.abc import Callable, Iterable, Set
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+from pycrdt import Doc, merge_updates
+
+from rooms.documents.base import Content, Document, NotRenderableError, Parsed
+
+from .journal import Journal, JournalError, Record, RecordKind
+from .trust import guard
+from .updates import BadUpdateError, UpdateChecker
+
+NOTHING = b"\0\0"  # an update that says nothing
+_NUMBER = 8  # bytes of users, mark numbers and lengths
+_DIGEST = 32
+COMPACT_FROM = 1 << 20
+
+
+class JournalFullError(Exception):
+    """The journal could not be written, so nothing was changed."""
+
+
+class TooLargeError(Exception):
+    """The document has become larger than the room takes."""
+
+
+@dataclass
+class _Saved:
+    """What is in the file, as the journal knows it: the document at a mark, or a document of its own."""
+
+    digest: bytes = b""
+    at: int = 0  # index of the record that marks it
+    whole: bytes | None = None  # where it is no state that the room ever had
+    ours: bool = False  # written by the room
+    kept: bool = False  # in the file's versions
+
+
+class History:
+    """One document and its journal. In one thread, but for `sync` and `compact`."""
+
+    def __init__(self, kind: type[Document], path: Path, *, max_size: int) -> None:
+        self.kind = kind
+        self.max_size = max_size
+        self.epoch = ""
+        self.untrusted = 0  # how often trust was taken out
+        self.changes = 0  # counts what changed the file's content
+        self.size = 0  # of the document as one update, estimated upwards
+        self.authors: set[int] = set()  # who typed since the last version
+        self.unsaved_authors: set[int] = set()
+        self._since_mark: set[int] = set()
+        self.saved = _Saved()
+        self._numbers = 0
+        self._writing: list[tuple[int, bytes]] = []  # marks whose bytes may have reached the file
+        self._held: list[bytes] | None = None
+        self._marked: dict[int, int] = {}  # of each mark, how many records there were
+        self._count = 0  # records
+        self._compacted = 0  # size of the document when the journal was last written as a whole
+        self._owed: list[Record] = []
+        self._journal = Journal(path)
+        self.document = kind(Doc())
+        self._checker = UpdateChecker(kind.roots)
+        self._guard = guard(self.document)
+
+    # Opening
+
+    def open(self) -> bool:
+        """Read the journal; False when it has no document (yet): then `start`. A journal that is none, or whose
+        document cannot be made out, is set aside, and the history begins anew, with another epoch.
+        """
+        try:
+            self._replay(self._journal.open())
+        except (JournalError, BadUpdateError, ValueError):
+            self._set_aside()
+            self._replay(self._journal.open())
+        return bool(self.size)
+
+    def start(self, content: Content, place: str, digest: bytes) -> None:
+        """Begin with what the file holds; `digest` is of its bytes. Call `sync` before anybody is let in."""
+        self.epoch = self.epoch or secrets.token_hex(8)
+        self._append(RecordKind.EPOCH, self.epoch.encode())
+        self.note_place(place)
+        self.document.fill(content)
+        self._begin()
+        update = self.document.doc.get_update()
+        self._checker.check(update, b"\0")
+        self._append(RecordKind.UPDATE, _number(0) + update)
+        self.size = self._compacted = len(update)
+        self._append(RecordKind.READ, _number(self.mark()) + digest)
+        self.saved = _Saved(digest, self._marked[self._numbers])
+
+    def note_place(self, place: str) -> None:
+        """Remember where the file is."""
+        self._append(RecordKind.PLACE, place.encode())
+
+    # Changing
+
+    def apply(self, update: bytes, user: int) -> tuple[bytes, bool] | None:
+        """Apply a page's update: what to relay, and whether the room added something to it; None for no change.
+
+        IncompleteUpdateError, TooLargeError: nothing was done. BadUpdateError, JournalFullError: what was done has
+        been undone.
+        """
+        if self.size + len(update) > self.max_size:
+            raise TooLargeError
+        self._checker.check(update, self.document.doc.get_state())
+        self.size += len(update)
+        return self._change(lambda: self.document.doc.apply_update(update), user)
+
+    def change(self, edit: Callable[[], None]) -> bytes | None:
+        """Make a change of the room's own: what to relay. JournalFullError."""
+        changed = self._change(edit, 0)
+        return changed[0] if changed else None
+
+    def merge(self, parsed: Parsed, digest: bytes) -> bytes | None:
+        """Merge what somebody else wrote to the file: what to relay. It is in the journal, and synced, with what
+        the file holds now, before it is relayed: after a crash it would otherwise be merged anew, as another change.
+        """
+        fork = self.base()
+        old, before = fork.content(), fork.doc.get_state()
+        fork.adopt(parsed, old)
+        finish = fork.merge(old, parsed.content, self.document.content())
+        update = fork.doc.get_update(before)
+        whole = fork.doc.get_update()
+
+        def edit() -> None:
+            self.document.doc.apply_update(update)
+            with self.document.doc.transaction():
+                finish(self.document)
+
+        changed = self._change(edit, 0, merged=digest + _number(len(whole)) + whole)
+        self.saved = _Saved(digest, whole=whole, kept=False)
+        if changed is None:
+            self._append(RecordKind.BASE, digest + whole)
+        self.sync()
+        return changed[0] if changed else None
+
+    def _change(self, edit: Callable[[], None], user: int, merged: bytes = b"") -> tuple[bytes, bool] | None:
+        doc, state = self.document.doc, self.document.doc.get_state()
+        self._held = []
+        try:
+            edit()
+            came = len(self._held)
+            self.untrusted += self._guard.mend()
+            held = self._held
+            update = held[0] if len(held) == 1 else merge_updates(*held) if held else NOTHING
+            if held:
+                if user == 0 or len(held) > came:
+                    self._checker.check(update, state)
+                kind = RecordKind.MERGED if merged else RecordKind.UPDATE
+                self._append(kind, (merged or _number(user)) + update)
+        except JournalFullError:
+            self._rebuild()
+            raise
+        except (KeyboardInterrupt, SystemExit, GeneratorExit):
+            raise
+        except BaseException as error:  # pycrdt's PanicException is no Exception
+            self._rebuild()
+            raise BadUpdateError(f"The update does not fit this document: {type(error).__name__}.") from error
+        finally:
+            self._held = None
+        if self._guard.take_changed():
+            self.changes += 1
+            if user:
+                self._note_authors({user})
+        assert doc is self.document.doc  # nothing was rebuilt meanwhile
+        return (update, len(held) > came) if held else None
+
+    # What is in the file
+
+    def base(self) -> Document:
+        """What was last in the file, as a document of its own with this history."""
+        base = self.kind(Doc())
+        if self.saved.whole is not None:
+            base.doc.apply_update(self.saved.whole)
+        else:
+            for update in _updates(self._journal.read()[: self.saved.at]):
+                base.doc.apply_update(update)
+        return base
+
+    def adopt(self, parsed: Parsed) -> None:
+        """Give the parts of what was read anew, which is what was saved, the names that they have here."""
+        base = self.base()
+        base.adopt(parsed, base.content())
+
+    def set_state(self, values: dict[str, object]) -> bytes | None:
+        """Set keys of the document's `state`, which pages read: what to relay."""
+        state = self.document.state
+
+        def edit() -> None:
+            with self.document.doc.transaction():
+                for key, value in values.items():
+                    if state.get(key) != value:
+                        state[key] = value
+
+        return self.change(edit)
+
+    def mark(self) -> int:
+        """Mark the document as it is now, to be saved; the mark's number."""
+        self._numbers += 1
+        self._append(RecordKind.MARK, _number(self._numbers))
+        self._marked[self._numbers] = self._count
+        self._since_mark = set()
+        return self._numbers
+
+    def note_writing(self, mark: int, digest: bytes) -> None:
+        """The bytes of a mark are about to be written. `sync` before it is done."""
+        self._append(RecordKind.WRITING, _number(mark) + digest)
+        self._writing.append((mark, digest))
+
+    def note_saved(self, mark: int, digest: bytes) -> None:
+        """The bytes of a mark are in the file."""
+        self.saved = _Saved(digest, self._marked[mark], ours=True)
+        self._marked = {mark: self._marked[mark]}
+        self._writing = []
+        self.unsaved_authors = self._since_mark
+        self._owed.append(Record(RecordKind.SAVED, _number(mark) + digest))
+        self._pay()
+
+    def recognise(self, digest: bytes) -> bool:
+        """True when the file has what the room was writing when it ended; then that counts as saved."""
+        for mark, written in reversed(self._writing):
+            if written == digest and mark in self._marked:
+                self.note_saved(mark, digest)
+                return True
+        return False
+
+    def note_version(self) -> None:
+        """What is in the file is in its versions."""
+        self._append(RecordKind.VERSION, b"")
+        self.saved.kept = True
+        self.authors = set(self.unsaved_authors)
+
+    def note_left(self, seconds: int) -> None:
+        """The last client left."""
+        self._append(RecordKind.LEFT, _number(seconds))
+
+    # The journal
+
+    def sync(self) -> None:
+        """Make the journal survive a loss of power. Blocks. OSError."""
+        self._journal.sync()
+
+    @property
+    def wants_compaction(self) -> bool:
+        """Is the journal much larger than the document?"""
+        return self._journal.size > max(COMPACT_FROM, 4 * self._compacted)
+
+    def begin_compaction(self, place: str) -> list[Record]:
+        """The records that say all that the journal does; give them to `write_compacted` in a thread."""
+        update = self.document.doc.get_update()
+        records = [Record(RecordKind.EPOCH, self.epoch.encode()), Record(RecordKind.PLACE, place.encode())]
+        whole = self.base().doc.get_update()
+        records += [
+            Record(RecordKind.UPDATE, _number(0) + update),
+            Record(RecordKind.BASE, self.saved.digest + whole),
+        ]
+        if self.saved.ours:
+            records.append(Record(RecordKind.SAVED, _number(0) + self.saved.digest))
+        if self.saved.kept:
+            records.append(Record(RecordKind.VERSION, b""))
+        records.append(Record(RecordKind.AUTHORS, b"".join(map(_number, sorted(self.authors)))))
+        self._journal.begin_replacement()
+        self.size = self._compacted = len(update)
+        return records
+
+    def write_compacted(self, records: list[Record]) -> None:
+        """Write them, in a thread. OSError."""
+        self._journal.write_replacement(records)
+
+    def end_compaction(self) -> None:
+        """Put what was written in place. OSError; then the journal is as it was."""
+        self._journal.replace()
+        authors, unsaved = self.authors, self.unsaved_authors
+        self._scan(self._journal.read())  # the document is the same, the marks are elsewhere
+        self.authors, self.unsaved_authors = authors, unsaved
+
+    def drop_compaction(self) -> None:
+        """Give up."""
+        self._journal.drop_replacement()
+
+    def roll_back(self, place: str) -> None:
+        """Begin anew, with another epoch, from what was last saved. The journal so far is set aside."""
+        content, saved = self.base().content(), self.saved
+        self._set_aside()
+        self._replay(self._journal.open())
+        self.start(content, place, saved.digest)
+        self.saved.ours, self.saved.kept = saved.ours, saved.kept
+        self.sync()
+
+    def close(self) -> None:
+        """Close the journal; `sync` before."""
+        self._journal.close()
+
+    # Within
+
+    def _begin(self) -> None:
+        """From now on, changes are watched."""
+        self._guard = guard(self.document)
+        self._subscription = self.document.doc.observe(lambda event: self._collect(event.update))
+
+    def _collect(self, update: bytes) -> None:
+        assert self._held is not None  # every change goes through `_change`
+        self._held.append(update)
+
+    def _note_authors(self, users: Set[int]) -> None:
+        self.authors |= users
+        self.unsaved_authors |= users
+        self._since_mark |= users
+
+    def _append(self, kind: RecordKind, payload: bytes) -> None:
+        self._owed.append(Record(kind, payload))
+        try:
+            self._pay()
+        except JournalFullError:
+            self._owed.pop()
+            raise
+
+    def _pay(self) -> None:
+        """Write the records that are to be written. What is in the file stays owed where the disk is full."""
+        try:
+            while self._owed:
+                self._journal.append(RecordKind(self._owed[0].kind), self._owed[0].payload)
+                del self._owed[0]
+                self._count += 1
+        except OSError as error:
+            raise JournalFullError(str(error)) from error
+
+    def _rebuild(self) -> None:
+        """Forget what is not in the journal."""
+        self._held = None
+        changes, untrusted = self.changes, self.untrusted
+        self._replay(self._journal.read())
+        self.changes, self.untrusted = changes, untrusted
+
+    def _set_aside(self) -> None:
+        self._journal.close()
+        number = 0
+        while (aside := self._journal.path.with_suffix(f".damaged{number or ''}")).exists():
+            number += 1
+        self._journal.path.rename(aside)
+        self.epoch = ""
+
+    def _replay(self, records: list[Record]) -> None:
+        """The document of a journal. BadUpdateError when it cannot be made out."""
+        self.document = self.kind(Doc())
+        self._checker = UpdateChecker(self.kind.roots)
+        self.changes = self.size = self._compacted = 0
+        for update in _updates(records):
+            self._checker.check(update, self.document.doc.get_state())
+            self.document.doc.apply_update(update)
+            self.size += len(update)
+        self._scan(records)
+        if self.size:
+            try:
+                self.document.content()
+            except NotRenderableError as error:
+                raise BadUpdateError(str(error)) from error
+            self._compacted = len(self.document.doc.get_update())
+            self._begin()
+
+    def _scan(self, records: Iterable[Record]) -> None:
+        self._marked, self._writing, self.saved = {}, [], _Saved()
+        self.authors, self.unsaved_authors, self._since_mark = set(), set(), set()
+        self._count = 0
+        for record in records:
+            self._scan_one(record)
+            self._count += 1
+
+    def _scan_one(self, record: Record) -> None:
+        payload = record.payload
+        match record.kind:
+            case RecordKind.EPOCH:
+                self.epoch = payload.decode()
+            case RecordKind.UPDATE:
+                self._note_authors(_users(payload[:_NUMBER]))
+            case RecordKind.AUTHORS:
+                self._note_authors(_users(payload))
+            case RecordKind.MARK:
+                self._numbers = max(self._numbers, _read_number(payload))
+                self._marked[_read_number(payload)] = self._count + 1
+                self._since_mark = set()
+            case RecordKind.WRITING:
+                self._writing.append((_read_number(payload), payload[_NUMBER:]))
+            case RecordKind.SAVED | RecordKind.READ:
+                self._scan_saved(_read_number(payload), payload[_NUMBER:], ours=record.kind == RecordKind.SAVED)
+            case RecordKind.BASE:
+                self.saved = _Saved(payload[:_DIGEST], whole=payload[_DIGEST:])
+            case RecordKind.MERGED:
+                size = _read_number(payload[_DIGEST:])
+                start = _DIGEST + _NUMBER
+                self.saved = _Saved(payload[:_DIGEST], whole=payload[start : start + size])
+            case RecordKind.VERSION:
+                self.saved.kept = True
+                self.authors = set(self.unsaved_authors)
+
+    def _scan_saved(self, mark: int, digest: bytes, *, ours: bool) -> None:
+        self.unsaved_authors = self._since_mark
+        self._writing = []
+        if mark in self._marked:
+            self.saved = _Saved(digest, self._marked[mark], ours=ours)
+        else:  # after a compaction the BASE says what was saved
+            self.saved.ours = ours
+
+
+def digest_of(data: bytes) -> bytes:
+    """SHA-256."""
+    return sha256(data).digest()
+
+
+def _updates(records: Iterable[Record]) -> list[bytes]:
+    found = []
+    for kind, payload in records:
+        if kind == RecordKind.UPDATE:
+            found.append(payload[_NUMBER:])
+        elif kind == RecordKind.MERGED:
+            found.append(payload[_DIGEST + _NUMBER + _read_number(payload[_DIGEST:]) :])
+    return found
+
+
+def _number(value: int) -> bytes:
+    return value.to_bytes(_NUMBER, "little")
+
+
+def _read_number(payload: bytes) -> int:
+    return int.from_bytes(payload[:_NUMBER], "little")
+
+
+def _users(payload: bytes) -> Set[int]:
+    return {_read_number(payload[at:]) for at in range(0, len(payload), _NUMBER)} - {0}

@@ -1,0 +1,257 @@
+"""Checks updates of shared documents before they are applied (Yjs' update format, version 1).
+
+The CRDT library trusts what it is given. It follows nesting by recursion, so that 200 kB of nested brackets end the
+whole process (measured, pycrdt 0.14.13), and it keeps what it cannot place yet until the missing part arrives. An
+update is therefore read here first: only the kinds of content that a notebook or a text is made of, a bounded number
+of parts, a bounded depth, known roots, and nothing that depends on what the document does not have.
+"""
+
+from bisect import bisect_right
+from collections.abc import Mapping, Set
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from .wire import Reader, WireError, state_vector
+
+MAX_PARTS = 500_000  # items and values in one update: about a second of reading
+MAX_JSON_DEPTH = 110  # of a value; a file's own JSON may have 100
+MAX_TYPE_DEPTH = 6  # of shared types in each other: cells, cell, outputs, output, text
+
+_GC, _DELETED, _STRING, _TYPE, _ANY, _SKIP = 0, 1, 4, 7, 8, 10
+_SHARED_TYPES = (0, 1, 2)  # array, map, text; no XML
+_FIXED = {127: 0, 126: 0, 124: 4, 123: 8, 122: 8, 121: 0, 120: 0}  # sizes of undefined, null, floats, bigint, booleans
+_INTEGER, _TEXT, _OBJECT, _ARRAY = 125, 119, 118, 117
+
+Id = tuple[int, int]
+
+
+class BadUpdateError(Exception):
+    """No well-meaning page sends such an update."""
+
+
+class IncompleteUpdateError(Exception):
+    """The update builds on changes that this document does not have (yet): they have to be asked for."""
+
+
+@dataclass
+class _Spans:
+    """Depths of ranges of clocks of one client, ascending."""
+
+    starts: list[int] = field(default_factory=list)
+    ends: list[int] = field(default_factory=list)
+    depths: list[int] = field(default_factory=list)
+
+    def add(self, start: int, end: int, depth: int) -> None:
+        at = bisect_right(self.starts, start)
+        if at and start <= self.ends[at - 1]:
+            if self.ends[at - 1] >= end:
+                return
+            if self.ends[at - 1] == start and self.depths[at - 1] == depth:
+                self.ends[at - 1] = end
+                return
+        self.starts.insert(at, start)
+        self.ends.insert(at, end)
+        self.depths.insert(at, depth)
+
+    def depth(self, clock: int) -> int | None:
+        at = bisect_right(self.starts, clock) - 1
+        return self.depths[at] if at >= 0 and clock < self.ends[at] else None
+
+
+class _Item(NamedTuple):
+    """A shared type, or what is left of deleted ones, with where it says that it belongs."""
+
+    client: int
+    start: int
+    end: int
+    is_type: bool
+    parent: Id | str | None
+    beside: tuple[Id, ...]
+
+
+class UpdateChecker:
+    """Knows the shared types of one document, and how deep each is nested."""
+
+    def __init__(self, roots: Set[str]) -> None:
+        self._roots = roots
+        self._depths: dict[int, _Spans] = {}
+
+    def check(self, update: bytes, state: bytes) -> None:
+        """Check an update for a document of this state vector, and remember the types that it brings.
+
+        BadUpdateError, IncompleteUpdateError; then the update must not be applied.
+        """
+        try:
+            reading = _Reading(Reader(update), self._roots, state_vector(state))
+            reading.read()
+        except WireError as error:
+            raise BadUpdateError(str(error)) from error
+        self._place(reading.items)
+
+    def _place(self, items: list[_Item]) -> None:
+        """Find the depth of every type. An update may name its types in any order."""
+        waiting = items
+        while waiting:
+            again = [item for item in waiting if not self._placed(item)]
+            if len(again) == len(waiting):
+                if any(item.is_type for item in again):
+                    raise BadUpdateError("A part stands where nothing of its kind can.")
+                return
+            waiting = again if len(again) * 2 < len(waiting) or len(again) < 1000 else again[::-1]
+
+    def _placed(self, item: _Item) -> bool:
+        if isinstance(item.parent, str):
+            depth: int | None = 1
+        elif item.parent is not None:
+            above = self._depth(item.parent)
+            depth = None if above is None else above + 1
+        else:
+            known = [self._depth(neighbour) for neighbour in item.beside]
+            depth = None if None in known else max(depth for depth in known if depth is not None)
+        if depth is None:
+            return False
+        if depth > MAX_TYPE_DEPTH:
+            raise BadUpdateError("The parts are nested too deeply.")
+        self._depths.setdefault(item.client, _Spans()).add(item.start, item.end, depth)
+        return True
+
+    def _depth(self, item_id: Id) -> int | None:
+        spans = self._depths.get(item_id[0])
+        return spans.depth(item_id[1]) if spans else None
+
+
+class _Reading:
+    """One pass over one update."""
+
+    def __init__(self, reader: Reader, roots: Set[str], known: Mapping[int, int]) -> None:
+        self.reader = reader
+        self.roots = roots
+        self.known = known
+        self.ends: dict[int, int] = {}  # clock after the last item of each client, in this update
+        self.needed: dict[int, int] = {}  # highest clock of each client that is built upon
+        self.parts = 0
+        self.items: list[_Item] = []
+
+    def read(self) -> None:
+        for _ in range(self.reader.uint()):
+            self._read_client()
+        for _ in range(self.reader.uint()):  # what is deleted
+            client = self.reader.uint()
+            for _ in range(self.reader.uint()):
+                self._count()
+                start, length = self.reader.uint(), self.reader.uint()
+                if length:
+                    self._need(client, start + length - 1)
+        if self.reader.left:
+            raise BadUpdateError("Something follows the update.")
+        for client, clock in self.needed.items():
+            if clock >= max(self.known.get(client, 0), self.ends.get(client, 0)):
+                raise IncompleteUpdateError
+
+    def _read_client(self) -> None:
+        count, client, clock = self.reader.uint(), self.reader.uint(), self.reader.uint()
+        if count and clock > max(self.known.get(client, 0), self.ends.get(client, 0)):
+            raise IncompleteUpdateError
+        for _ in range(count):
+            self._count()
+            length = self._read_struct(client, clock)
+            clock += length
+            if not length or clock >= 1 << 31:
+                raise BadUpdateError("An item has no length, or too great a one.")
+        self.ends[client] = max(clock, self.ends.get(client, 0))
+
+    def _read_struct(self, client: int, clock: int) -> int:
+        """Read one struct; returns its length in clocks."""
+        reader = self.reader
+        info = reader.byte()
+        kind = info & 31
+        if info == _GC:
+            return reader.uint()
+        if info == _SKIP:
+            length = reader.uint()
+            if clock + length > self.known.get(client, 0):
+                raise IncompleteUpdateError
+            return length
+        beside = tuple(self._neighbour(client, clock) for bit in (128, 64) if info & bit)
+        parent = None if beside else self._parent(client, clock, has_key=bool(info & 32))
+        if kind == _STRING:
+            return _utf16_length(reader.bytes())
+        if kind == _ANY:
+            count = reader.uint()
+            self._values(count)
+            return count
+        if kind not in (_DELETED, _TYPE):
+            raise BadUpdateError(f"Content of kind {kind} is in no notebook and no text.")
+        if kind == _TYPE and reader.uint() not in _SHARED_TYPES:
+            raise BadUpdateError("A shared type of this kind is in no notebook and no text.")
+        length = reader.uint() if kind == _DELETED else 1
+        self.items.append(_Item(client, clock, clock + length, kind == _TYPE, parent, beside))
+        return length
+
+    def _neighbour(self, client: int, clock: int) -> Id:
+        found = (self.reader.uint(), self.reader.uint())
+        if found[0] == client and found[1] >= clock:
+            raise BadUpdateError("An item refers to a later one.")
+        self._need(*found)
+        return found
+
+    def _parent(self, client: int, clock: int, *, has_key: bool) -> Id | str:
+        parent: Id | str
+        if self.reader.uint() == 1:
+            parent = self.reader.text()
+            if parent not in self.roots:
+                raise BadUpdateError("An item belongs to no part of this document.")
+        else:
+            parent = self._neighbour(client, clock)
+        if has_key:
+            self.reader.text()
+        return parent
+
+    def _values(self, count: int) -> None:
+        """Pass over JSON-like values, without recursion."""
+        reader = self.reader
+        open_ = [count]  # how many values are left on each level, and whether each has a key
+        keyed = [False]
+        while open_:
+            if not open_[-1]:
+                open_.pop()
+                keyed.pop()
+                continue
+            open_[-1] -= 1
+            self._count()
+            if keyed[-1]:
+                reader.text()
+            kind = reader.byte()
+            if kind == _TEXT:
+                reader.text()
+            elif kind == _INTEGER:
+                if reader.byte() & 128:
+                    reader.uint()
+            elif kind in (_OBJECT, _ARRAY):
+                open_.append(reader.uint())
+                keyed.append(kind == _OBJECT)
+                if len(open_) > MAX_JSON_DEPTH:
+                    raise BadUpdateError("A value is nested too deeply.")
+            elif kind in _FIXED:
+                reader.skip(_FIXED[kind])
+            else:
+                raise BadUpdateError(f"Values of kind {kind} are in no notebook and no text.")
+
+    def _need(self, client: int, clock: int) -> None:
+        if clock > self.needed.get(client, -1):
+            self.needed[client] = clock
+
+    def _count(self) -> None:
+        self.parts += 1
+        if self.parts > MAX_PARTS:
+            raise BadUpdateError("The update has too many parts.")
+
+
+def _utf16_length(data: bytes) -> int:
+    """How many clocks a text takes: UTF-16 code units."""
+    if data.isascii():
+        return len(data)
+    try:
+        return len(data.decode().encode("utf-16-le")) // 2
+    except UnicodeDecodeError as error:
+        raise BadUpdateError("This is no UTF-8.") from error
