@@ -73,10 +73,15 @@ class CollabAdmin(AuditedAdmin):
     ]
     search_fields = ["title", "slug", "description", "memberships__user__username"]
     readonly_fields = ["slug", "created_at", "created_by", "archived_at", "deleted_at"]
+    fields_when_made = ["title", "description", "is_public"]
     actions = ["archive", "unarchive", "delete_softly", "restore"]
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet[Collab]:
         return Collab.all_objects.with_team_size()
+
+    def get_fields(self, request: HttpRequest, obj: Collab | None = None) -> Any:
+        """A new Collab has what its creator is asked for on the pages."""
+        return super().get_fields(request, obj) if obj else self.fields_when_made
 
     def get_inlines(self, request: HttpRequest, obj: Collab | None = None) -> Any:
         """A new Collab has its creator as administrator; others are added to it afterwards."""
@@ -105,7 +110,7 @@ class CollabAdmin(AuditedAdmin):
         """Create and change as the pages do."""
         values = {name: form.cleaned_data[name] for name in ("title", "description", "is_public")}
         if change:
-            services.update_collab(request.user, obj, **values)
+            services.update_collab(request.user, obj, **values, coediting=form.cleaned_data["coediting"])
         else:
             created = services.create_collab(request.user, **values)
             obj.pk, obj.slug = created.pk, created.slug

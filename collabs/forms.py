@@ -3,6 +3,7 @@
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.urls import reverse
 
@@ -31,13 +32,15 @@ class CollabForm(forms.ModelForm):
 
     class Meta:
         model = Collab
-        fields = ["title", "description", "is_public"]
+        fields = ["title", "description", "is_public", "coediting"]
         widgets = {"description": forms.Textarea(attrs={"rows": 3})}
 
     tags = TagsField()
 
     def __init__(self, *args: object, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)  # type: ignore[arg-type]
+        if not self.instance.pk or not settings.COEDITING:
+            del self.fields["coediting"]
         if self.instance.pk:
             self.initial["tags"] = ", ".join(self.instance.tags.values_list("name", flat=True))
 

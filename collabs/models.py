@@ -160,6 +160,11 @@ class Collab(models.Model):
         default=False,
         help_text="Anybody can see the page; everybody who is signed in can read the files.",
     )
+    coediting = models.BooleanField(
+        "editing together",
+        default=True,
+        help_text="Several people can edit a notebook or text file at the same time, and see each other type.",
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
     archived_at = models.DateTimeField(

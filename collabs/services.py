@@ -131,14 +131,17 @@ def update_collab(
     description: str,
     is_public: bool,
     tags: Iterable[str] | None = None,
+    coediting: bool | None = None,
 ) -> Collab:
-    """Change title, description, visibility and tags (None: unchanged).
+    """Change title, description, visibility, tags and whether people edit together (None: unchanged).
 
     ArchivedError; ValidationError if the title is taken or invalid.
     """
     row = lock(collab)
     before: dict[str, Any] = {name: getattr(row, name) for name in ("title", "description", "is_public")}
     wanted: dict[str, Any] = {"title": tidy_title(title), "description": description, "is_public": is_public}
+    if coediting is not None:
+        before["coediting"], wanted["coediting"] = row.coediting, coediting
     if tags is not None:
         before["tags"] = list(row.tags.values_list("name", flat=True))
         wanted["tags"] = _tidy_tags(tags)
@@ -160,7 +163,7 @@ def update_collab(
     search_index.index(row)
     said = [{name: values[name] for name in changed} for values in (before, wanted)]
     audit.record(actor, "collab.changed", row, before=said[0], after=said[1])
-    if changed - {"tags"}:
+    if changed - {"tags", "coediting"}:
         hooks.run("collab_changed", actor=actor, collab=row, changed=changed)
         send_access_changed(_member_ids(row))
     return row

@@ -16,6 +16,7 @@ event                 arguments                              called
 ``collab_deleted``    ``actor, collab``                      after the Collab was marked deleted
 ``collab_restored``   ``actor, collab``                      after the mark was taken away
 ``collab_settings``   ``collab``                             collected: title, text, label, url of a page of settings
+``valid_passes``      ``ids``                                collected: those of these passes to Labs that still count
 ``passwords_guessed`` ``user``                               when many wrong passwords came for an account
 ``signed_out``        ``user``                               when a person is signed in nowhere any more
 ``provider_groups``   ``user, provider, names``              at a sign-in through a provider

@@ -183,6 +183,7 @@ CELERY_BEAT_SCHEDULE: dict[str, dict] = {
     "drive-scan-all": {"task": "drive.tasks.scan_all", "schedule": crontab(hour="2", minute="0")},
     "drive-purge": {"task": "drive.tasks.purge_deleted", "schedule": crontab(hour="3", minute="30")},
     "drive-tidy": {"task": "drive.tasks.tidy", "schedule": crontab(hour="4", minute="0")},
+    "rooms-forget": {"task": "rooms.tasks.forget_rooms", "schedule": crontab(hour="4", minute="15")},
     "notices-send": {"task": "notices.tasks.send_waiting", "schedule": 60.0, "options": {"expires": 60}},
     "notices-forget": {"task": "notices.tasks.forget_old", "schedule": crontab(hour="4", minute="30")},
     "console-forget": {"task": "console.tasks.forget_failures", "schedule": crontab(hour="5", minute="0")},
@@ -211,10 +212,16 @@ PORTAL_HOOKS: dict[str, list[str]] = {
     "collab_deleted": ["drive.libraries.services.close_collab_library"],
     "collab_restored": ["drive.libraries.services.reopen_collab_library"],
     "collab_settings": ["lab.environments.selection.settings_page"],
+    "valid_passes": ["lab.gateway.passes.valid_passes"],
     "provider_groups": ["groups.services.follow_provider"],
     "group_deleted": ["collabs.services.drop_group"],
-    "metrics": ["portal.ops.site_metrics.families", "drive.metrics.families", "lab.metrics.families"],
-    "readiness": ["drive.health.parts", "lab.health.parts"],
+    "metrics": [
+        "portal.ops.site_metrics.families",
+        "drive.metrics.families",
+        "rooms.metrics.families",
+        "lab.metrics.families",
+    ],
+    "readiness": ["drive.health.parts", "rooms.health.parts", "lab.health.parts"],
     "account_leaving": ["collabs.account_deletion.belongings", "drive.account_deletion.belongings"],
     "account_left": [
         "collabs.account_deletion.leave",
@@ -261,6 +268,17 @@ PREVIEW_ENVIRONMENT = env.str("PREVIEW_ENVIRONMENT", default=str(VAR_DIR / "prev
 PREVIEW_CACHE = VAR_DIR / "previews"
 PREVIEW_CACHE_BYTES = env.int("PREVIEW_CACHE_BYTES", default=2 * 2**30)
 """Bytes of the cache of rendered previews."""
+
+# Editing together.
+
+COEDITING = env.bool("COEDITING", default=False)
+"""Whether several people edit a notebook or text file at the same time; a Collab's administrators can switch it off."""
+COEDITING_MAX_BYTES = env.int("COEDITING_MAX_BYTES", default=50 * 2**20)
+"""Larger files are opened by each person alone."""
+COEDITING_KEEP_DAYS = env.int("COEDITING_KEEP_DAYS", default=14)
+"""Days after which who was away can no longer add what was typed offline: the journal of the file is removed."""
+ROOMS_ROOT = Path(env.str("ROOMS_ROOT", default=str(VAR_DIR / "rooms")))
+"""Journals of what is typed, one per file that is edited together; on a disk that keeps what is synced."""
 
 # Lab.
 

@@ -124,7 +124,7 @@ class Installation:
                 f"{self.var} belongs to another account. Remove it, or run this as that account."
             )
         self.var.chmod(0o700)
-        for name in ("redis", "log", "nginx/body", "drive/staging/nginx", "lab", "static"):
+        for name in ("redis", "log", "nginx/body", "drive/staging/nginx", "lab", "rooms", "static"):
             (self.var / name).mkdir(parents=True, exist_ok=True)
         self.run.mkdir(parents=True, exist_ok=True)
         # In /tmp somebody else could have made the directory first.

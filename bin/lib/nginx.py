@@ -6,7 +6,8 @@ from ipaddress import ip_network
 from pathlib import Path
 from urllib.parse import urlsplit
 
-TEMPLATES = tuple(f"nginx{part}.conf" for part in ("", ".portal", ".files", ".errors", ".cookies", ".tls"))
+_PARTS = ("", ".portal", ".files", ".errors", ".cookies", ".rooms", ".rooms_errors", ".tls")
+TEMPLATES = tuple(f"nginx{part}.conf" for part in _PARTS)
 
 
 def write(code: Path, var: Path, run: Path, environment: dict[str, str]) -> Path:

@@ -41,7 +41,7 @@ class _Fields(HTMLParser):
         name = values.get("name", "")
         if tag == "input" and name and values.get("type") not in ("submit", "button"):
             if values.get("type") != "checkbox" or "checked" in values:
-                self.values[name] = values.get("value", "")
+                self.values[name] = values.get("value", "on" if values.get("type") == "checkbox" else "")
         elif tag == "select":
             self._select = name
         elif tag == "option" and "selected" in values and self._select:

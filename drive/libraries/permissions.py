@@ -34,13 +34,15 @@ def permissions(pairs: Iterable[Pair]) -> dict[Pair, str]:
             for user in active:
                 give(user, row.pk, Permission.READ)
         give(row.owner_user_id, row.pk, Permission.WRITE)
+        is_archived = row.owner_collab is not None and row.owner_collab.archived_at
         for user, role in roles.get(row.owner_collab_id or 0, []):
-            may_write = role in (Role.ADMINISTRATOR, Role.EDITOR) and not row.owner_collab.archived_at
+            may_write = role in (Role.ADMINISTRATOR, Role.EDITOR) and not is_archived
             give(user, row.pk, Permission.WRITE if may_write else Permission.READ)
     for share in shares.shares:
         give(share.user_id, share.library_id, share.permission)
+        is_archived = share.collab is not None and share.collab.archived_at
         for user, _role in roles.get(share.collab_id or 0, []):
-            give(user, share.library_id, Permission.READ if share.collab.archived_at else share.permission)
+            give(user, share.library_id, Permission.READ if is_archived else share.permission)
     return found
 
 

@@ -8,6 +8,7 @@ app_name = "gateway"
 
 urlpatterns = [
     path("auth", views.auth, name="auth"),
+    path("rooms/lab", views.rooms, name="rooms"),
     path("valid-passes", views.valid_passes, name="valid_passes"),
     path("arrive", views.arrive, name="arrive"),
     path("clear-cookies", views_cookies.clear_cookies, name="clear_cookies"),

@@ -52,6 +52,22 @@ def auth(request: HttpRequest) -> HttpResponse:
     return HttpResponse(status=204, headers=told)
 
 
+@require_GET
+def rooms(request: HttpRequest) -> HttpResponse:
+    """auth_request of the proxy for requests to rooms from a Lab's origin; it may cache a yes for two seconds.
+
+    204 with the person and the pass, whether a server runs or not; 401 (nobody), 403 (not from that Lab's own pages).
+    """
+    username = passes.username_of(request)
+    method = request.headers.get("X-Original-Method", "GET")
+    if not request.headers.get("Origin") or not passes.may_send(request.headers, method, username):
+        return HttpResponse(status=403)
+    found = passes.find_pass(passes.cookie(request, passes.PASS_COOKIE), username)
+    if found is None:
+        return HttpResponse(status=401)
+    return HttpResponse(status=204, headers={"X-Rooms-Person": str(found.user_id), "X-Rooms-Grant": f"pass {found.pk}"})
+
+
 @csrf_exempt
 @require_POST
 def valid_passes(request: HttpRequest) -> HttpResponse:

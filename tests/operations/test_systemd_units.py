@@ -31,7 +31,8 @@ from temporary_site import free_port
 
 pytestmark = pytest.mark.sandbox
 UNITS = CODE / "deploy/systemd"
-PROCESSES = ("broker", "supervisor", "web", "worker", "files", "launcher", "beat", "relay", "api-relay", "proxy")
+PROCESSES = ("broker", "supervisor", "web", "worker", "files", "launcher", "beat", "relay", "api-relay", "rooms")
+PROCESSES += ("proxy",)
 CODE_IN_UNITS, VAR_IN_UNITS = "/opt/collaboratory", "/var/lib/collaboratory/var"
 
 

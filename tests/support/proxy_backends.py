@@ -138,7 +138,7 @@ class Backend:
 
 
 class Proxy:
-    """nginx with our configuration in a directory of its own, a portal and one Lab behind it."""
+    """nginx with our configuration in a directory of its own, a portal, one Lab and rooms behind it."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
@@ -151,9 +151,11 @@ class Proxy:
         self.auth = Answer(204, {"X-Lab-Server": SERVER_ID, "X-Lab-Token": "the-token", "X-Lab-Pass": str(PASS_ID)})
         self.valid_passes: Callable[[Request], Answer] = lambda request: Answer(body=request.body + b"\n")
         self.signed_in = Answer(204)
+        self.asks_rooms = Answer(204, {"X-Rooms-Person": "7", "X-Rooms-Grant": "pass 5"})
         self.portal = Backend(self.run / "web.sock", self._portal)
         self.page: Callable[[Request], Answer] = lambda request: Answer(body=b"page")
         self.jupyter = Backend(self.run / f"lab/{SERVER_ID}.sock", lambda request: Answer(body=b"jupyter"))
+        self.rooms = Backend(self.run / "rooms.sock", lambda request: Answer(body=b"rooms"))
         self.lab_host = f"ada.lab.localhost:{self.port}"
 
     def _portal(self, request: Request) -> Answer:
@@ -161,6 +163,8 @@ class Proxy:
             return self.auth
         if request.target == "/_gateway/valid-passes":
             return self.valid_passes(request)
+        if request.target in ("/_gateway/rooms/lab", "/_gateway/rooms/portal"):
+            return self.asks_rooms
         if request.target == "/_gateway/signed-in":
             return self.signed_in
         return self.page(request)

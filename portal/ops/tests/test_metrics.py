@@ -303,7 +303,7 @@ def test_it_needs_the_same_queries_however_much_there_is(
 ) -> None:
     for number in range(20):
         person(f"person{number}")
-    with django_assert_max_num_queries(8):
+    with django_assert_max_num_queries(10):
         ask()
 
 

@@ -25,6 +25,8 @@ HEADERS = {
     "tus": {"Tus-Resumable": "1.0.0", "Upload-Length": "3", "Upload-Metadata": "filename bmV3LnR4dA=="},
     "bytes": {"Tus-Resumable": "1.0.0", "Upload-Offset": "0"},
     "lab": {"X-Lab-User": "owner", "Accept": "text/html"},
+    "lab-page": {"X-Lab-User": "owner", "Origin": "http://owner.lab.localhost:8000"},
+    "page": {"Origin": "http://localhost:8000"},
 }
 """Request bodies by name, for rows with `@name` after their statuses."""
 TYPES = {"bytes": "application/offset+octet-stream"}

@@ -1,0 +1,52 @@
+"""The process `rooms`: `python -m rooms.server`, until SIGTERM or SIGINT. One worker: one process has all documents.
+
+What is open is saved at the end, as far as there is time; the rest is in the journals.
+"""
+
+import os
+import socket
+from pathlib import Path
+
+import django
+import uvicorn
+
+MOST_MESSAGE = 256 * 2**20
+"""Bytes of one message: a page that was away sends all that it has, outputs included, at once."""
+BACKLOG = 1024
+GRACE_SECONDS = 1
+
+
+def main() -> None:
+    """Serve at the unix socket that the proxy knows."""
+    django.setup()
+    from django.conf import settings
+
+    from .asgi import Application
+
+    os.umask(0o077)
+    Path(settings.ROOMS_ROOT).mkdir(parents=True, exist_ok=True)
+    config = uvicorn.Config(
+        Application(),
+        loop="asyncio",
+        http="h11",
+        ws="websockets-sansio",
+        ws_max_size=MOST_MESSAGE,
+        ws_per_message_deflate=False,
+        interface="asgi3",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+    )
+    path = Path(settings.RUN_DIR) / "rooms.sock"
+    path.unlink(missing_ok=True)
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+        listener.listen(BACKLOG)
+        uvicorn.Server(config).run(sockets=[listener])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,39 @@
+"""Celery tasks of rooms."""
+
+import time
+from datetime import timedelta
+from pathlib import Path
+from uuid import UUID
+
+from celery import shared_task
+from django.conf import settings
+from django.db.models import Q
+from django.utils import timezone
+
+from .models import Room
+
+OLD_ENOUGH = 3600
+"""Seconds for which a journal without a row is left alone: one is about to be made, or the other is about to go."""
+
+
+@shared_task(soft_time_limit=220, time_limit=240)
+def forget_rooms() -> int:
+    """Every night: remove rooms that nobody has come back to, and journals that belong to none; returns how many rooms.
+
+    The row goes first. The process `rooms` opens a room by marking its row, and finds then that it is gone.
+    """
+    until = timezone.now() - timedelta(days=settings.COEDITING_KEEP_DAYS)
+    over = Q(is_open=False) | Q(file=None)  # the latter can be saved nowhere
+    removed, _by_model = Room.objects.filter(over, left_at__lt=until).delete()
+    for journal in Path(settings.ROOMS_ROOT).glob("*.journal*"):
+        if time.time() - journal.stat().st_mtime > OLD_ENOUGH and not _is_needed(journal):
+            journal.unlink(missing_ok=True)
+    return removed
+
+
+def _is_needed(journal: Path) -> bool:
+    """True unless the name is a room's that does not exist."""
+    try:
+        return Room.objects.filter(pk=UUID(journal.name.partition(".")[0])).exists()
+    except ValueError:
+        return True  # none of ours
