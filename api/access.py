@@ -13,6 +13,7 @@ from django.http import HttpRequest
 from ninja.security.base import AuthBase
 from ninja.utils import check_csrf
 
+from lab.models import Server
 from lab.servers import api_tokens
 from portal.access import ForbiddenError
 from portal.digest import digest
@@ -48,8 +49,13 @@ class RateLimitError(Exception):
 class LabToken:
     """Token of a person's running Lab (lab/servers/api_tokens.py), without the scope to manage Collabs and groups."""
 
-    user: User
+    server: Server
     scope_names = [Scope.READ.value, Scope.WRITE.value, Scope.SHARE.value]
+
+    @property
+    def user(self) -> User:
+        """The Lab's person."""
+        return self.server.owner
 
     def allows(self, scope: Scope) -> bool:
         """True if the token includes this scope."""
@@ -95,7 +101,7 @@ def _check_lab(token: str) -> Credentials:
         return Credentials(
             refusal=AuthenticationError("This token's Lab has ended, or the token has expired. Read the token again.")
         )
-    return Credentials(LabToken(server.owner))
+    return Credentials(LabToken(server))
 
 
 def _check(token: Token) -> Credentials:
@@ -110,6 +116,14 @@ def _check(token: Token) -> Credentials:
 def credentials(request: HttpRequest) -> Credentials | None:
     """Credentials that the middleware found; None where there is no Authorization header."""
     return getattr(request, "api_credentials", None)
+
+
+def lab_server(request: HttpRequest) -> Server:
+    """The running Lab that asks, by its own token; ForbiddenError for every other kind of credentials."""
+    given = credentials(request)
+    if given is None or not isinstance(given.token, LabToken):
+        raise ForbiddenError("Only a running Lab may do this, with its own token.")
+    return given.token.server
 
 
 class PersonalToken(AuthBase):

@@ -161,6 +161,12 @@ def tidy() -> None:
 
 
 @shared_task(soft_time_limit=SOFT, time_limit=HARD)
+def thin_lately() -> int:
+    """Every hour: thin the versions of files that were saved in the last day; returns how many were removed."""
+    return retention.thin(lately=True)
+
+
+@shared_task(soft_time_limit=SOFT, time_limit=HARD)
 def empty_bin() -> int:
     """Remove what somebody deleted for good; returns how many files and folders."""
     return removal.empty_bin()

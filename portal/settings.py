@@ -169,7 +169,7 @@ CELERY_TASK_ROUTES = {
     f"lab.tasks.{name}": {"queue": "lab"} for name in ("launch", "stop", "reap_server", "build_environment")
 }
 # What takes long, and nobody waits for, has a queue of its own.
-_LONG = ("scan", "scan_all", "capture_waiting", "restore_trashed", "restore_loss", "tidy", "empty_bin", "purge_deleted")
+_LONG = "scan scan_all capture_waiting restore_trashed restore_loss thin_lately tidy empty_bin purge_deleted".split()
 CELERY_TASK_ROUTES |= {f"drive.tasks.{name}": {"queue": "files"} for name in _LONG}
 CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "celerybeat-schedule")
 RECONCILE = env.float("LAB_RECONCILE_SECONDS", default=15.0)
@@ -184,6 +184,7 @@ CELERY_BEAT_SCHEDULE: dict[str, dict] = {
     "drive-purge": {"task": "drive.tasks.purge_deleted", "schedule": crontab(hour="3", minute="30")},
     "drive-tidy": {"task": "drive.tasks.tidy", "schedule": crontab(hour="4", minute="0")},
     "rooms-forget": {"task": "rooms.tasks.forget_rooms", "schedule": crontab(hour="4", minute="15")},
+    "drive-thin": {"task": "drive.tasks.thin_lately", "schedule": 3600.0, "options": {"expires": 3600}},
     "notices-send": {"task": "notices.tasks.send_waiting", "schedule": 60.0, "options": {"expires": 60}},
     "notices-forget": {"task": "notices.tasks.forget_old", "schedule": crontab(hour="4", minute="30")},
     "console-forget": {"task": "console.tasks.forget_failures", "schedule": crontab(hour="5", minute="0")},
@@ -258,7 +259,7 @@ DISK_RESERVE_BYTES = env.int("DISK_RESERVE_BYTES", default=2**29)
 """No upload begins that would leave less than this of the disk."""
 VERSION_MAX_BYTES = env.int("VERSION_MAX_BYTES", default=2 * 2**30)
 """Larger files have no versions; one that is replaced on the web goes to the trash as a whole."""
-VERSION_KEEP = env.list("VERSION_KEEP", default=["1d:all", "7d:1h", "30d:1d", "365d:7d"])
+VERSION_KEEP = env.list("VERSION_KEEP", default=["2h:all", "1d:10m", "7d:1h", "30d:1d", "365d:7d"])
 """How versions are thinned: up to an age, at most one per span. Older ones go, the newest always stays."""
 TRASH_KEEP_DAYS = env.int("TRASH_KEEP_DAYS", default=30)
 """Days for which what was deleted can be restored."""

@@ -1,5 +1,6 @@
 """Tokens of Labs: good while their server runs, for an hour, and for no lasting harm."""
 
+import hashlib
 import time
 from typing import Any
 
@@ -9,7 +10,8 @@ from django.test import Client
 from django.utils import timezone
 
 from collabs.models import Collab
-from drive.models import Library
+from drive.models import Library, Version
+from drive.storage import layout
 from lab.models import Environment, Server, State
 from lab.servers import api_tokens
 from portal.accounts.services import deactivate
@@ -115,3 +117,23 @@ def test_wrong_ones_shut_out_nobody(server: Server) -> None:
     for _ in range(70):
         ask("lab_" + "0" * 32 + ":1:x")
     assert ask(api_tokens.make(server.pk)).status_code == 200
+
+
+def test_it_tells_of_saves_in_its_own_name_and_nothing_else_does(
+    server: Server, collab: Collab, program: Any, owner: User, editor: User
+) -> None:
+    place = layout.find(collab.library.pk)
+    (place / "a.txt").write_text("words")
+    told = {"path": "Shared with groups/Cortex/a.txt", "sha256": hashlib.sha256(b"words").hexdigest()}
+    token = api_tokens.make(server.pk)
+    begun = ask(token, "/api/v1/lab/saves/begin", "post", {"path": told["path"]})
+    assert (begun.status_code, begun.json()) == (200, {"wait": False})
+    assert ask(token, "/api/v1/lab/saves/end", "post", told).status_code == 200
+    [version] = Version.objects.all()
+    assert version.by == owner
+    assert ask(token, "/api/v1/lab/saves/end", "post", told | {"user": "editor"}).status_code == 422
+    elsewhere = told | {"path": "My Libraries/Nobody's/a.txt"}
+    assert ask(token, "/api/v1/lab/saves/end", "post", elsewhere).status_code == 403
+    refused = program(editor).post("/api/v1/lab/saves/end", told, content_type="application/json")
+    assert refused.status_code == 403
+    assert "Only a running Lab" in refused.json()["message"]

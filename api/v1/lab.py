@@ -8,15 +8,16 @@ from ninja import Router
 from ninja.responses import Status
 from pydantic import Field, model_validator
 
+from api.access import lab_server
 from api.models import Scope
 from lab.environments import selection
 from lab.locations import paths
 from lab.models import Environment, Server, State, StopReason
-from lab.servers import services
+from lab.servers import saves, services
 from portal.access import person
 from portal.models import User
 
-from .schemas import EnvironmentOut, Input, Page, Paged, ServerOut, Slug, Text, each, paged, route
+from .schemas import EnvironmentOut, Input, Page, Paged, SaveOut, ServerOut, Slug, Text, each, paged, route
 
 router = Router(tags=["Lab"])
 
@@ -134,3 +135,40 @@ def stop(request: HttpRequest) -> Any:
     if server:
         services.stop_server(user, server, StopReason.ASKED)
     return Status(202, _server_out(_mine(request)))
+
+
+# What a running Lab tells of itself
+
+
+class SaveIn(Input):
+    """A file that is saved in the Lab."""
+
+    path: Text = Field(min_length=1, max_length=3000, description="Below `~/drive`, with `/` between names.")
+
+
+class SaveBegun(SaveIn):
+    """Before it is written."""
+
+    wait: bool = Field(True, description="Off: go on, whoever else saves this file now.")
+
+
+class SaveEnded(SaveIn):
+    """After it was written."""
+
+    sha256: Text = Field("", max_length=64, description="SHA-256 of what was written, in hexadecimal.")
+
+
+@router.post("/saves/begin", **route(Scope.WRITE, {200: SaveOut}, 409, 507))
+def begin_save(request: HttpRequest, data: SaveBegun) -> Any:
+    """Announce a save in the Lab: what the file holds now becomes a version. For a Lab's own token only.
+
+    `wait` in the response: somebody else saves this file at this moment; ask again.
+    """
+    return SaveOut(wait=not saves.begin(lab_server(request), data.path, wait=data.wait))
+
+
+@router.post("/saves/end", **route(Scope.WRITE, {200: SaveOut}, 409, 507))
+def end_save(request: HttpRequest, data: SaveEnded) -> Any:
+    """Report a save in the Lab: what the file holds becomes a version of yours. For a Lab's own token only."""
+    saves.end(lab_server(request), data.path, data.sha256)
+    return SaveOut(wait=False)

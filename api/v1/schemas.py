@@ -248,6 +248,12 @@ class ServerOut(BaseModel):
     error: str
 
 
+class SaveOut(BaseModel):
+    """Answer to a save in the Lab."""
+
+    wait: bool = Field(description="Somebody else saves this file at this moment.")
+
+
 class EnvironmentOut(BaseModel):
     """Environment that a Lab can start in."""
 

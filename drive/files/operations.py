@@ -45,7 +45,7 @@ def put(
         if copy:
             # A notebook may have written into it since it had its name: then its own content is captured later.
             taken = Taken(entry.signature, *copy, entry.modified)
-            records.captured([(row, taken)], current=identity(entry.signature) == sent)
+            records.captured([(row, taken)], current=identity(entry.signature) == sent, certain=True)
     return entry
 
 

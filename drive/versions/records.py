@@ -18,6 +18,7 @@ from django.utils import timezone
 from drive.metrics import CAPTURES
 from drive.models import Contributor, File, Library, Version, Via
 from drive.storage import FileEntry, layout, path_codec
+from drive.storage.files import identity
 from portal.file_lock import file_lock
 from portal.models import User
 
@@ -129,6 +130,43 @@ def by_lab(state: State, by: User | None) -> dict[str, Any]:
     return _columns(state, by, Via.LAB)
 
 
+def written_in_lab(library: Library, path: str, state: State, by: User | None) -> File:
+    """A file was found in this state: the row that says so, with `by` as author unless another is known already.
+
+    Somebody may have saved on the web since the file was looked at: then the row is theirs, and stays.
+    """
+    row = live(library, path)
+    if row is None:
+        return found(library, path, state, by=by)
+    if row.signature == state.signature:
+        mine = File.objects.filter(pk=row.pk, signature=state.signature, changed_by=None, via=Via.LAB)
+        mine.update(changed_by=by)
+    else:
+        changed_in_lab(row.pk, row.signature, state, by)
+    return File.objects.filter(pk=row.pk).first() or row
+
+
+def changed_in_lab(pk: int, before: str, state: State, by: User | None) -> int:
+    """A notebook has written the file that had the signature `before`; 0 if its row has changed meanwhile.
+
+    A file that was renamed, or has another mode, is looked into again; whoever wrote it last stays its author.
+    """
+    same = File.objects.filter(pk=pk, signature=before, trashed=None)
+    if before and identity(before) == identity(state.signature):
+        same.update(signature=state.signature, is_captured=False)
+        return 0
+    return same.update(**by_lab(state, by))
+
+
+def claim(row: File, sha256: str, by: User, since: datetime) -> None:
+    """These bytes are what `by` saved: so are versions of them since then of which nobody is known to be the author."""
+    nobodys = Version.objects.filter(file=row, sha256=sha256, by=None, via=Via.LAB, captured_at__gte=since)
+    nobodys.update(by=by)
+    newest = Version.objects.filter(file=row).order_by("-pk").values_list("sha256", flat=True).first()
+    if newest == sha256:
+        File.objects.filter(pk=row.pk, is_captured=True, changed_by=None, via=Via.LAB).update(changed_by=by)
+
+
 def _columns(state: State, author: User | None, via: Via) -> dict[str, Any]:
     columns = {"signature": state.signature, "size": state.size, "changed_at": state.modified}
     return columns | {"changed_by": author, "via": via, "is_captured": False, "capture_after": None}
@@ -146,20 +184,25 @@ def _save(library: Library, path: str, state: State, author: User | None, via: V
     return row
 
 
-def captured(copies: list[tuple[File, Taken]], *, current: bool = True) -> None:
+def captured(copies: list[tuple[File, Taken]], *, current: bool = True, certain: bool = False) -> None:
     """Copies of files are in the store: each is a version, unless the file's newest one holds the same.
 
     Call it within `store.adding()`. The author is the row's only if the copy is of the file that the row knows. A row
     that has another path by now gets nothing: the bytes are those of whatever took its place. Not `current`: the file
-    holds something else already, which is still to be captured.
+    holds something else already, which is still to be captured. `certain`: the row's author has put these very bytes
+    there, and the file's times are not asked.
     """
     with transaction.atomic():
         now = File.objects.in_bulk([row.pk for row, _taken in copies])
         copies = [(row, taken) for row, taken in copies if row.pk in now and _place(now[row.pk]) == _place(row)]
         rows = [row for row, _taken in copies]
         of_rows = Version.objects.filter(file__in=rows).order_by("pk")
-        newest = dict(of_rows.values_list("file_id", "sha256"))
-        changed = [(row, taken) for row, taken in copies if newest.get(row.pk) != taken.sha256]
+        newest = {version.file_id: version for version in of_rows.only("file_id", "sha256", "size", "modified")}
+        for row, taken in [] if certain else copies:
+            if _hides(newest.get(row.pk), taken):
+                row.changed_by, row.via = None, Via.LAB
+                File.objects.filter(pk=row.pk, signature=row.signature).update(changed_by=None, via=Via.LAB)
+        changed = [(row, taken) for row, taken in copies if _sha256(newest.get(row.pk)) != taken.sha256]
         made = Version.objects.bulk_create([_version(row, taken) for row, taken in changed])
         for version in made:
             if version.via == Via.TOGETHER:
@@ -168,6 +211,17 @@ def captured(copies: list[tuple[File, Taken]], *, current: bool = True) -> None:
             same = File.objects.filter(pk=row.pk, signature=row.signature)
             same.update(signature=taken.signature, size=taken.size, is_captured=True, capture_after=None)
         transaction.on_commit(lambda: CAPTURES.add(len(changed)), robust=True)
+
+
+def _sha256(version: Version | None) -> str:
+    return version.sha256 if version else ""
+
+
+def _hides(newest: Version | None, taken: Taken) -> bool:
+    """True if a file was written, and its time set back: for a scan it looks as if it had only been renamed."""
+    if newest is None or newest.sha256 == taken.sha256:
+        return False
+    return (newest.modified, newest.size) == (taken.modified, taken.size)
 
 
 def _place(row: File) -> tuple[object, ...]:

@@ -19,7 +19,10 @@ OLD_ENOUGH = timedelta(hours=1)
 """Objects younger than this are left alone by `sweep_store`, whatever the rows say."""
 
 Rule = tuple[timedelta, timedelta]
-"""Up to this age, at most one version per this span; a span of zero keeps them all."""
+"""Up to this age, one version of each person per this span; a span of zero keeps them all."""
+SHORT = timedelta(hours=1)
+"""Spans below are for autosaves: of one person's saves in a row the last stays, whoever saved in between has theirs."""
+LATELY = timedelta(days=1)
 
 
 def rules() -> list[Rule]:
@@ -43,35 +46,51 @@ def in_words() -> list[str]:
     spans = {timedelta(hours=1): "hour", timedelta(days=1): "day", timedelta(days=7): "week"}
     found = []
     for limit, span in rules():
-        age = f"{limit.days} days" if limit.days > 1 else "24 hours" if limit.days else str(limit)
-        found.append(f"up to {age}: {f'the last of each {spans.get(span, span)}' if span else 'every version'}")
+        kept = f"the last of each {spans.get(span) or _in_words(span)} by each person" if span else "every version"
+        found.append(f"up to {_in_words(limit)}: {kept}")
     return found
 
 
-def superfluous(moments: Iterable[tuple[int, datetime]], now: datetime) -> list[int]:
-    """Ids of the versions that the rules do not keep. `moments`: ids with times, oldest first; the last one stays.
+def _in_words(span: timedelta) -> str:
+    if span.days:
+        return f"{span.days} days" if span.days > 1 else "24 hours"
+    minutes = span.seconds // 60
+    return f"{minutes // 60} hours" if minutes >= 60 and minutes % 60 == 0 else f"{minutes} minutes"
 
-    Of each span the last version stays: what somebody had when they stopped for the hour, or the day.
+
+Moment = tuple[int, datetime, int | None]
+"""A version: its id, when it was captured, and by whom it is."""
+
+
+def superfluous(moments: Iterable[Moment], now: datetime) -> list[int]:
+    """Ids of the versions that the rules do not keep. `moments`: oldest first; the last one stays.
+
+    Of each span each person's last version stays: what somebody had when they stopped for the hour, or the day.
     """
-    *earlier, _newest = list(moments) or [(0, now)]
+    *earlier, _newest = list(moments) or [(0, now, None)]
+    rows = rules()
     keep: dict[object, int] = {}
-    for key, moment in earlier:
-        age = now - moment
-        span = next((span for limit, span in rules() if age <= limit), None)
+    run, previous = 0, None
+    for key, moment, by in earlier:
+        run, previous = run + (by != previous), by
+        span = next((span for limit, span in rows if now - moment <= limit), None)
         if span is not None:
-            keep[(span, moment.timestamp() // span.total_seconds()) if span else key] = key
+            whose = (by, run) if span < SHORT else by
+            keep[(span, moment.timestamp() // span.total_seconds(), whose) if span else key] = key
     kept = set(keep.values())
-    return [key for key, _moment in earlier if key not in kept]
+    return [key for key, *_ in earlier if key not in kept]
 
 
-def thin(now: datetime | None = None) -> int:
-    """Remove the versions that the rules do not keep; returns how many."""
+def thin(now: datetime | None = None, *, lately: bool = False) -> int:
+    """Remove the versions that the rules do not keep; returns how many. `lately`: of files that were saved lately."""
     now = now or timezone.now()
     youngest = min((limit for limit, span in rules() if not span), default=timedelta(0))
     old = Version.objects.filter(captured_at__lt=now - youngest)
+    if lately:
+        old = old.filter(captured_at__gte=now - LATELY)
     removed = 0
     for file_id in old.values_list("file_id", flat=True).distinct().order_by("file_id").iterator(BATCH):
-        moments = Version.objects.filter(file_id=file_id).order_by("pk").values_list("pk", "captured_at")
+        moments = Version.objects.filter(file_id=file_id).order_by("pk").values_list("pk", "captured_at", "by_id")
         keys = superfluous(moments, now)
         for first in range(0, len(keys), BATCH):
             removed += Version.objects.filter(pk__in=keys[first : first + BATCH]).delete()[0]

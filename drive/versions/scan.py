@@ -115,19 +115,9 @@ class _Scan:
             if row is None:
                 fresh[path] = records.State(seen, status.st_size, moment(status.st_mtime))
             elif row[1] != seen:
-                self._note_change(row, records.State(seen, status.st_size, moment(status.st_mtime)))
+                state = records.State(seen, status.st_size, moment(status.st_mtime))
+                outcome.changed += records.changed_in_lab(*row, state, self.by)
         return fresh
-
-    def _note_change(self, row: tuple[int, str], state: records.State) -> None:
-        """Somebody may have saved on the web since the row was read: then it is theirs, and stays.
-
-        A file that was renamed, or has another mode, is looked into again; whoever wrote it last stays its author.
-        """
-        same = File.objects.filter(pk=row[0], signature=row[1], trashed=None)
-        if row[1] and identity(row[1]) == identity(state.signature):
-            same.update(signature=state.signature, is_captured=False)
-        else:
-            self.outcome.changed += same.update(**records.by_lab(state, self.by))
 
     def _follow_moves(self, gone: Known, fresh: dict[str, records.State]) -> None:
         """A file that is gone here and new there, and is the same file, was moved."""

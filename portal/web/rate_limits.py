@@ -35,12 +35,12 @@ def used(action: str, whose: str, seconds: int) -> int:
     return int(cache.get(_key(action, whose, seconds)) or 0)
 
 
-def allowed(action: str, whose: str, most: int, seconds: int) -> bool:
+def allowed(action: str, whose: str, most: int, seconds: int, *, by: int = 1) -> bool:
     """Increase the count; False above `most` in the current span of `seconds`."""
     key = _key(action, whose, seconds)
     cache.add(key, 0, seconds)
     try:
-        return cache.incr(key) <= most
+        return cache.incr(key, by) <= most
     except ValueError:  # dropped in this moment, because the cache is full
         return True
 

@@ -170,7 +170,7 @@ def test_it_tells_of_a_loss_until_somebody_answers(
 def test_it_says_how_long_versions_are_kept(past: Library, editor: User, sign_in: SignIn, settings: Settings) -> None:
     settings.VERSION_KEEP = ["2h:all", "10d:1d"]
     page = sign_in(editor).get(f"/drive/{past.pk}/notes.txt?show=versions").content.decode()
-    assert "up to 2:00:00: every version; up to 10 days: the last of each day" in page
+    assert "up to 2 hours: every version; up to 10 days: the last of each day by each person" in page
 
 
 def test_it_leaves_very_much_to_a_task(

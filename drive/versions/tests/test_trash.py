@@ -3,6 +3,7 @@
 import io
 import os
 from datetime import timedelta
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -237,21 +238,35 @@ def test_it_empties_the_trash_in_time(library: Library, place: Path, owner: User
 
 
 @hypothesis_settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # a busy machine is no failure
-@given(st.lists(st.integers(0, 500 * 86400), min_size=1, max_size=60))
-def test_thinning_keeps_the_newest_and_one_per_span(ages: list[int]) -> None:
+@given(st.lists(st.tuples(st.integers(0, 500 * 86400), st.integers(1, 3)), min_size=1, max_size=60))
+def test_thinning_keeps_the_newest_and_one_of_each_person_per_span(saves: list[tuple[int, int]]) -> None:
     now = timezone.now()
-    moments = [(number, now - timedelta(seconds=age)) for number, age in enumerate(sorted(ages, reverse=True))]
+    in_order = enumerate(sorted(saves, reverse=True))
+    moments = [(number, now - timedelta(seconds=age), by) for number, (age, by) in in_order]
     gone = set(retention.superfluous(moments, now))
-    kept = [(key, moment) for key, moment in moments if key not in gone]
+    kept = [moment for moment in moments if moment[0] not in gone]
     assert moments[-1][0] not in gone
-    for key, moment in moments[:-1]:
+    for (key, moment, by), (_next, _then, follower) in pairwise(moments):
         age = now - moment
-        if age <= timedelta(days=1):
+        if age <= timedelta(hours=2) or (age <= timedelta(days=1) and by != follower):
             assert key not in gone
         if age > timedelta(days=365):
             assert key in gone
-    again = retention.superfluous(kept, now)
-    assert again == []
+    for seconds, by in saves:
+        if seconds <= 7 * 86400:  # somebody's work of the hour is there, or newer work of theirs
+            after = now - timedelta(seconds=seconds + 3600)
+            assert any(who == by and moment > after for _key, moment, who in kept)
+    assert retention.superfluous(kept, now) == []
+
+
+def test_autosaves_of_a_day_leave_a_version_for_ten_minutes_and_every_change_of_hands() -> None:
+    now = timezone.now()
+    every_two_minutes = [now - timedelta(hours=8) + timedelta(minutes=2 * number) for number in range(150)]
+    moments: list[retention.Moment] = [(number, when, 1) for number, when in enumerate(every_two_minutes)]
+    assert 30 <= len(moments) - len(retention.superfluous(moments, now)) <= 32
+    moments[70] = (70, moments[70][1], 2)  # somebody else saved once in between
+    gone = set(retention.superfluous(moments, now))
+    assert not {69, 70} & gone
 
 
 def test_thinning_removes_versions(library: Library, owner: User) -> None:

@@ -15,11 +15,14 @@ import activation  # type: ignore[import-not-found]  # beside this file
 import limiting  # type: ignore[import-not-found]
 import provisioning  # type: ignore[import-not-found]
 import pulling  # type: ignore[import-not-found]
+import saves  # type: ignore[import-not-found]
 from jupyter_server.auth.decorator import authorized
 from jupyter_server.base.handlers import APIHandler
 from jupyter_server.serverapp import ServerApp
+from jupyter_server.services.contents.manager import ContentsManager
 from jupyter_server.utils import url_path_join
 from tornado import web
+from traitlets import default
 
 CHANGES = {"POST", "PUT", "PATCH", "DELETE"}
 AUTOMATIC = ("/api/security/", "/api/collaboratory/", "/lab/api/workspaces", "/lab/api/settings", "/api/me")
@@ -99,6 +102,10 @@ class SocketServerApp(ServerApp):
 
     listening_fd = -1
     go_fd = -1
+
+    @default("contents_manager_class")
+    def _versioned_contents(self) -> "type[ContentsManager]":
+        return saves.VersionedContentsManager
 
     def _bind_http_server(self) -> None:
         """Serve nobody, and so run nobody's code, before everything around the server is in place."""
