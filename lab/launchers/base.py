@@ -64,6 +64,9 @@ class LaunchSpec:
     """What all its processes may use together, where the machine can see to that: `memory` and `disk` in bytes,
     `cpu` in processors, `processes`, `files`; 0 or absent: no limit."""
 
+    coediting: bool = False
+    """Whether JupyterLab opens files of the Drive in rooms, where several people edit them at once."""
+
     def as_json(self) -> dict[str, Any]:
         return asdict(self) | {
             "server_id": self.server_id.hex,

@@ -126,6 +126,7 @@ def _spec(server: Server, mounts: list[Mount]) -> LaunchSpec:
         fork=server.environment.by_fork,
         limits=limits.limits_of(server.environment),
         portal_token=api_tokens.make(server.pk),
+        coediting=settings.COEDITING,
     )
 
 

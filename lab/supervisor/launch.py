@@ -28,6 +28,8 @@ class Launch:
     """For the portal's API, as its person."""
     limits: dict[str, float] = field(default_factory=dict)
     """`cgroups.Limits` by name, and `disk` and `files`: bytes and files of home and changed environment together."""
+    coediting: bool = False
+    """Whether JupyterLab opens files of the Drive in rooms."""
 
     @property
     def home(self) -> str:
@@ -59,7 +61,7 @@ class Launch:
         contents = account_files(self.username, self.display_name)
         contents[f"{RUN}/launch.json"] = json.dumps({"fds": descriptors})
         contents[f"{RUN}/jupyter_config.json"] = json.dumps(self.jupyter_config())
-        contents[f"{RUN}/jupyter/labconfig/page_config.json"] = json.dumps(PAGE_CONFIG)
+        contents[f"{RUN}/jupyter/labconfig/page_config.json"] = json.dumps(page_config(self.coediting))
         contents[f"{RUN}/jupyter/labconfig/default_setting_overrides.json"] = json.dumps(SETTINGS)
         return bwrap.Command(bwrap.LAB, contents)
 
@@ -73,11 +75,18 @@ DISABLED = (
 )
 # Whether JupyterLab would have to be built anew is asked of Node.js, which takes a second of the launch's processor.
 PAGE_CONFIG = {"disabledExtensions": dict.fromkeys(DISABLED, True), "buildCheck": False}
+COEDITING_OPTION = "collaboratoryRooms"
+"""Option of JupyterLab's page, read by frontend/jupyterlab_extension/src/editingTogether.ts."""
 # A notebook that names a kernel of somebody else's machine opens with the environment's, without a question.
 SETTINGS = {
     "@jupyterlab/notebook-extension:tracker": {"autoStartDefaultKernel": True},
     "@jupyterlab/apputils-extension:themes": {"adaptive-theme": True},  # light and dark, as the portal's pages
 }
+
+
+def page_config(coediting: bool) -> dict[str, Any]:
+    """Content of `page_config.json`: what JupyterLab's page is told before it begins."""
+    return PAGE_CONFIG | {COEDITING_OPTION: coediting}
 
 
 def jupyter_config(root: str, *, token: str) -> dict[str, Any]:

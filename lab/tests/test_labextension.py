@@ -4,9 +4,10 @@ import json
 import re
 from pathlib import Path
 
-from lab.supervisor import sandbox_command
+from lab.supervisor import launch, sandbox_command
 
 CODE = Path(__file__).resolve().parents[2]
+SOURCES = CODE / "frontend/jupyterlab_extension"
 BUILT = sandbox_command.INSIDE / "labextensions/collaboratory"
 
 
@@ -26,5 +27,28 @@ def test_it_is_compiled_against_the_jupyterlab_of_the_base_environment() -> None
     found = dict(re.findall(r'resolution: "@jupyterlab/(\w+)@npm:([^"]+)"', lock))
     assert found["application"] == wanted
     same_minor = tuple(wanted.split(".")[:2])
-    for name in ("console", "mainmenu", "notebook", "statusbar"):
+    for name in ("cells", "codemirror", "console", "docregistry", "mainmenu", "notebook", "statusbar"):
         assert tuple(found[name].split(".")[:2]) == same_minor, name
+
+
+def test_what_it_relies_on_inside_other_packages_is_noted_by_its_sum() -> None:
+    """The build compares them (relied_on.mjs), and CI builds: an upgrade that changes one does not go unread."""
+    sums = json.loads((SOURCES / "relied_on.json").read_text())
+    assert len(sums) > 10
+    assert all(re.fullmatch("[0-9a-f]{64}", value) for value in sums.values())
+    package = json.loads((SOURCES / "package.json").read_text())
+    assert "node relied_on.mjs" in package["scripts"]["build:prod"]
+    assert re.fullmatch(r"[0-9.]+", package["dependencies"]["@jupyter/collaboration"])  # no range
+
+
+def test_it_reads_the_option_that_a_launch_writes() -> None:
+    source = (SOURCES / "src/editingTogether.ts").read_text()
+    assert f'PageConfig.getOption("{launch.COEDITING_OPTION}") === "true"' in source
+    assert launch.page_config(True)[launch.COEDITING_OPTION] is True
+    assert launch.page_config(False)[launch.COEDITING_OPTION] is False
+
+
+def test_it_takes_the_place_of_what_runs_cells() -> None:
+    """Else JupyterLab has two plugins for one token, and loads neither extension."""
+    built = json.loads((BUILT / "package.json").read_text())["jupyterlab"]
+    assert built["disabledExtensions"] == ["@jupyterlab/notebook-extension:cell-executor"]

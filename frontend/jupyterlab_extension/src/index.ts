@@ -1,5 +1,6 @@
 import { connectionPlugin } from "./connection";
+import { editingTogetherPlugin, executorPlugin } from "./editingTogether";
 import { panelPlugin } from "./panel";
 
 /** What JupyterLab loads. */
-export default [connectionPlugin, panelPlugin];
+export default [connectionPlugin, panelPlugin, executorPlugin, editingTogetherPlugin];

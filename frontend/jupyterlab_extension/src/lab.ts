@@ -1,5 +1,6 @@
 import { ISignal, Signal } from "@lumino/signaling";
 
+import { isEditedTogether } from "./editingTogether";
 import { ICoworker, ILabState, request, RequestError } from "./requests";
 
 const POLL_MS = 60 * 1000;
@@ -16,6 +17,7 @@ export class Lab {
     return this._state;
   }
 
+  /** Who else works in the library in front; without those who are in a room with this page, which shows them. */
   get coworkers(): readonly ICoworker[] {
     return this._coworkers;
   }
@@ -79,9 +81,13 @@ export class Lab {
     this._state = state;
     this._answeredAt = Date.now();
     this._isSignedOut = false;
-    this._coworkers = state.others ?? this._coworkers;
+    this._coworkers = state.others?.filter(other => !this.isInRoomWith(other)) ?? this._coworkers;
     this._changed.emit();
     this._answered.emit(before);
+  }
+
+  private isInRoomWith({ same_file }: ICoworker): boolean {
+    return same_file && isEditedTogether(this.pathInFront());
   }
 
   private fail(isSignedOut: boolean): void {

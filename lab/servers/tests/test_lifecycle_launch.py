@@ -178,11 +178,12 @@ class TestLaunch:
     def test_it_tells_the_launcher_all_that_the_server_is_to_be(
         self, requested: Server, launcher: InProcessLauncher, owner: User, settings: Settings
     ) -> None:
-        settings.LAB_NETWORK = "none"
+        settings.LAB_NETWORK, settings.COEDITING = "none", True
         Environment.objects.update(by_fork=True, memory_mib=300)
         lifecycle.launch(requested.pk)
         row, spec = Server.objects.select_related("environment").get(), launcher.specs[requested.pk]
         assert (spec.server_id, spec.token, spec.network, spec.fork) == (row.pk, row.token, "none", True)
+        assert spec.coediting
         assert (spec.username, spec.display_name, spec.email) == ("owner", "Olga Owner", "owner@example.org")
         assert spec.limits == limits.limits_of(row.environment)
         assert api_tokens.server_of(spec.portal_token) == row

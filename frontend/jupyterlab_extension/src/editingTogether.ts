@@ -1,0 +1,51 @@
+import type { JupyterFrontEnd, JupyterFrontEndPlugin } from "@jupyterlab/application";
+import { IEditorExtensionRegistry } from "@jupyterlab/codemirror";
+import { PageConfig } from "@jupyterlab/coreutils";
+import { INotebookCellExecutor, INotebookTracker, runCell } from "@jupyterlab/notebook";
+import { IStatusBar } from "@jupyterlab/statusbar";
+
+/** What the rest of the extension may ask of the rooms. */
+export interface IRooms {
+  /** Whether the document at this path below the home is one that others edit, too. */
+  isShared(path: string): boolean;
+  run: (options: INotebookCellExecutor.IRunCellOptions, run: typeof runCell) => Promise<boolean>;
+}
+
+let rooms: IRooms | null = null;
+
+/** Whether the document at this path below the home is edited in a room now. */
+export function isEditedTogether(path: string): boolean {
+  return rooms?.isShared(path) ?? false;
+}
+
+/**
+ * Opens documents of the Drive in rooms, in which several people edit them at once (rooms/, src/rooms/).
+ *
+ * Nothing of it is loaded where the site has it off.
+ */
+export const editingTogetherPlugin: JupyterFrontEndPlugin<void> = {
+  id: "collaboratory:editing-together",
+  description: "Edits documents of the Drive together with others.",
+  autoStart: true,
+  optional: [IStatusBar, INotebookTracker, IEditorExtensionRegistry],
+  activate: async (
+    app: JupyterFrontEnd,
+    statusBar: IStatusBar | null,
+    notebooks: INotebookTracker | null,
+    editorExtensions: IEditorExtensionRegistry | null,
+  ) => {
+    if (PageConfig.getOption("collaboratoryRooms") === "true") {
+      const { openInRooms } = await import("./rooms");
+      rooms = openInRooms(app, { statusBar, notebooks, editorExtensions });
+    }
+  },
+};
+
+/** In place of JupyterLab's: runs a cell in the same way, but asks first where somebody else is running it. */
+export const executorPlugin: JupyterFrontEndPlugin<INotebookCellExecutor> = {
+  id: "collaboratory:cell-executor",
+  description: "Runs the cells of notebooks.",
+  autoStart: true,
+  provides: INotebookCellExecutor,
+  activate: () => ({ runCell: options => (rooms ? rooms.run(options, runCell) : runCell(options)) }),
+};

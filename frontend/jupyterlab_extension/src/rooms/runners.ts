@@ -1,0 +1,141 @@
+import { Dialog, showDialog } from "@jupyterlab/apputils";
+import type { CodeCell } from "@jupyterlab/cells";
+import type { INotebookCellExecutor } from "@jupyterlab/notebook";
+
+import { Room } from "./room";
+
+type RunOptions = INotebookCellExecutor.IRunCellOptions;
+type Run = (options: RunOptions) => Promise<boolean>;
+
+/** In the awareness of a page: what it runs, by cell, with a number higher than that of whoever ran the cell before. */
+const FIELD = "running";
+/** As many cells are told; of “Run All” in a long notebook the first. */
+const MOST = 100;
+/** What ends within so many milliseconds is told together. */
+const TELL_MS = 50;
+
+/** Somebody else's page that runs a cell. */
+export interface IRunner {
+  name: string;
+  color: string;
+}
+
+/** Who runs which cell of one notebook, each with a kernel of their own; the outputs are those of who began last. */
+export class Runners {
+  constructor(private readonly room: Room) {
+    room.document.awareness.on("change", () => this.giveWay());
+  }
+
+  /** Others who run a cell now, by its id. */
+  others(): Map<string, IRunner[]> {
+    const found = new Map<string, IRunner[]>();
+    for (const [, { user, [FIELD]: cells }] of this.elsewhere()) {
+      for (const id of Object.keys(cells ?? {})) {
+        const runner = { name: user?.display_name ?? "Somebody", color: user?.color ?? "" };
+        found.set(id, [...(found.get(id) ?? []), runner]);
+      }
+    }
+    return found;
+  }
+
+  /** Run a cell, unless it runs elsewhere and the person would rather not. Whether it ran well. */
+  async run(options: RunOptions, run: Run): Promise<boolean> {
+    const id = options.cell.model.id;
+    const runners = this.others().get(id);
+    // One question for all that is run at once, and in the order of the notebook.
+    this._question ??= runners ? this.ask(runners) : null;
+    if (this._question && !(await this._question)) {
+      return false;
+    }
+    this._ranks.set(id, 1 + Math.max(0, ...this.ranksElsewhere(id)));
+    this._cells.set(id, options.cell as CodeCell);
+    this.tell(0); // before any output
+    try {
+      return await run(options);
+    } finally {
+      this._ranks.delete(id);
+      this._cells.delete(id);
+      this.tell(TELL_MS);
+    }
+  }
+
+  private async ask(runners: IRunner[]): Promise<boolean> {
+    const names = runners.map(({ name }) => name).join(", ");
+    const answer = await showDialog({
+      title: `${names} ${runners.length > 1 ? "run" : "runs"} this cell now`,
+      body: "Run it too, on your own kernel? Everybody then sees your outputs in place of theirs.",
+      buttons: [Dialog.cancelButton(), Dialog.okButton({ label: "Run it too" })],
+    });
+    this._question = null;
+    return answer.button.accept;
+  }
+
+  /** Outputs of a cell that somebody has begun to run later are not put into the document any more. */
+  private giveWay(): void {
+    for (const [id, cell] of this._cells) {
+      const mine = this._ranks.get(id) ?? 0;
+      const own = this.room.document.ydoc.clientID;
+      for (const [client, { [FIELD]: cells }] of this.elsewhere()) {
+        const theirs = cells?.[id] ?? 0;
+        if (theirs > mine || (theirs === mine && client > own)) {
+          cell.outputArea.future?.registerMessageHook(() => false);
+          this._cells.delete(id);
+        }
+      }
+    }
+  }
+
+  private ranksElsewhere(id: string): number[] {
+    return this.elsewhere().map(([, { [FIELD]: cells }]) => Number(cells?.[id] ?? 0));
+  }
+
+  private elsewhere(): [number, Record<string, any>][] {
+    const { awareness, ydoc } = this.room.document;
+    return [...awareness.getStates()].filter(([client]) => client !== ydoc.clientID);
+  }
+
+  /** Within so many milliseconds; 0: as soon as all that is run at once is known. */
+  private tell(milliseconds: number): void {
+    clearTimeout(this._timer);
+    if (milliseconds) {
+      this._timer = window.setTimeout(() => this.tell(0), milliseconds);
+    } else if (!this._isTelling) {
+      this._isTelling = true;
+      queueMicrotask(() => {
+        this._isTelling = false;
+        const cells = Object.fromEntries([...this._ranks].slice(0, MOST));
+        this.room.document.awareness.setLocalStateField(FIELD, cells);
+      });
+    }
+  }
+
+  private readonly _ranks = new Map<string, number>();
+  private readonly _cells = new Map<string, CodeCell>();
+  private _question: Promise<boolean> | null = null;
+  private _timer = 0;
+  private _isTelling = false;
+}
+
+/** Say at each cell of a notebook who else runs it. */
+export function markCells(cells: readonly { model: { id: string }; node: HTMLElement }[], runners: Runners): void {
+  const others = runners.others();
+  for (const { model, node } of cells) {
+    const text = (others.get(model.id) ?? []).map(({ name }) => `${name} runs this cell`).join(", ");
+    const color = others.get(model.id)?.[0].color ?? "";
+    let mark = node.querySelector<HTMLElement>(":scope > .collaboratory-CellRunner");
+    if (!text) {
+      mark?.remove();
+      continue;
+    }
+    if (!mark) {
+      mark = document.createElement("div");
+      mark.className = "collaboratory-CellRunner";
+      mark.setAttribute("role", "status");
+      node.append(mark);
+    }
+    if (mark.textContent !== text) {
+      mark.textContent = text;
+      mark.style.setProperty("--collaboratory-person", color);
+    }
+  }
+}
