@@ -11,7 +11,7 @@ from pycrdt import Doc
 
 from rooms.documents.base import Document
 from rooms.documents.notebook import Notebook
-from rooms.documents.tests.notebooks import as_bytes, code, notebook
+from rooms.documents.tests.notebooks import as_bytes, code, notebook, sources
 from rooms.room import messages, wire
 from rooms.room.file import Content, FileChangedError, FileGoneError, RoomFileError
 from rooms.room.room import KINDS, Kind, Room, RoomSettings
@@ -82,6 +82,14 @@ class MemoryFile:
         self._may("keep_version")
         self.versions.append((reason, frozenset(authors), data))
 
+    @property
+    def deleted(self) -> bool:
+        return self.data is None
+
+    def sources(self) -> list[str]:
+        """The sources of the cells in it."""
+        return sources(self.read().data)
+
     def put(self, data: bytes | None, authors: Set[int] = frozenset()) -> None:
         """Write it, as somebody outside does."""
         if self.data is not None:
@@ -119,8 +127,8 @@ class Page:
         self.user_id = user_id
         self.doc: Doc = Doc()
         self.document: Document = KINDS[kind](self.doc)
-        self.room: Room | None = None
-        self.connection: Connection | None = None
+        self.room: Room = None  # type: ignore[assignment]
+        self.connection: Connection = None  # type: ignore[assignment]
         self.told: dict[str, Any] = {}
         self.replies: list[dict[str, Any]] = []
         self.awareness: list[bytes] = []
@@ -144,26 +152,21 @@ class Page:
         """The connection ends; what was under way is lost."""
         if self.room and self.connection:
             self.room.disconnect(self.connection)
-        self.room = self.connection = None
+        self.room = self.connection = None  # type: ignore[assignment]
         self.outbox = []
 
     def exchange(self) -> None:
         """Send what is to be sent, and take what was sent, until there is no more."""
-        assert self.room is not None
-        assert self.connection is not None
         while self.connection and (self.outbox or self.connection.inbox):
             self.send_some()
             self.take_some()
 
     def send_some(self, count: int = 1 << 30) -> None:
-        assert self.room is not None
-        assert self.connection is not None
         for message in self.outbox[:count]:
             self.room.receive(self.connection, message)
         del self.outbox[:count]
 
     def take_some(self, count: int = 1 << 30) -> None:
-        assert self.connection is not None
         taken, self.connection.inbox = self.connection.inbox[:count], self.connection.inbox[count:]
         for message in taken:
             self._take(message)

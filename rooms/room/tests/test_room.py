@@ -1,17 +1,19 @@
 """A room: people, the file, and what is said about both."""
 
+import asyncio
 import json
 
 import pytest
 
 from rooms.documents.base import NotADocumentError
-from rooms.documents.tests.notebooks import as_bytes, code, notebook, sources
+from rooms.documents.plain_text import PlainText
+from rooms.documents.tests.notebooks import as_bytes, code, notebook
 from rooms.room import messages, wire
 from rooms.room.file import NoSpaceError, NotWritableError, QuotaError, RoomFileError
 from rooms.room.room import Kind
 from rooms.room.saving import Word
 
-from .support import THREE_CELLS, MemoryFile, Page, Table, in_loop, run
+from .support import THREE_CELLS, Connection, MemoryFile, Page, Table, in_loop, run
 
 
 @pytest.fixture
@@ -34,7 +36,7 @@ def test_what_is_typed_is_saved_when_people_pause(table):
     table.later(0.3)
     assert table.file.data == THREE_CELLS
     table.later(1.5)
-    assert sources(table.file.data)[0] == "# typed\na = 1\n"
+    assert table.file.sources()[0] == "# typed\na = 1\n"
     page.exchange()
     assert page.told["saved"]
 
@@ -45,7 +47,7 @@ def test_it_is_saved_every_five_seconds_while_people_do_not_pause(table):
         page.type("a", "x")
         page.exchange()
         table.later(0.5)
-    assert sources(table.file.data)[0].startswith("xxxxxxxxx")
+    assert table.file.sources()[0].startswith("xxxxxxxxx")
 
 
 def test_opening_a_file_writes_nothing(table):
@@ -73,7 +75,7 @@ def test_opening_a_file_in_a_notation_of_its_own_writes_nothing(tmp_path):
     page.type("a", "x")
     page.exchange()
     page.doc.get_state()
-    cell = page.notebook.find("a")
+    cell = page.notebook.cells[0]
     del cell["source"][0:1]
     page.exchange()
     table.settle()
@@ -89,7 +91,7 @@ def test_opening_a_notebook_without_cells_writes_nothing(tmp_path):
     page.notebook.cells[0]["source"].insert(0, "x")
     page.exchange()
     table.settle()
-    assert sources(table.file.data) == ["x"]
+    assert table.file.sources() == ["x"]
 
 
 def test_a_viewer_follows_and_writes_nothing(table):
@@ -134,6 +136,7 @@ def test_an_editor_who_becomes_a_viewer_writes_no_more(table):
 def test_a_page_with_another_history_is_told_to_reload(table):
     page = Page()
     page.connect(table.room, session="other.w")
+    assert page.connection.closed
     code, reason = page.connection.closed
     assert (code, json.loads(reason)["reason"]) == (1003, "unknown_session")
     assert page.connection not in table.room.clients
@@ -147,12 +150,12 @@ def test_ctrl_s_saves_at_once(table):
         page.outbox.append(bytes([messages.RAW]) + wire.text("save") + wire.uint(7))
         page.send_some()
         while not page.replies:
-            await __import__("asyncio").sleep(0)
+            await asyncio.sleep(0)
             page.take_some()
 
     in_loop(press())
     assert page.replies == [{"type": "save", "responseTo": 7, "status": "success"}]
-    assert sources(table.file.data)[0] == "# typed\na = 1\n"
+    assert table.file.sources()[0] == "# typed\na = 1\n"
 
 
 def test_ctrl_s_of_a_viewer_fails(table):
@@ -161,7 +164,7 @@ def test_ctrl_s_of_a_viewer_fails(table):
     async def press() -> None:
         page.room.receive(page.connection, bytes([messages.RAW]) + wire.text("save") + wire.uint(7))
         while not page.replies:
-            await __import__("asyncio").sleep(0)
+            await asyncio.sleep(0)
             page.take_some()
 
     in_loop(press())
@@ -177,7 +180,7 @@ def test_a_write_from_outside_is_merged_and_kept_as_a_version(table):
     table.settle()
     page.exchange()
     assert page.cells() == [("a", "# typed\na = 1\n"), ("b", "b = 22\n"), ("c", "c = 3\n")]
-    assert sources(table.file.data) == ["# typed\na = 1\n", "b = 22\n", "c = 3\n"]
+    assert table.file.sources() == ["# typed\na = 1\n", "b = 22\n", "c = 3\n"]
     assert ("outside", frozenset(), written) in table.file.versions
     assert table.room.statistics.merges == 1
 
@@ -189,7 +192,7 @@ def test_a_write_at_the_moment_of_a_save_is_merged_first(table):
     written = as_bytes(notebook(code("a = 1\n", "a"), code("b = 22\n", "b"), code("c = 3\n", "c")))
     table.file.before_write = lambda: table.file.put(written)
     table.settle()
-    assert sources(table.file.data) == ["# typed\na = 1\n", "b = 22\n", "c = 3\n"]
+    assert table.file.sources() == ["# typed\na = 1\n", "b = 22\n", "c = 3\n"]
 
 
 def test_what_outside_overwrote_of_the_rooms_is_a_version_with_its_authors(table):
@@ -222,7 +225,7 @@ def test_the_second_edit_after_a_restart_doubles_no_cell(table):
     page.type("a", "3")
     page.exchange()
     table.settle()
-    assert sources(table.file.data) == ["321a = 1\n", "b = 2\n", "c = 3\n"]
+    assert table.file.sources() == ["321a = 1\n", "b = 2\n", "c = 3\n"]
     assert len(page.cells()) == 3
     assert table.page(2).cells() == page.cells()
 
@@ -245,14 +248,11 @@ def test_a_change_that_comes_before_what_it_builds_on_is_asked_for(table):
     page = table.page()
     page.lose()
     page.type("a", "one")
-    page.connection, page.room = None, None
     before = page.doc.get_state()
     page.type("a", "two")
     late = page.doc.get_update(before)
     other = table.page(2)
-    page.room, page.connection = table.room, None
-    from .support import Connection
-
+    page.room = table.room
     page.connection = Connection(page)
     table.room.connect(page.connection, table.room.session_id(may_write=True))
     page.outbox = [messages.update(late)]  # typed before the room's first message was there
@@ -303,11 +303,11 @@ def test_a_deleted_file_is_told_and_typing_goes_on(table):
     assert "typed" in other.cells()[0][1]
     assert page.told["words"] == [{"state": "deleted", "text": "The file was deleted.", "by": "Olga Owner"}]
     table.settle()
-    assert table.file.data is None
+    assert table.file.deleted
     table.file.put(kept)
     table.settle()
     page.exchange()
-    assert sources(table.file.data)[0] == "# typed\na = 1\n"
+    assert table.file.sources()[0] == "# typed\na = 1\n"
     assert "deleted" not in page.states()
 
 
@@ -342,7 +342,7 @@ def test_people_are_told_why_it_is_not_saved_and_it_is_saved_later(table, error,
     page.exchange()
     assert page.told["words"] == []
     assert page.told["saved"]
-    assert sources(table.file.data)[0] == "# typed\na = 1\n"
+    assert table.file.sources()[0] == "# typed\na = 1\n"
 
 
 @pytest.mark.parametrize("data", [b"", b"{", b"[]", THREE_CELLS[:40]])
@@ -358,7 +358,7 @@ def test_bytes_from_outside_that_are_no_notebook_are_a_version_before_they_are_r
     page.exchange()
     table.settle()
     page.exchange()
-    assert sources(table.file.data)[0] == "# typed\na = 1\n"
+    assert table.file.sources()[0] == "# typed\na = 1\n"
     assert page.states() == []
 
 
@@ -377,7 +377,7 @@ def test_what_cannot_be_kept_as_a_version_is_not_replaced(table):
     table.later(20)
     table.settle()
     assert table.file.versions[0] == ("outside", frozenset(), outside)
-    assert sources(table.file.data) == ["# typed\na = 1\n", "b"]
+    assert table.file.sources() == ["# typed\na = 1\n", "b"]
 
 
 def test_a_file_that_is_being_written_is_left_to_be_finished(table):
@@ -459,6 +459,7 @@ def test_a_document_does_not_grow_without_bound(tmp_path):
         if page.connection.closed is None:
             page.type("a", "x" * 1000)
             page.send_some()
+    assert page.connection.closed
     assert page.connection.closed[0] == 1003
     assert len(table.page(2).cells()[0][1]) < 10_000
 
@@ -466,6 +467,7 @@ def test_a_document_does_not_grow_without_bound(tmp_path):
 def test_text_files_are_edited_together_too(tmp_path):
     table = Table(tmp_path, MemoryFile(b"one\r\ntwo\r\n"), Kind.TEXT)
     page, other = table.page(1), table.page(2)
+    assert isinstance(page.document, PlainText)
     page.document._text.insert(0, "zero\n")
     page.exchange()
     other.exchange()
@@ -482,7 +484,7 @@ def test_closing_a_room_saves_and_tells_pages_to_come_again(table):
     page.exchange()
     run(table.room.close())
     assert page.connection.closed[0] == 1013
-    assert sources(table.file.data)[0] == "# typed\na = 1\n"
+    assert table.file.sources()[0] == "# typed\na = 1\n"
     page.lose()
     page.connect(table.open())
     assert page.connection.closed is None
