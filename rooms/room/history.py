@@ -78,6 +78,9 @@ class History:
         except (JournalError, BadUpdateError, ValueError):
             self._set_aside()
             self._replay(self._journal.open())
+        if self.size and not self.saved.digest:  # it ended while it was begun: nobody was in the room yet
+            self._set_aside()
+            self._replay(self._journal.open())
         return bool(self.size)
 
     def start(self, content: Content, place: str, digest: bytes) -> None:
@@ -88,7 +91,7 @@ class History:
         self.document.fill(content)
         self._begin()
         update = self.document.doc.get_update()
-        self._checker.check(update, b"\0")
+        self._checker.check(update, b"\0")  # what comes from a file has bounds, too
         self._append(RecordKind.UPDATE, _number(0) + update)
         self.size = self._compacted = len(update)
         self._append(RecordKind.READ, _number(self.mark()) + digest)
@@ -141,7 +144,7 @@ class History:
         return changed[0] if changed else None
 
     def _change(self, edit: Callable[[], None], user: int, merged: bytes = b"") -> tuple[bytes, bool] | None:
-        doc, state = self.document.doc, self.document.doc.get_state()
+        doc = self.document.doc
         self._held = []
         try:
             edit()
@@ -151,7 +154,7 @@ class History:
             update = held[0] if len(held) == 1 else merge_updates(*held) if held else NOTHING
             if held:
                 if user == 0 or len(held) > came:
-                    self._checker.check(update, state)
+                    self._checker.learn(update)
                 kind = RecordKind.MERGED if merged else RecordKind.UPDATE
                 self._append(kind, (merged or _number(user)) + update)
         except JournalFullError:
@@ -352,7 +355,7 @@ class History:
         self._checker = UpdateChecker(self.kind.roots)
         self.changes = self.size = self._compacted = 0
         for update in _updates(records):
-            self._checker.check(update, self.document.doc.get_state())
+            self._checker.learn(update)
             self.document.doc.apply_update(update)
             self.size += len(update)
         self._scan(records)

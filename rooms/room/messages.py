@@ -19,6 +19,11 @@ a string (its length in bytes as a variable-length integer, then UTF-8):
             outside wrote what is no document; those bytes are a version, the next save replaces them), `merged`
             (somebody outside wrote the file, and it was merged; shown for some seconds)
 
+**What the page has to do itself** (frontend/jupyterlab_extension), for the safety of its person: a page that ran, made
+or cleared a cell trusts it for as long as it lives, also for outputs that *others* put into the cell afterwards. The
+room cannot reach that (`trust` says what was read in JupyterLab). While a transaction of the connection is applied,
+the page has to make outputs without trust.
+
 The room closes a connection with 1003 and JSON of at most 123 bytes as the reason, which jupyter-docprovider shows:
 `{"reason": "unknown_session", "reloadable": bool, "errorReason": "sentence"}`; with 4400 when it was sent nonsense;
 with 4429 when the client is too far behind; with 1013 when it may try again in a moment, as y-websocket does.

@@ -93,6 +93,8 @@ class FileSync:
         NotADocumentError, RoomFileError, JournalFullError.
         """
         has_history = self.history.open()
+        if has_history:
+            self._saved_changes = -1  # the journal may have more than the file
         content: Content = await self.run(self.file.read)
         self.path = self.file.path()
         if len(content.data) > self.settings.max_file:
@@ -110,7 +112,6 @@ class FileSync:
             await self.run(self.history.sync)
         elif digest == self.history.saved.digest or self.history.recognise(digest):
             self.history.adopt(parsed)
-            self._saved_changes = -1  # the journal may have more than the file
         self.notation = parsed.notation
         if digest == self.history.saved.digest:
             self.etag = content.etag

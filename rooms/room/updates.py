@@ -8,6 +8,7 @@ of parts, a bounded depth, known roots, and nothing that depends on what the doc
 
 from bisect import bisect_right
 from collections.abc import Mapping, Set
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -59,7 +60,7 @@ class _Spans:
 
 
 class _Item(NamedTuple):
-    """A shared type, or what is left of deleted ones, with where it says that it belongs."""
+    """Anything but characters, with where it says that it belongs."""
 
     client: int
     start: int
@@ -87,6 +88,14 @@ class UpdateChecker:
         except WireError as error:
             raise BadUpdateError(str(error)) from error
         self._place(reading.items)
+
+    def learn(self, update: bytes) -> None:
+        """Remember the types of an update that was checked before, and may have been written anew since."""
+        reading = _Reading(Reader(update), self._roots, {})
+        with suppress(IncompleteUpdateError):
+            reading.read()
+        with suppress(BadUpdateError):
+            self._place(reading.items)
 
     def _place(self, items: list[_Item]) -> None:
         """Find the depth of every type. An update may name its types in any order."""
@@ -176,15 +185,16 @@ class _Reading:
         parent = None if beside else self._parent(client, clock, has_key=bool(info & 32))
         if kind == _STRING:
             return _utf16_length(reader.bytes())
-        if kind == _ANY:
-            count = reader.uint()
-            self._values(count)
-            return count
-        if kind not in (_DELETED, _TYPE):
+        if kind == _TYPE:
+            length = 1
+            if reader.uint() not in _SHARED_TYPES:
+                raise BadUpdateError("A shared type of this kind is in no notebook and no text.")
+        elif kind in (_ANY, _DELETED):
+            length = reader.uint()
+            if kind == _ANY:
+                self._values(length)
+        else:
             raise BadUpdateError(f"Content of kind {kind} is in no notebook and no text.")
-        if kind == _TYPE and reader.uint() not in _SHARED_TYPES:
-            raise BadUpdateError("A shared type of this kind is in no notebook and no text.")
-        length = reader.uint() if kind == _DELETED else 1
         self.items.append(_Item(client, clock, clock + length, kind == _TYPE, parent, beside))
         return length
 
