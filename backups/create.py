@@ -114,6 +114,8 @@ class _Creation:
         self.progress("Trash again, versions")
         self._trash()
         self._top(b"objects", layout.root() / "objects", lambda path: path != b"lock")
+        # After the files: a room recognises what it wrote before, and takes what it has not written yet for a change.
+        self._top(b"rooms", Path(settings.ROOMS_ROOT))
         if self.options.homes:
             for server in sorted((Path(settings.LAB_ROOT) / "servers").glob("*/home")):
                 self._top(b"homes/" + os.fsencode(server.parent.name), server)

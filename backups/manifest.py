@@ -1,6 +1,7 @@
 """Manifest of one backup, an SQLite database: one row per file, folder and link. Names are bytes.
 
-Paths are below the Drive (`libraries/<id>/…`, `trash/<id>/<place>/…`, `objects/…`, `staging/…`), or below `homes/`.
+Paths are below the Drive (`libraries/<id>/…`, `trash/<id>/<place>/…`, `objects/…`, `staging/…`), or below
+`rooms/` and `homes/`.
 """
 
 import json

@@ -84,6 +84,7 @@ def into_site(store: BackupStore, backup: Backup, *, look: bool, progress: Progr
         extraction.extract(b"staging", b"trash", b"libraries", b"objects")
         report.files, report.damaged = extraction.files, len(extraction.damaged)
         report.differs += [f"damaged in the backup: {path}" for path in extraction.damaged]
+        _journals(store, manifest)
         progress("Database")
         database.load(backup.path / database.FILES[backup_kind(backup)])
         call_command("migrate", interactive=False, verbosity=0)
@@ -254,6 +255,13 @@ def _secret(backup: Backup) -> list[str]:
         write_secret(place, secret.encode())
         return []
     return ["SECRET_KEY is not the backup's: add that to SECRET_KEY_FALLBACKS, or sessions and public links end"]
+
+
+def _journals(store: BackupStore, manifest: Manifest) -> None:
+    """Restore what was typed in rooms and perhaps not saved."""
+    place = Path(settings.ROOMS_ROOT)
+    place.mkdir(mode=0o700, parents=True, exist_ok=True)
+    Extraction(store, manifest, place, lambda path: path.removeprefix(b"rooms").lstrip(b"/")).extract(b"rooms")
 
 
 def _signing_keys(backup: Backup) -> None:

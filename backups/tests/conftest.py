@@ -35,6 +35,8 @@ def back_up(store: BackupStore, settings: Settings, tmp_path: Path) -> Callable[
     """Make a backup now."""
     settings.VAR_DIR = tmp_path / "var"
     settings.VAR_DIR.mkdir()
+    settings.ROOMS_ROOT = settings.VAR_DIR / "rooms"
+    settings.ROOMS_ROOT.mkdir()
     (settings.VAR_DIR / "settings.env").write_text("SITE_NAME=Here\n")
 
     def run(**options: bool) -> Backup:
@@ -111,6 +113,7 @@ def other_site(settings: Settings, tmp_path: Path, transactional_db: None) -> It
         def move() -> Path:
             settings.DRIVE_ROOT = tmp_path / "other/drive"
             settings.VAR_DIR = tmp_path / "other"
+            settings.ROOMS_ROOT = settings.VAR_DIR / "rooms"
             settings.DRIVE_ROOT.mkdir(parents=True)
             afterwards.enter_context(empty_database())
             return settings.DRIVE_ROOT

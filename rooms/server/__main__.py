@@ -35,6 +35,7 @@ def main() -> None:
         interface="asgi3",
         lifespan="on",
         log_config=None,
+        log_level="warning",
         access_log=False,
         proxy_headers=False,
         server_header=False,

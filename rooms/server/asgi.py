@@ -27,12 +27,15 @@ from drive.models import Permission
 from portal.models import User
 from rooms import metrics
 from rooms.access import Place, RefusedError, check_enabled, in_drive, in_lab
-from rooms.room.client import CLOSE_SESSION_OVER
+from rooms.documents.base import NotADocumentError
+from rooms.room.client import CLOSE_SESSION_OVER, CLOSE_TRY_AGAIN
 from rooms.room.file import RoomFileError
-from rooms.room.room import Kind, NotADocumentError
+from rooms.room.history import JournalFullError
+from rooms.room.messages import session_over
+from rooms.room.room import Kind
 
 from . import authorisation
-from .authorisation import NO_ACCESS, SIGNED_OUT, Grant, Question, close_reason
+from .authorisation import NO_ACCESS, SIGNED_OUT, Grant, Question
 from .connection import Connection
 from .open_rooms import RECOVER_EVERY, NoRoomError, OpenRoom, OpenRooms
 from .threads import THREADS, DatabaseThreads, in_thread
@@ -109,7 +112,7 @@ class Application:
             why = ended.get(questions[connection])
             if why and not connection.closed.is_set():
                 connection.may_write = False
-                connection.close(CLOSE_SESSION_OVER, close_reason(why, reloadable=why != NO_ACCESS))
+                connection.close(CLOSE_SESSION_OVER, session_over(why, reloadable=why != NO_ACCESS))
                 metrics.ENDED.add()
 
     # PUT of a session
@@ -151,13 +154,14 @@ class Application:
         try:
             one, connection, session = await self._enter(scope, send)
         except RefusedError as refusal:
-            reason = close_reason(str(refusal), reloadable=refusal.status != 403)
+            reason = session_over(str(refusal), reloadable=refusal.status != 403)
             with suppress(OSError, RuntimeError):
                 await send({"type": "websocket.close", "code": CLOSE_SESSION_OVER, "reason": reason})
             return
-        except DatabaseError:
+        except (DatabaseError, JournalFullError, OSError):
             log.exception("nobody was let in")
-            await send({"type": "websocket.close", "code": 1013, "reason": ""})  # tried again by the page
+            with suppress(OSError, RuntimeError):
+                await send({"type": "websocket.close", "code": CLOSE_TRY_AGAIN, "reason": ""})
             return
         metrics.CONNECTIONS.add()
         try:
@@ -226,10 +230,17 @@ async def _who_asks(scope: Scope) -> tuple[User, Grant]:
         grant = Grant.parse(told[1][0].decode("latin-1"))
     except ValueError as error:
         raise RefusedError(401, SIGNED_OUT) from error
-    user = await in_thread(User.objects.filter(pk=int(told[0][0]), is_active=True).first)
+    user = await in_thread(_signed_in, int(told[0][0]), grant)
     if user is None:
         raise RefusedError(401, SIGNED_OUT)
     return user, grant
+
+
+def _signed_in(user_id: int, grant: Grant) -> User | None:
+    """The person; None if the sign-in has ended since the portal said so, which the proxy remembers for two seconds."""
+    if not authorisation.valid_grants([grant]):
+        return None
+    return User.objects.filter(pk=user_id, is_active=True).first()
 
 
 def _place(user: User, door: str, path: str) -> Place:

@@ -6,7 +6,6 @@ in the library, as it is now. Whoever may no longer read is out; whoever may do 
 load the page again: a page that was opened read-only may hold what its person typed for themselves.
 """
 
-import json
 from collections.abc import Collection
 from dataclasses import dataclass
 from hmac import compare_digest
@@ -20,7 +19,6 @@ from drive.models import Library, Permission
 from portal import hooks
 from portal.models import Session, User
 from rooms.access import RefusedError, check_enabled
-from rooms.room.client import CLOSE_REASON_LIMIT
 
 INTERVAL = 1.0
 """Seconds between two questions."""
@@ -99,11 +97,3 @@ def _switched_off(libraries: Collection[UUID]) -> set[UUID]:
         except RefusedError:
             found.add(library.pk)
     return found
-
-
-def close_reason(sentence: str, *, reloadable: bool = True) -> str:
-    """What jupyter-docprovider shows when a connection is closed with 1003; at most 123 bytes of JSON."""
-    told = {"reason": "unknown_session", "reloadable": reloadable, "errorReason": sentence}
-    text = json.dumps(told, separators=(",", ":"), ensure_ascii=False)
-    assert len(text.encode()) <= CLOSE_REASON_LIMIT, text
-    return text

@@ -36,6 +36,7 @@ from drive.storage import (
     open_library,
     openat2,
     path_codec,
+    shown,
     signature,
     translate_errors,
 )
@@ -89,8 +90,8 @@ class LibraryFile:
             self._let_go()
 
     def path(self) -> str:
-        """Path within the library, as found last."""
-        return self._path
+        """Path within the library, as found last, with what is not UTF-8 replaced."""
+        return shown(self._path)
 
     def etag(self) -> str:
         """ETag now, of the file that is followed to where it is. FileGoneError."""

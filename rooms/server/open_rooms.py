@@ -17,9 +17,12 @@ from drive.models import File
 from drive.storage import open_library
 from portal.models import User
 from rooms.access import Place, RefusedError
+from rooms.documents.base import NotADocumentError
 from rooms.models import Room as Row
 from rooms.room.file import FileGoneError, RoomFileError
-from rooms.room.room import Kind, NotADocumentError, Room, RoomSettings
+from rooms.room.history import JournalFullError
+from rooms.room.room import Kind, Room
+from rooms.room.saving import RoomSettings
 
 from . import counters
 from .connection import Connection
@@ -90,6 +93,9 @@ class OpenRooms:
             raise RefusedError(409, str(error) or "This file cannot be edited together.") from error
         except (RoomFileError, NoRoomError) as error:
             raise RefusedError(409, str(error)) from error
+        except (JournalFullError, OSError) as error:
+            log.exception("room %s is not opened", row.pk)
+            raise RefusedError(503, "Editing together is not available at this moment.") from error
 
     async def get(self, room_id: UUID, user: User | None = None) -> OpenRoom:
         """A room by its id. NoRoomError, NotADocumentError, RoomFileError; RefusedError if it is too much."""
@@ -109,7 +115,8 @@ class OpenRooms:
             room = await Room.open(kind=kind, file=file, journal=journal, place=str(room_id), settings=room_settings())
         except Exception as error:
             file.close()
-            await in_thread(_end, room_id, isinstance(error, RoomFileError) and not isinstance(error, FileGoneError))
+            is_over = isinstance(error, (FileGoneError, NotADocumentError, RefusedError))
+            await in_thread(_end, room_id, not is_over)
             raise
         found = OpenRoom(room_id, kind, file, room, user.pk if user else 0, row_of_file.size)
         self.by_id[room_id] = found
@@ -180,8 +187,7 @@ def journal_of(room_id: UUID) -> Path:
 
 def room_settings() -> RoomSettings:
     """The site's."""
-    keep = settings.COEDITING_KEEP_DAYS * 86400.0
-    return RoomSettings(keep_journal=keep, max_file=settings.COEDITING_MAX_BYTES)
+    return RoomSettings(max_file=settings.COEDITING_MAX_BYTES)
 
 
 def _row_of(place: Place, kind: Kind) -> Row:

@@ -37,7 +37,7 @@ class Site:
 
     def __init__(self) -> None:
         self.place = Installation(CODE)
-        self.environment = {**os.environ, "PYTHONUNBUFFERED": "1", "METRICS_TOKEN": METRICS_TOKEN}
+        self.environment = {**os.environ, "PYTHONUNBUFFERED": "1", "METRICS_TOKEN": METRICS_TOKEN, "COEDITING": "true"}
         self.log = settings.VAR_DIR / "site.log"
         self.honcho: subprocess.Popen | None = None
         self.code = CODE
@@ -101,9 +101,10 @@ class Site:
         """kill -9, and wait until its keeper has another."""
         old = self.pid(name)
         os.kill(old, signal.SIGKILL)
-        wait_for(lambda: self._has_another(name, old), 20, f"{name} was not started again")
+        wait_for(lambda: self.has_another(name, old), 20, f"{name} was not started again")
 
-    def _has_another(self, name: str, old: int) -> bool:
+    def has_another(self, name: str, old: int) -> bool:
+        """True once the keeper runs another process than that."""
         try:
             return self.pid(name) != old
         except (IndexError, OSError):

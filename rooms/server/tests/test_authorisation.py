@@ -16,7 +16,7 @@ from lab.models import Pass
 from portal.accounts.services import deactivate
 from portal.models import Session, User
 from rooms.room.client import CLOSE_REASON_LIMIT
-from rooms.server import authorisation
+from rooms.room.messages import session_over
 from rooms.server.authorisation import NO_ACCESS, OTHER_ROLE, SIGNED_OUT, SWITCHED_OFF, Grant, Question, ended
 
 pytestmark = pytest.mark.django_db
@@ -152,4 +152,4 @@ def test_a_session_of_nobody_counts_for_nobody(editor: User, library: Library) -
 
 def test_reasons_fit_into_a_close_frame() -> None:
     for why in (SIGNED_OUT, NO_ACCESS, OTHER_ROLE, SWITCHED_OFF):
-        assert len(authorisation.close_reason(why).encode()) <= CLOSE_REASON_LIMIT
+        assert len(session_over(why).encode()) <= CLOSE_REASON_LIMIT
