@@ -16,6 +16,8 @@ from drive.models import Library
 from drive.storage import StorageError, open_library
 from portal.models import User
 
+OFF_HERE = "Editing together is switched off on this site."
+OFF_IN_COLLAB = "Editing together is switched off in this Collab."
 LAB_FOLDER = "drive"
 """Where the Drive is in a Lab's home."""
 
@@ -81,6 +83,6 @@ def _no_such_file() -> RefusedError:
 def check_enabled(library: Library) -> None:
     """RefusedError where people do not edit together."""
     if not settings.COEDITING:
-        raise RefusedError(404, "Editing together is switched off on this site.")
+        raise RefusedError(404, OFF_HERE)
     if library.owner_collab and not library.owner_collab.coediting:
-        raise RefusedError(404, "Editing together is switched off in this Collab.")
+        raise RefusedError(404, OFF_IN_COLLAB)

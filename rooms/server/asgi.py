@@ -28,6 +28,7 @@ from portal.models import User
 from rooms import metrics
 from rooms.access import Place, RefusedError, check_enabled, in_drive, in_lab
 from rooms.documents.base import NotADocumentError
+from rooms.models import Room
 from rooms.room.client import CLOSE_SESSION_OVER, CLOSE_TRY_AGAIN
 from rooms.room.file import RoomFileError
 from rooms.room.history import JournalFullError
@@ -47,6 +48,8 @@ Scope = MutableMapping[str, Any]
 
 log = logging.getLogger(__name__)
 
+NOT_THERE = "This file is gone. Copy what you need, then reload."
+TOO_MANY = "You have too many files open. Close some."
 MOST_BODY = 16384
 MOST_CONNECTIONS = 200
 """Of one person; a page has one per file."""
@@ -176,16 +179,15 @@ class Application:
         user, grant = await _who_asks(scope)
         if not asked:
             raise RefusedError(404, "There is no such file.")
+        permission = await in_thread(_permission, user, UUID(asked[2]), asked[1])
         try:
             one = await self.rooms.get(UUID(asked[2]), user)
         except (NoRoomError, RoomFileError, NotADocumentError) as error:
-            raise RefusedError(404, "This file is not there as it was. Copy what you need, then reload.") from error
-        permission = await in_thread(_permission, user, one)
-        if one.kind != asked[1] or not permission:
-            raise RefusedError(403, NO_ACCESS)
+            raise RefusedError(404, NOT_THERE) from error
+        # From here on nothing is waited for: the room could be closed meanwhile.
         mine = [c for open_room in self.rooms.by_id.values() for c in open_room.connections if c.user_id == user.pk]
         if len(mine) >= MOST_CONNECTIONS:
-            raise RefusedError(429, "You have too many files open.")
+            raise RefusedError(429, TOO_MANY)
         connection = Connection(user, grant, send, may_write=permission == Permission.WRITE)
         one.connections.add(connection)
         query = parse_qs(scope["query_string"].decode("latin-1"))
@@ -252,11 +254,17 @@ def _place(user: User, door: str, path: str) -> Place:
     return in_drive(user, UUID(found[1]), found[2])
 
 
-def _permission(user: User, one: OpenRoom) -> str | None:
-    """What the person may do in the room's file now. RefusedError where people do not edit together."""
-    check_enabled(one.file.library)
-    pair = (user.pk, one.file.library.pk)
-    return permissions([pair]).get(pair)
+def _permission(user: User, room_id: UUID, kind: str) -> str:
+    """What the person may do in a room's file now. RefusedError if nothing, or where people do not edit together."""
+    row = Room.objects.select_related("file__library__owner_collab").filter(pk=room_id, kind=kind).first()
+    if row is None or row.file is None:
+        raise RefusedError(404, NOT_THERE)
+    pair = (user.pk, row.file.library_id)
+    permission = permissions([pair]).get(pair)
+    if permission is None:
+        raise RefusedError(403, NO_ACCESS)
+    check_enabled(row.file.library)
+    return permission
 
 
 def _path(scope: Scope) -> str:
@@ -278,7 +286,7 @@ async def _read(receive: Receive) -> bytes:
     while len(body) <= MOST_BODY:
         message = await receive()
         body += message.get("body", b"")
-        if not message.get("more_body"):
+        if not message.get("more_body") and len(body) <= MOST_BODY:
             return body
     raise RefusedError(413, "The request is too large.")
 

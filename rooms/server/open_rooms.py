@@ -37,6 +37,7 @@ CLOSE_AFTER = 30.0
 GIVE_UP_AFTER = 3600.0
 """Seconds after which a room without people is closed although it cannot be saved: its journal stays."""
 RECOVER_EVERY = 600.0
+TOO_MUCH = "You have too many large files open. Close some."
 MOST_ROOMS = 100
 MOST_TIMES = 4
 """Rooms that one person may have opened, and how many times COEDITING_MAX_BYTES their files may add up to."""
@@ -61,6 +62,7 @@ class OpenRoom:
     left: float = field(default_factory=time.monotonic)
     counted: counters.Counted = field(default_factory=counters.Counted)
     tending: "asyncio.Task[None] | None" = None
+    is_closing: bool = False
 
     def is_over(self) -> bool:
         """True when it may be closed: nobody is there, and all is saved or has been waiting for very long."""
@@ -129,21 +131,24 @@ class OpenRooms:
             return
         mine = [one.size for one in self.by_id.values() if one.opened_by == user.pk]
         if len(mine) >= MOST_ROOMS or sum(mine) + size > MOST_TIMES * settings.COEDITING_MAX_BYTES:
-            raise RefusedError(429, "You have many files open. Close some to edit another one together.")
+            raise RefusedError(429, TOO_MUCH)
 
     async def _tend(self, one: OpenRoom) -> None:
-        while not one.is_over():
+        while not one.is_over() and not one.is_closing:
             await asyncio.sleep(TICK)
             try:
                 await one.room.tick()
             except Exception:
                 log.exception("room %s", one.id)
             counters.count(one.room.statistics, one.counted)
-        asyncio.get_running_loop().create_task(self._close_if_over(one))
+        if not one.is_closing:
+            self._last = asyncio.get_running_loop().create_task(self._close_if_over(one))
 
     async def _close_if_over(self, one: OpenRoom) -> None:
         async with self._locks[one.id]:
-            if one.is_over() and self.by_id.get(one.id) is one:
+            if one.is_closing:
+                return
+            if one.is_over():
                 await self._close(one)
             else:  # somebody has come in this moment
                 one.tending = asyncio.get_running_loop().create_task(self._tend(one))
@@ -155,9 +160,9 @@ class OpenRooms:
                 await self._close(one)
 
     async def _close(self, one: OpenRoom) -> None:
-        if one.tending and one.tending is not asyncio.current_task():
-            one.tending.cancel()
-            await asyncio.wait([one.tending])
+        one.is_closing = True
+        if one.tending:
+            await asyncio.wait([one.tending])  # not cancelled: it may be saving
         is_saved = await one.room.save()
         await one.room.close()
         counters.count(one.room.statistics, one.counted)

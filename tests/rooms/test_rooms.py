@@ -438,7 +438,7 @@ def test_one_person_has_only_so_many_connections(page: Open, owner: Person) -> N
         other.session = first.session
         other.connect()
         others.append(other)
-    assert others[-1].until_closed()["errorReason"] == "You have too many files open."
+    assert others[-1].until_closed()["errorReason"] == "You have too many files open. Close some."
     first.type("x")
     others[0].until(lambda: "x" in others[0].text, "it did not come")
     for one in others:

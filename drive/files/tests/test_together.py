@@ -17,7 +17,7 @@ from drive.tasks import capture_waiting
 from drive.versions import history, scan, store
 from portal.models import User
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.database]
 
 
 @pytest.fixture

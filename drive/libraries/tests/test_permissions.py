@@ -13,7 +13,7 @@ from groups import services as group_services
 from portal.accounts.services import deactivate
 from portal.models import User
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.database]
 
 
 @pytest.fixture

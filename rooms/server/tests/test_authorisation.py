@@ -19,7 +19,7 @@ from rooms.room.client import CLOSE_REASON_LIMIT
 from rooms.room.messages import session_over
 from rooms.server.authorisation import NO_ACCESS, OTHER_ROLE, SIGNED_OUT, SWITCHED_OFF, Grant, Question, ended
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.database]
 
 
 def grant_of(user: User) -> Grant:

@@ -26,7 +26,7 @@ from rooms.room.file import (
 )
 from rooms.server.library_file import LibraryFile
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.database]
 
 
 @pytest.fixture
