@@ -4,6 +4,7 @@ import os
 from dataclasses import dataclass
 from typing import Self
 
+from django.conf import settings
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -11,6 +12,7 @@ from django.shortcuts import redirect, render
 from drive.files import operations
 from drive.files.library_access import LibraryAccess
 from drive.files.listing import crumbs
+from drive.files.paths import quoted
 from drive.files.text_diff import TextLines, compare_texts, read_lines
 from drive.storage import ABSENT, ChangedError, FileEntry, NameTakenError, NotFoundError, StorageError, etag
 from portal.access import person
@@ -21,6 +23,8 @@ MOST_BYTES = 2**20
 BOM = "\ufeff"
 SAVED = "#saved"
 """Tells static/js/site.js that the draft which the tab remembers is no longer one."""
+ROOMS = "/drive/collaboration/"
+"""Address of the rooms on the portal's origin (deploy/nginx.conf.template)."""
 ENDINGS = {"lf": "\n", "crlf": "\r\n", "cr": "\r"}
 
 
@@ -122,6 +126,7 @@ def _editor(
     is_markdown = markdown.is_markdown(name)
     context = {
         "is_markdown": is_markdown,
+        "session": _session_address(access, path),
         "preview": _rendered(access, folder, draft) if is_markdown else "",
         "access": access,
         "collab": access.collab,
@@ -135,6 +140,14 @@ def _editor(
         **more,
     }
     return render(request, "drive/edit.html", context, status=error.status if error else 200)
+
+
+def _session_address(access: LibraryAccess, path: str) -> str:
+    """Where the page asks for the file's room (the process `rooms`); "" where people do not edit together."""
+    collab = access.library.owner_collab
+    if not settings.COEDITING or (collab and not collab.coediting):
+        return ""
+    return f"{ROOMS}session/{access.library.pk}/{quoted(access.inside(path))}"
 
 
 def _rendered(access: LibraryAccess, folder: str, draft: Draft) -> str:

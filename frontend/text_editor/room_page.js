@@ -33,7 +33,7 @@ class RoomPage {
     this.status = form.querySelector("[data-room-status]");
     this.warning = form.querySelector("[data-room-warning]");
     this.state = { connected: false, said: {}, names: [] };
-    const address = new URL(`${form.dataset.room}text:file:${session.fileId}`, location.href);
+    const address = new URL(`/drive/collaboration/room/text:file:${session.fileId}`, location.href);
     address.protocol = address.protocol.replace("http", "ws");
     address.search = new URLSearchParams({ sessionId: session.sessionId });
     this.room = new Room(address, {

@@ -411,18 +411,12 @@ def test_the_quota_is_told_and_what_was_typed_is_saved_when_there_is_room(
 
 def test_a_file_is_opened_as_ever_while_the_process_is_away(site: Site, page: Open, owner: Person) -> None:
     one = page(owner)
-    keeper = int((settings.RUN_DIR / "rooms.keep").read_text())
-    os.kill(keeper, 19)  # SIGSTOP: it starts no other
-    try:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(site.pid("rooms"), 9)
+    with site.without("rooms"):
         wait_for(lambda: one.ask().status_code == 503, 30, "it does not say so")
         assert one.ask().json()["message"]
         ready = requests.get(f"{settings.PORTAL_URL}/readyz", timeout=30)
         assert ready.status_code == 200
         wait_for(lambda: _is_degraded(), 30, "nobody is told")
-    finally:
-        os.kill(keeper, 18)
     wait_for(lambda: one.ask().status_code == 200, 30, "it does not come back")
 
 
