@@ -1,10 +1,9 @@
 """What every kind of shared document can do; notebooks and plain text are the two kinds."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
-from pycrdt import Doc, Map, Text
+from pycrdt import Doc, Map
 
 # What a file holds, without how it is written: a notebook's JSON with every multi-line string joined, or a text with
 # "\n" as the only line end.
@@ -34,20 +33,6 @@ class Parsed:
     notation: Notation
 
 
-@dataclass(frozen=True)
-class Merge:
-    """An outside write as one update of the shared document, and what is to be done once it is applied.
-
-    `update` was made on a fork of what was last saved; `base` is the whole fork, which is what the next merge starts
-    from. `finish` carries what people had typed into cells that the outside write replaced (moved, or made another
-    type) over to their new place; it runs on the live document, in the transaction that applies the update.
-    """
-
-    update: bytes
-    base: bytes
-    finish: Callable[["Document"], None]
-
-
 class Document(Protocol):
     """A shared document. One thread only: pycrdt's documents belong to the thread that made them."""
 
@@ -74,15 +59,14 @@ class Document(Protocol):
     def adopt(self, parsed: Parsed, old: Content) -> None:
         """Make the parts of a file that was read anew known by the names that they have in `old`, what was saved."""
 
-    def merge(self, old: Content, new: Content, live: Content) -> Callable[["Document"], None]:
-        """Change this fork, which holds `old`, into `new`, in the smallest steps; returns `Merge.finish`.
+    def merge(self, old: Content, new: Content, live: "Document") -> None:
+        """Change this fork, which holds `old`, into `new`, in the smallest steps, and `live` likewise.
 
-        Where `live`, what people have in the room by now, differs from `old` too, nothing of theirs is lost: text is
-        merged, a cell that somebody edits is not deleted, and of outputs and other whole values theirs stay.
+        `live` has all that the fork has, and what people did since. Of that nothing is lost: text is merged, a cell
+        that somebody edits is not deleted, and of outputs and other whole values theirs stay.
         """
 
 
-def replace_text(text: Text, value: str) -> None:
-    """Set a shared text as a whole: for texts that nobody edits."""
-    del text[:]
-    text += value
+def share(fork: Document, live: Document) -> None:
+    """Bring what was changed in a fork into the live document."""
+    live.doc.apply_update(fork.doc.get_update(live.doc.get_state()))

@@ -1,18 +1,16 @@
 """A notebook as a shared document, in the shape that JupyterLab's pages expect (jupyter_ydoc.YNotebook)."""
 
 import copy
-from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 from jupyter_ydoc import YNotebook
 from pycrdt import Doc, Map, Text
 
 from . import notebook_notation, text_edits
-from .base import Document, NotRenderableError, Parsed
+from .base import Document, NotRenderableError, Parsed, share
 from .cell_alignment import same_cells
 from .notebook_notation import EMPTY_METADATA, Json, NotebookNotation, whole_numbers
-from .text_edits import matching_blocks, merge_texts
+from .text_edits import matching_blocks
 
 
 class Notebook(Document):
@@ -75,17 +73,26 @@ class Notebook(Document):
         notation: NotebookNotation = parsed.notation  # type: ignore[assignment]
         notation.rename(renamed)
 
-    def merge(self, old: Json, new: Json, live: Json) -> Callable[[Document], None]:
-        """Change this fork, which holds `old`, into `new`; see `Document.merge`."""
+    def merge(self, old: Json, new: Json, live: Document) -> None:
+        """Change this fork, which holds `old`, into `new`, and `live` likewise; see `Document.merge`."""
+        assert isinstance(live, Notebook)  # a fork and what it was forked from are of one kind
+        before = live.content()
+        merge = _CellMerge(self, live, old["cells"], new["cells"], before["cells"])
         with self.doc.transaction():
-            finish = _CellMerge(self, old["cells"], new["cells"], live["cells"]).run()
+            merge.change_sources()
+        share(self, live)
+        with self.doc.transaction():
+            merge.change_cells()
             metadata = self.meta["metadata"]
             if isinstance(metadata, Map):
-                _change_map(metadata, old["metadata"], EMPTY_METADATA | new["metadata"], live["metadata"])
+                _change_map(metadata, old["metadata"], EMPTY_METADATA | new["metadata"], before["metadata"])
             for key in ("nbformat", "nbformat_minor"):
-                if old[key] != new[key] and old[key] == live[key]:
+                if old[key] != new[key] and old[key] == before[key]:
                     self.meta[key] = new[key]
-        return finish
+        merge.remember_sources()
+        share(self, live)
+        with live.doc.transaction():
+            merge.bring_along()
 
     def find(self, cell_id: str) -> Map | None:
         """The cell of an id."""
@@ -110,24 +117,33 @@ class Notebook(Document):
 
 
 class _CellMerge:
-    """Changes the cells of a fork from `old` to `new`, with regard to what people have in the room (`live`)."""
+    """Changes the cells of a fork from `old` to `new`, with regard to what people had in the room (`before`)."""
 
-    def __init__(self, fork: Notebook, old: list[Json], new: list[Json], live: list[Json]) -> None:
-        self.fork = fork
-        self.old = {cell["id"]: cell for cell in old}
+    def __init__(self, fork: Notebook, live: Notebook, old: list[Json], new: list[Json], before: list[Json]) -> None:
+        self.fork, self.live = fork, live
         self.new = new
-        self.live = {cell["id"]: cell for cell in live}
-        self.replaced: dict[str, Json] = {}  # cells that were put in anew, in their new content
         self.order = [cell["id"] for cell in old]
+        self.old = {cell["id"]: cell for cell in old}
+        self.before = {cell["id"]: cell for cell in before}
+        self.replaced: dict[str, Json] = {}  # cells that were put in anew, in their new content
+        self.merged: dict[str, str] = {}  # their sources, with what people had typed
 
-    def run(self) -> Callable[[Document], None]:
-        """Change the fork; what is returned refers to contents only, and not to the fork."""
+    def change_sources(self) -> None:
+        """Edit the source of every cell where it stands, so that it merges with what is typed there."""
+        new = {cell["id"]: cell for cell in self.new}
+        for at, cell_id in enumerate(self.order):
+            if cell_id in new:
+                text_edits.change(self.fork.cells[at]["source"], self.old[cell_id]["source"], new[cell_id]["source"])
+
+    def change_cells(self) -> None:
+        """Order, insert and delete cells, and change all else in them."""
         at = 0
         new_ids = [cell["id"] for cell in self.new]
         for tag, a, b, c, d in matching_blocks(self.order, new_ids):
             if tag == "equal":
                 for cell in self.new[c:d]:
-                    at += self._change(at, cell)
+                    self._change(at, cell)
+                    at += 1
                 continue
             at += self._remove(at, self.order[a:b], set(new_ids))
             for cell in self.new[c:d]:
@@ -135,54 +151,54 @@ class _CellMerge:
                 if cell["id"] in self.old:
                     self.replaced[cell["id"]] = cell
                 at += 1
-        return partial(_bring_along, self.replaced, self.old, self.live)
+
+    def remember_sources(self) -> None:
+        """The sources of cells that are about to be put in anew, as they are merged by now."""
+        for cell_id in self.replaced:
+            if cell := self.live.find(cell_id):
+                self.merged[cell_id] = str(cell["source"])
+
+    def bring_along(self) -> None:
+        """Bring what people had done to cells that were put in anew to where these are now."""
+        for cell_id, new in self.replaced.items():
+            old, before, cell = self.old[cell_id], self.before.get(cell_id), self.live.find(cell_id)
+            if before is None or before == old or cell is None:
+                continue
+            text_edits.change(cell["source"], new["source"], self.merged[cell_id])
+            if new["cell_type"] == "code" and before.get("outputs", []) != old.get("outputs", []):
+                self.live.set_outputs(cell, before.get("outputs", []))
+                cell["execution_count"] = before.get("execution_count")
+            for key, value in before["metadata"].items():
+                if value != old["metadata"].get(key):
+                    cell["metadata"][key] = value
 
     def _remove(self, at: int, ids: list[str], wanted: set[str]) -> int:
         """Remove cells, but for those that somebody has edited since and that were deleted elsewhere. How many stay."""
         stay = 0
         for cell_id in ids:
-            edited = cell_id in self.live and self.live[cell_id] != self.old[cell_id]
+            edited = cell_id in self.before and self.before[cell_id] != self.old[cell_id]
             if edited and cell_id not in wanted:
                 stay += 1
             else:
                 del self.fork.cells[at + stay]
         return stay
 
-    def _change(self, at: int, new: Json) -> int:
+    def _change(self, at: int, new: Json) -> None:
         old = self.old[new["id"]]
         if old == new:
-            return 1
+            return
         if old["cell_type"] != new["cell_type"]:
             self.fork.cells[at] = self.fork.new_cell(new)
             self.replaced[new["id"]] = new
-            return 1
-        live = self.live.get(new["id"], old)
+            return
+        before = self.before.get(new["id"], old)
         cell = self.fork.cells[at]
-        text_edits.change(cell["source"], old["source"], new["source"])
-        metadata = cell["metadata"]
-        if isinstance(metadata, Map):
-            _change_map(metadata, old["metadata"], new["metadata"], live["metadata"])
-        if old.get("outputs") != new.get("outputs") and live.get("outputs") == old.get("outputs"):
+        if isinstance(cell["metadata"], Map):
+            _change_map(cell["metadata"], old["metadata"], new["metadata"], before["metadata"])
+        if old.get("outputs") != new.get("outputs") and before.get("outputs") == old.get("outputs"):
             self.fork.set_outputs(cell, new.get("outputs", []))
         whole = (old.keys() | new.keys()) - {"id", "cell_type", "source", "metadata", "outputs"}
-        _change_map(cell, *({key: side[key] for key in whole & side.keys()} for side in (old, new, live)))
-        return 1
-
-
-def _bring_along(replaced: dict[str, Json], old: dict[str, Json], live: dict[str, Json], document: Document) -> None:
-    """Bring what people had done to cells that were put in anew to where these are now."""
-    assert isinstance(document, Notebook)  # a notebook's merge is finished on a notebook
-    for cell_id, new in replaced.items():
-        before, after, cell = old[cell_id], live.get(cell_id), document.find(cell_id)
-        if after is None or after == before or cell is None:
-            continue
-        text_edits.change(cell["source"], new["source"], merge_texts(before["source"], after["source"], new["source"]))
-        if new["cell_type"] == "code" and after.get("outputs", []) != before.get("outputs", []):
-            document.set_outputs(cell, after.get("outputs", []))
-            cell["execution_count"] = after.get("execution_count")
-        for key, value in after["metadata"].items():
-            if value != before["metadata"].get(key):
-                cell["metadata"][key] = value
+        _change_map(cell, *({key: side[key] for key in whole & side.keys()} for side in (old, new, before)))
 
 
 def _change_map(shared: Map, old: Json, new: Json, live: Json) -> None:

@@ -67,7 +67,7 @@ class NotebookNotation:
         cells = [self._cell(cell, with_ids) for cell in content["cells"] if content["cells"] != [self.placeholder]]
         whole = content | {"cells": cells, "metadata": self._metadata(content["metadata"])}
         if self.template is not None:
-            whole = _arranged(whole, self.template)
+            whole = _arranged(whole | {"cells": None}, self.template) | {"cells": cells}
         try:
             return self.style.dump(whole, sort=self.template is None)
         except (TypeError, ValueError, RecursionError) as error:  # ValueError: lone surrogates too
@@ -102,7 +102,7 @@ class NotebookNotation:
             written["outputs"] = [
                 _output(output, before) for output, before in zip(cell["outputs"], outputs, strict=False)
             ]
-        return _arranged(written, template) if template else written
+        return written if self.template is None else _arranged(written, template)
 
 
 def parse(data: bytes) -> Parsed:
@@ -268,11 +268,16 @@ def _output(output: Json, before: Json | None) -> Json:
 
 
 def _arranged(value: Any, before: Any) -> Any:
-    """`value` with its keys in the order of `before` and, where both are equal, exactly as it is written there."""
-    if isinstance(value, dict) and isinstance(before, dict):
-        known = {key: _arranged(value[key], before[key]) for key in before if key in value}
-        return known | {key: value[key] for key in sorted(value.keys() - before.keys())}
-    if isinstance(value, list) and isinstance(before, list):
-        paired = [_arranged(new, old) for new, old in zip(value, before, strict=False)]
-        return paired + value[len(paired) :]
+    """`value` with its keys in the order of `before` and, where both are equal, exactly as it is written there.
+
+    What `before` does not have is in alphabetical order: a shared document has no order of its own.
+    """
+    if isinstance(value, dict):
+        earlier = before if isinstance(before, dict) else {}
+        known = {key: _arranged(value[key], earlier[key]) for key in earlier if key in value}
+        return known | {key: _arranged(value[key], None) for key in sorted(value.keys() - earlier.keys())}
+    if isinstance(value, list):
+        earlier_parts = before if isinstance(before, list) else []
+        missing = [None] * (len(value) - len(earlier_parts))
+        return [_arranged(new, old) for new, old in zip(value, earlier_parts + missing, strict=False)]
     return before if value == before and type(value) is not bool and type(before) is not bool else value

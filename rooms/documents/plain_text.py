@@ -3,14 +3,13 @@
 import codecs
 import re
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from jupyter_ydoc import YUnicode
 from pycrdt import Doc
 
 from . import text_edits
-from .base import Document, NotADocumentError, NotRenderableError, Parsed
+from .base import Document, NotADocumentError, NotRenderableError, Parsed, share
 
 _LINE = re.compile(r"(\r\n|\r|\n)")
 
@@ -97,12 +96,8 @@ class PlainText(Document):
     def adopt(self, parsed: Parsed, old: str) -> None:
         """Nothing: a text has no parts that would have to be found again."""
 
-    def merge(self, old: str, new: str, live: str) -> Callable[[Document], None]:
-        """Edit `old` into `new`; what `live` has beside it merges by itself, character by character."""
+    def merge(self, old: str, new: str, live: Document) -> None:
+        """Edit `old` into `new`; what people have typed since merges by itself, character by character."""
         with self.doc.transaction():
             text_edits.change(self._text, old, new)
-        return _nothing
-
-
-def _nothing(document: Document) -> None:
-    """A merged text needs no finishing."""
+        share(self, live)

@@ -1,4 +1,4 @@
-"""Smallest edits between two texts, and the three-way merge of texts."""
+"""Smallest edits between two texts."""
 
 import re
 from collections import Counter
@@ -6,7 +6,7 @@ from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 
-from pycrdt import Doc, Text
+from pycrdt import Text
 
 # Pairs of equal elements that a comparison may have to look at (some 0.1 s). Beyond it, what differs is replaced as a
 # whole: a file of a million equal lines must not stop the process.
@@ -40,22 +40,6 @@ def change(text: Text, old: str, new: str) -> None:
             text.insert(at, edit.text)
             at += _size(edit.text)
         done = edit.end
-
-
-def merge_texts(base: str, ours: str, theirs: str) -> str:
-    """Both sides' edits of `base`; where both insert at one place, both are there."""
-    if ours in (base, theirs):
-        return theirs
-    if theirs == base:
-        return ours
-    docs: list[Doc] = [Doc(client_id=number) for number in (1, 2, 3)]
-    texts = [doc.get("text", type=Text) for doc in docs]
-    texts[0] += base
-    for doc, text, value in zip(docs[1:], texts[1:], (ours, theirs), strict=True):
-        doc.apply_update(docs[0].get_update())
-        change(text, base, value)
-    docs[1].apply_update(docs[2].get_update())
-    return str(texts[1])
 
 
 def matching_blocks(old: Sequence[Hashable], new: Sequence[Hashable]) -> list[tuple[str, int, int, int, int]]:

@@ -51,8 +51,9 @@ class History:
         self.untrusted = 0  # how often trust was taken out
         self.changes = 0  # counts what changed the file's content
         self.size = 0  # of the document as one update, estimated upwards
-        self.authors: set[int] = set()  # who typed since the last version
-        self.unsaved_authors: set[int] = set()
+        self.file_authors: set[int] = set()  # who typed what is in the file and in no version yet
+        self.unsaved_authors: set[int] = set()  # who typed what is not in the file yet
+        self._marked_authors: set[int] = set()
         self._since_mark: set[int] = set()
         self.saved = _Saved()
         self._numbers = 0
@@ -125,25 +126,24 @@ class History:
         the file holds now, before it is relayed: after a crash it would otherwise be merged anew, as another change.
         """
         fork = self.base()
-        old, before = fork.content(), fork.doc.get_state()
+        old = fork.content()
         fork.adopt(parsed, old)
-        finish = fork.merge(old, parsed.content, self.document.content())
-        update = fork.doc.get_update(before)
+
+        def record() -> bytes:
+            whole = fork.doc.get_update()
+            return digest + _number(len(whole)) + whole
+
+        changed = self._change(lambda: fork.merge(old, parsed.content, self.document), 0, record)
         whole = fork.doc.get_update()
-
-        def edit() -> None:
-            self.document.doc.apply_update(update)
-            with self.document.doc.transaction():
-                finish(self.document)
-
-        changed = self._change(edit, 0, merged=digest + _number(len(whole)) + whole)
-        self.saved = _Saved(digest, whole=whole, kept=False)
+        self.saved = _Saved(digest, whole=whole)
         if changed is None:
             self._append(RecordKind.BASE, digest + whole)
         self.sync()
         return changed[0] if changed else None
 
-    def _change(self, edit: Callable[[], None], user: int, merged: bytes = b"") -> tuple[bytes, bool] | None:
+    def _change(
+        self, edit: Callable[[], None], user: int, merge: Callable[[], bytes] | None = None
+    ) -> tuple[bytes, bool] | None:
         doc = self.document.doc
         self._held = []
         try:
@@ -155,8 +155,10 @@ class History:
             if held:
                 if user == 0 or len(held) > came:
                     self._checker.learn(update)
-                kind = RecordKind.MERGED if merged else RecordKind.UPDATE
-                self._append(kind, (merged or _number(user)) + update)
+                if merge:
+                    self._append(RecordKind.MERGED, merge() + update)
+                else:
+                    self._append(RecordKind.UPDATE, _number(user) + update)
         except JournalFullError:
             self._rebuild()
             raise
@@ -178,13 +180,18 @@ class History:
 
     def base(self) -> Document:
         """What was last in the file, as a document of its own with this history."""
+        if self.saved.whole is None:
+            return self._state_at(self.saved.at)
         base = self.kind(Doc())
-        if self.saved.whole is not None:
-            base.doc.apply_update(self.saved.whole)
-        else:
-            for update in _updates(self._journal.read()[: self.saved.at]):
-                base.doc.apply_update(update)
+        base.doc.apply_update(self.saved.whole)
         return base
+
+    def _state_at(self, count: int) -> Document:
+        """The document after the first so many records."""
+        document = self.kind(Doc())
+        for update in _updates(self._journal.read()[:count]):
+            document.doc.apply_update(update)
+        return document
 
     def adopt(self, parsed: Parsed) -> None:
         """Give the parts of what was read anew, which is what was saved, the names that they have here."""
@@ -208,7 +215,7 @@ class History:
         self._numbers += 1
         self._append(RecordKind.MARK, _number(self._numbers))
         self._marked[self._numbers] = self._count
-        self._since_mark = set()
+        self._note_mark()
         return self._numbers
 
     def note_writing(self, mark: int, digest: bytes) -> None:
@@ -221,7 +228,7 @@ class History:
         self.saved = _Saved(digest, self._marked[mark], ours=True)
         self._marked = {mark: self._marked[mark]}
         self._writing = []
-        self.unsaved_authors = self._since_mark
+        self._note_saved_authors()
         self._owed.append(Record(RecordKind.SAVED, _number(mark) + digest))
         self._pay()
 
@@ -233,11 +240,19 @@ class History:
                 return True
         return False
 
+    def written(self) -> list[tuple[int, bytes, Content]]:
+        """Marks whose bytes may have reached the file before the room ended, with what they held."""
+        found = []
+        for mark, digest in self._writing:
+            if mark in self._marked:
+                found.append((mark, digest, self._state_at(self._marked[mark]).content()))
+        return found
+
     def note_version(self) -> None:
         """What is in the file is in its versions."""
         self._append(RecordKind.VERSION, b"")
         self.saved.kept = True
-        self.authors = set(self.unsaved_authors)
+        self.file_authors = set()
 
     def note_left(self, seconds: int) -> None:
         """The last client left."""
@@ -267,7 +282,9 @@ class History:
             records.append(Record(RecordKind.SAVED, _number(0) + self.saved.digest))
         if self.saved.kept:
             records.append(Record(RecordKind.VERSION, b""))
-        records.append(Record(RecordKind.AUTHORS, b"".join(map(_number, sorted(self.authors)))))
+        records.append(
+            Record(RecordKind.AUTHORS, b"".join(map(_number, sorted(self.file_authors | self.unsaved_authors))))
+        )
         self._journal.begin_replacement()
         self.size = self._compacted = len(update)
         return records
@@ -279,9 +296,9 @@ class History:
     def end_compaction(self) -> None:
         """Put what was written in place. OSError; then the journal is as it was."""
         self._journal.replace()
-        authors, unsaved = self.authors, self.unsaved_authors
+        in_file, unsaved = self.file_authors, self.unsaved_authors
         self._scan(self._journal.read())  # the document is the same, the marks are elsewhere
-        self.authors, self.unsaved_authors = authors, unsaved
+        self.file_authors, self.unsaved_authors = in_file, unsaved
 
     def drop_compaction(self) -> None:
         """Give up."""
@@ -312,9 +329,15 @@ class History:
         self._held.append(update)
 
     def _note_authors(self, users: Set[int]) -> None:
-        self.authors |= users
         self.unsaved_authors |= users
         self._since_mark |= users
+
+    def _note_mark(self) -> None:
+        self._marked_authors, self._since_mark = set(self.unsaved_authors), set()
+
+    def _note_saved_authors(self) -> None:
+        self.file_authors |= self._marked_authors
+        self.unsaved_authors = set(self._since_mark)
 
     def _append(self, kind: RecordKind, payload: bytes) -> None:
         self._owed.append(Record(kind, payload))
@@ -369,7 +392,8 @@ class History:
 
     def _scan(self, records: Iterable[Record]) -> None:
         self._marked, self._writing, self.saved = {}, [], _Saved()
-        self.authors, self.unsaved_authors, self._since_mark = set(), set(), set()
+        self.file_authors, self.unsaved_authors = set(), set()
+        self._marked_authors, self._since_mark = set(), set()
         self._count = 0
         for record in records:
             self._scan_one(record)
@@ -384,10 +408,11 @@ class History:
                 self._note_authors(_users(payload[:_NUMBER]))
             case RecordKind.AUTHORS:
                 self._note_authors(_users(payload))
+                self.file_authors |= _users(payload)
             case RecordKind.MARK:
                 self._numbers = max(self._numbers, _read_number(payload))
                 self._marked[_read_number(payload)] = self._count + 1
-                self._since_mark = set()
+                self._note_mark()
             case RecordKind.WRITING:
                 self._writing.append((_read_number(payload), payload[_NUMBER:]))
             case RecordKind.SAVED | RecordKind.READ:
@@ -400,10 +425,11 @@ class History:
                 self.saved = _Saved(payload[:_DIGEST], whole=payload[start : start + size])
             case RecordKind.VERSION:
                 self.saved.kept = True
-                self.authors = set(self.unsaved_authors)
+                self.file_authors = set()
 
     def _scan_saved(self, mark: int, digest: bytes, *, ours: bool) -> None:
-        self.unsaved_authors = self._since_mark
+        if ours:
+            self._note_saved_authors()
         self._writing = []
         if mark in self._marked:
             self.saved = _Saved(digest, self._marked[mark], ours=ours)

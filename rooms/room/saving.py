@@ -3,11 +3,13 @@
 import asyncio
 import logging
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Set
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+from rooms.documents.base import Content as DocumentContent
 from rooms.documents.base import NotADocumentError, Parsed
 
 from .file import (
@@ -77,6 +79,7 @@ class FileSync:
 
     def __post_init__(self) -> None:
         self.notation = self.history.kind.plain_notation()
+        self._knows_notation = False
         self.lock = asyncio.Lock()
         self._as_loaded = b""  # digest of what the room would write for the content that the file has
         self._saved_changes = self._seen_changes = 0
@@ -95,29 +98,30 @@ class FileSync:
         has_history = self.history.open()
         if has_history:
             self._saved_changes = -1  # the journal may have more than the file
+            try:
+                content: Content = await self._read()
+            except FileGoneError as error:  # pages have it open, and are told
+                self._say(error)
+            else:
+                await self._took(content)
+            return
+        content = await self._read()
+        parsed = await self.run(self.history.kind.parse, content.data)
+        self._start(parsed, place, digest_of(content.data))
+        await self.run(self.history.sync)
+        await self._know(parsed, content)
+
+    async def _read(self) -> Content:
         content: Content = await self.run(self.file.read)
         self.path = self.file.path()
         if len(content.data) > self.settings.max_file:
             raise NotADocumentError("The file is too large to be edited together.")
-        try:
-            parsed = await self.run(self.history.kind.parse, content.data)
-        except NotADocumentError:
-            if not has_history:
-                raise
-            await self._took(content)
-            return
-        digest = digest_of(content.data)
-        if not has_history:
-            self._start(parsed, place, digest)
-            await self.run(self.history.sync)
-        elif digest == self.history.saved.digest or self.history.recognise(digest):
-            self.history.adopt(parsed)
-        self.notation = parsed.notation
-        if digest == self.history.saved.digest:
-            self.etag = content.etag
-            self._as_loaded = digest_of(await self.run(self.notation.render, parsed.content))
-        else:
-            await self._took(content)
+        return content
+
+    async def _know(self, parsed: Parsed, content: Content) -> None:
+        """This is what is in the file, and how it is written."""
+        self.notation, self.etag, self._knows_notation = parsed.notation, content.etag, True
+        self._as_loaded = digest_of(await self.run(self.notation.render, parsed.content))
 
     def _start(self, parsed: Parsed, place: str, digest: bytes) -> None:
         try:
@@ -187,13 +191,19 @@ class FileSync:
     async def _took(self, content: Content) -> bool:
         """Take in what the file holds now. False when it could not be kept as a version, and so has to wait."""
         digest = digest_of(content.data)
-        if digest == self.history.saved.digest or self.history.recognise(digest):
+        is_ours = digest == self.history.saved.digest or self.history.recognise(digest)
+        if is_ours and self._knows_notation:
             self.etag = content.etag
             return True
         try:
             parsed = await self.run(self.history.kind.parse, content.data)
         except NotADocumentError:
             return await self._took_unreadable(content)
+        if is_ours:
+            self.history.adopt(parsed)
+            await self._know(parsed, content)
+            return True
+        self._find_base(parsed, content.data)
         if not (await self._keep_ours() and await self._keep(content.data, set(), "outside")):
             return False
         try:
@@ -205,8 +215,7 @@ class FileSync:
         except BadUpdateError:
             logger.exception("A file could not be merged into its room: %s", self.path)
             return await self._took_unreadable(content)
-        self.notation, self.etag = parsed.notation, content.etag
-        self._as_loaded = digest_of(await self.run(self.notation.render, parsed.content))
+        await self._know(parsed, content)
         self._last_version = self.clock()
         self._saved_changes = -1
         self.merges += 1
@@ -214,6 +223,22 @@ class FileSync:
         self._unset("unreadable")
         self._set(Word("merged", MERGED_TEXT))
         return True
+
+    def _find_base(self, parsed: Parsed, data: bytes) -> None:
+        """Where the room ended while it saved, and somebody else wrote the file since: was that before the save, or
+        after? The likelier of both is what the other has edited; else what was saved would be there twice.
+        """
+        there = Counter(data.splitlines())
+
+        def distance(content: DocumentContent) -> int:
+            lines = Counter(parsed.notation.render(content).splitlines())
+            return ((lines - there) + (there - lines)).total()
+
+        if not (written := self.history.written()):
+            return
+        far, mark, digest = min((distance(content), -mark, digest) for mark, digest, content in written)
+        if far <= distance(self.history.base().content()):
+            self.history.note_saved(-mark, digest)
 
     async def _took_unreadable(self, content: Content) -> bool:
         """Bytes that are no document: a version, and replaced when somebody types."""
@@ -256,6 +281,7 @@ class FileSync:
             await self.run(self.history.sync)
             self.etag = await self.run(partial(self.file.write, data, if_match=self.etag, authors=authors))
             self.history.note_saved(mark, digest)
+            await self.run(self.history.sync)
         except FileChangedError:
             return None
         except RoomFileError as error:
@@ -304,8 +330,7 @@ class FileSync:
 
     async def _keep_as(self, data: bytes, reason: str) -> bool:
         """Keep what is in the file, which the room wrote."""
-        authors = self.history.authors - self.history.unsaved_authors or self.history.authors
-        if not await self._keep(data, authors, reason):
+        if not await self._keep(data, set(self.history.file_authors), reason):
             return False
         self._last_version = self.clock()
         try:

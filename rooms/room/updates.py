@@ -91,9 +91,8 @@ class UpdateChecker:
 
     def learn(self, update: bytes) -> None:
         """Remember the types of an update that was checked before, and may have been written anew since."""
-        reading = _Reading(Reader(update), self._roots, {})
-        with suppress(IncompleteUpdateError):
-            reading.read()
+        reading = _Reading(Reader(update), self._roots, _Everything())
+        reading.read()
         with suppress(BadUpdateError):
             self._place(reading.items)
 
@@ -127,6 +126,13 @@ class UpdateChecker:
     def _depth(self, item_id: Id) -> int | None:
         spans = self._depths.get(item_id[0])
         return spans.depth(item_id[1]) if spans else None
+
+
+class _Everything(dict[int, int]):
+    """The state of a document that has all that any update builds on."""
+
+    def get(self, key: int, default: object = None) -> int:  # type: ignore[override]
+        return 1 << 31
 
 
 class _Reading:

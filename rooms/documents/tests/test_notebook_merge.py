@@ -26,13 +26,10 @@ class TwoSides:
         base: Doc = Doc()
         base.apply_update(self.saved)
         fork = Notebook(base)
-        old, before = fork.content(), base.get_state()
+        old = fork.content()
         parsed = Notebook.parse(as_bytes(content))
         fork.adopt(parsed, old)
-        finish = fork.merge(old, parsed.content, self.live.content())
-        with self.live.doc.transaction():
-            self.live.doc.apply_update(base.get_update(before))
-            finish(self.live)
+        fork.merge(old, parsed.content, self.live)
         self.saved = base.get_update()
         assert [cell["source"] for cell in fork.content()["cells"]] or not parsed.content["cells"]
         return self.cells()

@@ -141,3 +141,18 @@ def test_what_unicode_cannot_hold_is_not_rendered():
     parsed.content["cells"][0]["source"] = "\ud800"
     with pytest.raises(NotRenderableError):
         parsed.notation.render(parsed.content)
+
+
+def test_what_is_added_to_a_file_with_an_order_of_its_own_is_written_the_same_each_time():
+    data = variants()["order of its own"]
+    rendered = set()
+    for _ in range(5):
+        parsed = Notebook.parse(data)
+        document = Notebook(Doc())
+        document.fill(parsed.content)
+        added = code(
+            "new", "d4", metadata={"z": {"y": 1, "x": [{"w": 1, "v": 2}]}, "a": 1}, outputs=[STREAM | {"text": "x"}]
+        )
+        document.cells.append(document.new_cell(added))
+        rendered.add(parsed.notation.render(document.content()))
+    assert len(rendered) == 1

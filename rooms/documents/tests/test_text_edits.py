@@ -1,4 +1,4 @@
-"""Smallest edits of texts, and their three-way merge."""
+"""Smallest edits of texts."""
 
 import random
 from itertools import pairwise
@@ -7,7 +7,7 @@ import pytest
 from pycrdt import Doc, Text
 
 from rooms.documents import text_edits
-from rooms.documents.text_edits import Edit, edits, merge_texts
+from rooms.documents.text_edits import Edit, edits
 
 
 def apply(old: str, found: list[Edit]) -> str:
@@ -54,16 +54,6 @@ def test_a_shared_text_of_many_byte_characters_is_changed_at_the_right_places():
         text += old
         text_edits.change(text, old, new)
         assert str(text) == new
-
-
-def test_both_sides_of_a_merge_are_kept():
-    assert merge_texts("a b c", "a X b c", "a b c Y") == "a X b c Y"
-    assert sorted(merge_texts("ab", "a1b", "a2b")) == sorted("a12b")
-    assert merge_texts("same", "same", "other") == merge_texts("same", "other", "same") == "other"
-
-
-def test_what_one_side_inserted_into_what_the_other_removed_is_kept():
-    assert "kept" in merge_texts("one\ntwo\nthree\n", "one\ntwo kept\nthree\n", "one\nthree\n")
 
 
 @pytest.mark.slow

@@ -43,7 +43,8 @@ class MemoryFile:
     location: str = "folder/file.ipynb"
     number: int = 1
     versions: list[tuple[str, frozenset[int], bytes]] = field(default_factory=list)
-    overwritten: list[tuple[bytes, frozenset[int]]] = field(default_factory=list)
+    by_room: bool = False
+    overwritten: list[tuple["MemoryFile", bool]] = field(default_factory=list)  # each with: by the room?
     fails: dict[str, RoomFileError] = field(default_factory=dict)  # by the method's name
     before_write: Any = None  # called once, as somebody who is faster
 
@@ -75,7 +76,7 @@ class MemoryFile:
         self._may("write")
         if if_match != self._etag():
             raise FileChangedError("The file was changed.")
-        self.put(data, authors)
+        self.put(data, authors, by_room=True)
         return self._etag()
 
     def keep_version(self, data: bytes, *, authors: Set[int], reason: str) -> None:
@@ -90,11 +91,11 @@ class MemoryFile:
         """The sources of the cells in it."""
         return sources(self.read().data)
 
-    def put(self, data: bytes | None, authors: Set[int] = frozenset()) -> None:
+    def put(self, data: bytes | None, authors: Set[int] = frozenset(), *, by_room: bool = False) -> None:
         """Write it, as somebody outside does."""
-        if self.data is not None:
-            self.overwritten.append((self.data, self.written_by))
-        self.data, self.written_by = data, frozenset(authors)
+        if self.data is not None and data is not None:
+            self.overwritten.append((MemoryFile(self.data, self.written_by, by_room=self.by_room), by_room))
+        self.data, self.written_by, self.by_room = data, frozenset(authors), by_room
         self.number += 1
 
 
@@ -129,6 +130,7 @@ class Page:
         self.document: Document = KINDS[kind](self.doc)
         self.room: Room = None  # type: ignore[assignment]
         self.connection: Connection = None  # type: ignore[assignment]
+        self.session = ""  # kept as long as the page is not loaded anew
         self.told: dict[str, Any] = {}
         self.replies: list[dict[str, Any]] = []
         self.awareness: list[bytes] = []
@@ -144,7 +146,8 @@ class Page:
         """Open a connection, and exchange everything that is there."""
         self.room, self.connection = room, Connection(self, may_write=may_write)
         self.outbox = [messages.sync_step1(self.doc.get_state())]
-        room.connect(self.connection, session or room.session_id(may_write=may_write))
+        self.session = session or self.session or room.session_id(may_write=may_write)
+        room.connect(self.connection, self.session)
         self.exchange()
         return self
 

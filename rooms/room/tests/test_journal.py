@@ -208,7 +208,7 @@ def test_the_journal_is_synced_before_the_file_is_written(table, monkeypatch):
     page.type("a", "# typed\n")
     page.exchange()
     run(table.room.save())
-    assert order[-2:] == ["sync", "write"]
+    assert order[-3:] == ["sync", "write", "sync"]
 
 
 @pytest.mark.parametrize("died", ["before", "after"])
@@ -238,6 +238,36 @@ def test_a_room_that_ended_between_the_rename_and_its_record_doubles_nothing(tab
     table.settle()
     assert table.file.sources() == ["# typed\na = 1\n", "# more\nb = 2\n", "c = 3\n"]
     assert table.room.statistics.merges == 0
+
+
+@pytest.mark.parametrize("died", ["before", "after"])
+def test_what_was_written_from_outside_after_a_room_ended_in_mid_save_doubles_nothing(table, monkeypatch, died):
+    page = table.page()
+    page.type("a", "# typed\n")
+    page.exchange()
+    table.settle()
+    page.type("b", "# more\n")
+    page.exchange()
+
+    class KilledError(Exception):
+        pass
+
+    def killed(*_words):
+        raise KilledError
+
+    if died == "before":
+        monkeypatch.setattr(table.file, "write", lambda *words, **more: killed())
+    else:
+        monkeypatch.setattr(History, "note_saved", killed)
+    with pytest.raises(KilledError):
+        run(table.room.save())
+    monkeypatch.undo()
+    table.kill()
+    page.lose()
+    table.file.put(table.file.read().data.replace(b"c = 3", b"c = 33"))
+    page.connect(table.open())
+    table.settle()
+    assert table.file.sources() == ["# typed\na = 1\n", "# more\nb = 2\n", "c = 33\n"]
 
 
 def test_a_write_from_outside_that_was_merged_before_a_kill_is_not_merged_again(table):

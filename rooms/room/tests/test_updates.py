@@ -113,6 +113,24 @@ def test_the_depth_of_the_room_s_own_documents_is_allowed():
     UpdateChecker(ROOTS).check(document.doc.get_update(), EMPTY)
 
 
+def test_what_was_learnt_from_a_journal_is_known():
+    """A page that inserts a cell beside one that came in an update of the journal, after a restart."""
+    document = Notebook(Doc())
+    document.fill(Notebook.parse(as_bytes(notebook(code("a", "a"), code("b", "b")))).content)
+    updates = [document.doc.get_update()]
+    document.doc.observe(lambda event: updates.append(event.update))
+    document.cells.append(document.new_cell(code("c", "c")))
+    del document.cells[1]
+    state = document.doc.get_state()
+    checker = UpdateChecker(ROOTS)
+    for one in updates:
+        checker.learn(one)
+    page = Notebook(Doc())
+    page.doc.apply_update(document.doc.get_update())
+    page.cells.append(page.new_cell(code("d", "d")))
+    checker.check(page.doc.get_update(state), state)
+
+
 @pytest.mark.parametrize(
     "bad",
     [
