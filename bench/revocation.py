@@ -14,8 +14,10 @@ from websockets.exceptions import ConnectionClosed
 
 from collabs import services as collab_services
 from collabs.models import Collab, Role
+from drive.files import operations
 from portal.sessions import SessionStore
 from tests.support.people import Kernel, Person
+from tests.support.room_page import RoomPage
 
 from .common import leave, person, running_site, show
 
@@ -48,6 +50,7 @@ def main() -> None:
         server = other.launch()
         kernel = other.kernel()
         changes = of_members(owner, other, kernel) | of_the_public(owner, kernel) | of_sign_ins(other)
+        changes |= of_rooms(owner, other)
         for what, times in changes.items():
             show(what, times, "ms")
         if other.server().pk != server.pk:
@@ -100,6 +103,33 @@ def of_sign_ins(other: Person) -> dict[str, list[float]]:
                 kernel.socket.recv(timeout=30)
         times.append((time.monotonic_ns() - began) / 1e6)
     return {"signed out: the socket is cut": times}
+
+
+def of_rooms(owner: Person, other: Person) -> dict[str, list[float]]:
+    """What a page sees in which a file is edited together: its connection is closed with a word."""
+    collab = collab_services.create_collab(owner.user, title="Together")
+    collab_services.add_member(owner.user, collab, other.user, Role.EDITOR)
+    operations.write(owner.user, collab.library, "notes.md", b"")
+    place, me, boss = f"drive/Shared with groups/{collab.title}/notes.md", other.user, owner.user
+    found: dict[str, list[float]] = {}
+
+    def note(what: str, somebody: Person, action: Callable[[], object]) -> None:
+        page = RoomPage(somebody, place).open()
+        time.sleep(SETTLE_SECONDS * random.random() * 4)  # anywhere between two questions
+        began = time.monotonic_ns()
+        action()
+        page.until_closed()
+        found.setdefault(what, []).append((time.monotonic_ns() - began) / 1e6)
+
+    for _ in range(RUNS):
+        note(
+            "made a viewer: told in the room", other, lambda: collab_services.change_role(boss, collab, me, Role.VIEWER)
+        )
+        note("removed: out of the room", other, lambda: collab_services.remove_member(boss, collab, me))
+        collab_services.add_member(boss, collab, me, Role.EDITOR)
+        elsewhere = Person(me)
+        note("signed out: out of the room", elsewhere, SessionStore(elsewhere.session_key).delete)
+    return found
 
 
 def publish(owner: Person, collab: Collab, public: bool) -> Callable[[], object]:

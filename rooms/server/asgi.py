@@ -39,7 +39,7 @@ from . import authorisation
 from .authorisation import NO_ACCESS, SIGNED_OUT, Grant, Question
 from .connection import Connection
 from .open_rooms import RECOVER_EVERY, NoRoomError, OpenRoom, OpenRooms
-from .threads import THREADS, DatabaseThreads, in_thread
+from .threads import FILE_THREADS, DatabaseThreads, in_thread
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -79,7 +79,7 @@ class Application:
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()
         loop = asyncio.get_running_loop()
-        loop.set_default_executor(DatabaseThreads(THREADS, thread_name_prefix="rooms"))
+        loop.set_default_executor(DatabaseThreads(FILE_THREADS, thread_name_prefix="file"))
         self._tasks = [loop.create_task(self._watch()), loop.create_task(self._recover())]
         await send({"type": "lifespan.startup.complete"})
         await receive()

@@ -210,7 +210,7 @@ class LibraryFile:
         if self._handle is None or not os.fstat(self._handle).st_nlink:
             return ""
         there = os.readlink(f"/proc/self/fd/{self._handle}")
-        root = f"{layout.find(self.library.pk)}{os.sep}"
+        root = f"{layout.find(self.library.pk).resolve()}{os.sep}"
         return there.removeprefix(root) if there.startswith(root) and not there.endswith(DELETED) else ""
 
     def _read_once(self) -> Content | None:

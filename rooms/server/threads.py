@@ -8,8 +8,10 @@ from typing import Any, TypeVar
 from django.db import close_old_connections
 
 T = TypeVar("T")
-THREADS = 8
-"""Each has a connection to the database of its own. Saves of several rooms wait for the disk at the same time."""
+FILE_THREADS = 12
+"""In which rooms read and save their files, and may wait: for the disk, or for a library whose paths are changing."""
+QUESTION_THREADS = 4
+"""In which the database is asked who may do what. Nothing else waits in them: whoever loses access is out at once."""
 
 
 class DatabaseThreads(ThreadPoolExecutor):
@@ -28,6 +30,9 @@ def _run(function: Callable[..., T], arguments: tuple[Any, ...], named: dict[str
         close_old_connections()
 
 
+questions = DatabaseThreads(QUESTION_THREADS, thread_name_prefix="question")
+
+
 async def in_thread(function: Callable[..., T], *arguments: object) -> T:
-    """What the function returns or raises, from one of the loop's own threads."""
-    return await asyncio.get_running_loop().run_in_executor(None, function, *arguments)
+    """What the function, a short question to the database, returns or raises."""
+    return await asyncio.get_running_loop().run_in_executor(questions, function, *arguments)

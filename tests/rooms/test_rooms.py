@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import resource
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -404,6 +405,26 @@ def test_the_quota_is_told_and_what_was_typed_is_saved_when_there_is_room(
     quota.delete()
     mine.until(lambda: (place / "notes.md").read_text() == "one\ntoo much", "it is not saved")
     mine.until(lambda: "quota" not in mine.states(), "it does not say that there is room")
+
+
+def test_a_full_disk_is_told_and_nothing_is_lost(
+    site: Site, page: Open, place: Path, owner: Person, editor: Person
+) -> None:
+    """No file of the process grows beyond a limit (setrlimit(2)): its journal cannot, and the file cannot."""
+    mine, theirs = page(owner).open(), page(editor).open()
+    process = site.pid("rooms")
+    limits = resource.prlimit(process, resource.RLIMIT_FSIZE)
+    resource.prlimit(process, resource.RLIMIT_FSIZE, (4096, limits[1]))
+    mine.type("x" * 8192)
+    mine.until(lambda: mine.closed, "the connection stands")
+    assert mine.closed == (1013, "The disk is full.")
+    theirs.until(lambda: "no-space" in theirs.states(), "nobody is told")
+    assert theirs.text == "one\n"  # nobody sees what is not in the journal
+    resource.prlimit(process, resource.RLIMIT_FSIZE, limits)
+    mine.connect_again()
+    theirs.until(lambda: theirs.text == mine.text, "it did not come")
+    theirs.until(lambda: "no-space" not in theirs.states(), "it does not say that there is room")
+    mine.until(lambda: (place / "notes.md").read_text() == f"one\n{'x' * 8192}", "it is not saved")
 
 
 # The process

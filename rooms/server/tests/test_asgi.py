@@ -27,7 +27,7 @@ from rooms.room.messages import session_over
 from rooms.server import asgi, open_rooms
 from rooms.server.asgi import Application, Message
 from rooms.server.authorisation import NO_ACCESS, SIGNED_OUT
-from rooms.server.threads import THREADS, DatabaseThreads
+from rooms.server.threads import FILE_THREADS, DatabaseThreads, questions
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.database]
 
@@ -121,13 +121,15 @@ def run(story: Callable[[Site], Coroutine[Any, Any, None]]) -> None:
     """In an event loop with the process's own threads; their connections to the database are closed at the end."""
 
     async def main() -> None:
-        asyncio.get_running_loop().set_default_executor(DatabaseThreads(THREADS))
+        asyncio.get_running_loop().set_default_executor(DatabaseThreads(FILE_THREADS))
         site = Site()
         try:
             await story(site)
         finally:
             await site.application.rooms.close_all()
-            await asyncio.gather(*(asyncio.to_thread(_close_connection) for _ in range(THREADS)))
+            loop = asyncio.get_running_loop()
+            pools = [None] * FILE_THREADS + [questions] * FILE_THREADS
+            await asyncio.gather(*(loop.run_in_executor(pool, _close_connection) for pool in pools))
 
     asyncio.run(main())
 

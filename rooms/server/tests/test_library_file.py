@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pytest_django import Settings
 
 from collabs import services as collab_services
 from collabs.models import Collab
@@ -131,6 +132,16 @@ def test_it_follows_a_rename_to_a_name_that_is_not_utf_8(file: LibraryFile, plac
     (place / "notes.txt").rename(place / name)
     write(file, "two\n", owner)
     assert (place / name).read_text() == "two\n"
+
+
+def test_it_follows_where_the_drive_stands_behind_a_link(
+    file: LibraryFile, place: Path, tmp_path: Path, settings: Settings, owner: User
+) -> None:
+    (tmp_path / "link").symlink_to(settings.DRIVE_ROOT)
+    settings.DRIVE_ROOT = tmp_path / "link"
+    (place / "notes.txt").rename(place / "b.txt")
+    write(file, "two\n", owner)
+    assert (place / "b.txt").read_text() == "two\n"
 
 
 def test_a_lab_cannot_make_it_write_outside_the_library(
