@@ -34,6 +34,12 @@ NOTEBOOK = (
 )
 
 
+@pytest.fixture(autouse=True)
+def answering(site: Site) -> None:
+    """An earlier test may have ended the process, and the next one takes seconds to listen."""
+    wait_for(site.answers, 60, "the site does not answer")
+
+
 @pytest.fixture
 def place(collab: Collab) -> Path:
     """The Collab's library on disk, with a text and a notebook in it."""
