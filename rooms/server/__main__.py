@@ -4,20 +4,32 @@ What is open is saved at the end, as far as there is time; the rest is in the jo
 """
 
 import os
+import signal
 import socket
 from pathlib import Path
 
-import django
-import uvicorn
+import environ
 
-MOST_MESSAGE = 256 * 2**20
-"""Bytes of one message: a page that was away sends all that it has, outputs included, at once."""
+MOST_MESSAGE = 64 * 2**20
+"""Bytes of one message: a page that was away sends all that it has typed and run, outputs included, at once. So much of
+each connection may be in memory before anybody has looked at it."""
 BACKLOG = 1024
 GRACE_SECONDS = 1
 
 
 def main() -> None:
-    """Serve at the unix socket that the proxy knows."""
+    """Serve at the unix socket that the proxy knows; where people do not edit together, wait without a listener."""
+    if not environ.FileAwareEnv().bool("COEDITING", default=False):
+        (Path(os.environ["COLLABORATORY_RUN"]) / "rooms.sock").unlink(missing_ok=True)
+        signal.pause()  # a tenth of the memory; the proxy says that there is nothing
+        return
+    _serve()
+
+
+def _serve() -> None:
+    import django
+    import uvicorn
+
     django.setup()
     from django.conf import settings
 

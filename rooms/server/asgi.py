@@ -51,7 +51,7 @@ log = logging.getLogger(__name__)
 NOT_THERE = "This file is gone. Copy what you need, then reload."
 TOO_MANY = "You have too many files open. Close some."
 MOST_BODY = 16384
-MOST_CONNECTIONS = 200
+MOST_CONNECTIONS = 64
 """Of one person; a page has one per file."""
 _SESSION = re.compile(r"/(api|drive)/collaboration/session/(.+)")
 _ROOM = re.compile(r"/(?:api|drive)/collaboration/room/(json:notebook|text:file):([0-9a-f]{32})")

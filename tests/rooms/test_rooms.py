@@ -21,6 +21,7 @@ from drive.versions import history, store, trash
 from portal.accounts import services as account_services
 from rooms.models import Room
 from rooms.room.room import Kind
+from rooms.server.asgi import MOST_CONNECTIONS
 
 from ..support.people import Person
 from ..support.room_page import RoomPage
@@ -454,7 +455,7 @@ def _is_degraded() -> bool:
 def test_one_person_has_only_so_many_connections(page: Open, owner: Person) -> None:
     first = page(owner).open()
     others = []
-    for _ in range(200):
+    for _ in range(MOST_CONNECTIONS):
         other = page(owner)
         other.session = first.session
         other.connect()
