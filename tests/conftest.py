@@ -1,5 +1,6 @@
 """Tests of the whole, with nothing replaced: they share one running site, so each makes people of its own."""
 
+import functools
 import itertools
 import os
 import shutil
@@ -9,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from django.contrib.auth.hashers import make_password
 from playwright.sync_api import Browser
 from pytest_django.plugin import DjangoDbBlocker
 
@@ -20,7 +22,7 @@ from portal.ops.task_queue import broker_is_up
 from .support.browser import chromium
 from .support.people import Person
 from .support.proxy_backends import Proxy
-from .support.site import Site, wait_for
+from .support.site import Site, launched_by, wait_for
 
 _numbers = itertools.count(1)
 
@@ -73,6 +75,12 @@ def site(django_db_blocker: DjangoDbBlocker) -> Iterator[Site]:
             site.stop()
 
 
+@functools.cache
+def _password() -> str:
+    """Everybody's, "unused": the site's own hash of passwords takes a quarter of a second, by intent."""
+    return make_password("unused")
+
+
 @pytest.fixture
 def person(site: Site) -> Iterator[Callable[..., Person]]:
     """Makes people with usernames that nobody had; their Labs are stopped when the test ends."""
@@ -82,7 +90,10 @@ def person(site: Site) -> Iterator[Callable[..., Person]]:
         # An earlier test may have killed the broker, and its answer is believed for some seconds.
         wait_for(broker_is_up, 20, "the broker is away")
         username = f"{name}{next(_numbers)}"
-        made.append(Person(User.objects.create_user(username, email=f"{username}@example.org", password="unused")))
+        user = User.objects.create_user(username, email=f"{username}@example.org")
+        user.password = _password()
+        user.save(update_fields=["password"])
+        made.append(Person(user))
         return made[-1]
 
     yield make
@@ -123,11 +134,34 @@ def collab(owner: Person, editor: Person, viewer: Person) -> Collab:
     return created
 
 
+@pytest.fixture(scope="module", params=["fork", "exec"])
+def way_of_all(request: pytest.FixtureRequest, site: Site) -> Iterator[str]:
+    """How servers come to be. A module's tests are run in one way, then in the other: a fork server starts slowly."""
+    with launched_by(site, request.param):
+        yield request.param
+
+
 @pytest.fixture
-def browser(site: Site) -> Iterator[Browser]:
-    """A headless Chromium."""
+def way(way_of_all: str, site: Site) -> str:
+    """Both ways in which a server comes to be. It can be forked now, whatever an earlier test has ended."""
+    if way_of_all == "fork":
+        site.have_fork_server()
+    return way_of_all
+
+
+@pytest.fixture(scope="module")
+def browser_of_all(site: Site) -> Iterator[Browser]:
+    """A headless Chromium for the tests of a module."""
     with chromium() as browser:
         yield browser
+
+
+@pytest.fixture
+def browser(browser_of_all: Browser) -> Iterator[Browser]:
+    """A headless Chromium. The contexts that a test makes, each a profile by itself, are closed when it ends."""
+    yield browser_of_all
+    for context in browser_of_all.contexts:
+        context.close()
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from lab.servers.services import stop_server
 
 from ..support.browser import Visitor
 from ..support.people import Person
-from ..support.site import Site, launched_by, wait_for
+from ..support.site import wait_for
 
 pytestmark = pytest.mark.browser
 
@@ -34,14 +34,13 @@ def collab(owner: Person) -> Collab:
     return services.create_collab(owner.user, title=f"Panel of {owner.user.username}")
 
 
-@pytest.fixture(params=["fork", "exec"])
-def lab(request: pytest.FixtureRequest, site: Site, browser: Browser, owner: Person, collab: Collab) -> Page:
+@pytest.fixture
+def lab(way: str, browser: Browser, owner: Person, collab: Collab) -> Page:
     """JupyterLab, opened at the Collab's library, in either way of launching."""
     visitor = Visitor(browser)
     owner.sign_in_at(visitor.context)
-    with launched_by(site, request.param):
-        visitor.page.goto(f"{settings.PORTAL_URL}/lab/open?path=Shared with groups/{collab.title}")
-        visitor.page.wait_for_url(re.compile(r"//[^/]+\.lab\.localhost"), timeout=90_000)
+    visitor.page.goto(f"{settings.PORTAL_URL}/lab/open?path=Shared with groups/{collab.title}")
+    visitor.page.wait_for_url(re.compile(r"//[^/]+\.lab\.localhost"), timeout=90_000)
     expect(visitor.page.locator("#jp-main-dock-panel")).to_be_visible(timeout=60_000)
     return visitor.page
 

@@ -1,7 +1,7 @@
 """Ways into the Lab, through the real proxy: links of others, copies of one's own, the paths that notebooks know."""
 
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 
@@ -12,18 +12,11 @@ from drive.models import Library
 from lab.models import Pull, Server
 
 from ..support.people import Person
-from ..support.site import Site, launched_by, wait_for
+from ..support.site import Site, wait_for
 
 pytestmark = pytest.mark.sandbox
 
 SOON = 2.0
-
-
-@pytest.fixture(params=["fork", "exec"])
-def way(request: pytest.FixtureRequest, site: Site) -> Iterator[str]:
-    """Both ways in which a server comes to be."""
-    with launched_by(site, request.param):
-        yield request.param
 
 
 def test_the_drive_is_where_notebooks_for_ebrains_look_for_it(

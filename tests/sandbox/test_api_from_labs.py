@@ -3,7 +3,7 @@
 import http.client
 import json
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -15,18 +15,17 @@ from lab.models import State, StopReason
 from lab.servers.services import stop_server
 
 from ..support.people import Person
-from ..support.site import Site, launched_by, wait_for
+from ..support.site import Site, wait_for
 
 pytestmark = pytest.mark.sandbox
 
 
-@pytest.fixture(params=["fork", "exec"])
-def inside(request: pytest.FixtureRequest, site: Site, person: Callable[..., Person]) -> Iterator[Person]:
+@pytest.fixture
+def inside(way: str, person: Callable[..., Person]) -> Person:
     """Somebody whose Lab runs, started in either way."""
     someone = person("inside")
-    with launched_by(site, request.param):
-        someone.launch()
-        yield someone
+    someone.launch()
+    return someone
 
 
 def test_a_notebook_asks_the_api_as_its_person(inside: Person) -> None:

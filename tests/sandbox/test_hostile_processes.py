@@ -12,7 +12,7 @@ from lab.models import Environment, State
 from lab.servers.reconciler import reconcile
 
 from ..support.people import Person
-from ..support.site import Site, launched_by, wait_for
+from ..support.site import Site, wait_for
 
 pytestmark = pytest.mark.sandbox
 
@@ -37,18 +37,13 @@ print(open("/proc/1/cmdline", "rb").read() != words)
 """Process 1 of the sandbox is bubblewrap, run by the same user as we; its memory holds its command line."""
 
 
-@pytest.fixture(params=["fork", "exec"])
-def hostile(request: pytest.FixtureRequest, site: Site, person: Callable[..., Person]) -> Iterator[Person]:
-    """Somebody whose Lab, of 300 MiB of disk, was started in either way."""
+@pytest.fixture(autouse=True)
+def small_disks(site: Site) -> Iterator[None]:
+    """Labs have 300 MiB of disk."""
     environments = Environment.objects.all()
     environments.update(disk_mib=300)
-    someone = person("mallory")
-    try:
-        with launched_by(site, request.param):
-            assert site.is_forked(someone.launch()) == (request.param == "fork")
-            yield someone
-    finally:
-        environments.update(disk_mib=None)
+    yield
+    environments.update(disk_mib=None)
 
 
 def test_a_name_that_is_no_text_hides_no_process(hostile: Person, owner: Person, collab: Collab) -> None:

@@ -1,34 +1,14 @@
 """A hostile notebook in a real sandbox, started through the real proxy: what it tries, fails."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 from django.conf import settings
 
 from ..support.people import Kernel, Person
-from ..support.site import Site, launched_by
+from ..support.site import Site
 
 pytestmark = pytest.mark.sandbox
-
-
-@pytest.fixture(params=["fork", "exec"])
-def way(request: pytest.FixtureRequest, site: Site) -> Iterator[str]:
-    """Both ways in which a server comes to be; every attack meets both."""
-    with launched_by(site, request.param):
-        yield request.param
-
-
-@pytest.fixture
-def hostile(way: str, site: Site, person: Callable[..., Person]) -> Person:
-    """Somebody whose Lab runs."""
-    someone = person("mallory")
-    assert site.is_forked(someone.launch()) == (way == "fork")
-    return someone
-
-
-@pytest.fixture
-def notebook(hostile: Person) -> Kernel:
-    return hostile.kernel()
 
 
 def test_it_sees_nothing_of_the_portal(site: Site, notebook: Kernel) -> None:

@@ -13,7 +13,7 @@ from lab.supervisor import cgroups, processes
 from notices.models import Kind, Notice
 
 from ..support.people import Person
-from ..support.site import Site, launched_by, wait_for
+from ..support.site import Site, wait_for
 
 pytestmark = pytest.mark.sandbox
 
@@ -30,16 +30,15 @@ needs_cpu = pytest.mark.skipif(
 HOG = "kept = bytearray(600 * 2**20)\nkept[::4096] = b'x' * len(kept[::4096])"
 
 
-@pytest.fixture(params=["fork", "exec"])
-def limited(request: pytest.FixtureRequest, site: Site, person: Callable[..., Person]) -> Iterator[Person]:
+@pytest.fixture
+def limited(way: str, site: Site, person: Callable[..., Person]) -> Iterator[Person]:
     """Somebody in a Lab of 400 MiB, half a processor and 120 processes, started in either way."""
     environments = Environment.objects.all()
     environments.update(memory_mib=400, cpu_limit=0.5, process_limit=120)
     someone = person("greedy")
     try:
-        with launched_by(site, request.param):
-            assert site.is_forked(someone.launch()) == (request.param == "fork")
-            yield someone
+        assert site.is_forked(someone.launch()) == (way == "fork")
+        yield someone
     finally:
         environments.update(memory_mib=None, cpu_limit=None, process_limit=None)
 

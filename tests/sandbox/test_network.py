@@ -5,13 +5,13 @@ that is made of namespaces, whose addresses, neighbours and resolver the tests c
 """
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 
 from ..support.network import ATTACK, GROUPS, LabKernel, Machine, Services, machine, own_addresses
-from ..support.people import Kernel, Person
-from ..support.site import Site, launched_by, wait_for
+from ..support.people import Kernel
+from ..support.site import wait_for
 
 pytestmark = pytest.mark.sandbox
 
@@ -20,15 +20,11 @@ OF_SLIRP = ["10.0.2.2", "10.0.2.3", "10.0.2.15", "10.0.2.255"]
 SIX = ["::1", "::ffff:127.0.0.1", "ff02::1%tap0", "fe80::2%tap0", "fd00::2", "fd00::3"]
 
 
-@pytest.fixture(params=["fork", "exec"])
-def notebook(request: pytest.FixtureRequest, site: Site, person: Callable[..., Person]) -> Kernel:
-    """A hostile notebook in a Lab, started in either way."""
-    someone = person("mallory")
-    with launched_by(site, request.param):
-        assert site.is_forked(someone.launch()) == (request.param == "fork")
-    kernel = someone.kernel()
-    assert not kernel.run(ATTACK).error
-    return kernel
+@pytest.fixture
+def notebook(notebook: Kernel) -> Kernel:
+    """A hostile notebook in a Lab of the site."""
+    assert not notebook.run(ATTACK).error
+    return notebook
 
 
 def said(kernel: Kernel, code: str) -> object:

@@ -2,7 +2,7 @@
 
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,7 +12,7 @@ from lab.launchers import get_launcher
 from lab.supervisor import server_log
 
 from ..support.people import Person
-from ..support.site import Site, launched_by, wait_for
+from ..support.site import Site, wait_for
 
 pytestmark = pytest.mark.sandbox
 
@@ -42,15 +42,6 @@ for _ in range(100):
     os.write(log, b"y")
 """
 """A megabyte's pipe in pieces of a byte: each is one read."""
-
-
-@pytest.fixture(params=["fork", "exec"])
-def hostile(request: pytest.FixtureRequest, site: Site, person: Callable[..., Person]) -> Iterator[Person]:
-    """Somebody whose Lab was started in either way."""
-    someone = person("mallory")
-    with launched_by(site, request.param):
-        assert site.is_forked(someone.launch()) == (request.param == "fork")
-        yield someone
 
 
 def log_of(someone: Person) -> Path:

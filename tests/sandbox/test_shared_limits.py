@@ -8,7 +8,7 @@ import ctypes
 import json
 import os
 import resource
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 
@@ -16,7 +16,7 @@ from lab.supervisor import namespace_limits
 from lab.supervisor.inside import limiting
 
 from ..support.people import Kernel, Person
-from ..support.site import Site, launched_by
+from ..support.site import Site
 
 pytestmark = pytest.mark.sandbox
 
@@ -58,20 +58,9 @@ print(subprocess.run([sys.executable, "-c", sender], capture_output=True, text=T
 """In a process with one thread: in another thread, which does not hold it back, the signal would end the process."""
 
 
-@pytest.fixture(params=["fork", "exec"])
-def hostile(request: pytest.FixtureRequest, site: Site, person: Callable[..., Person]) -> Iterator[Person]:
-    """Somebody whose Lab was started in either way."""
-    someone = person("mallory")
-    with launched_by(site, request.param):
-        assert site.is_forked(someone.launch()) == (request.param == "fork")
-        yield someone
-
-
 @pytest.fixture
-def beside(hostile: Person, person: Callable[..., Person]) -> Kernel:
+def beside(neighbour: Person) -> Kernel:
     """A notebook in somebody else's Lab."""
-    neighbour = person("neighbour")
-    neighbour.launch()
     return neighbour.kernel()
 
 

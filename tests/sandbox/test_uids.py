@@ -7,7 +7,7 @@ import resource
 import select
 import socket
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -20,7 +20,7 @@ from lab.launchers import get_launcher
 from lab.supervisor import processes, uids
 
 from ..support.people import Person
-from ..support.site import Site, launched_by, wait_for
+from ..support.site import Site, wait_for
 
 pytestmark = pytest.mark.sandbox
 
@@ -33,27 +33,6 @@ def prepared(site: Site) -> None:
     """Root has been here: it started bin/test."""
     if "uid" not in get_launcher().enforced_limits():
         pytest.skip("Labs have no uids of their own here: root has to start bin/test")
-
-
-@pytest.fixture(params=["fork", "exec"])
-def way(request: pytest.FixtureRequest, site: Site) -> Iterator[str]:
-    """Both ways in which a server comes to be."""
-    with launched_by(site, request.param):
-        yield request.param
-
-
-@pytest.fixture
-def hostile(way: str, site: Site, person: Callable[..., Person]) -> Person:
-    someone = person("mallory")
-    assert site.is_forked(someone.launch()) == (way == "fork")
-    return someone
-
-
-@pytest.fixture
-def neighbour(way: str, person: Callable[..., Person]) -> Person:
-    someone = person("victim")
-    someone.launch()
-    return someone
 
 
 def init_of(person: Person) -> int:

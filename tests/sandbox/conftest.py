@@ -1,0 +1,30 @@
+"""Somebody hostile, in a Lab that was started in either way."""
+
+from collections.abc import Callable
+
+import pytest
+
+from ..support.people import Kernel, Person
+from ..support.site import Site
+
+
+@pytest.fixture
+def hostile(way: str, site: Site, person: Callable[..., Person]) -> Person:
+    """Whose Lab runs; every attack meets both ways of launching."""
+    someone = person("mallory")
+    assert site.is_forked(someone.launch()) == (way == "fork")
+    return someone
+
+
+@pytest.fixture
+def neighbour(way: str, person: Callable[..., Person]) -> Person:
+    """Somebody else whose Lab runs."""
+    someone = person("victim")
+    someone.launch()
+    return someone
+
+
+@pytest.fixture
+def notebook(hostile: Person) -> Kernel:
+    """A kernel of the hostile person's."""
+    return hostile.kernel()
