@@ -87,12 +87,18 @@ def site_settings(installation: Installation, directories: list[Path]) -> dict[s
     return {"TEST_SITES": json.dumps(sites)}
 
 
+def bytecode_settings(installation: Installation) -> dict[str, str]:
+    """A place for compiled modules: beside the code of somebody else's checkout nothing can be written.
+
+    Tests with a running site start hundreds of Python processes, each of which would compile the portal.
+    """
+    return {"PYTHONPYCACHEPREFIX": str(installation.var / "pycache"), "PYTHONDONTWRITEBYTECODE": ""}
+
+
 def unit_settings(installation: Installation) -> dict[str, str]:
-    """Caches that unit tests keep for the next run, and a place in memory for their files."""
+    """A cache that unit tests keep for the next run, and a place in memory for their files."""
     return {
         "TMPDIR": str(MEMORY) if _has_room(MEMORY) else tempfile.gettempdir(),
-        # Beside the code of somebody else's checkout nothing can be written.
-        "PYTHONPYCACHEPREFIX": str(installation.var / "pycache"),
         "HYPOTHESIS_STORAGE_DIRECTORY": str(installation.var / "hypothesis"),
     }
 
