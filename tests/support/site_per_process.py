@@ -6,7 +6,29 @@ into TEST_SITES, one after the other; the process that only hands out the tests,
 
 import json
 import os
+from pathlib import Path
+
+import pytest
+
+LONGEST = (
+    "sandbox/test_disk_limits.py operations/test_killed_processes.py sandbox/test_api_from_labs.py sandbox/test_uids.py"
+    " lab/test_jupyterhub.py operations/test_backup_repository.py operations/test_backup.py lab/test_conda.py"
+    " proxy/test_proxy.py browser/test_jupyterlab_panel.py sandbox/test_network.py operations/test_chaos.py"
+    " sandbox/test_forked_kernels.py sandbox/test_fork_server.py browser/test_accessibility.py lab/test_builds.py"
+    " browser/test_hostile_files.py sandbox/test_system_calls.py browser/test_restarts.py browser/test_story.py"
+    " operations/test_updates.py lab/test_launches.py"
+).split()
+"""Files that take longer than others, the longest first: a process goes through a whole file (`--dist loadfile`), and
+one that began with such a file when the others were nearly done would be at work by itself for minutes."""
 
 _number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
 _sites = json.loads(os.environ["TEST_SITES"])
 os.environ.update(_sites[_number])
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes longest."""
+    ranks = {f"tests/{name}": rank for rank, name in enumerate(LONGEST)}
+    assert all(Path(name).exists() for name in ranks), "a file was moved"
+    items.sort(key=lambda item: ranks.get(item.nodeid.partition("::")[0], len(ranks)))
