@@ -158,7 +158,6 @@ def test_it_renders_what_scientists_write() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.no_cover  # being watched for coverage takes several times as long
 @pytest.mark.parametrize(
     "text",
     [
