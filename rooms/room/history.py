@@ -4,6 +4,7 @@ leaves it.
 
 import secrets
 from collections.abc import Callable, Iterable, Set
+from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -232,6 +233,12 @@ class History:
         self._owed.append(Record(RecordKind.SAVED, _number(mark) + digest))
         self._pay()
 
+    def note_unwritten(self, mark: int) -> None:
+        """The bytes of a mark did not get into the file."""
+        self._writing = [one for one in self._writing if one[0] != mark]
+        with suppress(JournalFullError):  # known here all the same
+            self._append(RecordKind.UNWRITTEN, _number(mark))
+
     def recognise(self, digest: bytes) -> bool:
         """True when the file has what the room was writing when it ended; then that counts as saved."""
         for mark, written in reversed(self._writing):
@@ -415,6 +422,8 @@ class History:
                 self._note_mark()
             case RecordKind.WRITING:
                 self._writing.append((_read_number(payload), payload[_NUMBER:]))
+            case RecordKind.UNWRITTEN:
+                self._writing = [one for one in self._writing if one[0] != _read_number(payload)]
             case RecordKind.SAVED | RecordKind.READ:
                 self._scan_saved(_read_number(payload), payload[_NUMBER:], ours=record.kind == RecordKind.SAVED)
             case RecordKind.BASE:

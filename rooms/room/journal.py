@@ -39,6 +39,7 @@ class RecordKind(IntEnum):
     MERGED = 9  # an outside write: SHA-256, length of what follows it (8 bytes), that (as in BASE), update of the merge
     VERSION = 10  # what is in the file is in its versions
     AUTHORS = 11  # users who typed since the last VERSION
+    UNWRITTEN = 13  # the MARK of this number was not written after all
     LEFT = 12  # the last client left (8 bytes: seconds since 1970)
 
 

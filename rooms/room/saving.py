@@ -279,7 +279,11 @@ class FileSync:
                 return False
             self.history.note_writing(mark, digest)
             await self.run(self.history.sync)
-            self.etag = await self.run(partial(self.file.write, data, if_match=self.etag, authors=authors))
+            try:
+                self.etag = await self.run(partial(self.file.write, data, if_match=self.etag, authors=authors))
+            except RoomFileError:
+                self.history.note_unwritten(mark)
+                raise
             self.history.note_saved(mark, digest)
             await self.run(self.history.sync)
         except FileChangedError:

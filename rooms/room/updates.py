@@ -131,7 +131,7 @@ class UpdateChecker:
 class _Everything(dict[int, int]):
     """The state of a document that has all that any update builds on."""
 
-    def get(self, key: int, default: object = None) -> int:  # type: ignore[override]
+    def get(self, key: int, default: object = None) -> int:
         return 1 << 31
 
 

@@ -14,6 +14,7 @@ import os
 import random
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -173,7 +174,7 @@ class Schedule:
                 content["cells"].pop(self.random.randrange(len(content["cells"])))
                 self._put(content)
 
-    def _put(self, content: dict) -> None:  # type: ignore[type-arg]
+    def _put(self, content: dict[str, Any]) -> None:
         self.table.file.put((json.dumps(content, indent=1, ensure_ascii=False, sort_keys=True) + "\n").encode())
 
     def move(self) -> None:
