@@ -7,6 +7,7 @@ import os
 import re
 import socket
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -22,6 +23,7 @@ from drive.storage import signature as signature_of
 from drive.storage.files import identity
 from drive.versions import scan
 from drive.versions import store as version_store
+from rooms.room.journal import JournalError, note_restored
 
 from . import database
 from .backup_store import Backup, BackupError, BackupStore, sync
@@ -262,6 +264,9 @@ def _journals(store: BackupStore, manifest: Manifest) -> None:
     place = Path(settings.ROOMS_ROOT)
     place.mkdir(mode=0o700, parents=True, exist_ok=True)
     Extraction(store, manifest, place, lambda path: path.removeprefix(b"rooms").lstrip(b"/")).extract(b"rooms")
+    for journal in place.glob("*.journal"):
+        with suppress(JournalError):  # what is damaged is set aside when its room is opened
+            note_restored(journal)
 
 
 def _signing_keys(backup: Backup) -> None:

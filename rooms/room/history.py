@@ -64,6 +64,8 @@ class History:
         self._count = 0  # records
         self._compacted = 0  # size of the document when the journal was last written as a whole
         self._owed: list[Record] = []
+        self._earlier: dict[bytes, int] = {}  # what was in the file before, and how many records there were then
+        self._restored = False
         self._journal = Journal(path)
         self.document = kind(Doc())
         self._checker = UpdateChecker(kind.roots)
@@ -228,7 +230,7 @@ class History:
         """The bytes of a mark are in the file."""
         self.saved = _Saved(digest, self._marked[mark], ours=True)
         self._marked = {mark: self._marked[mark]}
-        self._writing = []
+        self._writing, self._restored = [], False
         self._note_saved_authors()
         self._owed.append(Record(RecordKind.SAVED, _number(mark) + digest))
         self._pay()
@@ -245,6 +247,9 @@ class History:
             if written == digest and mark in self._marked:
                 self.note_saved(mark, digest)
                 return True
+        if self._restored and digest in self._earlier:
+            self.saved = _Saved(digest, self._earlier[digest], ours=True)
+            return True
         return False
 
     def written(self) -> list[tuple[int, bytes, Content]]:
@@ -401,6 +406,7 @@ class History:
         self._marked, self._writing, self.saved = {}, [], _Saved()
         self.file_authors, self.unsaved_authors = set(), set()
         self._marked_authors, self._since_mark = set(), set()
+        self._earlier, self._restored = {}, False
         self._count = 0
         for record in records:
             self._scan_one(record)
@@ -422,6 +428,8 @@ class History:
                 self._note_mark()
             case RecordKind.WRITING:
                 self._writing.append((_read_number(payload), payload[_NUMBER:]))
+            case RecordKind.RESTORED:
+                self._restored = True
             case RecordKind.UNWRITTEN:
                 self._writing = [one for one in self._writing if one[0] != _read_number(payload)]
             case RecordKind.SAVED | RecordKind.READ:
@@ -439,8 +447,9 @@ class History:
     def _scan_saved(self, mark: int, digest: bytes, *, ours: bool) -> None:
         if ours:
             self._note_saved_authors()
-        self._writing = []
+        self._writing, self._restored = [], False
         if mark in self._marked:
+            self._earlier[digest] = self._marked[mark]
             self.saved = _Saved(digest, self._marked[mark], ours=ours)
         else:  # after a compaction the BASE says what was saved
             self.saved.ours = ours

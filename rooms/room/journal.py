@@ -7,6 +7,7 @@ makes it survive a loss of power. Compaction writes another file and renames it 
 """
 
 import os
+import secrets
 import struct
 import zlib
 from collections.abc import Iterable, Iterator
@@ -39,6 +40,7 @@ class RecordKind(IntEnum):
     MERGED = 9  # an outside write: SHA-256, length of what follows it (8 bytes), that (as in BASE), update of the merge
     VERSION = 10  # what is in the file is in its versions
     AUTHORS = 11  # users who typed since the last VERSION
+    RESTORED = 14  # from a backup: the file may be as it was at any SAVED or READ before
     UNWRITTEN = 13  # the MARK of this number was not written after all
     LEFT = 12  # the last client left (8 bytes: seconds since 1970)
 
@@ -168,6 +170,22 @@ def place_of(path: Path) -> str:
     """Where the file of a journal is, in the words of whoever opened the room; "" when the journal does not say."""
     places = [record.payload for record in _records(path.read_bytes()) if record.kind == RecordKind.PLACE]
     return places[-1].decode() if places else ""
+
+
+def note_restored(path: Path) -> None:
+    """Give a journal that was restored from a backup another epoch, so that pages which are still open are told to
+    reload: they have what came after, which could be there twice. A backup's file may be older than its journal, and
+    is no write from outside then. JournalError.
+    """
+    journal = Journal(path)
+    try:
+        records = [record for record in journal.open() if record.kind != RecordKind.EPOCH]
+        journal.begin_replacement()
+        epoch = Record(RecordKind.EPOCH, secrets.token_hex(8).encode())
+        journal.write_replacement([epoch, *records, Record(RecordKind.RESTORED, b"")])
+        journal.replace()
+    finally:
+        journal.close()
 
 
 def left_at(path: Path) -> float:

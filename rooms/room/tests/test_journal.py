@@ -8,7 +8,7 @@ from rooms.documents.base import NotRenderableError
 from rooms.documents.notebook import Notebook
 from rooms.documents.tests.notebooks import as_bytes, code, notebook
 from rooms.room.history import History
-from rooms.room.journal import Journal, JournalError, Record, RecordKind, left_at, place_of
+from rooms.room.journal import Journal, JournalError, Record, RecordKind, left_at, note_restored, place_of
 
 from .support import Table, run
 
@@ -268,6 +268,32 @@ def test_what_was_written_from_outside_after_a_room_ended_in_mid_save_doubles_no
     page.connect(table.open())
     table.settle()
     assert table.file.sources() == ["# typed\na = 1\n", "# more\nb = 2\n", "c = 33\n"]
+
+
+def test_a_backup_whose_file_is_older_than_its_journal_loses_nothing_and_pages_reload(table):
+    page = table.page()
+    page.type("a", "# in the file\n")
+    page.exchange()
+    table.settle()
+    file = table.file.read().data
+    page.type("b", "# in the journal\n")
+    page.exchange()
+    table.settle()
+    journal = table.journal.read_bytes()
+    page.type("c", "# after the backup\n")
+    page.exchange()
+    table.kill()
+    page.lose()
+    table.file.put(file)
+    table.journal.write_bytes(journal)
+    note_restored(table.journal)
+    table.open()
+    page.connect(table.room)
+    assert page.connection.closed[0] == 1003
+    expected = ["# in the file\na = 1\n", "# in the journal\nb = 2\n", "c = 3\n"]
+    assert [source for _id, source in table.page(2).cells()] == expected
+    table.settle()
+    assert table.file.sources() == expected
 
 
 def test_a_write_from_outside_that_was_merged_before_a_kill_is_not_merged_again(table):
