@@ -15,5 +15,6 @@ urlpatterns = [
     path("lab/state", views_panel.state, name="panel_state"),
     path("lab/keep", views_panel.keep, name="panel_keep"),
     path("lab/stop", views_panel.stop, name="panel_stop"),
+    path("lab/restore", views_panel.restore, name="panel_restore"),
     path("lab/enter", views.redeem_ticket, name="redeem"),
 ]

@@ -1,6 +1,7 @@
-"""Requests of the panel in JupyterLab, on the Lab's own origin (`/.collaboratory/…`): state, keep, stop.
+"""Requests of the panel in JupyterLab, on the Lab's own origin (`/.collaboratory/…`): state, keep, stop, restore.
 
-Its person's code runs on that origin too, so nothing is here that this code may not do: it is about this one server.
+Its person's code runs on that origin too, so nothing is here that this code may not do: it is about this one server,
+and about files that it may write.
 """
 
 from collections.abc import Callable
@@ -16,6 +17,9 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
 from collabs.models import Collab
+from drive.models import File
+from drive.storage import StorageError, path_codec
+from drive.versions import trash
 from lab.environments import selection
 from lab.launchers import LauncherUnavailableError
 from lab.locations import paths, presence
@@ -76,6 +80,26 @@ def stop(request: HttpRequest, user: User) -> HttpResponse:
     server = _running(user)
     if server is None or not services.stop_server(user, server, StopReason.ASKED):
         return _short(409, "Your Lab is not running.")
+    return _state(user)
+
+
+@require_POST
+@_of_the_lab
+def restore(request: HttpRequest, user: User) -> HttpResponse:
+    """Put the file at `path` back, which somebody deleted while it is open here. 404 where it is not in the trash."""
+    location = presence.in_front(user, request.POST.get("path", ""))
+    if location.library is None or not location.inside or not location.may_write:
+        return _short(403, "You may not change this library.")
+    here = File.objects.filter(library=location.library, path=path_codec.to_row(location.inside))
+    file = here.exclude(trashed=None).select_related("trashed").order_by("-trashed__deleted_at").first()
+    if file is None or file.trashed is None:
+        return _short(404, "It is not in the trash.")
+    if file.trashed.kind != "file":
+        return _short(409, f"Its folder, “{file.trashed.path}”, was deleted: restore that from the library’s trash.")
+    try:
+        trash.restore(user, file.trashed)
+    except StorageError as error:
+        return _short(409, str(error))
     return _state(user)
 
 

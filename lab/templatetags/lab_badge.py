@@ -38,7 +38,12 @@ def lab_presence(context: dict[str, Any], access: LibraryAccess, path: str) -> d
     """People who have this notebook open in the Lab now, for somebody who may change it."""
     if access.entry is None or not access.entry.may_write or not path.endswith(NOTEBOOK):
         return {}
-    return {"names": presence.names_with_file_open(person(context["request"]), access.library.pk, access.inside(path))}
+    names = presence.names_with_file_open(person(context["request"]), access.library.pk, access.inside(path))
+    return {"names": names, "together": names and _is_edited_together(access.library)}
+
+
+def _is_edited_together(library: Library) -> bool:
+    return settings.COEDITING and (library.owner_collab is None or library.owner_collab.coediting)
 
 
 def lasting_path(library: Library, inside: str) -> str:

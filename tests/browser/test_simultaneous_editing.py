@@ -1,4 +1,5 @@
-"""Two people in one notebook, in two browsers: they know of each other, and neither overwrites the other unasked."""
+"""Two people in one notebook, in two browsers, where it is not edited together: they know of each other, and neither
+overwrites the other unasked."""
 
 import json
 import re
@@ -29,7 +30,9 @@ def notebook(source: str) -> bytes:
 
 @pytest.fixture
 def collab(owner: Person, person: Callable[..., Person]) -> Collab:
-    collab = services.create_collab(owner.user, title=f"Together with {owner.user.username}")
+    title = f"Beside {owner.user.username}"
+    collab = services.create_collab(owner.user, title=title)
+    services.update_collab(owner.user, collab, title=title, description="", is_public=False, coediting=False)
     operations.write(owner.user, collab.library, "plan.ipynb", notebook("first words"))
     return collab
 

@@ -47,19 +47,29 @@ export interface IOtherEnvironment {
 
 /** An answer other than 2xx. */
 export class RequestError extends Error {
-  constructor(readonly status: number) {
-    super(`The portal answered ${status}.`);
+  /** `said`: by the portal, for people; empty where something else answered. */
+  constructor(
+    readonly status: number,
+    readonly said = "",
+  ) {
+    super(said || `The portal answered ${status}.`);
   }
 }
 
 /** One request; RequestError for a refusal, TypeError when nobody answers. */
 export async function request(
-  what: "state" | "keep" | "stop",
+  what: "state" | "keep" | "stop" | "restore",
   fields: Record<string, string> = {},
 ): Promise<ILabState> {
   const answer = await fetch(`/.collaboratory/${what}`, { method: "POST", body: new URLSearchParams(fields) });
   if (!answer.ok) {
-    throw new RequestError(answer.status);
+    throw new RequestError(
+      answer.status,
+      await answer
+        .json()
+        .then(({ message }) => message)
+        .catch(() => ""),
+    );
   }
   return answer.json();
 }

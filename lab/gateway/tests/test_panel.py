@@ -7,7 +7,10 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from collabs.models import Collab
+from collabs import services
+from collabs.models import Collab, Role
+from drive.files import operations
+from drive.models import Trashed
 from lab.environments import selection
 from lab.gateway import passes
 from lab.launchers import ServerStatus
@@ -54,6 +57,40 @@ def test_it_keeps_and_stops(panel: Callable, server: Make) -> None:
     assert lab.state == State.STOPPING
     assert panel("stop").status_code == 409
     assert panel("keep", hours=24).status_code == 409
+
+
+class TestRestore:
+    """Of a file that somebody deleted while it is open in JupyterLab."""
+
+    PATH = "drive/Shared with groups/Cortex/a.ipynb"
+
+    def test_it_puts_the_file_back(self, panel: Callable, server: Make, collab: Collab, editor: User) -> None:
+        server("running")
+        operations.write(editor, collab.library, "a.ipynb", b"{}")
+        operations.delete(editor, collab.library, "a.ipynb")
+        assert panel("restore", path=self.PATH).status_code == 200
+        assert not Trashed.objects.exists()
+        assert panel("restore", path=self.PATH).status_code == 404
+
+    def test_it_puts_back_no_whole_folder(self, panel: Callable, server: Make, collab: Collab, editor: User) -> None:
+        server("running")
+        operations.make_folder(editor, collab.library, "plans")
+        operations.write(editor, collab.library, "plans/a.ipynb", b"{}")
+        operations.delete(editor, collab.library, "plans")
+        answer = panel("restore", path="drive/Shared with groups/Cortex/plans/a.ipynb")
+        assert (answer.status_code, "“plans”, was deleted" in answer.json()["message"]) == (409, True)
+
+    def test_it_puts_nothing_back_for_who_may_not_write(
+        self, panel: Callable, server: Make, stranger: User, owner: User, collab: Collab
+    ) -> None:
+        server("running")
+        operations.write(owner, collab.library, "a.ipynb", b"{}")
+        operations.delete(owner, collab.library, "a.ipynb")
+        services.add_member(owner, collab, stranger, Role.ADMINISTRATOR)
+        services.change_role(stranger, collab, owner, Role.VIEWER)
+        assert panel("restore", path=self.PATH).status_code == 403
+        assert panel("restore", path="drive/nowhere/a.ipynb").status_code == 403
+        assert Trashed.objects.count() == 1
 
 
 def test_it_forgets_the_collab_that_its_person_may_not_see_any_more(

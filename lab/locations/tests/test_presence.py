@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from django.test import Client
 from django.utils import timezone
-from pytest_django import DjangoAssertNumQueries
+from pytest_django import DjangoAssertNumQueries, Settings
 
 from collabs.models import Collab
 from drive.files import operations
@@ -110,3 +110,24 @@ def test_it_tells_on_the_notebooks_page_before_somebody_else_opens_it(
     ):
         text = sign_in(user).get(f"{collab.get_absolute_url()}files/{name}").content.decode()
         assert (said in text) == is_told
+
+
+@pytest.mark.slow
+def test_it_says_on_that_page_whether_both_may_type_at_once(
+    both: tuple[Server, Server],
+    collab: Collab,
+    owner: User,
+    editor: User,
+    sign_in: Callable[[User], Client],
+    settings: Settings,
+) -> None:
+    operations.write(owner, collab.library, "a.ipynb", b"{}")
+    presence.report(both[0], presence.in_front(owner, NOTEBOOK))
+    for site, here, words in (
+        (True, True, "to edit it together"),
+        (True, False, "JupyterLab asks before"),
+        (False, True, "JupyterLab asks before"),
+    ):
+        settings.COEDITING = site
+        Collab.objects.update(coediting=here)
+        assert words in sign_in(editor).get(f"{collab.get_absolute_url()}files/a.ipynb").content.decode()

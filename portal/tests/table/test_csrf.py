@@ -20,6 +20,7 @@ EXEMPT = {
     "_gateway/lab/keep": "on the Lab's origin: the Origin must be that Lab's own, and only its pass counts",
     "_gateway/lab/state": "as lab/keep",
     "_gateway/lab/stop": "as lab/keep",
+    "_gateway/lab/restore": "as lab/keep",
     "identity/o/authorize": "services may post their question (Core 3.1.2.1): it is asked again as GET",
     "identity/o/logout": "services may post; the answer is a form that asks, with a token of its own",
     "identity/o/device": "always 404",

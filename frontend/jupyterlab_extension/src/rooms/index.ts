@@ -2,11 +2,14 @@ import type { JupyterFrontEnd } from "@jupyterlab/application";
 import { EditorExtensionRegistry, IEditorExtensionRegistry } from "@jupyterlab/codemirror";
 import type { DocumentRegistry } from "@jupyterlab/docregistry";
 import type { INotebookTracker, NotebookPanel } from "@jupyterlab/notebook";
-import type { ContentsManager, Drive } from "@jupyterlab/services";
+import type { Contents, ContentsManager, Drive } from "@jupyterlab/services";
 import type { IStatusBar } from "@jupyterlab/statusbar";
+import { YNotebook } from "@jupyter/ydoc";
+import type { ISignal } from "@lumino/signaling";
 import { remoteUserCursors } from "@jupyter/collaboration/lib/cursors";
 
 import { IRooms } from "../editingTogether";
+import { request, RequestError } from "../requests";
 import { askRoomsOfModels, RoomDocuments } from "./documents";
 import { RoomMessages } from "./messages";
 import { Room } from "./room";
@@ -97,7 +100,13 @@ function watch(panel: NotebookPanel, documents: RoomDocuments, runners: WeakMap<
 
 function showStatus(shell: JupyterFrontEnd.IShell, statusBar: IStatusBar | null, documents: RoomDocuments): void {
   const item = new RoomStatus();
-  statusBar?.registerStatusItem("collaboratory:room", { item, align: "right", rank: -90 });
+  statusBar?.registerStatusItem("collaboratory:room", {
+    item,
+    align: "right",
+    rank: -90,
+    isActive: () => item.isActive,
+    activeStateChanged: item.activeChanged as ISignal<any, void>,
+  });
   const show = () => {
     const widget = shell.currentWidget as { context?: DocumentRegistry.Context } | null;
     item.setRoom((widget?.context && documents.of(widget.context.model.sharedModel)) ?? null);
@@ -106,7 +115,16 @@ function showStatus(shell: JupyterFrontEnd.IShell, statusBar: IStatusBar | null,
   documents.opened.connect(show);
 }
 
+/** Out of the trash; what was deleted in a Lab is not in it, and is written anew. */
 async function restore(drive: Drive, room: Room): Promise<void> {
-  const content = room.type === "notebook" ? (room.document as any).toJSON() : (room.document as any).getSource();
-  await drive.save(room.path, { type: room.type, format: room.format, content } as any);
+  try {
+    await request("restore", { path: room.path });
+  } catch (error) {
+    if (!(error instanceof RequestError) || error.status !== 404) {
+      throw error;
+    }
+    const { document } = room;
+    const content = document instanceof YNotebook ? document.toJSON() : document.getSource();
+    await drive.save(room.path, { type: room.type, format: room.format, content } as Partial<Contents.IModel>);
+  }
 }

@@ -1,3 +1,4 @@
+import { ISignal, Signal } from "@lumino/signaling";
 import { Widget } from "@lumino/widgets";
 
 import { Room } from "./room";
@@ -21,6 +22,15 @@ export class RoomStatus extends Widget {
     this.node.setAttribute("role", "status");
   }
 
+  /** There is something to show. */
+  get isActive(): boolean {
+    return this._isActive;
+  }
+
+  get activeChanged(): ISignal<RoomStatus, void> {
+    return this._activeChanged;
+  }
+
   /** Show this document's room from now on. */
   setRoom(room: Room | null): void {
     this._room?.changed.disconnect(this.draw, this);
@@ -32,7 +42,10 @@ export class RoomStatus extends Widget {
   private draw(): void {
     const room = this._room;
     const text = room ? sentence(room) : "";
-    this.setHidden(!text);
+    if (this._isActive !== Boolean(text)) {
+      this._isActive = Boolean(text);
+      this._activeChanged.emit();
+    }
     if (!room || this.node.dataset.drawn === key(room, text)) {
       return; // of every movement of a cursor
     }
@@ -44,6 +57,8 @@ export class RoomStatus extends Widget {
   }
 
   private _room: Room | null = null;
+  private _isActive = false;
+  private readonly _activeChanged = new Signal<RoomStatus, void>(this);
 }
 
 function key(room: Room, text: string): string {
