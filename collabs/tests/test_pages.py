@@ -8,6 +8,7 @@ import pytest
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from pytest_django import Settings
 from pytest_django.asserts import assertContains, assertNotContains, assertRedirects
 
 from collabs import services
@@ -17,7 +18,7 @@ from collabs.views.team import PAGE_SIZE as TEAM_PAGE_SIZE
 from drive.files import operations
 from drive.models import Library
 from portal.accounts.services import deactivate
-from portal.models import User
+from portal.models import AuditEntry, User
 
 EVIL = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>"
 EVIL_TITLE = EVIL.replace("/", "|")
@@ -280,6 +281,28 @@ def test_it_saves_settings(collab: Collab, owner: User, sign_in: SignIn) -> None
     assertContains(response, "Saved.")
     collab.refresh_from_db()
     assert (collab.title, collab.is_public) == ("Hippocampus", True)
+
+
+def test_administrators_switch_editing_together_off_where_the_site_has_it(
+    collab: Collab, owner: User, editor: User, sign_in: SignIn, settings: Settings
+) -> None:
+    page, form = f"{collab.get_absolute_url()}settings/", {"title": "Cortex", "description": "Slices."}
+    settings.COEDITING = False
+    assert "coediting" not in sign_in(owner).get(page).content.decode()
+    sign_in(owner).post(page, form)
+    collab.refresh_from_db()
+    assert collab.coediting
+    settings.COEDITING = True
+    assert 'name="coediting"' in sign_in(owner).get(page).content.decode()
+    assert sign_in(editor).post(page, form).status_code == 403
+    sign_in(owner).post(page, form)
+    collab.refresh_from_db()
+    assert not collab.coediting
+    assert AuditEntry.objects.latest("pk").details["after"] == {"coediting": False}
+    sign_in(owner).post(page, form | {"coediting": "on"})
+    collab.refresh_from_db()
+    assert collab.coediting
+    assert "coediting" not in sign_in(owner).get("/collabs/new/").content.decode()
 
 
 def test_it_keeps_showing_the_old_title_when_the_new_one_is_refused(

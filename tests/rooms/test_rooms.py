@@ -375,6 +375,34 @@ def test_it_follows_a_rename_on_the_web_and_in_a_lab(
     assert sorted(path.name for path in place.iterdir()) == ["a.ipynb", "folder"]
 
 
+def test_it_follows_and_merges_what_code_in_a_running_lab_does(
+    page: Open, collab: Collab, place: Path, owner: Person, editor: Person
+) -> None:
+    """In a sandbox the library is another mount, and its files are another uid's."""
+    editor.launch()
+    kernel = editor.kernel()
+    mine = page(owner).open()
+    mine.type("typed\n")
+    mine.until(lambda: (place / "notes.md").read_text() == "one\ntyped\n", "it is not saved")
+    folder = f"/drive/Shared with groups/{collab.title}"
+    code = f"""
+import os
+os.chdir(os.path.expanduser("~") + {folder!r})
+print(open("notes.md").read() == "one\\ntyped\\n")
+os.mkdir("sub"); os.rename("notes.md", "sub/b.md")
+_ = open("sub/b.md", "a").write("by a kernel\\n")
+"""
+    ran = kernel.run(code)
+    assert (ran.text, ran.error) == ("True\n", "")
+    mine.until(lambda: mine.told["path"] == "sub/b.md", "it does not follow")
+    mine.until(lambda: mine.text == "one\ntyped\nby a kernel\n", "it is not merged")
+    mine.type("more\n")
+    mine.until(lambda: (place / "sub/b.md").read_text() == mine.text, "it is not saved")
+    assert kernel.run("print(open('sub/b.md').read().count('more'))").text == "1\n"
+    assert kernel.run("os.remove('sub/b.md')").error == ""
+    mine.until(lambda: "deleted" in mine.states(), "it does not say so")
+
+
 def test_it_says_who_deleted_it_and_goes_on_when_it_is_restored(
     page: Open, collab: Collab, place: Path, owner: Person, editor: Person
 ) -> None:
