@@ -6,9 +6,11 @@ what it saved last is captured after CAPTURE_AFTER (`drive.versions.scan`).
 """
 
 import io
+import logging
 from collections.abc import Collection
 from datetime import datetime, timedelta
 
+from django.db import DatabaseError
 from django.utils import timezone
 
 from drive.libraries import quota
@@ -16,6 +18,8 @@ from drive.models import File, Library
 from drive.storage import FileEntry, LibraryFiles, path_codec
 from drive.versions import records, store
 from drive.versions.capture import Taken
+
+log = logging.getLogger(__name__)
 
 CAPTURE_AFTER = timedelta(minutes=12)
 """Longer than the time between two versions that the rooms ask for."""
@@ -44,14 +48,18 @@ def save(row: File, content: bytes, files: LibraryFiles, *, if_match: str, autho
     """Replace the file's content; `authors`: ids of those who typed since the last save.
 
     To be called within `records.changing(row.library)`, with the row as it is then. StorageError (ChangedError when the
-    file has another ETag); then nothing was changed.
+    file has another ETag) or DatabaseError; then nothing was changed. Where the database fails after the file was
+    replaced, the save counts: who takes it for undone would find its own text as somebody else's, and double it.
     """
     path = path_codec.from_row(row.path)
     there = files.stat(path).size
     quota.check(row.library, len(content) - there, 0)
     with files.staged(io.BytesIO(content), len(content)) as staged:
         entry = files.put(path, staged, if_match=if_match)
-    records.typed(row, entry, authors, capture_after=timezone.now() + CAPTURE_AFTER)
+    try:
+        records.typed(row, entry, authors, capture_after=timezone.now() + CAPTURE_AFTER)
+    except DatabaseError:
+        log.exception("%a of %s is saved, and the database does not know by whom", row.path, row.library_id)
     return entry
 
 

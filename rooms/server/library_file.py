@@ -116,7 +116,8 @@ class LibraryFile:
             self._follow(files)
             row = self._row()
             entry = together.save(row, data, files, if_match=if_match, authors=authors)
-            self._hold(files)
+            with suppress(OSError):  # it is written, and was moved in this moment: that is found out later
+                self._hold(files)
             self._held = _Held(_digest(data), entry.signature, entry.modified)
             return entry.etag
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.db import OperationalError
 from pytest_django import Settings
 
 from collabs import services as collab_services
@@ -262,6 +263,33 @@ def test_it_says_that_the_disk_is_broken(file: LibraryFile, owner: User, monkeyp
     monkeypatch.setattr("shutil.copyfileobj", broken)
     with pytest.raises(RoomFileError, match="does not work"):
         file.write(b"two\n", if_match=tag, authors={owner.pk})
+
+
+def test_a_save_counts_although_the_database_fails_after_it(
+    file: LibraryFile, place: Path, owner: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the room would take its own text for somebody else's, and have it twice."""
+
+    def fail(*_: Any, **__: Any) -> None:
+        raise OperationalError("database is locked")
+
+    monkeypatch.setattr("drive.versions.records.typed", fail)
+    tag = write(file, "two\n", owner)
+    assert (place / "notes.txt").read_text() == "two\n"
+    assert file.etag() == tag
+
+
+def test_nothing_is_written_when_the_database_fails_before(
+    file: LibraryFile, place: Path, owner: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any, **__: Any) -> None:
+        raise OperationalError("database is locked")
+
+    tag = file.etag()
+    monkeypatch.setattr("drive.libraries.quota.check", fail)
+    with pytest.raises(RoomFileError):
+        file.write(b"two\n", if_match=tag, authors={owner.pk})
+    assert (place / "notes.txt").read_text() == "one\n"
 
 
 def test_it_reads_no_more_than_it_may(file: LibraryFile, place: Path) -> None:
