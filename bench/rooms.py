@@ -317,7 +317,7 @@ class Server:
 def running(command: Sequence[str], port: int, folder: Path) -> Iterator[Server]:
     """The server, once it listens; its words go to a file beside."""
     with Path(f"{folder}.log").open("wb") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
+        process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log, start_new_session=True)
         try:
             end = time.monotonic() + READY_SECONDS
             while True:
@@ -338,7 +338,9 @@ def ours(folder: Path) -> Iterator[Server]:
     """Rooms."""
     folder.mkdir()
     port = free_port()
-    with running([sys.executable, __file__, "serve", str(port), str(folder)], port, folder) as server:
+    with running(
+        [sys.executable, str(Path(__file__).resolve()), "serve", str(port), str(folder)], port, folder
+    ) as server:
         yield server
 
 
