@@ -31,8 +31,7 @@ from temporary_site import free_port
 
 pytestmark = pytest.mark.sandbox
 UNITS = CODE / "deploy/systemd"
-PROCESSES = ("broker", "supervisor", "web", "worker", "files", "launcher", "beat", "relay", "api-relay", "rooms")
-PROCESSES += ("proxy",)
+PROCESSES = tuple("broker supervisor web worker files launcher beat relay api-relay rooms proxy".split())
 CODE_IN_UNITS, VAR_IN_UNITS = "/opt/collaboratory", "/var/lib/collaboratory/var"
 
 
