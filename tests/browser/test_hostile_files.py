@@ -112,7 +112,7 @@ class Victim:
             expect(self.page.locator("iframe.rendered, .empty:not([hx-get])")).to_be_visible()
         for frame in self.page.frames:
             frame.wait_for_load_state()
-            for link in frame.get_by_text("click me").all():
+            for link in frame.get_by_text("click me").filter(visible=True).all():
                 link.click(force=True, no_wait_after=True, timeout=2000)
         self.page.wait_for_load_state()
         assert self.page.url.partition("#")[0] == address
