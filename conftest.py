@@ -43,10 +43,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
     That is what rests on locks, isolation and real commits, on search, on constraints and how their errors are told, on
     collations, aggregates, JSON and unions of rights, on the operators' lists, which order and filter by anything; and
-    the tables of pages and operations, which ask for each of them. What is left asks simple questions by key, or none.
+    the tables of pages and operations, which ask for each of them. What is left asks simple questions by key, or none;
+    so do the walks that are marked `any_database`, although their files have such a name.
     """
     for item in items:
         folders, words = item.nodeid.split("::")[0].split("/"), set(item.path.stem.split("_"))
+        if item.get_closest_marker("any_database"):
+            continue
         if words & DATABASE_WORDS or "backups" in folders or has_real_commits(item):
             item.add_marker("database")
 

@@ -119,6 +119,7 @@ def test_it_zips_what_is_below(client: Client, folder: PublicLink) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.any_database
 def test_it_gives_one_file_and_nothing_else(client: Client, file: PublicLink) -> None:
     assertRedirects(client.get(base(file)), base(file) + "a.txt", fetch_redirect_response=False)
     assert client.get(base(file) + "a.txt").status_code == 200
@@ -154,6 +155,7 @@ def test_it_gives_a_whole_library(client: Client, owner: User, library: Library)
 
 
 @pytest.mark.slow
+@pytest.mark.any_database
 def test_it_gives_nothing_of_people_or_of_the_past(client: Client, folder: PublicLink) -> None:
     """Only these are behind a link; a page that is added to the tables later needs a right that visitors lack."""
     allowed = {"", "raw", "rendered", "rendering", "zip", "find"}
@@ -203,6 +205,7 @@ def forged(link: PublicLink, owner: User, collab: Collab) -> None:
 
 
 WRONG = [expired, revoked, deleted, inactive, lost, removed]
+ON_ANY_DATABASE = pytest.param(True, marks=pytest.mark.any_database)
 
 
 def without_token(page: str) -> str:
@@ -211,8 +214,8 @@ def without_token(page: str) -> str:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("one_file", [False, True], ids=["folder", "file"])
-@pytest.mark.parametrize("with_password", [False, True], ids=["open", "password"])
+@pytest.mark.parametrize("one_file", [False, ON_ANY_DATABASE], ids=["folder", "file"])
+@pytest.mark.parametrize("with_password", [False, ON_ANY_DATABASE], ids=["open", "password"])
 @pytest.mark.parametrize("wrong", WRONG, ids=lambda wrong: wrong.__name__)
 def test_it_is_shut_in_every_way(
     client: Client, owner: User, collab: Collab, library: Library, wrong: Any, one_file: bool, with_password: bool
@@ -302,6 +305,7 @@ def test_it_survives_a_new_secret_key_beside_the_old_one(
 
 
 @pytest.mark.slow
+@pytest.mark.any_database
 @pytest.mark.parametrize("method", ["post", "put", "delete", "patch", "options"])
 def test_it_changes_nothing(
     client: Client, owner: User, folder: PublicLink, file: PublicLink, sign_in: SignIn, method: str
@@ -349,6 +353,7 @@ def secured(owner: User, library: Library) -> PublicLink:
 
 
 @pytest.mark.slow
+@pytest.mark.any_database
 def test_it_asks_for_the_password_before_anything(client: Client, secured: PublicLink) -> None:
     for address in everything(secured):
         response = client.get(address)
