@@ -22,6 +22,7 @@ from drive.storage import layout
 from portal.models import User
 
 from ..support.people import Person
+from ..support.site import Site
 
 pytestmark = pytest.mark.browser
 MARK = "IT RAN"
@@ -221,7 +222,16 @@ def test_it_would_notice(browser: Browser, owner: Person, elsewhere: Elsewhere) 
     assert "connection" in elsewhere.heard
 
 
-def test_it_edits_with_a_key_and_loses_nothing(browser: Browser, owner: Person, library: Library, place: Path) -> None:
+@pytest.fixture
+def alone(site: Site) -> Iterator[None]:
+    """While nobody can edit together, the text is sent as a form."""
+    with site.without("rooms"):
+        yield
+
+
+def test_it_edits_with_a_key_and_loses_nothing(
+    alone: None, browser: Browser, owner: Person, library: Library, place: Path
+) -> None:
     (place / "a.md").write_text("# One\n")
     page = signed_in(browser, owner).new_page()
     address = f"{settings.PORTAL_URL}/drive/{library.pk}/a.md"
