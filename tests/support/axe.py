@@ -1,6 +1,6 @@
 """Pages, looked at by axe-core."""
 
-from typing import Any
+from typing import Any, Literal
 
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
@@ -8,7 +8,7 @@ from playwright.sync_api import Page
 FORBIDDEN = {"serious", "critical"}
 
 
-LOOKS = [("light", 1280), ("dark", 320)]
+LOOKS: list[tuple[Literal["light", "dark"], int]] = [("light", 1280), ("dark", 320)]
 """320 pixels are also what is left of a screen of 1280 at 400 % (WCAG 2.2, 1.4.10)."""
 
 
