@@ -70,6 +70,25 @@ class _Item(NamedTuple):
     beside: tuple[Id, ...]
 
 
+class _Index:
+    """The items of one update, by the clocks that they have."""
+
+    def __init__(self, items: list[_Item]) -> None:
+        self._items: dict[int, list[_Item]] = {}
+        for item in items:
+            self._items.setdefault(item.client, []).append(item)
+        for of_client in self._items.values():
+            of_client.sort(key=_start)
+        self._starts = {client: [item.start for item in found] for client, found in self._items.items()}
+
+    def find(self, item_id: Id) -> _Item | None:
+        client, clock = item_id
+        at = bisect_right(self._starts.get(client, []), clock) - 1
+        if at < 0 or clock >= self._items[client][at].end:
+            return None
+        return self._items[client][at]
+
+
 class UpdateChecker:
     """Knows the shared types of one document, and how deep each is nested."""
 
@@ -97,15 +116,34 @@ class UpdateChecker:
             self._place(reading.items)
 
     def _place(self, items: list[_Item]) -> None:
-        """Find the depth of every type. An update may name its types in any order."""
-        waiting = items
-        while waiting:
-            again = [item for item in waiting if not self._placed(item)]
-            if len(again) == len(waiting):
-                if any(item.is_type for item in again):
+        """Find the depth of every type. An update may name its types in any order: each item is looked at after those
+        that it stands in or beside, and once."""
+        index = _Index(items)
+        nowhere: set[Id] = set()  # items beside characters, of which nothing is remembered
+        for item in items:
+            stack = [item]
+            while stack:
+                top = stack[-1]
+                if (top.client, top.start) in nowhere or self._placed(top):
+                    stack.pop()
+                    continue
+                before = self._before(top, index, nowhere)
+                if before is not None and len(stack) <= len(items):
+                    stack.append(before)
+                elif top.is_type:
                     raise BadUpdateError("A part stands where nothing of its kind can.")
-                return
-            waiting = again if len(again) * 2 < len(waiting) or len(again) < 1000 else again[::-1]
+                else:
+                    nowhere.add((top.client, top.start))
+
+    def _before(self, item: _Item, index: "_Index", nowhere: Set[Id]) -> _Item | None:
+        """An item of the same update that has to be placed before this one."""
+        parent = item.parent if isinstance(item.parent, tuple) else None
+        for found in (parent, *item.beside):
+            if found is not None and self._depth(found) is None:
+                other = index.find(found)
+                if other is not None and (other.client, other.start) not in nowhere:
+                    return other
+        return None
 
     def _placed(self, item: _Item) -> bool:
         if isinstance(item.parent, str):
@@ -261,6 +299,10 @@ class _Reading:
         self.parts += 1
         if self.parts > MAX_PARTS:
             raise BadUpdateError("The update has too many parts.")
+
+
+def _start(item: _Item) -> int:
+    return item.start
 
 
 def _utf16_length(data: bytes) -> int:

@@ -59,12 +59,13 @@ def types_beside_nested_types(depth: int) -> bytes:
 
 
 @pytest.mark.parametrize("made", [nested_arrays, nested_objects, nested_types, types_beside_nested_types])
-@pytest.mark.parametrize("depth", [120, 100_000])
+@pytest.mark.parametrize("depth", [120, 5_000])
 def test_what_is_nested_too_deeply_is_refused(made, depth):
     with pytest.raises(BadUpdateError):
         UpdateChecker(ROOTS).check(made(depth), EMPTY)
 
 
+@pytest.mark.slow
 def test_a_nested_update_would_end_the_process():
     """The reason of the check. When this fails, the library can take it by now."""
     program = """
@@ -83,7 +84,7 @@ def test_a_room_survives_what_would_end_the_process(tmp_path):
     table = Table(tmp_path)
     for made in (nested_arrays, nested_objects, nested_types):
         page = table.page()
-        table.room.receive(page.connection, messages.update(made(100_000)))
+        table.room.receive(page.connection, messages.update(made(20_000)))
         assert page.connection.closed
     page = table.page(2)
     page.type("a", "x")
@@ -148,13 +149,50 @@ def test_what_was_learnt_from_a_journal_is_known():
         update(bytes([4 | 128]) + uint(7) + uint(5) + wire.text("x")),  # beside itself
         update(in_root(4) + wire.sized(b"\xff")),
         update(in_root(4) + wire.text("x")) + b"more",
-        update(in_root(8) + uint(600_000) + b"\x7e" * 600_000),
         b"", b"\1", b"\1\1\7\0\4", uint(1 << 60),
     ],
 )  # fmt: skip
 def test_what_no_page_sends_is_refused(bad):
     with pytest.raises(BadUpdateError):
         UpdateChecker(ROOTS).check(bad, EMPTY)
+
+
+def test_items_that_are_named_in_the_worst_order_are_looked_at_a_few_times_each(monkeypatch):
+    """Of two clients in turns, each beside the other's: whole passes over them would place two each."""
+    count = 500
+    first = [in_root(7) + uint(1)]
+    second = []
+    for number in range(count):
+        second.append(bytes([7 | 128]) + uint(7) + uint(number) + uint(1))
+        if number:
+            first.append(bytes([7 | 128]) + uint(8) + uint(number - 1) + uint(1))
+    sections = [uint(count), uint(7), uint(0), *first, uint(count), uint(8), uint(0), *second]
+    looked = []
+    real = UpdateChecker._placed
+
+    def placed(checker, item):
+        looked.append(item)
+        return real(checker, item)
+
+    monkeypatch.setattr(UpdateChecker, "_placed", placed)
+    UpdateChecker(ROOTS).check(b"".join([uint(2), *sections, uint(0)]), EMPTY)
+    assert len(looked) < 5 * 2 * count
+
+
+def test_items_that_wait_for_each_other_are_refused():
+    one = bytes([7 | 128]) + uint(8) + uint(0) + uint(1)
+    other = bytes([7 | 128]) + uint(7) + uint(0) + uint(1)
+    with pytest.raises(BadUpdateError):
+        UpdateChecker(ROOTS).check(
+            b"".join([uint(2), uint(1), uint(7), uint(0), one, uint(1), uint(8), uint(0), other, uint(0)]), EMPTY
+        )
+
+
+def test_an_update_of_too_many_parts_is_refused(monkeypatch):
+    monkeypatch.setattr("rooms.room.updates.MAX_PARTS", 1000)
+    UpdateChecker(ROOTS).check(update(in_root(8) + uint(900) + b"\x7e" * 900), EMPTY)
+    with pytest.raises(BadUpdateError):
+        UpdateChecker(ROOTS).check(update(in_root(8) + uint(1100) + b"\x7e" * 1100), EMPTY)
 
 
 @pytest.mark.parametrize(
