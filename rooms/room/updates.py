@@ -8,7 +8,6 @@ of parts, a bounded depth, known roots, and nothing that depends on what the doc
 
 from bisect import bisect_right
 from collections.abc import Mapping, Set
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -16,6 +15,7 @@ from .wire import Reader, WireError, state_vector
 
 MAX_PARTS = 500_000  # items and values in one update: about a second of reading
 MAX_JSON_DEPTH = 110  # of a value; a file's own JSON may have 100
+USUAL_DEPTH = 3  # of a type in a journal that does not say it any more
 MAX_TYPE_DEPTH = 6  # of shared types in each other: cells, cell, outputs, output, text
 
 _GC, _DELETED, _STRING, _TYPE, _ANY, _SKIP = 0, 1, 4, 7, 8, 10
@@ -42,17 +42,27 @@ class _Spans:
     ends: list[int] = field(default_factory=list)
     depths: list[int] = field(default_factory=list)
 
-    def add(self, start: int, end: int, depth: int) -> None:
+    def add(self, found: list[tuple[int, int, int]]) -> None:
+        """Add (start, end, depth) of some items at once: one by one, in the worst order, takes a minute for many."""
+        for start, end, depth in sorted(found):
+            if self.starts and start < self.starts[-1]:  # among the earlier ones
+                self._insert(start, end, depth)
+            elif self.ends and start <= self.ends[-1] and depth == self.depths[-1]:
+                self.ends[-1] = max(end, self.ends[-1])
+            else:
+                self._append(start, end, depth)
+
+    def _append(self, start: int, end: int, depth: int) -> None:
+        self.starts.append(start)
+        self.ends.append(end)
+        self.depths.append(depth)
+
+    def _insert(self, start: int, end: int, depth: int) -> None:
         at = bisect_right(self.starts, start)
-        if at and start <= self.ends[at - 1]:
-            if self.ends[at - 1] >= end:
-                return
-            if self.ends[at - 1] == start and self.depths[at - 1] == depth:
-                self.ends[at - 1] = end
-                return
-        self.starts.insert(at, start)
-        self.ends.insert(at, end)
-        self.depths.insert(at, depth)
+        if not at or self.ends[at - 1] < end:
+            self.starts.insert(at, start)
+            self.ends.insert(at, end)
+            self.depths.insert(at, depth)
 
     def depth(self, clock: int) -> int | None:
         at = bisect_right(self.starts, clock) - 1
@@ -106,46 +116,71 @@ class UpdateChecker:
             reading.read()
         except WireError as error:
             raise BadUpdateError(str(error)) from error
-        self._place(reading.items)
+        self._remember(_Placing(self._depths, reading.items, strict=True).run())
 
     def learn(self, update: bytes) -> None:
         """Remember the types of an update that was checked before, and may have been written anew since."""
         reading = _Reading(Reader(update), self._roots, _Everything())
         reading.read()
-        with suppress(BadUpdateError):
-            self._place(reading.items)
+        self._remember(_Placing(self._depths, reading.items, strict=False).run())
 
-    def _place(self, items: list[_Item]) -> None:
-        """Find the depth of every type. An update may name its types in any order: each item is looked at after those
-        that it stands in or beside, and once."""
-        index = _Index(items)
-        nowhere: set[Id] = set()  # items beside characters, of which nothing is remembered
-        for item in items:
+    def _remember(self, placed: dict[int, list[tuple[int, int, int]]]) -> None:
+        for client, found in placed.items():
+            self._depths.setdefault(client, _Spans()).add(found)
+
+
+class _Placing:
+    """Finds the depth of every item of one update, in whatever order they come: each after those that it stands in or
+    beside, and once.
+    """
+
+    def __init__(self, known: Mapping[int, _Spans], items: list[_Item], *, strict: bool) -> None:
+        self.known = known
+        self.items = items
+        self.index = _Index(items)
+        self.strict = strict  # a type that nothing is known of is refused
+        self.depths: dict[Id, int] = {}
+        self.nowhere: set[Id] = set()  # items beside characters, of which nothing is remembered
+
+    def run(self) -> dict[int, list[tuple[int, int, int]]]:
+        """(start, end, depth) of the items of each client. BadUpdateError."""
+        for item in self.items:
             stack = [item]
             while stack:
                 top = stack[-1]
-                if (top.client, top.start) in nowhere or self._placed(top):
+                if (top.client, top.start) in self.nowhere or self._place(top):
                     stack.pop()
-                    continue
-                before = self._before(top, index, nowhere)
-                if before is not None and len(stack) <= len(items):
+                elif (before := self._before(top)) is not None and len(stack) <= len(self.items):
                     stack.append(before)
-                elif top.is_type:
-                    raise BadUpdateError("A part stands where nothing of its kind can.")
                 else:
-                    nowhere.add((top.client, top.start))
+                    self._give_up(top)
+        placed: dict[int, list[tuple[int, int, int]]] = {}
+        for item in self.items:
+            if (depth := self.depths.get((item.client, item.start))) is not None:
+                placed.setdefault(item.client, []).append((item.start, item.end, depth))
+        return placed
 
-    def _before(self, item: _Item, index: "_Index", nowhere: Set[Id]) -> _Item | None:
+    def _give_up(self, item: _Item) -> None:
+        if item.is_type and self.strict:
+            raise BadUpdateError("A part stands where nothing of its kind can.")
+        if item.is_type:
+            self.depths[item.client, item.start] = USUAL_DEPTH
+        else:
+            self.nowhere.add((item.client, item.start))
+
+    def _before(self, item: _Item) -> _Item | None:
         """An item of the same update that has to be placed before this one."""
         parent = item.parent if isinstance(item.parent, tuple) else None
         for found in (parent, *item.beside):
             if found is not None and self._depth(found) is None:
-                other = index.find(found)
-                if other is not None and (other.client, other.start) not in nowhere:
+                other = self.index.find(found)
+                if other is not None and (other.client, other.start) not in self.nowhere:
                     return other
         return None
 
-    def _placed(self, item: _Item) -> bool:
+    def _place(self, item: _Item) -> bool:
+        if (item.client, item.start) in self.depths:
+            return True
         if isinstance(item.parent, str):
             depth: int | None = 1
         elif item.parent is not None:
@@ -158,12 +193,15 @@ class UpdateChecker:
             return False
         if depth > MAX_TYPE_DEPTH:
             raise BadUpdateError("The parts are nested too deeply.")
-        self._depths.setdefault(item.client, _Spans()).add(item.start, item.end, depth)
+        self.depths[item.client, item.start] = depth
         return True
 
     def _depth(self, item_id: Id) -> int | None:
-        spans = self._depths.get(item_id[0])
-        return spans.depth(item_id[1]) if spans else None
+        spans = self.known.get(item_id[0])
+        depth = spans.depth(item_id[1]) if spans else None
+        if depth is None and (item := self.index.find(item_id)):
+            return self.depths.get((item.client, item.start))
+        return depth
 
 
 class _Everything(dict[int, int]):

@@ -39,6 +39,7 @@ class Schedule:
         self.given_up: set[str] = set()  # of pages that were told to reload before their words had arrived
         self.acknowledged: set[str] = set()  # words that were in the room's document at some time
         self.durable: set[str] = set()  # those that would survive a loss of power
+        self.resent: set[str] = set()  # what a loss of power took: it comes back from whoever had it in a page
         self.may_move = bool(seed % 2)  # cells; what is typed offline into one that moves meanwhile is lost (as in Yjs)
         self.ids = {"a", "b", "c"}
         self.synced = self.table.journal.stat().st_size
@@ -129,6 +130,7 @@ class Schedule:
         if self.up:
             self.kill()
             self.acknowledged = set(self.durable)
+            self.resent |= self.typed.keys() - self.durable
             size = self.table.journal.stat().st_size
             os.truncate(self.table.journal, self.random.choice([self.synced, self.random.randint(self.synced, size)]))
 
@@ -243,7 +245,8 @@ class Schedule:
     def is_version(self, word: str) -> bool:
         """In a version that names who typed it."""
         user, versions = self.typed[word], self.table.file.versions
-        if any(word in data.decode() and (not user or user in authors) for _, authors, data in versions):
+        anybody = not user or word in self.resent
+        if any(word in data.decode() and (anybody or user in authors) for _, authors, data in versions):
             return True
         # Others' states that were overwritten by others are for the doors that these come through
         between = [state.data for state, by_room in self.table.file.overwritten if not by_room and not state.by_room]

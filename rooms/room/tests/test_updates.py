@@ -13,7 +13,7 @@ from pycrdt import Array, Doc, Map
 from rooms.documents.notebook import Notebook
 from rooms.documents.tests.notebooks import as_bytes, code, notebook
 from rooms.room import messages, wire
-from rooms.room.updates import MAX_TYPE_DEPTH, BadUpdateError, IncompleteUpdateError, UpdateChecker, _Reading
+from rooms.room.updates import MAX_TYPE_DEPTH, BadUpdateError, IncompleteUpdateError, UpdateChecker, _Placing, _Reading
 from rooms.room.wire import uint
 
 from .support import Page, Table
@@ -168,13 +168,13 @@ def test_items_that_are_named_in_the_worst_order_are_looked_at_a_few_times_each(
             first.append(bytes([7 | 128]) + uint(8) + uint(number - 1) + uint(1))
     sections = [uint(count), uint(7), uint(0), *first, uint(count), uint(8), uint(0), *second]
     looked = []
-    real = UpdateChecker._placed
+    real = _Placing._place
 
-    def placed(checker, item):
+    def place(placing, item):
         looked.append(item)
-        return real(checker, item)
+        return real(placing, item)
 
-    monkeypatch.setattr(UpdateChecker, "_placed", placed)
+    monkeypatch.setattr(_Placing, "_place", place)
     UpdateChecker(ROOTS).check(b"".join([uint(2), *sections, uint(0)]), EMPTY)
     assert len(looked) < 5 * 2 * count
 
