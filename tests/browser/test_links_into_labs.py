@@ -35,7 +35,7 @@ def look(page: Page) -> None:
     """Nothing on it shuts people out, in light and dark, wide and narrow."""
     before: Any = page.viewport_size
     for scheme, width in LOOKS:
-        page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+        page.emulate_media(color_scheme=scheme)
         page.set_viewport_size({"width": width, "height": 860})
         assert not wrong(page)
         assert not page.evaluate("document.documentElement.scrollWidth > innerWidth")
