@@ -11,6 +11,7 @@ from pycrdt import Text
 # Pairs of equal elements that a comparison may have to look at (some 0.1 s). Beyond it, what differs is replaced as a
 # whole: a file of a million equal lines must not stop the process.
 MAX_PAIRS = 400_000
+MAX_SLIDE = 200  # characters
 
 _TOKENS = re.compile(r"\w+|\s+|[^\w\s]")
 
@@ -26,7 +27,10 @@ class Edit:
 
 def edits(old: str, new: str) -> list[Edit]:
     """Edits that turn `old` into `new`, ascending and apart: by lines, within those by words, trimmed to characters."""
-    return list(_edits(old, new, 0, (_lines, _words)))
+    found: list[Edit] = []
+    for edit in _edits(old, new, 0, (_lines, _words)):
+        found.append(_slid(old, edit, found[-1].end if found else 0))
+    return found
 
 
 def change(text: Text, old: str, new: str) -> None:
@@ -74,6 +78,48 @@ def _edits(old: str, new: str, offset: int, levels: Sequence[Callable[[str], lis
     for tag, a, b, c, d in matching_blocks(parts_old, parts_new):
         if tag != "equal":
             yield from _edits("".join(parts_old[a:b]), "".join(parts_new[c:d]), offset + ends[a], levels[1:])
+
+
+def _slid(old: str, edit: Edit, first: int) -> Edit:
+    """The edit at its clearest place, where it only inserts or only removes; not before `first`."""
+    if edit.text and edit.end > edit.start:
+        return edit
+    first = max(first, edit.start - MAX_SLIDE)
+    piece = edit.text or old[edit.start : edit.end]
+    around = old[max(first - 1, 0) : edit.start] + piece + old[edit.end : edit.end + 1]
+    start = edit.start - max(first - 1, 0)
+    back = _slide(around, start, start + len(piece), edit.start - first)
+    moved = around[start - back : start + len(piece) - back]
+    return Edit(edit.start - back, edit.end - back, moved if edit.text else "")
+
+
+def _slide(longer: str, start: int, end: int, most: int) -> int:
+    """How far back a piece that was put in or taken out had better begin: "bc" in "abcb" may as well be "cb".
+
+    The choice with the clearest edges is what a person did, and keeps words whole when another edit comes beside it.
+    """
+    best, score = 0, _clarity(longer, start) + _clarity(longer, end)
+    for back in range(1, most + 1):
+        if longer[start - back] != longer[end - back]:
+            break
+        clearer = _clarity(longer, start - back) + _clarity(longer, end - back)
+        if clearer > score:
+            best, score = back, clearer
+    return best
+
+
+def _clarity(text: str, at: int) -> int:
+    """How clear an edge is: the end of the text, of a line, of a word, between other characters, within a word."""
+    if at in (0, len(text)):
+        return 5
+    before, after = text[at - 1], text[at]
+    if before == "\n":
+        return 4
+    if before.isspace() or after.isspace():
+        return 3
+    if not before.isalnum() and not after.isalnum():
+        return 2
+    return 0 if before.isalnum() and after.isalnum() else 1
 
 
 def _lines(text: str) -> list[str]:

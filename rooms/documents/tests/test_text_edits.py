@@ -38,6 +38,10 @@ def test_edits_turn_the_old_text_into_the_new_one():
         ("x\ny\nz\n", "x\nz\n", [Edit(2, 4, "")]),
         ("", "new", [Edit(0, 0, "new")]),
         ("mean(x)", "median(x)", [Edit(2, 2, "di")]),
+        ("‹1›", "‹2›‹1›", [Edit(0, 0, "‹2›")]),
+        ("‹1›", "‹1›‹2›", [Edit(3, 3, "‹2›")]),
+        ("f(a)\nf(b)", "f(a)\nf(c)\nf(b)", [Edit(5, 5, "f(c)\n")]),
+        ("x = [1], [2]", "x = [2]", [Edit(4, 9, "")]),
         ("one two three", "one 2 three 3", [Edit(4, 7, "2"), Edit(13, 13, " 3")]),
     ],
 )
