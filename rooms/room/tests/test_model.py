@@ -57,7 +57,7 @@ class Schedule:
             self.type: 14, self.insert_cell: 2, self.deliver: 12, self.lose: 2, self.connect: 5, self.tick: 8,
             self.kill: 1, self.cut_power: 1, self.write_outside: 3, self.write_stale_copy: 1, self.delete_outside: 1,
             self.move: 1, self.delete: 1, self.restore: 2, self.fill_disk: 1, self.change_role: 1, self.save: 2,
-            self.copy: 2,
+            self.copy: 2, self.interfere: 2,
         }  # fmt: skip
         for step in self.random.choices(list(happenings), list(happenings.values()), k=STEPS):
             step()
@@ -142,6 +142,18 @@ class Schedule:
         if self.up:
             self.synced = self.table.room.history._journal.synced_size  # type: ignore[attr-defined]
 
+    def interfere(self) -> None:
+        """While the next save is at the disk, people type; or somebody else is faster."""
+        others = (
+            [self.write_outside] if self.random.random() < 0.3 else [self.type, self.deliver, self.type, self.deliver]
+        )
+
+        def meanwhile() -> None:
+            for happening in others:
+                happening()
+
+        self.table.file.before_write = meanwhile
+
     def copy(self) -> None:
         """Somebody opens the file elsewhere."""
         if not self.table.file.deleted:
@@ -213,6 +225,7 @@ class Schedule:
 
     def finish(self) -> None:
         self.restore()
+        self.table.file.before_write = None
         if not self.up:
             self.table.open()
         for page in self.pages:
