@@ -43,7 +43,7 @@ def test_what_it_relies_on_inside_other_packages_is_noted_by_its_sum() -> None:
 
 def test_it_reads_the_option_that_a_launch_writes() -> None:
     source = (SOURCES / "src/editingTogether.ts").read_text()
-    assert f'PageConfig.getOption("{launch.COEDITING_OPTION}") === "true"' in source
+    assert f'PageConfig.getOption("{launch.COEDITING_OPTION}") === "true" &&' in source
     assert launch.page_config(True)[launch.COEDITING_OPTION] is True
     assert launch.page_config(False)[launch.COEDITING_OPTION] is False
 

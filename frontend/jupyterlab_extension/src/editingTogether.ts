@@ -34,12 +34,18 @@ export const editingTogetherPlugin: JupyterFrontEndPlugin<void> = {
     notebooks: INotebookTracker | null,
     editorExtensions: IEditorExtensionRegistry | null,
   ) => {
-    if (PageConfig.getOption("collaboratoryRooms") === "true") {
+    if (PageConfig.getOption("collaboratoryRooms") === "true" && isNewEnough(app.version)) {
       const { openInRooms } = await import("./rooms");
       rooms = openInRooms(app, { statusBar, notebooks, editorExtensions });
     }
   },
 };
+
+/** Documents of earlier JupyterLabs, which an environment may have, are made in another way. */
+function isNewEnough(version: string): boolean {
+  const [major, minor] = version.split(".").map(Number);
+  return major > 4 || (major === 4 && minor >= 6);
+}
 
 /** In place of JupyterLab's: runs a cell in the same way, but asks first where somebody else is running it. */
 export const executorPlugin: JupyterFrontEndPlugin<INotebookCellExecutor> = {
