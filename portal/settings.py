@@ -272,7 +272,7 @@ PREVIEW_CACHE_BYTES = env.int("PREVIEW_CACHE_BYTES", default=2 * 2**30)
 
 # Editing together.
 
-COEDITING = env.bool("COEDITING", default=False)
+COEDITING = env.bool("COEDITING", default=True)
 """Whether several people edit a notebook or text file at the same time; a Collab's administrators can switch it off."""
 COEDITING_MAX_BYTES = env.int("COEDITING_MAX_BYTES", default=50 * 2**20)
 """Larger files are opened by each person alone."""

@@ -19,7 +19,7 @@ GRACE_SECONDS = 1
 
 def main() -> None:
     """Serve at the unix socket that the proxy knows; where people do not edit together, wait without a listener."""
-    if not environ.FileAwareEnv().bool("COEDITING", default=False):
+    if not environ.FileAwareEnv().bool("COEDITING", default=True):
         (Path(os.environ["COLLABORATORY_RUN"]) / "rooms.sock").unlink(missing_ok=True)
         signal.pause()  # a tenth of the memory; the proxy says that there is nothing
         return

@@ -37,7 +37,7 @@ class Site:
 
     def __init__(self) -> None:
         self.place = Installation(CODE)
-        self.environment = {**os.environ, "PYTHONUNBUFFERED": "1", "METRICS_TOKEN": METRICS_TOKEN, "COEDITING": "true"}
+        self.environment = {**os.environ, "PYTHONUNBUFFERED": "1", "METRICS_TOKEN": METRICS_TOKEN}
         self.log = settings.VAR_DIR / "site.log"
         self.honcho: subprocess.Popen | None = None
         self.code = CODE

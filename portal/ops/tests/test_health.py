@@ -18,8 +18,9 @@ from lab.launchers.sandbox import SandboxLauncher
 from portal.models import User
 from portal.ops import database_version, health
 from portal.ops.health import HealthChecker, Part, overall_status
+from rooms import health as rooms_health
 
-NAMES = {"database", "migrations", "broker", "cache", "drive", "supervisor", "relay", "api-relay"}
+NAMES = {"database", "migrations", "broker", "cache", "drive", "rooms", "supervisor", "relay", "api-relay"}
 
 
 @pytest.fixture(autouse=True)
@@ -33,7 +34,8 @@ def anew(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def supervisor(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One that answers, and relays; there are none in these tests."""
+    """One that answers, and relays and rooms; there are none in these tests."""
+    monkeypatch.setattr(rooms_health, "answers", lambda: None)
     monkeypatch.setattr(SandboxLauncher, "ping", lambda self, timeout: None)
     monkeypatch.setattr(lab_health, "connect_to", lambda name: None)
 
@@ -77,16 +79,17 @@ def test_it_stays_ready_without_what_pages_do_without(
     def away(self: SandboxLauncher, timeout: float) -> None:
         raise LauncherUnavailableError("nobody there")
 
-    def refused(name: str) -> None:
+    def refused(*_name: str) -> None:
         raise ConnectionRefusedError
 
     monkeypatch.setattr(SandboxLauncher, "ping", away)
     monkeypatch.setattr(lab_health, "connect_to", refused)
+    monkeypatch.setattr(rooms_health, "answers", refused)
     queue.up = False
     answer = sign_in(operator).get("/readyz")
     assert (answer.status_code, answer.json()["status"]) == (200, "degraded")
     failed = {name for name, part in answer.json()["parts"].items() if part["status"] == "failed"}
-    assert failed == {"broker", "supervisor", "relay", "api-relay"}
+    assert failed == {"broker", "rooms", "supervisor", "relay", "api-relay"}
     assert "nobody there" in answer.json()["parts"]["supervisor"]["why"]
 
 
