@@ -18,6 +18,7 @@ from drive.storage import StorageError
 from groups.services import NAME_TAKEN
 from groups.services import SLUG_TAKEN as GROUP_SLUG_TAKEN
 from lab.locations.paths import InvalidLocationError
+from lab.servers.notifications import TooManyRunsError
 from lab.servers.saves import NotSavedHereError, TooManySavesError
 from lab.servers.services import CannotLaunchError
 from portal.access import SignInRequiredError
@@ -106,6 +107,7 @@ _STATUS: dict[type[Exception], tuple[int, str]] = {
     RequestDataTooBig: (413, "The request is too large."),
     NotSavedHereError: (403, "Not a file that you may write."),
     TooManySavesError: (429, "Too many saves."),
+    TooManyRunsError: (429, "Too many messages."),
     RateLimitError: (429, "Too many requests. Try again later."),
     CannotLaunchError: (503, "Not available at the moment. Try again later."),
 }
@@ -138,7 +140,7 @@ def install(api: NinjaAPI, answer: MakeResponse) -> None:
         if described is None:
             raise error
         response = answer(*described)
-        if isinstance(error, (RateLimitError, TooManySavesError)):
+        if isinstance(error, (RateLimitError, TooManyRunsError, TooManySavesError)):
             response["Retry-After"] = str(error.seconds)
         return response
 

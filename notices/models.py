@@ -16,11 +16,12 @@ class Kind(models.TextChoices):
     SHARE = "share", "Somebody shares a library with me"
     LAB_STOPPED = "lab_stopped", "My Lab was stopped (with a list of rescued files)"
     LAB_WARNING = "lab_warning", "My Lab ran out of memory, or is about to be stopped"
+    RUN_ENDED = "run_ended", "A notebook that I let run in my Lab is done, or has failed"
     SIGN_IN = "sign_in", "Somebody tries to sign in with my account"
     MASS_DELETION = "mass_deletion", "A large part of one of my libraries is deleted at once"
 
 
-MAILED = frozenset({Kind.INVITED, Kind.REQUEST, Kind.SHARE, Kind.SIGN_IN, Kind.MASS_DELETION})
+MAILED = frozenset({Kind.INVITED, Kind.REQUEST, Kind.SHARE, Kind.RUN_ENDED, Kind.SIGN_IN, Kind.MASS_DELETION})
 """Kinds that are sent by e-mail by default."""
 
 

@@ -126,6 +126,7 @@ V1 = [
     Row("POST", "/api/v1/lab", 404, 404, 404, 404, {"environment": "nothing"}),
     Row("DELETE", "/api/v1/lab", 202, 202, 202, 202),
     Row("POST", "/api/v1/lab/saves/begin", 403, 403, 403, 403, {"path": "Shared with groups/Cortex/a.txt"}),
+    Row("POST", "/api/v1/lab/runs", 403, 403, 403, 403, {"path": "a.ipynb", "seconds": 1, "cells": 1}),
     Row("POST", "/api/v1/lab/saves/end", 403, 403, 403, 403, {"path": "Shared with groups/Cortex/a.txt"}),
 ]
 R, ID = "/rest/v1/collabs", "/rest/v1/identity"

@@ -14,6 +14,7 @@ from drive.models import Library, Version
 from drive.storage import layout
 from lab.models import Environment, Server, State
 from lab.servers import api_tokens
+from notices.models import Notice
 from portal.accounts.services import deactivate
 from portal.models import User
 
@@ -137,3 +138,10 @@ def test_it_tells_of_saves_in_its_own_name_and_nothing_else_does(
     refused = program(editor).post("/api/v1/lab/saves/end", told, content_type="application/json")
     assert refused.status_code == 403
     assert "Only a running Lab" in refused.json()["message"]
+
+
+def test_it_tells_its_own_person_of_a_run(server: Server, owner: User, program: Any, editor: User) -> None:
+    told = {"path": "drive/My Libraries/My Library/a.ipynb", "seconds": 61.5, "cells": 2, "error": ""}
+    assert ask(api_tokens.make(server.pk), "/api/v1/lab/runs", "post", told).status_code == 204
+    assert [notice.user for notice in Notice.objects.filter(kind="run_ended")] == [owner]
+    assert program(editor).post("/api/v1/lab/runs", told, content_type="application/json").status_code == 403

@@ -13,7 +13,7 @@ from api.models import Scope
 from lab.environments import selection
 from lab.locations import paths
 from lab.models import Environment, Server, State, StopReason
-from lab.servers import saves, services
+from lab.servers import notifications, saves, services
 from portal.access import person
 from portal.models import User
 
@@ -140,6 +140,15 @@ def stop(request: HttpRequest) -> Any:
 # What a running Lab tells of itself
 
 
+class RunIn(Input):
+    """Cells of a notebook that were run in the Lab."""
+
+    path: Text = Field(min_length=1, max_length=3000, description="Of the notebook, below the home.")
+    seconds: float = Field(ge=0, le=10**9)
+    cells: int = Field(ge=1, le=10**6)
+    error: Text = Field("", max_length=500, description="Why it ended before the last cell; empty if it did not.")
+
+
 class SaveIn(Input):
     """A file that is saved in the Lab."""
 
@@ -172,3 +181,11 @@ def end_save(request: HttpRequest, data: SaveEnded) -> Any:
     """Report a save in the Lab: what the file holds becomes a version of yours. For a Lab's own token only."""
     saves.end(lab_server(request), data.path, data.sha256)
     return SaveOut(wait=False)
+
+
+@router.post("/runs", **route(Scope.WRITE, {204: None}))
+def tell_of_run(request: HttpRequest, data: RunIn) -> Any:
+    """Send yourself a message that a notebook in the Lab is done, or has failed. For a Lab's own token only."""
+    server = lab_server(request)
+    notifications.tell_of_run(server, data.path, seconds=data.seconds, cells=data.cells, error=data.error)
+    return Status(204, None)

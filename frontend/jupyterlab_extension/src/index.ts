@@ -1,6 +1,7 @@
 import { connectionPlugin } from "./connection";
 import { editingTogetherPlugin, executorPlugin } from "./editingTogether";
+import { executionsPlugin } from "./missedOutputs";
 import { panelPlugin } from "./panel";
 
 /** What JupyterLab loads. */
-export default [connectionPlugin, panelPlugin, executorPlugin, editingTogetherPlugin];
+export default [connectionPlugin, panelPlugin, executorPlugin, editingTogetherPlugin, executionsPlugin];

@@ -80,6 +80,13 @@ class VersionedContentsManager(AsyncLargeFileManager):
         async with self._saving(path, first=piece in (None, 1), last=piece in (None, -1)):
             return await super().save(model, path)
 
+    async def save_for_absent(self, model: "dict[str, Any]", path: str, *, is_version: bool) -> "dict[str, Any]":
+        """A notebook that nobody has open. Not a version: one of many writes, over what we wrote ourselves."""
+        if is_version:
+            return await self.save(model, path)
+        async with self._turns.setdefault(self._place(path), asyncio.Lock()):
+            return await super().save(model, path)
+
     async def restore_checkpoint(self, checkpoint_id: str, path: str) -> None:
         """A file's content becomes that of its checkpoint."""
         async with self._saving(path):
@@ -196,6 +203,11 @@ class VersionedContentsManager(AsyncLargeFileManager):
                 return
             await asyncio.sleep(TELL_AGAIN[min(tries, len(TELL_AGAIN) - 1)])
             tries += 1
+
+    async def settle(self) -> None:
+        """Wait until the portal knows of all saves, for a while."""
+        if self._untold:
+            await asyncio.wait(list(self._untold), timeout=WAIT_SECONDS)
 
     async def _settle(self, place: str) -> None:
         """Wait until the portal knows of the saves at and below a place, for a while."""

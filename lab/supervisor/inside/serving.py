@@ -12,14 +12,18 @@ import sys
 from datetime import UTC, datetime
 
 import activation  # type: ignore[import-not-found]  # beside this file
+import following  # type: ignore[import-not-found]
 import limiting  # type: ignore[import-not-found]
 import provisioning  # type: ignore[import-not-found]
 import pulling  # type: ignore[import-not-found]
+import running  # type: ignore[import-not-found]
 import saves  # type: ignore[import-not-found]
 from jupyter_server.auth.decorator import authorized
 from jupyter_server.base.handlers import APIHandler
 from jupyter_server.serverapp import ServerApp
 from jupyter_server.services.contents.manager import ContentsManager
+from jupyter_server.services.kernels.connection.channels import ZMQChannelsWebsocketConnection
+from jupyter_server.services.kernels.kernelmanager import AsyncMappingKernelManager
 from jupyter_server.utils import url_path_join
 from tornado import web
 from traitlets import default
@@ -97,6 +101,15 @@ def text(moment: "datetime | str | None") -> "str | None":
     return moment.isoformat() if isinstance(moment, datetime) else moment
 
 
+HANDLERS = {
+    "activity": ActivityHandler,
+    "git-pull": pulling.PullHandler,
+    "executions": running.ExecutionsHandler,
+    "runs": running.RunsHandler,
+}
+"""Our own addresses, below /api/collaboratory/."""
+
+
 class SocketServerApp(ServerApp):
     """A Jupyter server on a socket that is already listening."""
 
@@ -106,6 +119,14 @@ class SocketServerApp(ServerApp):
     @default("contents_manager_class")
     def _versioned_contents(self) -> "type[ContentsManager]":
         return saves.VersionedContentsManager
+
+    @default("kernel_manager_class")
+    def _following_kernels(self) -> "type[AsyncMappingKernelManager]":
+        return following.FollowingKernelManager
+
+    @default("kernel_websocket_connection_class")
+    def _followed_connections(self) -> "type[ZMQChannelsWebsocketConnection]":
+        return following.FollowedConnection
 
     def _bind_http_server(self) -> None:
         """Serve nobody, and so run nobody's code, before everything around the server is in place."""
@@ -129,10 +150,9 @@ class SocketServerApp(ServerApp):
             log(handler)
 
         self.web_app.settings["log_function"] = log_and_note
-        address = url_path_join(self.base_url, "/api/collaboratory/activity")
-        self.web_app.add_handlers(".*$", [(address, ActivityHandler)])
-        address = url_path_join(self.base_url, "/api/collaboratory/git-pull")
-        self.web_app.add_handlers(".*$", [(address, pulling.PullHandler)])
+        for name, handler in HANDLERS.items():
+            address = url_path_join(self.base_url, "/api/collaboratory", name)
+            self.web_app.add_handlers(".*$", [(address, handler)])
 
 
 def serve(run: str, *, listening: int, go: int, orders: "int | None" = None) -> None:
