@@ -88,6 +88,7 @@ export class ShownExecution {
     this._isOwn = !!own && !own.isDisposed && own.msg.header.msg_id === execution.message;
     if (!this._isOwn && execution.phase === "waiting") {
       this.say("running");
+      late.forEach(message => this.take(message)); // it may have begun before we were told of it
       return;
     }
     if (execution.phase === "done" && late.length === 0 && shows(cell, execution)) {
