@@ -1,4 +1,4 @@
-"""Editing together in Chromium, in JupyterLab that is loaded: key and cell to the other's screen, and opening in a room.
+"""Editing together in Chromium, JupyterLab being loaded: key and cell to the other's screen, and opening in a room.
 
 - A key, or Ctrl+Enter in a cell of one `print`: until the other person's page has the character, or the output; beside,
   until one's own page has it. Two people, each in their own Lab, one notebook, one browser for both, whose clock it is.

@@ -119,7 +119,7 @@ class RoomPage:
         while not condition():
             if time.monotonic() > deadline:
                 raise AssertionError(f"{otherwise}: {self.told} {self.closed}")
-            self._take()
+            self.take()
         self._flush()
 
     def until_closed(self) -> dict[str, Any]:
@@ -130,7 +130,8 @@ class RoomPage:
         reason: dict[str, Any] = json.loads(self.closed[1])
         return reason
 
-    def _take(self) -> None:
+    def take(self) -> None:
+        """Send what was typed, and take one message, if one comes."""
         self._flush()
         if self.socket is None or self.closed:
             time.sleep(0.02)
