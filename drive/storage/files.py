@@ -72,6 +72,19 @@ def etag(status: os.stat_result) -> str:
     return f'"{status.st_ino:x}-{status.st_mtime_ns:x}-{status.st_size:x}"'
 
 
+def _placed(sent: os.stat_result, directory: int, name: str) -> os.stat_result:
+    """Status of the file that was put in place, which has another time of change there.
+
+    Race: a notebook may have written at that path since. Its file is not what was put, and whoever goes on from here
+    has to find that it has changed.
+    """
+    with suppress(FileNotFoundError):
+        there = os.stat(name, dir_fd=directory, follow_symlinks=False)
+        if etag(there) == etag(sent):
+            return there
+    return sent
+
+
 def signature(status: os.stat_result) -> str:
     """Changes whenever the file is written, by whatever means: nobody sets the time of change (ctime)."""
     return f"{status.st_ino:x}-{status.st_mtime_ns:x}-{status.st_ctime_ns:x}-{status.st_size:x}"
@@ -241,9 +254,10 @@ class LibraryFiles:
                 with self._outgoing(staged) as outgoing:
                     with self._locked():
                         name = self._guard(directory, name, if_match)
+                        sent = outgoing.stat()
                         replaced = _move_in(outgoing, directory, name, if_match)
                         os.fsync(directory)
-                        entry = _entry(name, os.stat(name, dir_fd=directory, follow_symlinks=False))
+                        entry = _entry(name, _placed(sent, directory, name))
                     if replaced:
                         handler.take(outgoing) if handler else outgoing.unlink()
             return entry

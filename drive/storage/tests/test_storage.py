@@ -29,6 +29,7 @@ from drive.storage import (
     layout,
     open_library,
 )
+from drive.storage import files as storage_files
 
 
 def read(files: LibraryFiles, path: str) -> bytes:
@@ -520,3 +521,29 @@ def test_it_loses_nothing_on_a_full_disk(tmp_path: Path) -> None:
         check=False,
     )
     assert run.stdout.splitlines() == ["The disk is full. Nothing was changed.", "fine"], run.stderr
+
+
+@pytest.mark.parametrize("in_place", [True, False])
+def test_what_a_notebook_writes_right_after_is_not_taken_for_what_was_put(
+    files: LibraryFiles, place: Path, monkeypatch: pytest.MonkeyPatch, in_place: bool
+) -> None:
+    """Between the move into place and the look at the file there: whoever saves next has to find another version."""
+    real = storage_files._move_in
+
+    def move_in(*arguments: Any) -> bool:
+        replaced = real(*arguments)
+        if in_place:
+            (place / "a.txt").write_bytes(b"by a notebook")
+        else:
+            (place / "new").write_bytes(b"by a notebook")
+            (place / "new").rename(place / "a.txt")
+        return replaced
+
+    monkeypatch.setattr(storage_files, "_move_in", move_in)
+    entry = files.write("a.txt", io.BytesIO(b"ours"))
+    monkeypatch.undo()
+    assert entry.size == 4
+    assert entry.etag != files.stat("a.txt").etag
+    with pytest.raises(ChangedError):
+        files.write("a.txt", io.BytesIO(b"ours again"), if_match=entry.etag)
+    assert (place / "a.txt").read_bytes() == b"by a notebook"
