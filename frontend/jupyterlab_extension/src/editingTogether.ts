@@ -8,6 +8,8 @@ import { IStatusBar } from "@jupyterlab/statusbar";
 export interface IRooms {
   /** Whether the document at this path below the home is one that others edit, too. */
   isShared(path: string): boolean;
+  /** Settles when the document at this path has what its room has; at once where it is in none. */
+  whenConnected(path: string): Promise<void>;
   run: (options: INotebookCellExecutor.IRunCellOptions, run: typeof runCell) => Promise<boolean>;
 }
 
@@ -16,6 +18,11 @@ let rooms: IRooms | null = null;
 /** Whether the document at this path below the home is edited in a room now. */
 export function isEditedTogether(path: string): boolean {
   return rooms?.isShared(path) ?? false;
+}
+
+/** Settles when the document at this path has what its room has; at once where it is in none. */
+export async function whenConnected(path: string): Promise<void> {
+  await rooms?.whenConnected(path);
 }
 
 /**

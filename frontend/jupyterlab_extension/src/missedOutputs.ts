@@ -4,10 +4,11 @@ import { INotebookTracker, NotebookPanel } from "@jupyterlab/notebook";
 import type { KernelMessage, ServiceManager } from "@jupyterlab/services";
 
 import { ask, findCell, IExecution, isShared, ITakeOver, kernelOf, ShownExecution } from "./executions";
+import { whenConnected } from "./editingTogether";
 import { addRunAndTell } from "./runAndTell";
 
 const MOST_RECENT = 2000;
-/** For a shared document to arrive: what others have written into it is there then. */
+/** For what the server has just written to the file of a shared document to be merged into it. */
 const SHARED_MS = 2000;
 
 /** Shows what kernels put out while no page was there, and runs notebooks that go on without one. */
@@ -54,14 +55,24 @@ class MissedOutputs {
   private async look(): Promise<void> {
     await Promise.all([this.panel.context.ready, this.panel.sessionContext.ready, this.panel.revealed]);
     if (kernelOf(this.panel)?.connectionStatus !== "connected" || this._isLooking) {
+      this._lookAgain = this._isLooking;
       return;
     }
     this._isLooking = true;
     if (isShared(this.panel)) {
-      await new Promise(resolve => setTimeout(resolve, SHARED_MS));
+      // Outputs that are put in while the room is away would be there twice when it comes back with the file's.
+      await whenConnected(this.panel.context.path);
+      if (!this._hasLooked) {
+        await new Promise(resolve => setTimeout(resolve, SHARED_MS));
+      }
     }
+    this._hasLooked = true;
     await this.catchUp();
     this._isLooking = false;
+    if (this._lookAgain && !this.panel.isDisposed) {
+      this._lookAgain = false;
+      void this.look();
+    }
   }
 
   private async catchUp(): Promise<void> {
@@ -137,6 +148,8 @@ class MissedOutputs {
   }
 
   private _isLooking = false;
+  private _lookAgain = false;
+  private _hasLooked = false;
   private _recent: KernelMessage.IIOPubMessage[] = [];
   private readonly _shown = new Map<string, ShownExecution>();
 }

@@ -48,6 +48,7 @@ export function openInRooms(app: JupyterFrontEnd, { statusBar, notebooks, editor
   showStatus(app.shell, statusBar, documents);
   return {
     isShared: path => documents.at(path)?.isShared ?? false,
+    whenConnected: async path => documents.at(path)?.whenConnected(),
     run: (options, run) => {
       const room = documents.of(options.notebook.sharedModel);
       return room?.isShared ? (runners.get(room)?.run(options, run) ?? run(options)) : run(options);

@@ -49,6 +49,26 @@ export class Room {
     return this._state;
   }
 
+  /** Settles when the document has what the room has, or will not be the room's any more. */
+  async whenConnected(): Promise<void> {
+    await this.isJoined;
+    while (this._state === "offline") {
+      await new Promise<void>(resolve => {
+        const look = () => {
+          if (this._state !== "offline" || this.document.isDisposed) {
+            this._changed.disconnect(look);
+            resolve();
+          }
+        };
+        this._changed.connect(look);
+        this.document.disposed.connect(look);
+      });
+      if (this.document.isDisposed) {
+        return;
+      }
+    }
+  }
+
   /** The document is the room's, connected or not. */
   get isShared(): boolean {
     return this._state !== "alone";
