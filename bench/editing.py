@@ -24,8 +24,8 @@ from .common import compare, leave, person, running_site
 
 KEYS = 60
 RUNS = 30
-OPENINGS = 7
-CELLS = {"2 cells": 2, "1 MB": 850, "20 MB": 17_000}
+OPENINGS = 5
+CELLS = {"2 cells": 2, "1 MB": 850}
 LIBRARY = "Measurements"
 PATIENCE = 120_000
 """Milliseconds."""
