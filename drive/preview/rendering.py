@@ -52,7 +52,10 @@ class State:
 @cache
 def version() -> str:
     """Changes with the renderer's code and packages."""
-    digest = hashlib.sha256(sandbox.RENDER.read_bytes())
+    digest = hashlib.sha256()
+    for path in sorted(sandbox.PROGRAM.rglob("*")):
+        if path.is_file() and "__pycache__" not in path.parts:
+            digest.update(f"{path.relative_to(sandbox.PROGRAM)}\0".encode() + path.read_bytes())
     digest.update((Path(__file__).parent / "environment.txt").read_bytes())
     return digest.hexdigest()[:16]
 

@@ -17,9 +17,11 @@ from django.conf import settings
 
 from portal.sandboxing import bwrap
 
-RENDER = Path(__file__).parent / "inside/render.py"
+PROGRAM = Path(__file__).parent / "inside"
+"""Folder of the program that renders, a package whose module `render` is run."""
 INSIDE = "/environment"
 """Path of the packages inside: another than on the machine, whose directories are nobody's business there."""
+START = "import runpy, sys; sys.path.insert(0, '/program'); runpy.run_module('preview.render', run_name='__main__')"
 SECONDS = 40
 MEMORY = 2 * 2**30
 """Address space (bytes); what is written to `/tmp` inside counts apart."""
@@ -125,9 +127,9 @@ def _command(sandbox: bwrap.Command, what: str) -> list[str]:
     prefix = environment()
     seen = [word for name in bwrap.LIBRARIES for word in ("--ro-bind-try", f"/usr/{name}", f"/usr/{name}")]
     seen += [*bwrap.top_level(bwrap.LIBRARIES), *_interpreter(prefix)]
-    seen += ["--ro-bind", str(prefix), INSIDE, "--ro-bind", str(RENDER), "/render.py", *bwrap.processes()]
+    seen += ["--ro-bind", str(prefix), INSIDE, "--ro-bind", str(PROGRAM), "/program/preview", *bwrap.processes()]
     seen += [*bwrap.devices_and_tmp(TMP), "--remount-ro", "/", "--chdir", "/tmp"]  # noqa: S108
-    program = [f"{INSIDE}/bin/python", "-I", "/render.py", what]
+    program = [f"{INSIDE}/bin/python", "-I", "-c", START, what]
     return sandbox.words(seen=seen, environment=ENVIRONMENT, program=program)
 
 

@@ -63,9 +63,8 @@ def render(what: str, content: bytes, **options: Any) -> str:
 @pytest.fixture
 def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Something else in the renderer's place: what a file could make of it that takes it over."""
-    path = tmp_path / "program.py"
-    monkeypatch.setattr(sandbox, "RENDER", path)
-    return path
+    monkeypatch.setattr(sandbox, "PROGRAM", tmp_path)
+    return tmp_path / "render.py"
 
 
 def test_it_renders_a_notebook_with_its_outputs() -> None:
@@ -112,7 +111,7 @@ def test_it_gives_up_what_never_ends(program: Path) -> None:
     program.write_text("import os\nos.fork()\nwhile True: pass")
     with pytest.raises(RenderFailedError, match="takes too long"):
         render("notebook", b"x", seconds=2)
-    wait_for(lambda: not _is_running(program), 10, "something of it runs on")
+    wait_for(lambda: not _is_running(program.parent), 10, "something of it runs on")
 
 
 def test_it_gives_up_what_takes_all_memory(program: Path) -> None:
@@ -130,7 +129,7 @@ def test_it_gives_up_what_writes_without_end(program: Path) -> None:
 def test_it_has_no_network_no_files_and_no_rights(program: Path, site_secrets: list[Path]) -> None:
     program.write_text(f"""
 import json, os, socket
-PLACES = "/x", "/usr/lib/x", "/render.py", "/proc/sys/kernel/hostname"
+PLACES = "/x", "/usr/lib/x", "/program/preview/render.py", "/proc/sys/kernel/hostname"
 def fails(do):
     try:
         do()
