@@ -59,6 +59,7 @@ def _document(site: Site, name: str, prefix: str) -> OpenAPISchema:
     """A docstring's first line is the summary. Without HEAD: it is GET without the body, and would have GET's name."""
     document = NinjaAPI.get_openapi_schema(site, path_prefix=prefix)
     document["info"]["title"] = name
+    document["components"]["schemas"][errors.Problem.__name__] = errors.Problem.model_json_schema()
     for operations in document["paths"].values():
         operations.pop("head", None)
         for details in operations.values():

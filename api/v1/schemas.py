@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from datetime import datetime
+from http import HTTPStatus
 from typing import Annotated, Any, Generic, TypeVar
 from uuid import UUID
 
@@ -84,10 +85,16 @@ def route(scope: Scope, answers: dict[int, Any], *errors: int, anonymous: bool =
     if anonymous:
         authenticators.append(anybody)
         more["security"] = [{}]
-    for name, value in extra.pop("openapi_extra", {}).items():
-        more[name] = value
-    response: dict[Any, Any] = {**answers, frozenset({*ALWAYS, *errors}): Problem}
-    return {"auth": authenticators, "response": response, "openapi_extra": more, **extra}
+    more |= extra.pop("openapi_extra", {})
+    documented = {status: _documented(status) for status in sorted({*ALWAYS, *errors})}
+    more["responses"] = documented | more.get("responses", {})
+    return {"auth": authenticators, "response": answers, "openapi_extra": more, **extra}
+
+
+def _documented(status: int) -> dict[str, Any]:
+    """Error of an operation in the OpenAPI document. Exceptions answer it: as a response, each would need a model."""
+    schema = {"$ref": f"#/components/schemas/{Problem.__name__}"}
+    return {"description": HTTPStatus(status).phrase, "content": {"application/json": {"schema": schema}}}
 
 
 # Responses
