@@ -2,7 +2,8 @@
 
     kinds.py      file types and previews
     pictures.py   types of pictures that browsers show
-    texts.py      bytes as text, tables, lines
+    texts.py      bytes as text
+    tables/       text as a table
     colouring.py  code in colours
     rendering.py  notebooks and PDF: asked for, made once, kept
     sandbox.py    the process in which that is done

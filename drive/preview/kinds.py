@@ -9,7 +9,8 @@ from drive.storage import FileEntry
 from portal.text.markdown import MAX_LENGTH, is_markdown, render
 
 from . import colouring, pictures, rendering
-from .texts import Table, Text, read_table, read_text
+from .tables import Table, read_table
+from .texts import GUESSED, Text, read_text
 
 SHOWN = 512 * 1024
 """Bytes of a text that are shown."""
@@ -61,6 +62,11 @@ class Preview:
     def is_text(self) -> bool:
         """True if it can be edited as text."""
         return self.encoding == "UTF-8" or self.kind == "empty"
+
+    @property
+    def has_table(self) -> bool:
+        """True if a script may sort and filter what is shown."""
+        return self.kind == "table"
 
     @property
     def line_numbers(self) -> str:
@@ -116,7 +122,7 @@ def _picture(size: int) -> Preview:
 def _notes(text: Text, most: int = SHOWN) -> list[str]:
     notes = []
     if text.encoding != "UTF-8":
-        guess = " (a guess: the file is not UTF-8)" if text.encoding == "Latin-1" else ""
+        guess = " (a guess: the file is not UTF-8)" if text.encoding in GUESSED else ""
         notes.append(f"Shown as {text.encoding}{guess}.")
     if text.is_cut:
         notes.append(f"Only the first {most // 1024} KB are shown. Download the file to see all of it.")
@@ -133,10 +139,7 @@ def _table(text: Text, name: str) -> Preview | None:
     table = read_table(text, name)
     if table is None:
         return None
-    notes = _notes(Text("", text.encoding, False))
-    if table.is_cut:
-        rows = len(table.rows)
-        notes.append(f"Only the first {rows} row{'s' * (rows != 1)}, and their first columns, are shown.")
+    notes = _notes(Text("", text.encoding, False)) + table.notes
     return Preview("table", table=table, notes=notes, encoding=text.encoding)
 
 

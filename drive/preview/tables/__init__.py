@@ -1,0 +1,9 @@
+"""Tables in text files (CSV, TSV).
+
+dialect.py   delimiter, comment lines and quotes of a text
+reading.py   the first rows, and in words what is not shown
+"""
+
+from .reading import Table, read_table
+
+__all__ = ["Table", "read_table"]
