@@ -53,13 +53,16 @@ class PullForm(forms.Form):
 
     repo = forms.CharField(max_length=500, label="Repository", help_text="Such as https://github.com/owner/name.")
     branch = forms.CharField(
-        max_length=200, required=False, help_text="Leave empty for the repository's default branch."
+        max_length=200,
+        required=False,
+        label="Branch, tag or commit",
+        help_text="Leave empty for the repository's default branch.",
     )
     library = forms.ModelChoiceField(Library.objects.none(), label="Into the library", empty_label=None)
     folder = forms.CharField(
-        max_length=100,
+        max_length=255,
         required=False,
-        help_text="Leave empty to name it after the repository. An existing folder is updated.",
+        help_text="Leave empty to name it after the repository. “a/b” is b in a. An existing folder is updated.",
     )
     path = forms.CharField(
         max_length=1000, required=False, label="Then open", help_text="A notebook or folder in the repository."
@@ -73,13 +76,23 @@ class PullForm(forms.Form):
         library.queryset = own
         library.label_from_instance = lambda row: row.name  # type: ignore[method-assign,assignment]
 
+    def place(self) -> tuple[Library, str, str] | None:
+        """Library, folder and path that are named, valid or not; None without a library or folder."""
+        given = {name: str(self[name].value() or "").strip("/ ") for name in ("repo", "folder", "path")}
+        field = self.fields["library"]
+        assert isinstance(field, forms.ModelChoiceField)
+        chosen = self.cleaned_data.get("library") if self.is_bound and hasattr(self, "cleaned_data") else None
+        library = chosen or (field.queryset.first() if field.queryset is not None else None)
+        folder = given["folder"] or folder_of(given["repo"])
+        return (library, folder, given["path"]) if library and folder else None
+
     def clean_repo(self) -> str:
         return clean_repo(self.cleaned_data["repo"])
 
     def clean_branch(self) -> str:
         branch: str = self.cleaned_data["branch"]
         if branch and not BRANCH.fullmatch(branch):
-            raise ValidationError("This is not a valid branch name.")
+            raise ValidationError("This is not a valid name of a branch, tag or commit.")
         return branch
 
     def clean_path(self) -> str:
@@ -90,11 +103,12 @@ class PullForm(forms.Form):
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}
-        folder = data.get("folder") or folder_of(data.get("repo", ""))
+        folder = (data.get("folder") or folder_of(data.get("repo", ""))).strip("/")
+        names = folder.split("/")
         try:
-            data["folder"] = check_name(folder)
+            data["folder"] = "/".join(map(check_name, names))
         except StorageError as error:
             self.add_error("folder", str(error))
-        if folder.startswith(".") or not folder.isprintable() or "\\" in folder:
+        if any(name.startswith(".") or not name.isprintable() for name in names):
             self.add_error("folder", "Choose another name for the folder.")
         return data

@@ -5,6 +5,7 @@ portal asks for it, asks how far it is, and believes nothing of the answer but i
 wakes the next; should that chain break, the page that somebody looks at begins another one.
 """
 
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -14,6 +15,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from drive.models import Library
+from drive.storage import StorageError, open_library
 from lab.models import Server
 from lab.models.git_pulls import UNDER_WAY, Pull, PullState
 from lab.servers import services
@@ -40,6 +42,19 @@ def request(actor: User, *, library: Library, folder: str, repo: str, branch: st
         audit.record(actor, "lab.git_pull", library, repo=repo, folder=folder)
         task_queue.enqueue("lab.tasks.pull", pull.pk.hex)
     return pull
+
+
+def place_there(library: Library, folder: str, path: str = "") -> str:
+    """Path in `~/drive` of what a link leads to and is there already: the file, else the folder; "" for none."""
+    pull = Pull(library=library, folder=folder, path=path)
+    with suppress(StorageError), open_library(library) as files:
+        files.stat(folder)
+        try:
+            files.stat(f"{folder}/{path}" if path else folder)
+        except StorageError:
+            return pull.target
+        return pull.place
+    return ""
 
 
 def resume(pull: Pull) -> None:
@@ -106,14 +121,22 @@ def _note(pull: Pull, answer: dict[str, Any]) -> bool:
 def clean_report(report: dict[str, Any]) -> dict[str, Any]:
     """The Lab's report in the shape that the page expects, whatever it was."""
     kept, returned = report.get("kept"), report.get("returned")
+    renamed = report.get("renamed") if isinstance(report.get("renamed"), dict) else None
     rows = [row for row in kept[:NAMED] if isinstance(row, dict)] if isinstance(kept, list) else []
     return {
         "what": _text(report.get("what")),
         "commit": _text(report.get("commit"))[:40],
         "committed": report.get("committed") is True,
         "kept": [{"path": _text(row.get("path")), "beside": _text(row.get("beside"))} for row in rows],
-        "returned": [_text(path) for path in returned[:NAMED]] if isinstance(returned, list) else [],
+        "returned": _texts(returned),
+        "renamed": {"from": _text(renamed.get("from")), "to": _text(renamed.get("to"))} if renamed else {},
+        "submodules": _texts(report.get("submodules")),
+        "lfs": _texts(report.get("lfs")),
     }
+
+
+def _texts(value: object) -> list[str]:
+    return [_text(line) for line in value[:NAMED]] if isinstance(value, list) else []
 
 
 def _text(value: object) -> str:

@@ -1,5 +1,6 @@
 """Git links, in the manner of nbgitpuller: a page that asks, then one that shows how far it is and what happened."""
 
+from http import HTTPStatus
 from typing import Any
 from uuid import UUID
 
@@ -52,7 +53,15 @@ def _of_link(request: HttpRequest) -> HttpResponse:
 
 
 def _ask(request: HttpRequest, form: PullForm, error: str = "", status: int = 200) -> HttpResponse:
-    return render(request, "lab/git_pull.html", {"form": form, "error": error}, status=status)
+    context = {"form": form, "error": error, "there": _there(form) if status >= HTTPStatus.BAD_REQUEST else ""}
+    return render(request, "lab/git_pull.html", context, status=status)
+
+
+def _there(form: PullForm) -> str:
+    """Address of what an earlier link fetched into the folder that this one names; "" for none."""
+    place = form.place()
+    found = place and services.place_there(*place)
+    return address(found) if found else ""
 
 
 @require_GET
@@ -86,4 +95,8 @@ def _own(request: HttpRequest, pull_id: UUID) -> Pull:
 
 
 def _context(pull: Pull) -> dict[str, Any]:
-    return {"pull": pull, "address": address(pull.place), "kept": pull.report.get("kept", []), "state": pull.state}
+    context = {"pull": pull, "address": address(pull.place), "kept": pull.report.get("kept", []), "state": pull.state}
+    if pull.state == PullState.FAILED:
+        there = "" if pull.library.deleted_at else services.place_there(pull.library, pull.folder, pull.path)
+        context["there"] = address(there) if there else ""
+    return context

@@ -63,7 +63,9 @@ class Pull(models.Model):
     @property
     def has_news(self) -> bool:
         """True if the person should read the report before the folder is opened."""
-        return bool(self.error or self.report.get("kept") or self.report.get("returned"))
+        report = self.report
+        left_out = report.get("what") != "same" and (report.get("submodules") or report.get("lfs"))
+        return bool(self.error or report.get("kept") or report.get("returned") or report.get("renamed") or left_out)
 
     def move(self, **changes: Any) -> bool:
         """Change it if it is still under way; of two that try at once none undoes an end."""

@@ -1,7 +1,6 @@
 """Fetching a repository into a folder: a real git, a real repository over http, and everything in its way."""
 
 import functools
-import importlib.util
 import json
 import os
 import shutil
@@ -12,24 +11,20 @@ import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
 
-PROGRAM = Path(__file__).parents[2] / "supervisor/inside/git_pull.py"
+INSIDE = Path(__file__).parents[2] / "supervisor/inside"
+PROGRAM = INSIDE / "git_pull.py"
 
 
-def load() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("git_pull", PROGRAM)
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-program = load()
+@pytest.fixture(scope="session", autouse=True)
+def importable() -> Iterator[None]:
+    """In the Lab, the program finds its modules beside it."""
+    sys.path.insert(0, str(INSIDE))
+    yield
+    sys.path.remove(str(INSIDE))
 
 
 class Quiet(SimpleHTTPRequestHandler):
@@ -63,16 +58,27 @@ class Upstream:
 
     def put(self, **files: str | None) -> None:
         """Names with `__` for a dot; None deletes."""
+        self.put_on("main", **files)
+
+    def put_on(self, branch: str, **files: str | None) -> None:
+        """As `put`, on another branch, which is checked out."""
         for name, text in files.items():
             path = self.work / name.replace("__", ".").replace("_in_", "/")
             path.parent.mkdir(exist_ok=True)
             path.unlink() if text is None else path.write_text(text)
         git(self.work, "add", "-A")
         git(self.work, "commit", "-q", "-m", "more")
-        self.publish()
+        self.publish(branch)
 
-    def publish(self) -> None:
-        git(self.work, "push", "-q", "--force", str(self.bare), "main")
+    def publish(self, *names: str) -> None:
+        git(self.work, "push", "-q", "--force", str(self.bare), *(names or ("main",)))
+        git(self.bare, "update-server-info")
+
+    def rename_default(self, name: str) -> None:
+        """As GitHub does on demand: the old branch is gone."""
+        git(self.work, "branch", "-m", name)
+        git(self.bare, "branch", "-m", "main", name)
+        git(self.bare, "symbolic-ref", "HEAD", f"refs/heads/{name}")
         git(self.bare, "update-server-info")
 
 
@@ -155,7 +161,7 @@ def test_it_takes_the_branch_that_the_link_names(pull: Pull, upstream: Upstream,
     assert pull(branch="2026/autumn")["done"]["what"] == "cloned"
     assert git(mine, "symbolic-ref", "--short", "HEAD") == "2026/autumn"
     assert "the link asks for “main”" in pull(branch="main")["failed"]
-    assert "no branch of this name" in pull(branch="none", directory=mine.with_name("other"))["failed"]
+    assert "no branch, tag or commit of this name" in pull(branch="none", directory=mine.with_name("other"))["failed"]
     assert names(mine.parent) == ["course"]
 
 
@@ -302,6 +308,222 @@ def test_it_follows_no_link_in_the_library(pull: Pull, mine: Path, tmp_path: Pat
     assert names(outside) == []
 
 
+# Tags and commits, which stay
+
+
+@pytest.mark.parametrize("annotated", [False, True])
+def test_a_tag_opens_again_and_again(pull: Pull, upstream: Upstream, mine: Path, annotated: bool) -> None:
+    git(upstream.work, "tag", *(["-m", "one"] if annotated else []), "v1.0")
+    upstream.publish("main", "v1.0")
+    upstream.put(a__txt="later\n")
+    assert pull(branch="v1.0")["done"]["what"] == "cloned"
+    assert (mine / "a.txt").read_text() == "one\n"
+    (mine / "b.txt").write_text("mine\n")
+    for committed in (True, False):
+        done = pull(branch="v1.0")["done"]
+        assert (done["what"], done["committed"], done.get("kept")) == ("same", committed, None)
+        assert [(mine / name).read_text() for name in ("a.txt", "b.txt")] == ["one\n", "mine\n"]
+    assert git(mine, "symbolic-ref", "--short", "HEAD") == "pinned/v1.0"
+    for other in ("main", ""):
+        assert "The folder is at “v1.0”" in pull(branch=other)["failed"]
+
+
+def test_a_tag_that_was_moved_is_followed(pull: Pull, upstream: Upstream, mine: Path) -> None:
+    git(upstream.work, "tag", "term")
+    upstream.publish("main", "term")
+    pull(branch="term")
+    (mine / "b.txt").write_text("mine\n")
+    upstream.put(a__txt="two\n")
+    git(upstream.work, "tag", "-f", "term")
+    upstream.publish("main", "term")
+    assert pull(branch="term")["done"]["what"] == "updated"
+    assert [(mine / name).read_text() for name in ("a.txt", "b.txt")] == ["two\n", "mine\n"]
+
+
+@pytest.mark.parametrize("length", [40, 10])
+def test_a_commit_opens_again_and_again(pull: Pull, upstream: Upstream, mine: Path, length: int) -> None:
+    commit = git(upstream.work, "rev-parse", "HEAD")
+    upstream.put(a__txt="later\n")
+    assert pull(branch=commit[:length])["done"]["what"] == "cloned"
+    assert (mine / "a.txt").read_text() == "one\n"
+    (mine / "b.txt").write_text("mine\n")
+    upstream.put(b__txt="later\n")
+    for asked in (commit[:length], commit[:length], commit):
+        assert pull(branch=asked)["done"]["what"] == "same"
+        assert [(mine / name).read_text() for name in ("a.txt", "b.txt")] == ["one\n", "mine\n"]
+    assert "no branch, tag or commit" in pull(branch="0123456789")["failed"]
+
+
+def test_a_folder_that_an_older_version_left_at_a_tag_is_taken_up(pull: Pull, upstream: Upstream, mine: Path) -> None:
+    git(upstream.work, "tag", "v1.0")
+    upstream.publish("main", "v1.0")
+    git(mine.parent, "clone", "-q", "--single-branch", "--branch=v1.0", upstream.url, str(mine))
+    (mine / "b.txt").write_text("mine\n")
+    assert pull(branch="v1.0")["done"]["what"] == "same"
+    assert (mine / "b.txt").read_text() == "mine\n"
+    git(mine, "checkout", "-q", "--detach", "HEAD")
+    assert "The folder is at “no branch”" in pull(branch="main")["failed"]
+
+
+# A default branch that was renamed
+
+
+def test_a_default_branch_that_was_renamed_is_followed_and_told(pull: Pull, upstream: Upstream, mine: Path) -> None:
+    pull()
+    (mine / "b.txt").write_text("mine\n")
+    upstream.rename_default("trunk")
+    upstream.put_on("trunk", a__txt="two\n")
+    done = pull()["done"]
+    assert (done["what"], done["renamed"]) == ("updated", {"from": "main", "to": "trunk"})
+    assert [(mine / name).read_text() for name in ("a.txt", "b.txt")] == ["two\n", "mine\n"]
+    assert "renamed" not in pull()["done"]
+    assert pull(branch="trunk")["done"]["what"] == "same"
+    git(mine, "pull", "-q", "--no-rebase")  # in a terminal, too
+
+
+def test_a_link_to_master_follows_to_the_default_branch(pull: Pull, upstream: Upstream, mine: Path) -> None:
+    """The default of git itself until 2020, in the links of that time."""
+    done = pull(branch="master")["done"]
+    assert (done["what"], done["renamed"]) == ("cloned", {"from": "master", "to": "main"})
+    assert pull(branch="master")["done"]["what"] == "same"
+
+
+def test_a_folder_at_master_follows_a_link_to_what_that_is_now(pull: Pull, upstream: Upstream, mine: Path) -> None:
+    upstream.rename_default("master")
+    pull(branch="master")
+    git(upstream.work, "branch", "-m", "main")
+    git(upstream.bare, "branch", "-m", "master", "main")
+    git(upstream.bare, "symbolic-ref", "HEAD", "refs/heads/main")
+    git(upstream.bare, "update-server-info")
+    assert pull(branch="main")["done"]["renamed"] == {"from": "master", "to": "main"}
+
+
+def test_another_branch_that_is_gone_is_not_replaced(pull: Pull, upstream: Upstream, mine: Path) -> None:
+    git(upstream.work, "push", "-q", str(upstream.bare), "main:autumn")
+    git(upstream.bare, "update-server-info")
+    pull(branch="autumn")
+    git(upstream.bare, "branch", "-D", "autumn")
+    git(upstream.bare, "update-server-info")
+    assert "no branch, tag or commit" in pull(branch="autumn")["failed"]
+
+
+# Folders in folders
+
+
+def test_it_makes_the_folders_on_the_way_and_goes_through_no_link(pull: Pull, mine: Path, tmp_path: Path) -> None:
+    deep = mine.parent / "2026/autumn/course"
+    assert pull(directory=deep)["done"]["what"] == "cloned"
+    assert pull(directory=deep)["done"]["what"] == "same"
+    (tmp_path / "outside").mkdir()
+    (mine.parent / "way").symlink_to(tmp_path / "outside")
+    (mine.parent / "nowhere").symlink_to(tmp_path / "none")
+    for way in ("way", "nowhere", "2026/autumn/course/a.txt"):
+        assert "failed" in pull(directory=mine.parent / way / "x/course")
+    assert names(tmp_path / "outside") == []
+    assert not (tmp_path / "none").exists()
+
+
+# Locks that were left behind
+
+
+LOCKS = ("index.lock", "HEAD.lock", "refs/heads/main.lock", "refs/remotes/origin/main.lock")
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_a_lock_that_was_left_behind_is_removed(pull: Pull, upstream: Upstream, mine: Path, lock: str) -> None:
+    pull()
+    upstream.put(a__txt="two\n")
+    left = mine / ".git" / lock
+    left.touch()
+    os.utime(left, (1, 1))
+    assert pull()["done"]["what"] == "updated"
+    assert not left.exists()
+
+
+def test_a_lock_of_a_moment_ago_stays(pull: Pull, mine: Path) -> None:
+    """Somebody may be at work in another Lab, which cannot be seen from here."""
+    pull()
+    lock = mine / ".git/index.lock"
+    lock.touch()
+    assert "Follow the link again in 10 minutes" in pull()["failed"]
+    assert lock.exists()
+
+
+def test_a_lock_stays_while_a_process_here_holds_it(pull: Pull, mine: Path) -> None:
+    pull()
+    lock = mine / ".git/index.lock"
+    with lock.open("w"):
+        os.utime(lock, (1, 1))
+        assert "is at work in this folder" in pull()["failed"]
+    assert lock.exists()
+
+
+def test_a_lock_stays_while_git_waits_here(pull: Pull, mine: Path) -> None:
+    """`git commit -a` holds the lock while its editor is open, and has closed the file."""
+    pull()
+    lock = mine / ".git/index.lock"
+    lock.touch()
+    os.utime(lock, (1, 1))
+    waiting = subprocess.Popen(["git", "cat-file", "--batch"], cwd=mine, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    try:
+        assert waiting.stdin
+        assert waiting.stdout
+        waiting.stdin.write(b"HEAD\n")  # answered, so it is git by now
+        waiting.stdin.flush()
+        assert waiting.stdout.readline()
+        assert "git (process" in pull()["failed"]
+    finally:
+        waiting.kill()
+        waiting.communicate()
+    assert lock.exists()
+    assert pull()["done"]["what"] == "same"
+
+
+# What is not fetched is named
+
+
+POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:" + "0" * 64 + "\nsize 12345\n"
+
+
+def test_submodules_and_large_files_are_named(pull: Pull, upstream: Upstream, mine: Path) -> None:
+    commit = git(upstream.work, "rev-parse", "HEAD")
+    git(upstream.work, "update-index", "--add", "--cacheinfo", f"160000,{commit},lib/tools")
+    git(upstream.work, "commit", "-q", "-m", "a submodule")
+    (upstream.work / "lib/tools").mkdir(parents=True)
+    upstream.put(**{"__gitattributes": "*.bin filter=lfs\n", "big__bin": POINTER, "a__txt": POINTER[:9]})
+    for what in ("cloned", "same"):
+        done = pull()["done"]
+        assert (done["what"], done["submodules"], done["lfs"]) == (what, ["lib/tools"], ["big.bin"])
+    git(mine, "config", "submodule.lib/tools.url", "https://example.org/tools")  # as `git submodule init` does
+    git(mine, "config", "submodule.lib/tools.active", "true")
+    (mine / "big.bin").write_text("the content")
+    (mine / "lib/tools/.git").write_text("gitdir: /nowhere")
+    done = pull()["done"]
+    assert (done["submodules"], done["lfs"]) == ([], [])
+
+
+def test_no_program_runs_that_the_configuration_of_a_submodule_names(
+    pull: Pull, upstream: Upstream, mine: Path, tmp_path: Path
+) -> None:
+    """Of a repository within the folder, which somebody else has put there: git would ask git in it how it is."""
+    commit = git(upstream.work, "rev-parse", "HEAD")
+    git(upstream.work, "update-index", "--add", "--cacheinfo", f"160000,{commit},tools")
+    git(upstream.work, "commit", "-q", "-m", "a submodule")
+    upstream.publish()
+    pull()
+    git(mine, "clone", "-q", str(upstream.bare), "tools")
+    git(mine / "tools", "config", "filter.x.clean", f"touch {tmp_path}/done; cat")
+    git(mine / "tools", "config", "core.fsmonitor", f"touch {tmp_path}/done")
+    (mine / "tools/.git/info/attributes").write_text("* filter=x\n")
+    (mine / "tools/a.txt").write_text("changed\n")
+    (mine / "b.txt").write_text("mine\n")
+    (upstream.work / "tools").mkdir()
+    upstream.put(a__txt="two\n")
+    done = pull()["done"]
+    assert (done["what"], done["committed"], (mine / "a.txt").read_text()) == ("updated", True, "two\n")
+    assert not (tmp_path / "done").exists()
+
+
 # What others may have written into the folder
 
 
@@ -411,16 +633,20 @@ def test_it_asks_public_web_servers_only(pull: Pull, server: int, mine: Path, re
     ],
 )
 def test_it_knows_a_public_address(address: str, public: bool) -> None:
-    assert program.is_public(address) is public
+    from git_links.addresses import is_public  # type: ignore[import-not-found]
+
+    assert is_public(address) is public
 
 
 def test_one_private_address_among_public_ones_is_too_much(monkeypatch: pytest.MonkeyPatch) -> None:
     answers = [(socket.AF_INET, 0, 0, "", (address, 443)) for address in ("8.8.8.8", "10.0.0.1")]
-    monkeypatch.setattr(program.socket, "getaddrinfo", lambda *_, **__: answers)
-    with pytest.raises(program.PullRefusedError):
-        program.where_to_ask("https://rebind.example/x", [])
+    from git_links.addresses import PullRefusedError, where_to_ask
+
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: answers)
+    with pytest.raises(PullRefusedError):
+        where_to_ask("https://rebind.example/x", [])
     answers.pop()
-    assert program.where_to_ask("https://rebind.example/x", []) == "rebind.example:443:8.8.8.8"
+    assert where_to_ask("https://rebind.example/x", []) == "rebind.example:443:8.8.8.8"
 
 
 def test_it_follows_no_redirect(pull: Pull, upstream: Upstream, mine: Path) -> None:
@@ -482,9 +708,12 @@ def test_it_removes_what_a_clone_left_that_was_cut_off(pull: Pull, mine: Path) -
 
 
 def test_it_refuses_a_git_that_would_look_a_name_up_twice(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(program, "OLDEST", (99, 0))
-    with pytest.raises(program.PullRefusedError, match="too old"):
-        program._check_git()
+    import git_pull  # type: ignore[import-not-found]
+    from git_links.addresses import PullRefusedError
+
+    monkeypatch.setattr(git_pull, "OLDEST", (99, 0))
+    with pytest.raises(PullRefusedError, match="too old"):
+        git_pull._check_git()
 
 
 def test_it_leaves_nothing_of_a_clone_that_failed(pull: Pull, upstream: Upstream, server: int, mine: Path) -> None:

@@ -10,6 +10,7 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from conftest import Queue
+from drive.files import operations
 from drive.libraries import services as drive_services
 from drive.models import Library
 from lab.git_pull import services
@@ -93,7 +94,9 @@ def test_it_writes_into_ones_own_libraries_only(
         {"path": "a\0b"},
         {"folder": ".."},
         {"folder": ".git"},
-        {"folder": "a/b"},
+        {"folder": "a//b"},
+        {"folder": "a/../b"},
+        {"folder": "a/.git"},
         {"folder": "a\nb"},
         {"repo": "https://example.org/.git"},
     ],
@@ -187,6 +190,53 @@ def test_the_page_says_why_it_failed(me: Client, pull: Pull, running: Server, ju
     assert "Try again" in text
 
 
+def test_a_page_of_a_failure_offers_what_is_there(
+    me: Client, owner: User, pull: Pull, running: Server, jupyter: Jupyter, mine: Library
+) -> None:
+    """The file, else the folder; nothing before either is there."""
+    page, offered = f"/lab/git-pull/{pull.pk}/", "/lab/open?path=My+Libraries%2FMy+Library%2Fcourse"
+    jupyter.answers[ASKED] = (200, b'{"state": "failed", "error": "The server is not responding."}')
+    services.step(pull.pk)
+    link = {"repo": "https://example.org/course?x", "folder": "course", "path": "nb.ipynb"}
+    assert "Open what is there" not in me.get(page).content.decode()
+    assert "Open what is there" not in me.get("/lab/git-pull", link).content.decode()
+    operations.make_folder(owner, mine, "course")
+    for asked in (
+        me.get(page),
+        me.get("/lab/git-pull", link),
+        me.post("/lab/git-pull", form(mine, branch="a b", folder="course")),
+    ):
+        assert f'href="{offered}">Open what is there' in asked.content.decode()
+    operations.write(owner, mine, "course/nb.ipynb", b"{}")
+    for asked in (me.get(page), me.get("/lab/git-pull", link)):
+        assert f'href="{offered}%2Fnb.ipynb">Open what is there' in asked.content.decode()
+    assert "Open what is there" not in me.get("/lab/git-pull", link | {"folder": "../x"}).content.decode()
+    assert "Open what is there" not in me.get("/lab/git-pull", link | {"folder": "a\0b"}).content.decode()
+
+
+def test_the_page_says_what_was_renamed_and_what_was_not_fetched(
+    me: Client, pull: Pull, running: Server, jupyter: Jupyter
+) -> None:
+    report = {
+        "what": "cloned",
+        "renamed": {"from": "master", "to": "main"},
+        "submodules": ["lib/<x>"],
+        "lfs": ["big.bin"],
+    }
+    jupyter.answers[ASKED] = (200, json.dumps({"state": "done", "report": report}).encode())
+    services.step(pull.pk)
+    text = me.get(f"/lab/git-pull/{pull.pk}/").content.decode()
+    for words in ("no branch “master”", "default branch is “main”", "lib/&lt;x&gt;", "big.bin", "git lfs pull"):
+        assert words in text
+    Pull.objects.update(report=services.clean_report({"what": "same", "submodules": ["s"], "lfs": ["b"]}))
+    assert me.get(f"/lab/git-pull/{pull.pk}/").status_code == 302
+
+
+def test_a_folder_in_a_folder_is_fetched_into(me: Client, mine: Library, queue: Queue) -> None:
+    assert me.post("/lab/git-pull", form(mine, folder="2026/course/")).status_code == 302
+    assert Pull.objects.get().target == "My Libraries/My Library/2026/course"
+
+
 @pytest.mark.parametrize(
     "answer",
     [
@@ -194,6 +244,7 @@ def test_the_page_says_why_it_failed(me: Client, pull: Pull, running: Server, ju
         b"nonsense",
         b'{"state": ["done"]}',
         b'{"state": "done", "report": [1]}',
+        b'{"state": "done", "report": {"renamed": ["x"], "lfs": {"a": 1}, "submodules": [1, null]}}',
         b'{"state": "failed", "error": 3}',
     ],
 )
