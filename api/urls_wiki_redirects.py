@@ -5,7 +5,7 @@ from django.http.response import HttpResponseBase
 from django.urls import path
 from django.views.generic import RedirectView
 
-to_collab = RedirectView.as_view(pattern_name="collabs:page", permanent=True)
+to_collab = RedirectView.as_view(pattern_name="collabs:page", permanent=False)
 
 
 def page_of_wiki(request: HttpRequest, slug: str, rest: str = "") -> HttpResponseBase:

@@ -167,7 +167,7 @@ def test_it_finds_people_but_lists_nobody(program: Program, owner: User, viewer:
 def test_it_leads_old_addresses_to_the_collab(collab: Collab) -> None:
     for rest in ("", "/", "/Some/Page?x=1"):
         answer = Client().get(f"/bin/view/Collabs/cortex{rest}")
-        assert (answer.status_code, answer["Location"]) == (301, "/collabs/cortex/")
+        assert (answer.status_code, answer["Location"]) == (302, "/collabs/cortex/")
 
 
 @pytest.mark.parametrize("address", [f"{C}/a/b/c", f"{ID}/nothing", f"{C}/%00"])

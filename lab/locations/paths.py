@@ -22,6 +22,9 @@ HOME = "/lab"
 PRIVATE = "/.collaboratory"
 """Addresses on the Lab's origin that are the portal's."""
 
+ADDRESS_LENGTH = 4000
+"""Characters of an address; one of a name may be twelve there (an emoji), and a ticket keeps so many."""
+
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _TREE = re.compile(r"\A/lab(?:/workspaces/[^/?#]+)?/tree/(.+)\Z")
 
@@ -40,7 +43,7 @@ def relative_path(text: str) -> str:
     """A path as it stands in a link; it leads down and nowhere else."""
     if len(text) > MAX_LENGTH:
         raise InvalidLocationError("The link's path is too long.")
-    if _CONTROL.search(text) or "\\" in text:
+    if _CONTROL.search(text):
         raise InvalidLocationError("The link's path contains characters that file names in a Lab cannot have.")
     parts = [part for part in text.strip("/").split("/") if part]
     if any(part in (".", "..") for part in parts):
@@ -58,7 +61,7 @@ def local_address(text: str) -> str:
 
     Anything else, and the portal's own corner, becomes HOME.
     """
-    suspicious = len(text) > MAX_LENGTH or _CONTROL.search(text) or "\\" in text or not text.isascii()
+    suspicious = len(text) > ADDRESS_LENGTH or _CONTROL.search(text) or "\\" in text or not text.isascii()
     if suspicious or not text.startswith("/") or text.startswith("//"):
         return HOME
     try:

@@ -101,8 +101,8 @@ def jupyter_config(root: str, *, token: str) -> dict[str, Any]:
             "jpserver_extensions": {"jupyterlab": True, "jupyter_lsp": False, "notebook_shim": False},
         },
         "IdentityProvider": {"token": token},
-        # The home's trash would die with the home.
-        "FileContentsManager": {"delete_to_trash": False},
+        # The home's trash would die with the home. A link may lead to a name with a dot in front; lists leave it out.
+        "FileContentsManager": {"delete_to_trash": False, "allow_hidden": True},
         "LabApp": {
             "news_url": None,
             "check_for_updates_class": "jupyterlab.NeverCheckForUpdate",

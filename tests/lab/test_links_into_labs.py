@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Callable
+from urllib.parse import unquote, urlsplit
 
 import pytest
 
@@ -10,6 +11,7 @@ from collabs.models import Collab, Role
 from drive.files import operations
 from drive.models import Library
 from lab.models import Pull, Server
+from lab.templatetags.lab_tags import lab_address
 
 from ..support.people import Person
 from ..support.site import Site, wait_for
@@ -118,7 +120,7 @@ def test_a_git_link_fetches_a_repository_and_keeps_what_was_changed(
     said = fetch(someone)
     assert "Your versions are kept" in said
     assert someone.contents(f"{place}/a.txt").json()["content"] == "mine"
-    names = {item["name"] for item in someone.contents(place).json()["content"]}
+    names = {item["name"] for item in someone.contents(place).json()["content"] if item["type"] == "file"}
     assert "two" in {someone.contents(f"{place}/{name}").json()["content"] for name in names}
     log = kernel.run(f"!git -C {home_of(someone)}/drive/'{place}' log --format=%an -n 3").text
     assert someone.user.display_name in log
@@ -140,6 +142,34 @@ def test_a_git_link_starts_the_lab_and_reaches_nothing_of_the_machine(site: Site
         assert pull.state == "failed", host
         assert "private network" in pull.error or "was not found" in pull.error
     assert stranger.server().is_running
+
+
+NAMES = (
+    "back\\slash.txt",
+    "what? #1 100%.txt",
+    "a%20b&c+d;e=f.txt",
+    ".hidden.txt",
+    "..two.txt",
+    "Übung 日本語 🧠.txt",
+    "'\"<>`~.txt",
+)
+
+
+def test_files_of_any_name_open_from_their_links(site: Site, person: Callable[..., Person]) -> None:
+    """From the portal's link, through the way into the Lab and Jupyter's own page, to the content."""
+    someone = person("names")
+    library = Library.objects.get(owner_user=someone.user, is_default=True)
+    for name in NAMES:
+        operations.write(someone.user, library, name, name.encode())
+    someone.launch()
+    for name in NAMES:
+        place = f"My Libraries/My Library/{name}"
+        led = someone.get(lab_address(place), allow_redirects=False)
+        assert led.status_code in (200, 302), (name, led.text)
+        address = (led.headers.get("Location") or led.headers["Refresh"].partition("url=")[2]).strip()
+        assert unquote(urlsplit(address).path).endswith(name)
+        assert someone.enter(address.removeprefix(someone.origin)).url == address, name
+        assert someone.contents(place).json()["content"] == name
 
 
 def test_a_public_notebook_opens_for_others_as_a_copy_of_their_own(site: Site, owner: Person, stranger: Person) -> None:

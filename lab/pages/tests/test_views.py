@@ -78,7 +78,7 @@ class TestOpen:
         assert me.get("/lab/open")["Refresh"] == f"0; url={LAB}/lab"
 
     @pytest.mark.parametrize(
-        "path", ["../../etc/passwd", "Shared with groups/../x", "a\0b", "a\nb", "..", "a\\b", "x" * 3000, "./x"]
+        "path", ["../../etc/passwd", "Shared with groups/../x", "a\0b", "a\nb", "..", "x" * 3000, "./x"]
     )
     def test_it_refuses_what_is_no_place(self, me: Client, path: str) -> None:
         text = page(me, f"/lab/open?{urlencode({'path': path})}", 400)
