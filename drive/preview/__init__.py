@@ -4,7 +4,6 @@
     pictures.py   types of pictures that browsers show
     texts.py      bytes as text
     tables/       text as a table
-    colouring.py  code in colours
     rendering.py  notebooks and PDF: asked for, made once, kept
     sandbox.py    the process in which that is done
     inside/       programs that run in processes of their own

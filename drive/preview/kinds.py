@@ -6,9 +6,10 @@ from typing import BinaryIO
 from django.utils.safestring import SafeString
 
 from drive.storage import FileEntry
+from portal.text import colouring
 from portal.text.markdown import MAX_LENGTH, is_markdown, render
 
-from . import colouring, pictures, rendering
+from . import pictures, rendering
 from .tables import Table, read_table
 from .texts import GUESSED, Text, read_text
 

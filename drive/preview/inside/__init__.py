@@ -1,1 +1,1 @@
-"""Programs without Django, which run in processes of their own: `render` in the sandbox, `colour` beside it."""
+"""The program that renders, in a sandbox and without Django: `render` is what is run."""

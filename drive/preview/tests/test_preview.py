@@ -11,8 +11,9 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from drive.models import Library
-from drive.preview import colouring, kinds
+from drive.preview import kinds
 from portal.models import User
+from portal.text import colouring
 from portal.text.markdown import render
 
 SignIn = Callable[[User], Client]

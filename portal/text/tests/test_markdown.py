@@ -2,11 +2,14 @@
 
 import time
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
+from pytest_django import Settings
 
 from portal.text.markdown import MAX_LENGTH, TAGS, render
 
+CASES = Path(__file__).parent / "cases"
 ATTACKS = [
     "<script>alert(1)</script>",
     "<scr<script>ipt>alert(1)</scr</script>ipt>",
@@ -154,7 +157,83 @@ def test_it_renders_what_scientists_write() -> None:
     )
     for part in ('<td class="align-right">2</td>', 'type="checkbox"', "<s>old</s>", 'href="https://example.org"'):
         assert part in html
-    assert '<code class="language-python">1 &lt; 2' in html
+    assert '<code class="language-python"><span class="code-mi">1</span> <span class="code-o">&lt;</span>' in html
+
+
+def case(name: str) -> str:
+    return render((CASES / name).read_text(), base="/files/", folder="docs")
+
+
+def test_it_leads_a_badge_where_its_link_leads(settings: Settings) -> None:
+    settings.PORTAL_URL = "http://localhost:8000"
+    html = case("badges.md")
+    ours, other = Reader(html).attributes("a")
+    assert ours["href"] == "http://localhost:8000/lab/open?path=My%20Libraries"
+    assert [image["src"] for image in Reader(html).attributes("img")] == ["/static/img/open-in-lab.svg"]
+    assert str(other["href"]).startswith("https://lab.example.org/hub/user-redirect/git-pull")
+    assert ">badges.example.org</a>" in html
+
+
+def test_it_makes_no_link_of_a_file_name_and_no_emphasis_of_a_formula() -> None:
+    html = case("file-names.md")
+    assert Reader(html).attributes("a") == []
+    assert "<em>" not in html
+    assert html.count("<math") == 2
+    assert html.count("<mtr>") == 2  # of `align`, whose `\\\\` is a line
+
+
+def test_it_renders_a_readme_as_its_writer_saw_it_elsewhere() -> None:
+    html = case("readme.md")
+    for part in (
+        "<th>title</th><td>My study</td>",
+        '<h2 id="text-title">Title</h2>',
+        '<math display="block"><mrow><mi>E</mi>',
+        '<code class="language-mermaid">flowchart LR',
+        'src="/files/docs/fig.png?show=raw" width="40%"',
+        'src="/files/nb/x.png?show=raw"',
+        '<li id="text-fn1"><p>The note.',
+        '<p class="markdown-alert-title">Note</p>',
+        "<dt>Term</dt>",
+        'href="http://www.example.org"',
+    ):
+        assert part in html, part
+    assert "My study</h" not in html
+
+
+@pytest.mark.parametrize(
+    "written",
+    ["$x", "$5 and $10", "a \\$ b \\$", "`$x$`", "```\n$x$\n```", "<pre>\n$x$\n</pre>", "[a]($x$)"],
+)
+def test_it_takes_no_money_and_no_code_for_a_formula(written: str) -> None:
+    assert "<math" not in render(written)
+
+
+@pytest.mark.parametrize(
+    "around",
+    [
+        '<div title="\n\n{}\n\n">x</div>',
+        "<div title='\n\n{}\n\n'>x</div>",
+        "<div title=\n\n{}\n\n>x</div>",
+        "<script>\n\n{}\n\n</script>",
+        "<!--\n\n{}\n\n-->",
+        "<textarea>\n\n{}\n\n</textarea>",
+        "<svg><style>\n\n{}\n\n</style></svg>",
+        "[x](/a '{}')",
+        "![{}](/a.png)",
+    ],
+)
+@pytest.mark.parametrize(
+    "inside", ["$\\text{ x onclick=alert(1) }$", "```python\n' onclick=alert(1) \" onclick=alert(1) >\n```"]
+)
+def test_it_lets_nothing_out_of_a_formula_or_code_into_raw_html_around_it(around: str, inside: str) -> None:
+    html = render(around.format(inside))
+    for _tag, attributes in Reader(html).seen:
+        assert not [name for name in attributes if name.startswith("on")], html
+
+
+def test_it_lets_nobody_write_what_stands_for_a_formula() -> None:
+    assert "<math" not in render('<span class="kept-0-0"></span><span class="kept-0000000000000000-0">x</span>')
+    assert 'class="' not in render('<span class="button">x</span>')
 
 
 @pytest.mark.slow
@@ -167,8 +246,14 @@ def test_it_renders_what_scientists_write() -> None:
         "> " * 30_000,
         "# a\n" * 20_000,
         "| a " * 20_000 + "\n" + "|-" * 20_000,
+        "$a " * 80_000,
+        "$\\\\frac12$ " * 20_000,
+        "\\\\begin{align}\n" * 15_000,
+        "<div>$" * 10_000,
+        "[^a]: x\n" * 25_000,
+        "a@" * 100_000,
     ],
-    ids=["brackets", "pictures", "emphasis", "quotes", "headings", "table"],
+    ids="brackets pictures emphasis quotes headings table dollars formulas beginnings html footnotes addresses".split(),
 )
 def test_it_is_not_slowed_down_by_a_hostile_text(text: str) -> None:
     start = time.process_time()
