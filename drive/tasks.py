@@ -15,7 +15,7 @@ from portal.ops.task_queue import publish
 
 from .libraries import purge
 from .models import File, Library, Loss, Trashed
-from .preview import rendering
+from .preview import formats, rendering
 from .storage import StorageError, layout, open_library, removal
 from .versions import records, retention, trash
 from .versions import scan as scanning
@@ -79,14 +79,13 @@ def sweep() -> None:
 
 @shared_task(bind=True, soft_time_limit=100, time_limit=120)
 def render_preview(self: Task, library_id: str, path: str) -> None:
-    """Render a notebook or a PDF as it is now, for those who look at it."""
+    """Render a file as it is now, for those who look at it."""
     library = Library.objects.filter(pk=library_id, deleted_at=None).first()
-    what = rendering.KINDS.get(path.rpartition(".")[2].lower())
-    if library is None or what is None:
+    if library is None or formats.format_of(path) is None:
         return
     try:
         with open_library(library) as files, files.open(path) as source:
-            rendering.make(source, what)
+            rendering.make(source, path)
     except rendering.RenderBusyError as busy:
         raise self.retry(exc=busy, countdown=1, max_retries=rendering.ASK_AGAIN) from busy
     except StorageError:

@@ -7,6 +7,7 @@ import secrets
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import control_groups
@@ -132,7 +133,7 @@ class Installation:
             raise machine.RequirementError(f"{self.run} belongs to another account.")
         self.run.chmod(0o700)
 
-    def make_environments(self, python: str, *, dev: bool = False, lab: bool = True) -> None:
+    def make_environments(self, python: str, *, dev: bool = False, lab: bool = True, science: bool = True) -> None:
         """Make the virtual environments of the portal and the previews, and the Lab's base environment, as pinned."""
         requirements = self.code / ("requirements-dev.txt" if dev else "requirements.txt")
         accepted = [requirements] if dev else [requirements, self.code / "requirements-dev.txt"]
@@ -143,6 +144,8 @@ class Installation:
         preview, packages = self.var / "preview", self.code / "drive/preview/environment.txt"
         if not _is_made(preview, [packages], python):
             _make(preview, python, packages, "what renders notebooks and PDF")
+        if science:
+            self.make_science(python)
         base = self.var / "lab/environments/base"
         packages = self.code / "lab/environments/pins/base.txt"
         if _is_made(base, [packages], python):
@@ -153,6 +156,14 @@ class Installation:
             )
             return
         _make(base, python, packages, "the Lab's base environment (JupyterLab, NumPy, …); this takes a minute or two")
+
+    def make_science(self, python: str, *, beside_site: bool = False) -> None:
+        """Make the environment that reads science's files. The site needs it for their previews only."""
+        environment, packages = self.var / "preview-science", self.code / "drive/preview/science.txt"
+        if not _is_made(environment, [packages], python):
+            how = ["nice", "setpriv", "--pdeathsig", "TERM"] if beside_site else []
+            what = "what shows spreadsheets and science's files"
+            _make(environment, python, packages, f"{what}, while the site runs" if beside_site else what, how)
 
     def make_frontend_tools(self, python: str) -> Path:
         """Make the virtual environment with Node.js that bin/build-frontend needs."""
@@ -206,17 +217,20 @@ def _is_made(path: Path, accepted: list[Path], python: str) -> bool:
     return stamp.exists() and stamp.read_text() in {_digest(file, python) for file in accepted}
 
 
-def _make(path: Path, python: str, requirements: Path, what: str) -> None:
-    """Make a virtual environment with exactly these packages. The stamp comes last: without it, it is made again."""
+def _make(path: Path, python: str, requirements: Path, what: str, how: Sequence[str] = ()) -> None:
+    """Make a virtual environment with exactly these packages. The stamp comes last: without it, it is made again.
+
+    `how`: the command that runs each step.
+    """
     machine.say(f"Installing {what}")
     shutil.rmtree(path, ignore_errors=True)
-    machine.run_quietly([python, "-m", "venv", str(path)])
+    machine.run_quietly([*how, python, "-m", "venv", str(path)])
     python_inside = f"{path}/bin/python"
-    pip = [python_inside, "-m", "pip"]
+    pip = [*how, python_inside, "-m", "pip"]
     # uv installs in seconds what takes pip a minute; it is not needed afterwards. It does not read pip's configuration,
     # which a machine may need.
     machine.run_quietly([*pip, "install", "--quiet", "uv"])
-    uv = [f"{path}/bin/uv", "pip", "install", "--quiet", "--compile-bytecode", "--link-mode=copy"]
+    uv = [*how, f"{path}/bin/uv", "pip", "install", "--quiet", "--compile-bytecode", "--link-mode=copy"]
     try:
         machine.run_quietly([*uv, "--python", python_inside, "-r", str(requirements)])
     except machine.RequirementError:

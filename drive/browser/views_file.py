@@ -5,7 +5,9 @@ from django.shortcuts import redirect, render
 
 from drive.files.library_access import LibraryAccess
 from drive.files.listing import crumbs
-from drive.preview import kinds, rendering
+from drive.preview import kinds, rendering, sandbox
+from drive.preview.formats import Format, format_of
+from drive.preview.tables import rendered as rendered_tables
 from drive.storage import FileEntry, NotAFileError, StorageError
 from drive.uploads import transfer
 from drive.versions import history
@@ -22,7 +24,7 @@ def page(request: HttpRequest, access: LibraryAccess, path: str) -> HttpResponse
     preview = _preview(access, path, item)
     context = about(access, path, item) | {"preview": preview}
     if preview.kind == "rendered":
-        context["state"] = _state(request, access, path)
+        context |= _shown(request, access, path)
     return render(request, "drive/file.html", context, status=200 if item.kind == "file" else 409)
 
 
@@ -71,10 +73,16 @@ RENDERINGS = 30
 def _state(request: HttpRequest, access: LibraryAccess, path: str) -> rendering.State:
     """State of the rendering of a file; queues it if nobody has."""
     whose = str(request.user.pk) if request.user.is_authenticated else rate_limits.address(request)
-    key = _key(access, path)
+    form = _format(path)
+    with access.files() as files, files.open(path) as source:
+        if rendering.is_being_written(source, path):
+            return rendering.State("waiting", "This file is being written. It is shown when it no longer changes.")
+        key = rendering.key(source, path)
     state = rendering.state(key)
     if state.name != "none":
         return state
+    if form.science and not sandbox.has_science():
+        return rendering.State("failed", "What shows files of this type is being installed. Reload in a minute or two.")
     if not rate_limits.allowed("rendering", whose, RENDERINGS, 60):
         return rendering.State("failed", "Too many previews requested. Please try again in a minute.")
     if rendering.want(key) and not publish("drive.tasks.render_preview", str(access.library.pk), access.inside(path)):
@@ -83,24 +91,40 @@ def _state(request: HttpRequest, access: LibraryAccess, path: str) -> rendering.
     return rendering.State("waiting")
 
 
-def _key(access: LibraryAccess, path: str) -> str:
-    ending = path.rpartition(".")[2].lower()
-    if ending not in rendering.KINDS:
+def _format(path: str) -> Format:
+    form = format_of(path)
+    if form is None:
         raise NotAFileError("Files of this type are not rendered.")
+    return form
+
+
+def _result(access: LibraryAccess, path: str) -> bytes | None:
+    """What was rendered of a file as it is now; None where there is nothing."""
     with access.files() as files, files.open(path) as source:
-        return rendering.key_of(source, rendering.KINDS[ending])
+        return rendering.result(rendering.key(source, path))
+
+
+def _shown(request: HttpRequest, access: LibraryAccess, path: str) -> dict[str, object]:
+    """Template context of what was rendered, or of why it is not."""
+    form, state = _format(path), _state(request, access, path)
+    context: dict[str, object] = {"state": state, "format": form, "sheet": request.GET.get("sheet", "")}
+    if form.shows == "tables" and state.name == "ready" and (content := _result(access, path)):
+        sheets = rendered_tables.read(content)
+        context |= {"sheets": sheets, "sheet": rendered_tables.choose(sheets, request.GET.get("sheet", ""))}
+        if not sheets:
+            context["state"] = rendering.State("failed", "This file could not be rendered.")
+    return context
 
 
 def rendering_state(request: HttpRequest, access: LibraryAccess, path: str) -> HttpResponse:
-    """Fragment that the page of a notebook polls while it is rendered."""
-    state = _state(request, access, path)
-    context = {"state": state, "here": access.address(path), "name": path.rpartition("/")[2]}
+    """Fragment that the page of a file polls while it is rendered."""
+    context = _shown(request, access, path) | {"here": access.address(path), "name": path.rpartition("/")[2]}
     return render(request, "drive/_rendered.html", context | {"lab_path": access.lab_path(path)})
 
 
 def rendered(request: HttpRequest, access: LibraryAccess, path: str) -> HttpResponse:
-    """The rendered notebook or PDF, for the frame on its page; as harmless when it is opened by itself."""
-    content = rendering.result(_key(access, path))
+    """The rendered file, for the frame on its page; as harmless when it is opened by itself."""
+    content = _result(access, path) if _format(path).shows == "frame" else None
     if content is None:
         return redirect(access.address(path))
     headers = {

@@ -1,10 +1,12 @@
 """Previews of files, by name and first bytes.
 
     kinds.py      file types and previews
+    formats.py    types of files that are rendered in the sandbox
     pictures.py   types of pictures that browsers show
+    media.py      types of sound and video that browsers play
     texts.py      bytes as text
     tables/       text as a table
-    rendering.py  notebooks and PDF: asked for, made once, kept
+    rendering.py  what is rendered: asked for, made once, kept
     sandbox.py    the process in which that is done
     inside/       programs that run in processes of their own
 

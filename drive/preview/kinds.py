@@ -9,7 +9,8 @@ from drive.storage import FileEntry
 from portal.text import colouring
 from portal.text.markdown import MAX_LENGTH, is_markdown, render
 
-from . import pictures, rendering
+from . import media, pictures
+from .formats import format_of
 from .tables import Table, read_table
 from .texts import GUESSED, Text, read_text
 
@@ -37,10 +38,9 @@ _KNOWN = {
     b"OggS": "sound or video (Ogg)",
     b"ID3": "sound (MP3)",
     b"RIFF": "sound or video (RIFF)",
-    b"II*\0": "a picture in TIFF, which browsers do not show",
-    b"MM\0*": "a picture in TIFF, which browsers do not show",
+    b"II*\0": "a picture in TIFF",
+    b"MM\0*": "a picture in TIFF",
 }
-_RENDERED = {"ipynb": "notebook", "pdf": "PDF"}
 _SPECIAL = {"pipe": "a pipe", "socket": "a socket", "device": "a device"}
 
 
@@ -49,7 +49,7 @@ class Preview:
     """Preview of a file; which of the fields are set depends on the kind."""
 
     kind: str
-    """`picture`, `markdown`, `code`, `text`, `table`, `rendered` (elsewhere), `empty`, or `nothing`."""
+    """`picture`, `audio`, `video`, `markdown`, `code`, `text`, `table`, `rendered`, `empty` or `nothing`."""
     why: str = ""
     """For `nothing`: the reason, as a sentence."""
     text: str = ""
@@ -58,16 +58,13 @@ class Preview:
     notes: list[str] = field(default_factory=list)
 
     encoding: str = ""
+    has_table: bool = False
+    """Whether a script may sort and filter what is shown."""
 
     @property
     def is_text(self) -> bool:
         """True if it can be edited as text."""
         return self.encoding == "UTF-8" or self.kind == "empty"
-
-    @property
-    def has_table(self) -> bool:
-        """True if a script may sort and filter what is shown."""
-        return self.kind == "table"
 
     @property
     def line_numbers(self) -> str:
@@ -89,12 +86,15 @@ def of_file(source: BinaryIO, name: str, size: int, base: str, folder: str, page
     if not content:
         return Preview("empty")
     ending = pictures.extension(name)
-    if ending in rendering.KINDS:
-        if size > rendering.MOST_BYTES:
-            return Preview("nothing", f"This {_RENDERED[ending]} is too large to show here.")
-        return Preview("rendered")
+    form = format_of(name)
+    if form and (form.is_text or read_text(content[:SHOWN], is_cut=len(content) > SHOWN) is None):
+        if size > form.most:
+            return Preview("nothing", f"This {form.name} is too large to show here.")
+        return Preview("rendered", has_table=form.shows == "tables")
     if ending in pictures.TYPES and ending != "svg" and pictures.is_picture(content):
         return _picture(size)
+    if ending in media.TYPES and media.is_playable(content):
+        return Preview("audio" if ending in media.AUDIO else "video")
     text = read_text(content[:SHOWN], is_cut=len(content) > SHOWN)
     if text is None:
         return Preview("nothing", _what(content))
@@ -141,7 +141,7 @@ def _table(text: Text, name: str) -> Preview | None:
     if table is None:
         return None
     notes = _notes(Text("", text.encoding, False)) + table.notes
-    return Preview("table", table=table, notes=notes, encoding=text.encoding)
+    return Preview("table", table=table, notes=notes, encoding=text.encoding, has_table=True)
 
 
 def _code(text: Text, name: str) -> Preview:

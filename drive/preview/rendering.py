@@ -1,8 +1,9 @@
-"""Notebooks and PDF, rendered once per content: asked for by a page, done by a task, kept by the content's hash.
+"""Files that are rendered once: asked for by a page, done by a task, kept by a key.
 
 Below PREVIEW_CACHE: `<key>.html` is a result, `<key>.failed` says why there is none, `<key>.wanted` that one was
-asked for. The key is of the content and of the renderer, so whoever may read the content may see the result, and a
-new renderer starts anew. Everything here may be removed at any time.
+asked for. The key is of the renderer and of the content, or of the file as it is now where it is read in place: so
+whoever may read the file may see the result, and a new renderer starts anew. Everything here may be removed at any
+time.
 """
 
 import hashlib
@@ -18,16 +19,17 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import BinaryIO
 
 from django.conf import settings
 
 from portal.file_lock import file_lock
 
 from . import sandbox
+from .formats import Format, ending_of, format_of
 
 MOST_BYTES = 64 * 2**20
-"""Largest file that is rendered (bytes)."""
+"""Largest file of which a copy is rendered (bytes)."""
 MOST_COMPARED = 16 * 2**20
 ASK_AGAIN = 180
 """Seconds after which a wish is forgotten: the task was lost with its broker, or with its worker."""
@@ -36,9 +38,10 @@ TRY_AGAIN = 600
 COMPARING_SECONDS = 20
 _comparing = threading.BoundedSemaphore(1)
 
-What = Literal["notebook", "pdf"]
-KINDS: dict[str, What] = {"ipynb": "notebook", "pdf": "pdf"}
-"""By the ending of a name."""
+QUIET = 1.0
+"""Seconds for which a file that is read in place must not have changed. Clocks of file systems tick: what is written
+twice within a tick has the same times."""
+HEAD = 4096
 
 
 @dataclass(frozen=True)
@@ -56,8 +59,36 @@ def version() -> str:
     for path in sorted(sandbox.PROGRAM.rglob("*")):
         if path.is_file() and "__pycache__" not in path.parts:
             digest.update(f"{path.relative_to(sandbox.PROGRAM)}\0".encode() + path.read_bytes())
-    digest.update((Path(__file__).parent / "environment.txt").read_bytes())
+    for packages in ("environment.txt", "science.txt"):
+        digest.update((Path(__file__).parent / packages).read_bytes())
     return digest.hexdigest()[:16]
+
+
+def key(source: BinaryIO, name: str) -> str:
+    """The key of an open file. ValueError for a name of no format that is rendered."""
+    form = _format(name)
+    return key_in_place(source, form) if form.in_place else key_of(source, form.work)
+
+
+def _format(name: str) -> Format:
+    form = format_of(name)
+    if form is None:
+        raise ValueError(name)
+    return form
+
+
+def key_in_place(source: BinaryIO, form: Format) -> str:
+    """The key of a file by what it is, not by all that it holds: every write changes one of its times (stat(2))."""
+    status = os.fstat(source.fileno())
+    parts = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns, form.work, version())
+    head = os.pread(source.fileno(), HEAD, 0)
+    return hashlib.sha256(" ".join(map(str, parts)).encode() + b"\0" + head).hexdigest()
+
+
+def is_being_written(source: BinaryIO, name: str) -> bool:
+    """True for a file to be read in place that changed a moment ago: it may change again before it is read."""
+    form = _format(name)
+    return form.in_place and 0 <= time.time() - os.fstat(source.fileno()).st_ctime < QUIET
 
 
 def key_of(source: BinaryIO, what: str) -> str:
@@ -141,23 +172,41 @@ def _turn() -> Iterator[None]:
         yield
 
 
-def make(source: BinaryIO, what: What) -> str:
+def make(source: BinaryIO, name: str) -> str:
     """Render the current content of a file, unless cached; returns its key. RenderBusyError while another is rendered.
 
-    The file may be written meanwhile: a copy is hashed and rendered.
+    The file may be written meanwhile: what is rendered is a copy, or is thrown away if the file is another by then.
     """
-    with _turn(), tempfile.TemporaryFile(dir=settings.PREVIEW_CACHE) as copy:
-        _copy(source, copy)
-        key = key_of(copy, what)
-        if state(key).name in ("waiting", "none"):
+    form = _format(name)
+    with _turn():
+        if form.in_place:
+            key = key_in_place(source, form)
+            _make(key, form, name, source)
+            return key
+        with tempfile.TemporaryFile(dir=settings.PREVIEW_CACHE) as copy:
+            _copy(source, copy)
+            key = key_of(copy, form.work)
             copy.seek(0)
-            try:
-                _write(_place(key, "html"), sandbox.render(what, copy))
-                _place(key, "failed").unlink(missing_ok=True)
-            except sandbox.RenderFailedError as error:
-                _write(_place(key, "failed"), str(error).encode())
-        unwant(key)
+            _make(key, form, name, copy)
     return key
+
+
+def _make(key: str, form: Format, name: str, source: BinaryIO) -> None:
+    ending = ending_of(name) if form.in_place else ""
+    try:
+        if state(key).name not in ("waiting", "none"):
+            return
+        try:
+            result, kind = sandbox.render(form.work, source, ending=ending, science=form.science), "html"
+        except sandbox.RenderFailedError as error:
+            result, kind = str(error).encode(), "failed"
+        if form.in_place and key_in_place(source, form) != key:
+            return
+        _write(_place(key, kind), result)
+        if kind == "html":
+            _place(key, "failed").unlink(missing_ok=True)
+    finally:
+        unwant(key)
 
 
 def _copy(source: BinaryIO, target: BinaryIO) -> None:

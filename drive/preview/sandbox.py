@@ -1,8 +1,8 @@
 """One rendering: a process that has the renderer's packages and its input, and nothing else of the machine.
 
-A notebook or a PDF is read by large programs that were not written against people who make files to break them. So
-these run in namespaces of their own: no network, no files but the interpreter and its packages (read-only), no
-privileges, bounds for memory, processor time and output, and an end.
+Files are read by large programs that were not written against people who make files to break them. So these run in
+namespaces of their own: no network, no files but the interpreter and its packages (read-only), no privileges, bounds
+for memory, processor time and output, and an end.
 """
 
 import os
@@ -28,6 +28,7 @@ MEMORY = 2 * 2**30
 TMP = 32 * 2**20
 MOST_OUTPUT = 32 * 2**20
 ENVIRONMENT = {"HOME": "/tmp", "LANG": "C.UTF-8", "JUPYTER_PLATFORM_DIRS": "1"}  # noqa: S108
+_NO_MEMORY = (b"MemoryError", b"bad_alloc", b"Unable to allocate", b"memory allocation of")
 WRONG = 3
 """The status that says: what is wrong is the content; stderr ends with a sentence for people."""
 
@@ -40,21 +41,35 @@ class CannotIsolateError(RenderFailedError):
     """This machine, or this account, cannot run it as it must be run."""
 
 
-def render(what: str, source: BinaryIO, *, seconds: float = SECONDS, memory: int = MEMORY) -> bytes:
-    """Render an open file (with a descriptor) in the sandbox; RenderFailedError with the reason if that fails."""
+def render(
+    what: str,
+    source: BinaryIO,
+    *,
+    ending: str = "",
+    science: bool = False,
+    seconds: float = SECONDS,
+    memory: int = MEMORY,
+) -> bytes:
+    """Render an open file (with a descriptor) in the sandbox; RenderFailedError with the reason if that fails.
+
+    Its content comes by stdin, for which it should be a copy. With an `ending` the file itself is there read-only, as
+    `/file.<ending>`; `science`: with the packages for that.
+    """
     if os.geteuid() == 0:
         raise CannotIsolateError("Files are not rendered by the root account.")
-    if not (environment() / "bin/python").exists():
+    prefix = science_environment() if science else environment()
+    if not (prefix / "bin/python").exists():
         raise CannotIsolateError("The packages for rendering are not installed. Run bin/up.")
     limits = ["prlimit", f"--as={memory}", f"--cpu={int(seconds) + 1}", "--core=0", "--nofile=256"]
+    given = [source.fileno()] if ending else []
     try:
         with bwrap.Command(bwrap.PREVIEW) as sandbox:
             process = subprocess.Popen(
-                [*limits, *_command(sandbox, what)],
-                stdin=source,
+                [*limits, *_command(sandbox, what, prefix, given, ending)],
+                stdin=subprocess.DEVNULL if ending else source,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
-                pass_fds=sandbox.descriptors,
+                pass_fds=[*sandbox.descriptors, *given],
                 env=bwrap.VARIABLES,
                 start_new_session=True,
                 cwd="/",
@@ -80,10 +95,20 @@ def environment() -> Path:
     return Path(settings.PREVIEW_ENVIRONMENT)
 
 
+def science_environment() -> Path:
+    """The virtual environment with the packages for science's files."""
+    return Path(f"{settings.PREVIEW_ENVIRONMENT}-science")
+
+
+def has_science() -> bool:
+    """True if these packages are installed; bin/up does that while the site runs already."""
+    return (science_environment() / ".requirements").exists()
+
+
 def _reason(status: int, said: bytes) -> str:
     if b"bwrap:" in said:
         return "This machine cannot render files in a sandbox."
-    if b"MemoryError" in said or b"bad_alloc" in said or b"Unable to allocate" in said:
+    if any(words in said for words in _NO_MEMORY):
         return "Rendering needs too much memory."
     if status in (-signal.SIGXCPU, 128 + signal.SIGXCPU, -signal.SIGKILL, 128 + signal.SIGKILL):
         return "Rendering takes too long."
@@ -123,13 +148,16 @@ def _end(process: subprocess.Popen) -> None:
             pipe.close()
 
 
-def _command(sandbox: bwrap.Command, what: str) -> list[str]:
-    prefix = environment()
+def _command(sandbox: bwrap.Command, what: str, prefix: Path, given: list[int], ending: str) -> list[str]:
+    """`given`: the file that is there in place. First of all the program closes that descriptor, before it has read
+    anything: a file that was opened to read can be opened anew by it to write (proc(5))."""
+    file = [word for fd in given for word in ("--ro-bind", f"/proc/self/fd/{fd}", f"/file.{ending}")]
+    closing = "".join(f"import os; os.close({fd}); " for fd in given)
     seen = [word for name in bwrap.LIBRARIES for word in ("--ro-bind-try", f"/usr/{name}", f"/usr/{name}")]
     seen += [*bwrap.top_level(bwrap.LIBRARIES), *_interpreter(prefix)]
-    seen += ["--ro-bind", str(prefix), INSIDE, "--ro-bind", str(PROGRAM), "/program/preview", *bwrap.processes()]
-    seen += [*bwrap.devices_and_tmp(TMP), "--remount-ro", "/", "--chdir", "/tmp"]  # noqa: S108
-    program = [f"{INSIDE}/bin/python", "-I", "-c", START, what]
+    seen += ["--ro-bind", str(prefix), INSIDE, "--ro-bind", str(PROGRAM), "/program/preview", *file]
+    seen += [*bwrap.processes(), *bwrap.devices_and_tmp(TMP), "--remount-ro", "/", "--chdir", "/tmp"]  # noqa: S108
+    program = [f"{INSIDE}/bin/python", "-I", "-c", f"{closing}{START}", what, *file[2::3]]
     return sandbox.words(seen=seen, environment=ENVIRONMENT, program=program)
 
 

@@ -16,7 +16,7 @@ from django.utils.cache import get_conditional_response
 from drive.files import operations
 from drive.files.paths import quoted
 from drive.models import Library, Version
-from drive.preview import pictures
+from drive.preview import media, pictures
 from drive.storage import (
     ABSENT,
     ChangedError,
@@ -34,6 +34,9 @@ from drive.storage import (
 from drive.versions import store
 
 from .conflicts import UploadConflict, keep_upload
+
+_TYPES = pictures.TYPES | media.TYPES
+"""Types that a page of ours shows as a picture or plays; everything else is bytes."""
 
 
 class AmbiguousConditionError(StorageError):
@@ -72,7 +75,7 @@ def _deliver(request: HttpRequest, source: BinaryIO, address: str, name: str, ta
         response = HttpResponse(headers={"X-Accel-Redirect": f"/_drive/{quoted(address)}"})
     else:
         response = FileResponse(source)  # type: ignore[assignment]
-    response["Content-Type"] = pictures.TYPES.get(pictures.extension(name), "application/octet-stream")
+    response["Content-Type"] = _TYPES.get(pictures.extension(name), "application/octet-stream")
     response["Content-Disposition"] = disposition(name)
     response["X-Content-Type-Options"] = "nosniff"
     response["Content-Security-Policy"] = "sandbox; default-src 'none'"

@@ -151,6 +151,7 @@ class Deployed:
         (self.var / "lab/environments").mkdir(parents=True)
         (self.var / "venv").symlink_to(sys.prefix)
         (self.var / "preview").symlink_to(settings.PREVIEW_ENVIRONMENT)
+        (self.var / "preview-science").symlink_to(f"{settings.PREVIEW_ENVIRONMENT}-science")
         (self.var / "lab/environments/base").symlink_to(settings.LAB_BASE_ENVIRONMENT)
         self._certify()
         lines = {

@@ -109,14 +109,21 @@ def _count(text: str, dialect: Dialect, start: int) -> int:
 def _head(rows: list[Row], comments: list[str], dialect: Dialect) -> list[str]:
     """Names of the columns: the first row if no number is in it, or the last comment if it has as many fields."""
     first = rows[0].fields
-    if len(rows) > 1 and all(first[1:]) and any(first) and not any(map(_is_number, first)):
-        return first
+    if names := head_of([row.fields for row in rows[:2]]):
+        return names
     if comments and len(first) > 1 and any(map(_is_number, first)):
         names = next(split_rows(comments[-1].lstrip(f"{COMMENT} "), dialect), (Row([]), 0))[0].fields
         if len(names) == len(first):
             comments.pop()
             return names
     return []
+
+
+def head_of(rows: list[list[str]]) -> list[str]:
+    """The first of several rows, if no number is in it and no name is missing but that of an index; else nothing."""
+    if len(rows) < 2 or not any(rows[0]) or not all(rows[0][1:]):
+        return []
+    return [] if any(map(_is_number, rows[0])) else rows[0]
 
 
 def _is_number(cell: str) -> bool:

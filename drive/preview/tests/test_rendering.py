@@ -1,6 +1,7 @@
 """Notebooks and PDF on pages: asked for, made once, kept within bounds, and shown where they can do nothing."""
 
 import io
+import json
 import os
 import threading
 from collections.abc import Callable
@@ -17,6 +18,7 @@ from drive import tasks
 from drive.files import operations
 from drive.models import Library, Version
 from drive.preview import rendering, sandbox
+from drive.preview.tables import rendered as rendered_tables
 from portal.models import User
 
 SignIn = Callable[[User], Client]
@@ -148,14 +150,14 @@ def test_it_renders_once_when_two_ask_at_once(rendered: list[bytes]) -> None:
 
     sandbox.render = slowly
     try:
-        first = threading.Thread(target=rendering.make, args=(io.BytesIO(b"{}"), "notebook"))
+        first = threading.Thread(target=rendering.make, args=(io.BytesIO(b"{}"), "a.ipynb"))
         first.start()
         started.wait(10)
         with pytest.raises(rendering.RenderBusyError):
-            rendering.make(io.BytesIO(b"{}"), "notebook")
+            rendering.make(io.BytesIO(b"{}"), "a.ipynb")
         go_on.set()
         first.join()
-        rendering.make(io.BytesIO(b"{}"), "notebook")
+        rendering.make(io.BytesIO(b"{}"), "a.ipynb")
     finally:
         sandbox.render = made
     assert rendered == [b"{}"]
@@ -182,7 +184,7 @@ def test_it_reads_no_more_than_it_renders(
 
 
 def test_it_keeps_no_more_than_it_may(rendered: list[bytes], settings: Settings) -> None:
-    keys = [rendering.make(io.BytesIO(b"x" * 1000 + bytes([number])), "notebook") for number in range(5)]
+    keys = [rendering.make(io.BytesIO(b"x" * 1000 + bytes([number])), "a.ipynb") for number in range(5)]
     for number, key in enumerate(keys):
         os.utime(rendering._place(key, "html"), (number + 1, number + 1))
     rendering.result(keys[0])  # is used
@@ -227,3 +229,97 @@ def test_it_compares_versions_of_a_notebook_cell_by_cell(
     assertContains(as_viewer.get(f"{here}&a={first}&b={second}"), "+  new")
     assert rendered == [b'2\n{}{"new": 1}']
     assert bad
+
+
+@pytest.fixture
+def settled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files that tests write are read in place at once; the packages for that are installed."""
+    monkeypatch.setattr(rendering, "QUIET", 0)
+    monkeypatch.setattr(sandbox, "has_science", lambda: True)
+
+
+def test_it_reads_a_large_file_in_place_and_knows_it_by_what_it_is(
+    as_viewer: Client, library: Library, place: Path, queue: Queue, rendered: list[bytes], settled: None
+) -> None:
+    (place / "a.nii").write_bytes(b"\0volume")
+    os.truncate(place / "a.nii", 200 * 2**20)
+    url = f"/drive/{library.pk}/a.nii"
+    with (place / "a.nii").open("rb") as source:
+        key = rendering.key(source, "a.nii")
+        assert source.tell() == 0
+    assertContains(as_viewer.get(url), "This file is being rendered")
+    os.utime(place / "a.nii", (1, 1))
+    with (place / "a.nii").open("rb") as source:
+        assert rendering.key(source, "a.nii") != key
+    os.truncate(place / "a.nii", 7)
+    work(queue)
+    assertContains(as_viewer.get(url), "<iframe")
+    assert rendered == [b"\0volume"]
+
+
+def test_it_keeps_nothing_of_a_file_that_changed_while_it_was_rendered(
+    library: Library, place: Path, monkeypatch: pytest.MonkeyPatch, settled: None
+) -> None:
+    file = place / "a.h5"
+    file.write_bytes(b"\0one")
+
+    def render(what: str, source: BinaryIO, **_: Any) -> bytes:
+        os.utime(file, (1, 1))
+        return b"torn"
+
+    monkeypatch.setattr(sandbox, "render", render)
+    with file.open("rb") as source:
+        key = rendering.make(source, "a.h5")
+        assert rendering.state(key).name == "none"
+        assert rendering.state(rendering.key(source, "a.h5")).name == "none"
+
+
+def test_it_waits_for_a_file_that_is_being_written(
+    as_viewer: Client, library: Library, place: Path, queue: Queue, settled: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rendering, "QUIET", 1000)
+    (place / "a.h5").write_bytes(b"\0one")
+    assertContains(as_viewer.get(f"/drive/{library.pk}/a.h5"), "This file is being written.")
+    assert not queue
+
+
+def test_it_says_that_packages_are_being_installed(
+    as_viewer: Client, library: Library, place: Path, queue: Queue, settled: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sandbox, "has_science", lambda: False)
+    (place / "a.h5").write_bytes(b"\0one")
+    assertContains(as_viewer.get(f"/drive/{library.pk}/a.h5"), "is being installed")
+    assert not queue
+
+
+def test_it_shows_sheets_as_tables_of_the_page(
+    as_viewer: Client, library: Library, place: Path, queue: Queue, settled: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sheets: list[dict[str, Any]] = [
+        {"name": "<b>One", "head": [], "rows": [["name", "n"], ["<i>x", "1"]], "height": 5000, "width": 2, "notes": []},
+        {"name": "Two", "head": ["a"], "rows": [], "height": 0, "width": 1, "notes": []},
+    ]
+    monkeypatch.setattr(sandbox, "render", lambda *_, **__: json.dumps(sheets).encode())
+    (place / "a.xlsx").write_bytes(b"PK\3\4\0")
+    url = f"/drive/{library.pk}/a.xlsx"
+    as_viewer.get(url)
+    work(queue)
+    page = as_viewer.get(url).content.decode()
+    for part in (
+        "&lt;b&gt;One</a>",
+        "&lt;i&gt;x</td>",
+        '<th scope="col">name</th>',
+        "The first 1 of 4,999 rows is shown.",
+    ):
+        assert part in page
+    assert "<iframe" not in page
+    assertContains(as_viewer.get(f"{url}?sheet=2"), '?sheet=2" aria-current="page"')
+    assertContains(as_viewer.get(f"{url}?show=rendering&sheet=1"), "&lt;i&gt;x</td>")
+    assert as_viewer.get(f"{url}?show=rendered")["Location"] == url
+    for number in ("0", "3", "-1", "x", "9" * 50):
+        assert as_viewer.get(f"{url}?sheet={number}").status_code == 200
+
+
+def test_it_believes_nothing_of_what_tables_the_renderer_hands_on() -> None:
+    for content in (b"{", b"[1]", b'[{"name": 1}]', b"{}", b'[{"name": "", "head": 1, "rows": 2}]'):
+        assert rendered_tables.read(content) == []
