@@ -16,7 +16,7 @@ from lab.environments import views as environment_views
 from lab.formats import size
 from lab.gateway.views import redirect_to_lab
 from lab.launchers import get_launcher
-from lab.locations import copies, paths
+from lab.locations import copies, paths, starters
 from lab.locations import views as location_views
 from lab.locations.paths import Location
 from lab.models import Environment, Pause, Phase, Server, State, StopReason
@@ -174,7 +174,8 @@ def _place(request: HttpRequest) -> str:
 
 
 def _address(server: Server, place: str) -> str:
-    return paths.origin(server.owner.username) + (place or paths.HOME)
+    """`server` is running: what JupyterLab has no viewer for is opened in a notebook that loads it."""
+    return paths.origin(server.owner.username) + starters.address_at(server.owner, server, place or paths.HOME)
 
 
 def _context(user: User, server: Server | None, place: str, location: Location | None = None) -> dict[str, object]:

@@ -42,7 +42,7 @@ class Jupyter:
                 self.end_headers()
                 self.wfile.write(answer[1])
 
-            do_POST = do_GET
+            do_POST = do_PUT = do_PATCH = do_GET
 
         class Serving(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
             daemon_threads = True

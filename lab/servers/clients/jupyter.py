@@ -21,6 +21,7 @@ from .activity import Activity
 
 ANSWER_BYTES = 2**20
 NOTEBOOK_BYTES = 16 * 2**20
+STARTER_NAMES = 20
 FACTS_LIMIT = 1000
 """Kernels or terminals of one server beyond this number are not looked at."""
 
@@ -116,6 +117,46 @@ class JupyterClient:
             body["kernel"] = {"name": name}
         self._call("POST", "/api/sessions", body, seconds=max(0.1, deadline - time.monotonic()))
 
+    def starter(self, name: str, content: dict[str, Any], known_by: dict[str, Any], seconds: float = 5) -> str:
+        """Path of a notebook `<name>.ipynb` in the server's root with the metadata `known_by`; makes one if need be.
+
+        A file of that name that is another's stays as it is: the next free name is taken.
+        """
+        deadline = time.monotonic() + seconds
+        folder = self._call("GET", "/api/contents/?content=1", seconds=seconds, limit=NOTEBOOK_BYTES)
+        listed = folder.get("content") if isinstance(folder, dict) else None
+        if not isinstance(listed, list):
+            raise JupyterError("The server's folder is not a list.")
+        names = {entry.get("name") for entry in listed if isinstance(entry, dict)}
+        for number in range(1, STARTER_NAMES + 1):
+            path = f"{name}.ipynb" if number == 1 else f"{name} {number}.ipynb"
+            if path not in names:
+                return self._make_starter(path, content, deadline)
+            if known_by.items() <= self._metadata_of(path, deadline).items():
+                return path
+        raise JupyterError("There are too many notebooks of that name.")
+
+    def _metadata_of(self, path: str, deadline: float) -> dict[str, Any]:
+        """Metadata of a notebook, none of any other file."""
+        address = f"/api/contents/{quote(path)}?type=notebook"
+        try:
+            notebook = self._call("GET", address, seconds=_left(deadline), limit=NOTEBOOK_BYTES)
+            metadata = notebook["content"]["metadata"]
+        except (JupyterError, TypeError, KeyError):
+            return {}
+        return metadata if isinstance(metadata, dict) else {}
+
+    def _make_starter(self, path: str, content: dict[str, Any], deadline: float) -> str:
+        """Under a name of its own first: renaming replaces nothing (409), saving would."""
+        made = self._call("POST", "/api/contents/", {"type": "notebook"}, seconds=_left(deadline))
+        new = _text_at(made, "path")
+        if not new:
+            raise JupyterError("The server made no notebook.")
+        body = {"type": "notebook", "format": "json", "content": content}
+        self._call("PUT", f"/api/contents/{quote(new)}", body, seconds=_left(deadline))
+        self._call("PATCH", f"/api/contents/{quote(new)}", {"path": path}, seconds=_left(deadline))
+        return path
+
     def pull(self, request: dict[str, Any], seconds: float = 5) -> dict[str, Any]:
         """Have a repository fetched; returns how far that is (lab/supervisor/inside/pulling.py)."""
         answer = self._call("POST", "/api/collaboratory/git-pull", request, seconds=seconds)
@@ -162,6 +203,10 @@ class JupyterClient:
             return json.loads(content)
         except (ValueError, RecursionError) as error:
             raise JupyterError("The server's answer is not JSON.") from error
+
+
+def _left(deadline: float) -> float:
+    return max(0.1, deadline - time.monotonic())
 
 
 def _text_at(value: Any, *keys: str) -> str:

@@ -181,3 +181,49 @@ def test_it_believes_no_list_of_kernels_of_another_shape(
     jupyter.answers["GET /api/kernelspecs"] = (200, answer)
     with pytest.raises(JupyterError):
         client.start_session("a.ipynb")
+
+
+def home(jupyter: Jupyter, **notebooks: dict) -> None:
+    """Jupyter's contents API of a home with these notebooks: their metadata by name."""
+
+    def answer(line: str, content: object, status: int = 200) -> None:
+        jupyter.answers[line] = (status, json.dumps(content).encode())
+
+    answer("GET /api/contents/", {"content": [{"name": f"{name}.ipynb"} for name in notebooks]})
+    for name, metadata in notebooks.items():
+        answer(f"GET /api/contents/{name}.ipynb", {"content": {"metadata": metadata}})
+    answer("POST /api/contents/", {"path": "Untitled.ipynb"}, 201)
+    answer("PUT /api/contents/Untitled.ipynb", {})
+    answer("PATCH /api/contents/Untitled.ipynb", {})
+
+
+MINE = {"collaboratory": {"starter_for": "a"}}
+
+
+def test_it_makes_a_starter_notebook_without_replacing_anything(client: JupyterClient, jupyter: Jupyter) -> None:
+    home(jupyter, **{"scan.nii": {}})
+    assert client.starter("scan.nii", {"cells": []}, MINE) == "scan.nii 2.ipynb"
+    methods = [(line.split()[0], body) for line, _, body in jupyter.asked]
+    assert [method for method, _ in methods] == ["GET", "GET", "POST", "PUT", "PATCH"]
+    assert json.loads(methods[-1][1]) == {"path": "scan.nii 2.ipynb"}
+    assert json.loads(methods[-2][1])["content"] == {"cells": []}
+
+
+def test_it_opens_the_starter_notebook_that_is_there(client: JupyterClient, jupyter: Jupyter) -> None:
+    home(jupyter, **{"scan.nii": MINE | {"kernelspec": {}}})
+    assert client.starter("scan.nii", {"cells": []}, MINE) == "scan.nii.ipynb"
+    assert {line.split()[0] for line, _, _ in jupyter.asked} == {"GET"}
+
+
+def test_it_gives_up_where_a_name_is_taken_meanwhile(client: JupyterClient, jupyter: Jupyter) -> None:
+    home(jupyter)
+    jupyter.answers["PATCH /api/contents/Untitled.ipynb"] = (409, b"{}")
+    with pytest.raises(JupyterError):
+        client.starter("scan.nii", {"cells": []}, MINE)
+
+
+@pytest.mark.parametrize("answer", [b"[]", b'{"content": 5}', b'{"content": null}'])
+def test_it_believes_no_folder_of_another_shape(client: JupyterClient, jupyter: Jupyter, answer: bytes) -> None:
+    jupyter.answers["GET /api/contents/"] = (200, answer)
+    with pytest.raises(JupyterError):
+        client.starter("scan.nii", {"cells": []}, MINE)
