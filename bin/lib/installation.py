@@ -138,12 +138,12 @@ class Installation:
         requirements = self.code / ("requirements-dev.txt" if dev else "requirements.txt")
         accepted = [requirements] if dev else [requirements, self.code / "requirements-dev.txt"]
         if not _is_made(self.venv, accepted, python):
-            _make(self.venv, python, requirements, "the portal's packages")
+            make_environment(self.venv, python, requirements, "the portal's packages")
         if not lab:
             return
         preview, packages = self.var / "preview", self.code / "drive/preview/environment.txt"
         if not _is_made(preview, [packages], python):
-            _make(preview, python, packages, "what renders notebooks and PDF")
+            make_environment(preview, python, packages, "what renders notebooks and PDF")
         if science:
             self.make_science(python)
         base = self.var / "lab/environments/base"
@@ -155,7 +155,8 @@ class Installation:
                 "The Lab's base environment has changed. It will be rebuilt at the first start without running Labs"
             )
             return
-        _make(base, python, packages, "the Lab's base environment (JupyterLab, NumPy, …); this takes a minute or two")
+        what = "the Lab's base environment (JupyterLab, NumPy, …); this takes a minute or two"
+        make_environment(base, python, packages, what)
 
     def make_science(self, python: str, *, beside_site: bool = False) -> None:
         """Make the environment that reads science's files. The site needs it for their previews only."""
@@ -163,13 +164,14 @@ class Installation:
         if not _is_made(environment, [packages], python):
             how = ["nice", "setpriv", "--pdeathsig", "TERM"] if beside_site else []
             what = "what shows spreadsheets and science's files"
-            _make(environment, python, packages, f"{what}, while the site runs" if beside_site else what, how)
+            what = f"{what}, while the site runs" if beside_site else what
+            make_environment(environment, python, packages, what, how=how)
 
     def make_frontend_tools(self, python: str) -> Path:
         """Make the virtual environment with Node.js that bin/build-frontend needs."""
         tools, packages = self.var / "frontend/tools", self.code / "frontend/requirements.txt"
         if not _is_made(tools, [packages], python):
-            _make(tools, python, packages, "Node.js and what builds with it")
+            make_environment(tools, python, packages, "Node.js and what builds with it")
         return tools
 
     def settings(self, port: int) -> dict[str, str]:
@@ -217,10 +219,13 @@ def _is_made(path: Path, accepted: list[Path], python: str) -> bool:
     return stamp.exists() and stamp.read_text() in {_digest(file, python) for file in accepted}
 
 
-def _make(path: Path, python: str, requirements: Path, what: str, how: Sequence[str] = ()) -> None:
+def make_environment(
+    path: Path, python: str, requirements: Path, what: str, *, how: Sequence[str] = (), compiled: bool = True
+) -> None:
     """Make a virtual environment with exactly these packages. The stamp comes last: without it, it is made again.
 
-    `how`: the command that runs each step.
+    `how`: the command that runs each step. `compiled`: with the bytecode of every module; otherwise each is compiled
+    when it is first imported.
     """
     machine.say(f"Installing {what}")
     shutil.rmtree(path, ignore_errors=True)
@@ -230,7 +235,8 @@ def _make(path: Path, python: str, requirements: Path, what: str, how: Sequence[
     # uv installs in seconds what takes pip a minute; it is not needed afterwards. It does not read pip's configuration,
     # which a machine may need.
     machine.run_quietly([*pip, "install", "--quiet", "uv"])
-    uv = [*how, f"{path}/bin/uv", "pip", "install", "--quiet", "--compile-bytecode", "--link-mode=copy"]
+    uv = [*how, f"{path}/bin/uv", "pip", "install", "--quiet", "--link-mode=copy"]
+    uv += ["--compile-bytecode"] if compiled else []
     try:
         machine.run_quietly([*uv, "--python", python_inside, "-r", str(requirements)])
     except machine.RequirementError:
