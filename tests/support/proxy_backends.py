@@ -57,7 +57,7 @@ class Answer:
 
 
 def read_request(connection: socket.socket) -> Request | None:
-    """A request with its body (Content-Length only); None at the end of the connection."""
+    """A request with its body (Content-Length only); None where the connection ends before it is whole."""
     data = b""
     while b"\r\n\r\n" not in data:
         part = connection.recv(65536)
@@ -72,7 +72,10 @@ def read_request(connection: socket.socket) -> Request | None:
         headers.setdefault(name.lower(), []).append(value.strip())
     whole = bytearray(body)
     while len(whole) < int(headers.get("content-length", ["0"])[0]):
-        whole += connection.recv(65536)
+        part = connection.recv(65536)
+        if not part:
+            return None
+        whole += part
     method, target, _version = first.split(" ")
     return Request(method, target, headers, bytes(whole))
 
