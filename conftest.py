@@ -35,6 +35,8 @@ DATABASE_WORDS = frozenset(
     "usernames visibility".split()
 )
 """Words in the names of test files whose subject the database can decide."""
+PLACES = {"sandbox": {"tests"}, "browser": {"tests"}, "fuzz": {"api", "lab", "rooms"}}
+"""Where bin/test looks for tests so marked: in each process, reading all of them takes as long as some of them."""
 
 
 @pytest.hookimpl(tryfirst=True)  # before -m chooses
@@ -48,6 +50,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """
     for item in items:
         folders, words = item.nodeid.split("::")[0].split("/"), set(item.path.stem.split("_"))
+        for marker, places in PLACES.items():
+            assert folders[0] in places or not item.get_closest_marker(marker), f"{item.nodeid}: bin/test overlooks it"
         if item.get_closest_marker("any_database"):
             continue
         if words & DATABASE_WORDS or "backups" in folders or has_real_commits(item):
@@ -55,9 +59,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Leave what is loaded by now, for the whole run, out of every look for garbage: a tenth of the time otherwise."""
+    """Leave what is loaded by now, for the whole run, out of every look for garbage."""
     gc.freeze()
-    gc.set_threshold(50_000, 20, 50)
 
 
 @pytest.fixture(scope="session")
