@@ -349,9 +349,10 @@ def test_it_leaves_a_labs_own_errors_alone(proxy: Proxy) -> None:
 
 
 def test_it_believes_the_portal_for_two_seconds(proxy: Proxy) -> None:
+    began = time.monotonic()
     for _ in range(10):
         proxy.lab("/", "Cookie: lab_pass=p")
-    assert proxy.portal.count("/_gateway/auth") <= 2
+    assert proxy.portal.count("/_gateway/auth") <= 2 + (time.monotonic() - began) // 2
     proxy.auth = Answer(401)
     time.sleep(3.1)
     proxy.lab("/", "Cookie: lab_pass=p")

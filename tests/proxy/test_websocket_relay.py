@@ -134,8 +134,8 @@ def test_it_carries_much_both_ways_in_order(proxy: Proxy) -> None:
     connection = upgraded(proxy)
     threading.Thread(target=connection.sendall, args=(sent,), daemon=True).start()
     came = bytearray()
-    while len(came) < len(sent):
-        came += connection.recv(2**20)
+    while len(came) < len(sent) and (part := connection.recv(2**20)):
+        came += part
     assert bytes(came) == sent
 
 

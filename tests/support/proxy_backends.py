@@ -117,14 +117,16 @@ class Backend:
                 return
             self.seen.append(request)
             answer = self.reply(request)
-            connection.sendall(answer.encode())
             if answer.status == 101:
-                self._echo(connection)
+                self._echo(connection, answer)
+            else:
+                connection.sendall(answer.encode())
 
-    def _echo(self, connection: socket.socket) -> None:
-        """What a connection does once the protocol is switched."""
+    def _echo(self, connection: socket.socket, answer: Answer) -> None:
+        """Switch the protocol, and echo. It is noted before, so that a client who has the answer finds it noted."""
         self.upgraded.append(connection)
         try:
+            connection.sendall(answer.encode())
             self.before_echo()
             while data := connection.recv(65536):
                 connection.sendall(data)
