@@ -29,6 +29,8 @@ sys.path.insert(0, str(CODE / "bin/lib"))
 
 from installation import Installation  # noqa: E402
 
+SHORTEST_PAUSE, LONGEST_PAUSE = 0.02, 0.5
+"""Seconds between two looks at what is waited for."""
 METRICS_TOKEN = "sent-by-the-monitor-of-the-tests"
 
 
@@ -199,12 +201,17 @@ def launched_by(site: Site, way: str) -> Iterator[None]:
 
 
 def wait_for(condition: Callable[[], object], seconds: float, otherwise: str) -> float:
-    """Wait until the condition holds; returns the seconds it took. AssertionError with `otherwise` when it does not."""
-    began = time.monotonic()
+    """Wait until the condition holds; returns the seconds it took. AssertionError with `otherwise` when it does not.
+
+    A look that takes long, as one at all processes does, is taken less often: what is waited for needs the processor.
+    """
+    began = looked = time.monotonic()
     while not condition():
-        if time.monotonic() - began > seconds:
+        now = time.monotonic()
+        if now - began > seconds:
             raise AssertionError(f"{otherwise} within {seconds} s")
-        time.sleep(0.02)
+        time.sleep(min(max(SHORTEST_PAUSE, 4 * (now - looked)), LONGEST_PAUSE))
+        looked = time.monotonic()
     return time.monotonic() - began
 
 
