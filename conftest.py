@@ -25,6 +25,7 @@ from collabs.models import Collab
 from console import announcements
 from portal.models import User
 from portal.ops import task_queue as portal_queue
+from portal.text import colouring
 from portal.web import rate_limits
 from tests.support.recorded_people import COLLABS, PASSWORD, PEOPLE, Recording, make_collab, make_person
 
@@ -74,13 +75,20 @@ def django_db_modify_db_settings(
 
 @pytest.fixture(scope="session", autouse=True)
 def light_settings() -> Iterator[None]:
-    """Static files with no manifest, a cache in memory; a quick hash of passwords: the real one is slow by intent."""
+    """Static files with no manifest, a cache in memory; a quick hash of passwords: the real one is slow by intent.
+
+    Code is coloured however long it takes: on a busy machine, pages show it without colours.
+    """
     storages = {"staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}}
-    with override_settings(
-        STORAGES=settings.STORAGES | storages,
-        CACHES={"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}},
-        PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"],
+    with (
+        override_settings(
+            STORAGES=settings.STORAGES | storages,
+            CACHES={"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}},
+            PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"],
+        ),
+        pytest.MonkeyPatch.context() as patch,
     ):
+        patch.setattr(colouring, "SECONDS", 120)
         yield
 
 

@@ -110,13 +110,20 @@ for n in itertools.count():
 """More than the supervisor overlooks, then slowly on, as busy as before: to remove them takes far longer."""
 EVER_MORE = """
 import itertools, os
-for _ in range(5):
-    os.fork()
-place = f"{home}/{{os.getpid()}}"
-os.mkdir(place)  # in one directory they would wait for each other
-for n in itertools.count():
-    os.close(os.open(f"{{place}}/{{n}}", os.O_CREAT | os.O_WRONLY))
+
+def make():
+    place = f"{home}/{{os.getpid()}}"
+    os.makedirs(place, exist_ok=True)  # in one directory they would wait for each other
+    for n in itertools.count():
+        os.close(os.open(f"{{place}}/{{n}}", os.O_CREAT | os.O_WRONLY))
+
+for number in itertools.count():
+    if number >= 32:
+        os.wait()
+    if not os.fork():
+        make()
 """
+"""By 32 at a time, another for each that is ended: on a slow machine all of them were ended before they made enough."""
 RESERVED = """
 import os
 os.posix_fallocate(os.open("{home}/big", os.O_CREAT | os.O_RDWR), 0, 4 * 2**30)
