@@ -224,7 +224,8 @@ def test_an_error_ends_a_run_and_is_told(site: Site, owner: Person, source: str,
 
 
 def test_what_ran_is_in_the_file_when_the_lab_is_killed(site: Site, owner: Person) -> None:
-    owner.launch()
+    with launched_by(site, "fork"):
+        owner.launch()
     page = Page(owner, RUN | {"three": "print('last')\ntime.sleep(1e9)"})
     let_run(page)
     page.close()
@@ -236,6 +237,40 @@ def test_what_ran_is_in_the_file_when_the_lab_is_killed(site: Site, owner: Perso
     cells = on_disk(owner)
     assert text_of(cells["one"]) == "first\n"
     assert cells["two"]["outputs"][0]["data"]["text/plain"] == ["42"]
+
+
+FULL = """
+import os, resource
+for pid in filter(str.isdigit, os.listdir("/proc")):
+    with open(f"/proc/{pid}/comm") as file:
+        if file.read().startswith("jupyter-lab"):
+            most = resource.prlimit(int(pid), resource.RLIMIT_FSIZE)[1]
+            resource.prlimit(int(pid), resource.RLIMIT_FSIZE, (AT_MOST, most))
+            print("limited")
+"""
+"""Code for a cell: its server's files end after so many bytes, in the middle of a write, as on a full disk.
+
+Those that Jupyter keeps for itself, such as its table of signatures, are smaller.
+"""
+
+
+def test_outputs_wait_for_a_disk_that_is_full_and_the_file_stays_whole(site: Site, owner: Person) -> None:
+    with launched_by(site, "fork"):
+        owner.launch()
+    page = Page(owner, {"one": "print('y' * 62_000)"})
+    library = Library.objects.get(owner_user=owner.user, is_default=True)
+    file = layout.find(library.pk) / "long.ipynb"
+    before, whole = file.stat(), file.read_text()
+    other = owner.kernel()
+    done = other.run(FULL.replace("AT_MOST", "60_000"))
+    assert (done.text, done.error) == ("limited\n", "")
+    let_run(page, "one")
+    page.close()
+    wait_for(lambda: file.stat().st_ino != before.st_ino, SOON, "nobody has tried to write it and put it back")
+    wait_for(lambda: file.read_text() == whole, SOON, "half a notebook is left")
+    assert other.run(FULL.replace("AT_MOST", "most")).text == "limited\n"
+    wait_for(has_text(owner, "one", "y" * 62_000 + "\n"), SOON, "what waited is not in the file")
+    wait_for(lambda: not file.with_name(".~long.ipynb").exists(), SOON, "Jupyter's copy is left")
 
 
 KILL = """

@@ -19,6 +19,9 @@ UNNOTICED_SECONDS = 120
 MOST_EXECUTIONS = 2000
 MOST_BYTES = 16 * 2**20
 """Of outputs of all executions that have ended."""
+MOST_UNWRITTEN = 64 * 2**20
+"""The same, of those that wait while their notebook cannot be written."""
+GIVEN_UP = "[… outputs left out: the notebook could not be written, and too much came after them …]\n"
 
 
 class Phase(Enum):
@@ -73,6 +76,12 @@ class Execution:
         self.phase, self.ended_at = phase, time.time()
         self.changes += 1
 
+    def give_up_outputs(self) -> None:
+        """Keep a word about them instead."""
+        self.outputs = CellOutputs()
+        self.outputs.take("stream", {"name": "stderr", "text": GIVEN_UP})
+        self.changes += 1
+
     def as_json(self) -> "dict[str, Any]":
         """For a page that takes over."""
         return {
@@ -91,6 +100,13 @@ class Executions:
 
     def __init__(self) -> None:
         self.all: dict[str, Execution] = {}
+        self.is_hindered = False
+        """True while their notebook cannot be written."""
+
+    def hinder(self, is_hindered: bool) -> None:
+        """The notebook could not be written, or could be again."""
+        self.is_hindered = is_hindered
+        self._give_up_outputs()
 
     def begin(self, message: str, cell: str, code: str, session: str) -> Execution:
         """A cell's request is on its way to the kernel."""
@@ -120,6 +136,8 @@ class Executions:
             return False
         found.failed = found.failed or kind == "error"
         _note(found, message, is_absent)
+        if not found.is_open:
+            self._give_up_outputs()
         return True
 
     def _forget_earlier(self, found: Execution) -> None:
@@ -171,6 +189,19 @@ class Executions:
             oldest = ended.pop(0)
             size -= oldest.outputs.size
             del self.all[oldest.message]
+
+    def _give_up_outputs(self) -> None:
+        """While nothing can be written: the outputs that came first make room for the last, with a word in the cell."""
+        if not self.is_hindered:
+            return
+        waiting = [one for one in self.unwritten if not one.is_open]
+        size = sum(one.outputs.size for one in waiting)
+        for one in waiting[:-1]:
+            if size <= MOST_UNWRITTEN:
+                return
+            size -= one.outputs.size
+            one.give_up_outputs()
+            size += one.outputs.size
 
 
 def _note(found: Execution, message: "dict[str, Any]", is_absent: bool) -> None:

@@ -26,6 +26,8 @@ STREAM_SECONDS = 10.0
 """And while one goes on."""
 PATIENCE = 20
 """Between two writes: so many times as long as the last one took."""
+AGAIN_SECONDS = (4.0, 8.0, 15.0, 30.0, 60.0)
+"""And so long after one that failed, as on a full disk; the last for ever."""
 TRIES = 3
 END_SECONDS = 8.0
 """What the last writes may take when the server ends."""
@@ -35,6 +37,10 @@ MOST_HASHES = 500
 V1 = "v1.kernel.websocket.jupyter.org"
 EXECUTE = "execute_request"
 DEAD = "The kernel ended."
+
+
+class NotebookBusyError(Exception):
+    """Somebody else wrote the notebook each time that it was to be written."""
 
 
 @dataclass
@@ -156,32 +162,45 @@ class FollowingKernelManager(AsyncMappingKernelManager):
 
     async def _keep_writing(self, kernel_id: str, known: FollowedKernel) -> None:
         """Until a page is there, or all is written."""
-        took, last = 0.0, time.monotonic() - STREAM_SECONDS + WRITE_SECONDS
+        took, failures, last = 0.0, 0, time.monotonic() - STREAM_SECONDS + WRITE_SECONDS
         while self.is_absent(kernel_id) and (unwritten := known.executions.unwritten):
             has_ended = any(not one.is_open for one in unwritten)
+            again = AGAIN_SECONDS[min(failures, len(AGAIN_SECONDS)) - 1] if failures else 0.0
+            due = max(WRITE_SECONDS if has_ended else STREAM_SECONDS, took * PATIENCE, again)
             since = time.monotonic() - last
-            due = max(WRITE_SECONDS if has_ended else STREAM_SECONDS, took * PATIENCE)
             if since < due:
                 await asyncio.sleep(min(due - since, WRITE_SECONDS))
                 continue
-            took = await self.write(kernel_id, known)
+            began = time.monotonic()
+            failures = 0 if await self.write(kernel_id, known) else failures + 1
             last = time.monotonic()
+            took = last - began
 
-    async def write(self, kernel_id: str, known: FollowedKernel) -> float:
-        """Bring the kernel's notebooks up to date; returns the seconds that took."""
-        began = time.monotonic()
+    async def write(self, kernel_id: str, known: FollowedKernel) -> bool:
+        """Bring the kernel's notebooks up to date. False if one could not be written: all is to be tried again."""
         async with known.turn:
             if not self.is_absent(kernel_id):
-                return 0.0
+                return True
             unwritten = {one: one.changes for one in known.executions.unwritten}
-            try:
-                for path in await self._notebooks(kernel_id):
-                    await self._write_notebook(kernel_id, known, path)
-            except Exception as error:
-                self.log.warning("What kernel %s has put out is not in its notebook: %r", kernel_id, error)
-            for one, changes in unwritten.items():
-                one.written = max(one.written, changes)
-        return time.monotonic() - began
+            error = await self._write_notebooks(kernel_id, known)
+            if (error is None) == known.executions.is_hindered:
+                known.executions.hinder(error is not None)
+                said = f"not in its notebook yet: {error!r}" if error else "in its notebook now"
+                self.log.warning("What kernel %s has put out is %s", kernel_id, said)
+            if error is None and self.is_absent(kernel_id):
+                for one, changes in unwritten.items():
+                    one.written = max(one.written, changes)
+        return error is None
+
+    async def _write_notebooks(self, kernel_id: str, known: FollowedKernel) -> "Exception | None":
+        """What hindered one of them, such as a full disk; the others are written all the same."""
+        try:
+            paths = await self._notebooks(kernel_id)
+        except Exception as error:
+            return error
+        work = [self._write_notebook(kernel_id, known, path) for path in paths]
+        errors = await asyncio.gather(*work, return_exceptions=True)
+        return next((error for error in errors if isinstance(error, Exception)), None)
 
     async def _notebooks(self, kernel_id: str) -> "list[str]":
         sessions = await self.parent.session_manager.list_sessions()
@@ -209,6 +228,7 @@ class FollowingKernelManager(AsyncMappingKernelManager):
             file.hashes.append((await contents.get(path, content=False, type="notebook", require_hash=True))["hash"])
             del file.hashes[1:-MOST_HASHES]
             return
+        raise NotebookBusyError(path)
 
     def hand_over(self, kernel_id: str, path: str) -> "tuple[list[Execution], list[str]]":
         """What a page that has opened a notebook has to know: executions, and the file's hashes."""

@@ -58,6 +58,14 @@ class _Digest:
         return self._file.write(data)
 
 
+def _close_at_once(file: Any) -> None:
+    """Close it without what is buffered. Jupyter closes it before it puts the earlier file back, and a close that
+    tries once more to write to a full disk fails: then the earlier file stays away, and half a file in its place.
+    """
+    with contextlib.suppress(OSError, ValueError):
+        (file.buffer if hasattr(file, "buffer") else file).raw.close()
+
+
 class VersionedContentsManager(AsyncLargeFileManager):
     """As JupyterLab's own, but that no save in the Drive overwrites what is not a version yet."""
 
@@ -104,12 +112,19 @@ class VersionedContentsManager(AsyncLargeFileManager):
 
     @contextlib.contextmanager
     def atomic_writing(self, os_path: str, *args: Any, **kwargs: Any) -> "Iterator[Any]":
-        """Where a whole file is written."""
+        """Where a whole file is written. What does not get to the disk leaves the file as it was."""
         with super().atomic_writing(os_path, *args, **kwargs) as file:
+            given = file
             if os_path in self._sums:
                 self._sums[os_path] = hashlib.sha256()
-                file = _Digest(file, self._sums[os_path])
-            yield file
+                given = _Digest(file, self._sums[os_path])
+            try:
+                yield given
+                file.flush()
+                os.fsync(file.fileno())
+            except BaseException:
+                _close_at_once(file)
+                raise
 
     async def _save_large_file(self, os_path: str, content: str, format: str) -> None:
         await super()._save_large_file(os_path, content, format)

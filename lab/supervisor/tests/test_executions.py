@@ -284,6 +284,26 @@ def test_what_has_ended_is_forgotten_beyond_its_bounds(monkeypatch: pytest.Monke
     assert list(kernel.all) == ["next"]
 
 
+def test_what_cannot_be_written_waits_within_a_bound_and_says_what_was_given_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(following, "MOST_UNWRITTEN", 25_000)
+    kernel, there = Executions(), notebook(**{f"c{number}": "x" for number in range(20)})
+    for number in range(5):
+        run(kernel, f"m{number}", f"c{number}", "x", "y" * 10_000)
+    assert sum(one.outputs.size for one in kernel.unwritten) == 50_000, "they are about to be written"
+    kernel.hinder(True)
+    for number in range(5, 20):
+        run(kernel, f"m{number}", f"c{number}", "x", "y" * 10_000)
+        assert sum(one.outputs.size for one in kernel.unwritten) < 30_000
+    assert put_outputs(there, kernel.all.values(), 0)
+    texts = [cell["outputs"][0]["text"] for cell in there["cells"]]
+    assert texts == [following.GIVEN_UP] * 18 + ["y" * 10_000] * 2
+    kernel.hinder(False)
+    run(kernel, "m20", "c0", "x", "y" * 10_000)
+    assert sum(one.outputs.size for one in kernel.unwritten) > 30_000
+
+
 def test_what_is_no_message_of_ours_changes_nothing() -> None:
     kernel = Executions()
     assert not send(kernel, "unknown", *stream("x"))
