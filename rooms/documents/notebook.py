@@ -13,6 +13,22 @@ from .notebook_notation import EMPTY_METADATA, Json, NotebookNotation, whole_num
 from .text_edits import matching_blocks
 
 
+class _NoUndo:
+    def expand_scope(self, _part: object) -> None:
+        """Nothing to remember."""
+
+
+class _SharedNotebook(YNotebook):
+    """Without jupyter_ydoc's history of undoing, which keeps all that was ever deleted: each output of each run, for
+    as long as the room is open. Pages have histories of their own.
+    """
+
+    @property
+    def undo_manager(self) -> Any:
+        """Of the room: none."""
+        return _NoUndo()
+
+
 class Notebook(Document):
     """Cells, metadata and outputs that several people edit. The source of a cell is a shared text."""
 
@@ -20,7 +36,7 @@ class Notebook(Document):
 
     def __init__(self, doc: Doc) -> None:
         self.doc = doc
-        self._shared = YNotebook(doc)
+        self._shared = _SharedNotebook(doc)
         self.state = self._shared.ystate
         self.cells = self._shared.ycells
         self.meta = self._shared._ymeta

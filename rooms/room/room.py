@@ -182,13 +182,13 @@ class Room:
             if reader.text() == "save":
                 self._save_for(client, reader.uint())
         elif kind == messages.QUERY_AWARENESS and (states := self.awareness.everybody()):
-            client.send(messages.awareness(states))
+            self._send(client, messages.awareness(states))
 
     def _receive_sync(self, client: Client, connection: _Connection, reader: wire.Reader) -> None:
         step, payload = reader.uint(), reader.bytes()
         if step == messages.STEP1:
             wire.state_vector(payload)  # what is none does not reach the CRDT library
-            client.send(messages.sync_step2(self.history.document.doc.get_update(payload)))
+            self._send(client, messages.sync_step2(self.history.document.doc.get_update(payload)))
         elif payload == b"\0\0":
             return  # nothing new
         elif not self.writes(client):
@@ -210,7 +210,7 @@ class Room:
         if connection.asked_again > MAX_ASKED_AGAIN:
             self._close(client, CLOSE_BAD_MESSAGE, "The room is sent changes that build on nothing it has.")
         else:
-            client.send(messages.sync_step1(self.history.document.doc.get_state()))
+            self._send(client, messages.sync_step1(self.history.document.doc.get_state()))
 
     def _save_for(self, client: Client, number: int) -> None:
         async def save() -> None:
@@ -252,7 +252,7 @@ class Room:
                 self._send(client, message)
 
     def _send(self, client: Client, message: bytes) -> None:
-        if client.queued + len(message) > self.settings.max_queue:
+        if client.queued and client.queued + len(message) > self.settings.max_queue:
             self._close(client, CLOSE_TOO_SLOW, "This connection is too slow.")
         else:
             client.send(message)

@@ -47,8 +47,8 @@ class RoomSettings:
     look: float = 1.0  # how often the file is looked at for changes from outside
     version_every: float = 600.0
     max_file: int = 50 << 20
-    max_document: int = 256 << 20  # the shared document, with what was deleted
-    max_queue: int = 64 << 20  # a client that is further behind is closed
+    max_document: int = 200 << 20  # the shared document, with what was deleted
+    max_queue: int = 64 << 20  # a client that is further behind is closed; one message may be larger
 
 
 @dataclass(frozen=True)

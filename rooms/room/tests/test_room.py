@@ -464,6 +464,35 @@ def test_a_document_does_not_grow_without_bound(tmp_path):
     assert len(table.page(2).cells()[0][1]) < 10_000
 
 
+def test_what_was_deleted_does_not_count_when_it_matters(tmp_path):
+    table = Table(tmp_path, max_document=20_000)
+    page = table.page()
+    source = page.notebook.cells[0]["source"]
+    for _ in range(40):
+        page.type("a", "x" * 1000)
+        page.send_some()
+        del source[0:1000]
+        page.send_some()
+    assert page.connection.closed is None
+    assert table.room.history.size < 20_000
+
+
+def test_who_asks_for_the_document_again_and_again_and_reads_nothing_is_cut(tmp_path):
+    table = Table(tmp_path, MemoryFile(b"x" * 10_000), Kind.TEXT, max_queue=25_000)
+    page = table.page()
+    asks = messages.sync_step1(b"\0")
+    for _ in range(10):
+        table.room.receive(page.connection, asks)
+        page.connection.queued = sum(map(len, page.connection.inbox))
+    assert page.connection.closed == (4429, "This connection is too slow.")
+    assert len(page.connection.inbox) == 2
+
+
+def test_a_document_may_be_larger_than_what_may_be_queued(tmp_path):
+    page = Table(tmp_path, MemoryFile(b"x" * 10_000), Kind.TEXT, max_queue=5000).page()
+    assert len(page.document.content()) == 10_000
+
+
 def test_text_files_are_edited_together_too(tmp_path):
     table = Table(tmp_path, MemoryFile(b"one\r\ntwo\r\n"), Kind.TEXT)
     page, other = table.page(1), table.page(2)

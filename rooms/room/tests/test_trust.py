@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from pycrdt import Array, Doc, Map, Text
+from pycrdt import Array, Doc, Map, Text, UndoManager
 
 from rooms.documents.tests.notebooks import as_bytes, code, notebook
 from rooms.room import messages
@@ -123,11 +123,11 @@ def set_and_unset_and_set(page: Page) -> None:
 
 
 def edit_and_undo(page: Page) -> None:
-    page.notebook._shared.undo_manager.clear()
+    undo_manager = UndoManager(scopes=[page.notebook.cells], capture_timeout_millis=0)
     page.notebook.cells[0]["metadata"]["trusted"] = True
     page.exchange()
-    page.notebook._shared.undo_manager.undo()
-    page.notebook._shared.undo_manager.redo()
+    assert undo_manager.undo()
+    assert undo_manager.redo()
 
 
 def metadata_without_a_map(page: Page) -> None:
