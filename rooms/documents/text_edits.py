@@ -27,9 +27,12 @@ class Edit:
 
 def edits(old: str, new: str) -> list[Edit]:
     """Edits that turn `old` into `new`, ascending and apart: by lines, within those by words, trimmed to characters."""
+    rough = list(_edits(old, new, 0, (_lines, _words)))
     found: list[Edit] = []
-    for edit in _edits(old, new, 0, (_lines, _words)):
-        found.append(_slid(old, edit, found[-1].end if found else 0))
+    for number, edit in enumerate(rough):
+        first = found[-1].end if found else 0
+        last = rough[number + 1].start if number + 1 < len(rough) else len(old)
+        found.append(_slid(old, edit, first, last))
     return found
 
 
@@ -80,31 +83,35 @@ def _edits(old: str, new: str, offset: int, levels: Sequence[Callable[[str], lis
             yield from _edits("".join(parts_old[a:b]), "".join(parts_new[c:d]), offset + ends[a], levels[1:])
 
 
-def _slid(old: str, edit: Edit, first: int) -> Edit:
-    """The edit at its clearest place, where it only inserts or only removes; not before `first`."""
+def _slid(old: str, edit: Edit, first: int, last: int) -> Edit:
+    """The edit at its clearest place, where it only inserts or only removes; not before `first`, nor beyond `last`."""
     if edit.text and edit.end > edit.start:
         return edit
-    first = max(first, edit.start - MAX_SLIDE)
+    first, last = max(first, edit.start - MAX_SLIDE), min(last, edit.end + MAX_SLIDE)
     piece = edit.text or old[edit.start : edit.end]
-    around = old[max(first - 1, 0) : edit.start] + piece + old[edit.end : edit.end + 1]
-    start = edit.start - max(first - 1, 0)
-    back = _slide(around, start, start + len(piece), edit.start - first)
-    moved = around[start - back : start + len(piece) - back]
-    return Edit(edit.start - back, edit.end - back, moved if edit.text else "")
+    lead = max(first - 1, 0)
+    around = old[lead : edit.start] + piece + old[edit.end : last + 1]
+    start = edit.start - lead
+    by = _slide(around, start, start + len(piece), edit.start - first, last - edit.end)
+    moved = around[start + by : start + by + len(piece)]
+    return Edit(edit.start + by, edit.end + by, moved if edit.text else "")
 
 
-def _slide(longer: str, start: int, end: int, most: int) -> int:
-    """How far back a piece that was put in or taken out had better begin: "bc" in "abcb" may as well be "cb".
+def _slide(longer: str, start: int, end: int, back: int, forward: int) -> int:
+    """How far a piece that was put in or taken out had better begin later, or earlier where it is negative: "bc" in
+    "abcb" may as well be "cb".
 
     The choice with the clearest edges is what a person did, and keeps words whole when another edit comes beside it.
     """
     best, score = 0, _clarity(longer, start) + _clarity(longer, end)
-    for back in range(1, most + 1):
-        if longer[start - back] != longer[end - back]:
-            break
-        clearer = _clarity(longer, start - back) + _clarity(longer, end - back)
-        if clearer > score:
-            best, score = back, clearer
+    for step, most in ((-1, back), (1, forward)):
+        for far in range(1, most + 1):
+            passed = -far if step < 0 else far - 1  # what comes in at one edge has to be what goes out at the other
+            if longer[start + passed] != longer[end + passed]:
+                break
+            clearer = _clarity(longer, start + step * far) + _clarity(longer, end + step * far)
+            if clearer > score:
+                best, score = step * far, clearer
     return best
 
 
