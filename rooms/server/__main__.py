@@ -10,9 +10,6 @@ from pathlib import Path
 
 import environ
 
-MOST_MESSAGE = 64 * 2**20
-"""Bytes of one message: a page that was away sends all that it has typed and run, outputs included, at once. So much of
-each connection may be in memory before anybody has looked at it."""
 BACKLOG = 1024
 GRACE_SECONDS = 1
 
@@ -34,6 +31,8 @@ def _serve() -> None:
     from django.conf import settings
 
     from .asgi import Application
+    from .held_bytes import most_message
+    from .websocket import BoundedWebSocket
 
     os.umask(0o077)
     Path(settings.ROOMS_ROOT).mkdir(parents=True, exist_ok=True)
@@ -41,8 +40,8 @@ def _serve() -> None:
         Application(),
         loop="asyncio",
         http="h11",
-        ws="websockets-sansio",
-        ws_max_size=MOST_MESSAGE,
+        ws=BoundedWebSocket,
+        ws_max_size=most_message(settings.COEDITING_MAX_BYTES),
         ws_per_message_deflate=False,
         interface="asgi3",
         lifespan="on",

@@ -20,6 +20,7 @@ from typing import Any
 from urllib.parse import parse_qs, unquote
 from uuid import UUID
 
+from django.conf import settings
 from django.db import DatabaseError
 
 from drive.libraries.permissions import permissions
@@ -38,6 +39,7 @@ from rooms.room.room import Kind
 from . import authorisation
 from .authorisation import NO_ACCESS, SIGNED_OUT, Grant, Question
 from .connection import Connection
+from .held_bytes import set_bounds
 from .open_rooms import RECOVER_EVERY, NoRoomError, OpenRoom, OpenRooms
 from .threads import FILE_THREADS, DatabaseThreads, in_thread
 
@@ -50,6 +52,7 @@ log = logging.getLogger(__name__)
 
 NOT_THERE = "This file is gone. Copy what you need, then reload."
 TOO_MANY = "You have too many files open. Close some."
+TOO_LARGE = "The files that are open are too large together."
 MOST_BODY = 16384
 MOST_CONNECTIONS = 64
 """Of one person; a page has one per file."""
@@ -62,6 +65,7 @@ class Application:
     """One per process."""
 
     def __init__(self) -> None:
+        set_bounds(settings.COEDITING_MAX_BYTES)
         self.rooms = OpenRooms()
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -168,8 +172,9 @@ class Application:
             return
         metrics.CONNECTIONS.add()
         try:
-            await _carry(one, connection, session, receive)
+            await _carry(self.rooms, one, connection, session, receive)
         finally:
+            connection.drop()
             one.connections.discard(connection)
             one.room.disconnect(connection)
             one.left = time.monotonic()
@@ -194,7 +199,7 @@ class Application:
         return one, connection, query.get("sessionId", [""])[0]
 
 
-async def _carry(one: OpenRoom, connection: Connection, session: str, receive: Receive) -> None:
+async def _carry(rooms: OpenRooms, one: OpenRoom, connection: Connection, session: str, receive: Receive) -> None:
     """Until the browser is gone. One that is closed by us is waited for: as long as it is there, it counts.
 
     uvicorn ends it ten seconds after it was told why; the proxy a minute after it stopped reading.
@@ -205,8 +210,12 @@ async def _carry(one: OpenRoom, connection: Connection, session: str, receive: R
     try:
         while (message := await receive())["type"] != "websocket.disconnect":
             data = message.get("bytes")
-            if data and not connection.closed.is_set():
+            if not data or connection.closed.is_set():
+                continue
+            if rooms.may_grow(one, len(data)):
                 one.room.receive(connection, data)
+            else:
+                connection.close(CLOSE_SESSION_OVER, session_over(TOO_LARGE))
     finally:
         for task in beside:
             task.cancel()

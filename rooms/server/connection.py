@@ -6,8 +6,10 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Final
 
 from portal.models import User
+from rooms.room.client import CLOSE_TRY_AGAIN
 
 from .authorisation import Grant
+from .held_bytes import held
 
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
@@ -35,10 +37,26 @@ class Connection:
         self._waiting: asyncio.Queue[bytes | tuple[int, str]] = asyncio.Queue()
 
     def send(self, message: bytes) -> None:
-        """Queue one message."""
-        if not self.closed.is_set():
-            self.queued += len(message)
+        """Queue one message; where the person's connections hold too much, the page has to come again later."""
+        if self.closed.is_set():
+            return
+        if self._count(len(message)):
             self._waiting.put_nowait(message)
+        else:
+            self._count(-len(message))
+            self.drop()
+            self.close(CLOSE_TRY_AGAIN, "You have too much under way.")
+
+    def drop(self) -> None:
+        """Forget what is queued."""
+        while not self._waiting.empty():
+            message = self._waiting.get_nowait()
+            if isinstance(message, bytes):
+                self._count(-len(message))
+
+    def _count(self, more: int) -> bool:
+        self.queued += more
+        return held.change(self.user_id, more)
 
     def close(self, code: int, reason: str) -> None:
         """Close after what is queued."""
@@ -54,8 +72,10 @@ class Connection:
                 if isinstance(message, tuple):
                     await self._send({"type": "websocket.close", "code": message[0], "reason": message[1]})
                     return
-                await self._send({"type": "websocket.send", "bytes": message})
-                self.queued -= len(message)
+                try:
+                    await self._send({"type": "websocket.send", "bytes": message})
+                finally:
+                    self._count(-len(message))
 
 
 def colour_of(user: User) -> str:

@@ -40,7 +40,12 @@ RECOVER_EVERY = 600.0
 TOO_MUCH = "You have too many large files open. Close some."
 MOST_ROOMS = 100
 MOST_TIMES = 4
-"""Rooms that one person may have opened, and how many times COEDITING_MAX_BYTES their files may add up to."""
+"""Rooms that one person may have opened, and how many times COEDITING_MAX_BYTES they may add up to then; each document
+may grow to as much, with what was deleted."""
+GROWN_TIMES = 6
+"""How many times they may add up to as people type."""
+MEASURE_EVERY = 10.0
+"""Seconds between two exact looks at the documents that one person has opened; estimates are too large."""
 
 
 class NoRoomError(Exception):
@@ -64,6 +69,11 @@ class OpenRoom:
     tending: "asyncio.Task[None] | None" = None
     is_closing: bool = False
 
+    @property
+    def bytes(self) -> int:
+        """Size of the file, or of the document where that has become larger."""
+        return max(self.size, self.room.history.size)
+
     def is_over(self) -> bool:
         """True when it may be closed: nobody is there, and all is saved or has been waiting for very long."""
         if self.connections:
@@ -79,6 +89,8 @@ class OpenRooms:
         self.by_id: dict[UUID, OpenRoom] = {}
         self._locks: defaultdict[UUID, asyncio.Lock] = defaultdict(asyncio.Lock)
         """One per room: it is opened once, and not while it is being closed."""
+        self._measured: dict[int, float] = {}
+        """When the documents that a person has opened were measured last."""
 
     async def of_place(self, user: User, place: Place, kind: Kind) -> OpenRoom:
         """The room of a file, opened if it is not. RefusedError, also while the file is open as another kind."""
@@ -105,6 +117,7 @@ class OpenRooms:
             found = self.by_id.get(room_id)
             if found is None:
                 found = await self._open(room_id, user)
+            found.opened_by = found.opened_by or (user.pk if user else 0)  # one that was recovered is nobody's
             found.left = time.monotonic()
             return found
 
@@ -129,9 +142,29 @@ class OpenRooms:
         """One person must not use up the memory of this process, which all share. RefusedError (429)."""
         if user is None:
             return
-        mine = [one.size for one in self.by_id.values() if one.opened_by == user.pk]
-        if len(mine) >= MOST_ROOMS or sum(mine) + size > MOST_TIMES * settings.COEDITING_MAX_BYTES:
+        mine = self._opened_by(user.pk)
+        if len(mine) >= MOST_ROOMS or not self._fits(mine, size, MOST_TIMES):
             raise RefusedError(429, TOO_MUCH)
+
+    def may_grow(self, one: OpenRoom, by: int) -> bool:
+        """False where that is more than who has opened this room may have open, whoever types."""
+        return not one.opened_by or self._fits(self._opened_by(one.opened_by), by, GROWN_TIMES)
+
+    def _opened_by(self, user_id: int) -> list[OpenRoom]:
+        return [one for one in self.by_id.values() if one.opened_by == user_id]
+
+    def _fits(self, mine: list[OpenRoom], more: int, times: int) -> bool:
+        most = times * settings.COEDITING_MAX_BYTES
+        if sum(one.bytes for one in mine) + more <= most:
+            return True
+        now = time.monotonic()
+        user_id = mine[0].opened_by if mine else 0
+        if now - self._measured.get(user_id, -MEASURE_EVERY) < MEASURE_EVERY:
+            return False
+        self._measured[user_id] = now
+        for one in mine:
+            one.room.history.measure()
+        return sum(one.bytes for one in mine) + more <= most
 
     async def _tend(self, one: OpenRoom) -> None:
         while not one.is_over() and not one.is_closing:
@@ -192,7 +225,8 @@ def journal_of(room_id: UUID) -> Path:
 
 def room_settings() -> RoomSettings:
     """The site's."""
-    return RoomSettings(max_file=settings.COEDITING_MAX_BYTES)
+    most = settings.COEDITING_MAX_BYTES
+    return RoomSettings(max_file=most, max_document=MOST_TIMES * most)
 
 
 def _row_of(place: Place, kind: Kind) -> Row:

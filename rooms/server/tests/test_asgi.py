@@ -12,6 +12,8 @@ from uuid import uuid4
 import pytest
 from django.db import connection
 from django.test import Client
+from pycrdt import Text
+from pytest_django import Settings
 
 from collabs import services as collab_services
 from collabs.models import Collab, Role
@@ -273,6 +275,29 @@ def test_a_person_takes_only_so_much_memory(
     run(story)
 
 
+def test_what_a_person_has_opened_grows_only_so_much(people: Headers, place: Path, settings: Settings) -> None:
+    """Files of no size, into which a client of one's own types without end."""
+    settings.COEDITING_MAX_BYTES = 10_000
+    (place / "other.txt").write_text("")
+
+    async def story(site: Site) -> None:
+        rooms = site.application.rooms
+        for path in (LAB, LAB.replace("notes", "other")):
+            await site.put(path, people["owner"])
+        one, other = rooms.by_id.values()
+        one.room.history.change(lambda: one.room.history.document.doc.get("source", type=Text).insert(0, "x" * 39_000))
+        one.room.history.measure()
+        assert rooms.may_grow(other, 20_000)
+        assert not rooms.may_grow(other, 30_000)
+        one.opened_by = 0
+        assert rooms.may_grow(other, 30_000)
+        assert rooms.may_grow(one, 30_000)
+        await site.put(LAB, people["editor"])
+        assert one.opened_by not in (0, other.opened_by), "one that was recovered is who opens it first"
+
+    run(story)
+
+
 def test_rooms_are_closed_when_nobody_is_left_and_opened_again_as_they_were(
     people: Headers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -292,5 +317,12 @@ def test_rooms_are_closed_when_nobody_is_left_and_opened_again_as_they_were(
 
 
 def test_every_sentence_fits_into_a_close_frame() -> None:
-    for text in (asgi.NOT_THERE, asgi.TOO_MANY, open_rooms.TOO_MUCH, access.OFF_HERE, access.OFF_IN_COLLAB):
+    for text in (
+        asgi.NOT_THERE,
+        asgi.TOO_MANY,
+        asgi.TOO_LARGE,
+        open_rooms.TOO_MUCH,
+        access.OFF_HERE,
+        access.OFF_IN_COLLAB,
+    ):
         assert session_over(text, reloadable=False)
