@@ -18,6 +18,7 @@ from lab.models import Environment, Pause, Server
 from lab.servers.limits import missing_limits
 from portal.models import AuditEntry, User
 from portal.ops import broker_stats
+from rooms import process as rooms_process
 
 from .models import FailedTask
 
@@ -25,6 +26,8 @@ LATE = 60
 """Seconds of waiting in a queue from which the dashboard shows a problem."""
 LITTLE = 0.1
 """Fraction of free disk space below which the dashboard shows a problem."""
+UNSAVED = 60
+"""Seconds that what is typed may wait to be in its file; a save takes a second or five."""
 LATEST = 12
 NOT_KEPT = {
     "memory": "limit of memory for each Lab",
@@ -57,6 +60,8 @@ class Panel:
 def panels(request: HttpRequest) -> list[Panel]:
     """Panels that the operator has the permission to see."""
     wanted = [("portal.view_user", people), ("lab.view_server", servers), ("console.view_failedtask", work)]
+    if settings.COEDITING:
+        wanted.append(("rooms.view_room", editing))
     found = [panel() for permission, panel in wanted if request.user.has_perm(permission)]
     return [*found, disks()]
 
@@ -107,6 +112,21 @@ def servers() -> Panel:
         name = f"instant launch, {names.get(status.prefix, status.prefix)}"
         lines.append(Line(name, status.state, reverse("starts"), is_bad=status.state == "resting"))
     return Panel("Labs", lines)
+
+
+def editing() -> Panel:
+    """Files that are edited together, by how many people, and what of it is not saved."""
+    address = f"{reverse('admin:rooms_room_changelist')}?is_open__exact=1"
+    try:
+        found = rooms_process.open_rooms().values()
+    except rooms_process.RoomsProcessError:
+        return Panel("Editing together", [], "The rooms do not respond: each person opens files alone.")
+    people = {person for room in found for person in room.people}
+    waiting = [seconds for seconds in (room.unsaved_seconds or 0.0 for room in found) if seconds > UNSAVED]
+    lines = [Line("open files", str(len(found)), address), Line("people in them", str(len(people)))]
+    if waiting:
+        lines.append(Line("not saved", f"{len(waiting)}, for {duration(max(waiting))}", address, is_bad=True))
+    return Panel("Editing together", lines)
 
 
 def work() -> Panel:

@@ -21,6 +21,8 @@ event                 arguments                              called
 ``signed_out``        ``user``                               when a person is signed in nowhere any more
 ``provider_groups``   ``user, provider, names``              at a sign-in through a provider
 ``group_deleted``     ``actor, group``                       before its row is deleted
+``library_removed``   ``library``                            when a library goes for good, before its files' rows do;
+                                                             again where that was cut off
 ``account_leaving``   ``user``                               collected: lists of `deletion.Belonging`
 ``account_left``      ``user, answers`` (dict[str, str])     when an account is deleted, before its row is emptied
 ``metrics``           ``up`` (frozenset[str])                collected: families of metrics, of parts that are up

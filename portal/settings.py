@@ -220,6 +220,7 @@ PORTAL_HOOKS: dict[str, list[str]] = {
     "collab_settings": ["lab.environments.selection.settings_page"],
     "valid_passes": ["lab.gateway.passes.valid_passes"],
     "provider_groups": ["groups.services.follow_provider"],
+    "library_removed": ["rooms.services.forget_library"],
     "group_deleted": ["collabs.services.drop_group"],
     "metrics": [
         "portal.ops.site_metrics.families",

@@ -1,11 +1,10 @@
 """Health of the process `rooms`."""
 
-import http.client
-import socket
-
 from django.conf import settings
 
-from portal.ops.health import TIMEOUT, HealthCheckError, Part
+from portal.ops.health import HealthCheckError, Part
+
+from . import process
 
 
 def parts() -> list[Part]:
@@ -14,14 +13,8 @@ def parts() -> list[Part]:
 
 
 def answers() -> None:
-    """HealthCheckError or OSError unless its event loop answers."""
-    connection = http.client.HTTPConnection("rooms", timeout=TIMEOUT)
-    connection.sock = socket.socket(socket.AF_UNIX)
+    """HealthCheckError unless its event loop answers."""
     try:
-        connection.sock.settimeout(TIMEOUT)
-        connection.sock.connect(str(settings.RUN_DIR / "rooms.sock"))
-        connection.request("GET", "/healthz")
-        if (status := connection.getresponse().status) != 200:
-            raise HealthCheckError(f"status {status}")
-    finally:
-        connection.close()
+        process.get("/healthz")
+    except process.RoomsProcessError as error:
+        raise HealthCheckError(str(error)) from error

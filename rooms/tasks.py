@@ -2,14 +2,13 @@
 
 import time
 from datetime import timedelta
-from pathlib import Path
-from uuid import UUID
 
 from celery import shared_task
 from django.conf import settings
 from django.db.models import Q
 from django.utils import timezone
 
+from . import journals
 from .models import Room
 
 OLD_ENOUGH = 3600
@@ -25,15 +24,7 @@ def forget_rooms() -> int:
     until = timezone.now() - timedelta(days=settings.COEDITING_KEEP_DAYS)
     over = Q(is_open=False) | Q(file=None)  # the latter can be saved nowhere
     removed, _by_model = Room.objects.filter(over, left_at__lt=until).delete()
-    for journal in Path(settings.ROOMS_ROOT).glob("*.journal*"):
-        if time.time() - journal.stat().st_mtime > OLD_ENOUGH and not _is_needed(journal):
-            journal.unlink(missing_ok=True)
+    for path, room_id in journals.every_file():
+        if time.time() - path.stat().st_mtime > OLD_ENOUGH and not Room.objects.filter(pk=room_id).exists():
+            path.unlink(missing_ok=True)
     return removed
-
-
-def _is_needed(journal: Path) -> bool:
-    """True unless the name is a room's that does not exist."""
-    try:
-        return Room.objects.filter(pk=UUID(journal.name.partition(".")[0])).exists()
-    except ValueError:
-        return True  # none of ours

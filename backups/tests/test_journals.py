@@ -11,9 +11,9 @@ from backups.backup_store import BackupStore
 from drive.files import together
 from drive.models import Library
 from drive.storage import open_library
+from rooms.journals import journal_of
 from rooms.models import Room
 from rooms.room.room import Kind
-from rooms.server.open_rooms import journal_of
 
 from .support import BackUp, silent
 

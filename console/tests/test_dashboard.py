@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 import redis
@@ -21,6 +22,8 @@ from lab.tests.inprocess import InProcessLauncher, register
 from portal.accounts import services
 from portal.models import AuditEntry, User
 from portal.ops import broker_stats
+from rooms import process
+from rooms.process import OpenRoomStatus
 
 pytestmark = pytest.mark.django_db
 
@@ -54,6 +57,19 @@ def test_it_says_how_the_site_is(console: Client, owner: User, editor: User, mon
     assert not panels["Work"]["queue “celery”"].is_bad
     assert panels["Work"]["failed tasks"].is_bad
     assert "account.deactivated" in page.text
+
+
+def test_it_says_what_is_edited_together_and_not_saved(console: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    def room(people: list[int], seconds: float | None) -> OpenRoomStatus:
+        return OpenRoomStatus(people=people, document_bytes=1000, unsaved_seconds=seconds, states=[])
+
+    found = {uuid4(): room([1, 1, 2], 3.0), uuid4(): room([2, 3], None), uuid4(): room([], 7200.0)}
+    monkeypatch.setattr(process, "open_rooms", lambda: found)
+    lines = {line.name: line for line in dashboard.editing().lines}
+    assert (lines["open files"].value, lines["people in them"].value) == ("3", "3")
+    assert (lines["not saved"].value, lines["not saved"].is_bad) == ("1, for 2 hours", True)
+    found.popitem()
+    assert "not saved" not in {line.name for line in dashboard.editing().lines}
 
 
 def test_it_says_what_is_away(console: Client) -> None:

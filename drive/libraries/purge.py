@@ -16,7 +16,7 @@ from collabs.models import Collab
 from collabs.services import remove_collab
 from drive.models import File, Library, Share, Trashed, Version
 from drive.storage import deletion_lock, layout, removal
-from portal import audit
+from portal import audit, hooks
 
 log = logging.getLogger(__name__)
 
@@ -57,6 +57,7 @@ def purge_library(library: Library, until: datetime) -> bool:
     layout.settle(library.pk)  # nothing of it among the public ones any more
     removal.discard(layout.private_path(library.pk))
     removal.discard(layout.trash(library.pk))
+    hooks.run("library_removed", library=library)
     _delete_rows(Version.objects.filter(file__library=library))
     _delete_rows(File.objects.filter(library=library))
     _delete_rows(Trashed.objects.filter(library=library))

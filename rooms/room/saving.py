@@ -143,6 +143,13 @@ class FileSync:
         """All that people typed is in the file."""
         return self.history.changes == self._saved_changes
 
+    @property
+    def unsaved_seconds(self) -> float | None:
+        """Since when something is not in the file; None when all is."""
+        if self.saved:
+            return None
+        return self.clock() - self._first_change if self._seen_changes != self._saved_changes else 0.0
+
     def is_due(self) -> bool:
         """True when it is time to save: people paused, or have been typing for long enough."""
         now, changes = self.clock(), self.history.changes

@@ -6,7 +6,7 @@ import time
 from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
@@ -18,6 +18,7 @@ from drive.storage import open_library
 from portal.models import User
 from rooms.access import Place, RefusedError
 from rooms.documents.base import NotADocumentError
+from rooms.journals import journal_of
 from rooms.models import Room as Row
 from rooms.room.file import FileGoneError, RoomFileError
 from rooms.room.history import JournalFullError
@@ -73,6 +74,15 @@ class OpenRoom:
     def bytes(self) -> int:
         """Size of the file, or of the document where that has become larger."""
         return max(self.size, self.room.history.size)
+
+    def status(self) -> dict[str, Any]:
+        """For operators (`rooms.process.OpenRoomStatus`)."""
+        return {
+            "people": [connection.user_id for connection in self.connections],
+            "document_bytes": self.room.history.size,
+            "unsaved_seconds": self.room.sync.unsaved_seconds,
+            "states": sorted(self.room.sync.words),
+        }
 
     def is_over(self) -> bool:
         """True when it may be closed: nobody is there, and all is saved or has been waiting for very long."""
@@ -216,11 +226,6 @@ class OpenRooms:
                 await self.get(room_id)
             except Exception as error:  # of one; the others are recovered all the same
                 log.warning("room %s is not recovered: %s", room_id, error)
-
-
-def journal_of(room_id: UUID) -> Path:
-    """Where what is typed in a room is noted."""
-    return Path(settings.ROOMS_ROOT) / f"{room_id.hex}.journal"
 
 
 def room_settings() -> RoomSettings:

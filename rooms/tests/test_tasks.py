@@ -13,9 +13,9 @@ from pytest_django import Settings
 from drive.files import together
 from drive.models import File, Library
 from drive.storage import open_library
+from rooms.journals import journal_of
 from rooms.models import Room
 from rooms.room.room import Kind
-from rooms.server.open_rooms import journal_of
 from rooms.tasks import OLD_ENOUGH, forget_rooms
 
 pytestmark = pytest.mark.django_db
@@ -65,9 +65,11 @@ def test_a_room_of_a_file_that_is_gone_goes_too(file: File) -> None:
 
 def test_journals_without_a_room_go_and_nothing_else(settings: Settings) -> None:
     lost = write(journal_of(uuid.uuid4()))
+    aside = write(journal_of(uuid.uuid4()).with_suffix(".damaged1"))
     fresh = journal_of(uuid.uuid4())
     fresh.write_bytes(b"about to have a row")
     others = [write(settings.ROOMS_ROOT / name) for name in ("notes.journal", "notes.txt")]
     forget_rooms()
     assert not lost.exists()
+    assert not aside.exists()
     assert [path.exists() for path in (fresh, *others)] == [True] * 3

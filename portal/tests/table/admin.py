@@ -17,6 +17,7 @@ MODELS = {
     "drive.owner": "change",
     "drive.quota": "add change",
     "drive.publiclink": "change",
+    "rooms.room": "",
     "lab.server": "change",
     "lab.environment": "add change",
     "lab.pause": "add change",

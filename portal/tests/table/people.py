@@ -27,7 +27,7 @@ from console.models import Announcement, FailedTask
 from drive.files import operations
 from drive.libraries import public_links
 from drive.libraries import services as drive_services
-from drive.models import Permission, Quota, Version
+from drive.models import File, Permission, Quota, Version
 from drive.storage import layout
 from drive.uploads import tus
 from groups import services as group_services
@@ -36,6 +36,7 @@ from notices.models import Kind, Notice
 from notices.services import notify
 from portal.accounts.services import deactivate
 from portal.models import User
+from rooms.models import Room
 
 KINDS = ("anonymous", "stranger", "viewer", "editor", "administrator", "group", "deactivated", "operator")
 """In the order of the table's columns. `group`: whose only way into the Collabs is a group, as viewer."""
@@ -111,6 +112,8 @@ def build(people: dict[str, User], cortex: Collab, open_cortex: Collab) -> World
     Build.objects.create(environment=environment, packages="x", state="failed")
     DjangoGroup.objects.create(name="staff")
     Quota.objects.create(user=viewer, max_files=10)
+
+    Room.objects.create(file=File.objects.earliest("pk"), kind="text:file")
 
     Announcement.objects.create(text="Closed on Monday.", ends_at=now + timedelta(days=1))
     FailedTask.objects.create(task_id="1", name="lab.tasks.launch", error="x")

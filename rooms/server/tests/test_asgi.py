@@ -316,6 +316,22 @@ def test_rooms_are_closed_when_nobody_is_left_and_opened_again_as_they_were(
     run(story)
 
 
+def test_operators_can_ask_what_is_open(people: Headers, place: Path, operator: User) -> None:
+    async def story(site: Site) -> None:
+        await site.put(LAB, people["owner"])
+        status, answer = await site.put("/rooms", [], method="GET")
+        [found] = answer.values()
+        assert (status, found["people"], found["unsaved_seconds"], found["states"]) == (200, [], None, [])
+        [one] = site.application.rooms.by_id.values()
+        document = one.room.history.document.doc
+        one.room.history.change(lambda: document.get("source", type=Text).insert(0, "x" * 1000))
+        [found] = (await site.put("/rooms", [], method="GET"))[1].values()
+        assert found["unsaved_seconds"] >= 0
+        assert (await site.put("/rooms", []))[0] == 404
+
+    run(story)
+
+
 def test_every_sentence_fits_into_a_close_frame() -> None:
     for text in (
         asgi.NOT_THERE,
