@@ -73,6 +73,7 @@ FILE_PAGES: dict[str, Page] = {
     "version": Page(views_versions.version, Right.READ),
     "old": Page(views_versions.old, Right.READ),
     "compare": Page(views_versions.compare, Right.READ),
+    "compared": Page(views_versions.compared, Right.READ),
     "edit": Page(views_edit.edit, Right.WRITE),
 }
 """By `?show=…` in a file's address."""

@@ -1,5 +1,7 @@
 """One file: its page, and its bytes."""
 
+from dataclasses import replace
+
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 
@@ -14,6 +16,7 @@ from drive.versions import history
 from portal.ops.task_queue import publish
 from portal.web import rate_limits
 
+from . import frames
 from .views_edit import may_edit
 
 
@@ -21,7 +24,7 @@ def page(request: HttpRequest, access: LibraryAccess, path: str) -> HttpResponse
     """Page of a file, with a preview of its content or a sentence why there is none."""
     with access.files() as files:
         item = files.stat(path)
-    preview = _preview(access, path, item)
+    preview = _preview(access, path, item, as_text=request.GET.get("as") == "text")
     context = about(access, path, item) | {"preview": preview}
     if preview.kind == "rendered":
         context |= _shown(request, access, path)
@@ -50,20 +53,18 @@ def about(access: LibraryAccess, path: str, item: FileEntry) -> dict[str, object
     }
 
 
-def _preview(access: LibraryAccess, path: str, item: FileEntry) -> kinds.Preview:
+def _preview(access: LibraryAccess, path: str, item: FileEntry, *, as_text: bool) -> kinds.Preview:
     """Without what makes a page: a file that vanished or cannot be read has one too."""
     if item.kind != "file":
         return kinds.of_special(item)
     folder, _, name = path.rpartition("/")
     try:
         with access.files() as files, files.open(path) as source:
+            if as_text:
+                return kinds.as_text(source, name)
             return kinds.of_file(source, name, item.size, access.base, folder)
     except StorageError as error:
         return kinds.Preview("nothing", str(error))
-
-
-FRAME_POLICY = "sandbox; default-src 'none'; img-src data:; style-src 'unsafe-inline'; frame-ancestors 'self'"
-"""Policy of rendered files, whose content is somebody else's: no script, no request, no form, no origin of ours."""
 
 
 RENDERINGS = 30
@@ -79,6 +80,8 @@ def _state(request: HttpRequest, access: LibraryAccess, path: str) -> rendering.
             return rendering.State("waiting", "This file is being written. It is shown when it no longer changes.")
         key = rendering.key(source, path)
     state = rendering.state(key)
+    if state.name == "ready":
+        return replace(state, about=rendering.about(key))
     if state.name != "none":
         return state
     if form.science and not sandbox.has_science():
@@ -118,24 +121,15 @@ def _shown(request: HttpRequest, access: LibraryAccess, path: str) -> dict[str, 
 
 def rendering_state(request: HttpRequest, access: LibraryAccess, path: str) -> HttpResponse:
     """Fragment that the page of a file polls while it is rendered."""
-    context = _shown(request, access, path) | {"here": access.address(path), "name": path.rpartition("/")[2]}
-    return render(request, "drive/_rendered.html", context | {"lab_path": access.lab_path(path)})
+    context = {"path": path, "here": access.address(path), "name": path.rpartition("/")[2]}
+    context |= {"lab_path": access.lab_path(path)}
+    return render(request, "drive/_rendered.html", _shown(request, access, path) | context)
 
 
 def rendered(request: HttpRequest, access: LibraryAccess, path: str) -> HttpResponse:
     """The rendered file, for the frame on its page; as harmless when it is opened by itself."""
     content = _result(access, path) if _format(path).shows == "frame" else None
-    if content is None:
-        return redirect(access.address(path))
-    headers = {
-        "Content-Security-Policy": FRAME_POLICY,
-        "X-Content-Type-Options": "nosniff",
-        "X-Frame-Options": "SAMEORIGIN",
-        "X-DNS-Prefetch-Control": "off",
-        "Referrer-Policy": "no-referrer",
-        "Cache-Control": "private, no-cache",
-    }
-    return HttpResponse(content, content_type="text/html; charset=utf-8", headers=headers)
+    return redirect(access.address(path)) if content is None else frames.still(content, access, path)
 
 
 def raw(request: HttpRequest, access: LibraryAccess, path: str) -> HttpResponse:

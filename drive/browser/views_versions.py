@@ -8,6 +8,7 @@ from django.contrib import messages
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.http import urlencode
 
 from drive.files import operations
 from drive.files.library_access import LibraryAccess
@@ -19,6 +20,8 @@ from drive.storage import StorageError
 from drive.uploads import transfer
 from drive.versions import history, retention, store
 from portal.access import person
+
+from . import frames
 
 PER_PAGE = 50
 NOW = "now"
@@ -60,14 +63,29 @@ def compare(request: HttpRequest, access: LibraryAccess, path: str) -> HttpRespo
     }
     if path.lower().endswith(".ipynb"):
         try:
-            with _opened(access, path, older) as old_one, _opened(access, path, newer) as new_one:
-                cells = rendering.compare_notebooks(old_one, new_one)
-            return render(request, "drive/compare.html", context | {"cells": cells, "is_notebook": True})
+            _compared(access, path, older, newer)
+            shown = urlencode({"show": "compared", "a": older, "b": newer})
+            return render(request, "drive/compare.html", context | {"compared": f"{access.address(path)}?{shown}"})
         except RenderFailedError as error:
             context["why_no_cells"] = str(error)
     texts = _text_of(access, path, older), _text_of(access, path, newer)
     context["blocks"] = compare_texts(*texts) if texts[0].is_text and texts[1].is_text else None
     return render(request, "drive/compare.html", context)
+
+
+def compared(request: HttpRequest, access: LibraryAccess, path: str) -> HttpResponse:
+    """Two versions of a notebook beside each other, for the frame on the page of the comparison."""
+    try:
+        content = rendering.result(_compared(access, path, request.GET.get("a", ""), request.GET.get("b", NOW)))
+    except RenderFailedError:
+        content = None
+    return redirect(f"{access.address(path)}?show=versions") if content is None else frames.still(content, access, path)
+
+
+def _compared(access: LibraryAccess, path: str, older: str, newer: str) -> str:
+    """The key of a comparison, made if it is not there."""
+    with _opened(access, path, older) as old_one, _opened(access, path, newer) as new_one:
+        return rendering.compare_notebooks(old_one, new_one)
 
 
 def go_back(request: HttpRequest, access: LibraryAccess, path: str) -> HttpResponse:

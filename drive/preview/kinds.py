@@ -105,6 +105,13 @@ def of_file(source: BinaryIO, name: str, size: int, base: str, folder: str, page
     return (_table(text, name) if ending in TABLES else None) or _code(text, name)
 
 
+def as_text(source: BinaryIO, name: str) -> Preview:
+    """Preview of a file as text, whatever its type."""
+    content = source.read(SHOWN + 1)
+    text = read_text(content[:SHOWN], is_cut=len(content) > SHOWN)
+    return Preview("nothing", _what(content)) if text is None else _code(text, name)
+
+
 def _what(content: bytes) -> str:
     for magic, what in _KNOWN.items():
         if content.startswith(magic):

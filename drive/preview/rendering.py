@@ -7,16 +7,18 @@ time.
 """
 
 import hashlib
+import html
 import io
 import json
 import os
+import re
 import secrets
 import tempfile
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import BinaryIO
@@ -42,6 +44,8 @@ QUIET = 1.0
 """Seconds for which a file that is read in place must not have changed. Clocks of file systems tick: what is written
 twice within a tick has the same times."""
 HEAD = 4096
+LIBRARIES = ("plotly", "vega", "bokeh", "widgets")
+"""Libraries of JavaScript that draw outputs of notebooks."""
 
 
 @dataclass(frozen=True)
@@ -50,15 +54,18 @@ class State:
 
     name: str
     why: str = ""
+    about: "About | None" = None
+    """Of what is ready, where it was read."""
 
 
 @cache
 def version() -> str:
     """Changes with the renderer's code and packages."""
     digest = hashlib.sha256()
-    for path in sorted(sandbox.PROGRAM.rglob("*")):
-        if path.is_file() and "__pycache__" not in path.parts:
-            digest.update(f"{path.relative_to(sandbox.PROGRAM)}\0".encode() + path.read_bytes())
+    for folder in (sandbox.PROGRAM, sandbox.MARKUP):
+        for path in sorted(folder.rglob("*")):
+            if path.is_file() and "__pycache__" not in path.parts:
+                digest.update(f"{path.relative_to(folder)}\0".encode() + path.read_bytes())
     for packages in ("environment.txt", "science.txt"):
         digest.update((Path(__file__).parent / packages).read_bytes())
     return digest.hexdigest()[:16]
@@ -157,6 +164,37 @@ def result(key: str) -> bytes | None:
     return content
 
 
+@dataclass(frozen=True)
+class About:
+    """What a rendering tells the page around it."""
+
+    headings: list[tuple[int, str, str]] = field(default_factory=list)
+    """Level, id and words."""
+    interactive: list[str] = field(default_factory=list)
+    """Libraries of JavaScript that some of its outputs need (`plotly`, …)."""
+
+
+_ABOUT = re.compile(rb'<meta name="about" content="([^"]*)">')
+MOST_ABOUT = 256 * 1024
+"""Bytes at the beginning of a rendering that may hold what it tells."""
+MOST_HEADINGS = 300
+
+
+def about(key: str) -> About:
+    """What a rendering tells: written by a program that read somebody's file, so nothing of it is taken on trust."""
+    try:
+        with _place(key, "html").open("rb") as file:
+            match = _ABOUT.search(file.read(MOST_ABOUT))
+        told = json.loads(html.unescape(match[1].decode())) if match else {}
+        headings = [
+            (min(max(int(level), 1), 6), str(name)[:200], str(words)[:200])
+            for level, name, words in told.get("headings", [])[:MOST_HEADINGS]
+        ]
+        return About(headings, [name for name in told.get("interactive", []) if name in LIBRARIES])
+    except (OSError, ValueError, TypeError, AttributeError):
+        return About()
+
+
 class RenderBusyError(Exception):
     """Another one is being rendered on this machine."""
 
@@ -225,21 +263,14 @@ def _write(path: Path, content: bytes) -> None:
     part.replace(path)
 
 
-@dataclass(frozen=True)
-class CellLine:
-    """One line of a comparison of notebooks: `kind` is `added`, `removed`, `same`, or `gap` for what it is about."""
-
-    kind: str
-    text: str
-
-
-def compare_notebooks(older: BinaryIO, newer: BinaryIO) -> list[CellLine]:
-    """Differences between two notebooks, cell by cell. sandbox.RenderFailedError if they cannot be compared."""
+def compare_notebooks(older: BinaryIO, newer: BinaryIO) -> str:
+    """Render two notebooks beside each other; returns the key. sandbox.RenderFailedError if they cannot be compared."""
     contents = [source.read(MOST_COMPARED + 1) for source in (older, newer)]
     if max(map(len, contents)) > MOST_COMPARED:
         raise sandbox.RenderFailedError("One of the notebooks is too large to compare here.")
     both = f"{len(contents[0])}\n".encode() + b"".join(contents)
-    path = _place(key_of(io.BytesIO(both), "difference"), "json")
+    key = key_of(io.BytesIO(both), "difference")
+    path = _place(key, "html")
     if not path.exists():
         if not _comparing.acquire(timeout=COMPARING_SECONDS):
             raise sandbox.RenderFailedError("Other notebooks are being compared. Please try again.")
@@ -251,8 +282,7 @@ def compare_notebooks(older: BinaryIO, newer: BinaryIO) -> list[CellLine]:
                 _write(path, sandbox.render("difference", file, seconds=COMPARING_SECONDS))
         finally:
             _comparing.release()
-    os.utime(path)
-    return [CellLine(kind, text) for kind, text in json.loads(path.read_bytes())]
+    return key
 
 
 def sweep() -> int:
@@ -264,7 +294,7 @@ def sweep() -> int:
             found.append((status.st_mtime, status.st_size, path))
     total, removed = sum(size for _, size, _ in found), 0
     for used, size, path in sorted(found):
-        is_remains = path.suffix != ".html" and path.suffix != ".json" and time.time() - used > 24 * 3600
+        is_remains = path.suffix != ".html" and time.time() - used > 24 * 3600
         if total <= settings.PREVIEW_CACHE_BYTES and not is_remains:
             continue
         path.unlink(missing_ok=True)

@@ -19,6 +19,8 @@ from portal.sandboxing import bwrap
 
 PROGRAM = Path(__file__).parent / "inside"
 """Folder of the program that renders, a package whose module `render` is run."""
+MARKUP = Path(settings.BASE_DIR) / "portal/text/markup"
+"""Folder of the package that it uses besides; the portal does, too."""
 INSIDE = "/environment"
 """Path of the packages inside: another than on the machine, whose directories are nobody's business there."""
 START = "import runpy, sys; sys.path.insert(0, '/program'); runpy.run_module('preview.render', run_name='__main__')"
@@ -156,6 +158,7 @@ def _command(sandbox: bwrap.Command, what: str, prefix: Path, given: list[int], 
     seen = [word for name in bwrap.LIBRARIES for word in ("--ro-bind-try", f"/usr/{name}", f"/usr/{name}")]
     seen += [*bwrap.top_level(bwrap.LIBRARIES), *_interpreter(prefix)]
     seen += ["--ro-bind", str(prefix), INSIDE, "--ro-bind", str(PROGRAM), "/program/preview", *file]
+    seen += ["--ro-bind", str(MARKUP), "/program/portal/text/markup"]
     seen += [*bwrap.processes(), *bwrap.devices_and_tmp(TMP), "--remount-ro", "/", "--chdir", "/tmp"]  # noqa: S108
     program = [f"{INSIDE}/bin/python", "-I", "-c", f"{closing}{START}", what, *file[2::3]]
     return sandbox.words(seen=seen, environment=ENVIRONMENT, program=program)

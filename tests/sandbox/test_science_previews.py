@@ -79,7 +79,7 @@ def test_it_shows_what_is_in_a_file(folder: Path, name: str) -> None:
     for part in GOOD[name]:
         assert part in page, part
     assert "cannot be" not in words(page)
-    assert "<script" not in page
+    assert page.count("<script") == 1  # ours
 
 
 def test_it_hands_tables_on(folder: Path) -> None:

@@ -1,8 +1,11 @@
 """Notebooks and PDF on pages: asked for, made once, kept within bounds, and shown where they can do nothing."""
 
+import base64
+import html
 import io
 import json
 import os
+import re
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -15,12 +18,16 @@ from pytest_django.asserts import assertContains
 
 from conftest import Queue
 from drive import tasks
+from drive.browser import frames
 from drive.files import operations
 from drive.models import Library, Version
 from drive.preview import rendering, sandbox
 from drive.preview.tables import rendered as rendered_tables
 from portal.models import User
 
+SAID_BY_POLICY = {
+    "sandbox", "default-src", "script-src", "img-src", "style-src", "base-uri", "form-action", "frame-ancestors"
+}  # fmt: skip
 SignIn = Callable[[User], Client]
 
 
@@ -33,7 +40,7 @@ def rendered(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
         seen.append(source.read())
         if seen[-1].startswith(b"bad"):
             raise sandbox.RenderFailedError("Rendering takes too long.")
-        return b'[["added", "+  new"]]' if what == "difference" else b"<h1>made</h1>" + seen[-1]
+        return b"<h1>made</h1>" + seen[-1]
 
     monkeypatch.setattr(sandbox, "render", render)
     return seen
@@ -73,7 +80,7 @@ def test_it_is_asked_for_made_once_and_shown_in_a_frame(
         assertContains(as_viewer.get(f"{url}?show=rendering"), "hx-get")
     assert queue.names() == ["drive.tasks.render_preview"]
     work(queue)
-    assertContains(as_viewer.get(url), f'<iframe class="rendered" sandbox="" src="{url}?show=rendered"')
+    assertContains(as_viewer.get(url), f'src="{url}?show=rendered"')
     assertContains(as_viewer.get(f"{url}?show=rendering"), "<iframe")
     assert as_viewer.get(f"{url}?show=rendered").content == b"<h1>made</h1>{}"
     assert rendered == [b"{}"]
@@ -84,8 +91,11 @@ def test_it_is_shown_where_it_can_do_nothing(as_viewer: Client, url: str, queue:
     work(queue)
     response = as_viewer.get(f"{url}?show=rendered")
     policy = response["Content-Security-Policy"]
-    assert policy.startswith("sandbox; default-src 'none';")
-    assert "script" not in policy
+    said = dict(part.strip().partition(" ")[::2] for part in policy.split(";"))
+    assert said["sandbox"].split() == ["allow-scripts", "allow-popups", "allow-popups-to-escape-sandbox"]
+    assert said["default-src"] == "'none'"
+    assert re.fullmatch(r"'sha256-[\w+/=]+'", said["script-src"])
+    assert set(said) == SAID_BY_POLICY
     assert "frame-ancestors 'self'" in policy
     assert response["X-Content-Type-Options"] == "nosniff"
     assert response["X-Frame-Options"] == "SAMEORIGIN"
@@ -219,16 +229,83 @@ def test_it_forgets_a_file_that_is_gone(library: Library, rendered: list[bytes])
 
 
 def test_it_compares_versions_of_a_notebook_cell_by_cell(
-    as_viewer: Client, owner: User, library: Library, rendered: list[bytes]
+    as_viewer: Client, owner: User, library: Library, rendered: list[bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for content in (b"{}", b'{"new": 1}', b"bad"):
+    for content in (b"{}", b'{"new": 1}'):
         operations.write(owner, library, "a.ipynb", content)
-    first, second, bad = Version.objects.order_by("pk").values_list("pk", flat=True)
-    here = f"/drive/{library.pk}/a.ipynb?show=compare"
-    assertContains(as_viewer.get(f"{here}&a={first}&b={second}"), "+  new")
-    assertContains(as_viewer.get(f"{here}&a={first}&b={second}"), "+  new")
+    first, second = Version.objects.order_by("pk").values_list("pk", flat=True)
+    here = f"/drive/{library.pk}/a.ipynb?show="
+    for _ in range(2):
+        frame = f"{here}compared&amp;a={first}&amp;b={second}"
+        assertContains(as_viewer.get(f"{here}compare&a={first}&b={second}"), f'src="{frame}"')
+        shown = as_viewer.get(f"{here}compared&a={first}&b={second}")
+        assert shown.content.startswith(b"<h1>made</h1>")
+        assert shown["Content-Security-Policy"].startswith("sandbox ")
     assert rendered == [b'2\n{}{"new": 1}']
-    assert bad
+    monkeypatch.setattr(rendering, "MOST_COMPARED", 5)
+    assertContains(as_viewer.get(f"{here}compare&a={first}&b={second}"), "lines of the file are compared")
+    assert as_viewer.get(f"{here}compared&a={first}&b={second}").status_code == 302
+
+
+PNG = b"\x89PNG\r\n\x1a\n"
+
+
+def test_it_shows_pictures_beside_a_notebook_and_no_other_files(
+    as_viewer: Client, library: Library, place: Path, queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (place / "sub/fig").mkdir(parents=True)
+    (place / "sub/fig/a b.png").write_bytes(PNG)
+    (place / "top.svg").write_text("<svg/>")
+    (place / "secret.txt").write_text("secret")
+    (place / "sub/a.ipynb").write_bytes(b"{}")
+    sources = ["fig/a%20b.png", "../top.svg", "../secret.txt", "../../x/y.png", "gone.png", "fig", "//[", "%00.png"]
+    made = "".join(f'<img src="library:{source}" alt="x">' for source in sources)
+    made += '<script type="application/json" class="data">{"a": 1}</script>'
+    monkeypatch.setattr(sandbox, "render", lambda *_, **__: made.encode())
+    url = f"/drive/{library.pk}/sub/a.ipynb"
+    as_viewer.get(url)
+    work(queue)
+    shown = as_viewer.get(f"{url}?show=rendered").content.decode()
+    assert shown.count("data:image/") == 2
+    assert f"data:image/png;base64,{base64.b64encode(PNG).decode()}" in shown
+    assert base64.b64encode(b"secret").decode() not in shown
+    assert '"a": 1' not in shown
+    monkeypatch.setattr(frames, "MOST_BYTES", 4)
+    assert as_viewer.get(f"{url}?show=rendered").content.count(b"data:image/") == 0
+
+
+def test_it_lists_headings_beside_the_frame_as_text(
+    as_viewer: Client, url: str, queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    headings = [[1, "a-b", "A <b>"], [2, "x&y", "x"], [9, "z" * 500, ""]]
+    said = html.escape(json.dumps({"headings": headings, "interactive": ["plotly", "evil"]}))
+    made = f'<!doctype html><meta name="about" content="{said}">'.encode()
+    monkeypatch.setattr(sandbox, "render", lambda *_, **__: made)
+    as_viewer.get(url)
+    work(queue)
+    page = as_viewer.get(url).content.decode()
+    assert f'href="{url}?show=rendered#x%26y" target="rendered" data-heading="x&amp;y">x</a>' in page
+    assert "A &lt;b&gt;" in page
+    assert "z" * 201 not in page
+
+
+@pytest.mark.parametrize(
+    "told", [b"", b'content="[1]"', b'content="{&quot;headings&quot;: [1]}"', b'content="{&quot;"']
+)
+def test_it_takes_nothing_on_trust_that_a_rendering_tells(told: bytes) -> None:
+    path = rendering._place("0" * 64, "html")
+    path.write_bytes(b'<meta name="about" ' + told + b">")
+    assert rendering.about("0" * 64) == rendering.About()
+
+
+def test_it_offers_a_notebook_that_cannot_be_read_as_text(
+    as_viewer: Client, url: str, place: Path, queue: Queue, rendered: list[bytes]
+) -> None:
+    (place / "a.ipynb").write_bytes(b"bad <b>")
+    as_viewer.get(url)
+    work(queue)
+    assertContains(as_viewer.get(url), f'<a href="{url}?as=text">show it as text</a>')
+    assertContains(as_viewer.get(f"{url}?as=text"), "bad &lt;b&gt;")
 
 
 @pytest.fixture
