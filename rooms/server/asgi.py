@@ -67,6 +67,8 @@ class Application:
     def __init__(self) -> None:
         set_bounds(settings.COEDITING_MAX_BYTES)
         self.rooms = OpenRooms()
+        self._answered: dict[tuple[int, Grant, UUID, Kind], tuple[float, User, bool]] = {}
+        """Sessions that were given in the last second: when they were asked for, by whom; may they write."""
         self._tasks: list[asyncio.Task[None]] = []
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -147,11 +149,13 @@ class Application:
             raise RefusedError(404, "There is nothing at this address.")
         if scope["method"] != "PUT":
             raise RefusedError(405, "Sessions are asked for with PUT.")
-        user, _grant = await _who_asks(scope)
+        began = time.monotonic()
+        user, grant = await _who_asks(scope)
         kind = _kind(await _read(receive))
         place = await in_thread(_place, user, asked[1], unquote(asked[2], errors="surrogateescape"))
         one = await self.rooms.of_place(user, place, kind)
         session = one.room.session_id(may_write=place.may_write)
+        self._remember((user.pk, grant, one.id, kind), began, user, place.may_write)
         form, _, content_type = kind.value.partition(":")
         return {"format": form, "type": content_type, "fileId": one.id.hex, "sessionId": session}
 
@@ -183,23 +187,41 @@ class Application:
             one.left = time.monotonic()
 
     async def _enter(self, scope: Scope, send: Send) -> tuple[OpenRoom, Connection, str]:
+        person, grant = _told(scope)
         asked = _ROOM.fullmatch(unquote(_path(scope)))
-        user, grant = await _who_asks(scope)
         if not asked:
             raise RefusedError(404, "There is no such file.")
-        permission = await in_thread(_permission, user, UUID(asked[2]), asked[1])
+        room_id, kind = UUID(asked[2]), Kind(asked[1])
+        answer = self._just_answered((person, grant, room_id, kind))
+        if answer is None:
+            user, grant = await _who_asks(scope)
+            answer = user, await in_thread(_permission, user, room_id, kind) == Permission.WRITE
+        user, may_write = answer
         try:
-            one = await self.rooms.get(UUID(asked[2]), user)
+            one = await self.rooms.get(room_id, user)
         except (NoRoomError, RoomFileError, NotADocumentError) as error:
             raise RefusedError(404, NOT_THERE) from error
         # From here on nothing is waited for: the room could be closed meanwhile.
         mine = [c for open_room in self.rooms.by_id.values() for c in open_room.connections if c.user_id == user.pk]
         if len(mine) >= MOST_CONNECTIONS:
             raise RefusedError(429, TOO_MANY)
-        connection = Connection(user, grant, send, may_write=permission == Permission.WRITE)
+        connection = Connection(user, grant, send, may_write=may_write)
         one.connections.add(connection)
         query = parse_qs(scope["query_string"].decode("latin-1"))
         return one, connection, query.get("sessionId", [""])[0]
+
+    def _remember(self, key: tuple[int, Grant, UUID, Kind], at: float, user: User, may_write: bool) -> None:
+        until = time.monotonic() - authorisation.INTERVAL
+        for other in [other for other, answer in self._answered.items() if answer[0] < until]:
+            del self._answered[other]
+        self._answered[key] = at, user, may_write
+
+    def _just_answered(self, key: tuple[int, Grant, UUID, Kind]) -> tuple[User, bool] | None:
+        """What was found out for the session that this connection is opened with, a moment ago. All who are connected
+        are asked about once a second anyway: what has changed since is found out then.
+        """
+        at, user, may_write = self._answered.pop(key, (0.0, None, False))
+        return (user, may_write) if user is not None and time.monotonic() - at < authorisation.INTERVAL else None
 
 
 async def _carry(rooms: OpenRooms, one: OpenRoom, connection: Connection, session: str, receive: Receive) -> None:
@@ -235,7 +257,16 @@ def _question(one: OpenRoom, connection: Connection) -> Question:
 
 
 async def _who_asks(scope: Scope) -> tuple[User, Grant]:
-    """Whom the proxy names. RefusedError (401) where it names nobody, or one header came twice."""
+    """Whom the proxy names. RefusedError (401) where it names nobody, or they are signed in no more."""
+    person, grant = _told(scope)
+    user = await in_thread(_signed_in, person, grant)
+    if user is None:
+        raise RefusedError(401, SIGNED_OUT)
+    return user, grant
+
+
+def _told(scope: Scope) -> tuple[int, Grant]:
+    """What the proxy says. RefusedError (401) where it names nobody, or one header came twice."""
     names = (b"x-rooms-person", b"x-rooms-grant")
     told = [[value for name, value in scope["headers"] if name.lower() == wanted] for wanted in names]
     if [len(values) for values in told] != [1, 1] or not re.fullmatch(rb"[0-9]{1,18}", told[0][0]):
@@ -244,10 +275,7 @@ async def _who_asks(scope: Scope) -> tuple[User, Grant]:
         grant = Grant.parse(told[1][0].decode("latin-1"))
     except ValueError as error:
         raise RefusedError(401, SIGNED_OUT) from error
-    user = await in_thread(_signed_in, int(told[0][0]), grant)
-    if user is None:
-        raise RefusedError(401, SIGNED_OUT)
-    return user, grant
+    return int(told[0][0]), grant
 
 
 def _signed_in(user_id: int, grant: Grant) -> User | None:

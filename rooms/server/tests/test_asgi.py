@@ -26,7 +26,7 @@ from rooms import access
 from rooms.models import Room
 from rooms.room import messages
 from rooms.room.messages import session_over
-from rooms.server import asgi, open_rooms
+from rooms.server import asgi, authorisation, open_rooms
 from rooms.server.asgi import Application, Message
 from rooms.server.authorisation import NO_ACCESS, SIGNED_OUT
 from rooms.server.threads import FILE_THREADS, DatabaseThreads, questions
@@ -176,6 +176,32 @@ def test_who_is_let_in_and_what_the_others_are_told(people: Headers) -> None:
                     assert (came[1]["code"], json.loads(came[1]["reason"])["errorReason"]) == (1003, why), kind
                 else:
                     assert came[1]["bytes"][0] == messages.SYNC, kind
+
+    run(story)
+
+
+def test_what_was_found_out_for_a_session_is_not_asked_again_at_once(
+    people: Headers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And by nobody else, nor later, nor twice."""
+    asked: list[int] = []
+    real = asgi._signed_in
+    monkeypatch.setattr(asgi, "_signed_in", lambda user_id, grant: asked.append(user_id) or real(user_id, grant))  # type: ignore[func-returns-value]
+
+    async def story(site: Site) -> None:
+        async def visit(kind: str) -> int:
+            asked.clear()
+            await site.visit(path, people[kind], session["sessionId"])
+            return len(asked)
+
+        _status, session = await site.put(LAB, people["owner"])
+        path = f"/api/collaboration/room/text:file:{session['fileId']}"
+        assert [await visit("viewer"), await visit("owner"), await visit("owner")] == [1, 0, 1]
+        await site.put(LAB, people["owner"])
+        other = path.replace("text:file", "json:notebook")
+        assert (await site.visit(other, people["owner"], session["sessionId"]))[1]["code"] == 1003
+        monkeypatch.setattr(authorisation, "INTERVAL", 0.0)
+        assert await visit("owner") == 1
 
     run(story)
 
