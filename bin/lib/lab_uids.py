@@ -42,9 +42,12 @@ SYS = Path("/proc/sys")
 INSIDE = "lab/supervisor/inside"
 
 
-def give(account: pwd.struct_passwd, *, lab_root: Path, run: Path, directories: list[Path], count: int = 0) -> str:
+def give(
+    account: pwd.struct_passwd, *, lab_root: Path, run: Path, directories: list[Path], count: int = 0, skip: int = 0
+) -> str:
     """Make the Lab's namespace with a uid for each of `count` Labs; returns why not, or nothing.
 
+    `skip`: so many of the account's subordinate ids are left to other sites.
     `directories`: what Labs see, with `lab_root`; those that the account does not have are seen as they are.
     Nothing is done where the namespace is there already, or Labs or the supervisor are in an older one.
     """
@@ -65,7 +68,7 @@ def give(account: pwd.struct_passwd, *, lab_root: Path, run: Path, directories: 
                 return "the supervisor or Labs are running in the namespace of an earlier start"
             if pause:
                 os.kill(pause, signal.SIGKILL)
-            _make(account, lab_root, shown, count)
+            _make(account, lab_root, shown, count, skip)
     except OSError as error:
         return str(error)
     return ""
@@ -166,8 +169,8 @@ def _fits(pause: int, shown: dict[Path, int], count: int) -> bool:
     return fits
 
 
-def _make(account: pwd.struct_passwd, lab_root: Path, shown: dict[Path, int], count: int) -> None:
-    first_uid, first_gid = (_subordinate(account, kind, count) for kind in ("uid", "gid"))
+def _make(account: pwd.struct_passwd, lab_root: Path, shown: dict[Path, int], count: int, skip: int) -> None:
+    first_uid, first_gid = (_subordinate(account, kind, skip + count) + skip for kind in ("uid", "gid"))
     uids.PLACE.mkdir(exist_ok=True)
     uids.PLACE.chmod(0o755)
     _raise_limits(count)

@@ -17,17 +17,26 @@ if TYPE_CHECKING:
 
 PREPARED = "COLLABORATORY_TRIAL_DIRECTORIES"
 LABS = 40
+OF_THE_SITE = 2
+"""Blocks of uids, as many as a temporary site has, that are left to the account's own site."""
 
 
 def make(account: pwd.struct_passwd, installation: "Installation", count: int) -> None:
-    """As root: directories for the account, each with a Lab's namespace in which Labs have uids of their own."""
+    """As root: directories for the account, each with a Lab's namespace in which Labs have uids of their own.
+
+    No two have the same ones, nor has the account's own site: a hostile Lab of one test would use up what the kernel
+    counts per uid for a Lab of another. Runs beside each other have others, too.
+    """
     made = []
-    for _ in range(count):
+    each = LABS + lab_uids.SPARE
+    blocks = lab_uids.SUBORDINATE // each - OF_THE_SITE
+    for number in range(count):
         directory = Path(tempfile.mkdtemp(prefix="lab-"))
         os.chown(directory, account.pw_uid, account.pw_gid)
         seen = [directory / "drive", installation.var / "lab/environments", installation.code / lab_uids.INSIDE]
         lab_root, run = directory / "lab", directory / "run"
-        if problem := lab_uids.give(account, lab_root=lab_root, run=run, directories=seen, count=LABS):
+        skip = each * (OF_THE_SITE + (os.getpid() * count + number) % blocks)
+        if problem := lab_uids.give(account, lab_root=lab_root, run=run, directories=seen, count=LABS, skip=skip):
             machine.say(f"Labs of the tests share one user id: {problem}")
         made.append(str(directory))
     os.environ[PREPARED] = ":".join(made)
