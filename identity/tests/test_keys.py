@@ -11,6 +11,7 @@ from identity import checks
 from portal.accounts import oidc_signing_keys
 
 
+@pytest.mark.slow
 def test_it_makes_a_key_for_its_owner_alone(tmp_path: Path) -> None:
     path = oidc_signing_keys.create(tmp_path / "keys")
     assert path.stat().st_mode & 0o777 == 0o600

@@ -64,6 +64,7 @@ def pairs(people: list[User], libraries: list[Library]) -> list[Pair]:
     return [(user.pk, library.pk) for user in people for library in libraries]
 
 
+@pytest.mark.slow
 def test_it_says_of_all_what_is_said_of_each(people: list[User], libraries: list[Library]) -> None:
     found = permissions(pairs(people, libraries))
     assert found == one_by_one(people, libraries)

@@ -505,6 +505,7 @@ with files.LibraryFiles(fd, staging=root / "staging", trash=root / "trash", lock
 """
 
 
+@pytest.mark.slow
 def test_it_loses_nothing_on_a_full_disk(tmp_path: Path) -> None:
     """A real one: a file system of 2 MiB in a namespace of its own."""
     small = tmp_path / "small"

@@ -143,6 +143,7 @@ def test_it_clones(pull: Pull, mine: Path) -> None:
     assert names(mine.parent) == ["course"]
 
 
+@pytest.mark.slow
 def test_it_brings_what_is_new_and_says_when_there_is_nothing(pull: Pull, upstream: Upstream, mine: Path) -> None:
     pull()
     assert pull()["done"]["what"] == "same"
@@ -165,6 +166,7 @@ def test_it_takes_the_branch_that_the_link_names(pull: Pull, upstream: Upstream,
     assert names(mine.parent) == ["course"]
 
 
+@pytest.mark.slow
 def test_it_keeps_what_was_changed_here_beside_what_is_new(pull: Pull, upstream: Upstream, mine: Path) -> None:
     pull()
     (mine / "b.txt").write_text("mine\n")
@@ -176,6 +178,7 @@ def test_it_keeps_what_was_changed_here_beside_what_is_new(pull: Pull, upstream:
     assert "own.txt" in git(mine, "status", "--porcelain")
 
 
+@pytest.mark.slow
 def test_it_keeps_the_whole_text_here_where_both_changed_it(pull: Pull, upstream: Upstream, mine: Path) -> None:
     pull()
     (mine / "a.txt").write_text("mine\n")
@@ -190,6 +193,7 @@ def test_it_keeps_the_whole_text_here_where_both_changed_it(pull: Pull, upstream
     assert [(mine / name).read_text() for name in ("a.txt", beside, "b.txt")] == ["mine\n", "theirs\n", "bbb\n"]
 
 
+@pytest.mark.slow
 def test_it_brings_back_what_was_deleted_here(pull: Pull, upstream: Upstream, mine: Path) -> None:
     pull()
     (mine / "a.txt").unlink()
@@ -203,6 +207,7 @@ def test_it_brings_back_what_was_deleted_here(pull: Pull, upstream: Upstream, mi
     assert [(mine / name).read_text() for name in ("a.txt", "b.txt")] == ["two\n", "b\n"]
 
 
+@pytest.mark.slow
 def test_it_brings_back_what_was_deleted_here_and_changed_there(pull: Pull, upstream: Upstream, mine: Path) -> None:
     pull()
     git(mine, "rm", "-q", "a.txt")
@@ -212,6 +217,7 @@ def test_it_brings_back_what_was_deleted_here_and_changed_there(pull: Pull, upst
     assert (mine / "a.txt").read_text() == "two\n"
 
 
+@pytest.mark.slow
 def test_it_keeps_what_was_changed_here_and_deleted_there(pull: Pull, upstream: Upstream, mine: Path) -> None:
     pull()
     (mine / "a.txt").write_text("mine\n")
@@ -220,6 +226,7 @@ def test_it_keeps_what_was_changed_here_and_deleted_there(pull: Pull, upstream: 
     assert (mine / "a.txt").read_text() == "mine\n"
 
 
+@pytest.mark.slow
 def test_it_keeps_a_file_of_ones_own_where_the_repository_has_a_new_one(
     pull: Pull, upstream: Upstream, mine: Path
 ) -> None:
@@ -235,6 +242,7 @@ def test_it_keeps_a_file_of_ones_own_where_the_repository_has_a_new_one(
     assert (mine / f"new (upstream {done['commit']}).txt").read_text() == "theirs\n"
 
 
+@pytest.mark.slow
 def test_a_file_in_the_place_of_a_new_folder_is_not_lost(pull: Pull, upstream: Upstream, mine: Path) -> None:
     pull()
     (mine / "data").write_text("mine\n")
@@ -250,6 +258,7 @@ def numbers(**changed: str) -> str:
     return "\n".join(["[", *lines, "30", "]", ""])
 
 
+@pytest.mark.slow
 def test_notebooks_stay_notebooks(pull: Pull, upstream: Upstream, mine: Path) -> None:
     """Two that are fine, and do not touch each other's lines, can be no JSON together."""
     upstream.put(nb__ipynb=numbers())
@@ -269,6 +278,7 @@ def test_notebooks_stay_notebooks(pull: Pull, upstream: Upstream, mine: Path) ->
     assert (mine / kept["beside"]).read_text() == theirs
 
 
+@pytest.mark.slow
 def test_it_survives_a_history_that_was_rewritten(pull: Pull, upstream: Upstream, mine: Path) -> None:
     upstream.put(a__txt="two\n")
     pull()
@@ -527,6 +537,7 @@ def test_no_program_runs_that_the_configuration_of_a_submodule_names(
 # What others may have written into the folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("key", "value"),
     [
@@ -557,6 +568,7 @@ def test_it_runs_nothing_that_the_folders_git_names(
     assert not done.exists()
 
 
+@pytest.mark.slow
 def test_it_runs_no_hook(pull: Pull, upstream: Upstream, mine: Path, tmp_path: Path) -> None:
     pull()
     for name in ("pre-commit", "post-checkout", "post-merge", "pre-merge-commit", "reference-transaction"):
@@ -570,6 +582,7 @@ def test_it_runs_no_hook(pull: Pull, upstream: Upstream, mine: Path, tmp_path: P
     assert not (tmp_path / "done").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["commondir", "config.worktree"])
 def test_it_takes_no_configuration_from_elsewhere(pull: Pull, mine: Path, name: str) -> None:
     pull()

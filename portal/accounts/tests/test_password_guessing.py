@@ -36,6 +36,7 @@ def guess(login: str, times: int, address: str = ATTACKER) -> list[bool]:
     return [TOO_MANY not in answer.content.decode() for answer in answers]
 
 
+@pytest.mark.slow
 def test_wrong_passwords_elsewhere_do_not_lock_the_person_out(owner: User) -> None:
     for login in ("owner", "owner@example.org"):
         guess(login, 10)
@@ -48,6 +49,7 @@ def test_who_guesses_is_refused_there_although_the_sixth_is_right(owner: User) -
     assert not gets_in(Client(), "owner", ATTACKER)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("addresses", [[ATTACKER], [f"203.0.113.{n}" for n in range(4, 9)]])
 def test_refusals_do_not_tell_whose_an_address_of_mail_is(owner: User, viewer: User, addresses: list[str]) -> None:
     """Guesses at one name of an account count for no other, so an account has as many times more tries as names."""
@@ -63,6 +65,7 @@ def test_one_name_has_no_more_tries_by_its_spellings(owner: User, other: str) ->
     assert guess("owner@example.org", 3) + guess(other, 3) == [True] * 5 + [False]
 
 
+@pytest.mark.slow
 def test_the_person_is_told_of_guesses_at_all_names_together(owner: User) -> None:
     for n in range(1, 3):
         guess("owner", 5, f"203.0.113.{n}")
@@ -70,6 +73,7 @@ def test_the_person_is_told_of_guesses_at_all_names_together(owner: User) -> Non
     assert Notice.objects.filter(user=owner).count() == 1
 
 
+@pytest.mark.slow
 def test_a_browser_in_which_the_person_was_signed_in_goes_on_beside_an_attacker(owner: User) -> None:
     """Both are behind one address, as in an institute."""
     browser = Client()
@@ -117,6 +121,7 @@ def test_the_cookie_is_bound_to_the_portal(owner: User, settings: Settings) -> N
     assert "owner" not in cookie.value
 
 
+@pytest.mark.slow
 def test_many_addresses_together_get_slower(owner: User) -> None:
     addresses = [f"203.0.113.{n}" for n in range(4, 9)]
     for address in addresses:
@@ -125,6 +130,7 @@ def test_many_addresses_together_get_slower(owner: User) -> None:
     assert gets_in(Client(), "owner", HOME), "one who comes anew is asked all the same"
 
 
+@pytest.mark.slow
 def test_one_address_may_not_try_one_password_on_many_accounts(
     owner: User, viewer: User, editor: User, stranger: User
 ) -> None:
@@ -154,6 +160,7 @@ def test_a_course_signs_in_at_once_behind_one_address(owner: User) -> None:
         one.was_right()
 
 
+@pytest.mark.slow
 def test_who_was_never_wrong_is_not_told_of_wrong_passwords(owner: User) -> None:
     assert all(gets_in(Client(), "owner", HOME) for _ in range(30))
     page = attempt(Client(), "owner", PASSWORD, HOME).content.decode()
@@ -188,6 +195,7 @@ def test_it_says_the_same_of_accounts_that_do_not_exist(owner: User) -> None:
     assert TOO_MANY in answers("owner", "203.0.113.1")[-1]
 
 
+@pytest.mark.slow
 def test_the_person_is_told_once(owner: User) -> None:
     for n in range(1, 6):
         guess("owner", 5, f"203.0.113.{n}")

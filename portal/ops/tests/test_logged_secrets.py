@@ -39,6 +39,7 @@ def test_the_first_password_is_shown_at_a_terminal_alone(
     assert str(tmp_path / "first-password") in said
 
 
+@pytest.mark.slow
 def test_without_a_mail_server_mails_are_files_that_the_account_alone_reads(tmp_path: Path) -> None:
     code = (
         "import os; os.umask(0o077); import django; django.setup();"
