@@ -7,8 +7,9 @@
     fork_servers.py   a process per environment that forks servers into their sandboxes
     conda_env.py      variables of an activated environment
     api_token.py      the portal's API inside the sandbox: socket and token
-    drive_view.py     ~/drive of one server: libraries as bind mounts that propagate into the running sandbox
-    set_read_only.py  turning one mount of a running sandbox read-only
+    drive_plan.py     which libraries stand where in a Drive, and the changes from one such view to another
+    drive_view.py     ~/drive of one server: libraries as mounts that come, go and change in the running sandbox
+    change_mounts.py  changing mounts of a running sandbox, by a thread within its namespace
     server_log.py     what one server prints: a pipe, read into files of limited size
     disk_limits.py    disk of one server, measured and limited
     drive_limits.py   number of files in the Drive's libraries, as Labs make them

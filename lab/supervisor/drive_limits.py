@@ -21,7 +21,8 @@ from typing import Any
 
 from . import disk_limits
 from .disk_limits import FEW_FILES, NO_LIMIT, REST, DiskMonitor
-from .drive_view import Library, Store
+from .drive_plan import Library
+from .drive_view import Store
 
 log = logging.getLogger("lab.supervisor")
 

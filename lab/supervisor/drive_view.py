@@ -1,72 +1,44 @@
-"""`~/drive` of one server: a read-only directory with four folders, and libraries bind-mounted into it.
+"""`~/drive` of one server: a read-only directory with four folders, and libraries mounted into it.
 
-The directory is a shared mount in the Lab's namespace; the sandbox holds a slave of it, so whatever is mounted or
-unmounted here appears or vanishes there (mount_namespaces(7), "Shared subtrees"). What is mounted now is read from
-/proc/self/mountinfo and never remembered.
+The directory is a shared mount in the Lab's namespace; the sandbox holds a slave of it (mount_namespaces(7), "Shared
+subtrees"). The mount of all public libraries propagates there. The others are attached in the sandbox's own mount
+namespace (change_mounts.py): a mount that came there read-only by propagation could never be turned writable, and one
+below a shared mount cannot be moved. What is mounted now is read from /proc/PID/mountinfo and never remembered.
 
-Taking access away must not leave a door open: a process that stands in a library (working directory, open file,
-mapping) keeps it after a lazy unmount. So a library that is withdrawn is unmounted without MNT_DETACH: the kernel
-answers EBUSY while anything, in any sandbox, still uses it, and the caller stops what does. One that turns read-only
-does so in place, and only what has a file open for writing stands in the way.
+A process that stands in a library (working directory, open file, mapping) keeps its mount. So one that turns read-only
+or writable does so in place, and one that is renamed is moved: relative paths go on working. Taking access away must
+not leave a door open: a library that is withdrawn is unmounted without MNT_DETACH, so that the kernel answers EBUSY
+while anything still uses it, and the caller stops what does; for read-only, only what has a file open for writing
+stands in the way.
 """
 
+import contextlib
 import errno
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from drive.folders import MOUNTED, Folder
 
-from . import linux
+from . import change_mounts, linux
+from .drive_plan import Library, MountPoint, Plan, View, keeps, plan
 from .uids import SAFE, LabUids
-
-_LIBRARY = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 class LibraryInUseError(Exception):
-    """A library cannot be withdrawn: processes of the sandbox use it."""
+    """A library cannot be withdrawn: processes of the sandbox use it.
 
-    def __init__(self, place: "MountPoint", library: str) -> None:
+    `writing`: it is to be read-only, and has files that are open for writing.
+    """
+
+    def __init__(self, place: MountPoint, library: str, *, writing: bool = False) -> None:
         super().__init__(place.path)
         self.place = place
         self.library = library
-
-
-@dataclass(frozen=True)
-class MountPoint:
-    """Mount point of a library in the view: `<folder>/<name>`."""
-
-    folder: str
-    name: str
-
-    def __post_init__(self) -> None:
-        bad = self.name in ("", ".", "..") or "/" in self.name or "\0" in self.name
-        if self.folder not in MOUNTED or bad:
-            raise ValueError(f"not a place in the drive: {self.folder!r}, {self.name!r}")
-
-    @property
-    def path(self) -> str:
-        return f"{self.folder}/{self.name}"
-
-
-@dataclass(frozen=True)
-class Library:
-    """A library that is mounted, and its mode."""
-
-    library: str
-    mode: str
-    """`rw` or `ro`."""
-
-    def __post_init__(self) -> None:
-        if not _LIBRARY.fullmatch(self.library) or self.mode not in ("rw", "ro"):
-            raise ValueError(f"not a library: {self.library!r}, {self.mode!r}")
-
-
-def libraries(wanted: list[dict[str, str]]) -> dict[MountPoint, Library]:
-    """Libraries and where they stand, from the mounts of a request; ValueError for what is no place or no library."""
-    return {MountPoint(m["folder"], m["name"]): Library(m["library"], m["mode"]) for m in wanted}
+        self.writing = writing
 
 
 class Store:
@@ -97,9 +69,21 @@ class Store:
         """All public libraries and their names."""
         return self.root / "public"
 
-    def show(self, directory: Path, mode: str, target: Path) -> None:
-        """Mount one of these directories, `rw` or `ro`."""
-        linux.bind(self.clones[mode] / directory.relative_to(self.root), target)
+    def show(self, directory: Path, target: Path) -> None:
+        """Mount one of these directories, read-only."""
+        linux.bind(self.clones["ro"] / directory.relative_to(self.root), target)
+
+    def tree(self, directory: Path, mode: str) -> int:
+        """A mount of one of these directories, `rw` or `ro`, that is attached nowhere: its descriptor."""
+        place = os.open(
+            self.clones["rw"] / directory.relative_to(self.root), os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW
+        )
+        try:
+            tree = linux.clone(place)
+        finally:
+            os.close(place)
+        linux.change(tree, attributes=_attributes(mode) | SAFE)
+        return tree
 
 
 class OwnStore(Store):
@@ -109,9 +93,17 @@ class OwnStore(Store):
         self.root = store.root
         self.uids, self.uid = uids, uid
 
-    def show(self, directory: Path, mode: str, target: Path) -> None:
-        """Mount one of these directories, `rw` or `ro`."""
-        self.uids.show(self.uid, directory, target, linux.MOUNT_ATTR_RDONLY if mode == "ro" else 0)
+    def show(self, directory: Path, target: Path) -> None:
+        """Mount one of these directories, read-only."""
+        self.uids.show(self.uid, directory, target, linux.MOUNT_ATTR_RDONLY)
+
+    def tree(self, directory: Path, mode: str) -> int:
+        """A mount of one of these directories, `rw` or `ro`, that is attached nowhere: its descriptor."""
+        return self.uids.clone(self.uid, directory, _attributes(mode))
+
+
+def _attributes(mode: str) -> int:
+    return linux.MOUNT_ATTR_RDONLY if mode == "ro" else 0
 
 
 @dataclass(frozen=True)
@@ -123,9 +115,9 @@ class MountInfo:
     options: frozenset[str]
 
 
-def mounts() -> list[MountInfo]:
-    """Every mount of our namespace, in the order it was made."""
-    lines = os.fsdecode(Path("/proc/self/mountinfo").read_bytes()).split("\n")
+def mounts(process: int | str = "self") -> list[MountInfo]:
+    """Every mount of our namespace, or of a process's, in the order it was made. OSError: it is gone."""
+    lines = os.fsdecode(Path(f"/proc/{process}/mountinfo").read_bytes()).split("\n")
     fields = (line.split(" ") for line in lines if line)  # a name may hold what str.split takes for space
     return [MountInfo(_plain(f[4]), _plain(f[3]), frozenset(f[5].split(","))) for f in fields]
 
@@ -133,6 +125,33 @@ def mounts() -> list[MountInfo]:
 def _plain(field: str) -> str:
     """Undo mountinfo's octal escapes for space, tab, newline and backslash."""
     return re.sub(r"\\([0-7]{3})", lambda match: chr(int(match[1], 8)), field)
+
+
+class MountsInside:
+    """Mounts of one running sandbox, below its `~/drive`."""
+
+    def __init__(self, init: int, drive: str) -> None:
+        """`init`: its process 1. `drive`: the path of `~/drive` in it."""
+        self.init = init
+        self.drive = drive
+
+    def at(self, place: MountPoint) -> str:
+        """Path of a mount point in the sandbox."""
+        return f"{self.drive}/{place.path}"
+
+    def current(self) -> View:
+        """Libraries that are mounted now, by mount point. OSError: the sandbox is gone."""
+        found = {}
+        for mount in mounts(self.init):
+            folder, _, name = mount.target.removeprefix(f"{self.drive}/").partition("/")
+            if mount.target.startswith(f"{self.drive}/") and folder in MOUNTED and name:
+                mode = "ro" if "ro" in mount.options else "rw"
+                found[MountPoint(folder, name)] = Library(os.path.basename(mount.root), mode)  # noqa: PTH119
+        return found
+
+    def change(self, steps: list[list[Any]]) -> list[int]:
+        """Make steps of change_mounts.py; the errno of each, 0 for success."""
+        return change_mounts.change(self.init, steps)
 
 
 class DriveView:
@@ -148,89 +167,115 @@ class DriveView:
         self.store = store
 
     def open(self) -> None:
-        """Mount the empty view and the public libraries."""
+        """Mount the view without libraries, but for the public ones."""
         for folder in Folder:
             (self.plain / folder).mkdir(parents=True, exist_ok=True)
         self.plain.with_name("drive").mkdir(exist_ok=True)
         linux.bind(self.place / self.plain.name, self.root)
         linux.share(self.root)
         linux.restrict(self.root, SAFE | linux.MOUNT_ATTR_RDONLY)
-        self.store.show(self.store.public(), "ro", self.root / Folder.ALL)
+        self.store.show(self.store.public(), self.root / Folder.ALL)
 
-    def current(self) -> dict[MountPoint, Library]:
-        """Libraries that are mounted now, by mount point."""
-        found = {}
-        for mount in mounts():
-            if not mount.target.startswith(f"{self.root}/"):
-                continue
-            folder, _, name = mount.target[len(str(self.root)) + 1 :].partition("/")
-            if folder in MOUNTED and name:
-                mode = "ro" if "ro" in mount.options else "rw"
-                found[MountPoint(folder, name)] = Library(os.path.basename(mount.root), mode)  # noqa: PTH119
-        return found
+    def apply(self, wanted: View, inside: MountsInside) -> list[Library]:
+        """Make the view in a running sandbox equal to `wanted`; returns libraries that are not on disk.
 
-    def apply(self, wanted: dict[MountPoint, Library], turn_read_only: Callable[[MountPoint], bool]) -> list[Library]:
-        """Make the view equal to `wanted`; returns libraries that are not on disk.
-
-        `turn_read_only` does that to the sandbox's own copy of a mount, and says whether it could. Raises
-        LibraryInUseError, with everything else already done, when a library that is taken away is in use: stop what
-        uses it and call again.
+        Raises LibraryInUseError, with everything else already done, when a library that is taken away is in use: stop
+        what uses it and call again. OSError: the sandbox is gone, or something cannot be mounted.
         """
-        current = self.current()
-        stuck: LibraryInUseError | None = None
-        # Take away first: that must not wait for what is given.
-        for place, library in current.items():
-            try:
-                self._take(place, library, wanted, turn_read_only)
-            except LibraryInUseError as error:
-                stuck = error
-        held = self.current()
-        missing = [library for place, library in wanted.items() if place not in held and not self._show(place, library)]
-        if stuck:
-            raise stuck
+        current = inside.current()
+        todo = plan(current, wanted)
+        stuck = self._take_away(todo, current, wanted, inside)  # this must not wait for what is given
+        anew = self._move_and_turn_writable(todo, {place.path for place in stuck}, inside)
+        taken = inside.current()
+        missing = self._show({place: wanted[place] for place in [*todo.shown, *anew] if place not in taken}, inside)
+        self._tidy(inside.current())
+        for place, library in stuck.items():
+            raise LibraryInUseError(place, library.library, writing=place in todo.read_only)
         return missing
 
-    def _take(
-        self,
-        place: MountPoint,
-        library: Library,
-        wanted: dict[MountPoint, Library],
-        turn_read_only: Callable[[MountPoint], bool],
-    ) -> None:
-        if wanted.get(place) == library:
-            return
-        if wanted.get(place) == Library(library.library, "ro"):
-            if not turn_read_only(place):
-                raise LibraryInUseError(place, library.library)
-            linux.restrict(self.root / place.path, linux.MOUNT_ATTR_RDONLY)
-        else:
-            self._withdraw(place, library, lazily=_keeps(wanted, library))
+    def _take_away(self, todo: Plan, current: View, wanted: View, inside: MountsInside) -> View:
+        """Turn read-only, and withdraw; what is in use."""
+        lazily = {place: keeps(wanted, current[place]) for place in todo.withdrawn}
+        older = {place for place in lazily if self._propagates(place)}
+        steps: list[list[Any]] = [["read_only", inside.at(place)] for place in todo.read_only]
+        steps += [["unmount", inside.at(place), lazily[place]] for place in todo.withdrawn if place not in older]
+        places = [*todo.read_only, *(place for place in todo.withdrawn if place not in older)]
+        failed = {place for place, code in zip(places, inside.change(steps), strict=True) if code}
+        return {place: current[place] for place in failed | {p for p in older if not self._unmount(p, lazily[p])}}
+
+    def _move_and_turn_writable(self, todo: Plan, stuck: set[str], inside: MountsInside) -> list[MountPoint]:
+        """Move what is renamed, and turn writable; the places where that cannot be, and nothing stands any more."""
+        taken = {place.path for place in inside.current()}
+        moves = []
+        for old, new in todo.moved:
+            if old.path not in stuck and new.path not in taken:
+                moves.append((old, new))
+                taken = taken - {old.path} | {new.path}
+        steps: list[list[Any]] = []
+        with self._folders() as folders:
+            for old, new in moves:
+                steps += [["make", folders[new.folder], new.name], ["move", inside.at(old), inside.at(new)]]
+                steps += [["remove", folders[old.folder], old.name]]
+            steps += [["read_write", inside.at(place)] for place in todo.writable]
+            codes = inside.change(steps)
+        anew = [ends for ends, code in zip(moves, codes[1 : 3 * len(moves) : 3], strict=True) if code]
+        turned = zip(todo.writable, codes[3 * len(moves) :], strict=True)
+        anew += [(place, place) for place, code in turned if code]
+        here = inside.current()
+        for old, _ in anew:  # of a Lab that began before these could be changed: its mounts propagate
+            if old in here and not self._unmount(old, lazily=True):
+                inside.change([["unmount", inside.at(old), True]])
+        return [new for _, new in anew]
+
+    def _show(self, libraries: View, inside: MountsInside) -> list[Library]:
+        """Mount them; those that are not on disk."""
+        found = {place: self.store.directory(library) for place, library in libraries.items()}
+        steps: list[list[Any]] = []
+        with self._folders() as folders, contextlib.ExitStack() as trees:
+            for place, directory in found.items():
+                if directory:
+                    tree = self.store.tree(directory, libraries[place].mode)
+                    trees.callback(os.close, tree)
+                    steps += [["make", folders[place.folder], place.name], ["attach", tree, inside.at(place)]]
+            codes = inside.change(steps)
+        for step, code in zip(steps, codes, strict=True):
+            if code:
+                raise OSError(code, os.strerror(code), step[2])
+        return [libraries[place] for place, directory in found.items() if directory is None]
+
+    @contextlib.contextmanager
+    def _folders(self) -> Iterator[dict[str, int]]:
+        """Descriptors of the plain directories in which libraries stand, by the folder's name."""
+        with contextlib.ExitStack() as opened:
+            folders = {}
+            for folder in MOUNTED:
+                folders[str(folder)] = os.open(self.plain / folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+                opened.callback(os.close, folders[str(folder)])
+            yield folders
+
+    def _propagates(self, place: MountPoint) -> bool:
+        """True if it is mounted in the Lab's namespace, too: in Labs that began before an update of the site."""
+        return any(mount.target == str(self.root / place.path) for mount in mounts())
+
+    def _unmount(self, place: MountPoint, lazily: bool) -> bool:
+        """Unmount what propagates; False: it is in use, or does not."""
+        try:
+            linux.unmount(self.root / place.path, lazy=lazily)
+        except OSError as error:
+            if error.errno not in (errno.EBUSY, errno.EINVAL):
+                raise
+            return False
+        return True
+
+    def _tidy(self, held: View) -> None:
+        """Remove the plain directories in which nothing is mounted any more."""
+        for folder in MOUNTED:
+            for name in os.listdir(self.plain / folder):
+                if MountPoint(folder, name) not in held:
+                    with contextlib.suppress(OSError):
+                        (self.plain / folder / name).rmdir()
 
     def close(self) -> None:
         """Take the whole view away; the sandbox's processes are gone."""
         while any(mount.target == str(self.root) for mount in mounts()):
             linux.unmount(self.root, lazy=True)
-
-    def _show(self, place: MountPoint, library: Library) -> bool:
-        directory = self.store.directory(library)
-        if directory is None:
-            return False
-        (self.plain / place.path).mkdir(exist_ok=True)
-        self.store.show(directory, library.mode, self.root / place.path)
-        return True
-
-    def _withdraw(self, place: MountPoint, library: Library, *, lazily: bool) -> None:
-        try:
-            linux.unmount(self.root / place.path, lazy=lazily)
-        except OSError as error:
-            if error.errno == errno.EBUSY:
-                raise LibraryInUseError(place, library.library) from error
-            raise
-        (self.plain / place.path).rmdir()
-
-
-def _keeps(wanted: dict[MountPoint, Library], library: Library) -> bool:
-    """True if the person still has at least this access to the library, be it at another mount point."""
-    return any(
-        other.library == library.library and (other.mode == "rw" or library.mode == "ro") for other in wanted.values()
-    )

@@ -77,12 +77,21 @@ def bind(source: Path, target: Path) -> None:
 
 
 def restrict(target: Path, attributes: int) -> None:
-    """Add attributes to one mount (mount_setattr(2)); those it has, stay."""
-    attr = _MountAttr(attr_set=attributes)
-    result = _libc.syscall(
-        _SYS_MOUNT_SETATTR, _AT_FDCWD, os.fsencode(target), 0, ctypes.byref(attr), ctypes.sizeof(attr)
-    )
-    _check(result, f"mount_setattr {target}")
+    """Add attributes to one mount (mount_setattr(2)); those it has, stay. EBUSY: a file is open for writing."""
+    _set_attributes(target, _MountAttr(attr_set=attributes))
+
+
+def relax(target: Path, attributes: int) -> None:
+    """Take attributes away from one mount.
+
+    EPERM: it had them when it came into a namespace of fewer rights, and keeps them there (mount_namespaces(7)).
+    """
+    _set_attributes(target, _MountAttr(attr_clr=attributes))
+
+
+def _set_attributes(target: Path, attr: _MountAttr) -> None:
+    arguments = (_AT_FDCWD, os.fsencode(target), 0, ctypes.byref(attr), ctypes.sizeof(attr))
+    _check(_libc.syscall(_SYS_MOUNT_SETATTR, *arguments), f"mount_setattr {target}")
 
 
 def clone(directory: int) -> int:
@@ -106,6 +115,15 @@ def attach(tree: int, target: Path) -> None:
     """Mount what `clone` has made (move_mount(2))."""
     arguments = (tree, b"", _AT_FDCWD, os.fsencode(target), _MOVE_MOUNT_F_EMPTY_PATH)
     _check(_libc.syscall(_SYS_MOVE_MOUNT, *arguments), f"move_mount {target}")
+
+
+def move(source: Path, target: Path) -> None:
+    """Move one mount (move_mount(2)): what uses it goes on, and finds itself at the new path.
+
+    EINVAL: it came with the namespace, or its parent propagates to others.
+    """
+    arguments = (_AT_FDCWD, os.fsencode(source), _AT_FDCWD, os.fsencode(target), 0)
+    _check(_libc.syscall(_SYS_MOVE_MOUNT, *arguments), f"move_mount {source} {target}")
 
 
 def share(target: Path) -> None:

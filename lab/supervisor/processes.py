@@ -221,29 +221,51 @@ def deleted_mappings(pid: int) -> Iterator[tuple[int, int, int]]:
                 yield os.makedev(int(major, 16), int(minor, 16)), int(inode), end
 
 
-def holders(init: int, place: str, library: str) -> list[int]:
+def holders(init: int, place: str, library: str, *, writing: bool = False) -> list[int]:
     """Processes of the sandbox with a working directory, an open file or a mapping in a library.
 
     `place` is the library's path inside the sandbox ("" for none); `library` its directory's name, which stands in
-    the path of a file reached through the mount of all public libraries.
+    the path of a file reached through the mount of all public libraries. `writing`: only those with a file open for
+    writing, or with a mapping that can be written through.
     """
 
     def within(path: str) -> bool:
         return (bool(place) and (path + "/").startswith(place + "/")) or f"/{library}/" in path + "/"
 
-    return [pid for pid in inside(init) if any(within(path) for path in _open_paths(pid))]
+    paths = _paths_open_for_writing if writing else _open_paths
+    return [pid for pid in inside(init) if any(within(path) for path in paths(pid))]
 
 
 def _open_paths(pid: int) -> Iterator[str]:
-    base = PROC / str(pid)
     for name in ("cwd", "root", "exe"):
         yield _link(pid, name)
-    try:
-        for fd in os.listdir(base / "fd"):
+    with contextlib.suppress(OSError):
+        for fd in os.listdir(PROC / str(pid) / "fd"):
             yield _link(pid, f"fd/{fd}")
-        for line in _lines(base / "maps"):
+    yield from _mapped(pid, "")
+
+
+def _paths_open_for_writing(pid: int) -> Iterator[str]:
+    with contextlib.suppress(OSError):
+        for fd in os.listdir(PROC / str(pid) / "fd"):
+            if _is_open_for_writing(pid, fd):
+                yield _link(pid, f"fd/{fd}")
+    yield from _mapped(pid, "w")
+
+
+def _is_open_for_writing(pid: int, fd: str) -> bool:
+    """By the flags in octal of proc(5), fdinfo."""
+    with contextlib.suppress(OSError):
+        for line in _lines(PROC / str(pid) / "fdinfo" / fd):
+            if line.startswith("flags:"):
+                return int(line.split()[1], 8) & os.O_ACCMODE != os.O_RDONLY
+    return False
+
+
+def _mapped(pid: int, right: str) -> Iterator[str]:
+    """Files that are mapped; with a right (proc(5), maps) those that are shared and mapped with it."""
+    with contextlib.suppress(OSError):
+        for line in _lines(PROC / str(pid) / "maps"):
             parts = line.split(maxsplit=5)
-            if len(parts) == 6:
+            if len(parts) == 6 and (not right or {right, "s"} <= set(parts[1])):
                 yield parts[5]
-    except OSError:
-        return

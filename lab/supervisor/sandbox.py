@@ -20,8 +20,6 @@ import os
 import shutil
 import signal
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Coroutine
 from concurrent.futures import ThreadPoolExecutor
@@ -34,7 +32,8 @@ from . import api_token, fork_servers, linux, network, processes, sandbox_comman
 from .cgroups import ENTER_TRIES, Groups, Limits
 from .disk_limits import DiskMonitor
 from .drive_limits import DriveQuotas
-from .drive_view import DriveView, Library, LibraryInUseError, MountPoint, OwnStore, Store, libraries, mounts
+from .drive_plan import View, libraries
+from .drive_view import DriveView, LibraryInUseError, MountsInside, OwnStore, Store, mounts
 from .fork_servers import ForkServer
 from .inside import limiting
 from .launch import Launch
@@ -44,9 +43,11 @@ from .uids import Identity, LabUids
 
 log = logging.getLogger("lab.supervisor")
 
-SET_READ_ONLY = Path(__file__).parent / "set_read_only.py"
 KILL_SECONDS = 10
-HOLDER_TRIES = 20
+HOLDER_TRIES = 50
+"""Of a library that is taken away, while there is always another process that uses it."""
+HOLDER_SECONDS = 1.5
+"""For what was stopped to be gone; then something uses it that cannot be found."""
 LOG_TAIL_BYTES = 4000
 DELETING = ThreadPoolExecutor(2, "delete")
 """Threads of their own: homes of very many files must not take those that launches wait for."""
@@ -172,7 +173,6 @@ class Sandbox:
         self.identity.open()
         self.identity.mount_environment(prefix)
         self.view.open()
-        self.view.apply(libraries(launch.mounts), self._turn_read_only)
 
     def _listen(self) -> socket.socket:
         self.socket.unlink(missing_ok=True)
@@ -197,12 +197,13 @@ class Sandbox:
                 program, stdin = sandbox_command.exec_program(Path(launch.prefix)), asyncio.subprocess.DEVNULL
                 await self._build(launch, program, stdin, inherited, log, ends)
                 ends.close_now(go_for_jupyter, lifeline_for_jupyter)
-                await _all(self._connect(launch, lifeline, log), self._limit_namespace())
+                await _all(self._connect(launch, lifeline, log), self._limit_namespace(), self._show_libraries(launch))
             else:
                 held, alive = ends.pipe()
                 holder = await self._build(launch, sandbox_command.HOLD_PROGRAM, held, {}, log, ends)
                 forking = fork_server.fork(self._descriptors(launch, holder, inherited | {"alive": alive}, log, ends))
-                await _all(self._connect(launch, lifeline, log), self._limit_namespace(), forking)
+                built = (self._connect(launch, lifeline, log), self._limit_namespace(), self._show_libraries(launch))
+                await _all(*built, forking)
                 ends.close_now(go_for_jupyter, lifeline_for_jupyter, alive)
             await asyncio.to_thread(self._enter_group)
             os.write(go, b"1")
@@ -258,6 +259,10 @@ class Sandbox:
         if holder is None:
             raise StartFailedError("bubblewrap could not build the sandbox.")
         return holder
+
+    async def _show_libraries(self, launch: Launch) -> None:
+        """Before anybody's code runs."""
+        await asyncio.to_thread(self.view.apply, libraries(launch.mounts), self._mounts())
 
     async def _limit_namespace(self) -> None:
         assert self.init
@@ -383,16 +388,26 @@ class Sandbox:
 
     # Changing what it may reach
 
-    async def remount(self, wanted: dict[MountPoint, Library]) -> list[str]:
+    async def remount(self, wanted: View) -> list[str]:
         """Make the Drive view equal; processes that stand in the way of a withdrawal are stopped, and named."""
         notes: list[str] = []
-        for attempt in range(HOLDER_TRIES):
+        patient_until = time.monotonic() + HOLDER_SECONDS
+        for _ in range(HOLDER_TRIES):
             try:
-                await asyncio.to_thread(self.view.apply, wanted, self._turn_read_only)
+                await asyncio.to_thread(self.view.apply, wanted, self._mounts())
             except LibraryInUseError as error:
-                stopped = await self._stop_holders(self._inside(error.place), error.library)
+                now = time.monotonic()
+                writing = error.writing and now < patient_until - HOLDER_SECONDS / 2
+                stopped = await self._stop_holders(self._mounts().at(error.place), error.library, writing=writing)
                 notes += [f"{name} was stopped: it was using “{error.place.path}”." for name in stopped]
-                await asyncio.sleep(0.01 * attempt)
+                if not stopped and now > patient_until:
+                    break
+                patient_until = now + HOLDER_SECONDS if stopped else patient_until
+                await asyncio.sleep(0.02)
+            except OSError:
+                if self.ended.is_set():
+                    return notes
+                raise
             else:
                 return notes
         # Something that /proc does not show (a descriptor on its way through a socket) holds it: no access is safer.
@@ -400,29 +415,21 @@ class Sandbox:
         await self.ended.wait()
         return [*notes, "The Lab was stopped: it was still using a library that you lost access to."]
 
-    def _inside(self, place: MountPoint) -> str:
-        return f"/home/{self.username}/drive/{place.path}"
-
-    def _turn_read_only(self, place: MountPoint) -> bool:
-        """Make the sandbox's own copy of a mount read-only where it is, so that a kernel working there goes on.
-
-        False: something has a file open for writing (EBUSY, mount_setattr(2)).
-        """
-        command = [sys.executable, "-I", "-S", str(SET_READ_ONLY), str(self.init), self._inside(place)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode not in (0, errno.EBUSY):
-            log.warning("%s: %s", self.id, done.stderr.strip())
-        return done.returncode == 0
+    def _mounts(self) -> MountsInside:
+        """Its mounts; ProcessLookupError: it has ended."""
+        if self.init is None:
+            raise ProcessLookupError(errno.ESRCH, "The sandbox has ended.")
+        return MountsInside(self.init, f"/home/{self.username}/drive")
 
     async def evict(self, library: str) -> list[str]:
         """Stop what still stands in a library that is not public any more."""
         return await self._stop_holders("", library)
 
-    async def _stop_holders(self, place: str, library: str) -> list[str]:
+    async def _stop_holders(self, place: str, library: str, *, writing: bool = False) -> list[str]:
         if self.init is None:
             return []
         names = []
-        for pid in await asyncio.to_thread(processes.holders, self.init, place, library):
+        for pid in await asyncio.to_thread(processes.holders, self.init, place, library, writing=writing):
             with contextlib.suppress(OSError):
                 name = processes.name_of(pid)
                 os.kill(pid, signal.SIGKILL)

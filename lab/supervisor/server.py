@@ -35,7 +35,8 @@ from portal.sandboxing.firewall import Policy
 
 from . import cgroups, network, processes
 from .drive_limits import DriveFileMonitor, Writer
-from .drive_view import Store, libraries
+from .drive_plan import libraries
+from .drive_view import Store
 from .fork_servers import ForkFailedError, ForkServer, ForkServers
 from .launch import Launch, jupyter_config
 from .namespace_limits import NamespaceLimiter

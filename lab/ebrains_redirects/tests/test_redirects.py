@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 from django.test import Client
 from django.urls import resolve
-from hypothesis import example, given
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from drive.files.paths import quoted
@@ -220,6 +220,7 @@ NAMES = st.text(st.characters(exclude_categories=("Cs", "Cc"), exclude_character
 )
 
 
+@settings(deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(NAMES, min_size=1, max_size=3))
 @example(["back\\slash.ipynb"])
 @example(["100%.ipynb", "a%20b", "%2e%2e"])
