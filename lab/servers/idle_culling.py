@@ -1,8 +1,8 @@
 """Idle culling: the rule by which a server is stopped, as one pure function that is read and tested as a table.
 
-docs/explanation/idle.md says what counts and why. In short: input, saves, kernel messages, terminal output and busy
-kernels are use; an open tab that polls is not. What a server says about time is corrected by the server's own clock
-and never believed beyond now.
+docs/explanation/idle.md says what counts and why. In short: input, saves, kernel messages, terminal output, busy
+kernels and commands in terminals are use; an open tab that polls is not. What a server says about time is corrected by
+the server's own clock and never believed beyond now.
 """
 
 from dataclasses import dataclass
@@ -40,10 +40,10 @@ class Why(Enum):
     """Ground of a verdict."""
 
     USED = "used within the limit"
-    BUSY = "a kernel is computing"
+    BUSY = "a kernel is computing, or a command runs in a terminal"
     SILENT = "it does not answer, its process lives"
     IDLE = "idle"
-    AGE = "too old to be kept by a busy kernel alone"
+    AGE = "too old to be kept by what computes alone"
     UNREACHABLE = "did not answer for the whole limit"
 
 
@@ -69,7 +69,8 @@ def is_idle(facts: Facts, now: datetime, limit: timedelta, max_age: timedelta) -
     """Decide. `limit`: how long without interaction; `max_age`: from when on only what a person does counts."""
     if facts.activity is None:
         return _without_answer(facts, now, limit)
-    busy, old = facts.activity.busy_kernels > 0, now - facts.started_at >= max_age
+    busy = facts.activity.busy_kernels + facts.activity.running_commands > 0
+    old = now - facts.started_at >= max_age
     inputs, others = _moments(facts.activity, now)
     by_hand = min(now, max(facts.last_by_hand or facts.started_at, facts.started_at, *inputs))
     last = min(now, max(facts.last_known, by_hand, *others))

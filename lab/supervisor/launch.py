@@ -47,6 +47,7 @@ class Launch:
             "HOME": self.home,
             "USER": self.username,
             "LOGNAME": self.username,
+            "JUPYTERHUB_USER": self.username,  # notebooks that were written for a Hub ask it who they are
             "SHELL": "/bin/bash",
             "LANG": "C.UTF-8",
             "PATH": f"{self.prefix}/bin:/usr/local/bin:/usr/bin:/bin",

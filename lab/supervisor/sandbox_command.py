@@ -15,6 +15,8 @@ RUN = "/run/lab"
 """Our own files within the sandbox."""
 ELSEWHERE = "/mnt/user"
 """Has the Drive under the names that it has at EBRAINS."""
+HOME_ELSEWHERE = "/home/jovyan"
+"""Everybody's home there, and in Jupyter's own images."""
 USER_ID = 1000
 TMP_BYTES = 1 << 30
 
@@ -46,13 +48,14 @@ def command(
 
 
 def _other_ways(home: str) -> list[str]:
-    """Links at the paths where notebooks written for EBRAINS look for the Drive.
+    """Links at the paths where notebooks written for EBRAINS look for the Drive, and for the home.
 
     Links, not mounts: a library that is withdrawn has one mount to be taken away, and one path in /proc that tells who
     still uses it.
     """
     drive = f"{home}/drive"
     ways = {f"{ELSEWHERE}/drive": drive, f"{ELSEWHERE}/shared": f"{drive}/{Folder.GROUPS}"}
+    ways |= {HOME_ELSEWHERE: home} if home != HOME_ELSEWHERE else {}
     return [word for path, target in ways.items() for word in ("--symlink", target, path)]
 
 

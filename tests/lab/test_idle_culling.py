@@ -1,12 +1,16 @@
 """What counts as use, with a real JupyterLab in a real browser and real kernels."""
 
+import json
 import time
 from datetime import timedelta
 
 import pytest
 from pytest_django import Settings
+from websockets.sync.client import connect
 
 from lab.models import Server, State, StopReason
+from lab.servers.clients import client_of
+from lab.servers.clients.activity import Activity
 from lab.servers.reaper import reap
 
 from ..support.browser import Visitor, chromium
@@ -17,6 +21,7 @@ pytestmark = pytest.mark.sandbox
 
 POLLED = 12
 """Seconds; JupyterLab polls every ten."""
+LONG = 60.0
 LIMIT = 3
 """Seconds, where no tab is open."""
 
@@ -60,6 +65,37 @@ def test_it_spares_a_silent_busy_kernel_up_to_the_greatest_age(site: Site, owner
     limits.LAB_MAX_AGE = 5
     assert reap(owner.server().pk)
     assert stopped_because(owner) == StopReason.AGE
+
+
+def test_a_kernel_that_asks_is_not_busy_and_a_silent_command_is(site: Site, owner: Person) -> None:
+    """Whether a page is there or not: the facts as the Lab reports them, while things begin and end."""
+    owner.launch()
+    kernel = owner.kernel()
+
+    def facts() -> Activity:
+        return client_of(owner.server()).activity(seconds=30)
+
+    kernel.begin("import time; time.sleep(0.5); name = input('who? '); time.sleep(600)", asks=True)
+    wait_for(lambda: facts().busy_kernels == 1, LONG, "it is not busy before it asks")
+    kernel.until("input_request")
+    wait_for(lambda: facts().busy_kernels == 0, LONG, "it is busy though it waits")
+    kernel.socket.close()
+    assert facts().busy_kernels == 0
+    kernel.socket = kernel.connect()
+    kernel.send("input_reply", {"value": "me"}, channel="stdin")
+    wait_for(lambda: facts().busy_kernels == 1, LONG, "it is not busy after the answer")
+
+    name = owner.lab("POST", "/api/terminals").json()["name"]
+    with connect(  # type: ignore[call-overload]  # Origin is a NewType of str
+        f"{owner.origin.replace('http', 'ws', 1)}/terminals/websocket/{name}",
+        additional_headers={"Cookie": owner.cookies()},
+        origin=owner.origin,
+        open_timeout=30,
+    ) as terminal:
+        assert facts().running_commands == 0
+        terminal.send(json.dumps(["stdin", "sleep 600\r"]))
+        wait_for(lambda: facts().running_commands == 1, LONG, "the command is not seen")
+    assert facts().running_commands == 1
 
 
 def test_it_spares_who_saved_a_file(site: Site, owner: Person, limits: Settings) -> None:

@@ -38,3 +38,22 @@ def test_it_installs_for_one_person_and_one_environment(site: Site, person: Call
     assert "notes.md" not in kernel.run("import os; print(os.listdir('.'))").text
     rescued = kernel.run("!find ~/drive/'My Libraries'/'My Library'/'Rescued from the Lab' -name notes.md").text
     assert "notes.md" in rescued
+
+
+def test_a_package_that_breaks_kernels_is_named(way: str, site: Site, person: Callable[..., Person]) -> None:
+    """Another version of one that kernels need themselves: the next kernel says so at once, and how to go on."""
+    someone = person("breaker")
+    assert site.is_forked(someone.launch()) == (way == "fork")
+    kernel = someone.kernel()
+    install(kernel, "tornado")
+    started = someone.lab("POST", "/api/kernels", json={"name": "python3"})
+    session = {"path": "a.ipynb", "name": "a.ipynb", "type": "notebook", "kernel": {"name": "python3"}}
+    answers = [started, someone.lab("POST", "/api/sessions", json=session)]
+    assert kernel.run("print('goes on')").text.strip() == "goes on"
+    answers.append(someone.lab("POST", f"/api/kernels/{kernel.id}/restart"))
+    for answer in answers:
+        assert answer.status_code == 500
+        said = answer.json()["message"]
+        for words in ("ended while it was starting", "tornado 1.0 (was 6.", "pip install 'tornado==6.", "fresh Lab"):
+            assert words in said
+    assert someone.lab("GET", "/api/kernels").status_code == 200

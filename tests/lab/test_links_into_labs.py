@@ -33,6 +33,14 @@ def test_the_drive_is_where_notebooks_for_ebrains_look_for_it(
     listed = kernel.run("import os; print(sorted(os.listdir('/mnt/user/drive')), os.listdir('/mnt/user'))").text
     assert "['My Libraries', 'Shared with all', 'Shared with groups', 'Shared with me']" in listed
 
+    home = kernel.run("print(os.path.realpath('/home/jovyan'), os.environ['JUPYTERHUB_USER'])").text
+    assert home.split() == [f"/home/{editor.user.username}", editor.user.username]
+    token = (
+        "import collaboratory; from clb_nb_utils import oauth; print(oauth.get_token() == collaboratory.portal_token())"
+    )
+    assert kernel.run(token).text.strip() == "True"
+    assert "~/drive has all libraries" in kernel.run("from ebrains_drive import DriveApiClient").error
+
     collab_services.change_role(owner.user, collab, editor.user, Role.VIEWER)
     wait_for(
         lambda: "Read-only" in kernel.run(f"open({shared!r} + '/a.txt', 'a').write('x')").error, SOON, "still writable"

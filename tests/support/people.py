@@ -171,15 +171,22 @@ class Kernel:
                 case "status" if content["execution_state"] == "idle":
                     return result
 
-    def begin(self, code: str) -> str:
-        """Send a cell and do not wait; returns the message's id."""
-        content = {"code": code, "silent": False, "store_history": False, "allow_stdin": False}
+    def begin(self, code: str, *, asks: bool = False) -> str:
+        """Send a cell, which may ask for input, and do not wait; returns the message's id."""
+        content = {"code": code, "silent": False, "store_history": False, "allow_stdin": asks}
         return self.send("execute_request", content)
 
-    def send(self, kind: str, content: dict[str, Any]) -> str:
-        """A request on the channel `shell`; returns its id."""
+    def until(self, kind: str, seconds: float = 60) -> dict[str, Any]:
+        """Wait for a message of a kind, and drop those before it."""
+        while (answer := json.loads(self.socket.recv(timeout=seconds)))["msg_type"] != kind:
+            pass
+        found: dict[str, Any] = answer
+        return found
+
+    def send(self, kind: str, content: dict[str, Any], channel: str = "shell") -> str:
+        """A request; returns its id."""
         message = uuid.uuid4().hex
         header = {"msg_id": message, "msg_type": kind, "session": self.id, "username": "", "version": "5.3"}
-        frame = {"header": header, "parent_header": {}, "metadata": {}, "content": content, "channel": "shell"}
+        frame = {"header": header, "parent_header": {}, "metadata": {}, "content": content, "channel": channel}
         self.socket.send(json.dumps(frame))
         return message

@@ -16,3 +16,5 @@ class Activity:
     busy_kernels: int = 0
     kernels: int = 0
     terminals: int = 0
+    running_commands: int = 0
+    """Terminals in which a command is in the foreground."""

@@ -102,6 +102,7 @@ class JupyterClient:
             busy_kernels=sum(kernel.get("busy") is True for kernel in kernels),
             kernels=len(kernels),
             terminals=len(terminals),
+            running_commands=sum(terminal.get("running") is True for terminal in terminals),
         )
 
     def start_session(self, path: str, seconds: float = 15) -> None:

@@ -37,6 +37,7 @@ def verdict(of: Facts):
         ("a kernel's message", Activity(now=NOW, last_kernel_message=ago(hours=3)), Why.USED),
         ("a terminal's output", Activity(now=NOW, last_terminal_output=ago(minutes=1)), Why.USED),
         ("a silent busy kernel", Activity(now=NOW, busy_kernels=1, kernels=1), Why.BUSY),
+        ("a silent command in a terminal", Activity(now=NOW, running_commands=1, terminals=1), Why.BUSY),
         ("an open tab: kernels and terminals, nothing else", Activity(now=NOW, kernels=3, terminals=2), Why.IDLE),
     ],
 )
@@ -50,6 +51,7 @@ def test_it_counts_what_people_and_their_code_do(name: str, activity: Activity, 
         ("busy kernels do not keep it", Activity(now=NOW, busy_kernels=2), Why.AGE),
         ("nor does their output", Activity(now=NOW, busy_kernels=1, last_kernel_message=ago(seconds=1)), Why.AGE),
         ("nor autosaves of that output", Activity(now=NOW, busy_kernels=1, last_save=ago(seconds=1)), Why.AGE),
+        ("nor commands in terminals", Activity(now=NOW, running_commands=1), Why.AGE),
         ("its person does", Activity(now=NOW, busy_kernels=1, last_input=ago(hours=2)), Why.USED),
     ],
 )

@@ -36,6 +36,7 @@ MOST_BUFFERED = 8 * 2**20
 MOST_HASHES = 500
 V1 = "v1.kernel.websocket.jupyter.org"
 EXECUTE = "execute_request"
+INPUT = "input_reply"
 DEAD = "The kernel ended."
 
 
@@ -66,6 +67,13 @@ class FollowedKernel:
         """By path: those that we have written."""
         self.ends: set[asyncio.Future[str]] = set()
         """Told when the kernel ends."""
+        self.waiting_for = ""
+        """Message whose code waits at `input()`: from the request for input until a page answers, or that code ends."""
+
+    @property
+    def is_waiting(self) -> bool:
+        """True while its code waits for a person."""
+        return bool(self.waiting_for)
 
 
 class FollowingKernelManager(AsyncMappingKernelManager):
@@ -96,7 +104,11 @@ class FollowingKernelManager(AsyncMappingKernelManager):
 
     def _receive(self, kernel_id: str, session: Session, parts: "list[bytes]") -> None:
         known = self.followed.get(kernel_id)
-        if known is None or not known.executions.all:
+        if known is None:
+            return
+        if known.waiting_for and any(b'"idle"' in part for part in parts) and _parent(parts) == known.waiting_for:
+            known.waiting_for = ""
+        if not known.executions.all:
             return
         is_absent = self.is_absent(kernel_id)
         try:
@@ -113,6 +125,7 @@ class FollowingKernelManager(AsyncMappingKernelManager):
         known = self.followed.get(kernel_id)
         if known is None:
             return
+        known.waiting_for = ""
         known.executions.end_all()
         for end in known.ends:
             if not end.done():
@@ -142,6 +155,7 @@ class FollowingKernelManager(AsyncMappingKernelManager):
 
         def add(channel: str, parts: "list[bytes]") -> None:
             nonlocal size
+            self.note_request_for_input(kernel_id, channel, parts)
             if channel == "iopub" and not any(_is_about_state(part) for part in parts[:4]):
                 size += sum(len(part) for part in parts)
                 if size > MOST_BUFFERED:
@@ -150,6 +164,12 @@ class FollowingKernelManager(AsyncMappingKernelManager):
 
         for channel, stream in channels.items():
             stream.on_recv(partial(add, channel))
+
+    def note_request_for_input(self, kernel_id: str, channel: str, parts: "list[bytes]") -> None:
+        """Look at a message of the kernel, on its way to a page or kept for one."""
+        known = self.followed.get(kernel_id)
+        if known is not None and channel == "stdin" and any(b'"input_request"' in part for part in parts):
+            known.waiting_for = _parent(parts)
 
     # Writing
 
@@ -284,9 +304,17 @@ class FollowedConnection(ZMQChannelsWebsocketConnection):
             self.log.debug("A request is not followed: %r", error)
         super().handle_incoming_message(incoming_msg)
 
+    def handle_outgoing_message(self, stream: Any, outgoing_msg: "list[Any]") -> None:
+        channel = stream if isinstance(stream, str) else getattr(stream, "channel", "")
+        if channel == "stdin" and hasattr(self.multi_kernel_manager, "note_request_for_input"):
+            self.multi_kernel_manager.note_request_for_input(self.kernel_id, channel, outgoing_msg)
+        super().handle_outgoing_message(stream, outgoing_msg)
+
     def _follow(self, raw: Any) -> None:
         kernels = self.multi_kernel_manager
         known = getattr(kernels, "followed", {}).get(self.kernel_id)
+        if known is not None and (INPUT.encode() if isinstance(raw, bytes) else INPUT) in raw:
+            known.waiting_for = ""
         if known is None or (EXECUTE.encode() if isinstance(raw, bytes) else EXECUTE) not in raw:
             return
         if self.subprotocol == V1:
@@ -300,6 +328,15 @@ class FollowedConnection(ZMQChannelsWebsocketConnection):
         cell = metadata.get("cellId")
         if channel == "shell" and header["msg_type"] == EXECUTE and isinstance(cell, str) and not content.get("silent"):
             known.executions.begin(header["msg_id"], cell, str(content["code"]), str(header.get("session", "")))
+
+
+def _parent(parts: "list[bytes]") -> str:
+    """Number of the message that a kernel's message answers (jupyter-client.readthedocs.io, "The Wire Protocol")."""
+    try:
+        start = parts.index(b"<IDS|MSG>")
+        return str(json.loads(parts[start + 3])["msg_id"])
+    except (ValueError, LookupError, TypeError):
+        return ""
 
 
 def _is_about_state(part: bytes) -> bool:

@@ -1,6 +1,7 @@
 """Kernels that are forked by the Lab's kernel server (kernel_server.py), for Jupyter to handle like any other.
 
-Whatever is no plain kernel of this environment, or cannot be forked now, is started as ever: a new process.
+Whatever is no plain kernel of this environment, or cannot be forked now, is started as ever: a new process. One that
+ends before it listens is told to its person with the reason, instead of being started again and again.
 """
 
 import asyncio
@@ -15,6 +16,7 @@ from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any
 
+import broken_kernels  # type: ignore[import-not-found]  # beside this file
 from jupyter_client.provisioning.factory import KernelProvisionerFactory
 from jupyter_client.provisioning.local_provisioner import LocalProvisioner
 
@@ -23,16 +25,19 @@ START_SECONDS = 2
 END_SECONDS = 1
 REPORT_BYTES = 32
 LISTEN_SECONDS = 5
+PYTHON_SECONDS = 60
+"""Of a kernel of ours, which opens its ports or ends, on a machine that is busy much later."""
 LISTEN_EVERY = 0.005
 PORTS = ("shell_port", "iopub_port", "stdin_port", "control_port", "hb_port")
 LISTENING = "0A"
 """A state in /proc/net/tcp (proc_net_tcp(5))."""
 
 
-def use(orders: int) -> "list[str]":
-    """Have kernels ordered there, from now on; returns the words for Jupyter's command line."""
-    ForkedProvisioner.orders = socket.socket(fileno=orders)
-    ForkedProvisioner.orders.setblocking(False)
+def use(orders: "int | None") -> "list[str]":
+    """Have kernels ordered there, from now on, or none forked; returns the words for Jupyter's command line."""
+    if orders is not None:
+        ForkedProvisioner.orders = socket.socket(fileno=orders)
+        ForkedProvisioner.orders.setblocking(False)
     KernelProvisionerFactory.provisioners[NAME] = EntryPoint(
         NAME, f"{__name__}:{ForkedProvisioner.__name__}", KernelProvisionerFactory.GROUP_NAME
     )
@@ -42,21 +47,24 @@ def use(orders: int) -> "list[str]":
 class ForkedProvisioner(LocalProvisioner):
     """As LocalProvisioner, but for how the process comes to be."""
 
-    orders: "socket.socket"
+    orders: "socket.socket | None" = None
 
     async def launch_kernel(self, cmd: "list[str]", **kwargs: Any) -> Any:
-        kernel = self._order(cmd, kwargs) if _is_plain(cmd, kwargs) else None
+        kernel = self._order(cmd, kwargs) if self.orders and _is_plain(cmd, kwargs) else None
         if kernel is None:
             await super().launch_kernel(cmd, **kwargs)
         else:
             self.process = kernel
             self.pid = self.pgid = kernel.pid
             self.cwd = kwargs.get("cwd") or Path.cwd()
-        await self._listens()
+        await self._listens(PYTHON_SECONDS if broken_kernels.is_python(cmd) else LISTEN_SECONDS)
+        if self.process.poll():
+            await self.wait()
+            raise broken_kernels.KernelEndedError(await broken_kernels.explain(cmd))
         return self.connection_info
 
-    async def _listens(self) -> None:
-        """Wait until the kernel has opened its ports, for a while.
+    async def _listens(self, seconds: float) -> None:
+        """Wait until the kernel has opened its ports, or ends, for a while.
 
         Who connects before that has ZeroMQ try again every 100 ms, on each port by itself; and when the kernel's first
         answer overtakes the subscription to it, Jupyter asks again after 500 ms.
@@ -64,7 +72,7 @@ class ForkedProvisioner(LocalProvisioner):
         if self.connection_info.get("transport") != "tcp":
             return
         ports = {self.connection_info.get(name) for name in PORTS}
-        deadline = time.monotonic() + LISTEN_SECONDS
+        deadline = time.monotonic() + seconds
         while self.process.poll() is None and not ports <= _open_ports() and time.monotonic() < deadline:
             await asyncio.sleep(LISTEN_EVERY)
 
@@ -74,6 +82,7 @@ class ForkedProvisioner(LocalProvisioner):
         stdin, ours = os.pipe()
         report, theirs = (end.detach() for end in socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET))
         try:
+            assert self.orders
             socket.send_fds(self.orders, [json.dumps(order).encode()], [stdin, theirs])
         except OSError as error:  # it has ended, does not listen, or the variables are too long
             self.log.info("A kernel is not forked: %s", error)

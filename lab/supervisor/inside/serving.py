@@ -12,7 +12,9 @@ import sys
 from datetime import UTC, datetime
 
 import activation  # type: ignore[import-not-found]  # beside this file
+import broken_kernels  # type: ignore[import-not-found]
 import following  # type: ignore[import-not-found]
+import foreground  # type: ignore[import-not-found]
 import limiting  # type: ignore[import-not-found]
 import provisioning  # type: ignore[import-not-found]
 import pulling  # type: ignore[import-not-found]
@@ -23,6 +25,7 @@ from jupyter_server.base.handlers import APIHandler
 from jupyter_server.serverapp import ServerApp
 from jupyter_server.services.contents.manager import ContentsManager
 from jupyter_server.services.kernels.connection.channels import ZMQChannelsWebsocketConnection
+from jupyter_server.services.kernels.handlers import KernelActionHandler
 from jupyter_server.services.kernels.kernelmanager import AsyncMappingKernelManager
 from jupyter_server.utils import url_path_join
 from tornado import web
@@ -82,13 +85,17 @@ class ActivityHandler(APIHandler):
                     "kernels": [
                         {
                             "id": k["id"],
-                            "busy": k["execution_state"] == "busy",
+                            "busy": k["execution_state"] == "busy" and not is_waiting(self.kernel_manager, k["id"]),
                             "last_activity": text(k["last_activity"]),
                         }
                         for k in self.kernel_manager.list_kernels()
                     ],
                     "terminals": [
-                        {"name": t["name"], "last_activity": text(t["last_activity"])}
+                        {
+                            "name": t["name"],
+                            "last_activity": text(t["last_activity"]),
+                            "running": bool(foreground.running_command(terminals.terminals.get(t["name"]))),
+                        }
                         for t in (terminals.list() if terminals else [])
                     ],
                 }
@@ -96,9 +103,27 @@ class ActivityHandler(APIHandler):
         )
 
 
+def is_waiting(kernels: "AsyncMappingKernelManager", kernel_id: str) -> bool:
+    """True while code in the kernel waits for a person at `input()`."""
+    known = getattr(kernels, "followed", {}).get(kernel_id)
+    return known is not None and known.is_waiting
+
+
 def text(moment: "datetime | str | None") -> "str | None":
     """ISO 8601, or None."""
     return moment.isoformat() if isinstance(moment, datetime) else moment
+
+
+class RestartHandler(KernelActionHandler):
+    """Jupyter's own, which keeps the reason to itself when a kernel cannot be started again."""
+
+    async def post(self, kernel_id: str, action: str) -> None:
+        try:
+            await super().post(kernel_id, action)
+        except web.HTTPError as error:
+            if isinstance(error.__cause__, broken_kernels.KernelEndedError):
+                raise web.HTTPError(500, str(error.__cause__)) from error
+            raise
 
 
 HANDLERS = {
@@ -153,6 +178,8 @@ class SocketServerApp(ServerApp):
         for name, handler in HANDLERS.items():
             address = url_path_join(self.base_url, "/api/collaboratory", name)
             self.web_app.add_handlers(".*$", [(address, handler)])
+        restart = url_path_join(self.base_url, r"/api/kernels/(?P<kernel_id>\w+-\w+-\w+-\w+-\w+)/(?P<action>restart)")
+        self.web_app.add_handlers(".*$", [(restart, RestartHandler)])
 
 
 def serve(run: str, *, listening: int, go: int, orders: "int | None" = None) -> None:
@@ -162,5 +189,4 @@ def serve(run: str, *, listening: int, go: int, orders: "int | None" = None) -> 
     """
     limiting.limit()
     SocketServerApp.listening_fd, SocketServerApp.go_fd = listening, go
-    words = [] if orders is None else provisioning.use(orders)
-    SocketServerApp.launch_instance(argv=[f"--config={run}/jupyter_config.json", *words])
+    SocketServerApp.launch_instance(argv=[f"--config={run}/jupyter_config.json", *provisioning.use(orders)])
