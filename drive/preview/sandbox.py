@@ -29,7 +29,8 @@ MEMORY = 2 * 2**30
 """Address space (bytes); what is written to `/tmp` inside counts apart."""
 TMP = 32 * 2**20
 MOST_OUTPUT = 32 * 2**20
-ENVIRONMENT = {"HOME": "/tmp", "LANG": "C.UTF-8", "JUPYTER_PLATFORM_DIRS": "1"}  # noqa: S108
+ENVIRONMENT = {"HOME": "/tmp", "LANG": "C.UTF-8", "JUPYTER_PLATFORM_DIRS": "1", "OPENBLAS_NUM_THREADS": "1"}  # noqa: S108
+"""OpenBLAS, which NumPy brings, sets memory aside for each thread: with one for each core, it may be all of MEMORY."""
 _NO_MEMORY = (b"MemoryError", b"bad_alloc", b"Unable to allocate", b"memory allocation of")
 WRONG = 3
 """The status that says: what is wrong is the content; stderr ends with a sentence for people."""

@@ -1,4 +1,4 @@
-"""The process that renders other people's notebooks and PDF: what it can do, and that it comes to an end."""
+"""The process that renders other people's files: what it can do, and that it comes to an end."""
 
 import io
 import json
@@ -28,6 +28,10 @@ PDF = b"\n".join(
         b"trailer<</Root 1 0 R>>",
     ]
 )
+
+
+KNOWN = {*sandbox.ENVIRONMENT, "PWD", "LC_CTYPE"}
+"""Variables that Python or bubblewrap sets, and ours."""
 
 
 def notebook(*outputs: dict[str, Any], text: str = "# Title") -> bytes:
@@ -148,7 +152,7 @@ print(json.dumps({{
     "offline": fails(connect),
     "cannot write": all(fails(lambda: open(path, "w")) for path in PLACES),
     "processes": len([name for name in os.listdir("/proc") if name.isdigit()]),
-    "variables": sorted(set(os.environ) - {{"HOME", "LANG", "JUPYTER_PLATFORM_DIRS", "PWD", "LC_CTYPE"}}),
+    "variables": sorted(set(os.environ) - {KNOWN!r}),
     "everybody's": sorted(name for name in open("/proc/1/environ").read().split("\\0") if name),
     "capabilities": [line for line in open("/proc/self/status") if line.startswith("CapEff")][0].split()[1].strip("0"),
 }}))

@@ -3,7 +3,6 @@
 import fcntl
 import json
 import os
-import subprocess
 import threading
 from pathlib import Path
 
@@ -13,19 +12,15 @@ from drive.preview import sandbox
 from drive.preview.formats import ending_of, format_of
 from drive.preview.tables import rendered
 
-pytestmark = pytest.mark.sandbox
+from ..support.science import made
 
-MAKE_SECONDS = 300
+pytestmark = pytest.mark.sandbox
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """All the files, made by the packages that read them."""
-    folder = tmp_path_factory.mktemp("science")
-    program = Path(__file__).parents[1] / "support/science_files.py"
-    python = sandbox.science_environment() / "bin/python"
-    subprocess.run([python, program, folder], check=True, timeout=MAKE_SECONDS)
-    return folder
+    return made(tmp_path_factory.mktemp("science"))
 
 
 def render(file: Path) -> str:
@@ -156,7 +151,7 @@ def test_it_says_a_sentence_of_a_hostile_file(folder: Path, name: str) -> None:
 def test_it_shows_what_fits_of_a_pdf(folder: Path) -> None:
     scan = render(folder / "scan.pdf")
     assert "data:image/jpeg" in scan
-    assert " of 15 " in scan
+    assert "the first 10 of 11 pages" in scan
     assert len(scan) < sandbox.MOST_OUTPUT
     for name in ("many.pdf", "false_count.pdf"):
         assert "the first 10 of 10,000 pages" in render(folder / name)

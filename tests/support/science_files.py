@@ -292,9 +292,9 @@ def others(folder: Path) -> None:
 
 def pdfs(folder: Path) -> None:
     """A scan of many large pages, and one of ten thousand."""
-    noise = [Image.fromarray(RANDOM.integers(0, 255, (1600, 1200, 3), np.uint8)) for _ in range(3)]
+    noise = [Image.fromarray(RANDOM.integers(0, 255, (1000, 800, 3), np.uint8)) for _ in range(3)]
     pages = io.BytesIO()
-    noise[0].save(pages, "PDF", save_all=True, append_images=(noise[1:] * 8)[:14], quality=95, resolution=100)
+    noise[0].save(pages, "PDF", save_all=True, append_images=noise[1:] * 5, quality=95, resolution=100)
     (folder / "scan.pdf").write_bytes(pages.getvalue())
     kids = " ".join("3 0 R" for _ in range(10_000))
     many = f"""%PDF-1.4

@@ -1,4 +1,4 @@
-"""Notebooks and PDF on pages: asked for, made once, kept within bounds, and shown where they can do nothing."""
+"""What is rendered, on pages: asked for, made once, kept within bounds, and shown where they can do nothing."""
 
 import base64
 import html

@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 import pydicom
+from pydicom.datadict import dictionary_description, dictionary_has_tag
+from pydicom.dataelem import RawDataElement
 
 from ..page import InvalidContentError
 from . import drawing
@@ -74,22 +76,27 @@ def _drawn(pixels: np.ndarray) -> str:
 
 
 def _elements(head: Any) -> str:
-    rows, count = [], 0
-    for element in head:
-        count += 1
-        if count > MOST_ELEMENTS:
-            break
-        rows.append(f"<tr><td>{text(element.tag)}</td><td>{text(element.name)}</td><td>{_value(element)}</td></tr>")
-    more = drawing.note(f"The first {MOST_ELEMENTS} elements are shown.") if count > MOST_ELEMENTS else ""
-    return f"<table>{''.join(rows)}</table>{more}"
+    rows = []
+    for tag in sorted(head.keys())[:MOST_ELEMENTS]:
+        raw = head.get_item(tag)  # as it is in the file: long ones are not read
+        name, value = (_name(tag), f"{raw.length:,} bytes") if _is_long(raw) else _element(head[tag])
+        rows.append(f"<tr><td>{text(tag)}</td><td>{text(name)}</td><td>{text(value)}</td></tr>")
+    more = len(head) > MOST_ELEMENTS
+    note = drawing.note(f"The first {MOST_ELEMENTS} of {len(head):,} elements are shown.") if more else ""
+    return f"<table>{''.join(rows)}</table>{note}"
 
 
-def _value(element: Any) -> str:
-    if element.tag == 0x7FE00010:
-        return "the picture"
+def _is_long(raw: Any) -> bool:
+    return isinstance(raw, RawDataElement) and raw.value is None and raw.length != 0
+
+
+def _name(tag: Any) -> str:
+    return dictionary_description(tag) if dictionary_has_tag(tag) else "Private or unknown"
+
+
+def _element(element: Any) -> tuple[str, object]:
     if element.VR == "SQ":
         count = len(element.value)
-        return f"{count} item{'s' * (count != 1)}"
-    if isinstance(element.value, bytes):
-        return f"{len(element.value):,} bytes"
-    return text(element.value)
+        return element.name, f"{count} item{'s' * (count != 1)}"
+    value = element.value
+    return element.name, f"{len(value):,} bytes" if isinstance(value, bytes) else value

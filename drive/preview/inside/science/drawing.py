@@ -23,7 +23,7 @@ LINES = 8
 _STYLE = """
 h1 { font-size: 1.15rem; margin: 0 0 .6rem; }
 h2 { font-size: 1rem; margin: 1.2rem 0 .4rem; }
-details { border-left: 2px solid var(--line); padding-left: .8rem; margin: .35rem 0; }
+details, .leaf { border-left: 2px solid var(--line); padding-left: .8rem; margin: .35rem 0; }
 summary { cursor: pointer; }
 summary code { color: var(--muted); }
 dl { display: grid; grid-template-columns: minmax(6rem, max-content) 1fr; gap: .15rem 1rem;
@@ -32,11 +32,10 @@ dt { color: var(--muted); } dd { margin: 0; overflow-wrap: anywhere; }
 td, th { text-align: left; font-variant-numeric: tabular-nums; white-space: nowrap; }
 figure { margin: .5rem 0; } figcaption { color: var(--muted); font-size: .85rem; text-align: center; }
 .views { display: grid; grid-template-columns: repeat(auto-fit, minmax(13rem, 1fr)); gap: 1.25rem; }
-.views .stack img { width: 100%; }
 .stepper { display: flex; flex-wrap: wrap; }
 .stepper .stack { flex: 0 0 100%; order: -1; }
 .stepper .stack figure { display: none; margin: 0 0 .3rem; }
-.stepper input { appearance: none; flex: 1 1 0; min-width: 0; height: 1.4rem; margin: 0; cursor: pointer;
+.stepper input { appearance: none; flex: 1 1 2px; min-width: 0; height: 1.4rem; margin: 0; cursor: pointer;
   background: linear-gradient(var(--line), var(--line)) center / 100% .3rem no-repeat; }
 .stepper input:checked { background: var(--accent); border-radius: 3px; }
 .stepper input:focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; }
@@ -96,15 +95,27 @@ def window_of(values: np.ndarray) -> tuple[float, float]:
     return (float(low), float(high)) if high > low else (float(sample.min()), float(sample.max()))
 
 
-def picture(pixels: np.ndarray, alt: str, *, width: int = 0, height: int = 0, kind: str = "JPEG", css: str = "") -> str:
-    """Bytes as a picture: rows × columns, or × 3 colours; `width` and `height` to which it is scaled, in pixels."""
+def picture(
+    pixels: np.ndarray,
+    alt: str,
+    *,
+    width: int = 0,
+    height: int = 0,
+    kind: str = "JPEG",
+    css: str = "",
+    share: float = 0,
+) -> str:
+    """Bytes as a picture: rows × columns, or × 3 colours; `width` and `height` to which it is scaled, in pixels.
+
+    `share`: of the width that there is on the page.
+    """
     image = Image.fromarray(np.ascontiguousarray(pixels))
     if width and height and (width, height) != image.size:
         image = image.resize((width, height), Image.Resampling.BILINEAR)
     file = io.BytesIO()
     image.save(file, kind, **({"quality": 85} if kind == "JPEG" else {}))
     data = base64.b64encode(file.getvalue()).decode()
-    size = f'width="{image.width}" height="{image.height}"'
+    size = f'style="width: {share:.1%}"' if share else f'width="{image.width}" height="{image.height}"'
     return f'<img class="{css}" {size} alt="{text(alt)}" src="data:image/{kind.lower()};base64,{data}">'
 
 

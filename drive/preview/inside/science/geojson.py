@@ -10,7 +10,7 @@ from ..page import InvalidContentError
 from . import drawing
 from .drawing import text
 
-WIDTH, MOST_HEIGHT = 900, 1200
+WIDTH, MOST_HEIGHT = 900, 700
 MOST_POINTS, MOST_FEATURES, MOST_DEPTH = 300_000, 20_000, 8
 LISTED, COLUMNS = 50, 10
 Point = tuple[float, float]

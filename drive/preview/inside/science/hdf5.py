@@ -19,7 +19,7 @@ MOST_OBJECTS, MOST_DEPTH = 1000, 24
 LOOKED_AT = 60
 """So many arrays are looked into."""
 OPENED = 6
-"""Of a file with no more arrays than this all are open at first."""
+"""So many arrays are open at first."""
 CHUNK, READ = 32 * 2**20, 96 * 2**20
 """Bytes: of a chunk, which is unpacked as a whole; and of all that is unpacked for one page."""
 ATTRIBUTES, ATTRIBUTE = 40, 64 * 1024
@@ -72,7 +72,7 @@ class Tree:
             body += drawing.note(f"The first {MOST_OBJECTS:,} groups and arrays are shown.")
         if self._arrays > LOOKED_AT:
             body += drawing.note(f"Values of the first {LOOKED_AT} arrays are shown.")
-        return body.replace("<details data-array>", "<details open>") if self._arrays <= OPENED else body
+        return body.replace("<details data-array>", "<details open>", OPENED)
 
     def _members(self, group: h5py.Group, depth: int) -> str:
         parts = []
@@ -123,14 +123,14 @@ class Tree:
 
     def _values(self, dataset: h5py.Dataset) -> str:
         try:
-            described = self._describe(dataset)
-            if described is not None:
-                return described
             if dataset.shape is None or 0 in dataset.shape:
                 return drawing.note("No values.")
             part = drawing.window(dataset.shape, whole=dataset.dtype.hasobject or dataset.dtype.itemsize > 4096)
             if why := self._not_read(dataset, part):
                 return drawing.note(why)
+            described = self._describe(dataset)
+            if described is not None:
+                return described
             return drawing.array(_read(dataset, part), f"{dataset.name}, drawn", dataset.shape)
         except Exception as error:
             return drawing.note(f"The values cannot be read ({type(error).__name__}).")
@@ -174,7 +174,7 @@ def _names(group: h5py.Group) -> Iterator[str]:
 
 
 def _line(name: str, what: str) -> str:
-    return f"<p><b>{text(name)}</b> {text(what)}</p>"
+    return f'<p class="leaf"><b>{text(name)}</b> {text(what)}</p>'
 
 
 def _type(dataset: h5py.Dataset) -> str:

@@ -116,11 +116,11 @@ def _views(image: Any, voxels: np.ndarray, planes: list[int], shape: tuple[int, 
         chosen = drawing.spread(pixels.shape[axis], SHOWN)
         pictures = []
         for at in chosen:
-            plane = np.rot90(np.take(pixels, at, axis=axis))
+            plane = np.rot90(np.moveaxis(pixels, axis, 0)[at])
             caption = f"slice {numbers[axis][at] + 1} of {counts[axis]:,}"
-            pictures.append(
-                (drawing.picture(plane, f"{title}, {caption}", width=size[across], height=size[up]), caption)
-            )
+            share = extent[across] / largest
+            shown = drawing.picture(plane, f"{title}, {caption}", width=size[across], height=size[up], share=share)
+            pictures.append((shown, caption))
         heading = f'<h2>{title}</h2><p class="note">{way if known else f"along axis {axis + 1}"}</p>'
         if min(pixels.shape[across], pixels.shape[up]) > 1 or axis == 2:
             parts.append(f"<section>{heading}{drawing.stepper(title, pictures, len(pictures) // 2)}</section>")
@@ -131,12 +131,12 @@ def _facts(image: Any, shape: tuple[int, ...], zooms: list[float]) -> list[tuple
     header = image.header
     facts: list[tuple[str, object]] = [
         ("voxels", drawing.size(shape)),
-        ("of", " × ".join(f"{zoom:.4g}" for zoom in zooms)),
+        ("voxel size", " × ".join(f"{zoom:.4g}" for zoom in zooms)),
         ("type", header.get_data_dtype().newbyteorder("=")),
         ("axes", "".join(code or "?" for code in nibabel.aff2axcodes(image.affine))),
     ]
     if hasattr(header, "get_xyzt_units"):
-        facts.append(("units", " and ".join(header.get_xyzt_units())))
+        facts.append(("units", ", ".join(unit for unit in header.get_xyzt_units() if unit != "unknown")))
         facts.append(("description", bytes(header["descrip"].item()).rstrip(b"\0")))
         slope, intercept = header.get_slope_inter()
         if slope not in (None, 1) or intercept not in (None, 0):
