@@ -1,5 +1,6 @@
 """Installation of the site: a checkout, its `var` directory, its virtual environments, its settings."""
 
+import functools
 import hashlib
 import os
 import pwd
@@ -7,7 +8,8 @@ import secrets
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import control_groups
@@ -134,18 +136,29 @@ class Installation:
         self.run.chmod(0o700)
 
     def make_environments(self, python: str, *, dev: bool = False, lab: bool = True, science: bool = True) -> None:
-        """Make the virtual environments of the portal and the previews, and the Lab's base environment, as pinned."""
+        """Make the virtual environments of the portal and the previews, and the Lab's base environment, as pinned.
+
+        At the same time: each waits for the network and for the disk.
+        """
+        wanted: list[Callable[[str], None]] = [functools.partial(self._make_portal, dev=dev)]
+        wanted += [self._make_preview, self._make_base] if lab else []
+        wanted += [self.make_science] if lab and science else []
+        with ThreadPoolExecutor() as threads:
+            list(threads.map(lambda make: make(python), wanted))
+
+    def _make_portal(self, python: str, *, dev: bool) -> None:
+        """The tests keep bytecode elsewhere (temporary_site): they have nothing of what is compiled here."""
         requirements = self.code / ("requirements-dev.txt" if dev else "requirements.txt")
         accepted = [requirements] if dev else [requirements, self.code / "requirements-dev.txt"]
         if not _is_made(self.venv, accepted, python):
-            make_environment(self.venv, python, requirements, "the portal's packages")
-        if not lab:
-            return
+            make_environment(self.venv, python, requirements, "the portal's packages", compiled=not dev)
+
+    def _make_preview(self, python: str) -> None:
         preview, packages = self.var / "preview", self.code / "drive/preview/environment.txt"
         if not _is_made(preview, [packages], python):
             make_environment(preview, python, packages, "what renders notebooks and PDF")
-        if science:
-            self.make_science(python)
+
+    def _make_base(self, python: str) -> None:
         base = self.var / "lab/environments/base"
         packages = self.code / "lab/environments/pins/base.txt"
         if _is_made(base, [packages], python):
