@@ -57,8 +57,8 @@ def _enter_and_try(process: int, steps: Sequence[Sequence[Any]], codes: list[int
     for step in steps:
         try:
             _do(*step)
-        except OSError as error:
-            codes.append(error.errno or errno.EIO)
+        except Exception as error:  # none may leave: Python would read, or import, what it needs to print it
+            codes.append(getattr(error, "errno", None) or errno.EIO)
         else:
             codes.append(0)
 
