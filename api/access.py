@@ -1,11 +1,13 @@
-"""Authentication of the API: personal access token, token of a Lab, or session cookie; scopes.
+"""Authentication of programs: personal access token, token of a Lab, or (API only) session cookie; scopes.
 
 `ApiMiddleware` reads the Authorization header before anything else. A request with one is the token's person's, or
 nobody's: a cookie that is sent along is ignored. A request without one is the session's person's; one that changes
 something then needs the CSRF token, as a form does.
 """
 
+import binascii
 import re
+from base64 import b64decode
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,13 +25,18 @@ from portal.web import rate_limits
 from . import services
 from .models import Scope, Token
 
-GUESSES = 60
-"""Unknown tokens that one network address may try in GUESS_SECONDS."""
+GUESSES = 10
+"""Unknown tokens with the same first characters that one network address may try in GUESS_SECONDS. Not counted by address
+alone: one old script must not shut out an institute behind one address."""
 GUESS_SECONDS = 600
 CHANGING = ("POST", "PUT", "PATCH", "DELETE")
 
-_OF_LAB = re.compile(rf"\Abearer +({api_tokens.PREFIX}[0-9A-Za-z_:-]+)\Z", re.IGNORECASE)
-_BEARER = re.compile(rf"\Abearer +({services.PREFIX}[0-9A-Za-z]{{{services.LETTERS}}})\Z", re.IGNORECASE)
+_SCHEME = re.compile(r"\A(bearer|token|basic) +(\S+)\Z", re.IGNORECASE)
+_OF_LAB = re.compile(rf"\A{api_tokens.PREFIX}[0-9A-Za-z_:-]+\Z")
+_PERSONAL = re.compile(r"\A(?:[0-9a-f]{40}|clb_[0-9A-Za-z]{48})\Z")
+"""As `services` makes them, and as it made them before."""
+_FILES = ("/api/v1/libraries", "/api/v1/me", "/dav")
+"""What a token that is limited to some libraries is good for."""
 MINUTE, HOUR, DAY = 60, 3600, 86400
 
 
@@ -75,24 +82,38 @@ def read_header(request: HttpRequest) -> Credentials | None:
     given = request.headers.get("Authorization", "").strip()
     if not given:
         return None
-    if of_lab := _OF_LAB.match(given):  # signed, and so nothing that could be guessed
-        return _check_lab(of_lab[1])
-    match = _BEARER.match(given)
-    if not match:
+    secret = _secret(given)
+    if _OF_LAB.match(secret):  # signed, and so nothing that could be guessed
+        return _check_lab(secret)
+    if not _PERSONAL.match(secret):
         return Credentials(
             refusal=AuthenticationError(
-                "Invalid Authorization header. Send “Authorization: Bearer …” with a personal access token."
+                "Invalid Authorization header. Send “Authorization: Bearer …” with a personal access token, or the "
+                "token as the password (Basic)."
             )
         )
-    where = rate_limits.address(request)
+    where = f"{secret[: services.HINT]} {rate_limits.address(request)}"
     if rate_limits.used("token", where, GUESS_SECONDS) >= GUESSES:
-        said = "Too many invalid tokens from this network. Try again in ten minutes."
+        said = "Too many invalid tokens like this one from this network. Try again in ten minutes."
         return Credentials(refusal=RateLimitError(said, GUESS_SECONDS))
-    token = Token.objects.select_related("user").filter(digest=digest(match[1])).first()
+    token = Token.objects.select_related("user").filter(digest=digest(secret)).first()
     if token is None:  # one that has ended is no guess: an old script must not shut out its whole institute
         rate_limits.allowed("token", where, GUESSES, GUESS_SECONDS)
         return Credentials(refusal=AuthenticationError("Unknown token."))
     return _check(token)
+
+
+def _secret(given: str) -> str:
+    """The token in an Authorization header: Bearer, Token, or the password of Basic, whatever the username; else ""."""
+    match = _SCHEME.match(given)
+    if not match:
+        return ""
+    if match[1].lower() != "basic":
+        return match[2]
+    try:
+        return b64decode(match[2], validate=True).decode().partition(":")[2]
+    except (binascii.Error, UnicodeDecodeError):
+        return ""
 
 
 def _check_lab(token: str) -> Credentials:
@@ -110,6 +131,7 @@ def _check(token: Token) -> Credentials:
     if token.is_expired:
         return Credentials(refusal=AuthenticationError("This token has expired. Create a new one at /account/tokens/."))
     services.note_use(token)
+    token.user.only_libraries = token.only_libraries
     return Credentials(token)
 
 
@@ -146,6 +168,8 @@ class PersonalToken(AuthBase):
         assert given.token
         if not given.token.allows(self.scope):
             raise ForbiddenError(f"This requires a token with the scope “{self.scope.value}”.")
+        if given.token.user.only_libraries is not None and not request.path.startswith(_FILES):
+            raise ForbiddenError("This token is limited to the files of some libraries.")
         return given.token.user
 
 

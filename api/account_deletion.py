@@ -15,5 +15,5 @@ def leave(user: User, answers: dict[str, str]) -> None:
 def export(user: User) -> dict[str, Any]:
     """Tokens as the page shows them, by file name."""
     rows = Token.objects.filter(user=user)
-    columns = ("name", "hint", "scopes", "created_at", "expires_at", "last_used_at", "revoked_at")
+    columns = ("name", "hint", "scopes", "libraries", "created_at", "expires_at", "last_used_at", "revoked_at")
     return {"tokens.json": list(rows.values(*columns))}

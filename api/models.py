@@ -1,6 +1,7 @@
 """Personal access tokens, with which programs act for a person, and their scopes."""
 
 from typing import Self
+from uuid import UUID
 
 from django.conf import settings
 from django.db import models
@@ -35,6 +36,9 @@ class Token(models.Model):
         max_length=12, editable=False, help_text="First characters of the token, to tell tokens apart."
     )
     scopes = models.JSONField(default=list)
+    libraries = models.JSONField(
+        null=True, blank=True, help_text="Ids of the libraries that it is limited to; empty for no limit."
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     expires_at = models.DateTimeField()
     last_used_at = models.DateTimeField(null=True, blank=True, help_text="Time of the last use, to the minute.")
@@ -57,6 +61,11 @@ class Token(models.Model):
     def allows(self, scope: Scope) -> bool:
         """True if the token includes this scope."""
         return scope in self.scopes or (scope == Scope.SHARE and Scope.MANAGE in self.scopes)
+
+    @property
+    def only_libraries(self) -> frozenset[UUID] | None:
+        """Ids of the libraries that it is limited to, deleted ones too; None: no limit."""
+        return None if self.libraries is None else frozenset(map(UUID, self.libraries))
 
     @property
     def scope_names(self) -> list[str]:

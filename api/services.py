@@ -1,13 +1,14 @@
 """Create and revoke personal access tokens."""
 
+import secrets
 from collections.abc import Collection
 from datetime import timedelta
+from uuid import UUID
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
-from django.utils.crypto import get_random_string
 
 from portal import audit
 from portal.digest import digest
@@ -15,11 +16,11 @@ from portal.models import User
 
 from .models import Scope, Token
 
-PREFIX = "clb_"
-"""Prefix of every token, so that people and secret scanners recognise one."""
-LETTERS = 48
-"""Random characters of a token, of an alphabet of 62: 285 bits."""
-HINT = len(PREFIX) + 4
+SECRET_BYTES = 20
+"""Random bytes of a token. In hexadecimal it has 40 digits, the length that Seafile's clients insist on."""
+HINT = 8
+LIMITABLE = frozenset({Scope.READ, Scope.WRITE, Scope.SHARE})
+"""Scopes that a token limited to some libraries can have."""
 MOST_DAYS = 366
 MOST_TOKENS = 50
 """Valid tokens that one person may have at a time."""
@@ -27,8 +28,13 @@ USE_NOTED_EVERY = timedelta(minutes=1)
 
 
 @transaction.atomic
-def create_token(actor: User, *, name: str, scopes: Collection[Scope], days: int) -> tuple[Token, str]:
-    """Create a token of `actor`; returns it and its secret, which is shown once. ValidationError for too many."""
+def create_token(
+    actor: User, *, name: str, scopes: Collection[Scope], days: int, libraries: Collection[UUID] | None = None
+) -> tuple[Token, str]:
+    """Create a token of `actor`; returns it and its secret, which is shown once. ValidationError for too many.
+
+    `libraries`: ids of those that it is limited to; None for no limit.
+    """
     User.objects.select_for_update().get(pk=actor.pk)  # of two that are made at once, the second counts the first
     if Token.objects.usable().filter(user=actor).count() >= MOST_TOKENS:
         raise ValidationError(
@@ -36,16 +42,21 @@ def create_token(actor: User, *, name: str, scopes: Collection[Scope], days: int
         )
     if not 1 <= days <= MOST_DAYS:
         raise ValidationError(f"A token can be valid for 1 to {MOST_DAYS} days.")
-    secret = PREFIX + get_random_string(LETTERS)
+    if libraries is not None and not LIMITABLE.issuperset(scopes):
+        raise ValidationError("A token that is limited to some libraries can read, write and share them, and no more.")
+    limit = None if libraries is None else sorted(map(str, libraries))
+    secret = secrets.token_hex(SECRET_BYTES)
     token = Token.objects.create(
         user=actor,
         name=name,
         digest=digest(secret),
         hint=secret[:HINT],
         scopes=[scope.value for scope in Scope if scope in scopes],
+        libraries=limit,
         expires_at=timezone.now() + timedelta(days=days),
     )
-    audit.record(actor, "account.token.made", actor, token=token.pk, name=name, scopes=token.scopes, days=days)
+    details = {"token": token.pk, "name": name, "scopes": token.scopes, "days": days}
+    audit.record(actor, "account.token.made", actor, **details | ({} if limit is None else {"libraries": limit}))
     return token, secret
 
 

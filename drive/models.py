@@ -34,7 +34,9 @@ class LibraryQuerySet(models.QuerySet["Library"]):
         team = EffectiveRole.objects.filter(user=user, collab__deleted_at=None).values("collab")
         routes = Q(owner_user=user) | Q(owner_collab__in=team) | Q(is_public=True)
         shares = Share.objects.filter(Q(user=user) | Q(collab__in=team)).values("library")
-        return self.live().filter(routes | Q(pk__in=shares))
+        seen = self.live().filter(routes | Q(pk__in=shares))
+        only = user.only_libraries if isinstance(user, User) else None
+        return seen if only is None else seen.filter(pk__in=only)
 
 
 class Library(models.Model):

@@ -1,9 +1,12 @@
 """Tokens: shown once, kept hashed, dead when they should be, and no help to whoever guesses."""
 
+import re
+from base64 import b64encode
 from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
+from django.core.exceptions import ValidationError
 from django.test import Client
 from django.utils import timezone
 
@@ -11,8 +14,11 @@ from api import access, account_deletion, services
 from api.models import Scope, Token
 from collabs.models import Collab
 from conftest import PASSWORD
+from drive.libraries import services as drive_services
+from drive.models import Library
 from portal.accounts import deletion as portal_leaving
 from portal.accounts.services import activate, deactivate
+from portal.digest import digest
 from portal.models import AuditEntry, User
 
 from .conftest import Program
@@ -132,7 +138,12 @@ def test_it_stops_who_guesses_and_nobody_with_an_old_token(owner: User, monkeypa
         assert Client().get(ME, headers=bearer("nonsense")).status_code == 401
     assert Client().get(ME, headers=bearer(secret)).status_code == 200
     for number in range(3):
-        assert Client().get(ME, headers=bearer(f"clb_{number:048d}")).status_code == 401
+        assert Client().get(ME, headers=bearer(f"{number:040x}")).status_code == 401
+        assert Client().get(ME, headers=bearer(f"{secret[:8]}{number:032x}")).status_code == 401
+    assert Client().get(ME).status_code == 401  # without a token: no guess
+    assert Client(REMOTE_ADDR="192.0.2.7").get(ME, headers=bearer(secret)).status_code == 200
+    _other, another = make(owner)
+    assert Client().get(ME, headers=bearer(another)).status_code == 200
     refused = Client().get(ME, headers=bearer(secret))
     assert (refused.status_code, refused.json()["error"]) == (429, "too_many_requests")
     assert refused["Retry-After"] == str(access.GUESS_SECONDS)
@@ -221,3 +232,55 @@ def test_it_forgets_the_tokens_of_a_deleted_account_and_exports_them_before(owne
     portal_leaving.delete_account(owner, {})
     assert not Token.objects.exists()
     assert Client().get(ME, headers=bearer(secret)).status_code == 401
+
+
+def basic(password: str, username: str = "anybody") -> dict[str, str]:
+    return {"Authorization": "Basic " + b64encode(f"{username}:{password}".encode()).decode()}
+
+
+@pytest.mark.parametrize("how", [bearer, lambda secret: {"Authorization": f"token {secret}"}, basic])
+def test_it_takes_a_token_in_each_manner_of_programs(owner: User, how: Callable[[str], dict[str, str]]) -> None:
+    _token, secret = make(owner)
+    assert re.fullmatch("[0-9a-f]{40}", secret)
+    assert Client().get(ME, headers=how(secret)).json()["username"] == "owner"
+    assert Client().get(ME, headers=how(secret[:-1])).status_code == 401
+    assert Client().get(ME, headers=how(PASSWORD)).status_code == 401
+
+
+@pytest.mark.parametrize("given", ["Basic", "Basic !", "Basic /w==", "Basic eA==", "Basic  ", "Token", "Digest x=y"])
+def test_it_refuses_a_header_that_holds_no_token(owner: User, given: str) -> None:
+    assert Client().get(ME, headers={"Authorization": given}).status_code == 401
+
+
+def test_it_goes_on_with_tokens_of_the_former_kind(owner: User) -> None:
+    token, _secret = make(owner)
+    former = "clb_" + "aB3" * 16
+    Token.objects.filter(pk=token.pk).update(digest=digest(former))
+    assert Client().get(ME, headers=bearer(former)).status_code == 200
+
+
+def test_it_limits_a_token_to_its_libraries(owner: User, collab: Collab, public_collab: Collab) -> None:
+    mine = drive_services.create_library(owner, "Mine")
+    scopes = [Scope.READ, Scope.WRITE, Scope.SHARE]
+    _token, secret = services.create_token(owner, name="x", scopes=scopes, days=1, libraries=[mine.pk])
+    client = Client(headers=bearer(secret))
+    libraries = "/api/v1/libraries"
+    assert [row["name"] for row in client.get(libraries).json()["items"]] == ["Mine"]
+    assert client.get(f"{libraries}?folder=all").json()["items"] == []
+    assert client.get(ME).status_code == 200
+    assert client.get("/api/v1/collabs").status_code == 403
+    assert client.get("/api/v1/lab").status_code == 403
+    assert client.get("/rest/v1/collabs").status_code == 403
+    for other in (collab.library.pk, public_collab.library.pk):
+        assert client.get(f"{libraries}/{other}/entries").status_code == 404
+        assert client.put(f"{libraries}/{other}/files/x", b"x").status_code == 404
+    assert client.post(f"{libraries}/{mine.pk}/folders", {"path": "f"}, "application/json").status_code == 201
+    there = {"path": "f", "to_path": "f", "to_library": str(collab.library.pk)}
+    assert client.post(f"{libraries}/{mine.pk}/move", there, "application/json").status_code == 404
+    Library.objects.filter(pk=mine.pk).delete()
+    assert client.get(libraries).json()["items"] == []
+
+
+def test_it_limits_no_token_that_manages(owner: User) -> None:
+    with pytest.raises(ValidationError):
+        services.create_token(owner, name="x", scopes=[Scope.MANAGE], days=1, libraries=[])

@@ -21,7 +21,7 @@ from .schemas import ALWAYS
 
 DESCRIPTION = """Everything that people do on the pages, for programs, with the same permissions and audit trail.
 
-Send a personal access token, created at /account/tokens/, as “Authorization: Bearer clb_…”."""
+Send a personal access token, created at /account/tokens/, as “Authorization: Bearer …”."""
 
 MODULE_IN_ID = {"lab": "me"}
 """Operation ids are names in generated clients: they stay when a module gets another name."""

@@ -136,10 +136,12 @@ def list_libraries(request: HttpRequest, paging: Paged, folder: Where | None = N
     """
     user = person(request)
     if folder == Where.ALL:
-        return paged(public_entries(q), paging, each(lambda row: _library_out(as_entry(row))))
-    rows = entries(user, folders=[FOLDERS[folder]] if folder else MOUNTED)
+        rows = public_entries(q)
+        rows = rows if user.only_libraries is None else rows.filter(pk__in=user.only_libraries)
+        return paged(rows, paging, each(lambda row: _library_out(as_entry(row))))
+    found = entries(user, folders=[FOLDERS[folder]] if folder else MOUNTED)
     wanted = name_key(q)
-    return paged([entry for entry in rows if wanted in name_key(entry.name)], paging, each(_library_out))
+    return paged([entry for entry in found if wanted in name_key(entry.name)], paging, each(_library_out))
 
 
 @router.post("", **route(Scope.MANAGE, {201: LibraryDetail}, 409))

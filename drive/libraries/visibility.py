@@ -67,7 +67,10 @@ class Entry:
 
 
 def entries(user: Person, *, folders: Iterable[Folder] = Folder, library: UUID | None = None) -> list[Entry]:
-    """Libraries that the person sees, by folder and name; entries of one `library` only, if given. Inactive: none."""
+    """Libraries that the person sees, by folder and name; entries of one `library` only, if given. Inactive: none.
+
+    Where the person's token is limited to some libraries (`User.only_libraries`), no others.
+    """
     if not isinstance(user, User) or not user.is_active:
         return []
     routes = [route for folder in folders for route in _routes(user, folder)]
@@ -75,6 +78,8 @@ def entries(user: Person, *, folders: Iterable[Folder] = Folder, library: UUID |
         return []
     if library is not None:
         routes = [route.filter(library_id=library) for route in routes]
+    if user.only_libraries is not None:
+        routes = [route.filter(library_id__in=user.only_libraries) for route in routes]
     rows = [route.values_list(*_COLUMNS) for route in routes]
     found: dict[tuple[UUID, str], Entry] = {}
     for library_id, folder, name, permission, kind, detail in sorted(rows[0].union(*rows[1:], all=True), key=_best):
