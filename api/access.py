@@ -26,8 +26,8 @@ from . import services
 from .models import Scope, Token
 
 GUESSES = 10
-"""Unknown tokens with the same first characters that one network address may try in GUESS_SECONDS. Not counted by address
-alone: one old script must not shut out an institute behind one address."""
+"""Unknown tokens with the same first characters that one network address may try in GUESS_SECONDS. Not counted by
+address alone: one old script must not shut out an institute behind one address."""
 GUESS_SECONDS = 600
 CHANGING = ("POST", "PUT", "PATCH", "DELETE")
 

@@ -33,7 +33,7 @@ class User(AbstractUser):
     deleted_at = models.DateTimeField(null=True, editable=False, help_text="When the person deleted the account.")
 
     only_libraries: frozenset[UUID] | None = None
-    """Ids of the libraries that this request may reach, where its token is limited to some; None: no limit. No column."""
+    """Ids of the libraries that a request may reach whose token is limited to some; None: no limit. No column."""
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         """Save; the first save also runs the `user_created` hooks."""

@@ -91,6 +91,7 @@ INSTALLED_APPS = [
     "lab",
     "identity",
     "api",
+    "webdav",
     "console",
     "backups",
 ]
@@ -106,6 +107,7 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "api.middleware.ApiMiddleware",
+    "webdav.middleware.SiteRootMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
@@ -228,7 +230,7 @@ PORTAL_HOOKS: dict[str, list[str]] = {
         "rooms.metrics.families",
         "lab.metrics.families",
     ],
-    "readiness": ["drive.health.parts", "rooms.health.parts", "lab.health.parts"],
+    "readiness": ["drive.health.parts", "rooms.health.parts", "lab.health.parts", "webdav.health.parts"],
     "account_leaving": ["collabs.account_deletion.belongings", "drive.account_deletion.belongings"],
     "account_left": [
         "collabs.account_deletion.leave",

@@ -23,6 +23,7 @@ urlpatterns = [
     path("l/", include("drive.browser.urls_public_link")),
     path("lab/", include("lab.urls")),
     path("_gateway/signed-in", views.signed_in, name="signed_in"),
+    path("", include("webdav.urls")),
     path("_gateway/rooms/", include("rooms.urls")),
     path("_gateway/", include("lab.gateway.urls")),
     path("account/", views.account, name="account"),

@@ -23,7 +23,10 @@ PACKAGES = {
 """Program: the Debian package that has it."""
 BACKUP_PACKAGES = {"restic": "restic"}
 """For backups that are copied to a repository."""
-TEST_PACKAGES = {"chromium": "chromium", "gdb": "gdb", "strace": "strace", **BACKUP_PACKAGES}
+TEST_PACKAGES = {
+    **{name: name for name in ("chromium", "gdb", "strace", "litmus", "rclone", "cadaver")},
+    **BACKUP_PACKAGES,
+}
 POSTGRES = "postgresql"
 SERVICES = {"nginx", "redis-server", "postgresql"}
 """Packages that start a service of this name on its usual port. Ours run apart from these."""

@@ -14,7 +14,7 @@ from portal.ops import logs, metrics
 
 RETRY_AFTER = {429: "60", 503: "5"}
 """Default `Retry-After` in seconds, by status."""
-METHODS = frozenset(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
+METHODS = frozenset("GET HEAD POST PUT PATCH DELETE OPTIONS PROPFIND PROPPATCH MKCOL COPY MOVE LOCK UNLOCK".split())
 
 
 class RequestIdMiddleware:

@@ -77,7 +77,7 @@ class Site:
     def _listening(self) -> set[str]:
         """Processes with a socket of their own; an earlier version of the code has fewer."""
         names = {line.partition(":")[0] for line in (self.code / "Procfile").read_text().splitlines()}
-        return names & {"web", "supervisor", "relay", "api-relay", "rooms"}
+        return names & {"web", "supervisor", "relay", "api-relay", "rooms", "webdav"}
 
     def end(self) -> None:
         """End the processes of the Procfile, as for an update: Labs go on."""

@@ -20,7 +20,7 @@ from portal.ops import database_version, health
 from portal.ops.health import HealthChecker, Part, overall_status
 from rooms import health as rooms_health
 
-NAMES = {"database", "migrations", "broker", "cache", "drive", "rooms", "supervisor", "relay", "api-relay"}
+NAMES = {"database", "migrations", "broker", "cache", "drive", "rooms", "supervisor", "relay", "api-relay", "webdav"}
 
 
 @pytest.fixture(autouse=True)
@@ -89,7 +89,7 @@ def test_it_stays_ready_without_what_pages_do_without(
     answer = sign_in(operator).get("/readyz")
     assert (answer.status_code, answer.json()["status"]) == (200, "degraded")
     failed = {name for name, part in answer.json()["parts"].items() if part["status"] == "failed"}
-    assert failed == {"broker", "rooms", "supervisor", "relay", "api-relay"}
+    assert failed == {"broker", "rooms", "supervisor", "relay", "api-relay", "webdav"}
     assert "nobody there" in answer.json()["parts"]["supervisor"]["why"]
 
 
