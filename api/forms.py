@@ -1,6 +1,13 @@
-"""Form for a new personal access token."""
+"""Forms for a new personal access token."""
+
+from typing import Any
+from uuid import UUID
 
 from django import forms
+
+from drive.folders import MOUNTED
+from drive.libraries.visibility import Entry, entries
+from portal.models import User
 
 from .models import Scope
 from .services import MOST_DAYS
@@ -20,3 +27,48 @@ class TokenForm(forms.Form):
         help_text="A token never has more permissions than you have.",
     )
     days = forms.IntegerField(label="Valid for (days)", min_value=1, max_value=MOST_DAYS, initial=90)
+
+
+class ConnectionForm(forms.Form):
+    """A token for a program that reads or writes files: what it may, where, and for how long."""
+
+    name = forms.CharField(max_length=100, label="Name", help_text="Which program, where: “rclone on my laptop”.")
+    may = forms.ChoiceField(
+        choices=[("rw", "Read and write"), ("r", "Read only")], initial="rw", label="It may", widget=forms.RadioSelect
+    )
+    reach = forms.ChoiceField(
+        choices=[("all", "All libraries that I see, now and later"), ("some", "Only these:")],
+        initial="all",
+        label="In",
+        widget=forms.RadioSelect,
+    )
+    libraries = forms.MultipleChoiceField(
+        required=False, label="Libraries", widget=forms.CheckboxSelectMultiple, help_text="For “Only these”."
+    )
+    days = forms.IntegerField(label="Valid for (days)", min_value=1, max_value=MOST_DAYS, initial=365)
+
+    def __init__(self, *args: Any, user: User, entry: Entry | None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        found = entries(user, folders=MOUNTED)
+        if entry and entry.folder not in MOUNTED:
+            found.append(entry)
+        names = {str(one.library_id): f"{one.name} ({one.folder})" for one in found}
+        self.fields["libraries"].choices = list(names.items())  # type: ignore[attr-defined]
+        if entry:
+            self.initial = {**self.initial, "reach": "some", "libraries": [str(entry.library_id)]}
+
+    def clean(self) -> dict[str, Any]:
+        """Refuse a limit to nothing: it was not meant."""
+        data = super().clean() or {}
+        if data.get("reach") == "some" and not data.get("libraries"):
+            self.add_error("libraries", "Choose the libraries.")
+        return data
+
+    def scopes(self) -> list[Scope]:
+        """Scopes of the token."""
+        return [Scope.READ, Scope.WRITE] if self.cleaned_data["may"] == "rw" else [Scope.READ]
+
+    def limit(self) -> list[UUID] | None:
+        """Ids of the libraries that it is limited to; None for no limit."""
+        data = self.cleaned_data
+        return [UUID(one) for one in data["libraries"]] if data["reach"] == "some" else None

@@ -30,6 +30,7 @@ urlpatterns = [
     path("account/export/", views_deletion.export, name="account_export"),
     path("account/delete/", views_deletion.delete, name="delete_account"),
     path("account/tokens/", include("api.urls_account")),
+    path("account/connect/", include("api.urls_connect")),
     path("account/sessions/<int:pk>/end/", views_sessions.end, name="end_session"),
     path("", include("identity.urls")),
     path("account/oidc/<slug:provider_id>/login/", views_providers.leave),

@@ -7,7 +7,9 @@ from django.core.exceptions import PermissionDenied
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, UnreadablePostError
 from django.http.response import HttpResponseBase
+from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_GET
 
 from api.access import AuthenticationError, RateLimitError
 from api.models import Scope
@@ -82,6 +84,8 @@ _CHANGING: dict[str, Callable[[Change, paths.Place], HttpResponse]] = {
 }
 
 
+@never_cache
+@require_GET
 def may_upload(request: HttpRequest) -> HttpResponse:
     """The proxy's question before it reads the body of a PUT: 204, or 403 with the real answer in headers."""
     length = request.headers.get("X-Original-Length", "")

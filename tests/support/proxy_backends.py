@@ -160,6 +160,8 @@ class Proxy:
         self.portal = Backend(self.run / "web.sock", self._portal)
         self.page: Callable[[Request], Answer] = lambda request: Answer(body=b"page")
         self.jupyter = Backend(self.run / f"lab/{SERVER_ID}.sock", lambda request: Answer(body=b"jupyter"))
+        self.may_upload = Answer(204)
+        self.webdav = Backend(self.run / "webdav.sock", self._webdav)
         self.rooms = Backend(self.run / "rooms.sock", lambda request: Answer(body=b"rooms"))
         self.lab_host = f"ada.lab.localhost:{self.port}"
 
@@ -173,6 +175,9 @@ class Proxy:
         if request.target == "/_gateway/signed-in":
             return self.signed_in
         return self.page(request)
+
+    def _webdav(self, request: Request) -> Answer:
+        return self.may_upload if request.target == "/_gateway/webdav" else Answer(207, body=b"<xml/>")
 
     def start(self, portal: str = "", lab_domain: str = "", **settings: str) -> None:
         """Write the configuration, run nginx, wait for its port."""

@@ -3,6 +3,7 @@
 from base64 import b64encode
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 from xml.etree import ElementTree as ET
 
@@ -23,7 +24,7 @@ CORTEX = "Shared with groups/Cortex"
 class Answer:
     """An answer whose body has been read."""
 
-    def __init__(self, response) -> None:  # type: ignore[no-untyped-def]
+    def __init__(self, response: Any) -> None:
         self.status, self.headers = response.status_code, response.headers
         self.body: bytes = response.getvalue()
 
