@@ -37,6 +37,7 @@ def world(
 ) -> Iterator[World]:
     """One of everything, and a browser for each kind of person."""
     settings.DRIVE_USE_ACCEL = False
+    settings.ACCOUNT_REAUTHENTICATION_TIMEOUT = 86_400  # a busy machine walks for longer than the usual five minutes
     settings.IDENTITY_KEYS = key_directory
     settings.IDP_OIDC_PRIVATE_KEYS = oidc_signing_keys.load(key_directory)
     monkeypatch.setattr(logging.getLogger("django.request"), "disabled", True)  # refusals by the thousand
