@@ -35,8 +35,8 @@ _SCHEME = re.compile(r"\A(bearer|token|basic) +(\S+)\Z", re.IGNORECASE)
 _OF_LAB = re.compile(rf"\A{api_tokens.PREFIX}[0-9A-Za-z_:-]+\Z")
 _PERSONAL = re.compile(r"\A(?:[0-9a-f]{40}|clb_[0-9A-Za-z]{48})\Z")
 """As `services` makes them, and as it made them before."""
-_FILES = ("/api/v1/libraries", "/api/v1/me", "/dav")
-"""What a token that is limited to some libraries is good for."""
+_FILES = ("/api/v1/libraries", "/api/v1/me")
+"""What of the API a token is good for that is limited to some libraries."""
 MINUTE, HOUR, DAY = 60, 3600, 86400
 
 

@@ -12,7 +12,7 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -176,13 +176,13 @@ def tus(someone: Person, base: str, source: Path, token: str) -> None:
 
 
 @contextmanager
-def peak_memory(site: Site) -> Iterator[list[int]]:
-    """The largest resident size seen of the web processes and nginx's, in bytes."""
+def peak_memory(site: Site, names: Sequence[str] = ("web", "proxy", "worker", "files")) -> Iterator[list[int]]:
+    """The largest resident size seen of these processes and their children, in bytes."""
     peak, done = [0], threading.Event()
 
     def watch() -> None:
         while not done.wait(0.05):
-            for name in ("web", "proxy", "worker", "files"):
+            for name in names:
                 main = site.pid(name)
                 children = Path(f"/proc/{main}/task/{main}/children").read_text().split()
                 for pid in (main, *children):

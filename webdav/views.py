@@ -1,6 +1,7 @@
 """The address `/dav/` with all methods, and the proxy's question before it takes a body."""
 
 import logging
+import re
 from collections.abc import Callable
 
 from django.core.exceptions import PermissionDenied
@@ -22,6 +23,7 @@ from .uploads import Change
 log = logging.getLogger(__name__)
 
 RETRY_SECONDS = 5
+_NOT_IN_HEADER = re.compile("[^ -~]")
 REALM = 'Basic realm="Collaboratory", charset="UTF-8"'
 EXPECTED = (
     DavError,
@@ -95,7 +97,7 @@ def may_upload(request: HttpRequest) -> HttpResponse:
         uploads.may_upload(Change(request, asker), place, int(length) if length.isdigit() else None)
     except EXPECTED as error:
         status, message = _described(error)
-        headers = {"X-Dav-Status": str(status), "X-Dav-Said": message.encode("ascii", "replace").decode()}
+        headers = {"X-Dav-Status": str(status), "X-Dav-Said": _NOT_IN_HEADER.sub("?", message)}
         return HttpResponse(status=403, headers=headers)
     return HttpResponse(status=204)
 
