@@ -129,6 +129,7 @@ def test_it_makes_folders(program: Program, place: Path) -> None:
     assert sorted(one.name for one in place.iterdir()) == ["a", "file"]
 
 
+@pytest.mark.slow
 def test_it_moves_and_copies(program: Program, place: Path, library: Library) -> None:
     program("MKCOL", ":f")
     program("PUT", ":f/a", b"a")
@@ -146,6 +147,7 @@ def test_it_moves_and_copies(program: Program, place: Path, library: Library) ->
     assert File.objects.get(library=library, path="h/b").versions.count() == 1
 
 
+@pytest.mark.slow
 def test_it_keeps_what_a_move_or_copy_replaces(program: Program, place: Path, library: Library) -> None:
     for method in ("COPY", "MOVE"):
         program("PUT", ":new", b"new")

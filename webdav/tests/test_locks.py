@@ -22,6 +22,7 @@ def token_of(answer: object) -> str:
     return answer.headers["Lock-Token"]  # type: ignore[attr-defined]
 
 
+@pytest.mark.slow
 def test_it_keeps_a_locked_file_from_everybody_without_the_token(
     program: Program, dav: Dav, owner: User, place: Path
 ) -> None:
@@ -55,6 +56,7 @@ def test_it_keeps_a_locked_file_from_everybody_without_the_token(
     assert other.status("PUT", ":a", b"x") == 204
 
 
+@pytest.mark.slow
 def test_it_locks_folders_with_what_is_in_them(program: Program, dav: Dav, owner: User) -> None:
     program("MKCOL", ":f")
     program("PUT", ":f/a", b"a")

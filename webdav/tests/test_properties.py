@@ -103,6 +103,7 @@ def test_it_reads_no_large_body(program: Program) -> None:
     assert program.status("PROPFIND", ":", b" " * 300_000, Depth="0") == 413
 
 
+@pytest.mark.slow
 def test_it_lists_a_large_folder_in_flat_memory_and_few_queries(
     program: Program, library: Library, place: Path, editor: User
 ) -> None:
@@ -132,6 +133,7 @@ def measure(program: Program) -> tuple[int, int]:
             tracemalloc.stop()
 
 
+@pytest.mark.slow
 def test_it_keeps_what_programs_store(program: Program, place: Path) -> None:
     program("MKCOL", ":f")
     program("PUT", ":f/a", b"x")
