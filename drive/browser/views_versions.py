@@ -32,13 +32,34 @@ def versions(request: HttpRequest, access: LibraryAccess, path: str) -> HttpResp
     """All versions of a file, newest first."""
     found = history.versions_of(access.library, path)
     page = Paginator(found, PER_PAGE).get_page(request.GET.get("page"))
-    context = _context(access, path) | {
-        "page": page,
-        "versions": history.with_contributors(page.object_list),
-        "now": history.of_path(access.library, path),
-        "rules": retention.in_words(),
-    }
+    context = (
+        _context(access, path)
+        | _current(access, path)
+        | {
+            "page": page,
+            "versions": history.with_contributors(page.object_list),
+            "rules": retention.in_words(),
+        }
+    )
     return render(request, "drive/versions.html", context)
+
+
+def _current(access: LibraryAccess, path: str) -> dict[str, object]:
+    """What is at the path now, as the disk has it: a Lab may have written a moment ago, before any scan has seen it.
+
+    `unsaved` is that file while no version holds it; `is_current` says that the newest version does.
+    """
+    row = history.of_path(access.library, path)
+    try:
+        with access.files() as files:
+            entry = files.stat(path)
+    except StorageError:
+        return {"unsaved": None, "is_current": False}
+    seen = row is not None and row.signature == entry.signature
+    if row is not None and seen and row.is_captured:
+        return {"unsaved": None, "is_current": True}
+    by = history.author(row.changed_by, row.via) if row is not None and seen else history.IN_A_LAB
+    return {"unsaved": entry if entry.kind == "file" else None, "unsaved_by": by, "is_current": False}
 
 
 def version(request: HttpRequest, access: LibraryAccess, path: str) -> HttpResponse:

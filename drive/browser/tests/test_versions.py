@@ -189,3 +189,22 @@ def test_it_leaves_very_much_to_a_task(
     assert ("drive.tasks.restore_trashed", item.pk, editor.pk) in queue
     tasks.restore_trashed(item.pk, editor.pk)
     assert (place / "data/b").read_text() == "b"
+
+
+def test_it_says_at_once_what_a_lab_has_written_since_the_newest_version(
+    past: Library, editor: User, sign_in: SignIn
+) -> None:
+    client, url = sign_in(editor), f"/drive/{past.pk}/notes.txt?show=versions"
+    operations.write(editor, past, "notes.txt", b"four\n")
+    scan.capture_waiting(past)
+    page = client.get(url).content.decode()
+    assert page.count('badge">current') == 1
+    assert "with the current content" not in page
+    (layout.find(past.pk) / "notes.txt").write_bytes(b"x" * 2000)
+    page = client.get(url).content.decode()
+    assert "The current content (2.0\xa0KB) was changed" in page
+    assert "by a Lab" in page
+    assert page.count('badge">current') == 1
+    assert page.index('badge">current') < page.index("with the current content")
+    (layout.find(past.pk) / "notes.txt").unlink()
+    assert 'badge">current' not in client.get(url).content.decode()
