@@ -78,7 +78,7 @@ def test_it_takes_a_team_from_sign_up_to_a_stopped_lab(site: Site, browser: Brow
     )
     deep_link = page.url
     page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=60_000)
-    page.wait_for_timeout(1500)
+    expect(page.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]")).to_be_visible(timeout=60_000)
     run_all(page)
     page.wait_for_selector(".jp-RenderedImage img", timeout=90_000)
     page.keyboard.press("Control+s")
