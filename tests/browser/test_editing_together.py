@@ -6,6 +6,7 @@ running Labs serves all tests.
 
 import json
 import re
+import resource
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -18,7 +19,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 from collabs import services as collab_services
 from drive.files import operations
 from drive.libraries import services
-from drive.models import Library, Permission
+from drive.models import Library, Permission, Quota
 from lab.models import Server, StopReason
 from lab.servers.services import stop_server
 from portal.models import User
@@ -281,6 +282,31 @@ def test_nothing_is_lost_when_the_rooms_are_killed_while_both_type(site: Site, p
         expect(author.status).to_contain_text("With")
         expect(author.dialog).to_have_count(0)
     pair.wait_until_saved("killed.ipynb", "ada = 1 a0 a1 a2 a3", "ben = 1 b0 b1 b2 b3")
+
+
+def test_it_says_that_there_is_no_room_and_saves_when_there_is(site: Site, pair: Pair) -> None:
+    """By the quota, and on the disk: there no file of the rooms' process grows any more (setrlimit(2))."""
+    pair.both_open("full.ipynb", "one = 1")
+    quota = Quota.objects.create(user=pair.ada.person.user, max_bytes=1)
+    pair.ben.type(0, "  # too much")
+    for author in (pair.ada, pair.ben):
+        expect(author.status).to_contain_text("Not saved: no room left")
+    assert "too much" not in pair.on_disk("full.ipynb")
+    quota.delete()
+    pair.wait_until_saved("full.ipynb", "# too much")
+    expect(pair.ada.status).to_have_text(f"With {pair.ben.name} · saved")
+    process = site.pid("rooms")
+    limits = resource.prlimit(process, resource.RLIMIT_FSIZE)
+    resource.prlimit(process, resource.RLIMIT_FSIZE, (1, limits[1]))
+    try:
+        pair.ben.type(0, " kept")
+        expect(pair.ada.status).to_contain_text("Not saved: the disk is full")
+        expect(pair.ben.source(0)).to_contain_text("kept")
+    finally:
+        resource.prlimit(process, resource.RLIMIT_FSIZE, limits)
+    expect(pair.ada.source(0)).to_contain_text("# too much kept")
+    pair.wait_until_saved("full.ipynb", "# too much kept")
+    expect(pair.ada.status).to_have_text(f"With {pair.ben.name} · saved")
 
 
 def test_it_says_who_deleted_the_file_and_can_restore_it(pair: Pair) -> None:
