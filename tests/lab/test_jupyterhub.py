@@ -143,7 +143,8 @@ def test_what_is_taken_away_ends_the_server_and_what_is_given_is_said(
     assert editor.server().state == State.RUNNING
     assert "Restart my Lab" in editor.get("/lab/").text
     editor.submit("/lab/", "/lab/start", {"restart": server.pk.hex})
-    wait_for(lambda: editor.server().pk != server.pk and editor.server().is_running, 90, "it was not restarted")
+    again = 2 * LAUNCH_SECONDS  # what was started before has to end first
+    wait_for(lambda: editor.server().pk != server.pk and editor.server().is_running, again, "it was not restarted")
     assert inside(hub, editor, f"drive/Shared with groups/{collab.title}/first.ipynb").status_code == 200
     services.remove_member(owner.user, collab, editor.user)
     wait_for(lambda: not of_hub(hub, editor), 20, "the Hub still runs it")
