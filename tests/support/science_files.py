@@ -24,6 +24,8 @@ from PIL import Image
 
 RANDOM = np.random.default_rng(1)
 Y, X = np.mgrid[0:96, 0:128]
+MARKUP = "<img src=x onerror=alert(1)>"
+"""A name that is no name: it stands on pages as text."""
 PICTURE = ((np.sin(X / 9) + np.cos(Y / 7)) * 60 + 128).astype(np.uint8)
 
 
@@ -48,6 +50,8 @@ def hdf5(folder: Path) -> None:
         file["table"] = np.array([(1, 2.5), (2, 3.5)], dtype=[("id", "i4"), ("weight", "f8")])
         file["answer"] = 42
         file["same"] = file["answer"]
+        file[MARKUP] = np.array([MARKUP], dtype=h5py.string_dtype())
+        file[MARKUP].attrs[MARKUP] = MARKUP
     with h5py.File(folder / "links.h5", "w") as file:
         file["loop"] = file["/"]
         file["soft"] = h5py.SoftLink("/soft")
@@ -73,7 +77,7 @@ def nwb(folder: Path) -> None:
     """As pynwb writes them; and one whose specifications name files."""
     with h5py.File(folder / "good.nwb", "w") as file:
         file.attrs["nwb_version"] = "2.7.0"
-        file["session_description"] = "A mouse in a wheel"
+        file["session_description"] = f"A mouse in a wheel {MARKUP}"
         file["identifier"] = "session-1"
         file["general/subject/species"] = "Mus musculus"
         file["acquisition/ElectricalSeries/data"] = RANDOM.normal(size=(2000, 3))
@@ -92,7 +96,13 @@ def matlab(folder: Path) -> None:
     cell[0, 0], cell[0, 1] = "word", np.arange(3)
     scipy.io.savemat(
         folder / "good.mat",
-        {"signal": np.sin(np.arange(500) / 10), "label": "hello", "things": cell, "s": {"rate": 30.0}},
+        {
+            "signal": np.sin(np.arange(500) / 10),
+            "label": "hello",
+            "markup": MARKUP,
+            "things": cell,
+            "s": {"rate": 30.0},
+        },
         do_compression=True,
     )
     with h5py.File(folder / "new.mat", "w", userblock_size=512) as file:
@@ -114,7 +124,7 @@ def arrays(folder: Path) -> None:
     """Arrays of NumPy; archives that unpack to gigabytes; arrays that are programs."""
     np.save(folder / "good.npy", np.cumsum(RANDOM.normal(size=3000)))
     np.save(folder / "fortran.npy", np.asfortranarray(PICTURE))
-    np.savez_compressed(folder / "good.npz", picture=PICTURE, label=np.array(["a", "b"]), one=1.5)
+    np.savez_compressed(folder / "good.npz", picture=PICTURE, label=np.array(["a", MARKUP]), one=1.5, **{MARKUP: 1})
     np.save(folder / "pickled.npy", np.array([Evil()], dtype=object), allow_pickle=True)
     np.savez(folder / "pickled.npz", fine=np.arange(5), evil=np.array([Evil()], dtype=object))
     (folder / "bare_pickle.npy").write_bytes(pickle.dumps(Evil()))
@@ -178,7 +188,7 @@ def pictures(folder: Path) -> None:
     meta.MediaStorageSOPInstanceUID = "1.2.3"
     meta.TransferSyntaxUID = ExplicitVRLittleEndian
     scan = FileDataset(None, {}, file_meta=meta, preamble=bytes(128))
-    scan.PatientName, scan.Modality = "Doe^Jane", "MR"
+    scan.PatientName, scan.Modality, scan.PatientComments = "Doe^Jane", "MR", MARKUP
     (scan.Rows, scan.Columns), scan.SamplesPerPixel = PICTURE.shape, 1
     scan.PhotometricInterpretation, scan.PixelRepresentation = "MONOCHROME2", 0
     scan.BitsAllocated = scan.BitsStored = 16
@@ -276,7 +286,11 @@ def others(folder: Path) -> None:
     ring = [[8.0, 47.0], [9.0, 47.0], [9.0, 48.0], [8.0, 48.0], [8.0, 47.0]]
     features = [
         {"type": "Feature", "properties": {"name": "Square"}, "geometry": {"type": "Polygon", "coordinates": [ring]}},
-        {"type": "Feature", "properties": {"name": "Spot"}, "geometry": {"type": "Point", "coordinates": [8.5, 47.5]}},
+        {
+            "type": "Feature",
+            "properties": {"name": MARKUP, MARKUP: MARKUP},
+            "geometry": {"type": "Point", "coordinates": [8.5, 47.5]},
+        },
     ]
     (folder / "good.geojson").write_text(json.dumps({"type": "FeatureCollection", "features": features}))
     (folder / "deep.geojson").write_text('{"type": "Polygon", "coordinates": ' + "[" * 100_000)
