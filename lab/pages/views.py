@@ -16,7 +16,7 @@ from lab.environments import views as environment_views
 from lab.formats import size
 from lab.gateway.views import redirect_to_lab
 from lab.launchers import get_launcher
-from lab.locations import copies, paths, starters
+from lab.locations import copies, paths
 from lab.locations import views as location_views
 from lab.locations.paths import Location
 from lab.models import Environment, Pause, Phase, Server, State, StopReason
@@ -24,6 +24,8 @@ from lab.servers import keep_alive, limits, services
 from portal.access import ForbiddenError, person
 from portal.models import User
 from portal.ops.task_queue import broker_is_up, publish
+
+from . import starters
 
 FULL_SECONDS = 30
 """So often the page of a link that found the Lab full tries again."""

@@ -11,12 +11,11 @@ from typing import Any
 from urllib.parse import quote
 
 from drive.preview.formats import format_of
+from lab.locations import copies, paths
 from lab.models import Server
 from lab.servers.clients import client_of
 from lab.servers.clients.jupyter import JupyterError
 from portal.models import User
-
-from . import copies, paths
 
 log = logging.getLogger(__name__)
 PACKAGE = "collaboratory"

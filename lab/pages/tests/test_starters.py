@@ -10,8 +10,8 @@ from django.test import Client
 
 from collabs.models import Collab
 from drive.files import operations
-from lab.locations import starters
 from lab.models import Server
+from lab.pages import starters
 from lab.servers.clients.jupyter import JupyterClient, JupyterError
 from portal.models import User
 
