@@ -8,7 +8,7 @@ from typing import Any
 
 from portal.text.markup.formulas import Formulas
 
-from . import interactive, terminal
+from . import interactive, terminal, widgets
 from .contained import contained
 from .notebook_repair import Output
 from .pictures import address
@@ -27,11 +27,11 @@ _SIZE = re.compile(r"\d{1,5}(?:\.\d+)?")
 class Outputs:
     """Outputs as HTML; `interactive` are the libraries that those need which scripts would draw."""
 
-    def __init__(self, markdown: Callable[[str], str], formulas: Formulas, widgets: dict[str, Any]) -> None:
+    def __init__(self, markdown: Callable[[str], str], formulas: Formulas, states: dict[str, Any]) -> None:
         self.interactive: set[str] = set()
         self._markdown = markdown
         self._formulas = formulas
-        self._widgets = widgets
+        self._widgets = states
 
     def html(self, outputs: Sequence[Output]) -> str:
         """All outputs of a cell."""
@@ -43,7 +43,7 @@ class Outputs:
             return f'<div class="output{name}">{text(output.text)}</div>'
         if output.kind == "error":
             return f'<div class="output error">{text(output.text)}</div>'
-        found = interactive.of(output.data, self._widgets)
+        found = interactive.of(output.data)
         if found is None:
             shown = self._still(output, otherwise="")
             return f'<div class="output">{shown}</div>' if shown else ""
@@ -56,6 +56,8 @@ class Outputs:
     def _still(self, output: Output, *, otherwise: str) -> str:
         """What can be shown without scripts."""
         data = output.data
+        if state := widgets.html_of(data.get(widgets.VIEW), self._widgets):
+            return state
         if otherwise:  # their HTML is a place for a script to draw in
             data = {key: value for key, value in data.items() if key != "text/html"}
         if found := data.get("text/html"):

@@ -331,3 +331,27 @@ def test_it_reads_all_of_a_large_notebook_in_a_moment() -> None:
         for _ in range(1000)
     ]
     assert len(read_notebook(json.dumps(of_cells(*cells)).encode()).cells) == 1000
+
+
+def widget(**state: Any) -> dict[str, Any]:
+    return {"model_name": state.pop("kind"), "state": state}
+
+
+def test_it_shows_what_widgets_showed_last() -> None:
+    states = {
+        "box": widget(kind="HBoxModel", children=["IPY_MODEL_a", "IPY_MODEL_b", "IPY_MODEL_c", "IPY_MODEL_box", "x"]),
+        "a": widget(kind="HTMLModel", value="<b>100%</b><script>alert(1)</script>"),
+        "b": widget(kind="FloatProgressModel", value=5, max='9" onload="x'),
+        "c": widget(kind="DropdownModel", _options_labels=["one", "<two>"], index=1, description="Pick"),
+    }
+    view = {
+        "output_type": "display_data",
+        "metadata": {},
+        "data": {"application/vnd.jupyter.widget-view+json": {"model_id": "box"}},
+    }
+    metadata = {"widgets": {"application/vnd.jupyter.widget-state+json": {"state": states}}}
+    body = shown(of_cells(code(view), metadata=metadata))
+    for part in ("<b>100%</b>", 'value="5"', "&lt;two&gt;", "Pick"):
+        assert part in body
+    assert "<script" not in body
+    assert '" onload="' not in body
