@@ -1,7 +1,15 @@
 import { connectionPlugin } from "./connection";
+import { driveChangesPlugin } from "./driveChanges";
 import { editingTogetherPlugin, executorPlugin } from "./editingTogether";
 import { executionsPlugin } from "./missedOutputs";
 import { panelPlugin } from "./panel";
 
 /** What JupyterLab loads. */
-export default [connectionPlugin, panelPlugin, executorPlugin, editingTogetherPlugin, executionsPlugin];
+export default [
+  connectionPlugin,
+  panelPlugin,
+  executorPlugin,
+  editingTogetherPlugin,
+  executionsPlugin,
+  driveChangesPlugin,
+];

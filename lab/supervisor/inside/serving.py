@@ -5,6 +5,7 @@ before Jupyter is, so the first request simply waits until it is served. Standar
 sees nothing of the portal.
 """
 
+import functools
 import json
 import os
 import socket
@@ -13,6 +14,7 @@ from datetime import UTC, datetime
 
 import activation  # type: ignore[import-not-found]  # beside this file
 import broken_kernels  # type: ignore[import-not-found]
+import drive_changes  # type: ignore[import-not-found]
 import following  # type: ignore[import-not-found]
 import foreground  # type: ignore[import-not-found]
 import limiting  # type: ignore[import-not-found]
@@ -164,6 +166,12 @@ class SocketServerApp(ServerApp):
 
     def _find_http_port(self) -> None:
         """There is no port to find."""
+
+    async def _post_start(self) -> None:
+        await super()._post_start()
+        self.event_logger.register_event_schema(drive_changes.SCHEMA)
+        tell = functools.partial(self.event_logger.emit, schema_id=drive_changes.SCHEMA_ID)
+        drive_changes.watch(self.root_dir, lambda data: tell(data=data))
 
     def init_webapp(self) -> None:
         super().init_webapp()

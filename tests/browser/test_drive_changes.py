@@ -1,0 +1,62 @@
+"""A document that is open in JupyterLab while its Collab changes: read-only, writable again, another title."""
+
+import re
+from urllib.parse import quote
+
+import pytest
+from django.conf import settings
+from playwright.sync_api import Browser, expect
+
+from collabs import services
+from collabs.models import Collab, Role
+from drive.files import operations
+from drive.storage import open_library
+
+from ..support.browser import Visitor
+from ..support.people import Person
+from ..support.site import wait_for
+
+pytestmark = pytest.mark.browser
+
+LONG = 60_000
+"""Milliseconds."""
+NAME = "what? 100% back\\slash (1).txt"
+
+
+def content(collab: Collab) -> bytes:
+    with open_library(collab.library) as files, files.open(NAME) as file:
+        return file.read()
+
+
+def test_an_open_document_follows_its_library(way: str, browser: Browser, owner: Person, stranger: Person) -> None:
+    """It says that it can only be read, and that it can be changed; after a new title it is saved where it is now."""
+    collab = services.create_collab(owner.user, title=f"Followed (1) {owner.user.username}")
+    services.update_collab(
+        owner.user, collab, title=collab.title, description="", is_public=False, coediting=False
+    )  # in a room, the room tells and follows
+    operations.write(owner.user, collab.library, NAME, b"first\n")
+    services.add_member(owner.user, collab, stranger.user, Role.EDITOR)
+    visitor = Visitor(browser)
+    stranger.sign_in_at(visitor.context)
+    page = visitor.page
+    page.goto(f"{settings.PORTAL_URL}/lab/open?path=Shared with groups/{collab.title}/{quote(NAME)}")
+    page.wait_for_url(re.compile(r"//[^/]+\.lab\.localhost"), timeout=90_000)
+    editor = page.locator(".cm-content", has_text="first")
+    expect(editor).to_be_visible(timeout=LONG)
+    expect(page.locator(".lm-TabBar-tab.lm-mod-current .lm-TabBar-tabLabel", has_text=NAME).first).to_be_visible()
+
+    services.change_role(owner.user, collab, stranger.user, Role.VIEWER)
+    expect(page.get_by_text(f"“{NAME}” is read-only from now on.").first).to_be_visible(timeout=LONG)
+    services.change_role(owner.user, collab, stranger.user, Role.EDITOR)
+    expect(page.get_by_text(f"You can change “{NAME}” now.").first).to_be_visible(timeout=LONG)
+
+    services.update_collab(owner.user, collab, title=f"New {collab.title}", description="", is_public=False)
+    collab.refresh_from_db()
+    expect(page.get_by_text(f"“{NAME}” is in “Shared with groups/{collab.title}” now.").first).to_be_visible(
+        timeout=LONG
+    )
+    editor.click()
+    page.keyboard.press("ControlOrMeta+Home")
+    page.keyboard.type("second ")
+    page.keyboard.press("ControlOrMeta+s")
+    wait_for(lambda: content(collab) == b"second first\n", LONG / 1000, "it was not saved")
