@@ -3,12 +3,11 @@
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from drive.folders import Folder
 from lab.supervisor.drive_plan import Library, MountPoint, View, keeps, plan
 
 LIBRARIES = [f"00000000-0000-4000-8000-00000000000{number}" for number in range(4)]
-PLACES = [MountPoint(folder, name) for folder in (Folder.PEOPLE, Folder.GROUPS) for name in "abc"]
-A, B, C = (MountPoint(Folder.GROUPS, name) for name in "abc")
+PLACES = [MountPoint(folder, name) for folder in ("Shared with me", "Shared with groups") for name in "abc"]
+A, B, C = (MountPoint("Shared with groups", name) for name in "abc")
 
 
 def library(number: int, mode: str = "rw") -> Library:
