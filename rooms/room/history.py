@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
-from pycrdt import Doc, merge_updates
+from pycrdt import Doc, Subscription, merge_updates
 
 from rooms.documents.base import Content, Document, NotRenderableError, Parsed
 
@@ -70,6 +70,7 @@ class History:
         self.document = kind(Doc())
         self._checker = UpdateChecker(kind.roots)
         self._guard = guard(self.document)
+        self._subscription: Subscription | None = None
 
     # Opening
 
@@ -332,15 +333,23 @@ class History:
         self.sync()
 
     def close(self) -> None:
-        """Close the journal; `sync` before."""
+        """Close the journal; `sync` before. The document is let go."""
+        self._stop_watching()
         self._journal.close()
 
     # Within
 
     def _begin(self) -> None:
         """From now on, changes are watched."""
+        self._stop_watching()
         self._guard = guard(self.document)
         self._subscription = self.document.doc.observe(lambda event: self._collect(event.update))
+
+    def _stop_watching(self) -> None:
+        self._guard.stop()
+        if self._subscription is not None:
+            self._subscription.drop()
+            self._subscription = None
 
     def _collect(self, update: bytes) -> None:
         assert self._held is not None  # every change goes through `_change`
@@ -392,6 +401,7 @@ class History:
 
     def _replay(self, records: list[Record]) -> None:
         """The document of a journal. BadUpdateError when it cannot be made out."""
+        self._stop_watching()
         self.document = self.kind(Doc())
         self._checker = UpdateChecker(self.kind.roots)
         self.changes = self.size = self._compacted = 0

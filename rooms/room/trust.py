@@ -51,7 +51,12 @@ class Guard:
         self._bad = False
         self.changed = False
         text: Text = document.doc.get("source", type=Text)
-        self._kept: list[object] = [text.observe_deep(self._see_text), document.state.observe_deep(self._see_state)]
+        self._kept = [text.observe_deep(self._see_text), document.state.observe_deep(self._see_state)]
+
+    def stop(self) -> None:
+        """Watch no more. A document that is watched is never freed: its watchers hold it, where Python cannot see."""
+        for subscription in self._kept:
+            subscription.drop()
 
     def mend(self) -> int:
         """Put right what came; how often trust was taken out. BadShapeError where nothing can be put right."""

@@ -1,7 +1,9 @@
 """A room: people, the file, and what is said about both."""
 
 import asyncio
+import gc
 import json
+import weakref
 
 import pytest
 
@@ -491,6 +493,22 @@ def test_who_asks_for_the_document_again_and_again_and_reads_nothing_is_cut(tmp_
 def test_a_document_may_be_larger_than_what_may_be_queued(tmp_path):
     page = Table(tmp_path, MemoryFile(b"x" * 10_000), Kind.TEXT, max_queue=5000).page()
     assert len(page.document.content()) == 10_000
+
+
+@pytest.mark.parametrize("kind", Kind)
+def test_the_document_of_a_room_that_was_closed_is_freed(tmp_path, kind):
+    """Watchers of pycrdt's hold what they are given where Python's garbage collection does not see it."""
+    table = Table(tmp_path, None if kind == Kind.NOTEBOOK else MemoryFile(b"one\n"), kind)
+    page = table.page()
+    page.exchange()
+    page.lose()
+    documents = [weakref.ref(table.room.history.document)]
+    table.room.history._rebuild()  # as after a journal that could not be written
+    documents.append(weakref.ref(table.room.history.document))
+    run(table.room.close())
+    del table.room
+    gc.collect()
+    assert [document() for document in documents] == [None, None]
 
 
 def test_text_files_are_edited_together_too(tmp_path):
