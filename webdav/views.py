@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 RETRY_SECONDS = 5
 _NOT_IN_HEADER = re.compile("[^ -~]")
-REALM = 'Basic realm="Collaboratory", charset="UTF-8"'
+REALM = 'Basic realm="WebDAV", charset="UTF-8"'
 EXPECTED = (
     DavError,
     StorageError,

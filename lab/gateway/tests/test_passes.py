@@ -606,7 +606,7 @@ class TestArriving:
             "@evil.example",
             ".evil.example",
             "/.collaboratory/enter?ticket=x",
-            "/lab#" + "x" * 3000,
+            "/lab#" + "x" * 5000,
         ],
     )
     def test_it_leads_nowhere_else(self, browser: Browser, running: Server, evil: str) -> None:

@@ -33,7 +33,8 @@ def test_the_first_password_is_shown_at_a_terminal_alone(
     (tmp_path / "first-password").write_text("sesame\n")
     os.utime(tmp_path / "first-password", (time.time() + 60,) * 2)
     monkeypatch.setattr(sys.stdout, "isatty", lambda: terminal)
-    up.announce(SimpleNamespace(var=tmp_path), {"PORTAL_URL": "http://localhost:8000"})
+    installation = SimpleNamespace(var=tmp_path, make_science=lambda *_, **__: None)
+    up.announce(installation, {"PORTAL_URL": "http://localhost:8000"}, sys.executable)
     said = capsys.readouterr().out
     assert ("sesame" in said) is terminal
     assert str(tmp_path / "first-password") in said

@@ -50,5 +50,6 @@ def test_it_is_where_the_site_logs(db: None) -> None:
 
 
 def test_the_web_server_logs_in_the_same_shape() -> None:
-    (name,) = re.findall(r"--logger-class (\S+)", (settings.BASE_DIR / "Procfile").read_text())
-    assert import_string(name) is Logger
+    names = re.findall(r"gunicorn .* --logger-class (\S+)", (settings.BASE_DIR / "Procfile").read_text())
+    assert [import_string(name) for name in names] == [Logger] * len(names) != []
+    assert len(names) == (settings.BASE_DIR / "Procfile").read_text().count(" gunicorn ")
