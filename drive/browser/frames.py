@@ -1,7 +1,8 @@
 """Documents for the frames in which rendered files are shown: somebody else's content, which may do nothing.
 
 The renderer's program has left scripts out. Should one get through, the policy lets none run but ours, by its hash, and
-the document has no origin: no cookies, no storage, no access to the page around it. It can connect to nothing.
+the document has no origin: no cookies, no storage, no access to the page around it. It can connect to nothing. The same
+holds where libraries of ours draw interactive outputs, of data that the file holds.
 """
 
 import base64
@@ -11,10 +12,13 @@ import re
 from posixpath import normpath
 from urllib.parse import unquote, urlsplit
 
+from django.conf import settings
 from django.http import HttpResponse
+from django.templatetags.static import static
 
 from drive.files.library_access import LibraryAccess
 from drive.preview import pictures, sandbox
+from drive.preview.libraries import SCRIPTS
 from drive.storage import StorageError
 
 
@@ -39,6 +43,7 @@ _HEADERS = {
 }
 _DATA = re.compile(rb'<script type="application/json" class="data">[^<]*</script>')
 _PICTURE = re.compile(rb'<img src="library:([^"]{1,1000})"')
+DRAWING = "js/interactive.js"
 MOST_PICTURES = 100
 MOST_BYTES = 24 * 2**20
 """Bytes of all pictures beside a notebook that are put into one page."""
@@ -47,6 +52,22 @@ MOST_BYTES = 24 * 2**20
 def still(content: bytes, access: LibraryAccess, path: str) -> HttpResponse:
     """A rendering without what only scripts need, with the pictures that it shows of the library."""
     return document(with_pictures(_DATA.sub(b"", content), access, path), STILL)
+
+
+def interactive(content: bytes, access: LibraryAccess, path: str, libraries: list[str]) -> HttpResponse:
+    """A rendering with the libraries that draw its interactive outputs, which may run, and connect to nothing."""
+    scripts = [
+        settings.PORTAL_URL.rstrip("/") + static(name) for name in (DRAWING, *map(SCRIPTS.__getitem__, libraries))
+    ]
+    head = "".join(f'<script src="{html.escape(script)}"></script>' for script in scripts)
+    content = with_pictures(content.replace(b"<!--interactive-->", head.encode(), 1), access, path)
+    evaluated = " 'unsafe-eval'" if "plotly" in libraries else ""  # functions for WebGL, of texts of its own
+    policy = (
+        f"sandbox allow-scripts allow-popups allow-popups-to-escape-sandbox; script-src {SCRIPT} {' '.join(scripts)}"
+        f"{evaluated}; worker-src 'none'; font-src data:; require-trusted-types-for 'script'; trusted-types default; "
+        f"{_WALLS.replace('img-src data:', 'img-src data: blob:')}"
+    )
+    return document(content, policy)
 
 
 def document(content: bytes, policy: str) -> HttpResponse:

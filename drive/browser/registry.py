@@ -68,6 +68,7 @@ FILE_PAGES: dict[str, Page] = {
     "": Page(views_file.page, Right.LINK),
     "raw": Page(views_file.raw, Right.LINK),
     "rendered": Page(views_file.rendered, Right.LINK),
+    "interactive": Page(views_file.interactive, Right.LINK),
     "rendering": Page(views_file.rendering_state, Right.LINK),
     "versions": Page(views_versions.versions, Right.READ),
     "version": Page(views_versions.version, Right.READ),

@@ -132,6 +132,17 @@ def rendered(request: HttpRequest, access: LibraryAccess, path: str) -> HttpResp
     return redirect(access.address(path)) if content is None else frames.still(content, access, path)
 
 
+def interactive(request: HttpRequest, access: LibraryAccess, path: str) -> HttpResponse:
+    """The rendered notebook with what draws its interactive outputs; in a frame of its page only.
+
+    By itself it could be left for any address by what runs in it; the policy of the page around the frame forbids that.
+    """
+    content = _result(access, path) if _format(path).shows == "frame" else None
+    if content is None or request.headers.get("Sec-Fetch-Dest", "iframe") != "iframe":
+        return redirect(access.address(path))
+    return frames.interactive(content, access, path, rendering.about_of(content).interactive)
+
+
 def raw(request: HttpRequest, access: LibraryAccess, path: str) -> HttpResponse:
     """The file's bytes, as a download."""
     with access.files() as files:

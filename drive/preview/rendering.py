@@ -44,7 +44,7 @@ QUIET = 1.0
 """Seconds for which a file that is read in place must not have changed. Clocks of file systems tick: what is written
 twice within a tick has the same times."""
 HEAD = 4096
-LIBRARIES = ("plotly", "vega", "bokeh")
+LIBRARIES = ("plotly", "vega")
 """Libraries of JavaScript that draw outputs of notebooks."""
 
 
@@ -184,14 +184,22 @@ def about(key: str) -> About:
     """What a rendering tells: written by a program that read somebody's file, so nothing of it is taken on trust."""
     try:
         with _place(key, "html").open("rb") as file:
-            match = _ABOUT.search(file.read(MOST_ABOUT))
+            return about_of(file.read(MOST_ABOUT))
+    except OSError:
+        return About()
+
+
+def about_of(content: bytes) -> About:
+    """What the beginning of a rendering tells."""
+    match = _ABOUT.search(content[:MOST_ABOUT])
+    try:
         told = json.loads(html.unescape(match[1].decode())) if match else {}
         headings = [
             (min(max(int(level), 1), 6), str(name)[:200], str(words)[:200])
             for level, name, words in told.get("headings", [])[:MOST_HEADINGS]
         ]
         return About(headings, [name for name in told.get("interactive", []) if name in LIBRARIES])
-    except (OSError, ValueError, TypeError, AttributeError):
+    except (ValueError, TypeError, AttributeError):
         return About()
 
 

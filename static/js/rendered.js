@@ -28,10 +28,8 @@
       const first = !frame.dataset.measured;
       frame.dataset.measured = "";
       frame.style.height = Math.min(Math.max(said.height, 0), HIGHEST) + 2 + "px";
-      if (first) {
-        tell(frame, colours());
-        if (location.hash.length > 1) tell(frame, { name: decodeURIComponent(location.hash.slice(1)) });
-      }
+      tell(frame, colours()); // each time: another document may have been opened in it
+      if (first && location.hash.length > 1) tell(frame, { name: decodeURIComponent(location.hash.slice(1)) });
     }
     if (Number.isFinite(said.top) && typeof said.name === "string") scrollTo(frame, said.top, said.name);
   });

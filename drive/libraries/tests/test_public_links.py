@@ -158,7 +158,7 @@ def test_it_gives_a_whole_library(client: Client, owner: User, library: Library)
 @pytest.mark.any_database
 def test_it_gives_nothing_of_people_or_of_the_past(client: Client, folder: PublicLink) -> None:
     """Only these are behind a link; a page that is added to the tables later needs a right that visitors lack."""
-    allowed = {"", "raw", "rendered", "rendering", "zip", "find"}
+    allowed = {"", "raw", "rendered", "interactive", "rendering", "zip", "find"}
     pages = [*registry.FILE_PAGES.items(), *registry.FOLDER_PAGES.items()]
     assert {name for name, page in pages if page.right == registry.Right.LINK} == allowed
     for name in {*registry.FILE_PAGES} - allowed:

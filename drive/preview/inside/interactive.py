@@ -1,4 +1,4 @@
-"""Outputs that a library of JavaScript draws: Plotly, Vega, Bokeh, widgets.
+"""Outputs that a library of JavaScript draws: Plotly, Vega, Vega-Lite, Bokeh.
 
 What they are drawn from is JSON, and goes into the page as such, where no script of theirs runs. Only the page that
 may run the libraries (one click away) gets it; the other shows a picture, if there is one.
@@ -13,28 +13,7 @@ MOST = 24 * 2**20
 """Characters of JSON of one output."""
 _VEGA = re.compile(r"application/vnd\.vega(lite)?\.v(\d+)(?:\.\d+)*\+json")
 _LOADING = {"application/vnd.bokehjs_load.v0+json", "application/vnd.holoviews_load.v0+json"}
-_BOKEH = "application/vnd.bokehjs_exec.v0+json"
-
-
-def _bokeh(script: object) -> dict[str, Any] | None:
-    """Documents and the places of their roots, as JSON in the script that Bokeh writes for notebooks."""
-    found = {}
-    for name, word in (("documents", "docs_json"), ("items", "render_items")):
-        match = re.search(rf"\b{word}\s*=\s*(?=[\[{{])", script) if isinstance(script, str) else None
-        if not match:
-            return None
-        try:
-            found[name], _ = json.JSONDecoder().raw_decode(script, match.end())  # type: ignore[arg-type]
-        except (ValueError, RecursionError):
-            return None
-    items = found["items"]
-    if not isinstance(found["documents"], dict) or not isinstance(items, list):
-        return None
-    for item in items:
-        if not isinstance(item, dict):
-            return None
-        item.pop("notebook_comms_target", None)
-    return found
+_BOKEH = {"application/vnd.bokehjs_exec.v0+json", "application/vnd.holoviews_exec.v0+json"}
 
 
 @dataclass(frozen=True)
@@ -42,16 +21,17 @@ class Interactive:
     """What one output is drawn from."""
 
     kind: str
-    """`plotly`, `vega` or `bokeh`; "" for an output that only loads a library."""
+    """`plotly` or `vega`; "" for what is not drawn here."""
     name: str = ""
-    data: Any = None
+    """What is shown where there is no picture; "" for an output that only loads a library."""
+    data: str = ""
+    """JSON that can stand in an element of a page."""
 
     def html(self, still: str) -> str:
         """The data, and what is shown until it is drawn."""
-        data = json.dumps(self.data).replace("<", "\\u003c")
-        if len(data) > MOST:
+        if not self.kind:
             return still
-        script = f'<script type="application/json" class="data">{data}</script>'
+        script = f'<script type="application/json" class="data">{self.data}</script>'
         return f'<div class="interactive" data-kind="{self.kind}">{script}<div class="still">{still}</div></div>'
 
 
@@ -60,11 +40,17 @@ def of(data: dict[str, Any]) -> Interactive | None:
     if not _LOADING.isdisjoint(data):
         return Interactive("")
     if isinstance(figure := data.get("application/vnd.plotly.v1+json"), dict):
-        return Interactive("plotly", "An interactive figure (Plotly)", figure)
-    if _BOKEH in data or "application/vnd.holoviews_exec.v0+json" in data:
-        said = _bokeh(data.get("application/javascript"))
-        return Interactive("bokeh", "An interactive figure (Bokeh)", said) if said else None
+        return _drawn("plotly", "An interactive figure (Plotly)", figure)
+    if not _BOKEH.isdisjoint(data):
+        return Interactive("", "An interactive figure (Bokeh). Open the notebook in the Lab for it.")
     for media_type, value in data.items():
         if (match := _VEGA.fullmatch(media_type)) and isinstance(value, dict):
-            return Interactive("vega", "An interactive chart (Vega)", {"lite": bool(match[1]), "spec": value})
+            return _drawn("vega", "An interactive chart (Vega)", {"lite": bool(match[1]), "spec": value})
     return None
+
+
+def _drawn(kind: str, name: str, data: dict[str, Any]) -> Interactive:
+    text = json.dumps(data).replace("<", "\\u003c")
+    if len(text) > MOST:
+        return Interactive("", f"{name}, too large to be drawn here")
+    return Interactive(kind, name, text)

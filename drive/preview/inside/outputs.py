@@ -47,10 +47,10 @@ class Outputs:
         if found is None:
             shown = self._still(output, otherwise="")
             return f'<div class="output">{shown}</div>' if shown else ""
-        if found.kind == "":
+        if not found.name:
             return ""
-        self.interactive.add(found.kind)
         picture = self._picture(output) or self._still(output, otherwise=found.name)
+        self.interactive |= {found.kind} - {""}
         return f'<div class="output">{found.html(picture)}</div>'
 
     def _still(self, output: Output, *, otherwise: str) -> str:
