@@ -69,10 +69,10 @@ def test_builds_are_refused_them(tmp_path: Path) -> None:
 
 def test_previews_are_refused_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever takes over the renderer by a file."""
-    program = tmp_path / "program.py"
-    program.write_text(attempts())
-    monkeypatch.setattr(preview, "RENDER", program)
-    with (tmp_path / "program.py").open("rb") as source:
+    (tmp_path / "__init__.py").touch()
+    (tmp_path / "render.py").write_text(attempts())
+    monkeypatch.setattr(preview, "PROGRAM", tmp_path)
+    with (tmp_path / "render.py").open("rb") as source:
         assert json.loads(preview.render("notebook", source)) == EXPECTED
 
 
