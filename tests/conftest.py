@@ -7,7 +7,7 @@ import os
 import shutil
 import socket
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -21,11 +21,29 @@ from portal.models import User
 from portal.ops.task_queue import broker_is_up
 
 from .support.browser import chromium
-from .support.people import Person
+from .support.people import Person, new_name
 from .support.proxy_backends import Proxy
 from .support.site import Site, launched_by, wait_for
 
 _numbers = itertools.count(1)
+_failed = pytest.StashKey[bool]()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Remember of each test whether it failed."""
+    report = yield
+    if report.failed:
+        item.stash[_failed] = True
+    return report
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_teardown(item: pytest.Item) -> None:
+    """What the tests of a module share is made anew after one that failed, for the next and for its second try."""
+    if item.stash.get(_failed, False):
+        del item.stash[_failed]
+        item.session._setupstate.teardown_exact(item.session)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -90,7 +108,7 @@ def people() -> Iterator[Callable[..., Person]]:
     def make(name: str = "person") -> Person:
         # An earlier test may have killed the broker, and its answer is believed for some seconds.
         wait_for(broker_is_up, 20, "the broker is away")
-        username = f"{name}{next(_numbers)}"
+        username = new_name(name)
         user = User.objects.create_user(username, email=f"{username}@example.org")
         user.password = _password()
         user.save(update_fields=["password"])

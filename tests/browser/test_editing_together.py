@@ -25,7 +25,7 @@ from lab.servers.services import stop_server
 from portal.models import User
 
 from ..support.browser import Visitor, chromium
-from ..support.people import Person
+from ..support.people import Person, new_name
 from ..support.site import Site, wait_for
 
 pytestmark = pytest.mark.browser
@@ -149,7 +149,7 @@ class Pair:
 
 @pytest.fixture(scope="module")
 def pair(site: Site) -> Iterator[Pair]:
-    people = [Person(_user(name)) for name in ("ada-together", "ben-together")]
+    people = [Person(_user(new_name(name))) for name in ("ada-together", "ben-together")]
     library = services.create_library(people[0].user, "Measurements")
     services.share_with_person(people[0].user, library, people[1].user, Permission.WRITE)
     with chromium() as browser:

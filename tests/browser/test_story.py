@@ -11,6 +11,7 @@ from lab.models import Server, State, StopReason
 from lab.servers.services import stop_server
 
 from ..support.browser import Visitor
+from ..support.people import new_name
 from ..support.site import CODE, Site, wait_for
 
 pytestmark = pytest.mark.browser
@@ -44,11 +45,12 @@ def run_all(page: Page) -> None:
 
 def test_it_takes_a_team_from_sign_up_to_a_stopped_lab(site: Site, browser: Browser, tmp_path: Path) -> None:
     ada, ben = Visitor(browser), Visitor(browser)
+    ada_name, ben_name = new_name("ada"), new_name("ben")
     page = ada.page
 
     # 1. Sign-up leads to Collabs, Drive and Lab.
-    sign_up(ben.page, "ben")
-    sign_up(page, "ada")
+    sign_up(ben.page, ben_name)
+    sign_up(page, ada_name)
     expect(page.get_by_text("My Lab")).to_be_visible()
 
     # 2. and 3. A Collab with a team, a library and a README.
@@ -64,16 +66,16 @@ def test_it_takes_a_team_from_sign_up_to_a_stopped_lab(site: Site, browser: Brow
     page.goto(collab)
     expect(page.get_by_role("heading", name="About waves")).to_be_visible()
     page.get_by_role("link", name="Team", exact=True).click()
-    page.locator("[name=person]").fill("ben")
+    page.locator("[name=person]").fill(ben_name)
     page.locator("select[name=role]").first.select_option("viewer")
     page.get_by_role("button", name=re.compile("Add")).first.click()
-    expect(page.get_by_role("cell", name=re.compile("ben")).first).to_be_visible()
+    expect(page.get_by_role("cell", name=re.compile(ben_name)).first).to_be_visible()
 
     # 4. "Open in Lab" on the notebook opens it, and it runs.
     page.goto(f"{collab}files/")
     page.get_by_role("row", name=re.compile("Waves")).get_by_role("link", name=re.compile("Open in Lab")).click()
     page.wait_for_url(
-        re.compile(r"//ada\.lab\.localhost:\d+/lab/tree/drive/Shared%20with%20groups/Wave%20Group/Waves"),
+        re.compile(rf"//{ada_name}\.lab\.localhost:\d+/lab/tree/drive/Shared%20with%20groups/Wave%20Group/Waves"),
         timeout=90_000,
     )
     deep_link = page.url
@@ -90,7 +92,7 @@ def test_it_takes_a_team_from_sign_up_to_a_stopped_lab(site: Site, browser: Brow
     ben.page.goto(f"{settings.PORTAL_URL}/lab/open?path=Shared with groups/Wave Group/Waves.ipynb")
     ben.page.get_by_role("link", name="Open it read-only").click()
     ben.page.wait_for_url(
-        re.compile(r"//ben\.lab\.localhost:\d+/lab/tree/drive/Shared%20with%20groups/Wave%20Group/Waves"),
+        re.compile(rf"//{ben_name}\.lab\.localhost:\d+/lab/tree/drive/Shared%20with%20groups/Wave%20Group/Waves"),
         timeout=90_000,
     )
     ben.page.wait_for_selector(".jp-RenderedImage img", timeout=90_000)
@@ -104,7 +106,7 @@ def test_it_takes_a_team_from_sign_up_to_a_stopped_lab(site: Site, browser: Brow
     other.close()
 
     # 6. Stopped while away: a page says so, and the same link works again.
-    server = Server.objects.get(owner__username="ada", state=State.RUNNING)
+    server = Server.objects.get(owner__username=ada_name, state=State.RUNNING)
     page.goto("about:blank")  # an open JupyterLab rightly complains when its server goes
     stop_server(None, server, StopReason.IDLE)
     wait_for(lambda: Server.objects.get(pk=server.pk).state == State.STOPPED, 30, "the Lab did not stop")
@@ -122,12 +124,12 @@ def test_it_takes_a_team_from_sign_up_to_a_stopped_lab(site: Site, browser: Brow
     operator.page.locator("[name=login]").fill("admin")
     operator.page.locator("[name=password]").fill((settings.VAR_DIR / "first-password").read_text().strip())
     operator.page.locator("main form .primary[type=submit]").click()
-    operator.page.get_by_role("row", name=re.compile("ada.*running", re.S)).locator("input[type=checkbox]").check()
+    row = operator.page.get_by_role("row", name=re.compile(f"{ada_name}.*running", re.S))
+    row.locator("input[type=checkbox]").check()
     operator.page.locator("select[name=action]").select_option(label=_action(operator.page, "Stop"))
     operator.page.get_by_role("button", name=re.compile("Go|Run")).click()
-    wait_for(
-        lambda: not Server.objects.live().filter(owner__username="ada").exists(), 30, "the operator could not stop it"
-    )
+    running = Server.objects.live().filter(owner__username=ada_name)
+    wait_for(lambda: not running.exists(), 30, "the operator could not stop it")
 
     for visitor in (ada, ben, operator):
         assert not visitor.complaints

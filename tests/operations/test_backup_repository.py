@@ -27,7 +27,7 @@ from drive.models import Library
 from drive.storage import layout
 from portal.models import User
 
-from ..support.people import Person
+from ..support.people import Person, new_name
 from ..support.site import CODE, Site
 
 pytestmark = pytest.mark.sandbox
@@ -49,7 +49,8 @@ class Saved:
 @pytest.fixture(scope="module")
 def saved(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Saved]:
     root = tmp_path_factory.mktemp("backups")
-    owner = User.objects.create_user("archivist", email="archivist@example.org", password="unused")
+    name = new_name("archivist")
+    owner = User.objects.create_user(name, email=f"{name}@example.org", password="unused")
     library = services.create_library(owner, "Odd files")
     make_odd_files(layout.find(library.pk))
     files = look(layout.find(library.pk))

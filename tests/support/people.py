@@ -1,5 +1,6 @@
 """A person at the site's door: a browser's HTTP without a browser, through the real proxy."""
 
+import itertools
 import json
 import uuid
 from dataclasses import dataclass, field
@@ -21,6 +22,13 @@ from portal.models import User
 from .site import wait_for
 
 LAUNCH_SECONDS = 90
+
+_numbers = itertools.count(1)
+
+
+def new_name(name: str) -> str:
+    """A username that nobody had on this site, also at the second try of a test that failed."""
+    return f"{name}{next(_numbers)}"
 
 
 @dataclass

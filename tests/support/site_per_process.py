@@ -23,6 +23,9 @@ LONGEST = (
 """Files that take longer than others, the longest first: a process goes through a whole file (`--dist loadfile`), and
 one that began with such a file when the others were nearly done would be at work by itself for minutes."""
 
+REPORT_LINES = 60
+"""Of a test's first try."""
+
 _number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
 _sites = json.loads(os.environ["TEST_SITES"])
 os.environ.update(_sites[_number])
@@ -34,3 +37,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     ranks = {f"tests/{name}": rank for rank, name in enumerate(LONGEST)}
     assert all(Path(name).exists() for name in ranks), "a file was moved"
     items.sort(key=lambda item: ranks.get(item.nodeid.partition("::")[0], len(ranks)))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Why a test that was tried again had failed: its second try tells nothing of that."""
+    for report in terminalreporter.getreports("rerun"):
+        terminalreporter.section(f"first try of {report.nodeid}", sep="-")
+        terminalreporter.write_line("\n".join(report.longreprtext.splitlines()[-REPORT_LINES:]))
