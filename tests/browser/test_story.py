@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from django.conf import settings
@@ -45,7 +46,7 @@ def run_all(page: Page) -> None:
 
 def test_it_takes_a_team_from_sign_up_to_a_stopped_lab(site: Site, browser: Browser, tmp_path: Path) -> None:
     ada, ben = Visitor(browser), Visitor(browser)
-    ada_name, ben_name = new_name("ada"), new_name("ben")
+    ada_name, ben_name, title = new_name("ada"), new_name("ben"), new_name("Wave Group ")
     page = ada.page
 
     # 1. Sign-up leads to Collabs, Drive and Lab.
@@ -55,7 +56,7 @@ def test_it_takes_a_team_from_sign_up_to_a_stopped_lab(site: Site, browser: Brow
 
     # 2. and 3. A Collab with a team, a library and a README.
     page.get_by_role("link", name="New Collab").click()
-    page.locator("[name=title]").fill("Wave Group")
+    page.locator("[name=title]").fill(title)
     page.locator("[name=description]").fill("We fit waves.")
     page.get_by_role("button", name="Create the Collab").click()
     collab = page.url
@@ -75,7 +76,7 @@ def test_it_takes_a_team_from_sign_up_to_a_stopped_lab(site: Site, browser: Brow
     page.goto(f"{collab}files/")
     page.get_by_role("row", name=re.compile("Waves")).get_by_role("link", name=re.compile("Open in Lab")).click()
     page.wait_for_url(
-        re.compile(rf"//{ada_name}\.lab\.localhost:\d+/lab/tree/drive/Shared%20with%20groups/Wave%20Group/Waves"),
+        re.compile(rf"//{ada_name}\.lab\.localhost:\d+/lab/tree/drive/Shared%20with%20groups/{quote(title)}/Waves"),
         timeout=90_000,
     )
     deep_link = page.url
@@ -89,10 +90,10 @@ def test_it_takes_a_team_from_sign_up_to_a_stopped_lab(site: Site, browser: Brow
     assert "lab_pass" not in page.evaluate("document.cookie")
 
     # The viewer sees the result at the same path, read-only, through a deep link that survives sign-in and launch.
-    ben.page.goto(f"{settings.PORTAL_URL}/lab/open?path=Shared with groups/Wave Group/Waves.ipynb")
+    ben.page.goto(f"{settings.PORTAL_URL}/lab/open?path=Shared with groups/{title}/Waves.ipynb")
     ben.page.get_by_role("link", name="Open it read-only").click()
     ben.page.wait_for_url(
-        re.compile(rf"//{ben_name}\.lab\.localhost:\d+/lab/tree/drive/Shared%20with%20groups/Wave%20Group/Waves"),
+        re.compile(rf"//{ben_name}\.lab\.localhost:\d+/lab/tree/drive/Shared%20with%20groups/{quote(title)}/Waves"),
         timeout=90_000,
     )
     ben.page.wait_for_selector(".jp-RenderedImage img", timeout=90_000)
