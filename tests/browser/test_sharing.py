@@ -75,7 +75,7 @@ def test_it_gives_a_visitor_a_folder(at_home: Visitor, browser: Browser, library
         visitor.page.get_by_role("link", name="Download this folder").click()
     assert download.value.suggested_filename == "May.zip"
     link = PublicLink.objects.get(library=library)
-    wait_for(lambda: PublicLink.objects.get(pk=link.pk).uses >= 2, 5, "the visits were not counted")
+    wait_for(lambda: PublicLink.objects.get(pk=link.pk).uses >= 2, 30, "the visits were not counted")
     page.get_by_role("button", name="Revoke the link to May").click()
     expect(page.get_by_role("status")).to_contain_text("was revoked")
     assert at_home.complaints == []

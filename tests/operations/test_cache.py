@@ -39,5 +39,5 @@ def test_it_comes_back_with_the_broker(site: Site) -> None:
     site.kill("broker")
     one.set("while", 1, 60)
     assert one.get("while") == 1
-    wait_for(lambda: cache().get("before") == 1, 10, "Redis did not come back with what it had")
+    wait_for(lambda: cache().get("before") == 1, 30, "Redis did not come back with what it had")
     wait_for(lambda: one.get("before") == 1, 5 * PAUSE, "the cache did not go back to Redis")

@@ -120,9 +120,9 @@ def lives(pid: int) -> bool:
 def test_it_starts_a_dead_process_again_and_ends_what_it_left(keep: Keep, tmp_path: Path) -> None:
     record, children = tmp_path / "pids", tmp_path / "children"
     keep(f"echo $$ >> {record}; sleep 1000 & echo $! >> {children}; exec sleep 1000")
-    wait_for(lambda: len(pids(children)) == 1, 10, "it did not start")
+    wait_for(lambda: len(pids(children)) == 1, 30, "it did not start")
     os.kill(pids(record)[0], signal.SIGKILL)
-    wait_for(lambda: len(pids(children)) == 2, 10, "it was not started again")
+    wait_for(lambda: len(pids(children)) == 2, 30, "it was not started again")
     assert not lives(pids(children)[0])
 
 
@@ -130,10 +130,10 @@ def test_it_starts_a_dead_process_again_and_ends_what_it_left(keep: Keep, tmp_pa
 def test_it_ends_the_process_with_itself(keep: Keep, tmp_path: Path, number: int) -> None:
     record = tmp_path / "pids"
     keeper = keep(f"echo $$ >> {record}; exec sleep 1000")
-    wait_for(lambda: pids(record), 10, "it did not start")
+    wait_for(lambda: pids(record), 30, "it did not start")
     keeper.send_signal(number)
     assert keeper.wait(10) == (-number if number == signal.SIGKILL else 0)
-    wait_for(lambda: not lives(pids(record)[0]), 10, "the process went on")
+    wait_for(lambda: not lives(pids(record)[0]), 30, "the process went on")
 
 
 def test_restic_is_installed_where_a_repository_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

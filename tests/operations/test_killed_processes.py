@@ -70,7 +70,7 @@ def test_it_says_why_a_server_does_not_start(site: Site, owner: Person, person: 
     Environment.objects.filter(pk=broken.pk).update(is_default=True)
     try:
         request_server(owner.user, owner.user)
-        wait_for(lambda: owner.server().state == State.FAILED, 15, "it did not fail")
+        wait_for(lambda: owner.server().state == State.FAILED, 30, "it did not fail")
     finally:
         Environment.objects.filter(pk=broken.pk).update(is_default=False)
         Environment.objects.filter(pk=good.pk).update(is_default=True)

@@ -108,7 +108,7 @@ def test_labs_run_through_an_update(
     place = f"Shared with groups/{collab.title}"
     for someone in people.values():
         collab_services.add_member(owner.user, collab, someone.user, Role.EDITOR)
-        wait_for(lambda: someone.contents(place).status_code == 200, 10, "the library did not appear")  # noqa: B023
+        wait_for(lambda: someone.contents(place).status_code == 200, 30, "the library did not appear")  # noqa: B023
 
     site.end()
     checkout.update()
@@ -122,7 +122,7 @@ def test_labs_run_through_an_update(
         kernels[way].socket = kernels[way].connect()
         assert kernels[way].run("print(answer)").text == "42\n"
         assert asks_the_api(kernels[way]) == someone.user.username
-        wait_for(lambda: reaches_no_private_network(kernels[way]), 10, "it has no rules for its network")  # noqa: B023
+        wait_for(lambda: reaches_no_private_network(kernels[way]), 30, "it has no rules for its network")  # noqa: B023
         new = someone.kernel()
         assert new.run("print(6 * 7)").text == "42\n"
         path = f"open('/home/{someone.user.username}/drive/{place}/x', 'w').write('x')"

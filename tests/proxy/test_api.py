@@ -56,7 +56,7 @@ def test_it_takes_no_byte_without_a_token_that_may_write(
     refused = session(viewer).put(address, data=b"x", timeout=60)
     assert (refused.status_code, refused.json()["error"]) == (403, "forbidden")
     staging = settings.DRIVE_ROOT / "staging/nginx"
-    wait_for(lambda: not [path for path in staging.rglob("*") if path.is_file()], 5, "an upload was kept")
+    wait_for(lambda: not [path for path in staging.rglob("*") if path.is_file()], 30, "an upload was kept")
 
 
 def test_it_answers_scripts_of_ebrains(site: Site, collab: Collab, viewer: Person) -> None:

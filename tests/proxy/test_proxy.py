@@ -532,7 +532,7 @@ def test_it_takes_an_upload_in_chunks(proxy: Proxy) -> None:
 
 def wait_until_staging_is_empty(proxy: Proxy) -> None:
     """nginx removes the file when it is done with the request, which is just after the answer."""
-    wait_for(lambda: not list((proxy.drive / "staging/nginx").iterdir()), 5, "the upload was not removed")
+    wait_for(lambda: not list((proxy.drive / "staging/nginx").iterdir()), 30, "the upload was not removed")
 
 
 def test_it_removes_an_upload_that_nobody_took(proxy: Proxy) -> None:
@@ -545,7 +545,7 @@ def test_it_removes_an_upload_that_broke_off(proxy: Proxy) -> None:
     head = f"PUT {UPLOAD} HTTP/1.1\nHost: localhost:{proxy.port}\nContent-Length: 1000000\n\n"
     with proxy.connect(head) as connection:
         connection.sendall(b"x" * 500000)
-        wait_for(lambda: list((proxy.drive / "staging/nginx").iterdir()), 5, "the upload was not begun")
+        wait_for(lambda: list((proxy.drive / "staging/nginx").iterdir()), 30, "the upload was not begun")
     wait_until_staging_is_empty(proxy)
     assert proxy.portal.count(UPLOAD) == 0
 

@@ -50,14 +50,14 @@ def test_a_name_that_is_no_text_hides_no_process(hostile: Person, owner: Person,
     collab_services.add_member(owner.user, collab, hostile.user, Role.EDITOR)
     place = f"drive/{Folder.GROUPS}/{collab.title}"
     kernel = hostile.kernel()
-    wait_for(lambda: hostile.contents(f"{Folder.GROUPS}/{collab.title}").ok, 10, "the library did not appear")
+    wait_for(lambda: hostile.contents(f"{Folder.GROUPS}/{collab.title}").ok, 30, "the library did not appear")
     kernel.run(f"{UNREADABLE}\nos.chdir(os.path.expanduser('~/{place}'))\nheld = open('held', 'w')")
     assert hostile.server().pk in get_launcher().inspect()
     reconcile()
     assert hostile.server().state == State.RUNNING
     collab_services.remove_member(owner.user, collab, hostile.user)
-    wait_for(lambda: not hostile.contents(f"{Folder.GROUPS}/{collab.title}").ok, 10, "the library stayed")
-    wait_for(lambda: any("was stopped" in note for note in hostile.server().notes), 10, "nobody was told")
+    wait_for(lambda: not hostile.contents(f"{Folder.GROUPS}/{collab.title}").ok, 30, "the library stayed")
+    wait_for(lambda: any("was stopped" in note for note in hostile.server().notes), 30, "nobody was told")
 
 
 def test_a_name_that_is_no_text_fills_no_disk(hostile: Person) -> None:

@@ -107,7 +107,7 @@ def test_it_gives_no_more_processor_time_and_shows_and_leaves_no_group(limited: 
     site.kill("supervisor")
     stop_server(None, server, StopReason.OPERATOR)
     wait_for(lambda: limited.server().state == State.STOPPED, 60, "it did not stop")
-    wait_for(lambda: not any(place.exists() for place in groups_of(server)), 10, "its groups were left")
+    wait_for(lambda: not any(place.exists() for place in groups_of(server)), 30, "its groups were left")
 
 
 def _kills(someone: Person) -> int:

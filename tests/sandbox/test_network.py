@@ -147,7 +147,7 @@ def test_names_are_resolved_wherever_the_resolver_is(host: Machine) -> None:
     assert "reached" not in found[1:]
     host.resolver.write_text(f"nameserver {NEIGHBOUR}\n")
     # slirp4netns reads the file again a second after it has changed, at the latest.
-    wait_for(lambda: said(kernel, "socket.gethostbyname('b.example')") == "192.0.2.99", 10, "no name was found")
+    wait_for(lambda: said(kernel, "socket.gethostbyname('b.example')") == "192.0.2.99", 30, "no name was found")
     assert reached(kernel, NEIGHBOUR) == []
 
 
@@ -162,22 +162,22 @@ def test_the_most_specific_network_decides_and_the_machine_is_open_only_by_name(
     assert reached(kernel, PUBLIC, INSIDE, NEIGHBOUR, STRANGER) == [STRANGER]
     host.end_supervisor()
     host.start_supervisor(LAB_NETWORK_ALLOWED=f"{PUBLIC},127.0.0.0/8,224.0.0.0/4")
-    wait_for(lambda: reached(kernel, PUBLIC) == [PUBLIC], 10, "the running Lab was not given the new settings")
+    wait_for(lambda: reached(kernel, PUBLIC) == [PUBLIC], 30, "the running Lab was not given the new settings")
     assert said(kernel, f"attack({[INSIDE, NEIGHBOUR, *OF_THE_MACHINE, *OF_SLIRP]!r}, 80)") == {}
 
 
 def test_an_address_that_the_machine_gets_later_is_refused_too(host: Machine) -> None:
     kernel = lab(host)
     host.run("ip", "address", "add", "198.51.100.9/32", "dev", "lo")
-    wait_for(lambda: reached(kernel, "198.51.100.9") == [], 10, "its new address is reached")
+    wait_for(lambda: reached(kernel, "198.51.100.9") == [], 30, "its new address is reached")
     host.run("ip", "route", "add", "local", "192.0.2.0/24", "dev", "lo")  # AnyIP: all of them are its own
-    wait_for(lambda: reached(kernel, "192.0.2.44") == [], 10, "its new addresses are reached")
+    wait_for(lambda: reached(kernel, "192.0.2.44") == [], 30, "its new addresses are reached")
     host.run("ip", "route", "del", STRANGER, "dev", "to1")
     host.run("ip", "address", "add", f"{STRANGER}/32", "dev", "lo")
-    wait_for(lambda: reached(kernel, STRANGER) == [], 10, "the address is reached although it has moved here")
+    wait_for(lambda: reached(kernel, STRANGER) == [], 30, "the address is reached although it has moved here")
     host.run("ip", "address", "del", f"{STRANGER}/32", "dev", "lo")
     host.run("ip", "route", "add", STRANGER, "dev", "to1")
-    wait_for(lambda: reached(kernel, STRANGER) == [STRANGER], 10, "it is refused although it has moved away")
+    wait_for(lambda: reached(kernel, STRANGER) == [STRANGER], 30, "it is refused although it has moved away")
 
 
 def test_a_lab_that_began_without_the_rules_gets_them_from_the_next_supervisor(host: Machine) -> None:
@@ -187,4 +187,4 @@ def test_a_lab_that_began_without_the_rules_gets_them_from_the_next_supervisor(h
     host.forget_rules()
     assert reached(kernel, PUBLIC, NEIGHBOUR) == [PUBLIC, NEIGHBOUR]
     host.start_supervisor()
-    wait_for(lambda: reached(kernel, PUBLIC, NEIGHBOUR) == [], 10, "the running Lab still reaches the machine")
+    wait_for(lambda: reached(kernel, PUBLIC, NEIGHBOUR) == [], 30, "the running Lab still reaches the machine")

@@ -240,9 +240,9 @@ def test_it_keeps_its_uid_when_the_supervisor_is_killed(
     wait_for(site.answers, 20, "the supervisor did not come back")
     path = f"Shared with groups/{collab.title}"
     collab_services.remove_member(owner.user, collab, editor.user)
-    wait_for(lambda: editor.contents(path).status_code != 200, 10, "the library did not vanish")
+    wait_for(lambda: editor.contents(path).status_code != 200, 30, "the library did not vanish")
     collab_services.add_member(owner.user, collab, editor.user, Role.EDITOR)
-    wait_for(lambda: editor.contents(path).status_code == 200, 10, "the library did not come back")
+    wait_for(lambda: editor.contents(path).status_code == 200, 30, "the library did not come back")
     written = kernel.run(f"import os; open(os.path.expanduser('~/drive/{path}/x'), 'w').write('y')")
     assert not written.error
     another = person("another")
