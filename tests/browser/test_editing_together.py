@@ -105,6 +105,32 @@ class Author:
         self.page.keyboard.press("Control+End")
         self.page.keyboard.type(text)
 
+    def type_offline(self, number: int, text: str) -> None:
+        """As `type`, and again where JupyterLab's own dialog about the connection has taken the keyboard meanwhile."""
+
+        def typed() -> bool:
+            if text not in self.source(number).inner_text():
+                self.source(number).click()
+                self.page.keyboard.press("Control+End")
+                self.page.keyboard.insert_text(f"  {text}")
+            return text in self.source(number).inner_text()
+
+        wait_for(typed, KEPT_SECONDS, f"{text} cannot be typed")
+
+    def save_offline(self) -> None:
+        """Ask for it, until the dialog says that there is no connection."""
+        kept = self.dialog.filter(has_text="kept in this page")
+
+        def refused() -> bool:
+            if not kept.count():
+                expect(self.source(0)).to_be_visible()  # closes JupyterLab's own dialog
+                self.source(0).focus()
+                self.page.keyboard.press("Control+s")
+            return bool(kept.count())
+
+        wait_for(refused, KEPT_SECONDS, "nothing is said of what is not saved")
+        self.answer("Close")
+
     def run(self, number: int) -> None:
         """JupyterLab runs nothing, and says nothing, before there is a kernel."""
         expect(self.page.locator("#jp-main-statusbar")).to_contain_text("| Idle")
@@ -270,11 +296,9 @@ def test_what_is_typed_without_a_connection_is_kept_and_sent_when_it_is_back(pai
     pair.both_open("offline.ipynb", "one = 1")
     pair.ada.page.context.set_offline(True)
     expect(pair.ada.status).to_have_text("Offline: typing is kept here")
-    pair.ada.type(0, "  # away")
+    pair.ada.type_offline(0, "# away")
     pair.ben.type(0, "  # there")
-    pair.ada.page.keyboard.press("Control+s")
-    expect(pair.ada.dialog.filter(has_text="kept in this page")).to_be_visible()
-    pair.ada.answer("Close")
+    pair.ada.save_offline()
     pair.ada.page.context.set_offline(False)
     expect(pair.ben.source(0)).to_contain_text("# away")
     expect(pair.ada.source(0)).to_contain_text("# there")

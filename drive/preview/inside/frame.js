@@ -1,18 +1,25 @@
 "use strict";
 (() => {
   const tell = said => parent.postMessage({ rendered: said }, "*");
-  let told = 0, inARow = 0;
+  let told = 0, inARow = 0, wanted = "";
   const measure = () => {
     const height = Math.ceil(document.body.getBoundingClientRect().height);
     if (height === told || (height > told && inARow > 20)) return;
     inARow++;
     told = height;
     tell({ height });
+    show();
   };
   const again = () => { inARow = 0; measure(); };
   const topOf = name => document.getElementById(name)?.getBoundingClientRect().top;
+  // Until all is there, a heading may come later than it is asked for, and move.
+  const show = () => {
+    const top = topOf(wanted);
+    if (top !== undefined) tell({ top, name: wanted });
+    if (document.readyState === "complete") wanted = "";
+  };
   new ResizeObserver(measure).observe(document.body);
-  addEventListener("load", again);
+  addEventListener("load", () => { again(); show(); });
   document.addEventListener("toggle", again, true);
   document.addEventListener("click", event => {
     const link = event.target.closest?.("a[href^='#']");
@@ -26,7 +33,7 @@
     if (event.source !== parent || !said) return;
     if (said.measure) { told = 0; again(); }
     if (said.theme) document.documentElement.style.colorScheme = said.theme === "auto" ? "light dark" : said.theme;
-    if (typeof said.name === "string" && topOf(said.name) !== undefined) tell({ top: topOf(said.name), name: said.name });
+    if (typeof said.name === "string") { wanted = said.name; show(); }
   });
   measure();
 })();
