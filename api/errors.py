@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
-from django.core.exceptions import PermissionDenied, RequestDataTooBig
+from django.core.exceptions import NON_FIELD_ERRORS, PermissionDenied, RequestDataTooBig
 from django.core.exceptions import ValidationError as RuleError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, UnreadablePostError
 from ninja import NinjaAPI
@@ -64,9 +64,8 @@ def problem(status: int, message: str, fields: Fields | None = None) -> JsonResp
 
 def ebrains_problem(status: int, message: str, fields: Fields | None = None) -> JsonResponse:
     """Error response of `/rest/`, in the shape of the EBRAINS Collab API, which has no 422."""
-    said = "; ".join([message, *(f"{name}: {' '.join(texts)}" for name, texts in (fields or {}).items())])
     status = 400 if status == HTTPStatus.UNPROCESSABLE_ENTITY else status
-    data = {"code": status, "message": said, "request_id": logs.request_id()}
+    data = {"code": status, "message": message, "request_id": logs.request_id()}
     return _with_headers(JsonResponse(data, status=status))
 
 
@@ -82,7 +81,7 @@ def describe(error: Exception) -> tuple[int, str, Fields] | None:
     """Status, message and errors by field for an exception; None for a fault of ours (500)."""
     match error:
         case ValidationError():
-            return 422, "Invalid request.", _fields(error)
+            return _invalid(_fields(error))
         case RuleError():
             return _rule_broken(error)
         case StorageError():
@@ -119,7 +118,13 @@ def _rule_broken(error: RuleError) -> tuple[int, str, Fields]:
         return 409, " ".join(error.messages), {}
     if not hasattr(error, "error_dict"):
         return 409, " ".join(error.messages), {}
-    return 422, " ".join(error.messages), error.message_dict
+    return _invalid(error.message_dict)
+
+
+def _invalid(fields: Fields) -> tuple[int, str, Fields]:
+    """422 whose message names each field with what is wrong with it, so that a line in a log is enough."""
+    said = (f"{'' if name == NON_FIELD_ERRORS else f'{name}: '}{' '.join(texts)}" for name, texts in fields.items())
+    return 422, "; ".join(said), fields
 
 
 def _fields(error: ValidationError) -> Fields:

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from http import HTTPStatus
 
 from django.contrib.auth.models import AnonymousUser
 from django.db import InterfaceError, OperationalError
@@ -16,6 +17,7 @@ log = logging.getLogger(__name__)
 
 SHAPES = {"/api/": problem, "/rest/": ebrains_problem}
 ASKED_BY_PROXY = "/_gateway/signed-in"
+ROOTS = frozenset({"/api/", "/api/v1/", "/rest/", "/rest/v1/"})
 FIRST_ERROR = 400
 
 
@@ -31,9 +33,14 @@ class ApiMiddleware:
         shape = next((shape for prefix, shape in SHAPES.items() if request.path.startswith(prefix)), None)
         if shape is None:
             return self.get_response(request)
+        _without_slash_at_end(request)
         response = self._answer(request, shape)
+        if request.method == "OPTIONS" and response.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+            allowed = sorted([*response["Allow"].split(", "), "OPTIONS"])
+            response = HttpResponse(status=204, headers={"Allow": ", ".join(allowed)})
         if response.status_code >= FIRST_ERROR and "json" not in response.get("Content-Type", ""):
             response = _in_shape(shape, response)
+        _without_body(request, response)
         if not response.has_header("Cache-Control"):
             patch_cache_control(response, private=True, no_store=True)
         patch_vary_headers(response, ["Authorization"])
@@ -64,11 +71,26 @@ def _identify(request: HttpRequest) -> Credentials | None:
     return given
 
 
+def _without_slash_at_end(request: HttpRequest) -> None:
+    """Serve an address with a slash at its end as that without: a redirect would lose the body of a POST."""
+    if request.path.endswith("/") and request.path not in ROOTS:
+        request.path, request.path_info = request.path.rstrip("/"), request.path_info.rstrip("/")
+
+
+def _without_body(request: HttpRequest, response: HttpResponse) -> None:
+    """Leave out the body of an answer to HEAD, and a type of content where there is none."""
+    if request.method == "HEAD" and not response.streaming:
+        response.setdefault("Content-Length", str(len(response.content)))
+        response.content = b""
+    if response.status_code in (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED):
+        del response["Content-Type"]
+
+
 def _in_shape(shape: Callable[..., HttpResponse], response: HttpResponse) -> HttpResponse:
     """An error page of Django's, such as a 404 for an unknown address, as JSON."""
     said = shape(response.status_code, default_message(response.status_code))
     if response.has_header("Allow"):
-        said["Allow"] = response["Allow"]
+        said["Allow"] = ", ".join(sorted(response["Allow"].split(", ")))
     # Not `response.close()`: that says the request is over, and the connection to the database is closed under it.
     said._resource_closers += response._resource_closers  # type: ignore[attr-defined]
     return said

@@ -7,10 +7,11 @@ from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404
-from ninja import Query, Router
+from ninja import Query
 from pydantic import BaseModel, Field
 
 from api.access import DAY, HOUR, RateLimitError
+from api.routing import Router
 from collabs import invitations, services
 from collabs.access import get_collab
 from collabs.models import Collab, EffectiveRole, Invitation, Role
@@ -98,7 +99,11 @@ def _order(asked: Asked) -> str:
 def create_collab(request: HttpRequest, data: CollabIn) -> Any:
     """Create a Collab; `name` is its slug."""
     made = services.create_collab(
-        person(request), title=data.title, description=data.description or "", is_public=data.public, slug=data.name
+        person(request),
+        title=data.title,
+        description=data.description or "",
+        is_public=bool(data.public),
+        slug=data.name,
     )
     return JsonResponse(_one(request, made.slug), status=201)
 
@@ -111,12 +116,13 @@ def get_one(request: HttpRequest, slug: str) -> Any:
 
 @router.put("/{slug:slug}", **MANAGE)
 def change_collab(request: HttpRequest, slug: str, data: CollabIn) -> Any:
-    """Change a Collab. Its slug stays."""
+    """Change a Collab. Its slug stays, and so does what is left out."""
     collab = get_collab(request, slug, Role.ADMINISTRATOR)
     if data.name and data.name != slug:
         raise ValidationError({"name": "The slug of a Collab cannot be changed."})
     description = collab.description if data.description is None else data.description
-    services.update_collab(person(request), collab, title=data.title, description=description, is_public=data.public)
+    is_public = collab.is_public if data.public is None else data.public
+    services.update_collab(person(request), collab, title=data.title, description=description, is_public=is_public)
     return _one(request, slug)
 
 
@@ -148,7 +154,7 @@ def contact_administrators(request: HttpRequest, slug: str, data: MailIn) -> Any
 # Invitations
 
 
-@router.get("/invite/{slug:slug}/role/{role}", **MANAGE)
+@router.api_operation(["GET"], "/invite/{slug:slug}/role/{role}", **MANAGE)
 def invite(request: HttpRequest, slug: str, role: str) -> Any:
     """Create an invitation link for one person."""
     schemas.require_token(request)
@@ -157,7 +163,7 @@ def invite(request: HttpRequest, slug: str, role: str) -> Any:
     return JsonResponse({"inviteLink": f"{settings.PORTAL_URL}{Invitation.path(token)}"}, status=201)
 
 
-@router.get("/invite/{str:token}", **MANAGE)
+@router.api_operation(["GET"], "/invite/{str:token}", **MANAGE)
 def accept(request: HttpRequest, token: str) -> Any:
     """Accept an invitation by its token."""
     schemas.require_token(request)
@@ -179,7 +185,10 @@ def _people(collab: Collab, role: Role) -> list[dict[str, Any]]:
     return schemas.people(User.objects.filter(memberships__collab=collab, memberships__role=role))
 
 
-def _groups(collab: Collab, role: Role) -> list[dict[str, Any]]:
+def _groups_seen(collab: Collab, role: Role) -> list[dict[str, Any]]:
+    """Groups with a role, which only members see."""
+    if not collab.my_role:
+        return []
     return [schemas.group(row.group) for row in collab.group_roles.filter(role=role).select_related("group")[:MOST]]
 
 
@@ -192,8 +201,7 @@ def _visible_collab(request: HttpRequest, slug: str) -> Collab:
 def team(request: HttpRequest, slug: str, role: str) -> Any:
     """People and groups with a role."""
     wanted, collab = role_named(role), _visible_collab(request, slug)
-    groups = _groups(collab, wanted) if collab.my_role else []
-    return {"users": _people(collab, wanted), "units": [], "groups": groups}
+    return {"users": _people(collab, wanted), "units": [], "groups": _groups_seen(collab, wanted)}
 
 
 @router.get("/{slug:slug}/team/{role}/users", **READ)
@@ -212,8 +220,9 @@ def team_units(request: HttpRequest, slug: str, role: str) -> Any:
 
 @router.get("/{slug:slug}/team/{role}/groups", **READ)
 def team_groups(request: HttpRequest, slug: str, role: str) -> Any:
-    """Groups with a role, for members."""
-    return _groups(get_collab(request, slug, Role.VIEWER), role_named(role))
+    """Groups with a role, for members; others see none, as in the whole team."""
+    wanted, collab = role_named(role), _visible_collab(request, slug)
+    return _groups_seen(collab, wanted)
 
 
 @router.put("/{slug:slug}/team/{role}/users/{str:username}", **MANAGE)

@@ -5,9 +5,10 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404
-from ninja import Query, Router
+from ninja import Query
 
 from api.access import MINUTE, RateLimitError
+from api.routing import Router
 from groups import services
 from groups.access import get_group, managed_group, may_see_people
 from groups.models import Group

@@ -32,12 +32,15 @@ class Kind(StrEnum):
 
 
 class CollabIn(BaseModel):
-    """Request to create or change a Collab. Every Collab has a drive and none has a chat, whatever is asked for."""
+    """Request to create or change a Collab. Every Collab has a drive and none has a chat, whatever is asked for.
+
+    What is left out of a change stays; of a new one it is empty or private.
+    """
 
     name: str = Field("", max_length=80, pattern=r"^[-a-zA-Z0-9_]*$")
     title: str = Field(min_length=1, max_length=100, pattern=r"^[^\x00]*$")
     description: str | None = Field(None, max_length=2000, pattern=r"^[^\x00]*$")
-    public: bool = False
+    public: bool | None = None
 
 
 class GroupIn(BaseModel):

@@ -8,11 +8,12 @@ from django.core.exceptions import ValidationError
 from django.db.models import prefetch_related_objects
 from django.http import Http404, HttpRequest
 from django.shortcuts import get_object_or_404
-from ninja import Query, Router
+from ninja import Query
 from ninja.responses import Status
 from pydantic import Field
 
 from api.models import Scope
+from api.routing import StrictRouter
 from collabs import favourites, services, tags
 from collabs.access import get_collab
 from collabs.cards import cards
@@ -21,7 +22,7 @@ from portal.access import person
 
 from .schemas import CollabOut, Input, Page, Paging, Text, paged, route
 
-router = Router(tags=["Collabs"])
+router = StrictRouter(tags=["Collabs"])
 
 
 class CollabIn(Input):

@@ -10,11 +10,12 @@ from typing import Any
 from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
-from ninja import Header, Query, Router
+from ninja import Header, Query
 from ninja.responses import Status
 from pydantic import Field
 
 from api.models import Scope
+from api.routing import StrictRouter
 from drive.files import operations
 from drive.files.library_access import LibraryAccess, drive_access
 from drive.files.listing import PER_PAGE, read_page
@@ -24,9 +25,9 @@ from drive.uploads import transfer
 from drive.versions import history
 from portal.access import person
 
-from .schemas import EntryOut, FilePath, Input, Page, Paged, PageNumber, VersionOut, paged, route
+from .schemas import EntryOut, FilePath, Input, Page, Paged, PageNumber, PageSize, VersionOut, paged, route
 
-router = Router(tags=["Files"])
+router = StrictRouter(tags=["Files"])
 BYTES = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
 ENTITY = {"ETag": {"schema": {"type": "string"}, "description": "For `If-Match` in a later request."}}
 CONTENT = {
@@ -37,12 +38,14 @@ CONTENT = {
 
 
 class Sort(StrEnum):
-    """Sort order of a folder; a minus is descending. Folders come first."""
+    """Sort order of a folder; a minus is descending. Folders come first. `date` is the former name of `modified`."""
 
     NAME = "name"
     NAME_DOWN = "-name"
     SIZE = "size"
     SIZE_DOWN = "-size"
+    MODIFIED = "modified"
+    MODIFIED_DOWN = "-modified"
     DATE = "date"
     DATE_DOWN = "-date"
 
@@ -102,19 +105,20 @@ def list_folder(
     library_id: UUID,
     path: str = Asked,
     page: PageNumber = 1,
+    page_size: PageSize = PER_PAGE,
     sort: Sort = Sort.NAME,
     hidden: bool = False,
 ) -> Any:
-    """List a folder, 200 entries a page; `hidden` includes names that begin with a dot."""
+    """List a folder; `hidden` includes names that begin with a dot."""
     folder = _tidy(path)
     with drive_access(request, library_id).files() as files:
-        found, _dotted = read_page(files, folder, page, sort.value, hidden)
+        found, _dotted = read_page(files, folder, page, sort.value, hidden, page_size)
     items = found.object_list if found.number == page else []
     return Page(
         items=[_entry_out(item, _within(folder, item)) for item in items],
         count=found.paginator.count,
         page=page,
-        pages=max(1, -(-found.paginator.count // PER_PAGE)),
+        pages=max(1, -(-found.paginator.count // page_size)),
     )
 
 
@@ -125,8 +129,7 @@ def stat(request: HttpRequest, library_id: UUID, path: str = Asked) -> Any:
         return _entry_out(files.stat(_tidy(path)), _tidy(path))
 
 
-@router.api_operation(
-    ["GET", "HEAD"],
+@router.get(
     "/{uuid:library_id}/files/{file:path}",
     **route(Scope.READ, {200: None}, 409, 412, 416, openapi_extra={"responses": CONTENT}),
 )
@@ -255,8 +258,7 @@ def list_versions(request: HttpRequest, library_id: UUID, paging: Paged, path: s
     return paged(history.versions_of(access.library, path), paging, _versions_out)
 
 
-@router.api_operation(
-    ["GET", "HEAD"],
+@router.get(
     "/{uuid:library_id}/versions/{int:version_id}",
     **route(Scope.READ, {200: None}, 412, 416, openapi_extra={"responses": CONTENT}),
     tags=["Versions"],

@@ -6,11 +6,11 @@ from django.conf import settings
 from django.db.models import Exists, OuterRef, Q
 from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
-from ninja import Router
 from ninja.responses import Status
 from pydantic import Field
 
 from api.models import Scope
+from api.routing import StrictRouter
 from groups import services
 from groups.access import get_group, managed_group, may_see_people
 from groups.models import Group, GroupManager
@@ -20,7 +20,7 @@ from portal.models import User
 from .schemas import GroupOut, Input, Page, Paged, PersonOut, Text, Username, Words, each, paged, route
 from .teams import find_person
 
-router = Router(tags=["Groups"])
+router = StrictRouter(tags=["Groups"])
 
 
 class GroupIn(Input):

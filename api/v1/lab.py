@@ -4,12 +4,12 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.http import Http404, HttpRequest
-from ninja import Router
 from ninja.responses import Status
 from pydantic import Field, model_validator
 
 from api.access import lab_server
 from api.models import Scope
+from api.routing import StrictRouter
 from lab.environments import selection
 from lab.locations import paths
 from lab.models import Environment, Server, State, StopReason
@@ -19,7 +19,7 @@ from portal.models import User
 
 from .schemas import EnvironmentOut, Input, Page, Paged, SaveOut, ServerOut, Slug, Text, each, paged, route
 
-router = Router(tags=["Lab"])
+router = StrictRouter(tags=["Lab"])
 
 
 class LaunchIn(Input):
@@ -44,7 +44,9 @@ class LaunchIn(Input):
 
 def _server_out(server: Server | None) -> ServerOut:
     if server is None:
-        nothing: dict[str, Any] = dict.fromkeys(("phase", "url", "place", "environment", "why_stopped", "error"), "")
+        nothing: dict[str, Any] = dict.fromkeys(
+            ("phase", "url", "path", "place", "environment", "why_stopped", "error"), ""
+        )
         nothing |= dict.fromkeys(("id", "requested_at", "started_at", "seconds_left"))
         return ServerOut(state="off", is_live=False, **nothing)
     address = paths.origin(server.owner.username) + paths.address_of(server.place) if server.is_running else ""
@@ -54,6 +56,7 @@ def _server_out(server: Server | None) -> ServerOut:
         phase=server.phase,
         is_live=server.is_live,
         url=address,
+        path=server.place,
         place=server.place,
         environment=server.environment.slug,
         requested_at=server.requested_at,

@@ -8,11 +8,11 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
-from ninja import Router
 from ninja.responses import Status
 from pydantic import Field, model_validator
 
 from api.models import Scope
+from api.routing import StrictRouter
 from collabs.models import Collab
 from drive.folders import MOUNTED, Folder
 from drive.libraries import naming, services
@@ -39,7 +39,7 @@ from .schemas import (
 )
 from .teams import find_person
 
-router = Router(tags=["Libraries"])
+router = StrictRouter(tags=["Libraries"])
 
 
 class Where(StrEnum):

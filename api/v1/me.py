@@ -3,15 +3,15 @@
 from typing import Any
 
 from django.http import HttpRequest
-from ninja import Router
 
 from api.access import credentials
 from api.models import Scope
+from api.routing import StrictRouter
 from portal.access import person
 
 from .schemas import MeOut, route
 
-router = Router(tags=["Me"])
+router = StrictRouter(tags=["Me"])
 
 
 @router.get("/me", **route(Scope.READ, {200: MeOut}))

@@ -246,7 +246,8 @@ class ServerOut(BaseModel):
     phase: str
     is_live: bool
     url: str = Field(description="Address for a browser; empty unless it is running.")
-    place: str
+    path: str = Field(description="Where it opens, as in the request to start it.")
+    place: str = Field(description="Former name of `path`.", deprecated=True)
     environment: str = Field(description="Slug of its environment; empty before the first start.")
     requested_at: datetime | None
     started_at: datetime | None

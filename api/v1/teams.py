@@ -7,12 +7,12 @@ from django.core.exceptions import ValidationError
 from django.db.models import Prefetch
 from django.http import Http404, HttpRequest
 from django.shortcuts import get_object_or_404
-from ninja import Router
 from ninja.responses import Status
 from pydantic import Field
 
 from api.access import DAY, HOUR, RateLimitError
 from api.models import Scope
+from api.routing import StrictRouter
 from collabs import invitations, services
 from collabs.access import get_collab
 from collabs.models import Collab, GroupRole, Invitation, Membership, Role
@@ -39,8 +39,8 @@ from .schemas import (
     route,
 )
 
-router = Router(tags=["Teams"])
-mine = Router(tags=["Invitations to me"])
+router = StrictRouter(tags=["Teams"])
+mine = StrictRouter(tags=["Invitations to me"])
 
 
 class MemberIn(Input):

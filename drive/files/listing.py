@@ -96,18 +96,20 @@ class _Counted:
         self.shown, self.dotted = shown, dotted
 
 
-def read_page(files: LibraryFiles, path: str, number: int, sort: str, hidden: bool) -> tuple[Page, int]:
+def read_page(
+    files: LibraryFiles, path: str, number: int, sort: str, hidden: bool, per_page: int = PER_PAGE
+) -> tuple[Page, int]:
     """The page and the number of hidden names. What is held grows with the page's number, not with the folder."""
-    wanted = number * PER_PAGE
+    wanted = number * per_page
     counted = _Counted(_keys(files, path, sort), hidden)
     backwards = sort.startswith("-")
     if wanted <= FEW:
         keys = (heapq.nlargest if backwards else heapq.nsmallest)(wanted, counted)
     else:
         keys = sorted(counted, reverse=backwards)
-    page = Paginator(range(counted.shown), PER_PAGE).get_page(number)
-    start = (page.number - 1) * PER_PAGE
-    names = [key[3] for key in keys[start : start + PER_PAGE]]
+    page = Paginator(range(counted.shown), per_page).get_page(number)
+    start = (page.number - 1) * per_page
+    names = [key[3] for key in keys[start : start + per_page]]
     found = {item.name: item for item in files.look(path, names)}
     cast(Any, page).object_list = [found[name] for name in names if name in found]
     return page, counted.dotted
