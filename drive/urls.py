@@ -1,6 +1,6 @@
 from django.urls import path, register_converter
 
-from .browser import views_library, views_public_link, views_search
+from .browser import frames, views_library, views_public_link, views_search
 from .files.paths import FilePathConverter
 from .libraries import views_lists, views_sharing
 from .uploads import tus_views
@@ -10,6 +10,7 @@ register_converter(FilePathConverter, "file")
 app_name = "drive"
 urlpatterns = [
     path("", views_library.home, name="home"),
+    path("diagrams/", frames.diagrams, name="diagrams"),
     path("find/", views_search.across, name="find"),
     path("shared-by-me/", views_lists.shared_by_me, name="shared_by_me"),
     path("shared-with-me/", views_lists.shared_with_me, name="shared_with_me"),

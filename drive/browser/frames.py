@@ -13,8 +13,9 @@ from posixpath import normpath
 from urllib.parse import unquote, urlsplit
 
 from django.conf import settings
-from django.http import HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.templatetags.static import static
+from django.views.decorators.http import require_GET
 
 from drive.files.library_access import LibraryAccess
 from drive.preview import pictures, sandbox
@@ -42,6 +43,10 @@ _HEADERS = {
     "Cache-Control": "private, no-cache",
 }
 _DATA = re.compile(rb'<script type="application/json" class="data">[^<]*</script>')
+_PLACE = b"<!--interactive-->"
+_EMPTY = (
+    b'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Diagrams</title>' + _PLACE + b"</head></html>"
+)
 _PICTURE = re.compile(rb'<img src="library:([^"]{1,1000})"')
 DRAWING = "js/interactive.js"
 MOST_PICTURES = 100
@@ -56,12 +61,23 @@ def still(content: bytes, access: LibraryAccess, path: str) -> HttpResponse:
 
 def interactive(content: bytes, access: LibraryAccess, path: str, libraries: list[str]) -> HttpResponse:
     """A rendering with the libraries that draw its interactive outputs, which may run, and connect to nothing."""
+    return _with_libraries(with_pictures(content, access, path), libraries)
+
+
+@require_GET
+def diagrams(request: HttpRequest) -> HttpResponse:
+    """The document that draws diagrams for a page with Markdown, of words that the page sends it. It holds nothing."""
+    return _with_libraries(_EMPTY, ["mermaid"])
+
+
+def _with_libraries(content: bytes, libraries: list[str]) -> HttpResponse:
     scripts = [
         settings.PORTAL_URL.rstrip("/") + static(name) for name in (DRAWING, *map(SCRIPTS.__getitem__, libraries))
     ]
     head = "".join(f'<script src="{html.escape(script)}"></script>' for script in scripts)
-    content = with_pictures(content.replace(b"<!--interactive-->", head.encode(), 1), access, path)
-    evaluated = " 'unsafe-eval'" if "plotly" in libraries else ""  # functions for WebGL, of texts of its own
+    content = content.replace(_PLACE, head.encode(), 1)
+    # Plotly makes functions for WebGL of texts of its own; Bokeh would of those that the notebook holds.
+    evaluated = " 'unsafe-eval'" if "plotly" in libraries and "bokeh" not in libraries else ""
     policy = (
         f"sandbox allow-scripts allow-popups allow-popups-to-escape-sandbox; script-src {SCRIPT} {' '.join(scripts)}"
         f"{evaluated}; worker-src 'none'; font-src data:; require-trusted-types-for 'script'; trusted-types default; "

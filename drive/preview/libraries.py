@@ -8,7 +8,12 @@ from django.conf import settings
 from django.contrib.staticfiles.finders import BaseFinder
 from django.core.files.storage import FileSystemStorage
 
-SCRIPTS = {"plotly": "plotly/plotly.min.js", "vega": "built/vega.js"}
+SCRIPTS = {
+    "bokeh": "built/bokeh.js",
+    "mermaid": "built/mermaid.js",
+    "plotly": "plotly/plotly.min.js",
+    "vega": "built/vega.js",
+}
 """Static file of each library."""
 
 

@@ -44,7 +44,7 @@ QUIET = 1.0
 """Seconds for which a file that is read in place must not have changed. Clocks of file systems tick: what is written
 twice within a tick has the same times."""
 HEAD = 4096
-LIBRARIES = ("plotly", "vega")
+LIBRARIES = ("bokeh", "mermaid", "plotly", "vega")
 """Libraries of JavaScript that draw outputs of notebooks."""
 
 

@@ -10,7 +10,38 @@
     });
   }
 
+  function within(seconds, promise) {
+    const late = new Promise((_, fail) => setTimeout(fail, seconds * 1000, new Error("it took too long.")));
+    return Promise.race([promise, late]);
+  }
+
+  let diagrams = 0;
+
+  async function diagram(words) {
+    const mermaid = window.mermaid.default;
+    if (!diagrams) {
+      const plain = { htmlLabels: false }; // texts of SVG, which pictures can show
+      const other = { securityLevel: "strict", suppressErrorRendering: true, startOnLoad: false, theme: "default" };
+      mermaid.initialize({ ...plain, flowchart: plain, class: plain, state: plain, ...other });
+    }
+    const { svg } = await within(30, mermaid.render(`diagram-${++diagrams}`, words));
+    const made = document.createElement("div");
+    made.innerHTML = svg;
+    return made.firstElementChild;
+  }
+
   const draw = {
+    async bokeh(place, { documents }) {
+      for (const doc of documents) {
+        const roots = Object.fromEntries(doc.roots.map((root) => [root.id, document.createElement("div")]));
+        place.append(...Object.values(roots));
+        const items = [{ docid: "shown", roots, root_ids: doc.roots.map((root) => root.id) }];
+        await within(30, window.bokeh.embed_items({ shown: doc }, items));
+      }
+    },
+    async mermaid(place, { words }) {
+      place.append(await diagram(words));
+    },
     async plotly(place, figure) {
       const layout = Object.assign({}, figure.layout);
       if (!layout.height) place.style.height = "450px";
@@ -33,6 +64,11 @@
     },
   };
 
+  function reason(error) {
+    if (error instanceof EvalError) return "it needs a script of the notebook, and none runs here.";
+    return String(error && error.message ? error.message : error);
+  }
+
   async function show(output) {
     const place = document.createElement("div");
     place.className = "drawn";
@@ -44,12 +80,25 @@
     } catch (error) {
       place.className = "still";
       place.style.height = "";
-      place.textContent = "This output could not be drawn: " + String(error && error.message ? error.message : error);
+      place.textContent = "This output could not be drawn: " + reason(error);
       output.dataset.failed = "";
     }
   }
 
+  // The page with Markdown around a frame that is there for its diagrams only.
+  window.addEventListener("message", async function ({ source, data }) {
+    if (source !== parent || !window.mermaid || !data || typeof data.words !== "string") return;
+    const said = { diagram: data.diagram };
+    try {
+      said.svg = new XMLSerializer().serializeToString(await diagram(data.words));
+    } catch (error) {
+      said.failed = reason(error);
+    }
+    parent.postMessage(said, "*");
+  });
+
   window.addEventListener("load", function () {
     for (const output of document.querySelectorAll(".interactive[data-kind]")) show(output);
+    if (window.mermaid) parent.postMessage({ draws: true }, "*");
   });
 })();

@@ -10,6 +10,7 @@ from django.conf import settings
 from playwright.sync_api import Browser, expect
 
 from drive.libraries import services
+from drive.preview import tests
 from drive.preview.tests.test_notebook import PIXEL, code, of_cells, text
 from drive.storage import layout
 
@@ -60,6 +61,42 @@ def hostile_notebook(elsewhere: str) -> dict[str, Any]:
         display({"application/vnd.vegalite.v5+json": evaluated | {"mark": "bar"}}),
         display({"text/html": script}),
     )
+
+
+BOKEH = Path(tests.__file__).parent / "cases/bokeh.ipynb"
+
+
+def bokeh_notebook(elsewhere: str) -> dict[str, Any]:
+    """What Bokeh wrote, with what would run, or reach another site, if it could; a plot of Plotly, and diagrams."""
+    hostile = f"<img src='{elsewhere}/image' onerror='console.log(`{MARK}`)'>"
+    html = f"{hostile}<link rel=preconnect href='{elsewhere}'><script>console.log(`{MARK}`)</script>words"
+    raw = BOKEH.read_text().replace("HTML", html).replace("SCRIPT", f"console.log('{MARK}')")
+    notebook: dict[str, Any] = json.loads(raw)
+    notebook["cells"] += [
+        display({"application/vnd.plotly.v1+json": {"data": [{"y": [1, 3, 2], "type": "bar"}]}}),
+        text(f'```mermaid\nflowchart LR\n  A[First] --> B["{hostile} Last"]\n```'),
+        text("```mermaid\nno diagram at all\n```"),
+    ]
+    return notebook
+
+
+MERMAID = """# Diagrams
+
+```mermaid
+sequenceDiagram
+    Alice->>Bob: Hello<br/>Bob & others
+```
+
+```mermaid
+pie title Samples
+    "a" : 3
+    "b" : 1
+```
+
+```mermaid
+nothing that is drawn
+```
+"""
 
 
 def attempts(elsewhere: str) -> list[str]:
@@ -119,4 +156,39 @@ def test_it_draws_them_after_a_click_where_they_can_reach_nothing(
     inside.evaluate(f"setTimeout(() => {{ location = '{elsewhere.address}/gone' }})")
     expect(frame.locator(".interactive")).to_have_count(0, timeout=PATIENCE)  # the browser's own page of an error
     assert [heard for heard in elsewhere.heard if heard != "connection"] == ["/sentinel"]  # Chromium connects, no more
+    assert victim.happened == []
+
+
+def test_it_draws_bokeh_without_its_scripts_and_diagrams_as_pictures(
+    browser: Browser, owner: Person, elsewhere: Elsewhere
+) -> None:
+    library = services.create_library(owner.user, "Drawings")
+    place: Path = layout.find(library.pk)
+    (place / "bokeh.ipynb").write_text(json.dumps(bokeh_notebook(elsewhere.address)))
+    (place / "README.md").write_text(MERMAID)
+    victim = Victim(browser, owner)
+    page = victim.page
+    page.goto(f"{settings.PORTAL_URL}/drive/{library.pk}/bokeh.ipynb")
+    expect(page.locator("iframe.rendered[data-measured]")).to_be_visible(timeout=PATIENCE)
+    page.get_by_role("link", name="Show interactive outputs").click()
+    frame = page.frame_locator("iframe.rendered")
+    outputs = frame.locator(".interactive")
+    expect(frame.locator(".interactive:not([data-drawn], [data-failed])")).to_have_count(0, timeout=PATIENCE)
+    expect(outputs.nth(0).locator("canvas").first).to_be_visible(timeout=PATIENCE)
+    expect(outputs.nth(0).get_by_text("words")).to_be_visible()
+    outputs.nth(0).get_by_role("button", name="Press").click()
+    expect(outputs.nth(1)).to_contain_text("could not be drawn: it needs a script of the notebook")
+    expect(outputs.nth(2).locator(".bars path").first).to_be_visible()
+    expect(outputs.nth(3).locator("svg").get_by_text("First")).to_be_visible()
+    expect(outputs.nth(3).locator("svg").get_by_text("Last")).to_be_visible()
+    expect(outputs.nth(4)).to_contain_text("no diagram at all")
+    expect(outputs.nth(4)).to_contain_text("could not be drawn")
+    page.goto(f"{settings.PORTAL_URL}/drive/{library.pk}/")
+    expect(page.locator(".diagram img")).to_have_count(2, timeout=PATIENCE)
+    expect(page.get_by_text("This diagram could not be drawn")).to_be_visible(timeout=PATIENCE)
+    expect(page.locator("iframe")).to_have_count(0, timeout=PATIENCE)
+    for picture in page.locator(".diagram img").all():
+        page.wait_for_function("picture => picture.complete && picture.naturalWidth > 50", arg=picture.element_handle())
+    with urlopen(f"{elsewhere.address}/sentinel", timeout=60):
+        assert elsewhere.heard == ["connection", "/sentinel"]
     assert victim.happened == []

@@ -3,6 +3,7 @@
 import functools
 import html
 import re
+import secrets
 from collections import Counter
 from typing import Any
 
@@ -10,6 +11,7 @@ from portal.text.markup import parser
 from portal.text.markup.colour import coloured
 from portal.text.markup.formulas import Formulas
 
+from . import interactive
 from .contained import contained
 from .notebook_repair import Cell, Notebook, read_notebook
 from .outputs import Outputs
@@ -51,7 +53,10 @@ class Page:
             "coloured": _coloured,
             "anchor": lambda words: words.strip().replace(" ", "-"),  # as in JupyterLab
             "anchors": Counter(),
+            "diagram": self._diagram,
         }
+        self._diagrams: list[str] = []
+        self._diagram_mark = secrets.token_hex(8)
         self.outputs = Outputs(self.markdown, self._env["formulas"], read.widgets)
 
     def cell(self, cell: Cell) -> str:
@@ -83,7 +88,16 @@ class Page:
         if headings:
             self.headings += parser.headings(tokens)
         made = markdown.renderer.render(tokens, markdown.options, env)
-        return contained(made, functools.partial(_attachment, attachments or {}))
+        shown = contained(made, functools.partial(_attachment, attachments or {}))
+        mark = re.compile(f'<div class="{self._diagram_mark}-([0-9]+)"></div>')
+        return mark.sub(lambda match: self._diagrams[int(match[1])], shown)
+
+    def _diagram(self, words: str) -> str:
+        """An element, in whose place comes what draws the diagram: elements with data are not for HTML of notebooks."""
+        found = interactive.diagram(words)
+        self._diagrams.append(found.html(f"<pre><code>{html.escape(words, quote=False)}</code></pre>"))
+        self.outputs.interactive |= {found.kind} - {""}
+        return f'<div class="{self._diagram_mark}-{len(self._diagrams) - 1}"></div>'
 
 
 @functools.cache

@@ -6,7 +6,7 @@ The file stays as it is.
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -179,6 +179,12 @@ def _language(metadata: dict[str, Any], repairs: _Repairs) -> str:
                 repairs.note(f"{key.replace('_', ' ')} of the {what}")
     found = language.get("name") or kernel.get("language") or metadata.get("language")
     return found.lower() if isinstance(found, str) else ""
+
+
+def read_outputs(raw: Sequence[object]) -> list[Output]:
+    """Outputs that stand elsewhere than in a cell, such as in a widget."""
+    repairs = _Repairs()
+    return [output for output in (_output(one, repairs) for one in raw) if output]
 
 
 def _widgets(metadata: dict[str, Any]) -> dict[str, Any]:

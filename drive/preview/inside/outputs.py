@@ -8,10 +8,11 @@ from typing import Any
 
 from portal.text.markup.formulas import Formulas
 
-from . import interactive, terminal, widgets
+from . import interactive, terminal
 from .contained import contained
-from .notebook_repair import Output
+from .notebook_repair import Output, read_outputs
 from .pictures import address
+from .widgets import VIEW, Widgets
 
 SHOWN_LINES = 25
 LONG_LINES = 40
@@ -31,7 +32,7 @@ class Outputs:
         self.interactive: set[str] = set()
         self._markdown = markdown
         self._formulas = formulas
-        self._widgets = states
+        self._widgets = Widgets(states, lambda found: self.html(read_outputs(found)))
 
     def html(self, outputs: Sequence[Output]) -> str:
         """All outputs of a cell."""
@@ -43,7 +44,8 @@ class Outputs:
             return f'<div class="output{name}">{text(output.text)}</div>'
         if output.kind == "error":
             return f'<div class="output error">{text(output.text)}</div>'
-        found = interactive.of(output.data)
+        figure = self._widgets.figure_of(output.data.get(VIEW))
+        found = interactive.of({interactive.PLOTLY: figure} if figure else output.data)
         if found is None:
             shown = self._still(output, otherwise="")
             return f'<div class="output">{shown}</div>' if shown else ""
@@ -56,7 +58,8 @@ class Outputs:
     def _still(self, output: Output, *, otherwise: str) -> str:
         """What can be shown without scripts."""
         data = output.data
-        if state := widgets.html_of(data.get(widgets.VIEW), self._widgets):
+        view = data.get(VIEW)
+        if state := self._widgets.html_of(view):
             return state
         if otherwise:  # their HTML is a place for a script to draw in
             data = {key: value for key, value in data.items() if key != "text/html"}
@@ -70,6 +73,8 @@ class Outputs:
             return picture
         if otherwise:
             return f'<p class="still">{html.escape(otherwise)}</p>'
+        if view is not None:
+            return f'<p class="still">{html.escape(self._widgets.name_of(view))}</p>'
         if "text/plain" in data and isinstance(data["text/plain"], str):
             return text(data["text/plain"])
         for media_type, value in data.items():

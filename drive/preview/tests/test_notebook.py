@@ -337,21 +337,64 @@ def widget(**state: Any) -> dict[str, Any]:
     return {"model_name": state.pop("kind"), "state": state}
 
 
+def of_widget(model: str, states: dict[str, Any]) -> dict[str, Any]:
+    """A notebook with one output, which is a widget."""
+    data = {"application/vnd.jupyter.widget-view+json": {"model_id": model}, "text/plain": "Widget()"}
+    metadata = {"widgets": {"application/vnd.jupyter.widget-state+json": {"state": states}}}
+    return of_cells(code({"output_type": "display_data", "metadata": {}, "data": data}), metadata=metadata)
+
+
 def test_it_shows_what_widgets_showed_last() -> None:
+    stream = {"output_type": "stream", "name": "stdout", "text": "x is 4"}
+    picture = {"output_type": "display_data", "metadata": {}, "data": {"image/png": PIXEL}}
     states = {
-        "box": widget(kind="HBoxModel", children=["IPY_MODEL_a", "IPY_MODEL_b", "IPY_MODEL_c", "IPY_MODEL_box", "x"]),
+        "box": widget(
+            kind="HBoxModel", children=[f"IPY_MODEL_{name}" for name in ("a", "b", "c", "box", "o", "i", "m")]
+        ),
         "a": widget(kind="HTMLModel", value="<b>100%</b><script>alert(1)</script>"),
         "b": widget(kind="FloatProgressModel", value=5, max='9" onload="x'),
         "c": widget(kind="DropdownModel", _options_labels=["one", "<two>"], index=1, description="Pick"),
+        "o": widget(kind="OutputModel", outputs=[stream, picture, 7]),
+        "i": widget(kind="ImageModel", format="gif", width="30")
+        | {"buffers": [{"path": ["value"], "encoding": "base64", "data": "R0lG"}]},
+        "m": widget(kind="MPLCanvasModel", _data_url="data:image/png;base64,AAAA", _figure_label="<Figure> 1"),
     }
-    view = {
-        "output_type": "display_data",
-        "metadata": {},
-        "data": {"application/vnd.jupyter.widget-view+json": {"model_id": "box"}},
-    }
-    metadata = {"widgets": {"application/vnd.jupyter.widget-state+json": {"state": states}}}
-    body = shown(of_cells(code(view), metadata=metadata))
-    for part in ("<b>100%</b>", 'value="5"', "&lt;two&gt;", "Pick"):
+    body = shown(of_widget("box", states))
+    for part in (
+        "<b>100%</b>",
+        'value="5"',
+        "&lt;two&gt;",
+        "Pick",
+        "x is 4",
+        PIXEL,
+        "gif;base64,R0lG",
+        "png;base64,AAAA",
+    ):
         assert part in body
-    assert "<script" not in body
     assert '" onload="' not in body
+    assert "<script" not in body
+    assert "&lt;Figure&gt; 1" in body
+
+
+@pytest.mark.parametrize(
+    ("states", "said"),
+    [
+        ({}, "A widget whose state was not saved"),
+        ({"w": widget(kind="MapModel") | {"model_module": "<jupyter-leaflet>"}}, "A widget (&lt;jupyter-leaflet&gt;)."),
+        ({"w": widget(kind="AnyModel", _anywidget_id="traitlets.Map")}, "A widget (traitlets.Map)."),
+        ({"w": {"model_module": 7}}, "A widget (unknown)."),
+        ({"w": widget(kind="MPLCanvasModel", _data_url="https://elsewhere.example/x.png")}, "A widget (unknown)."),
+    ],
+)
+def test_it_names_widgets_that_cannot_be_shown(states: dict[str, Any], said: str) -> None:
+    body = shown(of_widget("w", states))
+    assert said in body
+    assert "Widget()" not in body
+
+
+def test_it_ends_with_widgets_that_hold_themselves() -> None:
+    view = {"application/vnd.jupyter.widget-view+json": {"model_id": "o"}}
+    again = [{"output_type": "display_data", "metadata": {}, "data": view}] * 10
+    stream = {"output_type": "stream", "name": "stdout", "text": "x" * 10_000}
+    body = shown(of_widget("o", {"o": widget(kind="OutputModel", outputs=[stream, *again])}))
+    assert 10_000 < body.count("x") < 10_000_000

@@ -6,6 +6,7 @@ What a text is rendered with stands in markdown-it's `env`:
     kept       takes finished HTML that a cleaner must not look at, and gives what stands for it until then
     coloured   gives code in a language as HTML, or None
     anchor     gives a heading's id
+    diagram    gives a diagram in Mermaid's words as HTML; without it, it is code
 """
 
 import html
@@ -138,9 +139,11 @@ def _front_matter(self: RendererHTML, tokens: Sequence[Token], index: int, optio
 
 
 def _fence(self: RendererHTML, tokens: Sequence[Token], index: int, options: Any, env: Any) -> str:
-    """A block of code, in its language's colours where that is known; a drawing in Mermaid's words is code, too."""
+    """A block of code, in its language's colours where that is known, or a diagram."""
     token = tokens[index]
     language = token.info.split(maxsplit=1)[0] if token.info.strip() else ""
+    if language == "mermaid" and "diagram" in env:
+        return f"{env['diagram'](token.content)}\n"
     coloured = env["coloured"](language, token.content) if language and "coloured" in env else None
     if coloured is None:
         return RendererHTML.fence(self, tokens, index, options, env)
