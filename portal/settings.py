@@ -178,6 +178,7 @@ CELERY_TASK_ROUTES = {
 # What takes long, and nobody waits for, has a queue of its own.
 _LONG = "scan scan_all capture_waiting restore_trashed restore_loss thin_lately tidy empty_bin purge_deleted".split()
 CELERY_TASK_ROUTES |= {f"drive.tasks.{name}": {"queue": "files"} for name in _LONG}
+CELERY_TASK_ROUTES |= {"webdav.tasks.forget_gone": {"queue": "files"}}
 CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "celerybeat-schedule")
 RECONCILE = env.float("LAB_RECONCILE_SECONDS", default=15.0)
 CELERY_BEAT_SCHEDULE: dict[str, dict] = {
@@ -196,6 +197,7 @@ CELERY_BEAT_SCHEDULE: dict[str, dict] = {
     "notices-forget": {"task": "notices.tasks.forget_old", "schedule": crontab(hour="4", minute="30")},
     "console-forget": {"task": "console.tasks.forget_failures", "schedule": crontab(hour="5", minute="0")},
     "identity-forget": {"task": "identity.tasks.forget_expired", "schedule": crontab(hour="4", minute="45")},
+    "webdav-forget": {"task": "webdav.tasks.forget_gone", "schedule": crontab(hour="5", minute="15")},
     "lab-scan": {"task": "lab.tasks.scan_mounted", "schedule": 300.0, "options": {"expires": 300}},
     "lab-reap": {"task": "lab.tasks.reap", "schedule": 30.0, "options": {"expires": 30}},
 }
