@@ -21,6 +21,7 @@ from drive.libraries.visibility import as_entry, entries, public_entries
 from drive.models import Library
 from portal.access import person
 
+from .collab_readme import picture_access
 from .registry import serve
 
 PUBLIC_PAGE = 50
@@ -60,5 +61,7 @@ def library(request: HttpRequest, library_id: UUID, path: str = "") -> HttpRespo
 
 
 def collab_files(request: HttpRequest, slug: str, path: str = "") -> HttpResponse:
-    """The same, within the Collab's pages."""
+    """The same, within the Collab's pages; and pictures of a public Collab's README for visitors without an account."""
+    if not request.user.is_authenticated and (shown := picture_access(request, slug, path)):
+        return serve(request, shown, path)
     return serve(request, collab_access(request, slug), path)

@@ -8,16 +8,16 @@ from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 
 from collabs.models import Collab, Role
+from drive.browser.collab_readme import files_of, rendered_readme
 from drive.files import recent
-from drive.files.library_access import LibraryAccess, pages_of
-from drive.files.listing import read_readme
+from drive.files.library_access import LibraryAccess
 from drive.files.paths import name_in_form, quoted
 from drive.folders import MOUNTED, Folder
 from drive.libraries import quota
 from drive.libraries.public_links import may_link
 from drive.libraries.visibility import Entry, entries
 from drive.models import Trashed, Version
-from drive.storage import FileEntry, StorageError, open_library, shown
+from drive.storage import FileEntry, shown
 from drive.versions import history
 from portal.models import User
 from portal.text.markdown import render
@@ -39,14 +39,8 @@ def collab_lab_path(context: template.Context, collab: Collab) -> str:
 @register.inclusion_tag("drive/_readme.html", takes_context=True)
 def collab_readme(context: template.Context, collab: Collab) -> dict[str, Any]:
     """The README.md of the Collab's library, rendered; or how to make one."""
-    base = reverse("collab_files", args=[collab.slug])
-    try:
-        with open_library(collab.library) as files:
-            text = read_readme(files)
-    except StorageError:
-        text = None
-    html = render(text, base=base, pages=pages_of(collab)) if text else None
     may_write = getattr(collab, "my_role", None) in (Role.ADMINISTRATOR, Role.EDITOR) and not collab.archived_at
+    html, base = rendered_readme(collab), files_of(collab)
     return {"html": html, "base": base, "may_write": may_write, "csrf_token": context.get("csrf_token")}
 
 

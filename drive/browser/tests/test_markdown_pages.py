@@ -248,3 +248,71 @@ def test_it_needs_no_more_queries_for_more_files(address: str, collab: Collab, o
         write(collab, f"{number}.md")
         change(services.create_library(owner, f"Data {number}"), "a.md", number)
     assert queries() == few
+
+
+# The README for visitors
+
+README = b"""![a](figs/a%20b.png) <img src="c.svg" width="9"> ![d](data.csv) ![e](../../../admin/x.png) [f](linked.png)
+
+`![g](quoted.png)` ![h](/drive/x/other.png) &quot;src="typed.png?show=raw"
+"""
+
+
+def with_readme(collab: Collab) -> None:
+    write(collab, "README.md", README)
+    for path in ("figs/a b.png", "c.svg", "data.csv", "linked.png", "quoted.png", "typed.png", "other.png"):
+        write(collab, path, b"bytes")
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("figs/a%20b.png?show=raw", 200),
+        ("c.svg?show=raw", 200),
+        ("figs/a%20b.png", 302),
+        ("figs/a%20b.png?show=edit", 302),
+        ("figs/a%20b.png?show=versions", 302),
+        ("data.csv?show=raw", 302),
+        ("linked.png?show=raw", 302),
+        ("quoted.png?show=raw", 302),
+        ("typed.png?show=raw", 302),
+        ("other.png?show=raw", 302),
+        ("figs/../linked.png?show=raw", 302),
+        ("README.md?show=raw", 302),
+        ("?show=zip", 302),
+    ],
+)
+def test_visitors_of_a_public_collab_see_the_pictures_of_its_readme_and_no_more(
+    path: str, status: int, public_collab: Collab, client: Client
+) -> None:
+    with_readme(public_collab)
+    response = client.get(files(public_collab, path))
+    assert response.status_code == status
+    if status == 302:
+        assert "/account/login/" in response["Location"]
+    page = client.get(public_collab.get_absolute_url()).content.decode()
+    assert f'src="{files(public_collab, "figs/a%20b.png")}?show=raw"' in page
+
+
+def test_visitors_may_only_look_at_pictures_of_a_readme(public_collab: Collab, client: Client) -> None:
+    with_readme(public_collab)
+    address = files(public_collab, "c.svg?show=raw")
+    for answer in (client.post(address, {"do": "delete"}), client.put(address, b"x")):
+        assert answer.status_code in (302, 403)
+    assert (layout.find(public_collab.library.pk) / "c.svg").read_bytes() == b"bytes"
+
+
+def test_visitors_see_no_picture_of_a_private_collab(collab: Collab, public_collab: Collab, client: Client) -> None:
+    with_readme(collab)
+    assert client.get(files(collab, "c.svg?show=raw")).status_code == 404
+    with_readme(public_collab)
+    public_collab.is_public = False
+    public_collab.save()
+    assert client.get(files(public_collab, "c.svg?show=raw")).status_code == 404
+
+
+def test_a_picture_that_the_readme_shows_no_more_is_gone_for_visitors(public_collab: Collab, client: Client) -> None:
+    with_readme(public_collab)
+    assert client.get(files(public_collab, "c.svg?show=raw")).status_code == 200
+    write(public_collab, "README.md", b"nothing")
+    assert client.get(files(public_collab, "c.svg?show=raw")).status_code == 302
