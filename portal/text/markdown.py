@@ -20,13 +20,14 @@ from markdown_it.renderer import RendererHTML
 from markdown_it.rules_core import StateCore
 from markdown_it.token import Token
 
-from . import colouring
+from . import colouring, nesting
 from .markup.formulas import Formulas
 from .markup.parser import parser
 
 MAX_LENGTH = 256 * 1024
 """Characters of a text that are rendered; the rest is cut off."""
 
+TOO_MUCH = "This text has too many elements within elements to be shown as Markdown. It is shown as it was written."
 KEPT_LENGTH = 32 * 1024
 """Maximum characters of a text whose rendering is cached in memory."""
 
@@ -83,8 +84,11 @@ def _render(text: str, base: str, folder: str, pages: str) -> SafeString:
     env: dict[str, Any] = {"formulas": Formulas(), "kept": kept.take}
     tokens = _markdown.parse(text, env)
     env["coloured"] = _colours(tokens)
+    rendered = _markdown.renderer.render(tokens, _markdown.options, env)
+    if nesting.is_too_much(rendered):
+        return format_html("<p>{}</p><pre>{}</pre>", TOO_MUCH, text)
     html = nh3.clean(
-        _markdown.renderer.render(tokens, _markdown.options, env),
+        rendered,
         tags=TAGS,
         clean_content_tags=DROPPED_WITH_CONTENT,
         attributes=ATTRIBUTES | {"span": {"class"}},
