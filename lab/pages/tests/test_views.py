@@ -1,6 +1,7 @@
 """The Lab's pages, in every state, and with every part of the machinery away."""
 
 import logging
+import re
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -316,6 +317,27 @@ class TestStop:
         queue.up = False
         response = me.post("/lab/stop", follow=True)
         assert "as soon as it is back" in response.content.decode()
+
+    def test_one_click_makes_a_fresh_lab(self, me: Client, running: Server, queue: Queue) -> None:
+        form = page(me, "/lab/").partition("An installed package broke something?")[2].partition("</form>")[0]
+        assert "Start with a fresh Lab" in form
+        assert 'action="/lab/start"' in form
+        fields = dict(re.findall(r'<input type="hidden" name="(next|restart)" value="([^"]*)"', form))
+        for _ in range(2):  # a second click ends nothing that the first one made
+            me.post("/lab/start", fields)
+        row = Server.objects.get()
+        assert (row.pk, row.state, row.again) == (running.pk, State.STOPPING, True)
+        lifecycle.end(running.pk)
+        fresh = Server.objects.exclude(pk=running.pk).get()
+        assert fresh.state == State.REQUESTED
+        me.post("/lab/start", fields)
+        assert Server.objects.exclude(pk=running.pk).get().state == State.REQUESTED
+
+    def test_no_lab_is_called_fresh_that_keeps_its_home(
+        self, me: Client, running: Server, launcher: InProcessLauncher, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(launcher, "keeps_home", True)
+        assert "Start with a fresh Lab" not in page(me, "/lab/")
 
     def test_it_starts_with_the_button_too(self, me: Client) -> None:
         response = me.post("/lab/start", {"next": "/lab/tree/drive/My%20Libraries/My%20Library/a.ipynb"})

@@ -72,8 +72,8 @@ async def explain(command: "list[str]") -> str:
         said += [f"Python says: {error}"] if error else []
         said += _about(_changed()) if command[0] == sys.executable else []
     said.append(
-        "Or start a fresh Lab: stop this one and open it again. Your Drive is kept, and notebooks and text files of "
-        "your home are copied there."
+        "Or press “Start with a fresh Lab” on the page My Lab of this site. Your Drive is kept, and notebooks and text "
+        "files of your home are copied there."
     )
     return " ".join(said)
 
