@@ -1,4 +1,4 @@
-"""Authentication of programs: personal access token, token of a Lab, or (API only) session cookie; scopes.
+"""Authentication of programs: tokens (personal, of a Lab, of OpenID Connect) or, API only, session cookie; scopes.
 
 `ApiMiddleware` reads the Authorization header before anything else. A request with one is the token's person's, or
 nobody's: a cookie that is sent along is ignored. A request without one is the session's person's; one that changes
@@ -15,6 +15,7 @@ from django.http import HttpRequest
 from ninja.security.base import AuthBase
 from ninja.utils import check_csrf
 
+from identity import access_tokens
 from lab.models import Server
 from lab.servers import api_tokens
 from portal.access import ForbiddenError
@@ -29,12 +30,15 @@ GUESSES = 10
 """Unknown tokens with the same first characters that one network address may try in GUESS_SECONDS. Not counted by
 address alone: one old script must not shut out an institute behind one address."""
 GUESS_SECONDS = 600
+DOTS_OF_JWT = 2
 CHANGING = ("POST", "PUT", "PATCH", "DELETE")
 
 _SCHEME = re.compile(r"\A(bearer|token|basic) +(\S+)\Z", re.IGNORECASE)
 _OF_LAB = re.compile(rf"\A{api_tokens.PREFIX}[0-9A-Za-z_:-]+\Z")
 _PERSONAL = re.compile(r"\A(?:[0-9a-f]{40}|clb_[0-9A-Za-z]{48})\Z")
 """As `services` makes them, and as it made them before."""
+_OF_OPENID = {"clb.wiki.read": (Scope.READ,), "clb.wiki.write": (Scope.WRITE, Scope.SHARE, Scope.MANAGE)}
+"""What the scopes of an OpenID access token allow here; they have the names that scripts for EBRAINS ask for."""
 _FILES = ("/api/v1/libraries", "/api/v1/me")
 """What of the API a token is good for that is limited to some libraries."""
 MINUTE, HOUR, DAY = 60, 3600, 86400
@@ -70,21 +74,58 @@ class LabToken:
 
 
 @dataclass(frozen=True)
+class OpenIdToken:
+    """Access token that the portal, as OpenID provider, gave a service which its person signed in to."""
+
+    granted: access_tokens.AccessToken
+
+    @property
+    def user(self) -> User:
+        """The person who signed in at the service."""
+        return self.granted.user
+
+    @property
+    def scope_names(self) -> list[str]:
+        """Scopes of the API that the token's own give, in the order of `Scope`."""
+        return [scope.value for scope in Scope if self.allows(scope)]
+
+    def allows(self, scope: Scope) -> bool:
+        """True if one of the token's scopes gives this one."""
+        return any(scope in _OF_OPENID.get(name, ()) for name in self.granted.scopes)
+
+    def has(self, name: str) -> bool:
+        """True if the token has this scope of OpenID Connect, such as `team` or `email`."""
+        return name in self.granted.scopes
+
+
+@dataclass(frozen=True)
 class Credentials:
     """Parsed Authorization header: a token, or the error to answer with."""
 
-    token: Token | LabToken | None = None
+    token: Token | LabToken | OpenIdToken | None = None
     refusal: Exception | None = None
 
 
 def read_header(request: HttpRequest) -> Credentials | None:
-    """Parse and check the Authorization header; None for a request without one."""
+    """Parse and check the Authorization header of a request to an API, which takes OpenID access tokens too."""
+    given = request.headers.get("Authorization", "").strip()
+    secret = _secret(given) if given[:6].lower() == "bearer" else ""
+    if access_tokens.looks_like_one(secret) and not _OF_LAB.match(secret):
+        return _check_openid(secret)
+    return read_own_token(request)
+
+
+def read_own_token(request: HttpRequest) -> Credentials | None:
+    """Parse and check the Authorization header for a token of the API; None for a request without one."""
     given = request.headers.get("Authorization", "").strip()
     if not given:
         return None
     secret = _secret(given)
     if _OF_LAB.match(secret):  # signed, and so nothing that could be guessed
         return _check_lab(secret)
+    if secret.startswith("ey") and secret.count(".") == DOTS_OF_JWT:
+        refusal = AuthenticationError("This is a JSON Web Token, such as an ID token. Send the access token.")
+        return Credentials(refusal=refusal)
     if not _PERSONAL.match(secret):
         return Credentials(
             refusal=AuthenticationError(
@@ -125,6 +166,14 @@ def _check_lab(token: str) -> Credentials:
     return Credentials(LabToken(server))
 
 
+def _check_openid(secret: str) -> Credentials:
+    found = access_tokens.find(secret)
+    if found is None:
+        said = "This access token is unknown, has expired or was withdrawn. Get another with the refresh token."
+        return Credentials(refusal=AuthenticationError(said))
+    return Credentials(OpenIdToken(found))
+
+
 def _check(token: Token) -> Credentials:
     if token.revoked_at or not token.user.is_active:
         return Credentials(refusal=AuthenticationError("This token was revoked."))
@@ -148,15 +197,30 @@ def lab_server(request: HttpRequest) -> Server:
     return given.token.server
 
 
+def has_team_only(request: HttpRequest) -> bool:
+    """True for an OpenID access token that may see the Collabs that its person is in (`team`), and no others."""
+    given = credentials(request)
+    token = given.token if given else None
+    return isinstance(token, OpenIdToken) and token.has("team") and not token.allows(Scope.READ)
+
+
+def require_own(request: HttpRequest, only_own: bool, parameter: str) -> None:
+    """ForbiddenError if a token with `team` alone asks for more than its person's own Collabs."""
+    if has_team_only(request) and not only_own:
+        raise ForbiddenError(f"With the scope “team” alone, only your own Collabs are listed: send `{parameter}=true`.")
+
+
 class PersonalToken(AuthBase):
     """Authentication by a personal access token with the scope that an operation needs."""
 
     openapi_type = "http"
     openapi_scheme = "bearer"
-    openapi_description = "Personal access token, created at /account/tokens/."
+    openapi_description = (
+        "Personal access token, created at /account/tokens/; or an access token of the site's OpenID Connect provider."
+    )
 
-    def __init__(self, scope: Scope) -> None:
-        self.scope = scope
+    def __init__(self, scope: Scope, *, team_is_enough: bool = False) -> None:
+        self.scope, self.team_is_enough = scope, team_is_enough
         super().__init__()
 
     def __call__(self, request: HttpRequest) -> Any:
@@ -166,7 +230,7 @@ class PersonalToken(AuthBase):
         if given.refusal:
             raise given.refusal
         assert given.token
-        if not given.token.allows(self.scope):
+        if not given.token.allows(self.scope) and not (self.team_is_enough and has_team_only(request)):
             raise ForbiddenError(f"This requires a token with the scope “{self.scope.value}”.")
         if given.token.user.only_libraries is not None and not request.path.startswith(_FILES):
             raise ForbiddenError("This token is limited to the files of some libraries.")

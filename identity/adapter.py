@@ -20,7 +20,11 @@ SCOPES = {
     "email": "See your e-mail address",
     "team": "See the Collabs you are in, and your role in each",
     "group": "See the groups you are in",
+    "clb.wiki.read": "Read what you can read here: Collabs, their teams, groups, libraries and files",
+    "clb.wiki.write": "Change what you can change here: Collabs, their teams, groups, libraries and files",
 }
+FOR_SIGN_IN = ("openid", "profile", "email", "team", "group")
+"""Scopes that a new client may ask for unless operators choose others: who somebody is, but not to act for them."""
 GRANTS = ("authorization_code", "refresh_token")
 
 

@@ -14,7 +14,7 @@ from portal import audit
 from portal.admin import AuditedAdmin
 
 from . import redirect_uris, services
-from .adapter import GRANTS, SCOPES
+from .adapter import FOR_SIGN_IN, GRANTS, SCOPES
 
 admin.site.unregister(Client)
 admin.site.unregister(Token)
@@ -26,7 +26,7 @@ class ClientForm(forms.ModelForm):
     allowed = forms.MultipleChoiceField(
         label="allowed scopes",
         choices=[(name, f"{name}: {text}") for name, text in SCOPES.items()],
-        initial=list(SCOPES),
+        initial=list(FOR_SIGN_IN),
         widget=forms.CheckboxSelectMultiple,
     )
 

@@ -90,6 +90,13 @@ def revoke_all(actor: User | None, user: User, **_: Any) -> None:
     _end_sign_ins(user)
 
 
+@transaction.atomic
+def sign_out_everywhere(user: User) -> None:
+    """End a person's sign-ins at all clients, with their tokens; consents stay."""
+    if _end_sign_ins(user):
+        audit.record(user, "account.services.signed_out", user)
+
+
 def _end_sign_ins(user: User, **of: Any) -> int:
     """Delete a person's grants and tokens; how many rows of tokens.
 

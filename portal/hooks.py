@@ -19,6 +19,8 @@ event                 arguments                              called
 ``valid_passes``      ``ids``                                collected: those of these passes to Labs that still count
 ``passwords_guessed`` ``user``                               when many wrong passwords came for an account
 ``signed_out``        ``user``                               when a person is signed in nowhere any more
+``signed_out_``       ``user``                               when a person, or an operator for them, has ended all
+``everywhere``                                               (other) sessions
 ``provider_groups``   ``user, provider, names``              at a sign-in through a provider
 ``group_deleted``     ``actor, group``                       before its row is deleted
 ``library_removed``   ``library``                            when a library goes for good, before its files' rows do;

@@ -217,6 +217,7 @@ PORTAL_HOOKS: dict[str, list[str]] = {
     "user_deactivated": ["api.services.revoke_all", "identity.services.revoke_all"],
     "passwords_guessed": ["notices.services.warn_of_guessed_passwords"],
     "signed_out": ["lab.servers.services.stop_when_signed_out"],
+    "signed_out_everywhere": ["identity.services.sign_out_everywhere"],
     "collab_created": ["drive.libraries.services.open_collab_library"],
     "collab_changed": ["drive.libraries.services.follow_collab"],
     "collab_deleted": ["drive.libraries.services.close_collab_library"],
@@ -361,6 +362,7 @@ SESSION_ENGINE = "portal.sessions"
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "/"
 ACCOUNT_ADAPTER = "portal.accounts.adapter.AccountAdapter"
+USERSESSIONS_ADAPTER = "portal.accounts.sessions_adapter.SessionsAdapter"
 ACCOUNT_FORMS = {"login": "portal.accounts.forms.LoginForm", "signup": "portal.accounts.forms.SignupForm"}
 ACCOUNT_USERNAME_VALIDATORS = "portal.usernames.USERNAME_VALIDATORS"
 ACCOUNT_PRESERVE_USERNAME_CASING = False

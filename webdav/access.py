@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from django.http import HttpRequest
 
-from api.access import AuthenticationError, LabToken, read_header
+from api.access import AuthenticationError, LabToken, OpenIdToken, read_own_token
 from api.models import Scope, Token
 from portal.access import ForbiddenError
 from portal.models import User
@@ -31,10 +31,11 @@ class Asker:
 
 def identify(request: HttpRequest) -> Asker:
     """The asker; raises AuthenticationError (401) or RateLimitError (429)."""
-    given = read_header(request)
+    given = read_own_token(request)
     if given is None or (given.token is None and given.refusal is None):
         raise AuthenticationError(SIGN_IN)
     if given.refusal:
         raise given.refusal
     assert given.token
+    assert not isinstance(given.token, OpenIdToken)
     return Asker(given.token)

@@ -10,7 +10,7 @@ from django.shortcuts import get_object_or_404
 from ninja import Query
 from pydantic import BaseModel, Field
 
-from api.access import DAY, HOUR, RateLimitError
+from api.access import DAY, HOUR, RateLimitError, require_own
 from api.routing import Router
 from collabs import invitations, services
 from collabs.access import get_collab
@@ -24,7 +24,7 @@ from portal.text.unique_names import name_key
 from portal.web import rate_limits
 
 from . import schemas
-from .schemas import MANAGE, MOST, OPEN, READ, CollabIn, MailIn, known_group, known_person, role_named
+from .schemas import LIST, MANAGE, MOST, OPEN, READ, CollabIn, MailIn, known_group, known_person, role_named
 
 router = Router()
 MAILS_A_DAY = 20
@@ -56,9 +56,10 @@ def _one(request: HttpRequest, slug: str) -> dict[str, Any]:
     return schemas.collab(get_object_or_404(_rows(request), slug=slug), request)
 
 
-@router.get("", **OPEN)
+@router.get("", **LIST)
 def list_collabs(request: HttpRequest, asked: Query[Asked]) -> Any:
     """List Collabs; with `driveId` or `collabTitle`, get that one."""
+    require_own(request, asked.memberOnly, "memberOnly")
     rows = _rows(request)
     if asked.driveId or asked.collabTitle:
         return schemas.collab(_named(request, rows, asked), request)

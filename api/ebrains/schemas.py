@@ -58,15 +58,16 @@ class MailIn(BaseModel):
     emailContent: str = Field("", max_length=5000, pattern=r"^[^\x00]*$")
 
 
-def authenticators(scope: Scope, *, anonymous: bool = False) -> list[Any]:
+def authenticators(scope: Scope, *, anonymous: bool = False, team: bool = False) -> list[Any]:
     """Authentication methods for a scope."""
-    found: list[Any] = [PersonalToken(scope), SessionCookie(settings.SESSION_COOKIE_NAME)]
+    found: list[Any] = [PersonalToken(scope, team_is_enough=team), SessionCookie(settings.SESSION_COOKIE_NAME)]
     return [*found, anybody] if anonymous else found
 
 
 READ: Json = {"auth": authenticators(Scope.READ)}
 MANAGE: Json = {"auth": authenticators(Scope.MANAGE)}
 OPEN: Json = {"auth": authenticators(Scope.READ, anonymous=True)}
+LIST: Json = {"auth": authenticators(Scope.READ, anonymous=True, team=True)}
 
 
 def require_token(request: HttpRequest) -> None:

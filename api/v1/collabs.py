@@ -12,6 +12,7 @@ from ninja import Query
 from ninja.responses import Status
 from pydantic import Field
 
+from api.access import require_own
 from api.models import Scope
 from api.routing import StrictRouter
 from collabs import favourites, services, tags
@@ -86,9 +87,10 @@ class Asked(Paging):
     archived: bool = Field(False, description="Only archived Collabs, which are left out otherwise.")
 
 
-@router.get("", **route(Scope.READ, {200: Page[CollabOut]}, anonymous=True))
+@router.get("", **route(Scope.READ, {200: Page[CollabOut]}, anonymous=True, team=True))
 def list_collabs(request: HttpRequest, asked: Query[Asked]) -> Any:
     """List the Collabs that you can see, by title; without an account, the public ones."""
+    require_own(request, asked.mine, "mine")
     rows = Collab.objects.visible_to(request.user).filter(archived_at__isnull=not asked.archived)
     if asked.mine:
         rows = rows.of_member(person(request))

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.http import HttpRequest
 
-from api.access import credentials
+from api.access import OpenIdToken, credentials
 from api.models import Scope
 from api.routing import StrictRouter
 from portal.access import person
@@ -18,5 +18,7 @@ router = StrictRouter(tags=["Me"])
 def me(request: HttpRequest) -> Any:
     """Get your own account and the scopes of the token."""
     user, given = person(request), credentials(request)
-    scopes = [Scope(name) for name in given.token.scope_names] if given and given.token else list(Scope)
-    return MeOut(username=user.username, name=user.display_name, id=user.uuid, email=user.email, scopes=scopes)
+    token = given.token if given else None
+    scopes = [Scope(name) for name in token.scope_names] if token else list(Scope)
+    email = "" if isinstance(token, OpenIdToken) and not token.has("email") else user.email
+    return MeOut(username=user.username, name=user.display_name, id=user.uuid, email=email, scopes=scopes)

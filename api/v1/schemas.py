@@ -78,9 +78,14 @@ ALWAYS = (400, 401, 403, 404, 405, 413, 422, 429)
 """Error statuses that any operation may answer with, documented for all."""
 
 
-def route(scope: Scope, answers: dict[int, Any], *errors: int, anonymous: bool = False, **extra: Any) -> dict[str, Any]:
-    """Router arguments: authentication, scope and documented statuses (`errors` in addition to ALWAYS)."""
-    authenticators: list[Any] = [PersonalToken(scope), SessionCookie(settings.SESSION_COOKIE_NAME)]
+def route(
+    scope: Scope, answers: dict[int, Any], *errors: int, anonymous: bool = False, team: bool = False, **extra: Any
+) -> dict[str, Any]:
+    """Router arguments: authentication, scope and documented statuses (`errors` in addition to ALWAYS).
+
+    `team`: OpenID access tokens with the scope `team` come in too; the operation looks at what they ask for.
+    """
+    authenticators: list[Any] = [PersonalToken(scope, team_is_enough=team), SessionCookie(settings.SESSION_COOKIE_NAME)]
     more: dict[str, Any] = {"x-scope": scope.value}
     if anonymous:
         authenticators.append(anybody)
@@ -111,7 +116,7 @@ class MeOut(PersonOut):
     """One's own account."""
 
     id: UUID
-    email: str
+    email: str = Field(description="Empty for an OpenID access token without the scope `email`.")
     scopes: list[Scope] = Field(description="Scopes of the token; all with a cookie.")
 
 
@@ -254,6 +259,7 @@ class ServerOut(BaseModel):
     seconds_left: int | None = Field(description="Seconds, at least, until it is idle and is stopped.")
     why_stopped: str
     error: str
+    hint: str = Field("", description="At a start: that the Collab at this path wants another environment.")
 
 
 class SaveOut(BaseModel):

@@ -156,11 +156,11 @@ def test_no_token_comes_through_an_address(browser: Client, program: Program) ->
 
 
 def test_a_token_is_good_for_what_was_allowed_and_for_nothing_else(browser: Client, program: Program) -> None:
-    """2.3, 4.10: scopes; at the portal's own API it opens nothing."""
+    """2.3, 4.10: scopes; without one for the portal's own API it opens nothing there."""
     program.scope = "openid"
     program.take(through(browser, program.question(scope="openid")))
     assert set(program.userinfo()) == {"sub"}
-    assert program.get("http://localhost:8000/api/v1/me").status_code == 401
+    assert program.get("http://localhost:8000/api/v1/me").status_code == 403
     with pytest.raises(OAuthError, match="invalid_scope"):
         program.refresh_token(program.load_server_metadata()["token_endpoint"], scope="openid email")
 

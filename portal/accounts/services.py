@@ -43,6 +43,7 @@ def forget_second_factor(actor: User, user: User) -> bool:
     if count:
         audit.record(actor, "account.second-factor.forgotten", user)
         Session.objects.filter(user=user).delete()
+        hooks.run("signed_out_everywhere", user=user)
     return bool(count)
 
 
