@@ -24,7 +24,7 @@ PACKAGES = {
 BACKUP_PACKAGES = {"restic": "restic"}
 """For backups that are copied to a repository."""
 TEST_PACKAGES = {
-    **{name: name for name in ("chromium", "gdb", "strace", "litmus", "rclone", "cadaver")},
+    **{name: name for name in ("chromium-headless-shell", "gdb", "strace", "litmus", "rclone", "cadaver")},
     **BACKUP_PACKAGES,
 }
 POSTGRES = "postgresql"
