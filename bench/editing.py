@@ -25,7 +25,8 @@ from .common import compare, leave, person, running_site
 KEYS = 60
 RUNS = 30
 OPENINGS = 5
-CELLS = {"2 cells": 2, "1 MB": 850}
+SIZES = {"2 cells": (2, 55), "1 MB": (850, 55), "20 MB": (1000, 1000)}
+"""Cells, and lines of output of each."""
 LIBRARY = "Measurements"
 PATIENCE = 120_000
 """Milliseconds."""
@@ -129,20 +130,20 @@ def seen(pages: list[Page], selector: str, words: str, key: str) -> tuple[float,
 def opening(library: Library, someone: Person, page: Page) -> None:
     """Each size in turn, in the one place and the other."""
     places = {"room": f"drive/My Libraries/{LIBRARY}/", "home": ""}
-    for name, cells in CELLS.items():
-        content = notebook(cells)
+    for name, (cells, lines) in SIZES.items():
+        content = notebook(cells, lines)
         operations.write(someone.user, library, f"{name}.ipynb", content)
         model = {"type": "notebook", "format": "json", "content": json.loads(content)}
         someone.lab("PUT", f"/api/contents/{name}.ipynb", json=model).raise_for_status()
     close_tab(page)
     found = defaultdict[tuple[str, str], list[float]](list)
     for number in range(OPENINGS + 1):
-        for name in CELLS:
+        for name in SIZES:
             for place, folder in places.items():
                 took = opened(page, f"{folder}{name}.ipynb")
                 if number:
                     found[name, place].append(took)
-    for name in CELLS:
+    for name in SIZES:
         compare(f"open a notebook of {name} in a room", found[name, "room"], "in the home", found[name, "home"], "ms")
 
 
@@ -187,8 +188,8 @@ def choose(page: Page, item: str) -> None:
     page.locator(".lm-Menu-itemLabel", has_text=re.compile(f"^{item}")).click()
 
 
-def notebook(cells: int) -> bytes:
-    """So many cells of code with some 1.2 kB of output each."""
+def notebook(cells: int, lines: int = 55) -> bytes:
+    """So many cells of code with so many lines of output each, of 21 bytes."""
     many = [
         {
             "cell_type": "code",
@@ -196,7 +197,7 @@ def notebook(cells: int) -> bytes:
             "metadata": {},
             "execution_count": number,
             "source": f"y{number} = {number}\nprint(y{number})",
-            "outputs": [{"output_type": "stream", "name": "stdout", "text": f"line of output {number}\n" * 55}],
+            "outputs": [{"output_type": "stream", "name": "stdout", "text": f"line of output {number}\n" * lines}],
         }
         for number in range(cells)
     ]
