@@ -24,7 +24,7 @@ from .common import compare, leave, person, running_site
 
 KEYS = 60
 RUNS = 30
-OPENINGS = 5
+OPENINGS = 9
 SIZES = {"2 cells": (2, 55), "1 MB": (850, 55), "20 MB": (1000, 1000)}
 """Cells, and lines of output of each."""
 LIBRARY = "Measurements"
