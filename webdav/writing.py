@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from xml.etree import ElementTree as ET
 
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.http import Http404, HttpResponse
 
@@ -137,6 +138,12 @@ class _Transfer:
     target: Place
     there: FileEntry | None
 
+    @property
+    def is_file_over_file(self) -> bool:
+        """What is replaced becomes a version then: many programs save into another file first, and move that."""
+        files = [one for one in (self.item, self.there) if one and one.kind == "file"]
+        return len(files) == 2 and all(one.size <= settings.VERSION_MAX_BYTES for one in files)
+
 
 def copy(change: Change, place: Place) -> HttpResponse:
     """Copy a file, or a folder with all that is in it (Depth: infinity) or without (0)."""
@@ -146,6 +153,8 @@ def copy(change: Change, place: Place) -> HttpResponse:
     if clutter.is_clutter(place.path):
         return _move_clutter(change, place, is_copy=True)
     found = _prepare(change, place)
+    if found.is_file_over_file:
+        return _copy_over(change, found)
 
     def carry_out() -> None:
         source, target = found.source, found.target
@@ -168,6 +177,11 @@ def move(change: Change, place: Place) -> HttpResponse:
     if clutter.is_clutter(place.path):
         return _move_clutter(change, place, is_copy=False)
     found = _prepare(change, place, is_move=True)
+    if found.is_file_over_file:
+        response = _copy_over(change, found)
+        operations.delete(change.user, found.source.inside(), found.source.path)
+        _forget(found.source, found.item)
+        return response
 
     def carry_out() -> None:
         source, target = found.source, found.target
@@ -218,13 +232,27 @@ def _prepare(change: Change, place: Place, *, is_move: bool = False) -> _Transfe
     return _Transfer(place, item, target, there)
 
 
+def _require_overwrite(change: Change) -> None:
+    if change.request.headers.get("Overwrite", "T").strip().upper() == "F":
+        raise DavError(412, "Something has this name, and Overwrite is F.")
+
+
+def _copy_over(change: Change, found: _Transfer) -> HttpResponse:
+    _require_overwrite(change)
+    source, target = found.source, found.target
+    operations.copy_over(change.user, source.inside(), source.path, target.inside(), target.path)
+    dead_properties.copy(source.inside(), source.path, target.inside(), target.path)
+    if found.there:
+        checksums.forget(target.inside(), found.there.signature)
+    return HttpResponse(status=204)
+
+
 def _replacing(change: Change, found: _Transfer, carry_out: Callable[[], None]) -> HttpResponse:
     """Carry it out; what has the name goes to the trash before, and comes back from there if it fails."""
     if found.there is None:
         carry_out()
         return HttpResponse(status=201)
-    if change.request.headers.get("Overwrite", "T").strip().upper() == "F":
-        raise DavError(412, "Something has this name, and Overwrite is F.")
+    _require_overwrite(change)
     library = found.target.inside()
     trashed = operations.delete(change.user, library, found.target.path)
     try:

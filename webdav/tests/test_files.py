@@ -147,27 +147,48 @@ def test_it_moves_and_copies(program: Program, place: Path, library: Library) ->
     assert File.objects.get(library=library, path="h/b").versions.count() == 1
 
 
+@pytest.mark.parametrize("method", ["COPY", "MOVE"])
+def test_a_file_that_is_replaced_by_a_move_or_copy_becomes_a_version(
+    program: Program, place: Path, library: Library, method: str
+) -> None:
+    program("PUT", ":new", b"new", X_OC_Mtime="1500000000")
+    program("PUT", ":old", b"old")
+    assert program.status(method, ":new", Destination=":old", Overwrite="F") == 412
+    assert (place / "old").read_bytes() == b"old"
+    assert program.status(method, ":new", Destination=":old") == 204
+    assert (place / "old").read_bytes() == b"new"
+    assert (place / "old").stat().st_mtime == 1500000000
+    file = File.objects.get(library=library, path="old", trashed=None)
+    assert [version.size for version in file.versions.order_by("pk")] == [3, 3]
+    assert (place / "new").exists() == (method == "COPY")
+    assert [item.path for item in library.trash.all()] == ([] if method == "COPY" else ["new"])
+
+
 @pytest.mark.slow
-def test_it_keeps_what_a_move_or_copy_replaces(program: Program, place: Path, library: Library) -> None:
-    for method in ("COPY", "MOVE"):
-        program("PUT", ":new", b"new")
-        program("PUT", ":old", b"old")
-        assert program.status(method, ":new", Destination=":old", Overwrite="F") == 412
-        assert (place / "old").read_bytes() == b"old"
-        assert program.status(method, ":new", Destination=":old") == 204
-        assert (place / "old").read_bytes() == b"new"
-        assert library.trash.filter(path="old").count() == 1
-        library.trash.all().delete()
+@pytest.mark.parametrize("method", ["COPY", "MOVE"])
+def test_what_else_a_move_or_copy_replaces_is_in_the_trash(
+    program: Program, place: Path, library: Library, settings: Settings, method: str
+) -> None:
+    program("MKCOL", ":folder")
+    program("PUT", ":folder/a", b"a")
+    program("PUT", ":file", b"file")
+    assert program.status(method, ":folder", Destination=":file") == 204
+    assert (place / "file/a").read_bytes() == b"a"
+    settings.VERSION_MAX_BYTES = 4  # larger files have no versions
+    program("PUT", ":large", b"large")
+    program("PUT", ":other", b"other")
+    assert program.status(method, ":large", Destination=":other") == 204
+    assert {item.path for item in library.trash.all()} == {"file", "other"}
 
 
 def test_it_puts_back_what_a_failed_move_was_to_replace(
     program: Program, place: Path, library: Library, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    program("PUT", ":new", b"new")
+    program("MKCOL", ":new")
     program("PUT", ":old", b"old")
 
     def fail(*_: object) -> None:
-        (place / "new").unlink()  # by a notebook, in this moment
+        (place / "new").rmdir()  # by a notebook, in this moment
         monkeypatch.undo()
         operations.move(*_)  # type: ignore[arg-type]
 
