@@ -99,6 +99,23 @@ class OpenIdToken:
 
 
 @dataclass(frozen=True)
+class Asker:
+    """The person and the token of a request of a program."""
+
+    token: Token | LabToken | OpenIdToken
+
+    @property
+    def user(self) -> User:
+        """The token's person."""
+        return self.token.user
+
+    def require(self, scope: Scope) -> None:
+        """Raise ForbiddenError if the token does not include this scope."""
+        if not self.token.allows(scope):
+            raise ForbiddenError(f"This requires a token with the scope “{scope.value}”.")
+
+
+@dataclass(frozen=True)
 class Credentials:
     """Parsed Authorization header: a token, or the error to answer with."""
 
@@ -108,19 +125,19 @@ class Credentials:
 
 def read_header(request: HttpRequest) -> Credentials | None:
     """Parse and check the Authorization header of a request to an API, which takes OpenID access tokens too."""
-    given = request.headers.get("Authorization", "").strip()
-    secret = _secret(given) if given[:6].lower() == "bearer" else ""
-    if access_tokens.looks_like_one(secret) and not _OF_LAB.match(secret):
-        return _check_openid(secret)
-    return read_own_token(request)
+    is_bearer = request.headers.get("Authorization", "").strip()[:6].lower() == "bearer"
+    return check_openid(read_secret(request) if is_bearer else "") or read_own_token(request)
 
 
 def read_own_token(request: HttpRequest) -> Credentials | None:
     """Parse and check the Authorization header for a token of the API; None for a request without one."""
-    given = request.headers.get("Authorization", "").strip()
-    if not given:
+    if not request.headers.get("Authorization", "").strip():
         return None
-    secret = _secret(given)
+    return check_secret(request, read_secret(request))
+
+
+def check_secret(request: HttpRequest, secret: str) -> Credentials:
+    """Check a token as it was sent; wrong ones are slowed by their first characters and the network address."""
     if _OF_LAB.match(secret):  # signed, and so nothing that could be guessed
         return _check_lab(secret)
     if secret.startswith("ey") and secret.count(".") == DOTS_OF_JWT:
@@ -141,12 +158,12 @@ def read_own_token(request: HttpRequest) -> Credentials | None:
     if token is None:  # one that has ended is no guess: an old script must not shut out its whole institute
         rate_limits.allowed("token", where, GUESSES, GUESS_SECONDS)
         return Credentials(refusal=AuthenticationError("Unknown token."))
-    return _check(token)
+    return check(token)
 
 
-def _secret(given: str) -> str:
-    """The token in an Authorization header: Bearer, Token, or the password of Basic, whatever the username; else ""."""
-    match = _SCHEME.match(given)
+def read_secret(request: HttpRequest) -> str:
+    """The token in the Authorization header: Bearer, Token, or the password of Basic (any username); else ""."""
+    match = _SCHEME.match(request.headers.get("Authorization", "").strip())
     if not match:
         return ""
     if match[1].lower() != "basic":
@@ -166,7 +183,10 @@ def _check_lab(token: str) -> Credentials:
     return Credentials(LabToken(server))
 
 
-def _check_openid(secret: str) -> Credentials:
+def check_openid(secret: str) -> Credentials | None:
+    """Check an access token of OpenID Connect; None for what has not the form of one."""
+    if not access_tokens.looks_like_one(secret) or _OF_LAB.match(secret):
+        return None
     found = access_tokens.find(secret)
     if found is None:
         said = "This access token is unknown, has expired or was withdrawn. Get another with the refresh token."
@@ -174,7 +194,8 @@ def _check_openid(secret: str) -> Credentials:
     return Credentials(OpenIdToken(found))
 
 
-def _check(token: Token) -> Credentials:
+def check(token: Token) -> Credentials:
+    """The token of a person, unless it has ended."""
     if token.revoked_at or not token.user.is_active:
         return Credentials(refusal=AuthenticationError("This token was revoked."))
     if token.is_expired:

@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 from allauth.idp.oidc.models import Token
 from django.conf import settings
+from django.db.models import QuerySet
 
 from portal.models import User
 
@@ -19,6 +20,7 @@ class AccessToken:
 
     user: User
     scopes: frozenset[str]
+    pk: int
 
 
 def looks_like_one(secret: str) -> bool:
@@ -31,11 +33,20 @@ def find(secret: str) -> AccessToken | None:
 
     Scopes that operators have taken away from the client since do not count.
     """
-    rows = Token.objects.valid().by_value(secret).filter(type=Token.Type.ACCESS_TOKEN, user__is_active=True)
+    return _valid(Token.objects.valid().by_value(secret))
+
+
+def find_again(pk: int) -> AccessToken | None:
+    """An access token that was found before, by its `pk`; None if it would not be found any more."""
+    return _valid(Token.objects.valid().filter(pk=pk))
+
+
+def _valid(tokens: QuerySet[Token]) -> AccessToken | None:
+    rows = tokens.filter(type=Token.Type.ACCESS_TOKEN, user__is_active=True)
     row = rows.exclude(client=None).select_related("user", "client").first()
     if row is None or not _is_for_this_site(row):
         return None
-    return AccessToken(row.user, frozenset(row.get_scopes()).intersection(row.client.get_scopes()))
+    return AccessToken(row.user, frozenset(row.get_scopes()).intersection(row.client.get_scopes()), row.pk)
 
 
 def _is_for_this_site(token: Token) -> bool:

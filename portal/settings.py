@@ -92,6 +92,7 @@ INSTALLED_APPS = [
     "identity",
     "api",
     "webdav",
+    "seafile",
     "console",
     "backups",
 ]

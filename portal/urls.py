@@ -24,6 +24,7 @@ urlpatterns = [
     path("lab/", include("lab.urls")),
     path("_gateway/signed-in", views.signed_in, name="signed_in"),
     path("", include("webdav.urls")),
+    path("", include("seafile.urls")),
     path("_gateway/rooms/", include("rooms.urls")),
     path("_gateway/", include("lab.gateway.urls")),
     path("account/", views.account, name="account"),

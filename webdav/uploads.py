@@ -11,6 +11,7 @@ from pathlib import Path
 
 from django.http import HttpRequest, HttpResponse
 
+from api.access import Asker
 from api.models import Scope
 from drive.files import operations
 from drive.libraries import quota
@@ -18,7 +19,7 @@ from drive.models import Library
 from drive.storage import ABSENT, FileEntry, open_library
 from drive.uploads import transfer
 
-from . import access, checksums, clutter, conditions, dead_properties, locks, paths
+from . import checksums, clutter, conditions, dead_properties, locks, paths
 from .errors import DavError
 from .paths import Place
 
@@ -29,7 +30,7 @@ YEAR_9998 = 253_339_228_800
 class Change:
     """One request that changes something: its person, what its If header says, and what stands in its way."""
 
-    def __init__(self, request: HttpRequest, asker: access.Asker) -> None:
+    def __init__(self, request: HttpRequest, asker: Asker) -> None:
         self.request, self.asker, self.user = request, asker, asker.user
         self.submitted = conditions.parse(request.headers.get("If", ""))
 

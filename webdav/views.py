@@ -12,7 +12,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_GET
 
-from api.access import AuthenticationError, RateLimitError
+from api.access import Asker, AuthenticationError, RateLimitError
 from api.models import Scope
 from drive.storage import StorageError
 
@@ -62,15 +62,15 @@ def _answer(request: HttpRequest) -> HttpResponseBase:
     return _CHANGING[method](Change(request, asker), paths.find(asker.user, path))
 
 
-def _propfind(request: HttpRequest, asker: access.Asker, path: str) -> HttpResponseBase:
+def _propfind(request: HttpRequest, asker: Asker, path: str) -> HttpResponseBase:
     return listing.propfind(request, asker.user, paths.find(asker.user, path))
 
 
-def _get(request: HttpRequest, asker: access.Asker, path: str) -> HttpResponseBase:
+def _get(request: HttpRequest, asker: Asker, path: str) -> HttpResponseBase:
     return reading.get(request, asker.user, paths.find(asker.user, path))
 
 
-_READING: dict[str, Callable[[HttpRequest, access.Asker, str], HttpResponseBase]] = {
+_READING: dict[str, Callable[[HttpRequest, Asker, str], HttpResponseBase]] = {
     "PROPFIND": _propfind,
     "GET": _get,
     "HEAD": _get,

@@ -30,6 +30,11 @@ def test_it_shows_lines_for_each_program_with_the_sites_address(sign_in: SignIn,
         "dav://localhost:8000/dav/",
         'sudo mount -t davfs "http://localhost:8000/dav/"',
         "curl -u owner:TOKEN -T data.csv",
+        'client = DriveApiClient(token="TOKEN")',
+        'client.server = "http://localhost:8000"',
+        "repo = client.repos.get_default_repo()",
+        "rclone config create seafile seafile url=http://localhost:8000 user=owner pass=TOKEN --obscure",
+        'rclone lsf "seafile:My Library"',
         "This site has no https",
     ):
         assert line in unescape(said), line
@@ -41,6 +46,8 @@ def test_it_shows_the_lines_of_one_library(sign_in: SignIn, viewer: User, strang
     said = sign_in(viewer).get(address).content.decode()
     assert "http://localhost:8000/dav/Shared%20with%20groups/Cortex" in said
     assert "collaboratory:Shared with groups/Cortex/results" in unescape(said)
+    assert f'repo = client.repos.get_repo("{collab.library.pk}")' in unescape(said)
+    assert 'rclone lsf "seafile:Cortex"' in unescape(said)
     assert sign_in(stranger).get(address).status_code == 404
     assert f"{PAGE}?library={collab.library.pk}" in sign_in(viewer).get("/collabs/cortex/files/").content.decode()
     assert address in sign_in(viewer).get(f"/drive/{collab.library.pk}/").content.decode()
@@ -50,14 +57,15 @@ def test_it_shows_the_lines_of_one_library(sign_in: SignIn, viewer: User, strang
 def test_it_lets_no_name_of_a_library_run_in_the_readers_shell(sign_in: SignIn, owner: User, name: str) -> None:
     library = services.create_library(owner, name)
     said = unescape(sign_in(owner).get(f"{PAGE}?library={library.pk}").content.decode())
-    commands = re.search(r"<pre[^>]*>(rclone config.*?)</pre>", said, re.DOTALL)
-    assert commands
-    config, listing, *_others = commands[1].splitlines()
-    shell = subprocess.run(
-        ["sh", "-c", f"printf %s {listing.removeprefix('rclone lsf ')}"], capture_output=True, text=True, check=True
-    )
-    assert shell.stdout == f"collaboratory:My Libraries/{name}"
-    assert name not in config
+    blocks = re.findall(r"<pre[^>]*>(rclone config.*?)</pre>", said, re.DOTALL)
+    assert len(blocks) == 2
+    for block, place in zip(blocks, (f"collaboratory:My Libraries/{name}", f"seafile:{name}"), strict=True):
+        config, listing, *_others = block.splitlines()
+        shell = subprocess.run(
+            ["sh", "-c", f"printf %s {listing.removeprefix('rclone lsf ')}"], capture_output=True, text=True, check=True
+        )
+        assert shell.stdout == place
+        assert name not in config
 
 
 def test_it_encrypts_where_the_site_does(sign_in: SignIn, owner: User, settings: object) -> None:

@@ -6,7 +6,7 @@ from ipaddress import ip_network
 from pathlib import Path
 from urllib.parse import urlsplit
 
-_PARTS = ("", ".portal", ".files", ".errors", ".cookies", ".rooms", ".rooms_errors", ".webdav", ".tls")
+_PARTS = ("", ".portal", ".files", ".errors", ".cookies", ".rooms", ".rooms_errors", ".webdav", ".seafile", ".tls")
 TEMPLATES = tuple(f"nginx{part}.conf" for part in _PARTS)
 
 

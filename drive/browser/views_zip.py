@@ -33,17 +33,17 @@ def folder(request: HttpRequest, access: LibraryAccess, path: str) -> HttpRespon
     if request.GET.getlist("name"):
         return selection(request, access, path)
     top = path.rpartition("/")[2] or access.name.replace("/", "_")
-    return _send(request, access, [(path, top)], top)
+    return send(request, access, [(path, top)], top)
 
 
 def selection(request: HttpRequest, access: LibraryAccess, path: str) -> HttpResponse:
     """Download of the selected entries of a folder."""
     names = selected(request)
     top = names[0] if len(names) == 1 else path.rpartition("/")[2] or access.name
-    return _send(request, access, [(child(path, name), name) for name in names], top)
+    return send(request, access, [(child(path, name), name) for name in names], top)
 
 
-def _send(request: HttpRequest, access: LibraryAccess, wanted: list[tuple[str, str]], name: str) -> HttpResponse:
+def send(request: HttpRequest, access: LibraryAccess, wanted: list[tuple[str, str]], name: str) -> HttpResponse:
     headers = {
         "Content-Type": "application/zip",
         "Content-Disposition": disposition(f"{name}.zip"),

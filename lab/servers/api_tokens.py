@@ -28,7 +28,12 @@ def server_of(token: str) -> Server | None:
         name = _signer().unsign(token.removeprefix(PREFIX), max_age=GOOD_FOR)
     except BadSignature:
         return None
-    running = Server.objects.filter(pk=UUID(name), state__in=(State.STARTING, State.RUNNING), owner__is_active=True)
+    return running_server(UUID(name))
+
+
+def running_server(server_id: UUID) -> Server | None:
+    """The server with its owner, while it runs for somebody who is active."""
+    running = Server.objects.filter(pk=server_id, state__in=(State.STARTING, State.RUNNING), owner__is_active=True)
     return running.select_related("owner").first()
 
 

@@ -58,8 +58,9 @@ def _value(fact: ContextValue) -> str | int | None:
 
 # Redaction
 
-OPENING = re.compile(r"""((?:^|[\s"'(=]|://[^/\s]*)/(?:l|collabs/join|rest/v1/collabs/invite)/)[A-Za-z0-9_=:.-]{8,}""")
-"""Tokens in addresses of public links and invitations."""
+_OPENS = r"l|collabs/join|rest/v1/collabs/invite|seafhttp/[\w-]+"
+OPENING = re.compile(rf"""((?:^|[\s"'(=]|://[^/\s]*)/(?:{_OPENS})/)[A-Za-z0-9_=:.~%-]{{8,}}""")
+"""Tokens in addresses of public links and invitations, and in the links of Seafile's clients."""
 RESET = re.compile(r"(/account/(?:password/reset/key|confirm-email)/)[^\s/\"'?]+")
 BEARING = re.compile(r"(?i)\b(bearer|token|basic)(['\"]?[ :=]+['\"]?)(?!of\b)[A-Za-z0-9_.~+/=-]{16,}")
 OURS = re.compile(r"\bclb_[A-Za-z0-9_-]{4,}")

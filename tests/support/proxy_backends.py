@@ -177,7 +177,8 @@ class Proxy:
         return self.page(request)
 
     def _webdav(self, request: Request) -> Answer:
-        return self.may_upload if request.target == "/_gateway/webdav" else Answer(207, body=b"<xml/>")
+        asked = request.target in ("/_gateway/webdav", "/_gateway/seafile")
+        return self.may_upload if asked else Answer(207, body=b"<xml/>")
 
     def start(self, portal: str = "", lab_domain: str = "", **settings: str) -> None:
         """Write the configuration, run nginx, wait for its port."""

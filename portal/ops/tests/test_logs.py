@@ -12,7 +12,7 @@ from django.utils.module_loading import import_string
 from portal.ops.gunicorn_logger import Logger
 from portal.ops.logs import RedactSecrets
 
-TOKEN = "Zk3v9Qm7-_x2LwT8aB4cD5eF6gH7iJ8kL9mN0oP1qR2"
+TOKEN = "Zk3v9Qm7-_x~2LwT8aB4cD5eF6gH7iJ8kL9mN0oP1qR2"
 
 
 @pytest.mark.parametrize(
@@ -22,6 +22,8 @@ TOKEN = "Zk3v9Qm7-_x2LwT8aB4cD5eF6gH7iJ8kL9mN0oP1qR2"
         f"/collabs/join/{TOKEN}/",
         f"http://localhost:8000/l/{TOKEN}/",
         f"/rest/v1/collabs/invite/{TOKEN}",
+        f"/seafhttp/upload-api/{TOKEN}",
+        f"/seafhttp/files/{TOKEN}/a.txt",
     ],
 )
 def test_it_hides_what_opens_something(path: str) -> None:
