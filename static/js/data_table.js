@@ -71,6 +71,7 @@
     found.className = "meta";
     label.className = "toolbar";
     label.append("Filter these rows ", field, found);
+    const all = `${rows.length} rows`;
     const texts = rows.map((row) => [...row.cells].map((cell) => cell.textContent).join("\n").toLowerCase());
     field.addEventListener("input", () => {
       const wanted = field.value.trim().toLowerCase();
@@ -79,8 +80,9 @@
         row.hidden = !texts[index].includes(wanted);
         count += !row.hidden;
       }
-      found.textContent = wanted ? `${count} of ${rows.length} rows shown here` : "";
+      found.textContent = wanted ? `${count} of ${rows.length} rows shown here` : all;
     });
+    found.textContent = all;
     return label;
   }
 
