@@ -97,9 +97,10 @@ class _Counted:
 
 
 def read_page(
-    files: LibraryFiles, path: str, number: int, sort: str, hidden: bool, per_page: int = PER_PAGE
+    files: LibraryFiles, path: str, number: int, sort: str, hidden: bool, per_page: int | None = None
 ) -> tuple[Page, int]:
     """The page and the number of hidden names. What is held grows with the page's number, not with the folder."""
+    per_page = per_page or PER_PAGE
     wanted = number * per_page
     counted = _Counted(_keys(files, path, sort), hidden)
     backwards = sort.startswith("-")
