@@ -14,6 +14,7 @@ from drive.preview import tests
 from drive.preview.tests.test_notebook import PIXEL, code, of_cells, text
 from drive.storage import layout
 
+from ..support.browser import wait_until
 from ..support.people import Person
 from .test_hostile_files import MARK, Elsewhere, Victim, elsewhere
 
@@ -140,7 +141,7 @@ def test_it_draws_them_after_a_click_where_they_can_reach_nothing(
     expect(outputs.nth(2).locator(".vega-embed svg .mark-rect path").first).to_be_visible(timeout=PATIENCE)
     expect(frame.locator(".interactive:not([data-drawn], [data-failed])")).to_have_count(0, timeout=PATIENCE)
     expect(frame.get_by_text("An interactive figure (Plotly)").first).to_be_hidden()
-    page.wait_for_function("document.querySelector('iframe.rendered').offsetHeight > 900", timeout=PATIENCE)
+    wait_until(page, "document.querySelector('iframe.rendered').offsetHeight > 900", patience=PATIENCE)
 
     expect(outputs.nth(3)).to_contain_text("could not be drawn: its data is not in the notebook")
     expect(outputs.nth(4)).to_contain_text("could not be drawn: Illegal callee")
@@ -188,7 +189,7 @@ def test_it_draws_bokeh_without_its_scripts_and_diagrams_as_pictures(
     expect(page.get_by_text("This diagram could not be drawn")).to_be_visible(timeout=PATIENCE)
     expect(page.locator("iframe")).to_have_count(0, timeout=PATIENCE)
     for picture in page.locator(".diagram img").all():
-        page.wait_for_function("picture => picture.complete && picture.naturalWidth > 50", arg=picture.element_handle())
+        wait_until(page, "picture => picture.complete && picture.naturalWidth > 50", picture.element_handle())
     with urlopen(f"{elsewhere.address}/sentinel", timeout=60):
         assert elsewhere.heard == ["connection", "/sentinel"]
     assert victim.happened == []

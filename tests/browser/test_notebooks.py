@@ -12,6 +12,7 @@ from drive.models import Library
 from drive.preview.tests.test_notebook import CASES, code, of_cells, text
 from drive.storage import layout
 
+from ..support.browser import wait_until
 from ..support.people import Person
 from .test_hostile_files import signed_in
 
@@ -52,7 +53,7 @@ def test_it_shows_every_case_whole(browser: Browser, owner: Person, library: Lib
         frame = opened(page, library, case.name)
         expect(frame.locator("body")).to_contain_text("SENTINEL")
         assert is_whole(page), case.name
-    assert len(cases) == 12
+    assert len(cases) == 13
     (place / "broken.ipynb").write_text('{\n"cells": [\n')
     page.goto(f"{settings.PORTAL_URL}/drive/{library.pk}/broken.ipynb")
     expect(page.get_by_text("cannot be read as JSON (line 3")).to_be_visible(timeout=PATIENCE)
@@ -71,15 +72,15 @@ def test_it_leads_to_headings_sets_formulas_and_opens_links(
     page = signed_in(browser, owner).new_page()
     frame = opened(page, library, "long.ipynb")
     page.get_by_role("link", name="Part 3").click()
-    page.wait_for_function("location.hash === '#Part-3' && scrollY > 1000")
+    wait_until(page, "location.hash === '#Part-3' && scrollY > 1000")
     expect(frame.get_by_role("heading", name="Part 3")).to_be_in_viewport()
     frame.get_by_text("275 more lines").click()
-    page.wait_for_function("document.querySelector('iframe.rendered').offsetHeight > 10000")
+    wait_until(page, "document.querySelector('iframe.rendered').offsetHeight > 10000")
     assert is_whole(page)
     expect(frame.locator("mfrac")).to_be_visible()
     assert frame.locator("img").get_attribute("src") == "data:image/png;base64,iVBORw0KGgo="
     frame.get_by_role("link", name="up", exact=True).click()
-    page.wait_for_function("location.hash === '#Part-1'")
+    wait_until(page, "location.hash === '#Part-1'")
     expect(frame.get_by_role("heading", name="Part 1")).to_be_in_viewport()
     with page.context.expect_page() as other:
         frame.get_by_role("link", name="site").click()

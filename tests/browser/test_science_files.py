@@ -12,7 +12,7 @@ from drive.libraries import services
 from drive.models import Library
 from drive.storage import layout
 
-from ..support.browser import Visitor
+from ..support.browser import Visitor, wait_until
 from ..support.people import Person
 from ..support.science import made
 
@@ -113,7 +113,7 @@ def test_it_shows_every_kind_of_file(browser: Browser, owner: Person, library: L
         page.goto(address(library, name))
         expect(page.locator(".data tbody tr")).to_have_count(rows)
     page.goto(address(library, "good.wav"))
-    page.wait_for_function("document.querySelector('audio').duration > 0.9", timeout=SOON)
+    wait_until(page, "document.querySelector('audio').duration > 0.9", patience=SOON)
     page.goto(address(library, "good.fasta"))
     expect(page.locator("pre.text")).to_contain_text(">seq1")
     assert visitor.complaints == []

@@ -11,7 +11,7 @@ from drive.libraries import services
 from drive.models import Library
 from drive.storage import layout
 
-from ..support.browser import Visitor
+from ..support.browser import Visitor, wait_until
 from ..support.people import Person
 
 pytestmark = pytest.mark.browser
@@ -79,7 +79,7 @@ def test_it_goes_on_after_a_reload(library: Library, visitor: Visitor, tmp_path:
     page.on("dialog", lambda dialog: dialog.accept())
     page.route("**/drive/uploads/**", handle)
     choose(page, file)
-    page.wait_for_function("() => Object.keys(localStorage).some((key) => key.startsWith('upload '))")
+    wait_until(page, "() => Object.keys(localStorage).some((key) => key.startsWith('upload '))")
     while seen.count("PATCH") < 2:
         page.wait_for_timeout(50)
     page.reload()

@@ -1,5 +1,6 @@
 """Debian's Chromium, driven by playwright. Whatever it complains about fails the test."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -49,6 +50,18 @@ def chromium_of(profile: Path) -> Iterator[BrowserContext]:
         )
         yield context
         context.close()
+
+
+def wait_until(page: Page, expression: str, arg: object = None, *, patience: float = PATIENCE) -> None:
+    """Wait until JavaScript is true in a page; milliseconds.
+
+    `page.wait_for_function` evaluates again within the page, where the policy of most pages forbids it: it works only
+    where its first look finds what it waits for.
+    """
+    end = time.monotonic() + patience / 1000
+    while not page.evaluate(expression, arg):
+        assert time.monotonic() < end, f"not true within {patience} ms: {expression}"
+        page.wait_for_timeout(50)
 
 
 class Visitor:
