@@ -14,7 +14,10 @@ class Scope(models.TextChoices):
     READ = "read", "Read: see Collabs, teams, libraries and files"
     WRITE = "write", "Write: upload, move, copy and delete files"
     SHARE = "share", "Share: share your own libraries with people and teams, and stop sharing them"
-    MANAGE = "manage", "Manage: create, change and delete Collabs, libraries and groups, and control access to them"
+    MANAGE = (
+        "manage",
+        "Manage: create, change and delete Collabs, libraries and groups, and control access to them; public links",
+    )
     LAB = "lab", "Lab: see its state, start and stop it"
 
 

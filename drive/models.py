@@ -161,6 +161,10 @@ class File(models.Model):
     changed_at = models.DateTimeField()
     changed_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
     via = models.CharField(max_length=8, choices=Via)
+    noted_at = models.DateTimeField(
+        null=True,
+        help_text="When this row learned of a new content or path; a Lab wrote earlier. For programs that follow.",
+    )
     is_captured = models.BooleanField(default=False, help_text="True if the newest version is the current content.")
     capture_after = models.DateTimeField(
         null=True, help_text="No version is made before: it is being edited together, and saved every few seconds."
@@ -176,6 +180,7 @@ class File(models.Model):
         indexes = [
             models.Index(fields=["library"], condition=Q(is_captured=False, trashed=None), name="not_captured"),
             models.Index(fields=["library", "-changed_at"], condition=Q(trashed=None), name="latest_files"),
+            models.Index(fields=["library", "noted_at"], condition=Q(trashed=None), name="noted_files"),
         ]
 
     def __str__(self) -> str:

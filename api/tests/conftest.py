@@ -13,9 +13,11 @@ from collabs import invitations
 from collabs import services as collab_services
 from collabs.models import Collab, Role
 from drive.files import operations
+from drive.libraries import public_links
 from drive.libraries import services as drive_services
 from drive.models import Permission, Version
 from drive.storage import layout
+from drive.versions import records, trash
 from groups import services as group_services
 from lab.models import Environment
 from portal.models import User
@@ -56,6 +58,9 @@ def world(
     invitation, token = invitations.invite_by_link(owner, collab, Role.VIEWER, uses=100)
     Environment.objects.create(slug="base", name="Base", prefix="/base", is_default=True)
     reset_files(collab)
+    operations.write(owner, collab.library, "gone.txt", b"g")
+    trashed = trash.vanished(collab.library, "gone.txt", records.within(collab.library, "gone.txt"))
+    reset_files(collab)
     operations.write(owner, collab.library, "a.txt", b"a")
     return {
         "lib": collab.library.pk,
@@ -64,7 +69,9 @@ def world(
         "share": share.pk,
         "invitation": invitation.pk,
         "token": token,
-        "version": Version.objects.get().pk,
+        "version": Version.objects.get(file__path="a.txt").pk,
+        "link": public_links.make_link(owner, collab.library, "a.txt").pk,
+        "trashed": trashed.pk if trashed else None,
     }
 
 

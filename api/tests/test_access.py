@@ -106,6 +106,21 @@ V1 = [
     Row("PATCH", f"{OWN}/shares/{{share}}", 404, 403, 404, 200, {"permission": "rw"}, more={"by group": 404}),
     Row("DELETE", f"{OWN}/shares/{{share}}", 404, 403, 404, 204, more={"by group": 404}),
     Row("DELETE", f"{OWN}/shares/mine", 404, 204, 404, 404, more={"by group": 404}),
+    Row("GET", "/api/v1/people?q=own", 200, 200, 200, 200),
+    Row("GET", f"{LIB}/links", 404, 403, 403, 200),
+    Row("GET", f"{OWN}/links", 404, 403, 404, 200, more={"by group": 404}),
+    Row("POST", f"{LIB}/links", 404, 403, 403, 201, {"path": "a.txt"}),
+    Row("POST", f"{OWN}/links", 404, 403, 404, 201, {}, more={"by group": 404}),
+    Row("PATCH", f"{LIB}/links/{{link}}", 404, 403, 403, 200, {"password": "eight or more"}),
+    Row("DELETE", f"{LIB}/links/{{link}}", 404, 403, 403, 204),
+    Row("DELETE", f"{OWN}/links/{{link}}", 404, 403, 404, 404, more={"by group": 404}),
+    Row("GET", f"{LIB}/trash", 404, 200, 200, 200),
+    Row("POST", f"{LIB}/trash/{{trashed}}/restore", 404, 403, 200, 200),
+    Row("POST", f"{OWN}/trash/{{trashed}}/restore", 404, 403, 404, 404, more={"by group": 404}),
+    Row("GET", "/api/v1/libraries/search?q=a", 200, 200, 200, 200),
+    Row("GET", f"{LIB}/search?q=a", 404, 200, 200, 200),
+    Row("GET", f"{LIB}/changes", 404, 200, 200, 200),
+    Row("GET", f"{LIB}/compare?path=a.txt&older={{version}}", 404, 200, 200, 200),
     Row("GET", f"{LIB}/entries", 404, 200, 200, 200),
     Row("GET", f"{LIB}/stat?path=a.txt", 404, 200, 200, 200),
     Row("GET", f"{LIB}/files/a.txt", 404, 200, 200, 200),
@@ -236,8 +251,8 @@ def operations(api: NinjaAPI, base: str) -> set[tuple[str, str]]:
 
 @pytest.mark.parametrize(("api", "base", "rows"), [(v1, "api/v1", V1), (rest, "rest/v1", REST)], ids=["v1", "rest"])
 def test_it_has_no_operation_that_is_not_in_the_table(api: NinjaAPI, base: str, rows: list[Row]) -> None:
-    example = dict.fromkeys(("share", "invitation", "version", "token"), "1")
-    example |= dict.fromkeys(("lib", "own", "deleted"), "00000000-0000-4000-8000-000000000000")
+    example = dict.fromkeys(("share", "invitation", "version", "token", "trashed"), "1")
+    example |= dict.fromkeys(("lib", "own", "deleted", "link"), "00000000-0000-4000-8000-000000000000")
     covered = {(row.method, resolve(row.path.format(**example).partition("?")[0]).route) for row in rows}
     missing = operations(api, base) - covered
     assert not missing, missing

@@ -181,3 +181,18 @@ class TestAnother:
         launch(mine)
         assert launch(mine, environment="brain", restart=True).json()["environment"] == "brain"
         assert list(Server.objects.live().values_list("environment__slug", flat=True)) == ["brain"]
+
+
+def test_it_says_when_the_collab_wants_another_environment_than_the_one_that_runs(
+    mine: Client, base: Environment, brain: Environment, owner: User, collab: Collab
+) -> None:
+    place = "Shared with groups/Cortex"
+    assert launch(mine, path=place).json()["hint"] == ""
+    selection.choose_for_collab(owner, collab, brain)
+    said = launch(mine, path=place).json()
+    assert said["environment"] == base.slug, "what runs goes on"
+    assert f"“Cortex” uses the environment {brain.name}; your Lab runs in {base.name}." in said["hint"]
+    assert launch(mine).json()["hint"] == ""
+    assert launch(mine, path=place, environment=base.slug).json()["hint"] == "", "it was named"
+    Server.objects.update(state=State.STOPPING)
+    assert launch(mine, path=place).json()["hint"] == "", "another one follows, in the Collab's"

@@ -69,6 +69,9 @@ def _known(world: dict, path: str) -> dict[str, Any]:
         "invitation_id": world["invitation"],
         "share_id": world["share"],
         "version_id": world["version"],
+        "older": world["version"],
+        "link_id": str(world["link"]),
+        "item_id": world["trashed"],
         "environment": "base",
     }
     if path.endswith("restore") and "version" not in path:

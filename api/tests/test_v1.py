@@ -14,6 +14,8 @@ from collabs import invitations
 from collabs import services as collab_services
 from collabs.models import Collab, Membership, Role
 from conftest import Queue
+from drive.files import operations as file_operations
+from drive.libraries import public_links
 from drive.libraries import services as drive_services
 from drive.models import Permission
 from groups import services as group_services
@@ -290,6 +292,10 @@ def _more_of_everything(owner: User, collab: Collab, person: Callable, start: in
         group_services.nest(owner, institute, inner)
         collab_services.give_group_role(owner, collab, inner, Role.VIEWER)
         invitations.invite_by_link(owner, collab, Role.VIEWER)
+        file_operations.write(owner, collab.library, f"note {number}.txt", b"n")
+        file_operations.write(owner, collab.library, f"gone {number}.txt", b"g")
+        file_operations.delete(owner, collab.library, f"gone {number}.txt")
+        public_links.make_link(owner, collab.library, f"note {number}.txt")
     drive_services.set_public(owner, own, True)
 
 
@@ -309,6 +315,12 @@ LISTS = [
     "/api/v1/libraries?folder=all",
     "/api/v1/libraries/{shelf}/shares",
     "/api/v1/libraries/{library}/entries",
+    "/api/v1/libraries/{library}/trash",
+    "/api/v1/libraries/{library}/changes",
+    "/api/v1/libraries/{library}/search?q=note",
+    "/api/v1/libraries/search?q=note",
+    "/api/v1/libraries/{library}/links",
+    "/api/v1/people?q=person",
     "/rest/v1/collabs",
     "/rest/v1/collabs/cortex/team/viewer",
     "/rest/v1/identity/groups",

@@ -15,7 +15,7 @@ from api import errors
 from api.models import Scope
 from portal.version import VERSION
 
-from . import collabs, files, groups, lab, libraries, me, teams
+from . import collabs, files, groups, lab, libraries, links, me, people, search, teams, trash
 from .openapi import described
 from .schemas import ALWAYS
 
@@ -82,10 +82,14 @@ api = Site(
                 "Teams",
                 "Invitations to me",
                 "Groups",
+                "People",
                 "Libraries",
                 "Shares",
+                "Public links",
                 "Files",
                 "Versions",
+                "Trash",
+                "Search",
                 "Lab",
             )
         ]
@@ -97,8 +101,9 @@ api.add_router("/collabs", collabs.router)
 api.add_router("/collabs", teams.router)
 api.add_router("/invitations", teams.mine)
 api.add_router("/groups", groups.router)
-api.add_router("/libraries", libraries.router)
-api.add_router("/libraries", files.router)
+api.add_router("/people", people.router)
+for router in (libraries.router, links.router, files.router, trash.router, search.router):
+    api.add_router("/libraries", router)
 api.add_router("/lab", lab.router)
 
 

@@ -6,7 +6,7 @@ The same access, operations and transfer as the pages: nginx moves the bytes her
 import unicodedata
 from collections.abc import Iterable
 from enum import StrEnum
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
@@ -19,13 +19,28 @@ from api.routing import StrictRouter
 from drive.files import operations
 from drive.files.library_access import LibraryAccess, drive_access
 from drive.files.listing import PER_PAGE, read_page
+from drive.files.past import text_of
+from drive.files.text_diff import compare_texts
 from drive.models import Version, Via
 from drive.storage import ChangedError, FileEntry, LibraryFiles, NotAFileError, NotFoundError
 from drive.uploads import transfer
 from drive.versions import history
 from portal.access import person
 
-from .schemas import EntryOut, FilePath, Input, Page, Paged, PageNumber, PageSize, VersionOut, paged, route
+from .schemas import (
+    ComparisonOut,
+    EntryOut,
+    FilePath,
+    Input,
+    LineOut,
+    Page,
+    Paged,
+    PageNumber,
+    PageSize,
+    VersionOut,
+    paged,
+    route,
+)
 
 router = StrictRouter(tags=["Files"])
 BYTES = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
@@ -67,13 +82,15 @@ Asked = Query("", pattern=r"^[^\x00]*$", max_length=3000, description="Path in t
 IfMatch = Header(None, alias="If-Match", description="Only if the file has this ETag.")
 
 
-def _writing(request: HttpRequest, library_id: UUID) -> LibraryAccess:
+def writable(request: HttpRequest, library_id: UUID) -> LibraryAccess:
+    """Access to a library; ForbiddenError for those who may only read."""
     access = drive_access(request, library_id)
     access.require_write()
     return access
 
 
-def _entry_out(item: FileEntry, path: str) -> EntryOut:
+def entry_out(item: FileEntry, path: str) -> EntryOut:
+    """Response for a file or folder at a path."""
     return EntryOut(
         name=item.shown_name,
         path=path,
@@ -115,7 +132,7 @@ def list_folder(
         found, _dotted = read_page(files, folder, page, sort.value, hidden, page_size)
     items = found.object_list if found.number == page else []
     return Page(
-        items=[_entry_out(item, _within(folder, item)) for item in items],
+        items=[entry_out(item, _within(folder, item)) for item in items],
         count=found.paginator.count,
         page=page,
         pages=max(1, -(-found.paginator.count // page_size)),
@@ -126,7 +143,7 @@ def list_folder(
 def stat(request: HttpRequest, library_id: UUID, path: str = Asked) -> Any:
     """Get size, time, kind and ETag of a file or folder."""
     with drive_access(request, library_id).files() as files:
-        return _entry_out(files.stat(_tidy(path)), _tidy(path))
+        return entry_out(files.stat(_tidy(path)), _tidy(path))
 
 
 @router.get(
@@ -162,7 +179,7 @@ def put_file(
     make_folders: bool = Query(False, description="Create missing parent folders."),
 ) -> Any:
     """Upload a file; the former content stays as a version. `If-Match` prevents lost updates."""
-    access, path = _writing(request, library_id), _tidy(path)
+    access, path = writable(request, library_id), _tidy(path)
     with transfer.arriving(request, access.library) as (files, staged, condition):
         if make_folders:
             files.make_folders(path.rpartition("/")[0])
@@ -170,7 +187,7 @@ def put_file(
         entry = operations.put(person(request), access.library, path, staged, if_match=condition)
     response["ETag"] = entry.etag
     folder, slash, _name = path.rpartition("/")
-    return Status(201 if is_new else 200, _entry_out(entry, f"{folder}{slash}{entry.shown_name}"))
+    return Status(201 if is_new else 200, entry_out(entry, f"{folder}{slash}{entry.shown_name}"))
 
 
 def _is_there(files: LibraryFiles, path: str) -> bool:
@@ -187,7 +204,7 @@ def delete_file(request: HttpRequest, library_id: UUID, path: str, if_match: str
 
     `If-Match` is checked before the move; a change in the moment between is in the trash too.
     """
-    access, path = _writing(request, library_id), _tidy(path)
+    access, path = writable(request, library_id), _tidy(path)
     if if_match is not None:
         with access.files() as files:
             found = files.stat(path).etag
@@ -200,32 +217,33 @@ def delete_file(request: HttpRequest, library_id: UUID, path: str, if_match: str
 @router.post("/{uuid:library_id}/folders", **route(Scope.WRITE, {201: EntryOut}, 409, 507))
 def make_folder(request: HttpRequest, library_id: UUID, data: PathIn) -> Any:
     """Create a folder."""
-    access = _writing(request, library_id)
+    access = writable(request, library_id)
     operations.make_folder(person(request), access.library, _tidy(data.path))
-    return Status(201, _at(access, _kept(data.path)))
+    return Status(201, at(access, _kept(data.path)))
 
 
-def _at(access: LibraryAccess, path: str) -> EntryOut:
+def at(access: LibraryAccess, path: str) -> EntryOut:
+    """Response for what is at a path now."""
     with access.files() as files:
-        return _entry_out(files.stat(path), path)
+        return entry_out(files.stat(path), path)
 
 
 @router.post("/{uuid:library_id}/move", **route(Scope.WRITE, {200: EntryOut}, 409, 507))
 def move(request: HttpRequest, library_id: UUID, data: MoveIn) -> Any:
     """Move or rename a file or folder, also to another library; nothing is overwritten."""
-    access = _writing(request, library_id)
-    target = _writing(request, data.to_library) if data.to_library else access
+    access = writable(request, library_id)
+    target = writable(request, data.to_library) if data.to_library else access
     operations.move(person(request), access.library, _tidy(data.path), target.library, _tidy(data.to_path))
-    return _at(target, _kept(data.to_path))
+    return at(target, _kept(data.to_path))
 
 
 @router.post("/{uuid:library_id}/copy", **route(Scope.WRITE, {201: EntryOut}, 409, 507))
 def copy(request: HttpRequest, library_id: UUID, data: MoveIn) -> Any:
     """Copy a file or folder, also to another library; nothing is overwritten."""
     access = drive_access(request, library_id)
-    target = _writing(request, data.to_library or library_id)
+    target = writable(request, data.to_library or library_id)
     operations.copy(person(request), access.library, _tidy(data.path), target.library, _tidy(data.to_path))
-    return Status(201, _at(target, _kept(data.to_path)))
+    return Status(201, at(target, _kept(data.to_path)))
 
 
 # Versions
@@ -258,6 +276,29 @@ def list_versions(request: HttpRequest, library_id: UUID, paging: Paged, path: s
     return paged(history.versions_of(access.library, path), paging, _versions_out)
 
 
+def _version(access: LibraryAccess, path: str, version_id: int | None) -> Version | None:
+    return None if version_id is None else history.find(access.library, path, str(version_id))
+
+
+@router.get("/{uuid:library_id}/compare", **route(Scope.READ, {200: ComparisonOut}, 409, 410), tags=["Versions"])
+def compare(
+    request: HttpRequest,
+    library_id: UUID,
+    older: Annotated[int, Query(ge=1, lt=2**63, description="Id of a version.")],
+    newer: Annotated[
+        int | None, Query(ge=1, lt=2**63, description="Id of a version; default: what is there now.")
+    ] = None,
+    path: str = Asked,
+) -> Any:
+    """Compare two versions of a text in UTF-8, line by line; a notebook as the JSON that it is."""
+    access, path = drive_access(request, library_id), _tidy(path)
+    texts = [text_of(access, path, _version(access, path, which)) for which in (older, newer)]
+    why_not = next((text.why_not for text in texts if not text.is_text), "")
+    blocks = [] if why_not else compare_texts(*texts)
+    lines = [[LineOut(**vars(line)) for line in block] for block in blocks]
+    return ComparisonOut(is_text=not why_not, why_not=why_not, blocks=lines)
+
+
 @router.get(
     "/{uuid:library_id}/versions/{int:version_id}",
     **route(Scope.READ, {200: None}, 412, 416, openapi_extra={"responses": CONTENT}),
@@ -277,7 +318,7 @@ def get_version(request: HttpRequest, library_id: UUID, version_id: int, path: s
 )
 def restore_version(request: HttpRequest, library_id: UUID, version_id: int, data: PathIn) -> Any:
     """Restore a version of a file; the present content stays as a version."""
-    access, path = _writing(request, library_id), _tidy(data.path)
-    return _entry_out(
+    access, path = writable(request, library_id), _tidy(data.path)
+    return entry_out(
         operations.restore_version(person(request), history.find(access.library, path, str(version_id)), path), path
     )

@@ -42,7 +42,7 @@ class LaunchIn(Input):
         return self
 
 
-def _server_out(server: Server | None) -> ServerOut:
+def _server_out(server: Server | None, hint: str = "") -> ServerOut:
     if server is None:
         nothing: dict[str, Any] = dict.fromkeys(
             ("phase", "url", "path", "place", "environment", "why_stopped", "error"), ""
@@ -64,6 +64,7 @@ def _server_out(server: Server | None) -> ServerOut:
         seconds_left=server.seconds_left,
         why_stopped=server.stop_sentence,
         error=server.error,
+        hint=hint,
     )
 
 
@@ -94,7 +95,8 @@ def launch(request: HttpRequest, data: LaunchIn) -> Any:
     """Start your Lab; does nothing if it is running or starting.
 
     Poll its state until it is running; then `url` opens it in a browser. If it runs in another environment than the one
-    named, the answer is 409, unless `restart` says to stop it first, which ends running computations.
+    named, the answer is 409, unless `restart` says to stop it first, which ends running computations. If none is named
+    and the Collab at this path wants another one than it runs in, it goes on, and `hint` says so.
     """
     user, path = person(request), paths.drive_path(data.path)
     found = paths.find(user, path)
@@ -106,7 +108,10 @@ def launch(request: HttpRequest, data: LaunchIn) -> Any:
         if data.remember:
             selection.remember_unless_default(user, environment, found)
     services.request_server(user, user, found, environment)
-    return Status(202, _server_out(_mine(request)))
+    server = _mine(request)
+    wants = server and server.state != State.STOPPING and selection.other_environment(server, found)
+    hint = f"{wants[1]} To change: stop it, or send `environment` and `restart`." if wants and not environment else ""
+    return Status(202, _server_out(server, hint))
 
 
 def _environment(slug: str | None) -> Environment | None:

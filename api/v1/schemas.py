@@ -231,6 +231,23 @@ class VersionOut(BaseModel):
     via: str
 
 
+class LineOut(BaseModel):
+    """Line of a comparison."""
+
+    kind: str = Field(description="`same`, `added` or `removed`.")
+    older: int | None = Field(description="Number of the line in the older text, from 1.")
+    newer: int | None = Field(description="Number of the line in the newer text, from 1.")
+    text: str
+
+
+class ComparisonOut(BaseModel):
+    """Comparison of two versions of a file."""
+
+    is_text: bool
+    why_not: str = Field(description="Why there is no comparison; empty if there is one.")
+    blocks: list[list[LineOut]] = Field(description="Differences, each with lines around it; empty if there are none.")
+
+
 class ShareOut(BaseModel):
     """Share of a library with a person or a team."""
 

@@ -17,11 +17,10 @@ from django.views.decorators.http import require_http_methods
 from drive.files.paths import quoted
 from drive.files.public_link_access import public_link_access
 from drive.libraries import public_links
-from drive.libraries.access import get_library
 from drive.libraries.forms import LinkForm
-from drive.models import Library, PublicLink
+from drive.models import PublicLink
 from drive.storage import StorageError, shown
-from portal.access import ForbiddenError, person
+from portal.access import person
 from portal.web.views_errors import too_many
 
 from .registry import serve
@@ -90,19 +89,10 @@ def _ask(request: HttpRequest, found: PublicLink, base: str) -> HttpResponse:
 # For those who make them
 
 
-def _linkable(request: HttpRequest, library_id: UUID) -> Library:
-    library, entry = get_library(person(request), library_id)
-    if not public_links.may_link(person(request), library):
-        raise ForbiddenError(
-            f"Only the owner of a library, or administrators of its Collab, can create public links. {entry.reason}"
-        )
-    return library
-
-
 @require_http_methods(["GET", "POST"])
 def manage(request: HttpRequest, library_id: UUID) -> HttpResponse:
     """The links of a library, and a new one to `?path=…`."""
-    library = _linkable(request, library_id)
+    library = public_links.linkable_library(person(request), library_id)
     path = request.GET.get("path", "").strip("/").replace("\0", "")
     form = LinkForm(request.POST if request.method == "POST" else None)
     if form.is_valid():
@@ -162,7 +152,7 @@ def described(rows: Iterable[PublicLink]) -> list[dict[str, object]]:
 @require_http_methods(["POST"])
 def revoke(request: HttpRequest, library_id: UUID, link_id: UUID) -> HttpResponse:
     """End a link."""
-    library = _linkable(request, library_id)
+    library = public_links.linkable_library(person(request), library_id)
     found = get_object_or_404(library.links.select_related("library"), pk=link_id)
     public_links.revoke_link(person(request), found)
     messages.success(request, "The link was revoked.")

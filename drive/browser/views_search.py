@@ -13,18 +13,13 @@ from drive.files.library_access import LibraryAccess
 from drive.files.listing import crumbs
 from drive.files.paths import folder_address, quoted
 from drive.files.search import Hit, Search
-from drive.files.search import across as search_across
-from drive.folders import MOUNTED
-from drive.libraries.visibility import as_entry, entries, public_entries
-from drive.models import Library
+from drive.files.search import everywhere as search_everywhere
 from drive.storage import FileEntry, shown
 from portal.access import person
 
 from .views_folder import frame
 
 TEXT = 200
-PUBLIC = 500
-"""So many public libraries are looked through; more are found by their names on the Drive's front."""
 
 
 @dataclass(frozen=True)
@@ -77,11 +72,7 @@ def within(request: HttpRequest, access: LibraryAccess, path: str) -> HttpRespon
 def across(request: HttpRequest) -> HttpResponse:
     """In all libraries that the person sees, by the names of the libraries too."""
     search = Search(_text(request))
-    places = {entry.library_id: entry for entry in entries(person(request), folders=MOUNTED)}
-    for row in public_entries()[:PUBLIC] if search.words else ():
-        places.setdefault(row.pk, as_entry(row))
-    libraries = Library.objects.in_bulk(list(places)) if search.words else {}
-    search_across(search, [libraries[pk] for pk in places if pk in libraries])
+    places = search_everywhere(search, person(request))
     context = {
         "search": search,
         "libraries": [entry for entry in places.values() if search.words and search.matches(entry.name)],

@@ -14,8 +14,6 @@ from portal.access import person
 from portal.ops.task_queue import publish
 
 PER_PAGE = 50
-AT_ONCE = 1000
-"""Files that vanished in a Lab are made again while the person waits, up to so many; more are for a task."""
 CANNOT_START = "This cannot be done right now. Please try again in a minute."
 
 
@@ -38,7 +36,7 @@ def trash(request: HttpRequest, access: LibraryAccess, path: str) -> HttpRespons
 def restore(request: HttpRequest, access: LibraryAccess, path: str) -> HttpResponse:
     """Put an item back."""
     item = _item(request, access)
-    if item.files > AT_ONCE and not item.place:
+    if trashing.is_for_a_task(item):
         return _restore_later(request, access, item)
     try:
         now = trashing.restore(person(request), item)

@@ -1,9 +1,5 @@
 """A file's past: its versions, one of them, two side by side, and going back."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import BinaryIO
-
 from django.contrib import messages
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
@@ -12,13 +8,14 @@ from django.utils.http import urlencode
 
 from drive.files import operations
 from drive.files.library_access import LibraryAccess
-from drive.files.text_diff import TextLines, compare_texts, read_lines
+from drive.files.past import opened, text_of
+from drive.files.text_diff import TextLines, compare_texts
 from drive.models import Version
 from drive.preview import rendering
 from drive.preview.sandbox import RenderFailedError
 from drive.storage import StorageError
 from drive.uploads import transfer
-from drive.versions import history, retention, store
+from drive.versions import history, retention
 from portal.access import person
 
 from . import frames
@@ -105,7 +102,8 @@ def compared(request: HttpRequest, access: LibraryAccess, path: str) -> HttpResp
 
 def _compared(access: LibraryAccess, path: str, older: str, newer: str) -> str:
     """The key of a comparison, made if it is not there."""
-    with _opened(access, path, older) as old_one, _opened(access, path, newer) as new_one:
+    versions = _version_or_now(access, path, older), _version_or_now(access, path, newer)
+    with opened(access, path, versions[0]) as old_one, opened(access, path, versions[1]) as new_one:
         return rendering.compare_notebooks(old_one, new_one)
 
 
@@ -140,16 +138,4 @@ def _version_or_now(access: LibraryAccess, path: str, which: str) -> Version | N
 
 
 def _text_of(access: LibraryAccess, path: str, which: str) -> TextLines:
-    with _opened(access, path, which) as source:
-        return read_lines(source)
-
-
-@contextmanager
-def _opened(access: LibraryAccess, path: str, which: str) -> Iterator[BinaryIO]:
-    found = _version_or_now(access, path, which)
-    if found is None:
-        with access.files() as files, files.open(path) as source:
-            yield source
-    else:
-        with store.open_object(found.sha256) as source:
-            yield source
+    return text_of(access, path, _version_or_now(access, path, which))

@@ -7,9 +7,13 @@ import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from uuid import UUID
 
+from drive.folders import MOUNTED
+from drive.libraries.visibility import Entry, as_entry, entries, public_entries
 from drive.models import Library
 from drive.storage import FileEntry, LibraryFiles, StorageError, open_library
+from portal.models import User
 from portal.text.unique_names import name_key
 
 from .listing import is_hidden
@@ -18,6 +22,8 @@ NAMES = 200_000
 SECONDS = 2.0
 RESULTS = 200
 """Limits of one search; the first that is reached ends it."""
+PUBLIC = 500
+"""So many public libraries are looked through; more are found by their names."""
 _LOOK_AT_CLOCK = 256
 
 
@@ -93,6 +99,19 @@ class Search:
         self.cut = self.cut or len(names) > room
         for item in files.look(folder, sorted(names, key=name_key)[:room]) if names else ():
             yield Hit(library, f"{folder}/{item.name}" if folder else item.name, item)
+
+
+def everywhere(search: Search, user: User) -> dict[UUID, Entry]:
+    """Look through all libraries that the person sees; returns each with the place where it stands first."""
+    places = {entry.library_id: entry for entry in entries(user, folders=MOUNTED)}
+    public = public_entries()
+    if user.only_libraries is not None:
+        public = public.filter(pk__in=user.only_libraries)
+    for row in public[:PUBLIC] if search.words else ():
+        places.setdefault(row.pk, as_entry(row))
+    libraries = Library.objects.in_bulk(list(places)) if search.words else {}
+    across(search, [libraries[pk] for pk in places if pk in libraries])
+    return places
 
 
 def across(search: Search, libraries: Sequence[Library]) -> None:

@@ -30,8 +30,11 @@ from collabs.models import Role
 from drive.models import Library, PublicLink
 from drive.storage import NotFoundError, StorageError, WrongPathError, open_library, path_codec, shown
 from portal import audit
+from portal.access import ForbiddenError
 from portal.models import User
 from portal.web import rate_limits
+
+from .access import get_library
 
 log = logging.getLogger(__name__)
 
@@ -101,6 +104,16 @@ def may_link(user: User, library: Library) -> bool:
     return user.is_active and library.owner_user_id == user.pk
 
 
+def linkable_library(user: User, library_id: UUID) -> Library:
+    """The library, for a person who may make public links to it; ForbiddenError, or what `get_library` raises."""
+    library, entry = get_library(user, library_id)
+    if not may_link(user, library):
+        raise ForbiddenError(
+            f"Only the owner of a library, or administrators of its Collab, can create public links. {entry.reason}"
+        )
+    return library
+
+
 @transaction.atomic
 def make_link(
     actor: User, library: Library, path: str, *, password: str = "", expires_at: datetime | None = None
@@ -121,6 +134,23 @@ def make_link(
     until = expires_at.isoformat() if expires_at else None
     audit.record(actor, "link.made", row, link=str(link.pk), path=link.path, until=until, password=bool(password))
     return link
+
+
+@transaction.atomic
+def change_link(actor: User, link: PublicLink, *, expires_at: datetime | None, password: str | None = None) -> None:
+    """Give a link another end and, unless None, another password ("" for none), which visitors then have to give anew.
+
+    ValidationError for a link that was revoked.
+    """
+    values: dict[str, object] = {"expires_at": expires_at}
+    if password is not None:
+        values["password"] = make_password(password) if password else ""
+    if not PublicLink.objects.filter(pk=link.pk, revoked_at=None).update(**values):
+        raise ValidationError("This link was revoked.")
+    until = expires_at.isoformat() if expires_at else None
+    audit.record(
+        actor, "link.changed", link.library, link=str(link.pk), until=until, password=password is not None and "changed"
+    )
 
 
 @transaction.atomic

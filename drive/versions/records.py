@@ -66,11 +66,13 @@ def typed(row: File, entry: FileEntry, authors: Iterable[int], *, capture_after:
     ids = sorted(authors)
     use(row.library, entry.size - row.size, 0)
     row.signature, row.size, row.changed_at, row.via = entry.signature, entry.size, timezone.now(), Via.TOGETHER
+    row.noted_at = row.changed_at
     if row.changed_by_id not in ids:
         row.changed_by_id = ids[0] if ids else None
     row.capture_after = (None if row.is_captured else row.capture_after) or capture_after
     row.is_captured = False
-    row.save(update_fields=["signature", "size", "changed_at", "changed_by", "via", "capture_after", "is_captured"])
+    names = ["signature", "size", "changed_at", "noted_at", "changed_by", "via", "capture_after", "is_captured"]
+    row.save(update_fields=names)
     contributed = [Contributor(file=row, user_id=user_id) for user_id in ids]
     Contributor.objects.bulk_create(contributed, ignore_conflicts=True)
 
@@ -169,6 +171,7 @@ def claim(row: File, sha256: str, by: User, since: datetime) -> None:
 
 def _columns(state: State, author: User | None, via: Via) -> dict[str, Any]:
     columns = {"signature": state.signature, "size": state.size, "changed_at": state.modified}
+    columns |= {"noted_at": timezone.now()}
     return columns | {"changed_by": author, "via": via, "is_captured": False, "capture_after": None}
 
 
@@ -242,11 +245,11 @@ def _version(row: File, taken: Taken) -> Version:
 
 def move(library: Library, old: str, new: str, target: Library) -> None:
     """A file or folder has another path, maybe in another library: its histories go along."""
-    rows = within(library, old)
+    rows, now = within(library, old), timezone.now()
     for row in rows:
         here = path_codec.moved(path_codec.from_row(row.path), old, new)
-        row.library, row.path, row.path_key = target, path_codec.to_row(here), path_codec.key(here)
-    save(rows, "library", "path", "path_key")
+        row.library, row.path, row.path_key, row.noted_at = target, path_codec.to_row(here), path_codec.key(here), now
+    save(rows, "library", "path", "path_key", "noted_at")
     if library != target:
         size = sum(row.size for row in rows)
         use(library, -size, -len(rows))

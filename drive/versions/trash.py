@@ -38,6 +38,8 @@ from . import records, store
 log = logging.getLogger(__name__)
 
 LOSS_FILES = 20
+AT_ONCE = 1000
+"""Files that vanished in a Lab are made again while the person waits, up to so many; more are for a task."""
 LOSS_SHARE = 0.3
 """So many files, and such a share of a library, gone at once: its people are told."""
 MEND_AFTER = 3600
@@ -194,6 +196,11 @@ def restore(actor: User | None, item: Trashed) -> str:
             _remove(staged)
 
 
+def is_for_a_task(item: Trashed) -> bool:
+    """True for what takes too long to be restored while somebody waits: a move is quick, making files again is not."""
+    return item.files > AT_ONCE and not item.place
+
+
 def _states(top: Path) -> dict[str, tuple[str, int]]:
     """Signature and size of every file of an item, by its path below `top`."""
     if top.is_symlink() or not top.is_dir():
@@ -241,7 +248,7 @@ def _take_up(item: Trashed, path: str, states: dict[str, tuple[str, int]]) -> No
     was rebuilt is the last version.
     """
     old = path_codec.from_row(item.path)
-    rows = list(item.histories.all())
+    rows, now = list(item.histories.all()), timezone.now()
     for row in rows:
         before = path_codec.from_row(row.path)
         here = path_codec.moved(before, old, path)
@@ -249,8 +256,8 @@ def _take_up(item: Trashed, path: str, states: dict[str, tuple[str, int]]) -> No
         found, size = states.get(before[len(old) :].lstrip("/"), ("", 0))
         if not found or (item.place and (not row.signature or identity(found) != identity(row.signature))):
             row.is_captured = False
-        row.signature, row.size = found or row.signature, size
-    records.save(rows, "path", "path_key", "trashed", "signature", "size", "is_captured")
+        row.signature, row.size, row.noted_at = found or row.signature, size, now
+    records.save(rows, "path", "path_key", "trashed", "signature", "size", "is_captured", "noted_at")
 
 
 def _rebuild(item: Trashed) -> Path:

@@ -35,6 +35,15 @@ def for_location(user: User, location: Location) -> Environment | None:
     return chosen.environment if chosen else Environment.objects.default()
 
 
+def other_environment(server: Server, location: Location) -> tuple[Environment, str] | None:
+    """Environment of the Collab at this location, with a sentence, if a Lab runs in another one; else None."""
+    chosen = chosen_for_library(location.library) if location.library else None
+    if chosen is None or chosen == server.environment:
+        return None
+    name = location.path.split("/")[1]
+    return chosen, f"“{name}” uses the environment {chosen.name}; your Lab runs in {server.environment.name}."
+
+
 def chosen_for_library(library: Library) -> Environment | None:
     """Environment chosen by the Collab that owns the library; None for a person's library."""
     return _of_collab(library.owner_collab_id) if library.owner_collab_id else None

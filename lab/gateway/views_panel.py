@@ -139,11 +139,10 @@ def _end(server: Server | None) -> dict[str, str]:
 
 def _other_environment(server: Server, location: paths.Location) -> dict[str, Any] | None:
     """Hint that the Collab in front has chosen another environment than the Lab has."""
-    chosen = selection.chosen_for_library(location.library) if location.library else None
-    if chosen is None or chosen == server.environment:
+    found = selection.other_environment(server, location)
+    if found is None:
         return None
-    name = location.path.split("/")[1]
-    said = f"“{name}” uses the environment {chosen.name}; your Lab runs in {server.environment.name}."
+    chosen, said = found
     return {"said": said, "link": {"path": location.path, "environment": chosen.slug}}
 
 

@@ -12,11 +12,10 @@ from pytest_django import Settings
 from collabs.models import Collab
 from conftest import Queue
 from drive import tasks
-from drive.browser import views_trash
 from drive.files import operations
 from drive.models import Library, Loss, Trashed, Version
 from drive.storage import layout
-from drive.versions import capture, scan
+from drive.versions import capture, scan, trash
 from portal.models import User
 
 SignIn = Callable[[User], Client]
@@ -176,7 +175,7 @@ def test_it_says_how_long_versions_are_kept(past: Library, editor: User, sign_in
 def test_it_leaves_very_much_to_a_task(
     library: Library, editor: User, sign_in: SignIn, queue: Queue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(views_trash, "AT_ONCE", 1)
+    monkeypatch.setattr(trash, "AT_ONCE", 1)
     place, here = layout.find(library.pk), f"/drive/{library.pk}/"
     (place / "data").mkdir()
     for name in ("a", "b"):
