@@ -3,9 +3,8 @@ leaves it.
 """
 
 import secrets
-from collections.abc import Callable, Iterable, Set
+from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
@@ -13,13 +12,12 @@ from pycrdt import Doc, Subscription, merge_updates
 
 from rooms.documents.base import Content, Document, NotRenderableError, Parsed
 
-from .journal import Journal, JournalError, Record, RecordKind
+from .journal import NUMBER_BYTES, Journal, JournalError, Record, RecordKind, number, read_number
+from .saved_state import DIGEST_BYTES, Saved, SavedState
 from .trust import guard
 from .updates import BadUpdateError, UpdateChecker
 
 NOTHING = b"\0\0"  # an update that says nothing
-_NUMBER = 8  # bytes of users, mark numbers and lengths
-_DIGEST = 32
 COMPACT_FROM = 1 << 20
 
 
@@ -29,17 +27,6 @@ class JournalFullError(Exception):
 
 class TooLargeError(Exception):
     """The document has become larger than the room takes."""
-
-
-@dataclass
-class _Saved:
-    """What is in the file, as the journal knows it: the document at a mark, or a document of its own."""
-
-    digest: bytes = b""
-    at: int = 0  # index of the record that marks it
-    whole: bytes | None = None  # where it is no state that the room ever had
-    ours: bool = False  # written by the room
-    kept: bool = False  # in the file's versions
 
 
 class History:
@@ -52,20 +39,10 @@ class History:
         self.untrusted = 0  # how often trust was taken out
         self.changes = 0  # counts what changed the file's content
         self.size = 0  # of the document as one update, estimated upwards
-        self.file_authors: set[int] = set()  # who typed what is in the file and in no version yet
-        self.unsaved_authors: set[int] = set()  # who typed what is not in the file yet
-        self._marked_authors: set[int] = set()
-        self._since_mark: set[int] = set()
-        self.saved = _Saved()
-        self._numbers = 0
-        self._writing: list[tuple[int, bytes]] = []  # marks whose bytes may have reached the file
+        self.saved_state = SavedState()
         self._held: list[bytes] | None = None
-        self._marked: dict[int, int] = {}  # of each mark, how many records there were
-        self._count = 0  # records
         self._compacted = 0  # size of the document when the journal was last written as a whole
         self._owed: list[Record] = []
-        self._earlier: dict[bytes, int] = {}  # what was in the file before, and how many records there were then
-        self._restored = False
         self._journal = Journal(path)
         self.document = kind(Doc())
         self._checker = UpdateChecker(kind.roots)
@@ -83,7 +60,7 @@ class History:
         except (JournalError, BadUpdateError, ValueError):
             self._set_aside()
             self._replay(self._journal.open())
-        if self.size and not self.saved.digest:  # it ended while it was begun: nobody was in the room yet
+        if self.size and not self.saved_state.saved.digest:  # it ended while it was begun: nobody was in the room yet
             self._set_aside()
             self._replay(self._journal.open())
         return bool(self.size)
@@ -97,10 +74,10 @@ class History:
         self._begin()
         update = self.document.doc.get_update()
         self._checker.check(update, b"\0")  # what comes from a file has bounds, too
-        self._append(RecordKind.UPDATE, _number(0) + update)
+        self._append(RecordKind.UPDATE, number(0) + update)
         self.size = self._compacted = len(update)
-        self._append(RecordKind.READ, _number(self.mark()) + digest)
-        self.saved = _Saved(digest, self._marked[self._numbers])
+        self._append(RecordKind.READ, number(self.mark()) + digest)
+        self.saved_state.saved = Saved(digest, self.saved_state.marks[self.saved_state.last_mark])
 
     def note_place(self, place: str) -> None:
         """Remember where the file is."""
@@ -141,11 +118,11 @@ class History:
 
         def record() -> bytes:
             whole = fork.doc.get_update()
-            return digest + _number(len(whole)) + whole
+            return digest + number(len(whole)) + whole
 
         changed = self._change(lambda: fork.merge(old, parsed.content, self.document), 0, record)
         whole = fork.doc.get_update()
-        self.saved = _Saved(digest, whole=whole)
+        self.saved_state.saved = Saved(digest, whole=whole)
         if changed is None:
             self._append(RecordKind.BASE, digest + whole)
         self.sync()
@@ -168,7 +145,7 @@ class History:
                 if merge:
                     self._append(RecordKind.MERGED, merge() + update)
                 else:
-                    self._append(RecordKind.UPDATE, _number(user) + update)
+                    self._append(RecordKind.UPDATE, number(user) + update)
         except JournalFullError:
             self._rebuild()
             raise
@@ -182,7 +159,7 @@ class History:
         if self._guard.take_changed():
             self.changes += 1
             if user:
-                self._note_authors({user})
+                self.saved_state.note_authors({user})
         assert doc is self.document.doc  # nothing was rebuilt meanwhile
         return (update, len(held) > came) if held else None
 
@@ -190,10 +167,10 @@ class History:
 
     def base(self) -> Document:
         """What was last in the file, as a document of its own with this history."""
-        if self.saved.whole is None:
-            return self._state_at(self.saved.at)
+        if self.saved_state.saved.whole is None:
+            return self._state_at(self.saved_state.saved.at)
         base = self.kind(Doc())
-        base.doc.apply_update(self.saved.whole)
+        base.doc.apply_update(self.saved_state.saved.whole)
         return base
 
     def _state_at(self, count: int) -> Document:
@@ -222,60 +199,50 @@ class History:
 
     def mark(self) -> int:
         """Mark the document as it is now, to be saved; the mark's number."""
-        self._numbers += 1
-        self._append(RecordKind.MARK, _number(self._numbers))
-        self._marked[self._numbers] = self._count
-        self._note_mark()
-        return self._numbers
+        self.saved_state.last_mark += 1
+        self._append(RecordKind.MARK, number(self.saved_state.last_mark))
+        self.saved_state.note_mark()
+        return self.saved_state.last_mark
 
     def note_writing(self, mark: int, digest: bytes) -> None:
         """The bytes of a mark are about to be written. `sync` before it is done."""
-        self._append(RecordKind.WRITING, _number(mark) + digest)
-        self._writing.append((mark, digest))
+        self._append(RecordKind.WRITING, number(mark) + digest)
+        self.saved_state.note_writing(mark, digest)
 
     def note_saved(self, mark: int, digest: bytes) -> None:
         """The bytes of a mark are in the file."""
-        self.saved = _Saved(digest, self._marked[mark], ours=True)
-        self._marked = {mark: self._marked[mark]}
-        self._writing, self._restored = [], False
-        self._note_saved_authors()
-        self._owed.append(Record(RecordKind.SAVED, _number(mark) + digest))
+        self.saved_state.note_saved(mark, digest)
+        self._owed.append(Record(RecordKind.SAVED, number(mark) + digest))
         self._pay()
 
     def note_unwritten(self, mark: int) -> None:
         """The bytes of a mark did not get into the file."""
-        self._writing = [one for one in self._writing if one[0] != mark]
+        self.saved_state.note_unwritten(mark)
         with suppress(JournalFullError):  # known here all the same
-            self._append(RecordKind.UNWRITTEN, _number(mark))
+            self._append(RecordKind.UNWRITTEN, number(mark))
 
     def recognise(self, digest: bytes) -> bool:
         """True when the file has what the room was writing when it ended; then that counts as saved."""
-        for mark, written in reversed(self._writing):
-            if written == digest and mark in self._marked:
-                self.note_saved(mark, digest)
-                return True
-        if self._restored and digest in self._earlier:
-            self.saved = _Saved(digest, self._earlier[digest], ours=True)
-            return True
-        return False
+        mark = self.saved_state.mark_written(digest)
+        if mark is None:
+            return self.saved_state.restore(digest)
+        self.note_saved(mark, digest)
+        return True
 
     def written(self) -> list[tuple[int, bytes, Content]]:
         """Marks whose bytes may have reached the file before the room ended, with what they held."""
-        found = []
-        for mark, digest in self._writing:
-            if mark in self._marked:
-                found.append((mark, digest, self._state_at(self._marked[mark]).content()))
-        return found
+        marks = self.saved_state.marks
+        known = [(mark, digest) for mark, digest in self.saved_state.writing if mark in marks]
+        return [(mark, digest, self._state_at(marks[mark]).content()) for mark, digest in known]
 
     def note_version(self) -> None:
         """What is in the file is in its versions."""
         self._append(RecordKind.VERSION, b"")
-        self.saved.kept = True
-        self.file_authors = set()
+        self.saved_state.note_version()
 
     def note_left(self, seconds: int) -> None:
         """The last client left."""
-        self._append(RecordKind.LEFT, _number(seconds))
+        self._append(RecordKind.LEFT, number(seconds))
 
     # The journal
 
@@ -294,16 +261,15 @@ class History:
         records = [Record(RecordKind.EPOCH, self.epoch.encode()), Record(RecordKind.PLACE, place.encode())]
         whole = self.base().doc.get_update()
         records += [
-            Record(RecordKind.UPDATE, _number(0) + update),
-            Record(RecordKind.BASE, self.saved.digest + whole),
+            Record(RecordKind.UPDATE, number(0) + update),
+            Record(RecordKind.BASE, self.saved_state.saved.digest + whole),
         ]
-        if self.saved.ours:
-            records.append(Record(RecordKind.SAVED, _number(0) + self.saved.digest))
-        if self.saved.kept:
+        if self.saved_state.saved.ours:
+            records.append(Record(RecordKind.SAVED, number(0) + self.saved_state.saved.digest))
+        if self.saved_state.saved.kept:
             records.append(Record(RecordKind.VERSION, b""))
-        records.append(
-            Record(RecordKind.AUTHORS, b"".join(map(_number, sorted(self.file_authors | self.unsaved_authors))))
-        )
+        authors = sorted(self.saved_state.file_authors | self.saved_state.unsaved_authors)
+        records.append(Record(RecordKind.AUTHORS, b"".join(map(number, authors))))
         self._journal.begin_replacement()
         self.size = self._compacted = len(update)
         return records
@@ -315,9 +281,9 @@ class History:
     def end_compaction(self) -> None:
         """Put what was written in place. OSError; then the journal is as it was."""
         self._journal.replace()
-        in_file, unsaved = self.file_authors, self.unsaved_authors
-        self._scan(self._journal.read())  # the document is the same, the marks are elsewhere
-        self.file_authors, self.unsaved_authors = in_file, unsaved
+        in_file, unsaved = self.saved_state.file_authors, self.saved_state.unsaved_authors
+        self._read(self._journal.read())  # the document is the same, the marks are elsewhere
+        self.saved_state.file_authors, self.saved_state.unsaved_authors = in_file, unsaved
 
     def drop_compaction(self) -> None:
         """Give up."""
@@ -325,11 +291,11 @@ class History:
 
     def roll_back(self, place: str) -> None:
         """Begin anew, with another epoch, from what was last saved. The journal so far is set aside."""
-        content, saved = self.base().content(), self.saved
+        content, saved = self.base().content(), self.saved_state.saved
         self._set_aside()
         self._replay(self._journal.open())
         self.start(content, place, saved.digest)
-        self.saved.ours, self.saved.kept = saved.ours, saved.kept
+        self.saved_state.saved.ours, self.saved_state.saved.kept = saved.ours, saved.kept
         self.sync()
 
     def close(self) -> None:
@@ -355,17 +321,6 @@ class History:
         assert self._held is not None  # every change goes through `_change`
         self._held.append(update)
 
-    def _note_authors(self, users: Set[int]) -> None:
-        self.unsaved_authors |= users
-        self._since_mark |= users
-
-    def _note_mark(self) -> None:
-        self._marked_authors, self._since_mark = set(self.unsaved_authors), set()
-
-    def _note_saved_authors(self) -> None:
-        self.file_authors |= self._marked_authors
-        self.unsaved_authors = set(self._since_mark)
-
     def _append(self, kind: RecordKind, payload: bytes) -> None:
         self._owed.append(Record(kind, payload))
         try:
@@ -380,7 +335,7 @@ class History:
             while self._owed:
                 self._journal.append(RecordKind(self._owed[0].kind), self._owed[0].payload)
                 del self._owed[0]
-                self._count += 1
+                self.saved_state.records += 1
         except OSError as error:
             raise JournalFullError(str(error)) from error
 
@@ -409,7 +364,7 @@ class History:
             self._checker.learn(update)
             self.document.doc.apply_update(update)
             self.size += len(update)
-        self._scan(records)
+        self._read(records)
         if self.size:
             try:
                 self.document.content()
@@ -418,57 +373,11 @@ class History:
             self._compacted = len(self.document.doc.get_update())
             self._begin()
 
-    def _scan(self, records: Iterable[Record]) -> None:
-        self._marked, self._writing, self.saved = {}, [], _Saved()
-        self.file_authors, self.unsaved_authors = set(), set()
-        self._marked_authors, self._since_mark = set(), set()
-        self._earlier, self._restored = {}, False
-        self._count = 0
+    def _read(self, records: list[Record]) -> None:
+        self.saved_state.read(records)
         for record in records:
-            self._scan_one(record)
-            self._count += 1
-
-    def _scan_one(self, record: Record) -> None:
-        payload = record.payload
-        match record.kind:
-            case RecordKind.EPOCH:
-                self.epoch = payload.decode()
-            case RecordKind.UPDATE:
-                self._note_authors(_users(payload[:_NUMBER]))
-            case RecordKind.AUTHORS:
-                self._note_authors(_users(payload))
-                self.file_authors |= _users(payload)
-            case RecordKind.MARK:
-                self._numbers = max(self._numbers, _read_number(payload))
-                self._marked[_read_number(payload)] = self._count + 1
-                self._note_mark()
-            case RecordKind.WRITING:
-                self._writing.append((_read_number(payload), payload[_NUMBER:]))
-            case RecordKind.RESTORED:
-                self._restored = True
-            case RecordKind.UNWRITTEN:
-                self._writing = [one for one in self._writing if one[0] != _read_number(payload)]
-            case RecordKind.SAVED | RecordKind.READ:
-                self._scan_saved(_read_number(payload), payload[_NUMBER:], ours=record.kind == RecordKind.SAVED)
-            case RecordKind.BASE:
-                self.saved = _Saved(payload[:_DIGEST], whole=payload[_DIGEST:])
-            case RecordKind.MERGED:
-                size = _read_number(payload[_DIGEST:])
-                start = _DIGEST + _NUMBER
-                self.saved = _Saved(payload[:_DIGEST], whole=payload[start : start + size])
-            case RecordKind.VERSION:
-                self.saved.kept = True
-                self.file_authors = set()
-
-    def _scan_saved(self, mark: int, digest: bytes, *, ours: bool) -> None:
-        if ours:
-            self._note_saved_authors()
-        self._writing, self._restored = [], False
-        if mark in self._marked:
-            self._earlier[digest] = self._marked[mark]
-            self.saved = _Saved(digest, self._marked[mark], ours=ours)
-        else:  # after a compaction the BASE says what was saved
-            self.saved.ours = ours
+            if record.kind == RecordKind.EPOCH:
+                self.epoch = record.payload.decode()
 
 
 def digest_of(data: bytes) -> bytes:
@@ -480,19 +389,7 @@ def _updates(records: Iterable[Record]) -> list[bytes]:
     found = []
     for kind, payload in records:
         if kind == RecordKind.UPDATE:
-            found.append(payload[_NUMBER:])
+            found.append(payload[NUMBER_BYTES:])
         elif kind == RecordKind.MERGED:
-            found.append(payload[_DIGEST + _NUMBER + _read_number(payload[_DIGEST:]) :])
+            found.append(payload[DIGEST_BYTES + NUMBER_BYTES + read_number(payload[DIGEST_BYTES:]) :])
     return found
-
-
-def _number(value: int) -> bytes:
-    return value.to_bytes(_NUMBER, "little")
-
-
-def _read_number(payload: bytes) -> int:
-    return int.from_bytes(payload[:_NUMBER], "little")
-
-
-def _users(payload: bytes) -> Set[int]:
-    return {_read_number(payload[at:]) for at in range(0, len(payload), _NUMBER)} - {0}

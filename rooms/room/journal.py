@@ -19,6 +19,8 @@ from typing import NamedTuple
 MAGIC = b"ROOMJ1\r\n"
 _HEAD = struct.Struct("<IIB")
 MAX_RECORD = 1 << 30
+NUMBER_BYTES = 8
+"""Of a user, the number of a mark or a length, in a record."""
 NEW = ".new"
 
 
@@ -230,3 +232,13 @@ def _sync_folder(folder: Path) -> None:
         os.fsync(fd)
     finally:
         os.close(fd)
+
+
+def number(value: int) -> bytes:
+    """A number as records have it."""
+    return value.to_bytes(NUMBER_BYTES, "little")
+
+
+def read_number(payload: bytes) -> int:
+    """The number at the front of some bytes."""
+    return int.from_bytes(payload[:NUMBER_BYTES], "little")

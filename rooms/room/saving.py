@@ -198,7 +198,7 @@ class FileSync:
     async def _took(self, content: Content) -> bool:
         """Take in what the file holds now. False when it could not be kept as a version, and so has to wait."""
         digest = digest_of(content.data)
-        is_ours = digest == self.history.saved.digest or self.history.recognise(digest)
+        is_ours = digest == self.history.saved_state.saved.digest or self.history.recognise(digest)
         if is_ours and self._knows_notation:
             self.etag = content.etag
             return True
@@ -274,10 +274,10 @@ class FileSync:
         changes = self.history.changes
         try:
             content, mark = self.history.document.content(), self.history.mark()
-            authors = set(self.history.unsaved_authors)
+            authors = set(self.history.saved_state.unsaved_authors)
             data = await self.run(self.notation.render, content)
             digest = digest_of(data)
-            if digest in (self.history.saved.digest, self._as_loaded):
+            if digest in (self.history.saved_state.saved.digest, self._as_loaded):
                 self._done(changes, mark, b"")
                 return True
             if len(data) > self.settings.max_file:
@@ -341,7 +341,7 @@ class FileSync:
 
     async def _keep_as(self, data: bytes, reason: str) -> bool:
         """Keep what is in the file, which the room wrote."""
-        if not await self._keep(data, set(self.history.file_authors), reason):
+        if not await self._keep(data, set(self.history.saved_state.file_authors), reason):
             return False
         self._last_version = self.clock()
         try:
@@ -352,14 +352,14 @@ class FileSync:
 
     async def _keep_ours(self, reason: str = "merged") -> bool:
         """Keep what the room wrote last, unless it is a version already. What is in the file now may be another's."""
-        saved = self.history.saved
+        saved = self.history.saved_state.saved
         if saved.kept or not saved.ours:
             return True
         return await self._keep_as(await self.run(self.notation.render, self.history.base().content()), reason)
 
     async def _keep_theirs(self) -> bool:
         """Keep what the room replaces for the first time. FileChangedError, RoomFileError."""
-        saved = self.history.saved
+        saved = self.history.saved_state.saved
         if saved.kept or saved.ours:
             return True
         content: Content = await self.run(self.file.read)
