@@ -10,9 +10,11 @@ from playwright.sync_api import Browser, expect
 from collabs import services
 from collabs.models import Role
 from drive.files import operations
+from drive.storage import layout
 
 from ..support.browser import Visitor
 from ..support.people import Person
+from ..support.site import eventually
 
 pytestmark = pytest.mark.browser
 
@@ -48,3 +50,9 @@ def test_an_open_document_follows_its_library(way: str, browser: Browser, owner:
     expect(page.get_by_text(f"“{NAME}” is in “Shared with groups/{collab.title}” now.").first).to_be_visible(
         timeout=LONG
     )
+
+    editor.press("Control+End")
+    editor.press_sequentially("second")
+    editor.press("Control+s")
+    saved = layout.find(collab.library.pk) / NAME
+    eventually(saved.read_text, "first\nsecond", seconds=60)
