@@ -65,7 +65,15 @@ def _document(site: Site, name: str, prefix: str) -> OpenAPISchema:
         for details in operations.values():
             details["summary"], _, text = details.pop("description").partition("\n")
             details |= {"description": text.strip()} if text.strip() else {}
+            for parameter in details.get("parameters", []):
+                parameter["schema"] = _plain(parameter["schema"])
     return document
+
+
+def _plain(schema: dict[str, Any]) -> dict[str, Any]:
+    """Schema without an `allOf` around a single one, which generators of clients take for an object."""
+    inner, *others = schema.get("allOf", [{}])
+    return schema if others else inner | {name: value for name, value in schema.items() if name != "allOf"}
 
 
 api = Site(

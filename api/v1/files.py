@@ -59,10 +59,10 @@ class Sort(StrEnum):
     NAME_DOWN = "-name"
     SIZE = "size"
     SIZE_DOWN = "-size"
-    MODIFIED = "modified"
-    MODIFIED_DOWN = "-modified"
     DATE = "date"
     DATE_DOWN = "-date"
+    MODIFIED = "modified"
+    MODIFIED_DOWN = "-modified"
 
 
 class PathIn(Input):
