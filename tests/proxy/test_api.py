@@ -82,6 +82,7 @@ def test_the_examples_of_the_documentation_work(site: Site, owner: Person, tmp_p
 
     said = run(sys.executable, "-c", "\n".join(examples("python")))
     assert "data/measurements.csv 2" in said
+    assert "changed data/new.csv" in said
     assert "['Retina 2026']" in said
     assert (tmp_path / "copy.csv").read_text() == "1\n"
     environment["LIBRARY"] = str(Collab.objects.get(title="Retina 2026").library.pk)
