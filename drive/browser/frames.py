@@ -78,9 +78,11 @@ def _with_libraries(content: bytes, libraries: list[str]) -> HttpResponse:
     content = content.replace(_PLACE, head.encode(), 1)
     # Plotly makes functions for WebGL of texts of its own; Bokeh would of those that the notebook holds.
     evaluated = " 'unsafe-eval'" if "plotly" in libraries and "bokeh" not in libraries else ""
+    # Mermaid's cleaner of HTML makes a policy of its own, and says so in the console where it may not.
+    trusted = "default dompurify" if "mermaid" in libraries else "default"
     policy = (
         f"sandbox allow-scripts allow-popups allow-popups-to-escape-sandbox; script-src {SCRIPT} {' '.join(scripts)}"
-        f"{evaluated}; worker-src 'none'; font-src data:; require-trusted-types-for 'script'; trusted-types default; "
+        f"{evaluated}; worker-src 'none'; font-src data:; require-trusted-types-for 'script'; trusted-types {trusted}; "
         f"{_WALLS.replace('img-src data:', 'img-src data: blob:')}"
     )
     return document(content, policy)

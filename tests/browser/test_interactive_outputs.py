@@ -184,12 +184,15 @@ def test_it_draws_bokeh_without_its_scripts_and_diagrams_as_pictures(
     expect(outputs.nth(3).locator("svg").get_by_text("Last")).to_be_visible()
     expect(outputs.nth(4)).to_contain_text("no diagram at all")
     expect(outputs.nth(4)).to_contain_text("could not be drawn")
+    said: list[str] = []
+    page.on("console", lambda message: said.append(message.text))
     page.goto(f"{settings.PORTAL_URL}/drive/{library.pk}/")
     expect(page.locator(".diagram img")).to_have_count(2, timeout=PATIENCE)
     expect(page.get_by_text("This diagram could not be drawn")).to_be_visible(timeout=PATIENCE)
     expect(page.locator("iframe")).to_have_count(0, timeout=PATIENCE)
     for picture in page.locator(".diagram img").all():
         wait_until(page, "picture => picture.complete && picture.naturalWidth > 50", picture.element_handle())
+    assert not [text for text in said if "TrustedTypePolicy" in text]
     with urlopen(f"{elsewhere.address}/sentinel", timeout=60):
         assert elsewhere.heard == ["connection", "/sentinel"]
     assert victim.happened == []
