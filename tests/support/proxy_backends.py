@@ -5,6 +5,7 @@ Requests and answers are bytes on sockets, so that a test can send what no brows
 
 import contextlib
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -251,6 +252,22 @@ def read_answer(connection: socket.socket) -> Answer:
     data = b""
     while part := connection.recv(65536):
         data += part
+    return _parsed(data)
+
+
+def read_refusal(connection: socket.socket) -> Answer:
+    """One answer, to its own end. nginx goes on listening for five seconds to a sender whose body it does not read."""
+    data = b""
+    while part := connection.recv(65536):
+        data += part
+        head, end, body = data.partition(b"\r\n\r\n")
+        length = re.search(rb"(?i)\r\ncontent-length: (\d+)", head)
+        if end and (len(body) >= int(length[1]) if length else body.endswith(b"\r\n0\r\n\r\n")):
+            break
+    return _parsed(data)
+
+
+def _parsed(data: bytes) -> Answer:
     head, _, body = data.partition(b"\r\n\r\n")
     first, *lines = head.decode("latin-1").split("\r\n")
     headers = dict(line.split(": ", 1) for line in lines if ": " in line)
