@@ -43,7 +43,7 @@ def pytest_runtest_teardown(item: pytest.Item) -> None:
     """What the tests of a module share is made anew after one that failed, for the next and for its second try."""
     if item.stash.get(_failed, False):
         del item.stash[_failed]
-        item.session._setupstate.teardown_exact(item.session)
+        item.session._setupstate.teardown_exact(item.session)  # type: ignore[arg-type]  # it has a listchain, too
 
 
 @pytest.fixture(scope="session", autouse=True)
