@@ -138,11 +138,13 @@ class ApiRelay:
         """One connection, from its first bytes to its end."""
         loop = asyncio.get_running_loop()
         with connection, contextlib.suppress(OSError, TimeoutError):
-            first = await asyncio.wait_for(loop.sock_recv(connection, CHUNK), FIRST_SECONDS)
+            async with asyncio.timeout(FIRST_SECONDS):
+                first = await loop.sock_recv(connection, CHUNK)
             if not first:
                 return
             try:
-                await asyncio.wait_for(self.at_nginx.acquire(), TURN_SECONDS)
+                async with asyncio.timeout(TURN_SECONDS):
+                    await self.at_nginx.acquire()
             except TimeoutError:
                 await loop.sock_sendall(connection, AWAY)
                 return

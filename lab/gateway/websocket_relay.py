@@ -178,7 +178,8 @@ class Relay:
     async def _pass_on(self, arriving: Arriving) -> None:
         """Closed without an answer, a connection is a 502 of nginx, and the portal is asked what to say."""
         try:
-            raw, rest = await asyncio.wait_for(arriving.head, HEAD_SECONDS)
+            async with asyncio.timeout(HEAD_SECONDS):
+                raw, rest = await arriving.head
             head = Head.parse(raw)
             with self._counted(arriving, head):
                 lab = await self._connect(arriving, head, rest)
@@ -226,7 +227,8 @@ class Relay:
         """Ask about all passes each second, and soon after a connection was opened."""
         while True:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self.opened.wait(), INTERVAL)
+                async with asyncio.timeout(INTERVAL):
+                    await self.opened.wait()
             self.opened.clear()
             asked = set(self.open)
             if asked:
@@ -235,7 +237,8 @@ class Relay:
 
     async def _cut_all_but_good(self, asked: set[int]) -> None:
         try:
-            good = await asyncio.wait_for(self._ask(asked), QUESTION_SECONDS)
+            async with asyncio.timeout(QUESTION_SECONDS):
+                good = await self._ask(asked)
         except (OSError, ValueError, TimeoutError) as error:
             if self.is_answered:
                 log.warning("the portal does not say which passes are good: %r", error)

@@ -115,7 +115,8 @@ class ForkServer:
         assert self.connection
         self.connection.setblocking(False)
         try:
-            return await asyncio.wait_for(asyncio.get_running_loop().sock_recv(self.connection, 4096), seconds)
+            async with asyncio.timeout(seconds):
+                return await asyncio.get_running_loop().sock_recv(self.connection, 4096)
         except TimeoutError as error:
             raise ForkFailedError(f"It did not answer within {seconds} seconds.") from error
         except OSError as error:

@@ -447,10 +447,12 @@ class Sandbox:
         if self.init is not None and grace:
             self._ask_to_end()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self.ended.wait(), grace)
+                async with asyncio.timeout(grace):
+                    await self.ended.wait()
         if self.init is not None:
             self._kill()
-            await asyncio.wait_for(self.ended.wait(), KILL_SECONDS)
+            async with asyncio.timeout(KILL_SECONDS):
+                await self.ended.wait()
         self._unmount()
         self._be(None)
         await asyncio.to_thread(self.log.close)

@@ -239,6 +239,7 @@ def test_it_edits_with_a_key_and_loses_nothing(
     page.goto(address)
     page.get_by_role("link", name="Edit", exact=True).click()
     text = page.get_by_label("Text of a.md")
+    expect(page.locator(".code-editor")).to_be_visible()  # in the place of the field, which playwright would hold on to
     text.fill("# Two\n")
     expect(page.get_by_label("Preview").get_by_role("heading", name="Two")).to_be_visible()
     text.press("Control+s")

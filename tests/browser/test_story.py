@@ -83,7 +83,7 @@ def test_it_takes_a_team_from_sign_up_to_a_stopped_lab(site: Site, browser: Brow
     page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=60_000)
     expect(page.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]")).to_be_visible(timeout=60_000)
     run_all(page)
-    page.wait_for_selector(".jp-RenderedImage img", timeout=90_000)
+    expect(page.locator(".jp-RenderedImage img")).to_be_visible(timeout=90_000)
     page.keyboard.press("Control+s")
     names = {cookie["name"] for cookie in ada.context.cookies(page.url)}
     assert settings.SESSION_COOKIE_NAME not in names
@@ -96,7 +96,7 @@ def test_it_takes_a_team_from_sign_up_to_a_stopped_lab(site: Site, browser: Brow
         re.compile(rf"//{ben_name}\.lab\.localhost:\d+/lab/tree/drive/Shared%20with%20groups/{quote(title)}/Waves"),
         timeout=90_000,
     )
-    ben.page.wait_for_selector(".jp-RenderedImage img", timeout=90_000)
+    expect(ben.page.locator(".jp-RenderedImage img")).to_be_visible(timeout=90_000)
 
     # Ben's browser does not get into Ada's Lab.
     other = ben.watch(ben.context.new_page())

@@ -74,3 +74,23 @@ def _read(lab: socket.socket, least: int) -> bytes:
         while len(received) < least or not received.endswith(BODY):
             received += connection.recv(2**20)
         return received
+
+
+@pytest.mark.parametrize("turns", range(6))
+def test_it_ends_when_asked_to_in_the_moment_a_connection_opens(turns: int) -> None:
+    """asyncio.wait_for of Python 3.11 forgets to be cancelled where what it waits for comes in the same turn."""
+
+    async def end_while_opening() -> bool:
+        relay = Relay(Path("/nowhere"), "portal.test")
+        watching = asyncio.create_task(relay._watch())
+        await asyncio.sleep(0.01)
+        relay.opened.set()
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        watching.cancel()
+        await asyncio.wait([watching], timeout=5)
+        is_over = watching.done()
+        watching.cancel()
+        return is_over
+
+    assert asyncio.run(end_while_opening())
