@@ -1,15 +1,20 @@
 """Files for bench/previews.py, each of about 500 MB where it says so. Run with the Python of the science packages."""
 
+import json
 import sys
 from pathlib import Path
 
 import h5py
 import nibabel
 import numpy as np
+import pillow_heif
+import pydicom
 import scipy.io
 import tifffile
 from arro3.core import Array, DataType, Field, Schema, Table
 from arro3.io import write_parquet
+from PIL import Image
+from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
 
 RANDOM = np.random.default_rng(1)
 
@@ -33,6 +38,40 @@ def main(folder: Path) -> None:
     columns = [Array(np.resize(noise, count).astype(np.float64)), Array(np.arange(count))]
     schema = Schema([Field("value", DataType.float64()), Field("number", DataType.int64())])
     write_parquet(Table.from_arrays(columns, schema=schema), folder / "2 million rows.parquet")
+    _small_ones(folder, noise)
+
+
+def _small_ones(folder: Path, noise: np.ndarray) -> None:
+    """What is read as a whole."""
+    with h5py.File(folder / "26 MB.nwb", "w") as file:
+        file.attrs["nwb_version"] = "2.7.0"
+        file["identifier"], file["session_description"] = "1", "A mouse in a wheel"
+        file["acquisition/series/data"] = np.resize(noise, (2**21, 6))
+    meta = pydicom.dataset.FileMetaDataset()
+    meta.TransferSyntaxUID, meta.MediaStorageSOPClassUID = ExplicitVRLittleEndian, CTImageStorage
+    meta.MediaStorageSOPInstanceUID = generate_uid()
+    scan = pydicom.dataset.Dataset()
+    scan.file_meta, scan.SOPClassUID, scan.SOPInstanceUID = meta, CTImageStorage, meta.MediaStorageSOPInstanceUID
+    scan.Modality, scan.PatientName = "CT", "Nobody"
+    scan.Rows = scan.Columns = 1024
+    scan.SamplesPerPixel, scan.PhotometricInterpretation, scan.PixelRepresentation = 1, "MONOCHROME2", 0
+    scan.BitsAllocated, scan.BitsStored, scan.HighBit = 16, 12, 11
+    scan.PixelData = noise.astype("<u2").tobytes()
+    scan.save_as(folder / "2 MB.dcm", enforce_file_format=True)
+    pillow_heif.from_pillow(Image.fromarray((noise >> 4).astype(np.uint8).reshape(1024, 1024))).save(
+        folder / "1 MP.heic"
+    )
+    rows = "".join(f"{number};{value / 8}\n" for number, value in enumerate(noise[:200_000]))
+    (folder / "200,000 rows.csv").write_text("number;value\n" + rows.replace(".", ","))
+    points = [
+        {
+            "type": "Feature",
+            "properties": {"value": int(value)},
+            "geometry": {"type": "Point", "coordinates": [at / 500, 47]},
+        }
+        for at, value in enumerate(noise[:5000])
+    ]
+    (folder / "5,000 points.geojson").write_text(json.dumps({"type": "FeatureCollection", "features": points}))
 
 
 if __name__ == "__main__":

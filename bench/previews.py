@@ -36,6 +36,11 @@ ALONE = {
     "500 MB.npy": "import numpy; numpy.load(path, mmap_mode='r')[256, :, :].sum()",
     "500 MB.tif": "import tifffile; tifffile.imread(path, key=0)",
     "8 MB.mat": "import scipy.io; scipy.io.loadmat(path)",
+    "26 MB.nwb": "import h5py; h5py.File(path)['acquisition/series/data'][:100000]",
+    "2 MB.dcm": "import pydicom; pydicom.dcmread(path).pixel_array",
+    "1 MP.heic": "import pillow_heif; pillow_heif.open_heif(path).to_pillow()",
+    "200,000 rows.csv": "import csv; list(zip(csv.reader(open(path), delimiter=';'), range(1000)))",
+    "5,000 points.geojson": "import json; json.load(open(path))",
     "2 million rows.parquet": "from arro3.io import read_parquet; next(iter(read_parquet(path, batch_size=1000)))",
 }
 
