@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from urllib.parse import urlencode
 from uuid import uuid4
 
 import pytest
@@ -13,8 +14,10 @@ from api import access as api_access
 from api import services as tokens
 from api.models import Scope
 from collabs.models import Collab
-from drive.libraries import services
+from drive.libraries import public_links, services
 from drive.models import Library, Permission, PublicLink, Quota, Share
+from lab.models import Environment, Server, State
+from lab.servers import api_tokens
 from portal.accounts.services import deactivate
 from portal.models import User
 from seafile import uploads, views
@@ -22,9 +25,10 @@ from seafile import uploads, views
 from .conftest import Program, Seafile, form, part
 
 pytestmark = pytest.mark.django_db
+FORM = "application/x-www-form-urlencoded"
 REPO, V21 = "/api2/repos/{}", "/api/v2.1/repos/{}"
 IN_LIBRARY: list[tuple[str, str, object, str]] = [
-    # method, address, body, and what it needs: r, w (write), m (the owner's alone), l (public links)
+    # method, address, body, and what it needs: r, w (write), m (the owner alone), l (public links), s (list of them)
     ("GET", REPO, None, "r"),
     ("POST", REPO, None, "r"),
     ("GET", f"{REPO}/dir/?p=/", None, "r"),
@@ -37,7 +41,7 @@ IN_LIBRARY: list[tuple[str, str, object, str]] = [
     ("GET", f"{V21}/dir/detail/?path=/d", None, "r"),
     ("GET", f"{V21}/file/?p=/a.txt", None, "r"),
     ("POST", f"{V21}/zip-task/", {"parent_dir": "/", "dirents": "d"}, "r"),
-    ("GET", "/api/v2.1/share-links/?repo_id={}&path=/a.txt", None, "r"),
+    ("GET", "/api/v2.1/share-links/?repo_id={}&path=/a.txt", None, "s"),
     ("GET", f"{REPO}/upload-link/?p=/", None, "w"),
     ("GET", f"{REPO}/update-link/?p=/", None, "w"),
     ("GET", f"{V21}/upload-link/?p=/", None, "w"),
@@ -108,8 +112,10 @@ def test_it_gives_each_address_to_those_who_may(
     asking = {"stranger": seafile(stranger), "viewer": seafile(viewer), "reader": seafile(editor, Scope.READ)}
     wrong = []
     for method, address, body, need in IN_LIBRARY:
-        ok = (200, 201, 409) if need == "r" else (403,)
-        expected = {"stranger": (404,), "viewer": ok, "reader": ok}
+        ok = (200, 201, 409)
+        expected = {"stranger": (404,), "viewer": (403,), "reader": (403,)}
+        expected |= {"viewer": ok} if need in "rs" else {}
+        expected |= {"reader": ok} if need == "r" else {}
         for who, program in asking.items():
             if (status := ask(program, method, address, body)) not in expected[who]:
                 wrong.append(f"{method} {address} {body}: {who} got {status}")
@@ -182,10 +188,31 @@ def test_a_limited_token_reaches_its_libraries_alone(seafile: Seafile, editor: U
     assert [one["id"] for one in limited.get("/api2/repos/").json] == [str(library.pk)]
     assert limited.get(f"/api2/repos/{other.pk}/").status == 404
     assert limited.get("/api2/default-repo/").json["exists"] is False
-    assert limited.get("/api/v2.1/share-links/").json == []
+    assert limited.get("/api/v2.1/share-links/").status == 403
     move = {"operation": "move", "dst_repo": str(other.pk), "dst_dir": "/"}
     limited.upload("a.txt", b"a")
     assert limited.json(f"{V21}/file/?p=/a.txt", **move).status == 404
+
+
+def test_no_token_without_manage_publishes_anything(seafile: Seafile, owner: User, library: Library) -> None:
+    """As by the API: `share`, which a Lab's own token has too, is for people and teams, not for everybody."""
+    seafile(owner).upload("a.txt", b"a")
+    link = public_links.make_link(owner, library, "a.txt")
+    base = Environment.objects.create(slug="base", name="Base", prefix="/base", is_default=True)
+    server = Server.objects.create(owner=owner, environment=base, state=State.RUNNING)
+    of_lab = Client(headers={"Authorization": f"Token {api_tokens.make(server.pk)}"})
+    assert of_lab.get("/api2/repos/").status_code == 200
+    sharing = seafile(owner, Scope.READ, Scope.WRITE, Scope.SHARE)
+    body = {"p": "/a.txt", "repo_id": str(library.pk), "path": "/a.txt"}
+    for method, address in (
+        ("PUT", f"/api2/repos/{library.pk}/file/shared-link/"),
+        ("POST", "/api/v2.1/share-links/"),
+        ("GET", "/api/v2.1/share-links/"),  # the address is what opens it
+        ("DELETE", f"/api/v2.1/share-links/{public_links.token(link)}/"),
+    ):
+        assert sharing(method, address, body).status == 403, (method, address)
+        assert of_lab.generic(method, address, urlencode(body), FORM).status_code == 403, (method, address)
+    assert [one.revoked_at for one in PublicLink.objects.all()] == [None]
 
 
 def test_a_token_of_one_library_needs_no_id(seafile: Seafile, editor: User, library: Library, place: Path) -> None:
