@@ -112,10 +112,9 @@ def test_it_gives_each_address_to_those_who_may(
     asking = {"stranger": seafile(stranger), "viewer": seafile(viewer), "reader": seafile(editor, Scope.READ)}
     wrong = []
     for method, address, body, need in IN_LIBRARY:
-        ok = (200, 201, 409)
-        expected = {"stranger": (404,), "viewer": (403,), "reader": (403,)}
-        expected |= {"viewer": ok} if need in "rs" else {}
-        expected |= {"reader": ok} if need == "r" else {}
+        ok, refused = {200, 201, 409}, {403}
+        expected = {"viewer": ok if need in "rs" else refused, "reader": ok if need == "r" else refused}
+        expected["stranger"] = {404}
         for who, program in asking.items():
             if (status := ask(program, method, address, body)) not in expected[who]:
                 wrong.append(f"{method} {address} {body}: {who} got {status}")
