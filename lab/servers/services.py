@@ -1,5 +1,6 @@
 """Starting and stopping servers, for people, operators and the site itself."""
 
+import random
 import time
 from datetime import datetime
 from typing import Any
@@ -19,7 +20,9 @@ from portal.ops.task_queue import broker_is_up
 
 from . import limits, queue
 
-TRIES = 5
+TRIES = 100
+TRY_AGAIN_SECONDS = 0.02
+"""At most so long does one wait between two tries; by chance, so that those who ask at once do not go on in step."""
 DRIVE = Location()
 BRIEF_SECONDS = 0.7
 """How long a click waits for a launch that is about to be done, so that nobody sees a page about it."""
@@ -57,10 +60,11 @@ def request_server(
             if not broker_is_up():
                 raise CannotLaunchError("The site's task queue is not responding, so no Lab can be started.")
             server = create(actor, user, location, environment)
-        if server is None:
-            continue
-        if server.state != State.STOPPING or _follow_with_another(actor, server, location.path, environment):
+        if server and (
+            server.state != State.STOPPING or _follow_with_another(actor, server, location.path, environment)
+        ):
             return server
+        time.sleep(random.uniform(0, TRY_AGAIN_SECONDS))  # noqa: S311 - no secret: others start or end it meanwhile
     raise CannotLaunchError("Your Lab keeps changing state. Please try again.")
 
 
