@@ -7,6 +7,7 @@ what it saved last is captured after CAPTURE_AFTER (`drive.versions.scan`).
 
 import io
 import logging
+import os
 from collections.abc import Collection
 from datetime import datetime, timedelta
 
@@ -44,8 +45,13 @@ def known_file(library: Library, path: str, files: LibraryFiles) -> File:
     return row
 
 
-def save(row: File, content: bytes, files: LibraryFiles, *, if_match: str, authors: Collection[int]) -> FileEntry:
+def save(
+    row: File, content: bytes, files: LibraryFiles, *, if_match: str, authors: Collection[int]
+) -> tuple[FileEntry, int]:
     """Replace the file's content; `authors`: ids of those who typed since the last save.
+
+    Returns what is there now, and a descriptor of it that reads nothing (O_PATH), to be closed by the caller: a Lab may
+    have moved the file away by now, and the path may lead nowhere or to another one.
 
     To be called within `records.changing(row.library)`, with the row as it is then. StorageError (ChangedError when the
     file has another ETag) or DatabaseError; then nothing was changed. Where the database fails after the file was
@@ -55,12 +61,21 @@ def save(row: File, content: bytes, files: LibraryFiles, *, if_match: str, autho
     there = files.stat(path).size
     quota.check(row.library, len(content) - there, 0)
     with files.staged(io.BytesIO(content), len(content)) as staged:
-        entry = files.put(path, staged, if_match=if_match)
+        handle = os.open(staged, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            entry = files.put(path, staged, if_match=if_match)
+            _record(row, entry, authors)
+        except BaseException:
+            os.close(handle)
+            raise
+    return entry, handle
+
+
+def _record(row: File, entry: FileEntry, authors: Collection[int]) -> None:
     try:
         records.typed(row, entry, authors, capture_after=timezone.now() + CAPTURE_AFTER)
     except DatabaseError:
         log.exception("%a of %s is saved, and the database does not know by whom", row.path, row.library_id)
-    return entry
 
 
 def keep(

@@ -115,9 +115,8 @@ class LibraryFile:
             _check_writable(row)
             self._follow(files)
             row = self._row()
-            entry = together.save(row, data, files, if_match=if_match, authors=authors)
-            with suppress(OSError):  # it is written, and was moved in this moment: that is found out later
-                self._hold(files)
+            entry, handle = together.save(row, data, files, if_match=if_match, authors=authors)
+            self._hold(handle)
             self._held = _Held(_digest(data), entry.signature, entry.modified)
             return entry.etag
 
@@ -203,7 +202,7 @@ class LibraryFile:
             self._path = moved
         if entry.kind != "file":
             raise NotWritableError("Something that is not a file is in the place of this file.")
-        self._hold(files)
+        self._hold(openat2.open_beneath(files.root, os.fsencode(self._path), os.O_PATH | os.O_NOFOLLOW))
         return entry.etag
 
     def _path_in_lab(self) -> str:
@@ -227,9 +226,8 @@ class LibraryFile:
         self._held = _Held(_digest(data), signature(after), moment(after.st_mtime))
         return Content(data, etag(after))
 
-    def _hold(self, files: LibraryFiles) -> None:
-        """Know the file that has the path now again, wherever it goes."""
-        handle = openat2.open_beneath(files.root, os.fsencode(self._path), os.O_PATH | os.O_NOFOLLOW)
+    def _hold(self, handle: int) -> None:
+        """Know the file of this descriptor again, wherever it goes."""
         self._let_go()
         self._handle, self._inode = handle, os.fstat(handle).st_ino
 

@@ -1,5 +1,6 @@
 """Files that several people edit together: saves, their versions, and who is named."""
 
+import os
 from collections.abc import Iterable
 from datetime import timedelta
 from pathlib import Path
@@ -30,7 +31,8 @@ def row(library: Library, files: LibraryFiles, place: Path) -> File:
 def save(row: File, content: bytes, authors: Iterable[User], if_match: str = "") -> File:
     with open_library(row.library) as files:
         match = if_match or files.stat("a.ipynb").etag
-        together.save(row, content, files, if_match=match, authors=[user.pk for user in authors])
+        _entry, handle = together.save(row, content, files, if_match=match, authors=[user.pk for user in authors])
+    os.close(handle)
     return row
 
 

@@ -3,6 +3,7 @@
 import errno
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,9 @@ from collabs.models import Collab
 from drive.files import operations, together
 from drive.libraries import services as drive_services
 from drive.models import File, Library, Quota, Trashed
+from drive.storage import files as files_module
 from drive.storage import open_library
-from drive.versions import history, scan, store, trash
+from drive.versions import history, records, scan, store, trash
 from portal.models import User
 from rooms.room.file import (
     FileChangedError,
@@ -126,6 +128,30 @@ def test_it_follows_a_rename_in_a_lab_that_a_scan_has_seen_first(
     scan.scan(library)
     file.etag()
     assert file.path() == "b.txt"
+
+
+@pytest.mark.parametrize("moment", ["stat", "typed"])
+def test_it_follows_a_rename_in_a_lab_in_the_moment_of_a_save(
+    file: LibraryFile, place: Path, owner: User, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    """A script in a Lab waits for the file to be saved, and moves it before the save has returned."""
+
+    before = {"stat": (files_module, "_placed"), "typed": (records, "typed")}[moment]
+    original = getattr(*before)
+
+    def moved_first(*given: Any, **named: Any) -> Any:
+        with suppress(FileNotFoundError):
+            (place / "notes.txt").rename(place / "moved.txt")
+        return original(*given, **named)
+
+    monkeypatch.setattr(*before, moved_first)
+    write(file, "two\n", owner)
+    monkeypatch.undo()
+    assert file.etag()
+    assert file.path() == "moved.txt"
+    write(file, "three\n", owner)
+    assert [path.name for path in place.iterdir() if path.is_file()] == ["moved.txt"]
+    assert (place / "moved.txt").read_text() == "three\n"
 
 
 def test_it_follows_a_rename_to_a_name_that_is_not_utf_8(file: LibraryFile, place: Path, owner: User) -> None:
