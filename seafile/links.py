@@ -20,6 +20,7 @@ from drive.models import Library
 from identity import access_tokens
 from lab.servers import api_tokens
 
+from .calls import Call
 from .errors import SeafileError
 
 GOOD_FOR = 12 * 3600
@@ -46,11 +47,14 @@ class Link:
     names: list[str]
 
 
-def link_of(asker: Asker, kind: Kind, library: Library, path: str = "") -> str:
-    """An absolute address without a query, in ASCII: clients cut it out of the answer, and add a query to it."""
-    code = encode(asker, kind, library, path)
+def link_of(call: Call, kind: Kind, library: Library, path: str = "") -> str:
+    """An absolute address without a query, in ASCII: clients cut it out of the answer, and add a query to it.
+
+    A program in a Lab has come by the Lab's socket, and goes on there: the proxy says so (`X-Links-At`).
+    """
+    code = encode(call.asker, kind, library, path)
     name = f"/{quote(path.rpartition('/')[2], safe='')}" if kind == Kind.FILE else ""
-    return f"{settings.PORTAL_URL}/seafhttp/{kind}/{code}{name}"
+    return f"{call.request.headers.get('X-Links-At') or settings.PORTAL_URL}/seafhttp/{kind}/{code}{name}"
 
 
 def encode(asker: Asker, kind: Kind, library: Library, path: str, names: list[str] | None = None) -> str:

@@ -194,4 +194,4 @@ def download_link(call: Call, library_id: UUID) -> HttpResponse:
     library, _entry = call.reading(library_id)
     with open_library(library) as files:
         path, item = existing(files, call.path(), "file")
-    return answer(link_of(call.asker, Kind.FILE, library, path), oid=id_of(item))
+    return answer(link_of(call, Kind.FILE, library, path), oid=id_of(item))

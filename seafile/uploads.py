@@ -57,7 +57,7 @@ def _link(call: Call, library_id: UUID, kind: Kind) -> HttpResponse:
     quota.check(library, 1, 0)
     with open_library(library) as files:
         path, item = locate(files, call.folder())
-    return answer(links.link_of(call.asker, kind, library, path if item and item.kind == "folder" else ""))
+    return answer(links.link_of(call, kind, library, path if item and item.kind == "folder" else ""))
 
 
 def may_upload(kind: Kind, code: str, length: int | None) -> Link:

@@ -15,14 +15,14 @@ from api import services as tokens
 from api.models import Scope
 from collabs.models import Collab
 from drive.libraries import public_links, services
-from drive.models import Library, Permission, PublicLink, Quota, Share
+from drive.models import File, Library, Permission, PublicLink, Quota, Share
 from lab.models import Environment, Server, State
 from lab.servers import api_tokens
 from portal.accounts.services import deactivate
 from portal.models import User
 from seafile import uploads, views
 
-from .conftest import Program, Seafile, form, part
+from .conftest import BOUNDARY, Program, Seafile, form, part
 
 pytestmark = pytest.mark.django_db
 FORM = "application/x-www-form-urlencoded"
@@ -212,6 +212,34 @@ def test_no_token_without_manage_publishes_anything(seafile: Seafile, owner: Use
         assert sharing(method, address, body).status == 403, (method, address)
         assert of_lab.generic(method, address, urlencode(body), FORM).status_code == 403, (method, address)
     assert [one.revoked_at for one in PublicLink.objects.all()] == [None]
+
+
+def test_a_lab_that_comes_by_its_socket_gets_links_there_which_end_with_it(
+    editor: User, library: Library, place: Path, settings: Settings
+) -> None:
+    settings.DRIVE_USE_ACCEL = False
+    base = Environment.objects.create(slug="base", name="Base", prefix="/base", is_default=True)
+    server = Server.objects.create(owner=editor, environment=base, state=State.RUNNING)
+    login = {"Authorization": f"Token {api_tokens.make(server.pk)}"}
+    client = Client(headers=login | {"X-Links-At": "http://portal"})
+    link = client.get(f"/api2/repos/{library.pk}/upload-link/?p=/").json()
+    assert link.startswith("http://portal/seafhttp/upload-api/")
+    body = form(part("parent_dir", "/"), part("file", b"from a Lab", "a.txt"))
+
+    def upload() -> int:
+        kind = f"multipart/form-data; boundary={BOUNDARY}"
+        return client.generic("POST", link.removeprefix("http://portal"), body, kind).status_code
+
+    assert upload() == 200
+    assert (place / "a.txt").read_bytes() == b"from a Lab"
+    assert File.objects.get(library=library, path="a.txt").changed_by == editor
+    found = client.get(f"/api2/repos/{library.pk}/file/?p=/a.txt").json()
+    assert found.startswith("http://portal/seafhttp/files/")
+    assert client.get(found.removeprefix("http://portal")).status_code == 200
+    Server.objects.update(state=State.STOPPED)
+    assert upload() == 403
+    assert client.get(found.removeprefix("http://portal")).status_code == 403
+    assert client.get("/api2/repos/").status_code == 401
 
 
 def test_a_token_of_one_library_needs_no_id(seafile: Seafile, editor: User, library: Library, place: Path) -> None:

@@ -27,6 +27,7 @@ FORGED = {
     "X-Forwarded-For": "10.0.0.1",
     "X-Forwarded-Proto": "https",
     "X-Forwarded-Host": "evil.example",
+    "X-Links-At": "http://evil.example",
     "X-Original-URI": "/else",
     "X-Original-Method": "GET",
     "X-Request-ID": "0" * 32,

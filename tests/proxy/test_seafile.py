@@ -2,7 +2,7 @@
 
 import json
 import os
-from pathlib import Path
+import socket
 
 import pytest
 
@@ -11,21 +11,6 @@ from .test_proxy import FORGED, forged
 
 pytestmark = pytest.mark.sandbox
 UPLOAD = "/seafhttp/upload-api/code~1~x"
-
-
-@pytest.fixture
-def uploads(proxy: Proxy) -> list[bytes]:
-    """Bodies that were handed on as files."""
-    bodies: list[bytes] = []
-    answer = proxy._webdav
-
-    def take(request: object) -> Answer:
-        if name := request.header("X-Body-File"):  # type: ignore[attr-defined]
-            bodies.append(Path(name).read_bytes())
-        return answer(request)  # type: ignore[arg-type]
-
-    proxy.webdav.reply = take
-    return bodies
 
 
 def test_it_overwrites_what_only_the_proxy_may_say_and_sends_no_cookie(proxy: Proxy) -> None:
@@ -91,3 +76,32 @@ def test_it_leads_nothing_else_there_and_notes_no_link(proxy: Proxy) -> None:
     log = (proxy.directory / "log/access.log").read_text()
     assert "/seafhttp/files/-" in log
     assert "secret" not in log
+
+
+def test_a_lab_reaches_it_on_its_socket_with_its_own_token_alone(proxy: Proxy, uploads: list[bytes]) -> None:
+    def ask(target: str, *headers: str, method: str = "GET", body: bytes = b"") -> Answer:
+        lines = [f"{method} {target} HTTP/1.1", "Host: portal", "Connection: close", *headers]
+        lines += [f"Content-Length: {len(body)}"] if body else []
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(60)
+            connection.connect(str(proxy.run / "api.sock"))
+            connection.sendall("\r\n".join([*lines, "", ""]).encode() + body)
+            return read_answer(connection)
+
+    headers = [f"{name}: {value}" for name, value in FORGED.items()]
+    for address in ("/api2/repos/", "/api/v2.1/repos/x/dir/?p=/", "/seafhttp/files/x/name", UPLOAD):
+        for login in ("", "Basic bGFiXzE6eA==", f"Token {'0' * 40}", "Bearer ey.ey.x", "Tokenlab_1"):
+            sent = [*headers, f"Authorization: {login}"] if login else headers
+            assert ask(address, *sent).status == 401, (address, login)
+    for address in ("/dav/", "/seafhttpx/", "/_gateway/seafile", "/_ask_seafile", "/drive/"):
+        assert ask(address, "Authorization: Token lab_1").status == 404, address
+    assert proxy.webdav.seen == []
+    for scheme in ("Bearer", "Token", "token"):
+        assert ask("/api2/repos/", *headers, f"Authorization: {scheme} lab_1", "Cookie: portal=x").status == 207
+    assert ask(UPLOAD, *headers, "Authorization: Token lab_1", method="POST", body=b"content").status == 207
+    assert uploads == [b"content"]
+    for request in proxy.webdav.seen:
+        assert set(forged(request)) - {"X-Original-Method"} <= {"X-Lab-Server", "X-Lab-Token"}
+        assert (request.header("X-Links-At"), request.header("Cookie")) == ("http://portal", None)
+    assert proxy.ask("/api2/repos/", *headers).status == 207
+    assert proxy.webdav.last().header("X-Links-At") is None

@@ -1,7 +1,6 @@
 """The proxy and WebDAV: what the process believes, and what nobody sends in vain."""
 
 import os
-from pathlib import Path
 
 import pytest
 
@@ -10,21 +9,6 @@ from .test_proxy import FORGED, forged
 
 pytestmark = pytest.mark.sandbox
 ADDRESS = "/dav/My%20Libraries/My%20Library/a%20b"
-
-
-@pytest.fixture
-def uploads(proxy: Proxy) -> list[bytes]:
-    """Bodies that WebDAV was handed as files."""
-    bodies: list[bytes] = []
-    answer = proxy._webdav
-
-    def take(request: object) -> Answer:
-        if name := request.header("X-Body-File"):  # type: ignore[attr-defined]
-            bodies.append(Path(name).read_bytes())
-        return answer(request)  # type: ignore[arg-type]
-
-    proxy.webdav.reply = take
-    return bodies
 
 
 def test_it_overwrites_what_only_the_proxy_may_say_and_sends_no_cookie(proxy: Proxy) -> None:

@@ -1,23 +1,43 @@
 """A job for ebrains-drive, as its users write it: `ebrains_client.py SERVER TOKEN WHO SLUG TITLE FOLDER`.
 
-Works in a folder of its own in the Collab's library, and prints what went wrong.
+Works in a folder of its own in the Collab's library, and prints what went wrong. Needs nothing but the client. In a Lab
+it is `ebrains_client.py "" "" lab SLUG TITLE FOLDER`, where the client finds server and token by itself.
 """
 
+import contextlib
 import io
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import pytest
-from ebrains_drive import DriveApiClient  # type: ignore[import-not-found]
+import ebrains_drive  # type: ignore[import-not-found]
+from ebrains_drive import DriveApiClient
 from ebrains_drive.exceptions import ClientHttpError, DoesNotExist  # type: ignore[import-not-found]
+
+
+class Caught:
+    """An exception that was expected."""
+
+    value: Any = None
+
+
+@contextlib.contextmanager
+def raises(kind: type[Exception], text: str = "") -> Iterator[Caught]:
+    """What is done in this block fails so, or the job does; as pytest's, which a Lab has not."""
+    caught = Caught()
+    try:
+        yield caught
+    except kind as error:
+        caught.value = error
+    if caught.value is None or text not in str(caught.value):
+        raise AssertionError(f"{caught.value!r} instead of {kind.__name__} {text}")
 
 
 def refused(code: int, attempt: Callable[[], object]) -> None:
     """What is tried is refused with this status."""
-    with pytest.raises(ClientHttpError) as caught:
+    with raises(ClientHttpError) as caught:
         attempt()
     assert caught.value.code == code
 
@@ -55,7 +75,7 @@ def work(client: Any, slug: str, title: str, name: str) -> None:
         local = Path(here) / "empty"
         local.write_bytes(b"replaced")
         assert folder.upload_local_file(str(local), overwrite=True).get_content() == b"replaced"
-        with pytest.raises(FileExistsError):
+        with raises(FileExistsError):
             folder.upload_local_file(str(local))
         folder.download(str(Path(here) / "whole"))
         assert (Path(here) / "whole.zip").stat().st_size > len(contents["large.bin"])
@@ -86,7 +106,7 @@ def change(client: Any, repo: Any, folder: Any, name: str) -> None:
     assert names(repo.get_dir(f"/{name}/other/sub {name}")) == []
     moved.delete()
     assert "other" not in names(folder)
-    with pytest.raises(DoesNotExist):
+    with raises(DoesNotExist):
         repo.get_dir(f"/{name}/other")
 
 
@@ -100,7 +120,7 @@ def share(client: Any, slug: str, title: str, name: str, other: str) -> None:
     assert own.get_dir("/").share_to_user(other, "r")
     refused(403, repo.delete)
     own.delete()
-    with pytest.raises(DoesNotExist):
+    with raises(DoesNotExist):
         client.repos.get_repo(own.id)
 
 
@@ -125,15 +145,36 @@ def read(client: Any, slug: str, title: str, name: str) -> None:
 def look(client: Any, slug: str, library_id: str) -> None:
     """What a stranger may: nothing."""
     assert library_id not in [repo.id for repo in client.repos.list_repos()]
-    with pytest.raises(DoesNotExist):
+    with raises(DoesNotExist):
         client.repos.get_repo(library_id)
-    with pytest.raises(Exception, match="Couldn't identify"):
+    with raises(Exception, "Couldn't identify"):
         client.repos.get_repo_by_url(slug)
+
+
+def work_in_lab(client: Any, slug: str, title: str, name: str) -> None:
+    """What an editor does in a Lab: all that is not for the scope `manage`; and what is on disk there is the same."""
+    from clb_nb_utils import oauth  # type: ignore[import-not-found]
+
+    work(client, slug, title, name)
+    for other in (DriveApiClient(token=oauth.get_token()), ebrains_drive.DriveApiClient()):
+        repo = find(other, slug, title)
+        on_disk = Path(f"/mnt/user/drive/Shared with groups/{title}/{name}/large.bin")
+        found = other.file.get_file_by_local_path(str(on_disk))
+        assert (repo.id, found.get_content()) == (find(client, slug, title).id, on_disk.read_bytes())
+        refused(403, found.get_share_link)
+        refused(403, repo.get_dir("/").get_share_link)
+        refused(403, lambda client=other: client.repos.create_repo("Own"))  # type: ignore[misc]
 
 
 if __name__ == "__main__":
     server, token, who, *rest = sys.argv[1:]
-    one = DriveApiClient(token=token)
-    one.server = server
-    jobs: dict[str, Callable[..., None]] = {"editor": work, "owner": share, "viewer": read, "stranger": look}
+    one = DriveApiClient(token=token) if token else ebrains_drive.connect()
+    one.server = server or one.server
+    jobs: dict[str, Callable[..., None]] = {
+        "editor": work,
+        "owner": share,
+        "viewer": read,
+        "stranger": look,
+        "lab": work_in_lab,
+    }
     jobs[who](one, *rest)

@@ -3,6 +3,7 @@
 import itertools
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -22,7 +23,7 @@ from drive.models import File, Quota, Version
 from drive.storage import layout
 
 from ..support.people import Person
-from ..support.site import wait_for
+from ..support.site import Site, wait_for
 
 pytestmark = pytest.mark.sandbox
 
@@ -42,7 +43,8 @@ class World:
 
     def __init__(self, make: Callable[..., Person], home: Path) -> None:
         self.home = home
-        people = {name: make(name).user for name in ("owner", "editor", "viewer", "stranger")}
+        self.editor = make("editor")
+        people = {"editor": self.editor.user} | {name: make(name).user for name in ("owner", "viewer", "stranger")}
         self.collab: Collab = collab_services.create_collab(people["owner"], title=f"Signals of {people['owner']}")
         collab_services.add_member(people["owner"], self.collab, people["editor"], Role.EDITOR)
         collab_services.add_member(people["owner"], self.collab, people["viewer"], Role.VIEWER)
@@ -116,6 +118,30 @@ def test_ebrains_drive_does_all_that_its_person_may(world: World, version: str) 
     row = File.objects.get(library=world.library, trashed=None, path=f"{folder}/large.bin")
     assert row.changed_by == world.people["editor"]
     assert world.library.trash.filter(path=f"{folder}/empty", deleted_by=world.people["editor"]).exists()
+
+
+def test_ebrains_drive_finds_server_and_token_by_itself_in_a_lab(world: World, way: str, site: Site) -> None:
+    assert site.is_forked(world.editor.launch()) == (way == "fork")
+    kernel = world.editor.kernel()
+    library = f"/mnt/user/drive/Shared with groups/{world.collab.title}"
+    job = str(world.place / "ebrains_client.py")
+    shutil.copy(HERE / "ebrains_client.py", job)
+    for version in VERSIONS:
+        package, folder = f"ebrains-drive=={version}", f"in a Lab {version}, {next(_numbers)}"
+        shutil.copytree(world.home / package, world.place / package, dirs_exist_ok=True)
+        words = ["python", f"{library}/ebrains_client.py", "", "", "lab", world.collab.slug, world.collab.title, folder]
+        code = (
+            "import os, subprocess\n"
+            f"path = os.environ['PYTHONPATH'] + os.pathsep + {f'{library}/{package}'!r}\n"
+            f"variables = os.environ | {{'PYTHONPATH': path}}\n"
+            f"done = subprocess.run({words!r}, env=variables, capture_output=True, text=True)\n"
+            "print(done.returncode, done.stdout, done.stderr[-4000:])"
+        )
+        said = kernel.run(code, SECONDS)
+        assert said.text.startswith("0 "), (version, said)
+        row = File.objects.get(library=world.library, trashed=None, path=f"{folder}/large.bin")
+        assert row.changed_by == world.people["editor"]
+    world.editor.leave()
 
 
 def test_seafileapi2_works_with_a_password_and_with_a_token_of_one_library(world: World) -> None:
