@@ -236,6 +236,20 @@ def test_each_sees_what_the_other_types_and_it_is_saved(pair: Pair) -> None:
         expect(author.status).to_have_text(f"With {other.name} · saved")
 
 
+def test_the_session_is_asked_for_once_while_jupyterlab_looks_at_the_file(pair: Pair) -> None:
+    """JupyterLab looks three times before it makes the notebook's document; the room is entered beside that."""
+    pair.write("once.ipynb", notebook("one = 1"))
+    asked: list[str] = []
+    pair.ada.page.on("request", lambda request: asked.append(f"{request.method} {request.url}"))
+    pair.ada.open(f"{pair.ada.folder}/once.ipynb")
+    expect(pair.ada.status).to_have_text(re.compile("saved", re.IGNORECASE))
+    mine = [one for one in asked if "once.ipynb" in one]
+    sessions = [number for number, one in enumerate(mine) if one.startswith("PUT ") and "/session/" in one]
+    looks = [number for number, one in enumerate(mine) if one.startswith("GET ") and "content=0" in one]
+    assert len(sessions) == 1
+    assert sessions[0] < looks[1]
+
+
 def test_outputs_are_seen_by_both_and_each_has_a_kernel_of_their_own(pair: Pair) -> None:
     pair.both_open("kernels.ipynb", "secret = 41\nprint(secret + 1)", "secret")
     pair.ada.run(0)

@@ -7,15 +7,19 @@ import type { Contents, Drive, IContentProvider } from "@jupyterlab/services";
 import { ISignal, Signal } from "@lumino/signaling";
 
 import { Room } from "./room";
+import { ISession, requestSession } from "./session";
 import { distrustOthers } from "./trust";
 
 /** Of paths below the home: only what is in the Drive is edited together. */
 const DRIVE = "drive/";
+/** For so long the session of a notebook that is about to be opened is kept. */
+const EXPECTED_MS = 5 * 1000;
 
 /** Documents that are edited together, by the way JupyterLab opens and saves them. */
 export class RoomDocuments implements IContentProvider {
   constructor(private readonly drive: Drive) {
     drive.fileChanged.connect((_, change) => this.onFileChanged(change));
+    this.expectNotebooks();
   }
 
   /** The room of the document at `path` below the home; undefined where none was asked for. */
@@ -56,9 +60,40 @@ export class RoomDocuments implements IContentProvider {
           ? new YFile()
           : undefined;
     if (document) {
-      this.add(new Room(path, format, contentType, document));
+      const session = kind === "json:notebook" ? this._expected.get(path) : undefined;
+      this._expected.delete(path);
+      this.add(new Room(path, format, contentType, document, session));
     }
     return document;
+  }
+
+  /**
+   * JupyterLab asks three times what kind of file it is before it makes the document of a notebook. The session is
+   * asked for beside the first time, so that the room answers as soon as a file without one would be read.
+   */
+  private expectNotebooks(): void {
+    const get = this.drive.get.bind(this.drive);
+    this.drive.get = (path, options) => {
+      if (options?.content === false && path.startsWith(DRIVE) && path.endsWith(".ipynb")) {
+        this.expect(path);
+      }
+      return get(path, options);
+    };
+  }
+
+  private expect(path: string): void {
+    if (this._rooms.has(path) || this._expected.has(path)) {
+      return;
+    }
+    const session = requestSession(path, "json", "notebook");
+    this._expected.set(path, session);
+    const forget = () => {
+      if (this._expected.get(path) === session) {
+        this._expected.delete(path);
+      }
+    };
+    session.catch(forget); // the room asks again, and says why there is none
+    setTimeout(forget, EXPECTED_MS);
   }
 
   /** What JupyterLab knows of a file. The content of a document in a room is not in it: the room has sent it. */
@@ -136,6 +171,7 @@ export class RoomDocuments implements IContentProvider {
 
   private readonly _rooms = new Map<string, Room>();
   private readonly _ofDocument = new WeakMap<object, Room>();
+  private readonly _expected = new Map<string, Promise<ISession>>();
   private readonly _about = new WeakMap<Room, Promise<Contents.IModel>>();
   private readonly _opened = new Signal<RoomDocuments, Room>(this);
   private readonly _fileChanged = new Signal<RoomDocuments, Contents.IChangedArgs>(this);

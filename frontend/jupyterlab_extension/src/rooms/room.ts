@@ -24,12 +24,16 @@ export interface IPerson {
 
 /** A document of the Drive that several people have open, or its place while that is asked. */
 export class Room {
-  /** `path`: below the home; `format` and `type` as JupyterLab's contents service has them. */
+  /**
+   * `path`: below the home; `format` and `type` as JupyterLab's contents service has them; `session`: where it was asked
+   * for already.
+   */
   constructor(
     path: string,
     readonly format: string,
     readonly type: string,
     readonly document: YDocument<any>,
+    session: Promise<ISession> = requestSession(path, format, type),
   ) {
     this._path = path;
     this.replaceDirty();
@@ -37,7 +41,7 @@ export class Room {
     document.awareness.setLocalStateField("user", {});
     document.awareness.on("change", this.onPeople);
     document.disposed.connect(this.dispose, this);
-    void this.join();
+    void this.join(session);
   }
 
   /** Settles when it is known whether there is a room; then the document has its content, if there is. */
@@ -177,9 +181,9 @@ export class Room {
     Signal.clearData(this);
   }
 
-  private async join(): Promise<void> {
+  private async join(asked: Promise<ISession>): Promise<void> {
     try {
-      const session = await requestSession(this._path, this.format, this.type);
+      const session = await asked;
       this._mayWrite = !session.sessionId.endsWith(".r");
       this._session = session;
       await this.enter(session);
