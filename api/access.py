@@ -205,6 +205,12 @@ def check(token: Token) -> Credentials:
     return Credentials(token)
 
 
+def challenge(request: HttpRequest) -> str:
+    """Value of WWW-Authenticate with a 401 (RFC 6750, section 3): a bearer token that was sent is named as invalid."""
+    is_bearer = request.headers.get("Authorization", "").strip()[:7].lower() == "bearer "
+    return 'Bearer error="invalid_token"' if is_bearer else "Bearer"
+
+
 def credentials(request: HttpRequest) -> Credentials | None:
     """Credentials that the middleware found; None where there is no Authorization header."""
     return getattr(request, "api_credentials", None)

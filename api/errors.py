@@ -70,8 +70,6 @@ def ebrains_problem(status: int, message: str, fields: Fields | None = None) -> 
 
 
 def _with_headers(response: JsonResponse) -> JsonResponse:
-    if response.status_code == HTTPStatus.UNAUTHORIZED:
-        response["WWW-Authenticate"] = "Bearer"
     if response.status_code == HTTPStatus.SERVICE_UNAVAILABLE:
         response["Retry-After"] = str(RETRY_SECONDS)
     return response

@@ -9,7 +9,7 @@ from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.utils.cache import patch_cache_control, patch_vary_headers
 
-from .access import Credentials, read_header
+from .access import Credentials, challenge, read_header
 from .errors import default_message, ebrains_problem, problem
 from .models import Scope
 
@@ -44,6 +44,8 @@ class ApiMiddleware:
             response = HttpResponse(status=204, headers={"Allow": ", ".join(allowed)})
         if response.status_code >= FIRST_ERROR and "json" not in response.get("Content-Type", ""):
             response = _in_shape(shape, response)
+        if response.status_code == HTTPStatus.UNAUTHORIZED:
+            response["WWW-Authenticate"] = challenge(request)
         _without_body(request, response)
         if not response.has_header("Cache-Control"):
             patch_cache_control(response, private=True, no_store=True)
@@ -64,6 +66,10 @@ class ApiMiddleware:
             given = _identify(request)
             if given and given.token and not given.token.allows(Scope.WRITE):
                 request.user = AnonymousUser()
+            if given and given.refusal:
+                response = self.get_response(request)
+                response["X-Challenge"] = challenge(request)  # nginx takes the answer to the upload for its own
+                return response
         return self.get_response(request)
 
 

@@ -2,19 +2,18 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from uuid import UUID
 
 from django.core.exceptions import ValidationError
 from django.http import Http404, HttpResponse
 from django.template.defaultfilters import filesizeformat
-from django.utils import timezone
 
 from api.models import Scope
 from collabs.models import RANKS, EffectiveRole
 from drive.folders import Folder
 from drive.libraries import naming, services
-from drive.libraries.access import owned_library
+from drive.libraries.access import get_library, owned_library
 from drive.libraries.visibility import Entry, entries
 from drive.models import Library
 from drive.storage import StorageError, layout
@@ -230,15 +229,15 @@ def default(call: Call) -> HttpResponse:
 
 
 def empty_trash(call: Call, library_id: UUID) -> HttpResponse:
-    """Remove what is in the trash for good, as the page does; with `keep_days` what is older."""
-    library, _entry = call.writing(library_id)
-    rows = library.trash.all()
+    """Remove what is in the trash for good, as the page does; with `keep_days` what is older.
+
+    A token needs the scope `manage`, as by the API: what a notebook in a Lab deletes can be restored.
+    """
+    call.asker.require(Scope.MANAGE)
+    library, _entry = get_library(call.user, library_id, "rw")
     days = call.request.GET.get("keep_days") or call.field("keep_days") or "0"
     if not days.isdecimal() or len(days) > 5:
         raise SeafileError(400, "keep_days is a number of days.")
-    if int(days):
-        rows = rows.filter(deleted_at__lt=timezone.now() - timedelta(days=int(days)))
-    for item in rows.iterator(500):
-        trash.purge(call.user, item)
+    trash.purge_all(call.user, library, before=trash.days_ago(int(days)))
     publish("drive.tasks.empty_bin")  # should the broker be away: every night
     return answer({"success": True})

@@ -14,7 +14,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_GET
 
-from api.access import Asker, AuthenticationError, RateLimitError, check_openid, read_own_token, read_secret
+from api.access import Asker, AuthenticationError, RateLimitError, challenge, check_openid, read_own_token, read_secret
 
 from . import account, changes, downloads, libraries, listing, sharing, transfers, uploads
 from .calls import Call, answer
@@ -117,7 +117,7 @@ def api(request: HttpRequest, rest: str = "") -> HttpResponseBase:
     try:
         return _answer(request, address)
     except EXPECTED as error:
-        return _refusal(address, error)
+        return _refusal(request, address, error)
     except (OperationalError, InterfaceError):
         log.exception("the database cannot be read")
         return _error(address, 503, "The site cannot reach its database at the moment.", RETRY_SECONDS)
@@ -170,10 +170,14 @@ def _only_library(asker: Asker) -> UUID:
     return next(iter(only))
 
 
-def _refusal(address: str, error: Exception) -> HttpResponse:
+def _refusal(request: HttpRequest, address: str, error: Exception) -> HttpResponse:
     status, message = described(error)
     retry = error.seconds if isinstance(error, RateLimitError) else 0
-    return _error(address, status, message, retry)
+    response = _error(address, status, message, retry)
+    if status == 401:
+        named = challenge(request)
+        response["WWW-Authenticate"] = "Token" if named == "Bearer" else named
+    return response
 
 
 def _error(address: str, status: int, message: str, retry: int = 0) -> HttpResponse:
@@ -181,8 +185,6 @@ def _error(address: str, status: int, message: str, retry: int = 0) -> HttpRespo
     response = answer(_body(address, status, message), status)
     if retry:
         response["Retry-After"] = str(retry)
-    if status == 401:
-        response["WWW-Authenticate"] = "Token"
     if address.startswith("seafhttp/"):
         response["Access-Control-Allow-Origin"] = "*"
     return response

@@ -1,8 +1,9 @@
 """What the pages of the Drive can, by the API: people, public links, trash, search, changes, comparison."""
 
+import json
 from datetime import timedelta
 from io import BytesIO
-from typing import Any
+from typing import Any, BinaryIO
 
 import pytest
 from django.test import Client
@@ -16,7 +17,9 @@ from conftest import Queue
 from drive.files import changes, operations
 from drive.libraries import public_links
 from drive.libraries import services as drive_services
-from drive.models import File, Library, PublicLink, Trashed
+from drive.models import File, Library, PublicLink, Trashed, Version
+from drive.preview import sandbox
+from drive.preview.inside import notebook_diff
 from drive.storage import open_library
 from drive.versions import records, scan, trash
 from portal.accounts import people_search
@@ -148,6 +151,39 @@ def test_it_lists_and_restores_the_trash(program: Program, editor: User, library
         assert source.read() == b"b.txt"
     assert send(client, "post", f"{address}/{listed['items'][0]['id']}/restore").status_code == 404
     assert client.get(f"{V1}{address}").json()["count"] == 1
+
+
+def test_it_deletes_for_good_what_is_in_the_trash_one_or_all(
+    program: Program, editor: User, library: Library, queue: Queue
+) -> None:
+    mine = drive_services.create_library(editor, "Mine")
+    for name in ("a.txt", "b.txt", "old.txt", "c.txt"):
+        operations.write(editor, library, name, name.encode())
+    items = {name: operations.delete(editor, library, name) for name in ("a.txt", "b.txt", "old.txt", "c.txt")}
+    Trashed.objects.filter(pk=items["old.txt"].pk).update(deleted_at=timezone.now() - timedelta(days=5))
+    client, address = program(editor), f"/libraries/{library.pk}/trash"
+
+    def left() -> list[str]:
+        return sorted(library.trash.values_list("path", flat=True))
+
+    without = program(editor, *(scope for scope in Scope if scope != Scope.MANAGE))
+    for one in (f"{address}/{items['a.txt'].pk}", address):
+        assert send(without, "delete", one).status_code == 403, "a notebook in a Lab must not"
+    assert send(client, "delete", f"/libraries/{mine.pk}/trash/{items['a.txt'].pk}").status_code == 404
+    assert send(client, "delete", f"/libraries/{mine.pk}/trash").status_code == 204
+    assert left() == ["a.txt", "b.txt", "c.txt", "old.txt"]
+    assert send(client, "delete", f"{address}/{items['a.txt'].pk}").status_code == 204
+    assert send(client, "delete", f"{address}/{items['a.txt'].pk}").status_code == 404
+    assert left() == ["b.txt", "c.txt", "old.txt"]
+    assert send(client, "delete", f"{address}?keep_days=-1").status_code == 422
+    assert send(client, "delete", f"{address}?keep_days=4").status_code == 204
+    assert left() == ["b.txt", "c.txt"]
+    assert send(client, "delete", address).status_code == 204
+    assert left() == []
+    assert ("drive.tasks.empty_bin",) in queue
+    assert not Version.objects.filter(file__library=library).exists()
+    purged = AuditEntry.objects.filter(verb="file.purged").values_list("actor__username", flat=True)
+    assert list(purged) == ["editor"] * 4
 
 
 def test_it_restores_nothing_of_another_library(program: Program, editor: User, library: Library) -> None:
@@ -335,4 +371,37 @@ def test_it_compares_versions_of_a_text(program: Program, editor: User, library:
     assert (binary["is_text"], binary["blocks"], bool(binary["why_not"])) == (False, [], True)
     operations.write(editor, library, "b.txt", b"b")
     assert client.get(f"{here}/compare?path=b.txt&older={older}").status_code == 404, "a version of another file"
+    asked = client.get(f"{here}/compare?path=a.txt&older={older}&cells=true").json()
+    assert (asked["cells"], asked["why_no_cells"]) == (None, "This file is no notebook.")
     assert client.get(f"{here}/compare?path=a.txt").status_code == 422
+
+
+def test_it_compares_versions_of_a_notebook_by_cells(
+    program: Program, editor: User, library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The program that reads notebooks runs here in place of its sandbox, which has tests of its own."""
+
+    def render(what: str, source: BinaryIO, *, seconds: float) -> bytes:
+        assert what == "cells"
+        return notebook_diff.differing_cells(source.read()).encode()
+
+    monkeypatch.setattr(sandbox, "render", render)
+    client, here = program(editor), f"{V1}/libraries/{library.pk}"
+    for sources in (["a = 1\nb = 2", "gone"], ["a = 1\nb = 3", "x" * 99, "y"]):
+        cells = [{"cell_type": "code", "metadata": {}, "outputs": [], "source": source} for source in sources]
+        content = json.dumps({"nbformat": 4, "nbformat_minor": 4, "metadata": {}, "cells": cells})
+        operations.write(editor, library, "a.ipynb", content.encode())
+    older = client.get(f"{here}/versions?path=a.ipynb").json()["items"][-1]["id"]
+    address = f"{here}/compare?path=a.ipynb&older={older}"
+    assert client.get(address).json()["cells"] is None
+    said = client.get(f"{address}&cells=true").json()
+    assert [(one["change"], one["kind"], one["older"], one["newer"]) for one in said["cells"]] == [
+        ("changed", "code", 1, 1), ("removed", "code", 2, None), ("added", "code", None, 2), ("added", "code", None, 3),
+    ]  # fmt: skip
+    lines = [(line["kind"], line["text"]) for line in said["cells"][0]["blocks"][0]]
+    assert lines == [("same", "a = 1"), ("removed", "b = 2"), ("added", "b = 3")]
+    assert said["why_no_cells"] == ""
+    monkeypatch.setattr(sandbox, "render", lambda *_, **__: b"[1]")  # a program that was taken over
+    operations.write(editor, library, "a.ipynb", b"{}")
+    broken = client.get(f"{address}&cells=true").json()
+    assert (broken["cells"], broken["why_no_cells"]) == (None, "The notebooks cannot be compared.")

@@ -241,6 +241,12 @@ def test_it_tells_how_to_sign_in_and_lets_nobody_keep_answers() -> None:
     assert (answer.status_code, answer["WWW-Authenticate"]) == (401, "Bearer")
     assert "no-store" in answer["Cache-Control"]
     assert "Authorization" in answer["Vary"]
+    for scheme, said in (("Bearer", 'Bearer error="invalid_token"'), ("Token", "Bearer"), ("Bearers", "Bearer")):
+        for address in (f"{V1}/me", "/rest/v1/collabs", f"{V1}/nowhere"):
+            answer = Client(headers={"Authorization": f"{scheme} {'0' * 40}"}).get(address)
+            assert (answer.status_code, answer.get("WWW-Authenticate")) in ((401, said), (404, None)), address
+    sent = {"Authorization": "Bearer nothing", "X-Original-URI": f"{V1}/libraries/x/files/a"}
+    assert Client().get("/_gateway/signed-in", headers=sent)["X-Challenge"] == 'Bearer error="invalid_token"'
 
 
 @pytest.mark.slow

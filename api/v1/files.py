@@ -19,15 +19,18 @@ from api.routing import StrictRouter
 from drive.files import operations
 from drive.files.library_access import LibraryAccess, drive_access
 from drive.files.listing import PER_PAGE, read_page
-from drive.files.past import text_of
-from drive.files.text_diff import compare_texts
+from drive.files.past import opened, text_of
+from drive.files.text_diff import TextLines, compare_texts
 from drive.models import Version, Via
+from drive.preview import rendering
+from drive.preview.sandbox import RenderFailedError
 from drive.storage import ChangedError, FileEntry, LibraryFiles, NotAFileError, NotFoundError
 from drive.uploads import transfer
 from drive.versions import history
 from portal.access import person
 
 from .schemas import (
+    ChangedCellOut,
     ComparisonOut,
     EntryOut,
     FilePath,
@@ -289,14 +292,43 @@ def compare(
         int | None, Query(ge=1, lt=2**63, description="Id of a version; default: what is there now.")
     ] = None,
     path: str = Asked,
+    cells: Annotated[bool, Query(description="Of notebooks, also cell by cell.")] = False,
 ) -> Any:
-    """Compare two versions of a text in UTF-8, line by line; a notebook as the JSON that it is."""
+    """Compare two versions of a text in UTF-8, line by line; a notebook as the JSON that it is, and by its cells."""
     access, path = drive_access(request, library_id), _tidy(path)
-    texts = [text_of(access, path, _version(access, path, which)) for which in (older, newer)]
+    versions = _version(access, path, older), _version(access, path, newer)
+    texts = [text_of(access, path, version) for version in versions]
     why_not = next((text.why_not for text in texts if not text.is_text), "")
-    blocks = [] if why_not else compare_texts(*texts)
-    lines = [[LineOut(**vars(line)) for line in block] for block in blocks]
-    return ComparisonOut(is_text=not why_not, why_not=why_not, blocks=lines)
+    changed, why_no_cells = _changed_cells(access, path, *versions) if cells else (None, "")
+    return ComparisonOut(
+        is_text=not why_not,
+        why_not=why_not,
+        blocks=[] if why_not else _blocks(*texts),
+        cells=changed,
+        why_no_cells=why_no_cells,
+    )
+
+
+def _blocks(older: TextLines, newer: TextLines) -> list[list[LineOut]]:
+    return [[LineOut(**vars(line)) for line in block] for block in compare_texts(older, newer)]
+
+
+def _changed_cells(
+    access: LibraryAccess, path: str, older: Version | None, newer: Version | None
+) -> tuple[list[ChangedCellOut] | None, str]:
+    """Cells that differ, or why there are none to be had. They are found in the sandbox of previews."""
+    if not path.lower().endswith(".ipynb"):
+        return None, "This file is no notebook."
+    try:
+        with opened(access, path, older) as old_one, opened(access, path, newer) as new_one:
+            found = rendering.compare_cells(old_one, new_one)
+    except RenderFailedError as error:
+        return None, str(error)
+    changed = []
+    for cell in found:
+        blocks = _blocks(*(TextLines(source.splitlines()) for source in cell.sources))
+        changed.append(ChangedCellOut(**cell.model_dump(exclude={"sources"}), blocks=blocks))
+    return changed, ""
 
 
 @router.get(

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from http import HTTPStatus
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Annotated, Any, Generic, Literal, TypeVar
 from uuid import UUID
 
 from django.conf import settings
@@ -240,12 +240,27 @@ class LineOut(BaseModel):
     text: str
 
 
+class ChangedCellOut(BaseModel):
+    """Cell that differs between two versions of a notebook."""
+
+    change: Literal["changed", "added", "removed"]
+    kind: str = Field(description="`code`, `markdown` or `raw`.")
+    older: int | None = Field(description="Number of the cell in the older notebook, from 1.")
+    newer: int | None = Field(description="Number of the cell in the newer notebook, from 1.")
+    also: list[str] = Field(description="What differs beside the source: `outputs`, `metadata`, `attachments`.")
+    blocks: list[list[LineOut]] = Field(description="Differences of the source, as of a text.")
+
+
 class ComparisonOut(BaseModel):
     """Comparison of two versions of a file."""
 
     is_text: bool
     why_not: str = Field(description="Why there is no comparison; empty if there is one.")
     blocks: list[list[LineOut]] = Field(description="Differences, each with lines around it; empty if there are none.")
+    cells: list[ChangedCellOut] | None = Field(
+        description="With `cells=true`, those that differ; null without, and where they cannot be compared."
+    )
+    why_no_cells: str = Field(description="Why cells that were asked for cannot be compared.")
 
 
 class ShareOut(BaseModel):

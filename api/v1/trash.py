@@ -1,11 +1,12 @@
-"""The trash of a library: list, restore."""
+"""The trash of a library: list, restore, delete for good."""
 
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
 from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
+from ninja import Query
 from ninja.responses import Status
 from pydantic import BaseModel, Field
 
@@ -74,3 +75,24 @@ def restore_trashed(request: HttpRequest, library_id: UUID, item_id: int) -> Any
     if not publish("drive.tasks.restore_trashed", item.pk, person(request).pk):
         raise CannotLaunchError("This cannot be done right now: the site's task queue is not responding.")
     return Status(202, None)
+
+
+@router.delete("/{uuid:library_id}/trash/{int:item_id}", **route(Scope.MANAGE, {204: None}))
+def purge_trashed(request: HttpRequest, library_id: UUID, item_id: int) -> Any:
+    """Delete something in the trash for good, with its versions."""
+    access = writable(request, library_id)
+    trash.purge(person(request), get_object_or_404(access.library.trash.select_related("library"), pk=item_id))
+    publish("drive.tasks.empty_bin")  # should the broker be away: every night
+    return Status(204, None)
+
+
+@router.delete("/{uuid:library_id}/trash", **route(Scope.MANAGE, {204: None}))
+def empty_trash(
+    request: HttpRequest,
+    library_id: UUID,
+    keep_days: Annotated[int, Query(ge=0, le=36_500, description="What was deleted since stays.")] = 0,
+) -> Any:
+    """Delete all that is in the trash for good, with its versions."""
+    trash.purge_all(person(request), writable(request, library_id).library, before=trash.days_ago(keep_days))
+    publish("drive.tasks.empty_bin")
+    return Status(204, None)

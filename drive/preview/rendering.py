@@ -21,9 +21,10 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Literal
 
 from django.conf import settings
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from portal.file_lock import file_lock
 
@@ -271,13 +272,37 @@ def _write(path: Path, content: bytes) -> None:
     part.replace(path)
 
 
-def compare_notebooks(older: BinaryIO, newer: BinaryIO) -> str:
+class ChangedCell(BaseModel):
+    """A cell that differs between two notebooks."""
+
+    change: Literal["changed", "added", "removed"]
+    kind: str
+    older: int | None
+    newer: int | None
+    """Its number in either notebook, from 1."""
+    also: list[str]
+    """What differs beside the source: `outputs`, `metadata`, `attachments`."""
+    sources: tuple[str, str]
+
+
+_CELLS = TypeAdapter(list[ChangedCell])
+
+
+def compare_cells(older: BinaryIO, newer: BinaryIO) -> list[ChangedCell]:
+    """Cells that differ between two notebooks, in order. sandbox.RenderFailedError if they cannot be compared."""
+    try:
+        return _CELLS.validate_json(result(compare_notebooks(older, newer, "cells")) or b"")
+    except ValidationError as error:  # swept away in this moment, or not what our program writes
+        raise sandbox.RenderFailedError("The notebooks cannot be compared.") from error
+
+
+def compare_notebooks(older: BinaryIO, newer: BinaryIO, work: str = "difference") -> str:
     """Render two notebooks beside each other; returns the key. sandbox.RenderFailedError if they cannot be compared."""
     contents = [source.read(MOST_COMPARED + 1) for source in (older, newer)]
     if max(map(len, contents)) > MOST_COMPARED:
         raise sandbox.RenderFailedError("One of the notebooks is too large to compare here.")
     both = f"{len(contents[0])}\n".encode() + b"".join(contents)
-    key = key_of(io.BytesIO(both), "difference")
+    key = key_of(io.BytesIO(both), work)
     path = _place(key, "html")
     if not path.exists():
         if not _comparing.acquire(timeout=COMPARING_SECONDS):
@@ -287,7 +312,7 @@ def compare_notebooks(older: BinaryIO, newer: BinaryIO) -> str:
                 file.write(both)
                 file.flush()
                 file.seek(0)
-                _write(path, sandbox.render("difference", file, seconds=COMPARING_SECONDS))
+                _write(path, sandbox.render(work, file, seconds=COMPARING_SECONDS))
         finally:
             _comparing.release()
     return key

@@ -7,6 +7,7 @@ import shutil
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from datetime import datetime, timedelta
 from pathlib import Path
 from uuid import UUID
 
@@ -325,6 +326,18 @@ def purge(actor: User | None, item: Trashed) -> None:
         locked.delete()
     if item.place:
         removal.discard_trashed(item.library_id, item.place)
+
+
+def days_ago(days: int) -> datetime | None:
+    """The moment so many days ago; None for 0."""
+    return timezone.now() - timedelta(days=days) if days else None
+
+
+def purge_all(actor: User, library: Library, *, before: datetime | None = None) -> None:
+    """Remove all that is in a library's trash for good, or what was deleted before a moment."""
+    rows = library.trash.all() if before is None else library.trash.filter(deleted_at__lt=before)
+    for item in rows.select_related("library").iterator(500):
+        purge(actor, item)
 
 
 def mend() -> int:

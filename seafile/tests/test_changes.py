@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from api.models import Scope
 from drive.models import Library
 from portal.models import User
 
@@ -105,10 +106,14 @@ def test_a_batch_moves_all_or_nothing(program: Program, place: Path) -> None:
     assert program.library.trash.count() == 2
 
 
-def test_the_trash_is_emptied_for_good(program: Program, place: Path, seafile: Seafile, viewer: User) -> None:
+def test_the_trash_is_emptied_for_good(
+    program: Program, place: Path, seafile: Seafile, viewer: User, editor: User
+) -> None:
     (place / "a").write_bytes(b"a")
     program("DELETE", f"{REPO}/file/", p="/a")
     assert seafile(viewer)("DELETE", f"{V21}/trash/").status == 403
+    of_lab = seafile(editor, Scope.READ, Scope.WRITE, Scope.SHARE)
+    assert of_lab("DELETE", f"{V21}/trash/").status == 403
     assert program("DELETE", f"{V21}/trash/", {"keep_days": "3"}).json == {"success": True}
     assert program.library.trash.count() == 1
     assert program("DELETE", f"{V21}/trash/").json == {"success": True}

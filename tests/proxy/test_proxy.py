@@ -498,7 +498,10 @@ def test_it_tells_a_program_in_json_that_its_token_is_no_good(proxy: Proxy) -> N
     proxy.signed_in = Answer(401)
     answer = proxy.ask(API_UPLOAD, "Authorization: Bearer clb_x", method="PUT", body=b"x")
     assert answer.status == 401
-    assert answer.headers["content-type"] == "application/json"
+    assert (answer.headers["content-type"], answer.headers["www-authenticate"]) == ("application/json", "Bearer")
+    proxy.signed_in = Answer(401, {"X-Challenge": 'Bearer error="invalid_token"'})
+    answer = proxy.ask(API_UPLOAD, "Authorization: Bearer clb_x", method="PUT", body=b"x")
+    assert answer.headers["www-authenticate"] == 'Bearer error="invalid_token"'
     assert json.loads(answer.body)["error"] == "unauthorized"
     assert json.loads(answer.body)["request_id"] == number_on(answer)
     asked = proxy.portal.last()

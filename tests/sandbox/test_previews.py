@@ -107,6 +107,10 @@ def test_it_compares_notebooks_cell_by_cell() -> None:
     page = (rendering.result(rendering.compare_notebooks(io.BytesIO(older), io.BytesIO(newer))) or b"").decode()
     assert "# <mark>Old</mark> words" in page
     assert "1 unchanged cell" in page
+    cells = rendering.compare_cells(io.BytesIO(older), io.BytesIO(newer))
+    assert [(one.change, one.kind, one.sources) for one in cells] == [
+        ("changed", "markdown", ("# Old words", "# New words"))
+    ]
 
 
 def _is_running(program: Path) -> bool:

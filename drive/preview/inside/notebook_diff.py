@@ -31,9 +31,39 @@ Pair = tuple[Cell | None, Cell | None]
 
 def difference(content: bytes) -> str:
     """Of both notebooks, the length of the first in a line before them, what differs, as a page."""
+    return document(_Comparison(*_both(content)).html())
+
+
+def differing_cells(content: bytes) -> str:
+    """Of both notebooks, as `difference` takes them, the cells that differ, as JSON: a list of objects.
+
+    `change`: `changed`, `added` or `removed`; `kind`; `older` and `newer`: number from 1, or null; `also`: what differs
+    beside the source; `sources`: the older one and the newer one.
+    """
+    found, numbers = [], [0, 0]
+    for pair in paired(*(notebook.cells for notebook in _both(content))):
+        for side, cell in enumerate(pair):
+            numbers[side] += cell is not None
+        older, newer = pair
+        also = _differing(older, newer) if older and newer else []
+        if older and newer and _key(older) == _key(newer) and not also:
+            continue
+        found.append(
+            {
+                "change": "changed" if older and newer else "added" if newer else "removed",
+                "kind": (newer or older).kind,  # type: ignore[union-attr]  # a pair has one at least
+                "older": numbers[0] if older else None,
+                "newer": numbers[1] if newer else None,
+                "also": also,
+                "sources": [cell.source if cell else "" for cell in pair],
+            }
+        )
+    return json.dumps(found)
+
+
+def _both(content: bytes) -> tuple[Notebook, Notebook]:
     length, _, both = content.partition(b"\n")
-    older, newer = read_notebook(both[: int(length)]), read_notebook(both[int(length) :])
-    return document(_Comparison(older, newer).html())
+    return read_notebook(both[: int(length)]), read_notebook(both[int(length) :])
 
 
 class _Comparison:

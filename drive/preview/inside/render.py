@@ -28,6 +28,7 @@ WORK = {
     "heic": ("science.heic", "heic"),
     "geojson": ("science.geojson", "geojson"),
     "difference": ("notebook_diff", "difference"),
+    "cells": ("notebook_diff", "differing_cells"),
 }
 """Module and function for each argument; one is imported, because some take long to import. A function takes the
 content, or the path of the file."""

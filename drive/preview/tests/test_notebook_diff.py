@@ -4,7 +4,7 @@ import json
 import time
 from typing import Any
 
-from drive.preview.inside.notebook_diff import difference, lines_beside, paired
+from drive.preview.inside.notebook_diff import difference, differing_cells, lines_beside, paired
 from drive.preview.inside.notebook_repair import read_notebook
 
 from .test_notebook import PIXEL, code, display, of_cells, text
@@ -66,6 +66,23 @@ def test_it_counts_what_is_the_same_and_says_when_all_is() -> None:
 def test_it_names_what_else_changed() -> None:
     assert "Also changed: metadata" in compared([code()], [code(metadata={"tags": ["a"]})])
     assert "No differences" in compared([code()], [code(execution_count=2)])
+
+
+def test_it_tells_programs_which_cells_differ_and_how() -> None:
+    old = [text("same"), text("gone"), code(source="a = 1\nb = 2"), code(source="x"), text("y", id="i")]
+    new = [text("same"), code(source="a = 1\nb = 3"), code(display(image_png=PIXEL), source="x"), text("z", id="i")]
+    contents = [json.dumps(of_cells(*cells)).encode() for cells in (old, [*new, text("new")])]
+    found = json.loads(differing_cells(f"{len(contents[0])}\n".encode() + b"".join(contents)))
+    assert [(one["change"], one["kind"], one["older"], one["newer"], one["also"]) for one in found] == [
+        ("removed", "markdown", 2, None, []),
+        ("changed", "code", 3, 2, []),
+        ("changed", "code", 4, 3, ["outputs"]),
+        ("changed", "markdown", 5, 4, []),
+        ("added", "markdown", None, 5, []),
+    ]
+    assert found[1]["sources"] == ["a = 1\nb = 2", "a = 1\nb = 3"]
+    assert (found[0]["sources"], found[4]["sources"]) == (["gone", ""], ["", "new"])
+    assert PIXEL not in json.dumps(found)
 
 
 def test_no_notebook_takes_for_ever() -> None:
