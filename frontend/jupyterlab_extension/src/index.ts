@@ -3,6 +3,7 @@ import { driveChangesPlugin } from "./driveChanges";
 import { editingTogetherPlugin, executorPlugin } from "./editingTogether";
 import { executionsPlugin } from "./missedOutputs";
 import { panelPlugin } from "./panel";
+import { workspaceStatePlugin } from "./workspaceState";
 
 /** What JupyterLab loads. */
 export default [
@@ -12,4 +13,5 @@ export default [
   editingTogetherPlugin,
   executionsPlugin,
   driveChangesPlugin,
+  workspaceStatePlugin,
 ];

@@ -96,13 +96,17 @@ def fork_servers(supervisor: socket.socket, second: socket.socket) -> None:
 
 def import_what_a_server_needs() -> None:
     """At its launch, and at what comes next."""
-    import serving  # type: ignore[import-not-found]  # here: Jupyter's server is nothing for kernels
+    import export_formats  # type: ignore[import-not-found]  # here: Jupyter's server is nothing for kernels
+    import serving  # type: ignore[import-not-found]
 
+    serving.import_jupyterlab()
     importing.as_in(lambda: serving.SocketServerApp.instance().initialize([f"--config={RUN}/jupyter_config.json"]))
     importing.ahead(ASKED_FOR)
     with contextlib.suppress(Exception):
         nbformat = importlib.import_module("nbformat")
         nbformat.validate(nbformat.v4.new_notebook())  # the format's schema is read and compiled once
+    with contextlib.suppress(Exception):
+        export_formats.formats()
 
 
 def fork_kernel_servers(first: socket.socket) -> None:

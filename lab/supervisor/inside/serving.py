@@ -5,7 +5,9 @@ before Jupyter is, so the first request simply waits until it is served. Standar
 sees nothing of the portal.
 """
 
+import contextlib
 import functools
+import importlib
 import json
 import os
 import socket
@@ -15,6 +17,7 @@ from datetime import UTC, datetime
 import activation  # type: ignore[import-not-found]  # beside this file
 import broken_kernels  # type: ignore[import-not-found]
 import drive_changes  # type: ignore[import-not-found]
+import export_formats  # type: ignore[import-not-found]
 import following  # type: ignore[import-not-found]
 import foreground  # type: ignore[import-not-found]
 import limiting  # type: ignore[import-not-found]
@@ -187,7 +190,19 @@ class SocketServerApp(ServerApp):
             address = url_path_join(self.base_url, "/api/collaboratory", name)
             self.web_app.add_handlers(".*$", [(address, handler)])
         restart = url_path_join(self.base_url, r"/api/kernels/(?P<kernel_id>\w+-\w+-\w+-\w+-\w+)/(?P<action>restart)")
-        self.web_app.add_handlers(".*$", [(restart, RestartHandler)])
+        formats = url_path_join(self.base_url, "/api/nbconvert")
+        self.web_app.add_handlers(".*$", [(restart, RestartHandler), (formats, export_formats.FormatsHandler)])
+
+
+def import_jupyterlab() -> None:
+    """Import it without Node.js, which JupyterLab would start to read npm's settings: a second of the processor."""
+    before = os.environ.get("PATH", "")
+    os.environ["PATH"] = os.devnull  # an empty one is taken for none, and the system's is searched
+    try:
+        with contextlib.suppress(Exception):  # Jupyter says later what is wrong with it
+            importlib.import_module("jupyterlab.labapp")
+    finally:
+        os.environ["PATH"] = before
 
 
 def serve(run: str, *, listening: int, go: int, orders: "int | None" = None) -> None:
@@ -196,5 +211,6 @@ def serve(run: str, *, listening: int, go: int, orders: "int | None" = None) -> 
     `orders`: of a kernel server; without it, kernels are new processes.
     """
     limiting.limit()
+    import_jupyterlab()
     SocketServerApp.listening_fd, SocketServerApp.go_fd = listening, go
     SocketServerApp.launch_instance(argv=[f"--config={run}/jupyter_config.json", *provisioning.use(orders)])

@@ -1,0 +1,128 @@
+"""JupyterLab's workspaces in a Lab: what an address opens, and what is there again when a page is loaded anew."""
+
+import re
+from collections.abc import Callable
+from urllib.parse import quote
+
+import pytest
+from django.conf import settings
+from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
+
+from drive.files import operations
+from drive.models import Library
+
+from ..support.browser import Visitor
+from ..support.people import Person, new_name
+from ..support.site import Site, wait_for
+
+pytestmark = pytest.mark.browser
+
+CELL = b'{"cell_type": "markdown", "id": "a", "metadata": {}, "source": "# Waves"}'
+NOTEBOOK = b'{"cells": [%s], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}' % CELL
+NAMES = ("one.ipynb", "two.ipynb")
+FOLDER = "drive/My Libraries/My Library"
+SAVES = "**/lab/api/workspaces/**"
+OPEN_SECONDS = 60_000
+"""Milliseconds for JupyterLab to show a file: it is loaded anew each time."""
+
+
+@pytest.fixture(scope="module")
+def owner(lasting_person: Callable[..., Person], site: Site) -> Person:
+    """With two notebooks, and a Lab that runs."""
+    someone = lasting_person("spaces")
+    library = Library.objects.get(owner_user=someone.user, is_default=True)
+    for name in NAMES:
+        operations.write(someone.user, library, name, NOTEBOOK)
+    site.have_fork_server()
+    someone.launch()
+    return someone
+
+
+@pytest.fixture
+def context(browser: Browser, owner: Person) -> BrowserContext:
+    visitor = Visitor(browser)
+    owner.sign_in_at(visitor.context)
+    visitor.page.goto(f"{settings.PORTAL_URL}/")
+    return visitor.context
+
+
+def tab(page: Page, name: str) -> None:
+    """The notebook is open, and in front."""
+    expect(page.locator("#jp-main-dock-panel .lm-TabBar-tab.lm-mod-current", has_text=name)).to_be_visible(
+        timeout=OPEN_SECONDS
+    )
+    expect(page.locator(".jp-NotebookPanel:not(.lm-mod-hidden) h1", has_text="Waves")).to_be_visible()
+
+
+def address(owner: Person, workspace: str = "", name: str = "") -> str:
+    """Of JupyterLab, at a notebook where one is named."""
+    of_workspace = f"/workspaces/{workspace}" if workspace else ""
+    return f"{owner.origin}/lab{of_workspace}" + (f"/tree/{quote(f'{FOLDER}/{name}')}" if name else "")
+
+
+def is_saved(owner: Person, workspace: str, name: str) -> bool:
+    """Whether the workspace, as the Jupyter server keeps it, has this notebook open."""
+    return f"notebook:{FOLDER}/{name}" in owner.lab("GET", f"/lab/api/workspaces/{workspace}").json()["data"]
+
+
+def test_a_notebook_opens_before_the_workspace_is_saved(context: BrowserContext, owner: Person) -> None:
+    """No save of it is answered until the notebook is there; they are made up for."""
+    page, held, waits = context.pages[0], list[Route](), [True]
+
+    def hold(route: Route) -> None:
+        if route.request.method == "PUT" and waits:
+            held.append(route)
+        else:
+            route.continue_()
+
+    page.route(SAVES, hold)
+    page.goto(address(owner, "held", "one.ipynb"))
+    tab(page, "one.ipynb")
+    waits.clear()
+    for route in held:
+        route.continue_()
+    wait_for(lambda: is_saved(owner, "held", "one.ipynb"), 60, "the workspace was not saved")
+
+
+def test_a_notebook_opens_where_the_workspace_cannot_be_read(context: BrowserContext, owner: Person) -> None:
+    page = context.pages[0]
+    page.route(SAVES, lambda route: route.fulfill(status=500) if route.request.method == "GET" else route.continue_())
+    page.goto(address(owner, "unread", "one.ipynb"))
+    tab(page, "one.ipynb")
+
+
+def test_a_workspace_is_restored_copied_and_reset(context: BrowserContext, owner: Person) -> None:
+    page, first, second = context.pages[0], new_name("first"), new_name("second")
+    page.goto(address(owner, first, "one.ipynb"))
+    tab(page, "one.ipynb")
+    wait_for(lambda: is_saved(owner, first, "one.ipynb"), 60, "the workspace was not saved")
+
+    page.goto(address(owner, first))  # restored, and one more beside it
+    tab(page, "one.ipynb")
+    page.goto(address(owner, first, "two.ipynb"))
+    tab(page, "two.ipynb")
+    expect(page.locator("#jp-main-dock-panel .lm-TabBar-tab", has_text="one.ipynb")).to_be_visible()
+    wait_for(lambda: is_saved(owner, first, "two.ipynb"), 60, "the workspace was not saved")
+
+    page.goto(f"{address(owner, second)}?clone={first}")
+    expect(page.locator("#jp-main-dock-panel .lm-TabBar-tab", has_text="one.ipynb")).to_be_visible(timeout=OPEN_SECONDS)
+    expect(page.locator("#jp-main-dock-panel .lm-TabBar-tab", has_text="two.ipynb")).to_be_visible()
+    expect(page).to_have_url(re.compile(f"/lab/workspaces/{second}(/tree/[^?]*)?$"))
+    assert is_saved(owner, second, "one.ipynb")
+
+    page.goto(f"{address(owner, first, 'two.ipynb')}?reset")
+    tab(page, "two.ipynb")
+    expect(page).to_have_url(re.compile(r"^[^?]*$"))
+    expect(page.locator("#jp-main-dock-panel .lm-TabBar-tab", has_text="one.ipynb")).to_have_count(0)
+    wait_for(lambda: not is_saved(owner, first, "one.ipynb"), 60, "the workspace was not emptied")
+
+
+def test_a_second_tab_has_a_workspace_of_its_own(context: BrowserContext, owner: Person) -> None:
+    page, other = context.pages[0], context.new_page()
+    page.goto(address(owner, "", "one.ipynb"))
+    tab(page, "one.ipynb")
+    other.goto(address(owner, "", "two.ipynb"))
+    tab(other, "two.ipynb")
+    expect(other).to_have_url(re.compile("/lab/workspaces/auto-"))
+    expect(other.locator("#jp-main-dock-panel .lm-TabBar-tab", has_text="one.ipynb")).to_have_count(0)
+    wait_for(lambda: is_saved(owner, "default", "one.ipynb"), 60, "the workspace was not saved")
