@@ -13,6 +13,7 @@ from pytest_django import Settings
 from api import access as api_access
 from api import services as tokens
 from api.models import Scope
+from collabs import services as collab_services
 from collabs.models import Collab
 from drive.libraries import public_links, services
 from drive.models import File, Library, Permission, PublicLink, Quota, Share
@@ -258,6 +259,20 @@ def test_a_token_of_one_library_needs_no_id(seafile: Seafile, editor: User, libr
     for other in (seafile(editor), seafile(editor, libraries=[library.pk, services.create_library(editor, "O").pk])):
         answer = other.get(f"{base}/repo-info/")
         assert (answer.status, "one library" in answer.json["error_msg"]) == (403, True)
+
+
+def test_nobody_writes_into_an_archived_collab(
+    program: Program, owner: User, collab: Collab, place: Path, world: None
+) -> None:
+    link = program.link(f"{REPO}/upload-link/", p="/")
+    collab_services.archive_collab(owner, collab)
+    assert program.get(f"{REPO}/dir/", p="/").status == 200
+    assert program.get(f"{REPO}/").json["permission"] == "r"
+    for method, address, body, need in IN_LIBRARY:
+        if need == "w":
+            assert ask(program, method, address, body) == 403, (method, address)
+    assert program.send(link, form(part("parent_dir", "/"), part("file", b"x", "b.txt"))).status == 403
+    assert sorted(path.name for path in place.iterdir()) == ["a.txt", "d"]
 
 
 def test_a_withdrawn_share_ends_with_the_next_request(seafile: Seafile, owner: User, stranger: User) -> None:
