@@ -78,6 +78,14 @@ def leave(*people: Person) -> None:
         wait_for(lambda someone=someone: someone.server().state == State.STOPPED, 120, "a server did not stop")  # type: ignore[misc]
 
 
+def install(place: Path, *packages: str) -> Path:
+    """A directory for PYTHONPATH with these packages and what they need."""
+    target = place / "packages"
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--target", str(target)]
+    subprocess.run([*pip, *packages], check=True)
+    return target
+
+
 # HTTP
 
 

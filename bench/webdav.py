@@ -1,7 +1,8 @@
 """WebDAV: 2,000 small files by rclone, a gibibyte, and listings of large folders, beside what they are compared to.
 
 rclone copies the same tree in turns between two local folders, to its own `rclone serve webdav`, and to the site; a
-gibibyte goes up and down beside nginx alone. rclone paces its requests by itself, in all but the first.
+gibibyte goes up and down beside nginx alone; WsgiDAV's own server lists the same folders. rclone paces its requests by
+itself, in all but the first.
 """
 
 import base64
@@ -9,6 +10,7 @@ import os
 import socket
 import statistics
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -16,21 +18,22 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
+import requests
 from django.conf import settings
 
 from api.models import Scope
 from api.services import create_token
 from drive.libraries import services
 from drive.storage import layout
-from tests.support.people import Person
 from tests.support.site import wait_for
 
-from .common import person, running_site
+from .common import install, person, running_site
 from .transfer import SIZE, bare_nginx, fill, peak_memory, portal, request
 
 FILES, BYTES, TURNS = 2000, 4096, 3
 FOLDERS = (10, 1000, 100_000)
 TRANSFERS = 8
+WSGIDAV = ("wsgidav==4.4.0", "cheroot")
 PROPERTIES = "displayname getlastmodified getcontentlength resourcetype getetag".split()
 
 
@@ -42,18 +45,19 @@ def main() -> None:
         _token, secret = create_token(someone.user, name="bench", scopes=[Scope.READ, Scope.WRITE], days=1)
         small_files(place, secret)
         large_file(place, secret)
+        folder = layout.find(library.pk)
+        make_folders(folder)
         with peak_memory(site, ["webdav"]) as peak:
-            listings(someone, layout.find(library.pk), secret)
+            listings(f"{settings.PORTAL_URL}/dav/{quote('My Libraries/Bench')}", login(secret), "site")
         print(f"  most memory of a process of WebDAV meanwhile: {max(peak) / 2**20:.0f} MiB")
+        with wsgidav(place, folder) as (address, process):
+            listings(address, {}, "WsgiDAV")
+            print(f"  most memory of WsgiDAV's: {high_water(process.pid) / 2**20:.0f} MiB")
 
 
 def small_files(place: Path, secret: str) -> None:
     """rclone copy of many small files, up and down."""
-    tree = place / "tree"
-    for number in range(FILES):
-        path = tree / f"{number % 20}/{number}.bin"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(os.urandom(BYTES))
+    tree = make_tree(place)
     (place / "served").mkdir()
     with served_by_rclone(place / "served") as port:
         write_configuration(place, secret, port)
@@ -71,6 +75,16 @@ def small_files(place: Path, secret: str) -> None:
     for name, values in sorted(times.items()):
         seconds = statistics.median(values)
         print(f"  {FILES} files of {BYTES} bytes, {name:28} {seconds:6.1f} s  {FILES / seconds:6.0f} files/s")
+
+
+def make_tree(place: Path) -> Path:
+    """Many small files, in twenty folders."""
+    tree = place / "tree"
+    for number in range(FILES):
+        path = tree / f"{number % 20}/{number}.bin"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(os.urandom(BYTES))
+    return tree
 
 
 def copy(place: Path, source: str, target: str) -> float:
@@ -149,25 +163,52 @@ def large_file(place: Path, secret: str) -> None:
         print(f"  1 GiB {name:24} {rate:6.0f} MiB/s  {rate / alone:4.0%}")
 
 
-def listings(someone: Person, library: Path, secret: str) -> None:
-    """PROPFIND of folders of several sizes."""
-    body = f"<propfind xmlns='DAV:'><prop>{''.join(f'<{name}/>' for name in PROPERTIES)}</prop></propfind>"
+def make_folders(library: Path) -> None:
+    """Folders of several sizes."""
     for number in FOLDERS:
         folder = library / str(number)
         folder.mkdir()
         for index in range(number):
             (folder / f"recording {index:06}.csv").touch()
+
+
+def listings(address: str, headers: dict[str, str], name: str) -> None:
+    """PROPFIND of folders of several sizes."""
+    body = f"<propfind xmlns='DAV:'><prop>{''.join(f'<{name}/>' for name in PROPERTIES)}</prop></propfind>"
+    for number in FOLDERS:
         times, size = [], 0
         for _ in range(TURNS):
             began = time.perf_counter()
-            answer = someone.session.request(
-                "PROPFIND",
-                f"{settings.PORTAL_URL}/dav/{quote('My Libraries/Bench')}/{number}",
-                data=body,
-                headers=login(secret) | {"Depth": "1"},
-                timeout=600,
+            answer = requests.request(
+                "PROPFIND", f"{address}/{number}", data=body, headers=headers | {"Depth": "1"}, timeout=600
             )
             assert answer.status_code == 207, answer.text
             times.append(time.perf_counter() - began)
             size = len(answer.content)
-        print(f"  PROPFIND of {number:7,} entries: {statistics.median(times):6.3f} s, {size / 2**20:5.1f} MiB")
+        seconds, mib = statistics.median(times), size / 2**20
+        print(
+            f"  PROPFIND of {number:7,} entries, {name:8} {seconds:6.3f} s, {mib:5.1f} MiB, {1 / seconds:.1f} a second"
+        )
+
+
+@contextmanager
+def wsgidav(place: Path, folder: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    """Address and process of WsgiDAV's own server, with its file system provider over a folder."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    environment = os.environ | {"PYTHONPATH": str(install(place, *WSGIDAV))}
+    options = ["--host", "127.0.0.1", "--port", str(port), "--root", str(folder), "--auth", "anonymous", "--quiet"]
+    server = subprocess.Popen([sys.executable, "-m", "wsgidav.server.server_cli", *options], env=environment)
+    try:
+        wait_for(lambda: _listens(port), 60, "WsgiDAV does not serve")
+        yield f"http://127.0.0.1:{port}", server
+    finally:
+        server.terminate()
+        server.wait(30)
+
+
+def high_water(pid: int) -> int:
+    """The largest resident size that a process has had, in bytes."""
+    [line] = [line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("VmHWM")]
+    return int(line.split()[1]) * 1024
