@@ -5,7 +5,7 @@ e-mail is used once; the owner of the confirmed address finds it on the home pag
 """
 
 import secrets
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from allauth.account.models import EmailAddress
 from django.core.exceptions import ValidationError
@@ -21,6 +21,7 @@ from portal import audit
 from portal.digest import digest
 from portal.models import User
 from portal.ops import task_queue
+from portal.prepared_queries import prepared
 
 from .models import Collab, Invitation, Membership, Role
 from .services import add_member, change_role, lock
@@ -32,6 +33,8 @@ MAX_OPEN = 500
 """Open invitations of one Collab; mails are sent in its name."""
 MAILS_PER_DAY = 200
 """Invitations by e-mail that one person may send."""
+AT_HOME = 6
+"""Invitations on a person's home page."""
 WRONG_TOKENS_PER_HOUR = 30
 """Tokens of no invitation that may be tried from one network address."""
 
@@ -46,11 +49,21 @@ def find(token: str) -> Invitation | None:
     return rows.select_related("collab", "created_by").first()
 
 
-def waiting_for(user: User) -> QuerySet[Invitation]:
+def waiting_for(user: User, now: datetime | None = None) -> QuerySet[Invitation]:
     """Open invitations to the person's confirmed addresses, except to Collabs that they are members of."""
     mine = EmailAddress.objects.filter(user=user, verified=True).values("email")
-    rows = Invitation.objects.open().filter(email__in=mine, collab__deleted_at=None)
+    rows = Invitation.objects.open(now).filter(email__in=mine, collab__deleted_at=None)
     return rows.exclude(collab__memberships__user=user).select_related("collab", "created_by")
+
+
+def first_waiting(user: User) -> list[Invitation]:
+    """The newest of `waiting_for`, for the home page."""
+    return _first_waiting(user=user.pk, now=timezone.now())
+
+
+@prepared
+def _first_waiting(user: int, now: datetime) -> QuerySet[Invitation]:
+    return waiting_for(User(pk=user), now)[:AT_HOME]
 
 
 @transaction.atomic

@@ -178,6 +178,9 @@ class Collab(models.Model):
     my_role: Role | None
     is_favourite: bool
     """For the person of the request; both are set by `access.get_collab`."""
+    tag_names: list[str]
+    team_size: int
+    """Both are set by `cards`; the names are in order."""
 
     all_objects = CollabQuerySet.as_manager()
     objects = LiveCollabs()
@@ -319,9 +322,9 @@ class GroupRole(models.Model):
 class InvitationQuerySet(models.QuerySet["Invitation"]):
     """Queries over many invitations."""
 
-    def open(self) -> Self:
-        """Invitations that can be used: not revoked, used up or expired."""
-        return self.filter(revoked_at=None, uses_left__gt=0, expires_at__gt=timezone.now())
+    def open(self, now: datetime | None = None) -> Self:
+        """Invitations that can be used at a time, which is now: not revoked, used up or expired."""
+        return self.filter(revoked_at=None, uses_left__gt=0, expires_at__gt=now or timezone.now())
 
 
 class Invitation(models.Model):

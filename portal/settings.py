@@ -133,6 +133,7 @@ TEMPLATES = [
                 "django.contrib.messages.context_processors.messages",
                 "portal.web.context_processors.site",
             ],
+            "builtins": ["portal.templatetags.fixed_addresses"],
         },
     },
 ]
@@ -457,7 +458,7 @@ STORAGES = {
     "staticfiles": {
         "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
         if DEBUG
-        else "django.contrib.staticfiles.storage.ManifestStaticFilesStorage"
+        else "portal.web.static_files.HashedFilesStorage"
     },
 }
 DATA_UPLOAD_MAX_MEMORY_SIZE = 4 * 2**20

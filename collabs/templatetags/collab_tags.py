@@ -1,9 +1,13 @@
 """Collabs and invitations for other apps' pages."""
 
-from django import template
+from collections.abc import Iterable
 
+from django import template
+from django.utils.safestring import SafeString
+
+from collabs.card_html import html_of_cards
 from collabs.cards import Mine, at_home, cards
-from collabs.invitations import waiting_for
+from collabs.invitations import first_waiting
 from collabs.models import Collab, Invitation
 
 register = template.Library()
@@ -17,10 +21,16 @@ def latest_public_collabs(context: template.Context) -> list[Collab]:
     return cards(context["request"].user, newest[:SHOWN])
 
 
+@register.simple_tag
+def collab_cards(collabs: Iterable[Collab]) -> SafeString:
+    """The list of these Collabs, as `cards` or `at_home` describes them."""
+    return html_of_cards(collabs)
+
+
 @register.simple_tag(takes_context=True)
 def my_invitations(context: template.Context) -> list[Invitation]:
     """Invitations that wait for the person's answer."""
-    return list(waiting_for(context["request"].user)[:SHOWN])
+    return first_waiting(context["request"].user)
 
 
 @register.simple_tag(takes_context=True)

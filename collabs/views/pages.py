@@ -7,6 +7,7 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import ValidationError
 from django.core.paginator import Paginator
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
@@ -14,9 +15,10 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from collabs import services
 from collabs.access import get_collab
 from collabs.forms import CollabForm, DeleteForm
-from collabs.models import Collab, Role
+from collabs.models import Collab, GroupRole, JoinRequest, Membership, Role, Tag
 from portal import hooks
 from portal.access import person
+from portal.prepared_queries import prepared
 from portal.web.messages import apply_or_message
 
 PAGE_SIZE = 24
@@ -45,16 +47,39 @@ def create(request: HttpRequest) -> HttpResponse:
 def page(request: HttpRequest, slug: str) -> HttpResponse:
     """Overview of a Collab: README, latest changes, team."""
     collab = get_collab(request, slug)
-    team = collab.memberships.filter(user__is_active=True).select_related("user")
-    members = list(team[: TEAM_SHOWN + 1])
+    members = _first_members(collab=collab.pk)
     context: dict[str, Any] = {"collab": collab, "members": members[:TEAM_SHOWN]}
-    context["more"] = team.count() - TEAM_SHOWN if len(members) > TEAM_SHOWN else 0
+    context["more"] = _members(collab.pk).count() - TEAM_SHOWN if len(members) > TEAM_SHOWN else 0
     if collab.my_role == Role.ADMINISTRATOR:
-        context["asking"] = collab.requests.filter(decided_at=None).count()
+        context["asking"] = len(_open_requests(collab=collab.pk))
     if collab.my_role:
-        context["group_roles"] = collab.group_roles.select_related("group")[:TEAM_SHOWN]
-    context["tags"] = collab.tags.all()
+        context["group_roles"] = _group_roles(collab=collab.pk)
+    context["tags"] = _tags(collab=collab.pk)
     return render(request, "collabs/page.html", context)
+
+
+def _members(collab: int) -> QuerySet[Membership]:
+    return Membership.objects.filter(collab=collab, user__is_active=True)
+
+
+@prepared
+def _first_members(collab: int) -> QuerySet[Membership]:
+    return _members(collab).select_related("user")[: TEAM_SHOWN + 1]
+
+
+@prepared
+def _open_requests(collab: int) -> QuerySet:
+    return JoinRequest.objects.filter(collab=collab, decided_at=None).order_by().values_list("pk")
+
+
+@prepared
+def _group_roles(collab: int) -> QuerySet[GroupRole]:
+    return GroupRole.objects.filter(collab=collab).select_related("group")[:TEAM_SHOWN]
+
+
+@prepared
+def _tags(collab: int) -> QuerySet[Tag]:
+    return Tag.objects.filter(collab=collab)
 
 
 @require_http_methods(["GET", "POST"])

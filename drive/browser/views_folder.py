@@ -21,6 +21,8 @@ from drive.uploads.conflicts import resolve as resolve_conflict
 from drive.versions import history
 from portal.access import person
 
+from .folder_rows import html_of_rows
+
 
 def folder(request: HttpRequest, access: LibraryAccess, path: str) -> HttpResponse:
     """Page of a folder: its entries, paginated, and its README."""
@@ -28,13 +30,14 @@ def folder(request: HttpRequest, access: LibraryAccess, path: str) -> HttpRespon
     with access.files() as files:
         query = request.GET
         listing = read_listing(files, path, query.get("page"), query.get("sort", "name"), hidden=hidden)
+    all_selected = request.GET.get("select") == "all"
     context = frame(request, access, path) | {
-        "rows": _rows(access, path, listing.page.object_list),
+        "rows": html_of_rows(_rows(access, path, listing.page.object_list), access, path, all_selected=all_selected),
         "listing": listing,
         "crumbs": listing.crumbs,
         "page": listing.page,
         "show_hidden": hidden,
-        "all_selected": request.GET.get("select") == "all",
+        "all_selected": all_selected,
     }
     return render(request, _template(access), context)
 

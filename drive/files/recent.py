@@ -3,15 +3,21 @@
 What a notebook writes is known to the rows once a scan has seen it, within minutes; what is done on the web at once.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from uuid import UUID
 
-from django.db.models import OuterRef, QuerySet, Subquery
+from django.db.models import DateTimeField, OuterRef, QuerySet, Subquery, Value
+from django.db.models.functions import Coalesce, Greatest
 
 from drive.models import File, Library
 from drive.storage import path_codec, shown
 from drive.versions import history
+from portal.prepared_queries import prepared
+
+LONG_AGO = datetime(1000, 1, 1, tzinfo=UTC)
+"""Before any change of a file."""
 
 
 @dataclass(frozen=True)
@@ -26,22 +32,43 @@ class Latest:
 
 def of_library(library: Library, count: int) -> list[Latest]:
     """The newest first. One query."""
-    return _shown(_rows().filter(library=library)[:count])
+    return _shown(_newest_of(count, library=library.pk))
+
+
+@prepared
+def _newest_of(count: int, *, library: UUID) -> QuerySet[File]:
+    return _rows().filter(library=library)[:count]
 
 
 def of_libraries(keys: Collection[UUID], count: int) -> list[Latest]:
     """The newest first, over all of these. Two queries, which read little more than the answer.
 
     Of the `count` libraries that changed last each has a file at least as new as the last of them, and so are the
-    newest `count` files.
+    newest `count` files. And none of these is older than the last of the newest `count` in the library that changed
+    last, where much may have changed at once.
     """
+    times = dict(_changed_last(count, keys=list(keys)))
+    if not times:
+        return []
+    oldest = min(times.values()) if len(times) == count else LONG_AGO
+    return _shown(_newest_in(count, keys=list(times), since=oldest, first=next(iter(times))))
+
+
+@prepared
+def _changed_last(count: int, *, keys: list[UUID]) -> QuerySet:
+    """Id and time of the last change of each library in which something changed."""
     newest = Subquery(_rows().filter(library=OuterRef("pk")).values("changed_at")[:1])
     changed = Library.objects.filter(pk__in=keys).annotate(newest=newest).exclude(newest=None)
-    times = dict(changed.order_by("-newest").values_list("pk", "newest")[:count])
-    rows = _rows().filter(library__in=list(times))
-    if len(times) == count:
-        rows = rows.filter(changed_at__gte=min(times.values()))
-    return _shown(rows.select_related("library")[:count]) if times else []
+    return changed.order_by("-newest").values_list("pk", "newest")[:count]
+
+
+@prepared
+def _newest_in(count: int, *, keys: list[UUID], since: datetime, first: UUID) -> QuerySet[File]:
+    """Of these libraries; `first` changed last."""
+    last_of_first = Subquery(_rows().filter(library=first).values("changed_at")[count - 1 : count])
+    oldest = Value(since, output_field=DateTimeField())
+    lowest = Greatest(oldest, Coalesce(last_of_first, oldest))  # one bound: SQLite's index takes no second
+    return _rows().filter(library__in=keys, changed_at__gte=lowest).select_related("library")[:count]
 
 
 def _rows() -> QuerySet[File]:
@@ -50,7 +77,7 @@ def _rows() -> QuerySet[File]:
     return rows.select_related("changed_by").order_by("-changed_at")
 
 
-def _shown(rows: QuerySet[File]) -> list[Latest]:
+def _shown(rows: Iterable[File]) -> list[Latest]:
     """Those whose names an address can hold."""
     found = [Latest(row, path_codec.from_row(row.path), history.author(row.changed_by, row.via)) for row in rows]
     return [latest for latest in found if shown(latest.path) == latest.path]

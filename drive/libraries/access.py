@@ -2,11 +2,13 @@
 
 from uuid import UUID
 
+from django.db.models import QuerySet
 from django.http import Http404
 
 from collabs.models import Person
 from drive.models import Library
 from portal.access import ForbiddenError, SignInRequiredError
+from portal.prepared_queries import prepared
 
 from .visibility import Entry, entries
 
@@ -25,7 +27,14 @@ def get_library(user: Person, library_id: UUID, need: str = "r") -> tuple[Librar
     best = max(found, key=lambda entry: entry.may_write)
     if need == "rw" and not best.may_write:
         raise ForbiddenError(f"This needs the right to write in “{best.name}”. {best.reason}")
-    return Library.objects.select_related("owner_user", "owner_collab").get(pk=library_id), best
+    for library in _with_owners(library=library_id):
+        return library, best
+    raise Http404("No such library.")  # Race: it was removed for good in this moment.
+
+
+@prepared
+def _with_owners(library: UUID) -> QuerySet[Library]:
+    return Library.objects.filter(pk=library).select_related("owner_user", "owner_collab")
 
 
 def owned_library(user: Person, library_id: UUID) -> Library:

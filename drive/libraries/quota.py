@@ -21,6 +21,7 @@ from django.template.defaultfilters import filesizeformat
 from drive.models import Library, Quota
 from drive.storage import DiskFullError
 from portal.models import User
+from portal.prepared_queries import prepared
 
 NEARLY = 0.9
 """Share of a quota from which the bar warns."""
@@ -77,29 +78,40 @@ def _share(used: int, most: int) -> float:
 
 def of(library: Library) -> Usage:
     """Usage of the quota that the library counts against. Two queries."""
-    if library.owner_collab_id:
-        return _usage(Q(owner_collab=library.owner_collab_id), Q(collab=library.owner_collab_id), library)
-    return _usage(Q(owner_user=library.owner_user_id), Q(user=library.owner_user_id), library)
+    of_collab, owner = bool(library.owner_collab_id), library.owner_collab_id or library.owner_user_id
+    used = _used(of_collab, owner=owner)
+    max_bytes, max_files = _limits(library, _own_limits(of_collab, owner=owner))
+    return Usage(_whose(library), sum(row[0] for row in used), max_bytes, sum(row[1] for row in used), max_files)
 
 
 def of_person(user: User) -> Usage:
     """Usage of the quota of a person's own libraries. Two queries."""
-    return _usage(Q(owner_user=user), Q(user=user), Library(owner_user=user))
+    return of(Library(owner_user=user))
 
 
-def _usage(libraries: Q, quotas: Q, library: Library) -> Usage:
-    used = Library.objects.filter(libraries).order_by().aggregate(size=Sum("used_bytes"), files=Sum("used_files"))
-    max_bytes, max_files = limits(library, Quota.objects.filter(quotas))
-    return Usage(_whose(library), used["size"] or 0, max_bytes, used["files"] or 0, max_files)
+@prepared
+def _used(of_collab: bool, *, owner: int) -> QuerySet:
+    """Bytes and files of all libraries together: one row, or none without libraries."""
+    libraries = Library.objects.filter(Q(owner_collab=owner) if of_collab else Q(owner_user=owner)).order_by()
+    whose = "owner_collab" if of_collab else "owner_user"
+    return (
+        libraries.values(whose).annotate(size=Sum("used_bytes"), files=Sum("used_files")).values_list("size", "files")
+    )
 
 
-def limits(library: Library, quotas: QuerySet[Quota]) -> tuple[int, int]:
-    """Bytes and files that the library's owner may have."""
+@prepared
+def _own_limits(of_collab: bool, *, owner: int) -> QuerySet:
+    rows = Quota.objects.filter(Q(collab=owner) if of_collab else Q(user=owner))
+    return rows.values_list("max_bytes", "max_files")[:1]
+
+
+def _limits(library: Library, own_limits: list[tuple[int | None, int | None]]) -> tuple[int, int]:
+    """Bytes and files that the library's owner may have; `own_limits`, if any, stand in the first row."""
     if library.owner_collab_id:
         most = settings.QUOTA_COLLAB_BYTES, settings.QUOTA_COLLAB_FILES
     else:
         most = settings.QUOTA_PERSON_BYTES, settings.QUOTA_PERSON_FILES
-    own = quotas.values_list("max_bytes", "max_files").first() or (None, None)
+    own = own_limits[0] if own_limits else (None, None)
     return (most[0] if own[0] is None else own[0]), (most[1] if own[1] is None else own[1])
 
 

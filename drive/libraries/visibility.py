@@ -24,9 +24,10 @@ from uuid import UUID
 from django.db.models import Case, CharField, F, Q, QuerySet, Value, When
 
 from collabs.models import EffectiveRole, Person, Role
-from drive.folders import Folder
+from drive.folders import MOUNTED, Folder
 from drive.models import Library, Permission, Share
 from portal.models import User
+from portal.prepared_queries import prepared
 from portal.text.unique_names import name_key
 
 _ORDER = {folder: number for number, folder in enumerate(Folder)}
@@ -41,8 +42,11 @@ _REASONS = {
     "archived team": "It is shared with the team of {}, which is archived.",
     "public": "It is public.",
 }
-_ROUTES = list(_REASONS)
+_ROUTES = {route: place for place, route in enumerate(_REASONS)}
 """Routes, the most telling first: of two that give the same permission, pages name the first."""
+
+
+_ROLES = frozenset(Role.values)
 
 
 @dataclass(frozen=True)
@@ -73,20 +77,40 @@ def entries(user: Person, *, folders: Iterable[Folder] = Folder, library: UUID |
     """
     if not isinstance(user, User) or not user.is_active:
         return []
-    routes = [route for folder in folders for route in _routes(user, folder)]
-    if not routes:
-        return []
-    if library is not None:
-        routes = [route.filter(library_id=library) for route in routes]
-    if user.only_libraries is not None:
-        routes = [route.filter(library_id__in=user.only_libraries) for route in routes]
-    rows = [route.values_list(*_COLUMNS) for route in routes]
     found: dict[tuple[UUID, str], Entry] = {}
-    for library_id, folder, name, permission, kind, detail in sorted(rows[0].union(*rows[1:], all=True), key=_best):
+    for library_id, folder, name, permission, kind, detail in sorted(_rows(user, folders, library), key=_best):
         if (library_id, folder) not in found:
             reason = _reason(kind, detail)
             found[library_id, folder] = Entry(library_id, Folder(folder), name, permission, reason)
     return sorted(found.values(), key=lambda entry: (_ORDER[entry.folder], entry.name.casefold()))
+
+
+def writable(user: Person) -> set[UUID]:
+    """Ids of the libraries that the person can write to. Inactive: none."""
+    if not isinstance(user, User) or not user.is_active:
+        return set()
+    return {row[0] for row in _rows(user, MOUNTED) if row[3] == Permission.WRITE}
+
+
+def _rows(user: User, folders: Iterable[Folder], library: UUID | None = None) -> list[tuple]:
+    """A row of `_COLUMNS` for each route to each library; a library may be in several."""
+    folders = tuple(folders)
+    if not folders:
+        return []
+    parameters: dict[str, object] = {} if library is None else {"library": library}
+    if set(folders) != {Folder.ALL}:  # which is everybody's
+        parameters["user"] = user.pk
+    rows = _routes_of(*folders, **parameters)
+    return rows if user.only_libraries is None else [row for row in rows if row[0] in user.only_libraries]
+
+
+@prepared
+def _routes_of(*folders: Folder, user: int = 0, library: UUID | None = None) -> QuerySet:
+    routes = [route for folder in folders for route in _routes(User(pk=user), folder)]
+    if library is not None:
+        routes = [route.filter(library_id=library) for route in routes]
+    rows = [route.values_list(*_COLUMNS) for route in routes]
+    return rows[0].union(*rows[1:], all=True)
 
 
 _COLUMNS = ("library_id", "folder", "shown_name", "given", "kind", "detail")
@@ -95,12 +119,12 @@ _COLUMNS = ("library_id", "folder", "shown_name", "given", "kind", "detail")
 def _best(row: tuple) -> tuple:
     """Sorts rows: the most right first, then by route."""
     _library_id, _folder, _name, permission, kind, detail = row
-    return permission != Permission.WRITE, _ROUTES.index(kind), detail
+    return permission != Permission.WRITE, _ROUTES[kind], detail
 
 
 def _reason(kind: str, detail: str) -> str:
     sentence = _REASONS[kind].format(detail)
-    return f"{sentence[:-1]} through the group {detail}." if kind in Role.values and detail else sentence
+    return f"{sentence[:-1]} through the group {detail}." if detail and kind in _ROLES else sentence
 
 
 def _text(value: str) -> Value:

@@ -1,8 +1,10 @@
 """Template tags and filters of the Drive, also for the pages of other apps."""
 
 from typing import Any
+from uuid import UUID
 
 from django import template
+from django.db.models import QuerySet
 from django.urls import reverse
 from django.utils.http import urlencode
 from django.utils.safestring import SafeString
@@ -12,14 +14,15 @@ from drive.browser.collab_readme import files_of, rendered_readme
 from drive.files import recent
 from drive.files.library_access import LibraryAccess
 from drive.files.paths import name_in_form, quoted
-from drive.folders import MOUNTED, Folder
+from drive.folders import Folder
 from drive.libraries import quota
 from drive.libraries.public_links import may_link
-from drive.libraries.visibility import Entry, entries
-from drive.models import Trashed, Version
+from drive.libraries.visibility import Entry, writable
+from drive.models import Loss, Trashed, Version
 from drive.storage import FileEntry, shown
 from drive.versions import history
 from portal.models import User
+from portal.prepared_queries import prepared
 from portal.text.markdown import render
 
 register = template.Library()
@@ -61,8 +64,7 @@ def collab_latest(collab: Collab) -> dict[str, Any]:
 @register.inclusion_tag("drive/_files.html", takes_context=True)
 def recent_files(context: template.Context) -> dict[str, Any]:
     """The files that changed last in what the person can write to."""
-    mine = {entry.library_id for entry in entries(context["request"].user, folders=MOUNTED) if entry.may_write}
-    found = recent.of_libraries(mine, LATEST)
+    found = recent.of_libraries(writable(context["request"].user), LATEST)
     files = [(reverse("drive:path", args=[file.row.library_id, file.path]), file) for file in found]
     return {"files": files, "show_library": True}
 
@@ -105,8 +107,13 @@ def deleter(item: Trashed) -> str:
 @register.inclusion_tag("drive/_loss.html", takes_context=True)
 def loss_banner(context: template.Context, access: LibraryAccess) -> dict[str, Any]:
     """Tells the people of a library when much of it is gone at once."""
-    loss = access.library.losses.filter(answered_at=None).first() if access.entry else None
-    return {"loss": loss, "access": access, "csrf_token": context.get("csrf_token")}
+    losses = _open_losses(library=access.library.pk) if access.entry else []
+    return {"loss": next(iter(losses), None), "access": access, "csrf_token": context.get("csrf_token")}
+
+
+@prepared
+def _open_losses(library: UUID) -> QuerySet[Loss]:
+    return Loss.objects.filter(library=library, answered_at=None)[:1]
 
 
 register.filter("name_in_form", name_in_form)

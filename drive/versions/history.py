@@ -1,12 +1,14 @@
 """History of a file: who changed it last, and its versions."""
 
 from collections.abc import Iterable
+from uuid import UUID
 
 from django.db.models import QuerySet, prefetch_related_objects
 
 from drive.models import File, Library, Version, Via
 from drive.storage import NotFoundError, path_codec
 from portal.models import User
+from portal.prepared_queries import prepared
 
 IN_A_LAB = "a Lab"
 
@@ -14,8 +16,12 @@ IN_A_LAB = "a Lab"
 def last_authors(library: Library, file_paths: Iterable[str]) -> dict[str, str]:
     """Last author of each file, in words; files that no scan has seen yet are left out. One query."""
     keys = {path_codec.key(path): path for path in file_paths}
-    rows = File.objects.filter(library=library, path_key__in=keys, trashed=None).select_related("changed_by")
-    return {keys[row.path_key]: author(row.changed_by, row.via) for row in rows}
+    return {keys[row.path_key]: author(row.changed_by, row.via) for row in _files(library=library.pk, keys=list(keys))}
+
+
+@prepared
+def _files(library: UUID, keys: list[str]) -> QuerySet[File]:
+    return File.objects.filter(library=library, path_key__in=keys, trashed=None).select_related("changed_by")
 
 
 def authors(version: Version) -> str:

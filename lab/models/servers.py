@@ -90,7 +90,11 @@ class ServerQuerySet(models.QuerySet["Server"]):
 
     def of(self, user: User) -> "Server | None":
         """The person's live server, else the one that ended last."""
-        return self.filter(owner=user).order_by(F("ended_at").desc(nulls_first=True), "-requested_at").first()
+        return self.latest_of(user).first()
+
+    def latest_of(self, user: User) -> Self:
+        """The person's servers: the live one first, then those that ended last."""
+        return self.filter(owner=user).order_by(F("ended_at").desc(nulls_first=True), "-requested_at")
 
     def move(self, server: "Server", *states: State, to: State, **changes: Any) -> bool:
         """Go from one of `states` to `to`; False, and nothing changed, when it is in none of them (any more).

@@ -5,12 +5,15 @@ from typing import Any
 from urllib.parse import parse_qs
 
 from django import template
+from django.db.models import QuerySet
 from django.urls import reverse
 from django.utils.http import urlencode
 
 from lab.formats import binary_size
 from lab.locations.paths import InvalidLocationError, drive_path
 from lab.models import Server
+from portal.models import User
+from portal.prepared_queries import prepared
 
 register = template.Library()
 register.filter("binary_size", binary_size)
@@ -51,8 +54,13 @@ def _server(context: dict[str, Any]) -> Server | None:
     if request is None or user is None or not user.is_authenticated:
         return None
     if not hasattr(request, "lab_server"):
-        request.lab_server = Server.objects.of(user)
+        request.lab_server = next(iter(_latest(user=user.pk)), None)
     return request.lab_server
+
+
+@prepared
+def _latest(user: int) -> QuerySet[Server]:
+    return Server.objects.latest_of(User(pk=user))[:1]
 
 
 @register.inclusion_tag("lab/_next_after_sign_in.html", takes_context=True)

@@ -1,8 +1,11 @@
 """Template tag: number of unread notices, for the header."""
 
 from django import template
+from django.db.models import QuerySet
 
 from notices.models import Notice
+from portal.models import User
+from portal.prepared_queries import prepared
 
 register = template.Library()
 MOST = 99
@@ -14,4 +17,9 @@ def unread_notices(context: template.Context) -> int:
     request = context.get("request")
     if request is None or not request.user.is_authenticated:
         return 0
-    return Notice.objects.unread(request.user)[: MOST + 1].count()
+    return len(_unread(user=request.user.pk))
+
+
+@prepared
+def _unread(user: int) -> QuerySet:
+    return Notice.objects.unread(User(pk=user)).order_by().values_list("pk")[: MOST + 1]
