@@ -87,7 +87,7 @@ class _Statement:
         except EmptyResultSet:  # by its shape, such as one in an empty list
             return
         found = marks.found(self.constants, self.compiler.connection)
-        if self.queryset._prefetch_related_lookups:
+        if getattr(self.queryset, "_prefetch_related_lookups", ()):
             raise PreparedQueryError(f"{build.__qualname__}: prefetch_related is a query of its own")
         if missing := marks.made.keys() - {(place[0], place[1]) for place in found if place}:
             raise PreparedQueryError(f"{build.__qualname__}: no place for {sorted(missing)}")

@@ -101,6 +101,8 @@ MIDDLEWARE = [
     "portal.web.middleware.RequestIdMiddleware",
     "portal.web.middleware.MetricsMiddleware",
     "portal.web.middleware.PrivateCacheMiddleware",
+    "portal.web.delivery.CompressionMiddleware",
+    "portal.web.delivery.UnchangedPageMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",

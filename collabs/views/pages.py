@@ -7,7 +7,7 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import ValidationError
 from django.core.paginator import Paginator
-from django.db.models import QuerySet
+from django.db.models import Count, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
@@ -49,7 +49,7 @@ def page(request: HttpRequest, slug: str) -> HttpResponse:
     collab = get_collab(request, slug)
     members = _first_members(collab=collab.pk)
     context: dict[str, Any] = {"collab": collab, "members": members[:TEAM_SHOWN]}
-    context["more"] = _members(collab.pk).count() - TEAM_SHOWN if len(members) > TEAM_SHOWN else 0
+    context["more"] = _team_size(collab=collab.pk)[0][0] - TEAM_SHOWN if len(members) > TEAM_SHOWN else 0
     if collab.my_role == Role.ADMINISTRATOR:
         context["asking"] = len(_open_requests(collab=collab.pk))
     if collab.my_role:
@@ -65,6 +65,11 @@ def _members(collab: int) -> QuerySet[Membership]:
 @prepared
 def _first_members(collab: int) -> QuerySet[Membership]:
     return _members(collab).select_related("user")[: TEAM_SHOWN + 1]
+
+
+@prepared
+def _team_size(collab: int) -> QuerySet:
+    return _members(collab).order_by().values("collab").annotate(size=Count("pk")).values_list("size")
 
 
 @prepared

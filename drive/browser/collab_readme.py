@@ -9,16 +9,17 @@ from collabs.access import get_collab
 from collabs.models import Collab
 from drive.files.library_access import LibraryAccess, pages_of
 from drive.files.listing import read_readme
+from drive.libraries.access import library_of
 from drive.models import Library
 from drive.preview import pictures
 from drive.storage import StorageError, open_library
 from portal.text.markdown import render
 
 
-def rendered_readme(collab: Collab) -> SafeString | None:
+def rendered_readme(collab: Collab, library: Library) -> SafeString | None:
     """HTML of the README.md of the Collab's library; None where there is none that can be read."""
     try:
-        with open_library(collab.library) as files:
+        with open_library(library) as files:
             text = read_readme(files)
     except StorageError:
         return None
@@ -40,7 +41,7 @@ def picture_access(request: HttpRequest, slug: str, path: str) -> LibraryAccess 
     if pictures.extension(path) not in pictures.TYPES:
         return None
     collab = get_collab(request, slug)
-    library = Library.objects.get(owner_collab=collab)
+    library = library_of(collab)
     access = LibraryAccess(library, files_of(collab), collab.title, may_write=False, reason="", collab=collab)
     shown = f'src="{escape(access.address(path))}?show=raw"'
-    return access if shown in (rendered_readme(collab) or "") else None
+    return access if shown in (rendered_readme(collab, library) or "") else None

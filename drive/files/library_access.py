@@ -14,7 +14,7 @@ from django.urls import reverse
 
 from collabs.access import get_collab
 from collabs.models import Collab
-from drive.libraries.access import get_library
+from drive.libraries.access import get_library, library_of
 from drive.libraries.visibility import Entry
 from drive.models import Library
 from drive.storage import LibraryFiles, open_library
@@ -96,7 +96,7 @@ def drive_access(request: HttpRequest, library_id: UUID) -> LibraryAccess:
 def collab_access(request: HttpRequest, slug: str) -> LibraryAccess:
     """Access from the Collab's pages; raises what `get_collab` and `get_library` raise."""
     collab = get_collab(request, slug)
-    library, entry = get_library(request.user, Library.objects.get(owner_collab=collab).pk)
+    library, entry = get_library(request.user, library_of(collab).pk)
     base = reverse("collab_files", args=[slug])
     return LibraryAccess(library, base, entry.name, entry.may_write, entry.reason, entry, collab, pages_of(collab))
 

@@ -5,7 +5,7 @@ from uuid import UUID
 from django.db.models import QuerySet
 from django.http import Http404
 
-from collabs.models import Person
+from collabs.models import Collab, Person
 from drive.models import Library
 from portal.access import ForbiddenError, SignInRequiredError
 from portal.prepared_queries import prepared
@@ -35,6 +35,19 @@ def get_library(user: Person, library_id: UUID, need: str = "r") -> tuple[Librar
 @prepared
 def _with_owners(library: UUID) -> QuerySet[Library]:
     return Library.objects.filter(pk=library).select_related("owner_user", "owner_collab")
+
+
+def library_of(collab: Collab) -> Library:
+    """The library of a Collab, which has one from its first second: `collab.library`, by a prepared query."""
+    if not Collab.library.is_cached(collab):
+        [library] = _of_collab(collab=collab.pk)
+        collab.library = library
+    return collab.library
+
+
+@prepared
+def _of_collab(collab: int) -> QuerySet[Library]:
+    return Library.objects.filter(owner_collab=collab)
 
 
 def owned_library(user: Person, library_id: UUID) -> Library:

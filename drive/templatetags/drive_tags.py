@@ -16,6 +16,7 @@ from drive.files.library_access import LibraryAccess
 from drive.files.paths import name_in_form, quoted
 from drive.folders import Folder
 from drive.libraries import quota
+from drive.libraries.access import library_of
 from drive.libraries.public_links import may_link
 from drive.libraries.visibility import Entry, writable
 from drive.models import Loss, Trashed, Version
@@ -43,7 +44,7 @@ def collab_lab_path(context: template.Context, collab: Collab) -> str:
 def collab_readme(context: template.Context, collab: Collab) -> dict[str, Any]:
     """The README.md of the Collab's library, rendered; or how to make one."""
     may_write = getattr(collab, "my_role", None) in (Role.ADMINISTRATOR, Role.EDITOR) and not collab.archived_at
-    html, base = rendered_readme(collab), files_of(collab)
+    html, base = rendered_readme(collab, library_of(collab)), files_of(collab)
     return {"html": html, "base": base, "may_write": may_write, "csrf_token": context.get("csrf_token")}
 
 
@@ -57,7 +58,7 @@ def rendered(text: str | None, base: str, folder: str = "") -> SafeString | None
 def collab_latest(collab: Collab) -> dict[str, Any]:
     """The Collab's files that changed last."""
     base = reverse("collab_files", args=[collab.slug])
-    found = recent.of_library(collab.library, LATEST)
+    found = recent.of_library(library_of(collab), LATEST)
     return {"files": [(f"{base}{quoted(file.path)}", file) for file in found]}
 
 

@@ -56,7 +56,12 @@ def test_static_files_have_the_addresses_that_django_gives(monkeypatch: pytest.M
     storage.hashed_files = {"css/base.css": "css/base.0123456789ab.css"}
     asked: list[str] = []
     plain = storage.stored_name
-    monkeypatch.setattr(storage, "stored_name", lambda name: (asked.append(name), plain(name))[1])
+
+    def stored_name(name: str) -> str:
+        asked.append(name)
+        return plain(name)
+
+    monkeypatch.setattr(storage, "stored_name", stored_name)
     assert {storage.url("css/base.css") for _ in range(3)} == {"/static/css/base.0123456789ab.css"}
     assert asked == ["css/base.css"]
     with pytest.raises(ValueError, match="Missing staticfiles manifest"):
