@@ -2,10 +2,10 @@
 
     bin/bench pages                 SQLite and PostgreSQL
 
-Of each page and the API's list: queries and milliseconds in the process (median and p95 of 40), then requests per
-second, median and p95 through gunicorn, as in the Procfile, with 4 clients at once, beside a bare view on the same
-server; the bare view is measured before and after, and ratios are to the mean of the two. And the time that effective
-roles take: of one person in one Collab, of one person everywhere, of a Collab's whole team.
+Of each page and the API's list: queries, milliseconds in the process (median and p95 of 40) and kilobytes, as a browser
+gets it, then requests per second, median and p95 through gunicorn, as in the Procfile, with 4 clients at once, beside a
+bare view on the same server; the bare view is measured before and after, and ratios are to the mean of the two. And the
+time that effective roles take: of one person in one Collab, of one person everywhere, of a Collab's whole team.
 """
 
 import io
@@ -33,6 +33,7 @@ from django.utils import timezone
 
 from collabs import services
 from collabs.models import Collab, EffectiveRole, Favourite, GroupRole, Membership, Role, Tag, role_rank
+from drive.libraries import services as library_services
 from drive.models import File, Library, Via
 from drive.storage import layout
 from groups import services as group_services
@@ -41,7 +42,7 @@ from portal.models import User
 from .common import Client
 from .databases import fresh_postgres, insert
 
-COLLABS, PEOPLE, MEMBERS, MINE, GROUPS, FILES = 10_000, 5_000, 10, 300, 24, 40
+COLLABS, PEOPLE, MEMBERS, MINE, GROUPS, FILES, IN_FOLDER = 10_000, 5_000, 10, 300, 24, 40, 300
 RUNS, SECONDS, CLIENTS = 40, 6, 4
 SERVED = ("home", "directory", "directory, search", "Collab page", "API list")
 WORDS = "cortex slice mouse retina model spike map atlas human rat data signal network cell layer rhythm sleep".split()
@@ -86,6 +87,8 @@ def measure() -> None:
         "Collab pages": f"{subject.get_absolute_url()}pages/",
         "one page": f"{subject.get_absolute_url()}pages/README.md",
         "team": f"{subject.get_absolute_url()}team/",
+        f"folder of {IN_FOLDER} files": (folder := _folder(me)),
+        "file": f"{folder}about.md",
         "API list": "/api/v1/collabs",
     }
     for name, address in pages.items():
@@ -143,6 +146,19 @@ def build() -> tuple[User, Collab]:
     return me, subject
 
 
+def _folder(me: User) -> str:
+    """Address of a folder with IN_FOLDER files, a tenth of them notebooks."""
+    library = library_services.create_library(me, "Data")
+    layout.settle(library.pk)
+    folder = layout.find(library.pk) / "many"
+    folder.mkdir()
+    for number in range(IN_FOLDER - 1):
+        kind = "csv" if number % 10 else "ipynb"
+        (folder / f"Measurement {number * 7919 % 1000} of run {number}.{kind}").write_bytes(b"x" * (number * 1000))
+    (folder / "about.md").write_text("# About\n\nWhat was *measured*.\n")
+    return f"/drive/{library.pk}/many/"
+
+
 def _text(chance: random.Random, words: int = 20) -> str:
     return " ".join(chance.choice(WORDS) for _ in range(words))
 
@@ -187,6 +203,7 @@ def _in_process(browser: Browser, name: str, address: str) -> None:
         response = browser.get(address)
     queries = captured.captured_queries
     assert response.status_code == 200, (address, response.status_code)
+    size = len(browser.get(address, headers={"Accept-Encoding": "gzip"}).content) / 1000
     times = []
     for _ in range(RUNS):
         began = time.perf_counter()
@@ -194,6 +211,7 @@ def _in_process(browser: Browser, name: str, address: str) -> None:
         times.append((time.perf_counter() - began) * 1000)
     times.sort()
     figures = f"median {statistics.median(times):6.1f} ms   p95 {times[int(RUNS * 0.95) - 1]:6.1f} ms"
+    figures += f"   {size:5.1f} kB"
     print(f"  {name:36} {len(queries):3} queries   {figures}", flush=True)
     if os.environ.get("BENCH_QUERIES"):
         for query in sorted(queries, key=lambda query: -float(query["time"]))[:4]:

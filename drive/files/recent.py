@@ -3,17 +3,20 @@
 What a notebook writes is known to the rows once a scan has seen it, within minutes; what is done on the web at once.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID
 
-from django.db.models import DateTimeField, OuterRef, QuerySet, Subquery, Value
+from django.db.models import DateTimeField, F, OuterRef, QuerySet, Subquery, Value
 from django.db.models.functions import Coalesce, Greatest
 
+from collabs.models import Person
+from drive.libraries.visibility import writable
 from drive.models import File, Library
 from drive.storage import path_codec, shown
 from drive.versions import history
+from portal.models import User
 from portal.prepared_queries import prepared
 
 LONG_AGO = datetime(1000, 1, 1, tzinfo=UTC)
@@ -40,14 +43,16 @@ def _newest_of(count: int, *, library: UUID) -> QuerySet[File]:
     return _rows().filter(library=library)[:count]
 
 
-def of_libraries(keys: Collection[UUID], count: int) -> list[Latest]:
-    """The newest first, over all of these. Two queries, which read little more than the answer.
+def of_person(user: Person, count: int) -> list[Latest]:
+    """The newest first, over all libraries that the person can write to. Two queries, which read little more.
 
     Of the `count` libraries that changed last each has a file at least as new as the last of them, and so are the
     newest `count` files. And none of these is older than the last of the newest `count` in the library that changed
     last, where much may have changed at once.
     """
-    times = dict(_changed_last(count, keys=list(keys)))
+    if not isinstance(user, User) or not user.is_active:
+        return []
+    times = {library: newest for library, newest in _changed_last(count, user=user.pk) if newest}
     if not times:
         return []
     oldest = min(times.values()) if len(times) == count else LONG_AGO
@@ -55,11 +60,11 @@ def of_libraries(keys: Collection[UUID], count: int) -> list[Latest]:
 
 
 @prepared
-def _changed_last(count: int, *, keys: list[UUID]) -> QuerySet:
-    """Id and time of the last change of each library in which something changed."""
+def _changed_last(count: int, *, user: int) -> QuerySet:
+    """Id of each library, and time of the last change of a file in it; None, at the end, where there is no file."""
     newest = Subquery(_rows().filter(library=OuterRef("pk")).values("changed_at")[:1])
-    changed = Library.objects.filter(pk__in=keys).annotate(newest=newest).exclude(newest=None)
-    return changed.order_by("-newest").values_list("pk", "newest")[:count]
+    changed = writable(User(pk=user)).annotate(newest=newest).order_by(F("newest").desc(nulls_last=True))
+    return changed.values_list("pk", "newest")[:count]
 
 
 @prepared

@@ -19,6 +19,8 @@ A library may stand in several folders; within one folder the highest permission
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import reduce
+from operator import or_
 from uuid import UUID
 
 from django.db.models import Case, CharField, F, Q, QuerySet, Value, When
@@ -85,11 +87,10 @@ def entries(user: Person, *, folders: Iterable[Folder] = Folder, library: UUID |
     return sorted(found.values(), key=lambda entry: (_ORDER[entry.folder], entry.name.casefold()))
 
 
-def writable(user: Person) -> set[UUID]:
-    """Ids of the libraries that the person can write to. Inactive: none."""
-    if not isinstance(user, User) or not user.is_active:
-        return set()
-    return {row[0] for row in _rows(user, MOUNTED) if row[3] == Permission.WRITE}
+def writable(user: User) -> QuerySet[Library]:
+    """Libraries that an active person can write to, whatever their token is limited to."""
+    routes = [route.filter(given=Permission.WRITE) for folder in MOUNTED for route in _routes(user, folder)]
+    return Library.objects.filter(reduce(or_, (Q(pk__in=route.values("library_id")) for route in routes)))
 
 
 def _rows(user: User, folders: Iterable[Folder], library: UUID | None = None) -> list[tuple]:

@@ -18,7 +18,7 @@ from drive.folders import Folder
 from drive.libraries import quota
 from drive.libraries.access import library_of
 from drive.libraries.public_links import may_link
-from drive.libraries.visibility import Entry, writable
+from drive.libraries.visibility import Entry
 from drive.models import Loss, Trashed, Version
 from drive.storage import FileEntry, shown
 from drive.versions import history
@@ -65,7 +65,7 @@ def collab_latest(collab: Collab) -> dict[str, Any]:
 @register.inclusion_tag("drive/_files.html", takes_context=True)
 def recent_files(context: template.Context) -> dict[str, Any]:
     """The files that changed last in what the person can write to."""
-    found = recent.of_libraries(writable(context["request"].user), LATEST)
+    found = recent.of_person(context["request"].user, LATEST)
     files = [(reverse("drive:path", args=[file.row.library_id, file.path]), file) for file in found]
     return {"files": files, "show_library": True}
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import AnonymousUser
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -206,7 +207,7 @@ def test_it_forgets_what_was_deleted(collab: Collab, owner: User) -> None:
     assert recent.of_library(collab.library, 6) == []
 
 
-def test_it_finds_the_newest_over_many_libraries(owner: User) -> None:
+def test_it_finds_the_newest_over_many_libraries(owner: User, stranger: User) -> None:
     libraries = [services.create_library(owner, f"Data {number}") for number in range(9)]
     ages = {}
     for number, library in enumerate(libraries[:8]):
@@ -214,10 +215,10 @@ def test_it_finds_the_newest_over_many_libraries(owner: User) -> None:
             ages[f"{number}-{age}"] = age
             change(library, f"{number}-{age}", age)
     for count in (1, 6, 40):
-        found = [file.path for file in recent.of_libraries([library.pk for library in libraries], count)]
+        found = [file.path for file in recent.of_person(owner, count)]
         assert sorted(ages[path] for path in found) == sorted(ages.values())[:count]
         assert [ages[path] for path in found] == sorted(ages[path] for path in found)
-    assert recent.of_libraries([], 6) == recent.of_libraries([libraries[8].pk], 6) == []
+    assert recent.of_person(stranger, 6) == recent.of_person(AnonymousUser(), 6) == []
 
 
 def test_it_shows_recent_files_of_what_one_can_write_to(
