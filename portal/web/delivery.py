@@ -51,8 +51,10 @@ class UnchangedPageMiddleware(MiddlewareMixin):
 
 
 def is_page(response: HttpResponseBase) -> TypeGuard[HttpResponse]:
-    """True for HTML that a browser may keep."""
+    """True for HTML that we made and a browser may keep; a file that the proxy sends is none."""
     if response.streaming or not response.get("Content-Type", "").startswith("text/html"):
+        return False
+    if response.has_header("X-Accel-Redirect"):
         return False
     return "no-store" not in response.get("Cache-Control", "").lower()
 

@@ -229,6 +229,15 @@ def test_what_is_sent_bit_by_bit_is_left_alone(rf: RequestFactory) -> None:
     assert "Content-Encoding" not in answer
 
 
+def test_a_file_that_the_proxy_sends_is_no_page(rf: RequestFactory) -> None:
+    def view(_request: HttpRequest) -> HttpResponse:
+        return HttpResponse(WORDS, headers={"X-Accel-Redirect": "/_files/a.html", "ETag": '"a"'})
+
+    answer = delivered(rf.get("/", headers=GZIP | {"If-None-Match": '"a"'}), view)
+    assert (answer.status_code, answer["ETag"]) == (200, '"a"')
+    assert "Content-Encoding" not in answer
+
+
 def test_a_folder_of_three_hundred_files_takes_few_bytes(sign_in, owner: User, collab: Collab) -> None:
     library = Library.objects.get(owner_collab=collab)
     layout.settle(library.pk)
