@@ -149,6 +149,22 @@ def test_rclone_copies_and_syncs_by_time_and_hash(world: World) -> None:
     assert "Total:" in world.rclone("editor", "about", "site:My Libraries/My Library")
 
 
+def test_rclone_synchronises_both_ways(world: World) -> None:
+    here, there = world.home / "both", world.place / "both"
+    here.mkdir(exist_ok=True)  # a second try finds what the first one left, on both sides
+    for name in ("kept.txt", "gone.txt"):
+        (here / name).write_text(name)
+    world.rclone("editor", "copy", str(here), ":both")
+    world.rclone("editor", "bisync", str(here), ":both", "--resync")
+    (here / "gone.txt").unlink()
+    (here / "new here.txt").write_text("from here")
+    world.ask("editor", "PUT", "both/new there.txt", b"from there")
+    world.rclone("editor", "bisync", str(here), ":both")
+    expected = {"kept.txt": "kept.txt", "new here.txt": "from here", "new there.txt": "from there"}
+    for side in (here, there):
+        assert {path.name: path.read_text() for path in side.iterdir()} == expected
+
+
 def test_cadaver_works_in_a_library(world: World) -> None:
     host = settings.PORTAL_URL.split("//")[1].partition(":")[0]
     (world.home / ".netrc").write_text(f"machine {host}\nlogin editor\npassword {world.secrets['editor']}\n")
