@@ -81,6 +81,7 @@ def test_a_notebook_opens_before_the_workspace_is_saved(context: BrowserContext,
     waits.clear()
     for route in held:
         route.continue_()
+    page.unroute(SAVES)  # what comes from now on is asked of nobody who waits below
     wait_for(lambda: is_saved(owner, "held", "one.ipynb"), 60, "the workspace was not saved")
 
 
