@@ -13,11 +13,11 @@ from collabs import services
 from collabs.models import Collab
 from lab.models import Server, State, StopReason
 from lab.servers.limits import add_notes
-from lab.servers.services import stop_server
+from lab.servers.services import request_server, stop_server
 
 from ..support.browser import Visitor
-from ..support.people import Person
-from ..support.site import wait_for
+from ..support.people import LAUNCH_SECONDS, Person
+from ..support.site import Site, wait_for
 
 pytestmark = pytest.mark.browser
 
@@ -32,6 +32,15 @@ SAVE = """() => fetch("/api/contents/x.txt", {
 @pytest.fixture
 def collab(owner: Person) -> Collab:
     return services.create_collab(owner.user, title=f"Panel of {owner.user.username}")
+
+
+@pytest.fixture
+def launched(way: str, site: Site, owner: Person) -> Person:
+    """Somebody whose Lab runs, started in either way, and who is not let in yet."""
+    request_server(owner.user, owner.user)
+    wait_for(lambda: owner.server().state in (State.RUNNING, State.FAILED), LAUNCH_SECONDS, "the Lab did not start")
+    assert site.is_forked(owner.server()) == (way == "fork")
+    return owner
 
 
 @pytest.fixture
@@ -115,8 +124,9 @@ def test_it_stops_the_lab(lab: Page, owner: Person) -> None:
     wait_for(lambda: owner.server().state == State.STOPPED, 60, "the Lab did not stop")
 
 
-def test_it_obeys_no_other_page(lab: Page, owner: Person) -> None:
+def test_it_obeys_no_other_page(launched: Person) -> None:
     """Another site, another Lab's origin, no pass: nothing of it."""
+    owner = launched
     stop = f"{owner.origin}/.collaboratory/stop"
     for origin in ("http://evil.example", settings.PORTAL_URL, owner.origin.replace("//", "//x")):
         assert owner.session.post(stop, headers={"Origin": origin}, timeout=20).status_code == 403

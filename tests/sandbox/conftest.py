@@ -1,6 +1,6 @@
 """Somebody hostile, in a Lab that was started in either way."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -24,6 +24,21 @@ def lasting(way_of_all: str, site: Site, lasting_person: Callable[..., Person]) 
     someone = lasting_person("lasting")
     assert site.is_forked(someone.launch()) == (way_of_all == "fork")
     return someone
+
+
+@pytest.fixture(scope="module")
+def lasting_neighbour(lasting: Person, lasting_person: Callable[..., Person]) -> Person:
+    """Somebody else whose Lab runs for as long."""
+    someone = lasting_person("victim")
+    someone.launch()
+    return someone
+
+
+@pytest.fixture
+def attacker(way: str, lasting: Person) -> Iterator[Person]:
+    """As `hostile`, for attacks of which nothing is left when their kernels have ended: one Lab for all in a module."""
+    yield lasting
+    lasting.end_kernels()
 
 
 @pytest.fixture

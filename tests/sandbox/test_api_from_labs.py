@@ -159,10 +159,9 @@ for _ in range({processes}):
 
 @pytest.mark.parametrize("sent", [b"", b"GET /api/v1/me HTTP/1.1\r\nHost: portal\r\nX-Slow: "])
 def test_connections_of_one_lab_leave_the_site_and_other_labs_alone(
-    inside: Person, person: Callable[..., Person], sent: bytes
+    inside: Person, lasting_neighbour: Person, sent: bytes
 ) -> None:
-    other = person("other")
-    other.launch()
+    other = lasting_neighbour
     kernel, others_kernel = inside.kernel(), other.kernel()
     assert not others_kernel.run("from collaboratory import api").error
     assert not kernel.run(HOARD.format(processes=4, sent=sent), 120).error
@@ -253,10 +252,8 @@ def test_it_is_worth_nothing_when_the_lab_has_ended(inside: Person) -> None:
     assert ask("/api/v1/me", token_of(inside))[0] == 200
 
 
-def test_nobody_finds_it_in_another_lab_and_nobody_changes_it(inside: Person, person: Callable[..., Person]) -> None:
-    token, other = token_of(inside), person("other")
-    other.launch()
-    kernel = other.kernel()
+def test_nobody_finds_it_in_another_lab_and_nobody_changes_it(inside: Person, lasting_neighbour: Person) -> None:
+    token, kernel = token_of(inside), lasting_neighbour.kernel()
     search = (
         "import glob, os\n"
         "def read(path):\n"

@@ -104,7 +104,7 @@ for n in itertools.count():
     if n % 1000 == 0:
         os.mkdir(f"{{n}}")
     os.mkdir(f"{{n // 1000 * 1000}}/{{n}}")
-    for _ in range(100 * (n > 25_000)):
+    for _ in range(20 * (n > 25_000)):
         os.stat(".")
 """
 """More than the supervisor overlooks, then slowly on, as busy as before: to remove them takes far longer."""

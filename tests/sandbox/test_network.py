@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from ..support.network import ATTACK, GROUPS, LabKernel, Machine, Services, machine, own_addresses
-from ..support.people import Kernel
+from ..support.people import Kernel, Person
 from ..support.site import wait_for
 
 pytestmark = pytest.mark.sandbox
@@ -21,8 +21,9 @@ SIX = ["::1", "::ffff:127.0.0.1", "ff02::1%tap0", "fe80::2%tap0", "fd00::2", "fd
 
 
 @pytest.fixture
-def notebook(notebook: Kernel) -> Kernel:
+def notebook(attacker: Person) -> Kernel:
     """A hostile notebook in a Lab of the site."""
+    notebook = attacker.kernel()
     assert not notebook.run(ATTACK).error
     return notebook
 

@@ -59,26 +59,26 @@ print(subprocess.run([sys.executable, "-c", sender], capture_output=True, text=T
 
 
 @pytest.fixture
-def beside(neighbour: Person) -> Kernel:
+def beside(lasting_neighbour: Person) -> Kernel:
     """A notebook in somebody else's Lab."""
-    return neighbour.kernel()
+    return lasting_neighbour.kernel()
 
 
-def test_watches_of_files_run_out_for_their_own_lab_alone(hostile: Person, beside: Kernel) -> None:
+def test_watches_of_files_run_out_for_their_own_lab_alone(attacker: Person, beside: Kernel) -> None:
     most = namespace_limits.of_sandbox()["max_inotify_instances"]
-    kernel = hostile.kernel()
+    kernel = attacker.kernel()
     made = int(kernel.run(EXHAUST).text)
     assert 0 < made <= most
     assert kernel.run(ONE_MORE).text.strip() == "False"
-    assert hostile.kernel().run(ONE_MORE).text.strip() == "False"  # counted for the whole Lab
+    assert attacker.kernel().run(ONE_MORE).text.strip() == "False"  # counted for the whole Lab
     assert beside.run(ONE_MORE).text.strip() == "True"
     ours = ctypes.CDLL(None).inotify_init1(0)
     assert ours >= 0
     os.close(ours)
 
 
-def test_no_limit_of_its_namespace_can_be_lifted(hostile: Person) -> None:
-    kernel = hostile.kernel()
+def test_no_limit_of_its_namespace_can_be_lifted(attacker: Person) -> None:
+    kernel = attacker.kernel()
     expected = namespace_limits.of_sandbox()
     reads = "{path.name: int(path.read_text()) for path in Path('/proc/sys/user').iterdir()}"
     found = json.loads(kernel.run(f"import json; from pathlib import Path; print(json.dumps({reads}))").text)
@@ -86,9 +86,9 @@ def test_no_limit_of_its_namespace_can_be_lifted(hostile: Person) -> None:
     assert kernel.run("open('/proc/sys/user/max_inotify_instances', 'w').write('1000')").error
 
 
-def test_every_process_has_the_limits_of_a_sandbox_process_1_too(hostile: Person) -> None:
+def test_every_process_has_the_limits_of_a_sandbox_process_1_too(attacker: Person) -> None:
     """Code inside can take over process 1, and what holds the sandbox open: they may no more than it may itself."""
-    said = hostile.kernel().run(
+    said = attacker.kernel().run(
         "import os, resource\n"
         "for pid in [int(name) for name in os.listdir('/proc') if name.isdigit()]:\n"
         f"    for which in {list(limiting.LIMITS)!r}:\n"
@@ -101,19 +101,19 @@ def test_every_process_has_the_limits_of_a_sandbox_process_1_too(hostile: Person
 
 
 def test_descriptors_on_their_way_leave_the_site_enough(
-    hostile: Person, person: Callable[..., Person], site: Site
+    attacker: Person, person: Callable[..., Person], site: Site
 ) -> None:
     """Counted per user id of the machine, and held against the limit of who sends: the site's is higher."""
-    kernel = hostile.kernel()
+    kernel = attacker.kernel()
     sent, *refused = kernel.run(IN_FLIGHT).text.split()
     assert refused[0] == "OSError"
     assert int(sent) <= limiting.LIMITS[resource.RLIMIT_NOFILE] + 253
-    by_fork = site.is_forked(hostile.server())
+    by_fork = site.is_forked(attacker.server())
     assert site.is_forked(person("another").launch()) == by_fork  # for which the supervisor sends descriptors
     assert kernel.run("print(len(held) > 0)").text.strip() == "True"  # still on their way
 
 
-def test_queued_signals_run_out_for_their_own_lab_alone(hostile: Person, beside: Kernel) -> None:
-    sent = int(hostile.kernel().run(QUEUED_SIGNALS).text)
+def test_queued_signals_run_out_for_their_own_lab_alone(attacker: Person, beside: Kernel) -> None:
+    sent = int(attacker.kernel().run(QUEUED_SIGNALS).text)
     assert 0 < sent <= limiting.LIMITS[resource.RLIMIT_SIGPENDING]
     assert int(beside.run(QUEUED_SIGNALS).text) > 0

@@ -36,9 +36,9 @@ def prepared(site: Site) -> None:
 
 
 @pytest.fixture
-def neighbour(lasting: Person) -> Person:
+def neighbour(lasting_neighbour: Person) -> Person:
     """The same in all tests: no attack takes anything from them."""
-    return lasting
+    return lasting_neighbour
 
 
 def init_of(person: Person) -> int:
@@ -54,13 +54,13 @@ def uid_of(person: Person) -> int:
     return uid
 
 
-def test_it_is_another_user_than_the_portal_and_other_labs(hostile: Person, neighbour: Person) -> None:
-    hostile.kernel(), neighbour.kernel()
-    ids = {uid_of(hostile), uid_of(neighbour), os.getuid(), 0}
+def test_it_is_another_user_than_the_portal_and_other_labs(attacker: Person, neighbour: Person) -> None:
+    attacker.kernel(), neighbour.kernel()
+    ids = {uid_of(attacker), uid_of(neighbour), os.getuid(), 0}
     assert len(ids) == 4
-    maps = {Path(f"/proc/{init_of(someone)}/uid_map").read_text() for someone in (hostile, neighbour)}
+    maps = {Path(f"/proc/{init_of(someone)}/uid_map").read_text() for someone in (attacker, neighbour)}
     assert len(maps) == 2
-    for pid in processes.inside(init_of(hostile)):
+    for pid in processes.inside(init_of(attacker)):
         status = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
         assert str(os.getgid()) not in [*status["Gid"].split(), *status["Groups"].split()]
 
@@ -97,16 +97,16 @@ def test_what_it_keeps_and_installs_is_the_sites_on_disk(hostile: Person) -> Non
     wait_for(lambda: not launcher.home(server.pk).exists(), 30, "its directory was not deleted")
 
 
-def test_out_of_its_sandbox_it_could_enter_nothing(hostile: Person, neighbour: Person) -> None:
+def test_out_of_its_sandbox_it_could_enter_nothing(attacker: Person, neighbour: Person) -> None:
     """With its uid in the supervisor's own namespace, where the Drive, all homes and the portal's files have paths."""
     servers = uids.below(uids.PLACE, settings.LAB_ROOT / "servers")
-    own, other = (servers / someone.server().pk.hex for someone in (hostile, neighbour))
-    assert "home" in as_lab(hostile, "ls", str(own)).stdout
+    own, other = (servers / someone.server().pk.hex for someone in (attacker, neighbour))
+    assert "home" in as_lab(attacker, "ls", str(own)).stdout
     for place in (settings.VAR_DIR, settings.DRIVE_ROOT, settings.LAB_ROOT, settings.RUN_DIR, other, other / "home"):
-        denied = as_lab(hostile, "ls", str(place))
+        denied = as_lab(attacker, "ls", str(place))
         assert not denied.stdout, place
         assert "Permission denied" in denied.stderr, (place, denied)
-    denied = as_lab(hostile, "nsenter", f"--mount={uids.DOOR}", "ls", str(uids.PLACE))  # where all clones are
+    denied = as_lab(attacker, "nsenter", f"--mount={uids.DOOR}", "ls", str(uids.PLACE))  # where all clones are
     assert denied.returncode
     assert not denied.stdout
 
@@ -122,18 +122,18 @@ def as_lab(person: Person, *command: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(words, capture_output=True, text=True, check=False, cwd="/")
 
 
-def test_its_uid_sees_no_keys_of_another(hostile: Person, neighbour: Person) -> None:
+def test_its_uid_sees_no_keys_of_another(attacker: Person, neighbour: Person) -> None:
     """Keyrings are found by uid. In a Lab the filter of system calls refuses keys; this is the wall behind it."""
     key = "import ctypes; number = ctypes.CDLL(None).syscall(248, b'user', b'secret-of-a-victim', b'x', 1, -4)"
     done = as_lab(neighbour, "/usr/bin/python3", "-c", f"{key}; print(number > 0, open('/proc/keys').read())")
     assert done.stdout.startswith("True"), done
     assert "secret-of-a-victim" in done.stdout
-    assert "secret-of-a-victim" not in as_lab(hostile, "cat", "/proc/keys").stdout
+    assert "secret-of-a-victim" not in as_lab(attacker, "cat", "/proc/keys").stdout
 
 
-def test_it_uses_up_only_its_own_inotify_instances(hostile: Person, neighbour: Person) -> None:
+def test_it_uses_up_only_its_own_inotify_instances(attacker: Person, neighbour: Person) -> None:
     take = LIBC + "taken = []\nwhile (fd := libc.inotify_init1(0)) >= 0: taken.append(fd)\nprint(len(taken))"
-    assert 64 <= int(hostile.kernel().run(take).text) <= 128
+    assert 64 <= int(attacker.kernel().run(take).text) <= 128
     one = LIBC + "print(libc.inotify_init1(0) >= 0)"
     assert neighbour.kernel().run(one).text.strip() == "True"
     watching = ctypes.CDLL(None).inotify_init1(0)
@@ -177,8 +177,8 @@ def send_one_descriptor() -> bool:
         return bool(other.recv(1))
 
 
-def test_it_uses_up_only_its_own_descriptors_in_flight(hostile: Person, neighbour: Person) -> None:
-    number, error = hostile.kernel().run(IN_FLIGHT).text.split()
+def test_it_uses_up_only_its_own_descriptors_in_flight(attacker: Person, neighbour: Person) -> None:
+    number, error = attacker.kernel().run(IN_FLIGHT).text.split()
     assert (int(number) > 1000, error) == (True, "ETOOMANYREFS")
     [soft, hard] = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(soft, 1024), hard))  # a count above it refuses us (unix(7))

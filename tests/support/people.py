@@ -134,6 +134,12 @@ class Person:
         assert answer.status_code == 201, answer.text
         return Kernel(self, answer.json()["id"])
 
+    def end_kernels(self) -> None:
+        """End all kernels, with what they hold, and wait until they are gone."""
+        for kernel in self.lab("GET", "/api/kernels").json():
+            self.lab("DELETE", f"/api/kernels/{kernel['id']}")
+        wait_for(lambda: not self.lab("GET", "/api/kernels").json(), 30, "kernels go on")
+
     def cookies(self) -> str:
         """The Cookie header for the Lab's origin."""
         request = requests.Request("GET", f"{self.origin}/")

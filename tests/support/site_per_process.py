@@ -18,7 +18,8 @@ LONGEST = (
     " sandbox/test_forked_kernels.py sandbox/test_fork_server.py browser/test_accessibility.py lab/test_builds.py"
     " browser/test_hostile_files.py browser/test_restarts.py browser/test_story.py sandbox/test_server_log.py"
     " browser/test_text_editor_together.py operations/test_systemd_units.py lab/test_absent_pages.py"
-    " lab/test_launches.py lab/test_idle_culling.py rooms/test_chaos.py"
+    " lab/test_launches.py lab/test_idle_culling.py rooms/test_chaos.py sandbox/test_limits.py"
+    " sandbox/test_hostile_processes.py sandbox/test_shared_limits.py"
 ).split()
 """Files that take longer than others, the longest first: a process goes through a whole file (`--dist loadfile`), and
 one that began with such a file when the others were nearly done would be at work by itself for minutes."""
