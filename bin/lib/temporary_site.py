@@ -123,7 +123,7 @@ def postgres() -> Iterator[str]:
     try:
         initdb = [str(programs / "initdb"), "--auth=trust", "--username=test", "--no-sync", "--encoding=UTF8"]
         subprocess.run([*initdb, "--pgdata", f"{directory}/data"], **quiet)  # type: ignore[call-overload]
-        options = f"-c listen_addresses='' -c unix_socket_directories={directory} -c fsync=off"
+        options = f"-c listen_addresses='' -c unix_socket_directories={directory} -c fsync=off -c jit=off"
         log = ["--log", f"{directory}/log", "--options", options]
         subprocess.run([*control, *log, "start"], **quiet)  # type: ignore[call-overload]
         yield f"postgres://test@/postgres?host={directory}"
