@@ -27,6 +27,8 @@ DESCRIPTORS = ("settings", "log", "listening", "go", "lifeline", "alive")
 """What a request brings, then one per namespace. The same in inside/fork_server.py, which imports nothing of ours."""
 NAMESPACES = ("user", "mnt", "pid", "net", "ipc", "uts", "cgroup")
 START_SECONDS = 60
+WAIT_SECONDS = 10
+"""How long a launch waits for one that is being started already."""
 FORK_SECONDS = 15
 MAX_AGE = 3600
 """Seconds; a fresh one has other addresses, stack canaries and pointer guards, and another seed of Python's hashes.
@@ -181,6 +183,17 @@ class ForkServers:
         server = self.servers.get(prefix)
         self.prepare(prefix)
         return server if server is not None and server.is_usable else None
+
+    async def wait(self, prefix: Path) -> None:
+        """Until the fork server that is on its way is ready, if there is any, and for WAIT_SECONDS at most.
+
+        Where a site has just started, the first launches would import everything beside it, which takes
+        longer than to wait, and who comes after them would overtake them. One that has failed before is not waited
+        for: it may hang.
+        """
+        underway = self.starting.get(prefix)
+        if underway is not None and prefix not in self.servers and prefix not in self.failures:
+            await asyncio.wait({underway}, timeout=WAIT_SECONDS)
 
     def keep(self, prefixes: set[Path]) -> None:
         """Have one for each of these, and for no other."""

@@ -190,6 +190,8 @@ class Supervisor:
             return {"ok": False, "error": f"{type(error).__name__}: {error}"}
 
     async def _start(self, launch: Launch) -> dict[str, Any]:
+        if launch.fork:
+            await self.fork_servers.wait(Path(launch.prefix))  # without the lock: a stop does not wait
         async with self.locks[launch.server_id]:
             sandbox = self._sandbox(launch.server_id)
             if sandbox.state != "stopped":

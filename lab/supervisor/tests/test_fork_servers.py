@@ -74,6 +74,55 @@ def test_it_is_started_for_the_next_when_there_is_none(prefix: Path, tmp_path: P
     asyncio.run(story())
 
 
+def test_a_launch_waits_for_one_that_is_on_its_way(
+    prefix: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go = asyncio.Event()
+
+    async def start(self: FakeServer, config: dict[str, Any], log_file: Path) -> None:
+        FakeServer.started.append(self)
+        await go.wait()
+        self.ready = True
+
+    async def story() -> None:
+        servers = ForkServers(tmp_path, {})
+        await servers.wait(prefix)
+        assert not servers.starting, "waiting starts none"
+        servers.prepare(prefix)
+        launches = [asyncio.create_task(servers.wait(prefix)) for _ in range(3)]
+        await asyncio.sleep(0)
+        assert not any(launch.done() for launch in launches)
+        go.set()
+        await asyncio.gather(*launches)
+        assert servers.ready(prefix) is FakeServer.started[0]
+
+    monkeypatch.setattr(FakeServer, "start", start)
+    asyncio.run(story())
+
+
+def test_a_launch_waits_for_none_that_hangs_or_has_failed_before(
+    prefix: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def hang(self: FakeServer, config: dict[str, Any], log_file: Path) -> None:
+        await asyncio.Event().wait()
+
+    async def story() -> None:
+        servers = ForkServers(tmp_path, {})
+        servers.prepare(prefix)
+        monkeypatch.setattr(fork_servers, "WAIT_SECONDS", 0.01)
+        await servers.wait(prefix)
+        assert servers.ready(prefix) is None
+        assert prefix in servers.starting, "which goes on"
+        monkeypatch.setattr(fork_servers, "WAIT_SECONDS", 600)
+        servers.failed(prefix, "for a reason")
+        await servers.wait(prefix)
+        for task in servers.starting.values():
+            task.cancel()
+
+    monkeypatch.setattr(FakeServer, "start", hang)
+    asyncio.run(story())
+
+
 def test_it_is_replaced_when_a_package_came(prefix: Path, tmp_path: Path) -> None:
     async def story() -> None:
         servers = ForkServers(tmp_path, {})
