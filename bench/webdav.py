@@ -143,11 +143,13 @@ def large_file(place: Path, secret: str) -> None:
     source, address = place / "large.bin", "/dav/My%20Libraries/Bench/large.bin"
     fill(source)
     headers = login(secret)
+    request(portal(), "PUT", address, source, headers)
     with bare_nginx() as bare:
         ways: dict[str, Callable[[], object]] = {
             "up, nginx alone": lambda: bare(source),
             "up, nginx and fsync": lambda: bare(source, sync=True),
-            "up, WebDAV": lambda: request(portal(), "PUT", address, source, headers),
+            "up, WebDAV": lambda: request(portal(), "PUT", f"{address}.{time.time_ns()}", source, headers),
+            "up, WebDAV, a new version": lambda: request(portal(), "PUT", address, source, headers),
             "down, nginx alone": lambda: bare(None),
             "down, WebDAV": lambda: request(portal(), "GET", address, None, headers),
         }
@@ -160,7 +162,7 @@ def large_file(place: Path, secret: str) -> None:
     rates = {name: SIZE / 2**20 / statistics.median(values) for name, values in times.items()}
     for name, rate in rates.items():
         alone = rates[f"{name.partition(',')[0]}, nginx alone"]
-        print(f"  1 GiB {name:24} {rate:6.0f} MiB/s  {rate / alone:4.0%}")
+        print(f"  1 GiB {name:26} {rate:6.0f} MiB/s  {rate / alone:4.0%}")
 
 
 def make_folders(library: Path) -> None:
