@@ -36,6 +36,9 @@ _FIELDS: dict[type, models.Field] = {
 LONGEST = 1024
 """Longer lists are no parameters: such a query is put together anew."""
 
+TELLING = "Parameter %_\\ "
+"""Begins the mark of a string: a lookup that changes letters or escapes wildcards (`iexact`) changes this too."""
+
 
 class PreparedQueryError(Exception):
     """A parameter does not stand in the query as it was given, so that no other value can take its place."""
@@ -133,9 +136,9 @@ class _Marks:
         kind = next((kind for kind in _FIELDS if isinstance(value, kind)), None)
         mark: Any
         if kind is int and not isinstance(value, bool):
-            mark = 1_987_654_321 + count  # fits a column of 32 bits
+            mark = 1_987_654_321 + 1000 * count  # fits a column of 32 bits
         elif kind is str:
-            mark = f"parameter {count} of a prepared query"
+            mark = f"{TELLING}{count}"
         elif kind is UUID:
             mark = UUID(int=0x1987654321 << 64 | count)
         elif kind is datetime:

@@ -113,12 +113,23 @@ def test_rows_of_one_call_are_nobody_elses(owner: User) -> None:
     assert second.first_name == owner.first_name
 
 
-def test_a_parameter_that_the_query_would_change_is_refused(owner: User) -> None:
-    def contains(text: str) -> QuerySet[User]:
-        return User.objects.filter(username__contains=text)
+@pytest.mark.parametrize("lookup", ["contains", "iexact", "startswith"])
+def test_a_parameter_that_the_query_would_change_is_refused(owner: User, lookup: str) -> None:
+    """Such as by an escape of what is a wildcard in LIKE: another value would come without it."""
+
+    def find(text: str) -> QuerySet[User]:
+        return User.objects.filter(**{f"username__{lookup}": text})
 
     with pytest.raises(PreparedQueryError, match="no place for"):
-        prepared(contains)(text=owner.username)
+        prepared(find)(text=owner.username)
+
+
+def test_a_parameter_that_the_function_changes_is_refused(owner: User) -> None:
+    def find(text: str) -> QuerySet[User]:
+        return User.objects.filter(username=text.lower())
+
+    with pytest.raises(PreparedQueryError, match="no place for"):
+        prepared(find)(text=owner.username)
 
 
 @pytest.mark.parametrize("value", [None, True, 1.5, b"x"])
