@@ -1,8 +1,11 @@
 """Uploads as each client sends them, and what must not come of them."""
 
+import os
+import tracemalloc
 from pathlib import Path
 
 import pytest
+from pytest_django import Settings
 
 from api.services import revoke_token
 from drive.models import File, Library, Quota, Version
@@ -216,3 +219,26 @@ def test_the_quota_is_held_against_the_whole_file_at_its_first_part(program: Pro
     body = form(part("parent_dir", "/"), part("file", b"one", "a"))
     assert program.send(link, body, **{"Content-Range": "bytes 0-2/101"}).status == 443
     assert program.send(link, body, **{"Content-Range": "bytes 0-2/100"}).status == 200
+
+
+@pytest.mark.slow
+def test_a_large_upload_takes_no_memory(program: Program, place: Path, own_files: Path, settings: Settings) -> None:
+    """As nginx hands it on: the form is in a file, of which the larger part is copied by the kernel."""
+    settings.DRIVE_USE_ACCEL = True
+    link, size = program.link(f"{REPO}/upload-link/", p="/"), 2**26
+    whole = form(part("parent_dir", "/"), part("file", b"CONTENT", "large.bin"))
+    head, _content, tail = whole.partition(b"CONTENT")
+    body = own_files / "staging/nginx/0001"
+    body.parent.mkdir()
+    with body.open("wb") as file:
+        file.write(head)
+        file.seek(size, os.SEEK_CUR)  # a hole
+        file.write(tail)
+    tracemalloc.start()
+    try:
+        assert program.send(link, b"-", X_Body_File=str(body)).status == 200  # no body is no type for the client
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert (place / "large.bin").stat().st_size == size
+    assert peak < size / 4

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import tracemalloc
 import unicodedata
 from collections.abc import Callable
 from pathlib import Path
@@ -389,3 +390,23 @@ def test_it_leaves_the_bytes_to_the_proxy(
     assert program.status("PUT", ":ä b", X_Body_File=str(body)) == 204
     assert (place / "ä b").read_bytes() == b"spooled"
     assert program.status("PUT", ":ä b", X_Body_File="/etc/passwd") == 400
+
+
+@pytest.mark.slow
+def test_a_large_upload_takes_no_memory(program: Program, settings: Settings, place: Path, own_files: Path) -> None:
+    """With a checksum, for which all of it is read."""
+    settings.DRIVE_USE_ACCEL = True
+    body, size = own_files / "staging/nginx/0001", 2**26
+    body.parent.mkdir()
+    with body.open("wb") as file:
+        file.truncate(size)  # a hole
+    wrong = f"SHA1:{'0' * 40}"
+    tracemalloc.start()
+    try:
+        assert program.status("PUT", ":large.bin", X_Body_File=str(body), OC_Checksum=wrong) == 400
+        assert program.status("PUT", ":large.bin", X_Body_File=str(body)) == 201
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert (place / "large.bin").stat().st_size == size
+    assert peak < size / 4
