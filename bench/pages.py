@@ -45,6 +45,7 @@ from .databases import fresh_postgres, insert
 COLLABS, PEOPLE, MEMBERS, MINE, GROUPS, FILES, IN_FOLDER = 10_000, 5_000, 10, 300, 24, 40, 300
 RUNS, SECONDS, CLIENTS = 40, 6, 4
 SERVED = ("home", "directory", "directory, search", "Collab page", "API list")
+HOOKS = ("--config", "python:portal.ops.gunicorn_hooks")
 WORDS = "cortex slice mouse retina model spike map atlas human rat data signal network cell layer rhythm sleep".split()
 TAGS = [f"{word} {kind}" for word in WORDS for kind in ("imaging", "theory", "course")]
 
@@ -225,7 +226,7 @@ def _server() -> Iterator[str]:
         address = f"{directory}/web.sock"
         # nginx sees when a kept connection is closed; the client here does not look.
         options = ["--workers", "2", "--threads", "8", "--keep-alive", "60", "--no-control-socket"]
-        command = [sys.executable, "-m", "gunicorn", "portal.wsgi", "--bind", f"unix:{address}"]
+        command = [sys.executable, "-m", "gunicorn", *HOOKS, "portal.wsgi", "--bind", f"unix:{address}"]
         command += [*options, "--log-level", "error"]
         process = subprocess.Popen(command)
         try:

@@ -4,13 +4,14 @@ Messages carry the number of the request that sent them (`request_id`) and when 
 name the request, and the age of a queue can be told.
 """
 
+import gc
 import logging.config
 import os
 import time
 from typing import Any
 
 from celery import Celery, Task
-from celery.signals import before_task_publish, setup_logging, task_postrun, task_prerun
+from celery.signals import before_task_publish, setup_logging, task_postrun, task_prerun, worker_before_create_process
 
 from .ops import logs
 
@@ -30,6 +31,17 @@ def configure_logging(**_: Any) -> None:
     from django.conf import settings
 
     logging.config.dictConfig(settings.LOGGING)
+
+
+@worker_before_create_process.connect
+def share_memory(**_: Any) -> None:
+    """Before a process of the pool is forked: what is loaded by now is looked through by no garbage collection there.
+
+    It would write into every page of memory that the processes share, and so each had a copy of its own.
+    """
+    if not gc.get_freeze_count():
+        gc.collect()
+        gc.freeze()
 
 
 @before_task_publish.connect
