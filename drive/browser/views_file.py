@@ -101,7 +101,7 @@ def _format(path: str) -> Format:
     return form
 
 
-def _result(access: LibraryAccess, path: str) -> bytes | None:
+def result(access: LibraryAccess, path: str) -> bytes | None:
     """What was rendered of a file as it is now; None where there is nothing."""
     with access.files() as files, files.open(path) as source:
         return rendering.result(rendering.key(source, path))
@@ -111,7 +111,7 @@ def _shown(request: HttpRequest, access: LibraryAccess, path: str) -> dict[str, 
     """Template context of what was rendered, or of why it is not."""
     form, state = _format(path), _state(request, access, path)
     context: dict[str, object] = {"state": state, "format": form, "sheet": request.GET.get("sheet", "")}
-    if form.shows == "tables" and state.name == "ready" and (content := _result(access, path)):
+    if form.shows == "tables" and state.name == "ready" and (content := result(access, path)):
         sheets = rendered_tables.read(content)
         context |= {"sheets": sheets, "sheet": rendered_tables.choose(sheets, request.GET.get("sheet", ""))}
         if not sheets:
@@ -128,7 +128,7 @@ def rendering_state(request: HttpRequest, access: LibraryAccess, path: str) -> H
 
 def rendered(request: HttpRequest, access: LibraryAccess, path: str) -> HttpResponse:
     """The rendered file, for the frame on its page; as harmless when it is opened by itself."""
-    content = _result(access, path) if _format(path).shows == "frame" else None
+    content = result(access, path) if _format(path).shows == "frame" else None
     return redirect(access.address(path)) if content is None else frames.still(content, access, path)
 
 
@@ -137,7 +137,7 @@ def interactive(request: HttpRequest, access: LibraryAccess, path: str) -> HttpR
 
     By itself it could be left for any address by what runs in it; the policy of the page around the frame forbids that.
     """
-    content = _result(access, path) if _format(path).shows == "frame" else None
+    content = result(access, path) if _format(path).shows == "frame" else None
     if content is None or request.headers.get("Sec-Fetch-Dest", "iframe") != "iframe":
         return redirect(access.address(path))
     return frames.interactive(content, access, path, rendering.about_of(content).interactive)

@@ -13,7 +13,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 
 from collabs.access import get_collab
-from collabs.models import Collab
+from collabs.models import Collab, Person
 from drive.libraries.access import get_library, library_of
 from drive.libraries.visibility import Entry
 from drive.models import Library
@@ -88,7 +88,12 @@ class LibraryAccess:
 
 def drive_access(request: HttpRequest, library_id: UUID) -> LibraryAccess:
     """Access from the person's Drive; raises what `get_library` raises."""
-    library, entry = get_library(request.user, library_id)
+    return access_of(request.user, library_id)
+
+
+def access_of(user: Person, library_id: UUID) -> LibraryAccess:
+    """Access of a person as from their Drive; raises what `get_library` raises."""
+    library, entry = get_library(user, library_id)
     base = reverse("drive:library", args=[library.pk])
     return LibraryAccess(library, base, entry.name, entry.may_write, entry.reason, entry)
 

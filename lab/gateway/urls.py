@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from . import views, views_cookies, views_panel
+from . import views, views_cookies, views_panel, views_reading
 
 app_name = "gateway"
 
@@ -16,5 +16,6 @@ urlpatterns = [
     path("lab/keep", views_panel.keep, name="panel_keep"),
     path("lab/stop", views_panel.stop, name="panel_stop"),
     path("lab/restore", views_panel.restore, name="panel_restore"),
+    path("lab/preview", views_reading.preview, name="preview"),
     path("lab/enter", views.redeem_ticket, name="redeem"),
 ]

@@ -35,5 +35,11 @@
     if (said.theme) document.documentElement.style.colorScheme = said.theme === "auto" ? "light dark" : said.theme;
     if (typeof said.name === "string") { wanted = said.name; show(); }
   });
+  // Where the frame scrolls by itself (lab/supervisor/inside/reading.html): the cell at its top, and pixels of it above.
+  addEventListener("scroll", () => {
+    const sides = [...document.querySelectorAll(".cell")].map(one => one.getBoundingClientRect());
+    const cell = sides.findIndex(({ bottom }) => bottom > 0);
+    if (cell >= 0) tell({ cell, above: Math.max(0, Math.round(-sides[cell].top)) });
+  }, { passive: true });
   measure();
 })();

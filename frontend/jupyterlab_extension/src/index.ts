@@ -3,6 +3,7 @@ import { driveChangesPlugin } from "./driveChanges";
 import { editingTogetherPlugin, executorPlugin } from "./editingTogether";
 import { executionsPlugin } from "./missedOutputs";
 import { panelPlugin } from "./panel";
+import { readingPlugin } from "./reading";
 import { workspaceStatePlugin } from "./workspaceState";
 
 /** What JupyterLab loads. */
@@ -14,4 +15,5 @@ export default [
   executionsPlugin,
   driveChangesPlugin,
   workspaceStatePlugin,
+  readingPlugin,
 ];

@@ -23,6 +23,7 @@ import foreground  # type: ignore[import-not-found]
 import limiting  # type: ignore[import-not-found]
 import provisioning  # type: ignore[import-not-found]
 import pulling  # type: ignore[import-not-found]
+import reading  # type: ignore[import-not-found]
 import running  # type: ignore[import-not-found]
 import saves  # type: ignore[import-not-found]
 from jupyter_server.auth.decorator import authorized
@@ -192,6 +193,10 @@ class SocketServerApp(ServerApp):
         restart = url_path_join(self.base_url, r"/api/kernels/(?P<kernel_id>\w+-\w+-\w+-\w+-\w+)/(?P<action>restart)")
         formats = url_path_join(self.base_url, "/api/nbconvert")
         self.web_app.add_handlers(".*$", [(restart, RestartHandler), (formats, export_formats.FormatsHandler)])
+
+    def load_server_extensions(self) -> None:
+        super().load_server_extensions()
+        reading.prepare(self.web_app.settings)
 
 
 def import_jupyterlab() -> None:

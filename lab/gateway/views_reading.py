@@ -1,0 +1,67 @@
+"""A notebook to read while JupyterLab is loaded: its rendering, on the Lab's own origin (`/.collaboratory/preview`).
+
+The page of JupyterLab shows it in a frame (lab/supervisor/inside/reading.html). It is what the Drive's page of the
+notebook shows, under the same policy: no script of the notebook runs, and the document has no origin, so nothing of it
+is on the Lab's. Whoever has a pass for the Lab sees what they may read now, whatever the Lab still has mounted.
+"""
+
+from django.http import Http404, HttpRequest, HttpResponse
+from django.utils.cache import patch_cache_control
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_GET
+
+from drive.browser import frames, views_file
+from drive.files.library_access import LibraryAccess, access_of
+from drive.storage import StorageError
+from lab.locations import copies, presence
+from portal.access import ForbiddenError
+from portal.models import User
+from portal.ops.task_queue import publish
+from portal.web import rate_limits
+
+from . import passes
+
+NOTHING = 204
+LATER = 20
+"""Seconds after which a notebook that had no rendering gets one: JupyterLab needs the processor first."""
+
+
+@csrf_exempt
+@require_GET
+def preview(request: HttpRequest) -> HttpResponse:
+    """The rendering of the notebook at `path`, below the home.
+
+    204, which leaves the frame as it is, where there is nothing that its person may see, or no rendering yet: one is
+    made soon, for the next opening.
+    """
+    username = passes.username_of(request)
+    if not username or not passes.may_send(request.headers, "GET", username):
+        return HttpResponse(status=403)
+    if request.headers.get("Sec-Fetch-Dest", "iframe") != "iframe":
+        return HttpResponse(status=404)  # only frames of JupyterLab's page show it
+    found = passes.find_pass(passes.cookie(request, passes.PASS_COOKIE), username)
+    if found is None:
+        return HttpResponse(status=401)
+    response = _preview(found.user, request.GET.get("path", ""))
+    patch_cache_control(response, private=True, no_store=True)
+    return response
+
+
+def _preview(user: User, path: str) -> HttpResponse:
+    location = presence.in_front(user, path)
+    if location.library is None or not location.inside.endswith(copies.NOTEBOOK):
+        return HttpResponse(status=NOTHING)
+    try:
+        access = access_of(user, location.library.pk)
+        return _rendered(user, access, location.inside)
+    except (Http404, ForbiddenError, StorageError):
+        return HttpResponse(status=NOTHING)
+
+
+def _rendered(user: User, access: LibraryAccess, path: str) -> HttpResponse:
+    content = views_file.result(access, path)
+    if content is None:
+        if rate_limits.allowed("rendering", str(user.pk), views_file.RENDERINGS, 60):
+            publish("drive.tasks.render_preview", str(access.library.pk), path, after=LATER)
+        return HttpResponse(status=NOTHING)
+    return frames.still(content, access, path)

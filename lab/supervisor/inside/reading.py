@@ -1,0 +1,36 @@
+"""JupyterLab's page, with a notebook to read while JupyterLab is loaded (reading.html) in front of everything else."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from jinja2 import BaseLoader, Environment
+
+PAGE = "index.html"
+END = "</head>"
+"""Before its last one: what JupyterLab needs of its head has been said, and no script has run."""
+
+
+class ReadingLoader(BaseLoader):
+    """The templates of another loader; JupyterLab's page with one more part in its head."""
+
+    def __init__(self, templates: BaseLoader) -> None:
+        self.templates = templates
+        text = Path(__file__).with_name("reading.html").read_text()
+        self.part = "{% raw %}" + text + "{% endraw %}"
+
+    def get_source(
+        self, environment: Environment, template: str
+    ) -> "tuple[str, str | None, Callable[[], bool] | None]":
+        source, file, is_current = self.templates.get_source(environment, template)
+        return (source.replace(END, self.part + END, 1) if template == PAGE else source), file, is_current
+
+    def list_templates(self) -> "list[str]":
+        return self.templates.list_templates()
+
+
+def prepare(settings: "dict[str, Any]") -> None:
+    """Have JupyterLab's page made so. `settings`: of the server's application, once JupyterLab is loaded."""
+    environment = settings.get("lab_jinja2_env")
+    if environment is not None and environment.loader is not None:
+        environment.loader = ReadingLoader(environment.loader)

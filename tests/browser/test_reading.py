@@ -1,0 +1,145 @@
+"""A notebook is there to read while JupyterLab is loaded, does nothing to who reads it, and JupyterLab takes over."""
+
+import json
+from collections.abc import Callable
+from urllib.parse import quote
+
+import pytest
+from playwright.sync_api import Browser, Frame, FrameLocator, Page, Route, expect
+
+from drive.files import operations
+from drive.models import Library
+
+from ..support.browser import wait_until
+from ..support.people import Person
+from ..support.site import Site, wait_for
+from .test_hostile_files import Elsewhere, Victim, elsewhere, files, signed_in
+
+__all__ = ["elsewhere"]
+
+pytestmark = pytest.mark.browser
+
+FOLDER = "drive/My Libraries/My Library"
+COVER = "#collaboratory-reading"
+PATIENCE = 90_000
+"""Milliseconds for JupyterLab to be loaded."""
+CELLS = 40
+VERSION = {"nbformat": 4, "nbformat_minor": 5}
+LOOK_AROUND = """() => {
+    const tried = {origin: self.origin};
+    for (const [name, look] of Object.entries({
+        cookies: () => document.cookie,
+        storage: () => localStorage.length,
+        around: () => parent.document.title,
+        database: () => indexedDB.open("x"),
+    })) {
+        try { tried[name] = String(look()); } catch (error) { tried[name] = error.name; }
+    }
+    return tried;
+}"""
+
+
+@pytest.fixture(scope="module")
+def reader(lasting_person: Callable[..., Person], site: Site) -> Person:
+    """With a Lab that runs."""
+    someone = lasting_person("reader")
+    site.have_fork_server()
+    someone.launch()
+    return someone
+
+
+def write(reader: Person, name: str, content: bytes) -> None:
+    operations.write(reader.user, Library.objects.get(owner_user=reader.user, is_default=True), name, content)
+
+
+def have_preview(reader: Person, name: str) -> None:
+    """As after a look at the notebook's page in the Drive."""
+    library = Library.objects.get(owner_user=reader.user, is_default=True)
+    page = f"/drive/{library.pk}/{name}"
+    wait_for(lambda: "show=rendered" in reader.get(page).text, 90, f"{name} was not rendered")
+
+
+def open_held(page: Page, reader: Person, name: str) -> tuple[FrameLocator, list[Route]]:
+    """JupyterLab's page at the notebook, without JupyterLab, whose program is held back; and the notebook's frame."""
+    held: list[Route] = []
+    page.route("**/static/lab/main.*", lambda route: held.append(route))
+    page.goto(f"{reader.origin}/lab/tree/{quote(f'{FOLDER}/{name}')}", wait_until="commit")
+    frame = page.frame_locator(f"{COVER} iframe")
+    frame.locator(".cell, .still").first.wait_for(state="attached")
+    return frame, held
+
+
+def frame_of(page: Page) -> Frame:
+    [frame] = [one for one in page.frames if "/.collaboratory/preview" in one.url]
+    return frame
+
+
+def test_a_hostile_notebook_does_nothing_on_the_labs_origin(
+    browser: Browser, reader: Person, elsewhere: Elsewhere
+) -> None:
+    """The second has HTML in which all that follows is lost, our own script too: it is not shown, and does nothing."""
+    hostile = files(elsewhere.address)["a.ipynb"]
+    contents = {"hostile.ipynb": hostile.replace("<style><!--</style>", ""), "swallows.ipynb": hostile}
+    assert len(set(contents.values())) == 2
+    for name, content in contents.items():
+        write(reader, name, content.encode())
+        have_preview(reader, name)
+    victim = Victim(browser, reader)
+    page = victim.page
+    for name in contents:
+        shown, _held = open_held(page, reader, name)
+        address = page.url
+        frame_of(page).wait_for_load_state()
+        for link in shown.get_by_text("click me").filter(visible=True).all():
+            link.click(force=True, no_wait_after=True, timeout=2000)
+        tried = frame_of(page).evaluate(LOOK_AROUND)
+        assert tried == {"origin": "null"} | dict.fromkeys(
+            ("cookies", "storage", "around", "database"), "SecurityError"
+        )
+        assert page.url == address
+        if name == "hostile.ipynb":
+            expect(page.locator(COVER)).to_be_visible()
+        page.evaluate("document.body.append(Object.assign(document.createElement('div'), {className: 'jp-Dialog'}))")
+        expect(page.locator(COVER)).to_have_count(0)  # what JupyterLab has to say is in front
+        answer = page.goto(f"{reader.origin}/.collaboratory/preview?path={quote(f'{FOLDER}/{name}')}")
+        assert answer
+        assert answer.status == 404
+        page.unroute_all()
+    assert not victim.happened
+    assert not elsewhere.heard
+
+
+def test_jupyterlab_takes_over_at_the_place_that_was_read(browser: Browser, reader: Person) -> None:
+    """A notebook that has no preview yet is opened first: JupyterLab is shown as it comes."""
+    cells = [
+        {"cell_type": "markdown", "id": f"c{n}", "metadata": {}, "source": f"# Heading {n}\n" + "Words.\n\n" * 12}
+        for n in range(CELLS)
+    ]
+    for name, most in (("long.ipynb", CELLS), ("unseen.ipynb", 1)):
+        write(reader, name, json.dumps({"cells": cells[:most], "metadata": {}} | VERSION).encode())
+    have_preview(reader, "long.ipynb")
+    page = signed_in(browser, reader).new_page()
+    page.goto(f"{reader.origin}/lab/tree/{quote(f'{FOLDER}/unseen.ipynb')}?reset")
+    expect(page.locator(".jp-Notebook h1", has_text="Heading 0")).to_be_visible(timeout=PATIENCE)
+    expect(page.locator(COVER)).to_have_count(0)
+
+    shown, held = open_held(page, reader, "long.ipynb")
+    expect(shown.locator("h1", has_text="Heading 0")).to_be_visible()
+    frame_of(page).evaluate("document.querySelectorAll('.cell')[20].scrollIntoView()")
+    wait_until(page, "window.collaboratoryReading.place?.cell >= 19")
+    [program] = held
+    program.continue_()
+    expect(page.locator(COVER)).to_have_count(0, timeout=PATIENCE)
+    headings = page.locator(".jp-NotebookPanel:not(.lm-mod-hidden) h1")  # the other one is restored beside it
+    expect(headings.filter(has_text="Heading 20")).to_be_in_viewport()
+    expect(headings.filter(has_text="Heading 0")).not_to_be_in_viewport()
+
+
+def test_its_button_shows_jupyterlab_as_it_is(browser: Browser, reader: Person) -> None:
+    write(reader, "short.ipynb", json.dumps({"cells": [], "metadata": {}} | VERSION).encode())
+    have_preview(reader, "short.ipynb")
+    page = signed_in(browser, reader).new_page()
+    shown, _held = open_held(page, reader, "short.ipynb")
+    expect(shown.get_by_text("This notebook has no cells.")).to_be_visible()
+    page.get_by_role("button", name="Show JupyterLab").click()
+    expect(page.locator(COVER)).to_have_count(0)
