@@ -63,7 +63,7 @@ class Site:
             # A process of pytest-xdist that is killed, as when its run is interrupted, leaves no running site behind.
             command = ["setpriv", "--pdeathsig", "TERM", f"{sys.prefix}/bin/honcho", "start"]
             self.honcho = subprocess.Popen(command, cwd=code, env=self.environment, stdout=log, stderr=log)
-        wait_for(self.answers, 60, "the site did not start")
+        wait_for(self.answers, 120, "the site did not start")
 
     def answers(self) -> bool:
         """Whether all that listens does: the file of a socket is there also when nobody does."""
@@ -89,8 +89,9 @@ class Site:
 
     def stop(self) -> None:
         """End the Labs, the processes, and the Lab's namespace."""
-        command = [sys.executable, "manage.py", "lab_servers", "--stop-all"]
-        subprocess.run(command, cwd=CODE, env=self.environment, check=False)
+        if settings.LAB_LAUNCHER != "sandbox" or self.sandboxes():  # to ask without need takes a second or two
+            command = [sys.executable, "manage.py", "lab_servers", "--stop-all"]
+            subprocess.run(command, cwd=CODE, env=self.environment, check=False)
         self.end()
         pause = settings.LAB_ROOT / "namespace.pid"
         if pause.exists():
@@ -191,15 +192,22 @@ def forget(environment: Environment) -> None:
 
 @contextlib.contextmanager
 def launched_by(site: Site, way: str) -> Iterator[None]:
-    """In this block, servers are forked (`fork`) or started from nothing (`exec`)."""
-    environments = Environment.objects.all()
-    environments.update(by_fork=way == "fork")
+    """In this block, servers are forked (`fork`) or started from nothing (`exec`).
+
+    The fork server goes on meanwhile, for an environment that nobody can choose: another takes seconds to start.
+    """
+    environments, unchosen = Environment.objects.exclude(slug="unchosen"), Environment.objects.filter(slug="unchosen")
+    if way == "exec":
+        values = {"name": "Unchosen", "prefix": base_environment().prefix, "is_retired": True}
+        unchosen.update_or_create(slug="unchosen", defaults=values)
     try:
+        environments.update(by_fork=way == "fork")
         if way == "fork":
             site.have_fork_server()
         yield
     finally:
         environments.update(by_fork=True)
+        unchosen.delete()
 
 
 def wait_for(condition: Callable[[], object], seconds: float, otherwise: str) -> float:
