@@ -13,6 +13,7 @@ from django.db.models import Count, Exists, F, Func, OuterRef, Q, Subquery, Valu
 from django.db.models.functions import Coalesce
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.functional import cached_property
 
 from groups.models import Group, GroupMember
 from portal.models import User
@@ -178,9 +179,8 @@ class Collab(models.Model):
     my_role: Role | None
     is_favourite: bool
     """For the person of the request; both are set by `access.get_collab`."""
-    tag_names: list[str]
     team_size: int
-    """Both are set by `cards`; the names are in order."""
+    """Set by `cards`."""
 
     all_objects = CollabQuerySet.as_manager()
     objects = LiveCollabs()
@@ -206,6 +206,11 @@ class Collab(models.Model):
 
     def get_absolute_url(self) -> str:
         return reverse("collabs:page", args=[self.slug])
+
+    @cached_property
+    def tag_names(self) -> list[str]:
+        """In order. Set by `cards` for many, with one query."""
+        return [tag.name for tag in self.tags.all()]
 
     @property
     def kept_until(self) -> datetime | None:

@@ -60,7 +60,7 @@ def _row_out(collab: Any, signed_in: bool) -> CollabOut:
         is_public=collab.is_public,
         is_archived=collab.archived_at is not None,
         is_favourite=collab.is_favourite,
-        tags=[tag.name for tag in collab.tags.all()],
+        tags=collab.tag_names,
         my_role=Role(collab.my_role) if collab.my_role else None,
         team_size=collab.team_size,
         created_at=collab.created_at,

@@ -1,5 +1,6 @@
 """PROPFIND and PROPPATCH: what is told, in flat memory, and what a body cannot do."""
 
+import gc
 import tracemalloc
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -118,7 +119,17 @@ def test_it_lists_a_large_folder_in_flat_memory_and_few_queries(
 
 
 def measure(program: Program) -> tuple[int, int]:
-    """Peak of memory and number of queries of a listing that is read part by part."""
+    """Peak of memory and number of queries of a listing that is read part by part.
+
+    The smaller peak of two: what is loaded or collected by chance meanwhile is not the listing's.
+    """
+    peaks, queries = zip(measure_once(program), measure_once(program), strict=True)
+    return min(peaks), max(queries)
+
+
+def measure_once(program: Program) -> tuple[int, int]:
+    """As `measure`, of one listing."""
+    gc.collect()
     headers = {"Authorization": f"Bearer {program.secret}", "Depth": "1"}
     with CaptureQueriesContext(
         connection,
