@@ -59,7 +59,7 @@ def _find() -> "dict[str, dict[str, str]]":
     return found
 
 
-class FormatsHandler(NbconvertRootHandler):  # type: ignore[misc]
+class FormatsHandler(NbconvertRootHandler):
     """Jupyter's own, which finds them each time."""
 
     @web.authenticated
