@@ -12,6 +12,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.http import urlencode
+from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
 from drive.files.paths import quoted
@@ -89,6 +90,7 @@ def _ask(request: HttpRequest, found: PublicLink, base: str) -> HttpResponse:
 # For those who make them
 
 
+@never_cache  # it shows addresses, each of which is a secret: not to be stored, nor compressed
 @require_http_methods(["GET", "POST"])
 def manage(request: HttpRequest, library_id: UUID) -> HttpResponse:
     """The links of a library, and a new one to `?path=…`."""

@@ -9,12 +9,14 @@ from typing import Any
 import pytest
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.test import Client, RequestFactory
+from django.urls import reverse
 from django.utils import timezone
 
 from collabs import favourites
 from collabs import services as collab_services
 from collabs.models import Collab, Role
 from drive.files import operations
+from drive.libraries import public_links
 from drive.models import Library
 from drive.storage import ABSENT, layout
 from lab.models import Environment, Server, State
@@ -218,6 +220,17 @@ def test_what_is_not_to_be_stored_is_neither_tagged_nor_compressed(rf: RequestFa
     answer = delivered(rf.get("/", headers=GZIP), view)
     assert answer.content == WORDS
     assert "ETag" not in answer
+
+
+def test_pages_that_show_addresses_of_public_links_are_not_compressed(sign_in, owner: User, collab: Collab) -> None:
+    """Whoever has the address reads the file."""
+    library = Library.objects.get(owner_collab=collab)
+    operations.write(owner, library, "a.txt", b"a", if_match=ABSENT)
+    link = public_links.make_link(owner, library, "a.txt")
+    answer = sign_in(owner).get(reverse("drive:links", args=[library.pk]), headers=GZIP)
+    assert public_links.address(link) in answer.text
+    assert "Content-Encoding" not in answer
+    assert "no-store" in answer["Cache-Control"]
 
 
 def test_what_is_sent_bit_by_bit_is_left_alone(rf: RequestFactory) -> None:
