@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -15,6 +16,7 @@ sys.path.insert(0, str(CODE / "bin/lib"))
 
 import machine
 import manage_command
+import nginx
 from installation import SOCKET_PATH_BYTES, Installation
 
 
@@ -43,6 +45,26 @@ def test_it_moves_sockets_of_a_deep_checkout_to_a_short_path(
     assert place.run.parent == Path("/run/user/1000")
     place.var = Path("/srv/var")
     assert place.run == Path("/srv/var/run")
+
+
+@pytest.fixture
+def deep() -> Iterator[Path]:
+    """A directory for sockets whose path is as long as it may be."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as top:
+        made = Path(top, "r" * (SOCKET_PATH_BYTES - len(top) - 1))
+        made.mkdir()
+        yield made
+
+
+def test_the_proxy_takes_the_longest_paths_and_names(
+    place: Installation, deep: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host = ".".join(["institute-of-long-names"] * 4)
+    monkeypatch.setenv("PORTAL_URL", f"http://{host}:9000")
+    monkeypatch.setenv("LAB_DOMAIN", f"lab.{host}:9000")
+    written = nginx.write(CODE, place.var, deep, place.settings(9000))
+    tried = subprocess.run(["nginx", "-t", "-e", "stderr", "-c", written], capture_output=True, text=True)
+    assert tried.returncode == 0, tried.stderr
 
 
 def test_it_refuses_a_directory_of_somebody_else(place: Installation, tmp_path: Path) -> None:
