@@ -15,7 +15,7 @@ from portal.ops.task_queue import publish
 
 from .libraries import purge
 from .models import File, Library, Loss, Trashed
-from .preview import formats, rendering
+from .preview import ahead, formats, rendering
 from .storage import StorageError, layout, open_library, removal
 from .versions import records, retention, trash
 from .versions import scan as scanning
@@ -92,6 +92,13 @@ def render_preview(self: Task, library_id: str, path: str) -> None:
         log.info("%s of library %s is gone", path, library_id)
 
 
+@shared_task(soft_time_limit=100, time_limit=120)
+def render_ahead(library_id: str) -> None:
+    """Render a notebook that was saved a moment ago, before somebody looks at it."""
+    if library := Library.objects.filter(pk=library_id, deleted_at=None).first():
+        ahead.render_next(library)
+
+
 @shared_task(soft_time_limit=220, time_limit=240)
 def sweep_previews() -> int:
     """Every hour: keep what is rendered within its bounds; returns how many files were removed."""
@@ -108,8 +115,9 @@ SOFT, HARD = 3500, 3600
 def scan(library_id: str, by_id: int | None = None) -> None:
     """Note and capture what notebooks changed in one library; `by_id`: whose, if it can only have been one person's."""
     library = Library.objects.filter(pk=library_id, deleted_at=None).first()
-    if library:
-        scanning.scan(library, User.objects.filter(pk=by_id).first() if by_id else None)
+    outcome = scanning.scan(library, User.objects.filter(pk=by_id).first() if by_id else None) if library else None
+    if library and outcome and (outcome.new or outcome.changed):
+        ahead.wake_library(library.pk)
 
 
 @shared_task(soft_time_limit=SOFT, time_limit=HARD)

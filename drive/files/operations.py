@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from drive.libraries import quota
 from drive.models import Library, Trashed, Version, Via
+from drive.preview import ahead
 from drive.storage import FileEntry, LibraryFiles, NotFoundError, copying, open_library, signature
 from drive.storage.files import identity, sync_staged
 from drive.storage.walk import tree
@@ -47,6 +48,7 @@ def put(
             # A notebook may have written into it since it had its name: then its own content is captured later.
             taken = Taken(entry.signature, *copy, entry.modified)
             records.captured([(row, taken)], current=identity(entry.signature) == sent, certain=True)
+    ahead.wake(library.pk, path)
     return entry
 
 
@@ -136,6 +138,7 @@ def copy(actor: User, source: Library, path: str, target: Library, new_path: str
         copied = copying.copy(here, path, there, new_path)
         trash.clear(target, copied.path)
         records.copied(actor, target, _states(there, copied.path))
+    ahead.wake(target.pk, copied.path)
     return copied
 
 

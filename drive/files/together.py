@@ -16,6 +16,7 @@ from django.utils import timezone
 
 from drive.libraries import quota
 from drive.models import File, Library
+from drive.preview import ahead
 from drive.storage import FileEntry, LibraryFiles, path_codec
 from drive.versions import records, store
 from drive.versions.capture import Taken
@@ -65,6 +66,7 @@ def save(
         try:
             entry = files.put(path, staged, if_match=if_match)
             _record(row, entry, authors)
+            ahead.wake(row.library_id, path)
         except BaseException:
             os.close(handle)
             raise

@@ -7,6 +7,7 @@
     texts.py      bytes as text
     tables/       text as a table
     rendering.py  what is rendered: asked for, made once, kept
+    ahead.py      notebooks rendered after a save, before anybody asks
     sandbox.py    the process in which that is done
     inside/       programs that run in processes of their own
 

@@ -38,6 +38,10 @@ ASK_AGAIN = 180
 """Seconds after which a wish is forgotten: the task was lost with its broker, or with its worker."""
 TRY_AGAIN = 600
 """Seconds after which what failed may be tried again: the machine may only have been busy."""
+NICE = 10
+"""Of what is made ahead (nice(1)): a tenth of a processor that others want as well."""
+WAITS = 3
+"""Seconds for which nothing is made ahead, since somebody waited in vain; they try again every second."""
 COMPARING_SECONDS = 20
 _comparing = threading.BoundedSemaphore(1)
 
@@ -209,43 +213,55 @@ class RenderBusyError(Exception):
 
 
 @contextmanager
-def _turn() -> Iterator[None]:
-    """One at a time: each may take two gigabytes, and other tasks need the second worker."""
-    path = settings.PREVIEW_CACHE / "turn"
+def _turn(*, ahead: bool) -> Iterator[None]:
+    """One at a time: each may take two gigabytes, and other tasks need the second worker.
+
+    What somebody waits for goes first: it leaves a note when it has to try again, before which nothing is made ahead.
+    """
+    path, note = settings.PREVIEW_CACHE / "turn", settings.PREVIEW_CACHE / "waits"
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    age = _age(note) if ahead else None
+    if age is not None and age < WAITS:
+        raise RenderBusyError
     with file_lock(path, wait=False) as locked:
         if not locked:
+            if not ahead:
+                note.touch()
             raise RenderBusyError
         yield
 
 
-def make(source: BinaryIO, name: str) -> str:
+def make(source: BinaryIO, name: str, *, ahead: bool = False) -> str:
     """Render the current content of a file, unless cached; returns its key. RenderBusyError while another is rendered.
 
     The file may be written meanwhile: what is rendered is a copy, or is thrown away if the file is another by then.
+    `ahead`: nobody waits for it. It gives way to other programs, and is no failure where it takes too long for that.
     """
     form = _format(name)
-    with _turn():
+    with _turn(ahead=ahead):
         if form.in_place:
             key = key_in_place(source, form)
-            _make(key, form, name, source)
+            _make(key, form, name, source, ahead)
             return key
         with tempfile.TemporaryFile(dir=settings.PREVIEW_CACHE) as copy:
             _copy(source, copy)
             key = key_of(copy, form.work)
             copy.seek(0)
-            _make(key, form, name, copy)
+            _make(key, form, name, copy, ahead)
     return key
 
 
-def _make(key: str, form: Format, name: str, source: BinaryIO) -> None:
+def _make(key: str, form: Format, name: str, source: BinaryIO, ahead: bool) -> None:
     ending = ending_of(name) if form.in_place else ""
     try:
         if state(key).name not in ("waiting", "none"):
             return
         try:
-            result, kind = sandbox.render(form.work, source, ending=ending, science=form.science), "html"
+            result = sandbox.render(form.work, source, ending=ending, science=form.science, nice=NICE if ahead else 0)
+            kind = "html"
         except sandbox.RenderFailedError as error:
+            if ahead:
+                return
             result, kind = str(error).encode(), "failed"
         if form.in_place and key_in_place(source, form) != key:
             return

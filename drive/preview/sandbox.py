@@ -52,11 +52,12 @@ def render(
     science: bool = False,
     seconds: float = SECONDS,
     memory: int = MEMORY,
+    nice: int = 0,
 ) -> bytes:
     """Render an open file (with a descriptor) in the sandbox; RenderFailedError with the reason if that fails.
 
     Its content comes by stdin, for which it should be a copy. With an `ending` the file itself is there read-only, as
-    `/file.<ending>`; `science`: with the packages for that.
+    `/file.<ending>`; `science`: with the packages for that. `nice`: how much it gives way to other programs (nice(1)).
     """
     if os.geteuid() == 0:
         raise CannotIsolateError("Files are not rendered by the root account.")
@@ -64,6 +65,8 @@ def render(
     if not (prefix / "bin/python").exists():
         raise CannotIsolateError("The packages for rendering are not installed. Run bin/up.")
     limits = ["prlimit", f"--as={memory}", f"--cpu={int(seconds) + 1}", "--core=0", "--nofile=256"]
+    if nice:
+        limits = ["nice", "-n", str(nice), *limits]
     given = [source.fileno()] if ending else []
     try:
         with bwrap.Command(bwrap.PREVIEW) as sandbox:

@@ -15,6 +15,7 @@ from django.urls import reverse
 
 from drive.folders import MOUNTED
 from drive.models import Library, Permission
+from drive.preview import ahead
 from drive.storage import DiskFullError, path_codec
 from drive.versions import lab_saves
 from lab.locations import paths
@@ -73,6 +74,7 @@ def end(server: Server, path: str, sha256: str) -> None:
     if cache.get(turn) == server.pk.hex:
         cache.delete(turn)
     _copy(server.owner, lambda: lab_saves.keep_saved(server.owner, library, inside, sha256))
+    ahead.wake(library.pk, inside)
 
 
 def _find(user: User, path: str) -> tuple[Library, str]:

@@ -1,6 +1,8 @@
 """A notebook is there to read while JupyterLab is loaded, does nothing to who reads it, and JupyterLab takes over."""
 
+import io
 import json
+import re
 from collections.abc import Callable
 from urllib.parse import quote
 
@@ -9,6 +11,7 @@ from playwright.sync_api import Browser, Frame, FrameLocator, Page, Route, expec
 
 from drive.files import operations
 from drive.models import Library
+from drive.preview import rendering
 
 from ..support.browser import wait_until
 from ..support.people import Person
@@ -110,19 +113,23 @@ def test_a_hostile_notebook_does_nothing_on_the_labs_origin(
 
 
 def test_jupyterlab_takes_over_at_the_place_that_was_read(browser: Browser, reader: Person) -> None:
-    """A notebook that has no preview yet is opened first: JupyterLab is shown as it comes."""
+    """One was rendered because it was saved. Another, without a preview, is opened first: JupyterLab is as it comes."""
     cells = [
         {"cell_type": "markdown", "id": f"c{n}", "metadata": {}, "source": f"# Heading {n}\n" + "Words.\n\n" * 12}
         for n in range(CELLS)
     ]
+    contents = {}
     for name, most in (("long.ipynb", CELLS), ("unseen.ipynb", 1)):
-        write(reader, name, json.dumps({"cells": cells[:most], "metadata": {}} | VERSION).encode())
-    have_preview(reader, "long.ipynb")
+        contents[name] = json.dumps({"cells": cells[:most], "metadata": {}} | VERSION).encode()
+        write(reader, name, contents[name])
     page = signed_in(browser, reader).new_page()
+    page.route(re.compile(r"/\.collaboratory/preview\?.*unseen\.ipynb"), lambda route: route.fulfill(status=204))
     page.goto(f"{reader.origin}/lab/tree/{quote(f'{FOLDER}/unseen.ipynb')}?reset")
     expect(page.locator(".jp-Notebook h1", has_text="Heading 0")).to_be_visible(timeout=PATIENCE)
     expect(page.locator(COVER)).to_have_count(0)
 
+    key = rendering.key(io.BytesIO(contents["long.ipynb"]), "long.ipynb")
+    wait_for(lambda: rendering.state(key).name == "ready", 90, "it was saved, and not rendered")
     shown, held = open_held(page, reader, "long.ipynb")
     expect(shown.locator("h1", has_text="Heading 0")).to_be_visible()
     frame_of(page).evaluate("document.querySelectorAll('.cell')[20].scrollIntoView()")
