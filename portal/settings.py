@@ -301,6 +301,8 @@ ROOMS_ROOT = Path(env.str("ROOMS_ROOT", default=str(VAR_DIR / "rooms")))
 LAB_ROOT = Path(env.str("LAB_ROOT", default=str(VAR_DIR / "lab")))
 LAB_BASE_ENVIRONMENT = env.str("LAB_BASE_ENVIRONMENT", default=str(LAB_ROOT / "environments/base"))
 """Directory of the base environment, which `bin/up` builds."""
+LAB_STATIC_FILES = Path(env.str("LAB_STATIC_FILES", default=str(LAB_ROOT / "static/files")))
+"""Published static files of environments (lab.environments.static_files); the proxy serves what is below."""
 LAB_LAUNCHER = env.str("LAB_LAUNCHER", default="sandbox")
 """`sandbox`, `jupyterhub`, or `unisolated` (a developer alone, DEBUG only)."""
 LAB_HUB_URL = env.str("LAB_HUB_URL", default="").rstrip("/")

@@ -21,6 +21,8 @@ PACKAGES = {
     "git": "git",
 }
 """Program: the Debian package that has it."""
+COMPANIONS = {"nginx": ["libnginx-mod-http-brotli-static"]}
+"""Packages that are installed with another where the distribution has them; nothing fails without."""
 BACKUP_PACKAGES = {"restic": "restic"}
 """For backups that are copied to a repository."""
 TEST_PACKAGES = {
@@ -80,10 +82,15 @@ def ensure_packages(programs: dict[str, str], *, postgres: bool = False) -> None
     # RUNLEVEL=1 keeps invoke-rc.d(8) from starting the packages' own services; systemd does not ask it.
     quiet["RUNLEVEL"] = "1"
     run_quietly([*prefix, "apt-get", "update", "-qq"], env=quiet)
+    names += [other for name in names for other in COMPANIONS.get(name, []) if _is_offered(other)]
     run_quietly([*prefix, "apt-get", "install", "-y", "-qq", "--no-install-recommends", *names], env=quiet)
     services = sorted(packages & SERVICES)
     if services and Path("/run/systemd/system").is_dir():
         subprocess.run([*prefix, "systemctl", "disable", "--now", "--quiet", *services], check=False)
+
+
+def _is_offered(package: str) -> bool:
+    return subprocess.run(["apt-cache", "show", package], capture_output=True, check=False).returncode == 0
 
 
 def as_account(account: pwd.struct_passwd) -> dict[str, Any]:

@@ -2,11 +2,15 @@
 
 import re
 import string
+import subprocess
+import tempfile
 from ipaddress import ip_network
 from pathlib import Path
 from urllib.parse import urlsplit
 
 _PARTS = ("", ".portal", ".files", ".errors", ".cookies", ".rooms", ".rooms_errors", ".webdav", ".seafile", ".tls")
+BROTLI = Path("/usr/lib/nginx/modules/ngx_http_brotli_static_module.so")
+"""Debian's libnginx-mod-http-brotli-static: sends files that were packed before. Without it they go as gzip."""
 TEMPLATES = tuple(f"nginx{part}.conf" for part in _PARTS)
 
 
@@ -28,12 +32,18 @@ def values(code: Path, var: Path, run: Path, environment: dict[str, str]) -> dic
     drive = Path(environment.get("DRIVE_ROOT") or var / "drive").resolve()
     (drive / "staging/nginx").mkdir(parents=True, exist_ok=True)
     (var / "acme").mkdir(exist_ok=True)
+    lab_root = Path(environment.get("LAB_ROOT") or var / "lab")
+    lab_static = Path(environment.get("LAB_STATIC_FILES") or lab_root / "static/files").resolve()
     development = portal.hostname == "localhost"
+    brotli = loads(BROTLI)
     return {
         "CODE": str(code),
         "VAR": str(var),
         "RUN": str(run),
         "DRIVE": str(drive),
+        "LAB_STATIC": str(lab_static),
+        "BROTLI_MODULE": f"load_module {BROTLI};" if brotli else "",
+        "BROTLI_STATIC": "brotli_static on;" if brotli else "",
         "LOG_FORMAT": "json" if environment.get("LOG_FORMAT") == "json" else "short",
         "PORTAL_URL": environment["PORTAL_URL"].rstrip("/"),
         "SITE_NAME": quoted(environment.get("SITE_NAME", "Collaboratory")),
@@ -49,6 +59,18 @@ def values(code: Path, var: Path, run: Path, environment: dict[str, str]) -> dic
         **_listening(environment),
         **_tls(run, environment),
     }
+
+
+def loads(module: Path) -> bool:
+    """True if this module is there and nginx takes it: one that was built for another nginx keeps it from starting."""
+    if not module.exists():
+        return False
+    with tempfile.TemporaryDirectory() as directory:
+        configuration = Path(directory, "nginx.conf")
+        configuration.write_text(f"load_module {module}; pid {directory}/pid; error_log stderr; events {{}}")
+        trial = ["nginx", "-t", "-q", "-p", directory, "-c", str(configuration), "-e", "stderr"]
+        path = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
+        return subprocess.run(trial, env=path, capture_output=True, check=False).returncode == 0
 
 
 def quoted(text: str) -> str:

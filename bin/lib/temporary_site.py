@@ -29,6 +29,7 @@ SETTINGS = [
 ]
 SETTINGS += [
     "LAB_ROOT",
+    "LAB_STATIC_FILES",
     "LAB_NETWORK",
     "LAB_BUILD_NETWORK",
     "LAB_NETWORK_ALLOWED",
@@ -73,6 +74,7 @@ def settings(installation: Installation, directory: Path, port: int) -> dict[str
         "SECRET_KEY": secrets.token_urlsafe(50),
         "DATABASE_URL": f"sqlite:///{directory}/portal.sqlite3",
         "LAB_BASE_ENVIRONMENT": str(installation.var / "lab/environments/base"),
+        "LAB_STATIC_FILES": str(installation.var / "lab/static/files"),  # named by content, and packed once
         "PREVIEW_ENVIRONMENT": str(installation.var / "preview"),
         "EMAIL_URL": f"filemail:///{directory}/mail",  # a slash more: environ drops one
     }

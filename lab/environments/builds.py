@@ -27,7 +27,7 @@ from portal.models import User
 from portal.ops.task_queue import enqueue
 from portal.sandboxing import bwrap
 
-from . import build_sandbox
+from . import build_sandbox, static_files
 
 log = logging.getLogger(__name__)
 
@@ -92,6 +92,7 @@ def run(build_id: int) -> None:
         log.warning("build %s of %s: %s", build.pk, build.environment.slug, error)
         _fail(build, _said(error))
     else:
+        static_files.publish(str(prefix))
         _switch(build)
 
 

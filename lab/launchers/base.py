@@ -66,6 +66,8 @@ class LaunchSpec:
 
     coediting: bool = False
     """Whether JupyterLab opens files of the Drive in rooms, where several people edit them at once."""
+    page_options: dict[str, str] = field(default_factory=dict)
+    """Options of JupyterLab's page beside those that every Lab has."""
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self) | {

@@ -17,6 +17,7 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
+from lab.environments import static_files
 from lab.launchers import LauncherUnavailableError, LaunchFailedError, LaunchSpec, Mount, get_launcher
 from lab.launchers.base import GRACE_SECONDS
 from lab.locations import paths
@@ -127,6 +128,7 @@ def _spec(server: Server, mounts: list[Mount]) -> LaunchSpec:
         limits=limits.limits_of(server.environment),
         portal_token=api_tokens.make(server.pk),
         coediting=settings.COEDITING,
+        page_options=static_files.page_options(server.environment.prefix),
     )
 
 

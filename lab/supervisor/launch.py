@@ -30,6 +30,8 @@ class Launch:
     """`cgroups.Limits` by name, and `disk` and `files`: bytes and files of home and changed environment together."""
     coediting: bool = False
     """Whether JupyterLab opens files of the Drive in rooms."""
+    page_options: dict[str, str] = field(default_factory=dict)
+    """Options of JupyterLab's page beside those that every Lab has."""
 
     @property
     def home(self) -> str:
@@ -62,7 +64,9 @@ class Launch:
         contents = account_files(self.username, self.display_name)
         contents[f"{RUN}/launch.json"] = json.dumps({"fds": descriptors})
         contents[f"{RUN}/jupyter_config.json"] = json.dumps(self.jupyter_config())
-        contents[f"{RUN}/jupyter/labconfig/page_config.json"] = json.dumps(page_config(self.coediting))
+        contents[f"{RUN}/jupyter/labconfig/page_config.json"] = json.dumps(
+            page_config(self.coediting) | self.page_options
+        )
         contents[f"{RUN}/jupyter/labconfig/default_setting_overrides.json"] = json.dumps(SETTINGS)
         return bwrap.Command(bwrap.LAB, contents)
 

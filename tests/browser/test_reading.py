@@ -65,7 +65,7 @@ def have_preview(reader: Person, name: str) -> None:
 def open_held(page: Page, reader: Person, name: str) -> tuple[FrameLocator, list[Route]]:
     """JupyterLab's page at the notebook, without JupyterLab, whose program is held back; and the notebook's frame."""
     held: list[Route] = []
-    page.route("**/static/lab/main.*", lambda route: held.append(route))
+    page.route("**/jupyterlab/static/*/main.*", lambda route: held.append(route))
     page.goto(f"{reader.origin}/lab/tree/{quote(f'{FOLDER}/{name}')}", wait_until="commit")
     frame = page.frame_locator(f"{COVER} iframe")
     frame.locator(".cell, .still").first.wait_for(state="attached")

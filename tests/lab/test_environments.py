@@ -6,6 +6,7 @@ import re
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.conf import settings
@@ -13,7 +14,7 @@ from playwright.sync_api import Browser, expect
 
 from drive.files import operations
 from drive.models import Library
-from lab.environments import selection
+from lab.environments import selection, static_files
 from lab.models import Environment, Server, State, StopReason
 from lab.servers.services import request_server, stop_server
 
@@ -53,19 +54,33 @@ def test_it_runs_in_the_environment_that_was_chosen(
         assert kernel.run("import sys; print(sys.prefix)").text.strip() == other.prefix
         assert f"{other.prefix}/lib" in kernel.run("%pip --version", seconds=60).text
         assert "_JUPYTERLAB" in panel(ada)
+        assert page_config(ada)["fullStaticUrl"] == "/static/lab", "what was not published comes from the server"
         stop_server(ada.user, ada.server(), StopReason.ASKED)
         request_server(ada.user, ada.user, environment=Environment.objects.default())
         wait_for(lambda: ada.server().state == State.RUNNING, 60, "no new one")
         ada.enter()
         assert other.prefix not in ada.kernel().run("import sys; print(sys.prefix)").text
+        assert "_JUPYTERLAB" in panel(ada)
+        extensions = page_config(ada)["fullLabextensionsUrl"]
+        assert extensions.startswith(static_files.ADDRESS), "the base environment is published"
+        elsewhere = ada.lab("GET", f"{extensions}/collaboratory/package.json")
+        assert elsewhere.url == f"{ada.origin}/lab/extensions/collaboratory/package.json"
+        assert elsewhere.ok, "what is not published comes from the server"
+
+
+def page_config(person: Person) -> dict[str, Any]:
+    """What JupyterLab's page is told."""
+    page = person.lab("GET", "/lab").text
+    [config] = re.findall(r'<script id="jupyter-config-data"[^>]*>(.*?)</script>', page, re.DOTALL)
+    found: dict[str, Any] = json.loads(config)
+    return found
 
 
 def panel(person: Person) -> str:
     """The first script of our extension, at the address that JupyterLab's page names."""
-    page = person.lab("GET", "/lab").text
-    [config] = re.findall(r'<script id="jupyter-config-data"[^>]*>(.*?)</script>', page, re.DOTALL)
-    [found] = [each for each in json.loads(config)["federated_extensions"] if each["name"] == "collaboratory"]
-    answer = person.lab("GET", f"/lab/extensions/collaboratory/{found['load']}")
+    config = page_config(person)
+    [found] = [each for each in config["federated_extensions"] if each["name"] == "collaboratory"]
+    answer = person.lab("GET", f"{config['fullLabextensionsUrl']}/collaboratory/{found['load']}")
     return answer.text if answer.ok else ""
 
 

@@ -18,6 +18,7 @@ from collabs.services import create_collab
 from drive.files import operations
 from drive.models import Library
 from drive.storage import layout
+from lab.environments import static_files
 from lab.models import Environment
 from portal.accounts import oidc_signing_keys
 from portal.models import User
@@ -43,6 +44,7 @@ class Command(BaseCommand):
         if not any(settings.IDENTITY_KEYS.glob("*.pem")):
             oidc_signing_keys.create(settings.IDENTITY_KEYS)
         register_base_environment()
+        publish_static_files()
         if not User.objects.exists():
             create_operator()
             self.stdout.write("Created the account “admin”.")
@@ -63,6 +65,15 @@ def register_base_environment() -> None:
     if not created and environment.prefix != prefix:
         environment.prefix = prefix
         environment.save(update_fields=["prefix"])
+
+
+def publish_static_files() -> None:
+    """JupyterLab of all environments, for the proxy."""
+    if settings.LAB_LAUNCHER == "sandbox":
+        prefixes = list(Environment.objects.ready().values_list("prefix", flat=True))
+        for prefix in prefixes:
+            static_files.publish(prefix)
+        static_files.sweep(prefixes)
 
 
 def create_operator() -> User:

@@ -8,6 +8,7 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 
+from lab.environments import static_files
 from lab.models import Environment, EnvironmentKind
 from lab.supervisor.conda_env import is_conda
 
@@ -42,4 +43,5 @@ class Command(BaseCommand):
         except ValidationError as error:
             raise CommandError("; ".join(error.messages)) from error
         environment.save()
+        static_files.publish(environment.prefix)
         self.stdout.write(f"{environment.slug}: {environment.prefix}{' (default)' if environment.is_default else ''}")
