@@ -103,6 +103,7 @@ MIDDLEWARE = [
     "portal.web.middleware.PrivateCacheMiddleware",
     "portal.web.delivery.CompressionMiddleware",
     "portal.web.delivery.UnchangedPageMiddleware",
+    "portal.web.delivery.PrefetchMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",

@@ -1,4 +1,4 @@
-"""How pages travel: compressed, and not at all where the browser has this very page already."""
+"""How pages travel: compressed, not at all where the browser has this very page, prefetched when a link is pressed."""
 
 import hashlib
 import re
@@ -8,6 +8,7 @@ from typing import TypeGuard
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.middleware.gzip import GZipMiddleware
+from django.templatetags.static import static
 from django.utils.cache import get_conditional_response
 from django.utils.deprecation import MiddlewareMixin
 
@@ -48,6 +49,18 @@ class UnchangedPageMiddleware(MiddlewareMixin):
         if not response.has_header("ETag"):
             response.headers["ETag"] = _tag(request, response.content)
         return get_conditional_response(request, etag=response.headers["ETag"], response=response) or response
+
+
+class PrefetchMiddleware(MiddlewareMixin):
+    """Tell the browser to ask for the page of a link that is pressed before it is released (Speculation Rules, WICG).
+
+    `static/js/prefetch.js` marks such links. Browsers that do not know the header do as always.
+    """
+
+    def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+        if is_page(response):
+            response.headers["Speculation-Rules"] = f'"{static("speculation/pressed_links.speculationrules")}"'
+        return response
 
 
 def is_page(response: HttpResponseBase) -> TypeGuard[HttpResponse]:

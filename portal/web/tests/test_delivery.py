@@ -259,3 +259,17 @@ def test_a_folder_of_three_hundred_files_takes_few_bytes(sign_in, owner: User, c
     answer = sign_in(owner).get("/collabs/cortex/files/", headers=GZIP)
     assert answer["Content-Encoding"] == "gzip"
     assert len(answer.content) <= 25_000
+
+
+# Links that are pressed
+
+
+def test_pages_tell_the_rules_for_pressed_links(sign_in, owner: User) -> None:
+    told = sign_in(owner).get("/collabs/")["Speculation-Rules"]
+    assert told == '"/static/speculation/pressed_links.speculationrules"'
+
+
+def test_what_is_not_to_be_stored_prefetches_nothing(sign_in, owner: User, collab: Collab) -> None:
+    answer = sign_in(owner).get(reverse("drive:links", args=[collab.library.pk]))
+    assert "no-store" in answer["Cache-Control"]
+    assert "Speculation-Rules" not in answer
