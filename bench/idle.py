@@ -1,14 +1,14 @@
 """Memory of a site in which nobody does anything: proportional set size (what several processes share is counted once).
 
-By process of the Procfile, with its keeper and whatever it forked, after somebody has seen each of the main pages; the
-sum is what the site takes before the first Lab. Left out are processes that we may not look into: the supervisor's that
-keep the Lab's namespaces, of a few hundred kilobytes.
+By process of the Procfile, with whatever it forked, and of what keeps them, after somebody has seen each of the main
+pages; the sum is what the site takes before the first Lab. Left out are processes that we may not look into: the
+supervisor's that keep the Lab's namespaces, of a few hundred kilobytes.
 """
 
 import contextlib
-import itertools
 from collections import defaultdict
-from pathlib import Path
+
+from django.conf import settings
 
 from lab.supervisor import processes
 from tests.support.site import Site
@@ -34,32 +34,24 @@ def main() -> None:
 
 
 def by_process(site: Site) -> dict[str, list[float]]:
-    """MiB of every process below honcho, by the name that the Procfile gives it."""
-    assert site.honcho
-    parents = {pid: _parent(pid) for pid in processes.pids()}
+    """MiB of every process below the keeper, by the name that the Procfile gives it."""
+    assert site.keeper
+    names = {site.keeper.pid: "keep"}
+    for record in settings.RUN_DIR.glob("*.keep"):
+        names[int(record.read_text().split()[0])] = record.stem
     found: dict[str, list[float]] = defaultdict(list)
-    for pid in parents:
-        if (name := _name(pid, site.honcho.pid, parents)) is not None:
+    for pid in processes.pids():
+        if name := _name(pid, names):
             with contextlib.suppress(PermissionError):
                 found[name].append(pss(pid))
     return found
 
 
-def _name(pid: int, top: int, parents: dict[int, int]) -> str | None:
-    """Name of the Procfile's process that this one belongs to; None for one that is not the site's."""
-    name, each = "", pid
-    while each not in (top, 0):
-        name, each = name or _kept(each), parents.get(each, 0)
-    return (name or "honcho") if each == top else None
-
-
-def _kept(pid: int) -> str:
-    """`web` of `python3 bin/keep web gunicorn …`; "" for anything else."""
-    try:
-        words = (processes.PROC / str(pid) / "cmdline").read_bytes().decode(errors="replace").split("\0")
-    except OSError:
-        return ""
-    return next((after for word, after in itertools.pairwise(words) if Path(word).name == "keep"), "")
+def _name(pid: int, names: dict[int, str]) -> str:
+    """Of the Procfile's process that this one is, or was started by; "" for one that is not the site's."""
+    while pid and pid not in names:
+        pid = _parent(pid)
+    return names.get(pid, "")
 
 
 def _parent(pid: int) -> int:

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -110,19 +111,20 @@ Keep = Callable[..., subprocess.Popen]
 
 
 @pytest.fixture
-def keep(place: Installation) -> Iterator[Keep]:
-    """Runs bin/keep with a shell script, and ends it."""
+def keep(place: Installation, tmp_path: Path) -> Iterator[Keep]:
+    """Runs bin/keep with these lines for a Procfile, and ends it."""
     started: list[subprocess.Popen] = []
 
-    def run(script: str) -> subprocess.Popen:
+    def run(*lines: str) -> subprocess.Popen:
+        (tmp_path / "Procfile").write_text("".join(f"{line}\n" for line in lines))
         environment = os.environ | {"COLLABORATORY_RUN": str(place.run)}
-        command = [sys.executable, str(CODE / "bin/keep"), "test", "/bin/sh", "-c", script]
-        started.append(subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL))
+        command = [sys.executable, "-S", str(CODE / "bin/keep"), str(tmp_path / "Procfile")]
+        started.append(subprocess.Popen(command, env=environment, cwd=CODE, stdout=subprocess.DEVNULL))
         return started[-1]
 
     yield run
     for process in started:
-        process.terminate()  # it then ends what its script left in the background
+        process.terminate()  # it then ends what its processes left in the background
         process.wait(20)
 
 
@@ -139,9 +141,14 @@ def lives(pid: int) -> bool:
         return False
 
 
+def line(name: str, script: str) -> str:
+    """Of a Procfile: a shell that tells its number and goes on with this."""
+    return f"{name}: sh -c 'echo $$ >> {script}'"
+
+
 def test_it_starts_a_dead_process_again_and_ends_what_it_left(keep: Keep, tmp_path: Path) -> None:
     record, children = tmp_path / "pids", tmp_path / "children"
-    keep(f"echo $$ >> {record}; sleep 1000 & echo $! >> {children}; exec sleep 1000")
+    keep(line("test", f"{record}; sleep 1000 & echo $! >> {children}; exec sleep 1000"))
     wait_for(lambda: len(pids(children)) == 1, 30, "it did not start")
     os.kill(pids(record)[0], signal.SIGKILL)
     wait_for(lambda: len(pids(children)) == 2, 30, "it was not started again")
@@ -149,13 +156,83 @@ def test_it_starts_a_dead_process_again_and_ends_what_it_left(keep: Keep, tmp_pa
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
-def test_it_ends_the_process_with_itself(keep: Keep, tmp_path: Path, number: int) -> None:
+def test_it_ends_all_processes_with_itself(keep: Keep, tmp_path: Path, number: int) -> None:
     record = tmp_path / "pids"
-    keeper = keep(f"echo $$ >> {record}; exec sleep 1000")
-    wait_for(lambda: pids(record), 30, "it did not start")
+    keeper = keep(*[line(name, f"{record}; exec sleep 1000") for name in ("first", "second")])
+    wait_for(lambda: len(pids(record)) == 2, 30, "they did not start")
     keeper.send_signal(number)
-    assert keeper.wait(10) == (-number if number == signal.SIGKILL else 0)
-    wait_for(lambda: not lives(pids(record)[0]), 30, "the process went on")
+    assert keeper.wait(20) == (-number if number == signal.SIGKILL else 0)
+    wait_for(lambda: not any(map(lives, pids(record))), 30, "a process went on")
+
+
+def test_it_ends_the_broker_last(keep: Keep, tmp_path: Path) -> None:
+    """A worker gives back the tasks that it cannot end, which takes a broker."""
+    record, order = tmp_path / "pids", tmp_path / "order"
+    script = f'trap "echo $0 >> {order}; exit" TERM; echo $$ >> {record}; while :; do sleep 0.05; done'
+    keeper = keep(*[f"{name}: sh -c '{script}' {name}" for name in ("broker", "worker", "web")])
+    wait_for(lambda: len(pids(record)) == 3, 30, "they did not start")
+    keeper.terminate()
+    assert keeper.wait(20) == 0
+    assert order.read_text().split()[-1] == "broker"
+    assert sorted(order.read_text().split()) == ["broker", "web", "worker"]
+
+
+def deaf(record: Path) -> str:
+    """Line of a Procfile: a process that does not end when it is told to."""
+    return f"test: sh -c 'trap \"\" TERM; echo $$ >> {record}; while :; do sleep 0.05; done'"
+
+
+def test_it_kills_what_does_not_end(keep: Keep, tmp_path: Path) -> None:
+    record = tmp_path / "pids"
+    keeper = keep(deaf(record))
+    wait_for(lambda: pids(record), 30, "it did not start")
+    keeper.terminate()
+    assert keeper.wait(30) == 0
+    assert not lives(pids(record)[0])
+
+
+def test_it_waits_longer_each_time_for_what_dies_at_once(keep: Keep, tmp_path: Path) -> None:
+    record = tmp_path / "pids"
+    began = time.monotonic()
+    keep(line("test", str(record)))
+    wait_for(lambda: len(pids(record)) == 4, 30, "it was not started again")
+    assert time.monotonic() - began > 0.2 + 0.4 + 0.8  # its pauses: no machine is too fast for that
+
+
+def test_a_keeper_ends_what_a_killed_one_left_before_it_starts_its_own(
+    keep: Keep, place: Installation, tmp_path: Path
+) -> None:
+    record, noted = tmp_path / "pids", place.run / "test.keep"
+    keeper = keep(deaf(record))
+    wait_for(lambda: pids(record) and noted.exists(), 30, "it did not start")
+    keeper.kill()
+    keeper.wait()
+    keep(deaf(record))
+    wait_for(lambda: len(pids(record)) == 2, 30, "it was not started again")
+    assert not lives(pids(record)[0])
+
+
+def test_bin_up_starts_a_killed_keeper_again(place: Installation, tmp_path: Path) -> None:
+    """All comes back, not only what a keeper keeps."""
+    record, procfile = tmp_path / "pids", tmp_path / "Procfile"
+    procfile.write_text(line("test", f"{record}; exec sleep 1000") + "\n")
+    program = "import keeper, os, pathlib, sys; keeper.keep(sys.argv[1:], cwd=pathlib.Path(), env=dict(os.environ))"
+    environment = os.environ | {"COLLABORATORY_RUN": str(place.run), "PYTHONPATH": str(CODE / "bin/lib")}
+    command = [sys.executable, "-c", program, sys.executable, "-S", "bin/keep", str(procfile)]
+    up = subprocess.Popen(command, env=environment, cwd=CODE, stdout=subprocess.DEVNULL)
+    try:
+        wait_for(lambda: len(pids(record)) == 1, 30, "it did not start")
+        os.kill(parent(pids(record)[0]), signal.SIGKILL)
+        wait_for(lambda: len(pids(record)) == 2, 30, "it was not started again")
+        wait_for(lambda: not lives(pids(record)[0]), 30, "the process of the killed one went on")
+    finally:
+        up.terminate()
+        assert up.wait(20) == 0
+    assert not any(map(lives, pids(record)))
+
+
+def parent(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
 
 
 def test_restic_is_installed_where_a_repository_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -23,6 +23,15 @@ pytestmark = pytest.mark.sandbox
 
 BEFORE = "ef712af"
 """The last commit before the code was laid out by feature: what its supervisor left behind, ours must find."""
+KEEPER = """
+import signal, subprocess
+lines = [line.partition(": ") for line in open("Procfile")]
+running = [subprocess.Popen(["setpriv", "--pdeathsig", "TERM", "sh", "-c", command]) for _, _, command in lines]
+signal.signal(signal.SIGTERM, lambda *_: [one.terminate() for one in running])
+for one in running:
+    one.wait()
+"""
+"""What ran the Procfile then: each of its lines keeps one process."""
 FOLLOWS = 20
 """Seconds for a change of access: how fast it is, is tried elsewhere, and the workers have only just been started."""
 
@@ -60,7 +69,7 @@ def checkout(site: Site, tmp_path: Path) -> Iterator[Checkout]:
         pytest.skip(f"This copy of the code has no history: {error.stderr.decode()}")
     site.end()
     configure_proxy(site, made.directory)
-    site.start(made.directory)
+    site.start(made.directory, ["setpriv", "--pdeathsig", "TERM", sys.executable, "-c", KEEPER])
     yield made
     site.end()
     configure_proxy(site, CODE)

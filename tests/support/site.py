@@ -13,7 +13,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from django.conf import settings
@@ -33,17 +33,18 @@ SHORTEST_PAUSE, LONGEST_PAUSE = 0.03, 0.5
 """Seconds between two looks at what is waited for."""
 PAUSE_PER_LOOK = 10
 """How much longer than a look the pause after it is: looking takes a tenth of one processor at most."""
+KEEPER = (sys.executable, "-S", "bin/keep")
 METRICS_TOKEN = "sent-by-the-monitor-of-the-tests"
 
 
 class Site:
-    """Start with `start`, end with `stop`; `processes` are found by what the keepers run."""
+    """Start with `start`, end with `stop`; processes are found by what `bin/keep` notes."""
 
     def __init__(self) -> None:
         self.place = Installation(CODE)
         self.environment = {**os.environ, "PYTHONUNBUFFERED": "1", "METRICS_TOKEN": METRICS_TOKEN}
         self.log = settings.VAR_DIR / "site.log"
-        self.honcho: subprocess.Popen | None = None
+        self.keeper: subprocess.Popen | None = None
         self.code = CODE
 
     @property
@@ -56,14 +57,16 @@ class Site:
         self.place.venv = Path(sys.prefix)
         self.place.prepare(self.environment)
 
-    def start(self, code: Path = CODE) -> None:
+    def start(self, code: Path = CODE, keeper: Sequence[str] = KEEPER) -> None:
         """Start everything, from a directory with the code, and wait until it answers."""
         self.code = code
         with self.log.open("ab") as log:
-            # A process of pytest-xdist that is killed, as when its run is interrupted, leaves no running site behind.
-            command = ["setpriv", "--pdeathsig", "TERM", f"{sys.prefix}/bin/honcho", "start"]
-            self.honcho = subprocess.Popen(command, cwd=code, env=self.environment, stdout=log, stderr=log)
-        wait_for(self.answers, 120, "the site did not start")
+            # A process of pytest-xdist that is killed, as when its run is interrupted, leaves no running site behind:
+            # bin/keep ends with its parent.
+            process = subprocess.Popen(keeper, cwd=code, env=self.environment, stdout=log, stderr=log)
+        self.keeper = process
+        wait_for(lambda: self.answers() or process.poll() is not None, 120, "the site did not start")
+        assert process.poll() is None, "the site did not start"
 
     def answers(self) -> bool:
         """Whether all that listens does: the file of a socket is there also when nobody does."""
@@ -83,9 +86,9 @@ class Site:
 
     def end(self) -> None:
         """End the processes of the Procfile, as for an update: Labs go on."""
-        if self.honcho:
-            self.honcho.terminate()
-            self.honcho.wait(30)
+        if self.keeper:
+            self.keeper.terminate()
+            self.keeper.wait(30)
 
     def stop(self) -> None:
         """End the Labs, the processes, and the Lab's namespace."""
@@ -98,32 +101,31 @@ class Site:
             os.kill(int(pause.read_text()), signal.SIGKILL)
 
     def pid(self, name: str) -> int:
-        """The process that the keeper `name` runs now."""
-        keeper = (settings.RUN_DIR / f"{name}.keep").read_text()
-        return int(Path(f"/proc/{keeper}/task/{keeper}/children").read_text().split()[0])
+        """The process that this line of the Procfile is now."""
+        return int((settings.RUN_DIR / f"{name}.keep").read_text().split()[0])
 
     def kill(self, name: str) -> None:
-        """kill -9, and wait until its keeper has another."""
+        """kill -9, and wait until there is another."""
         old = self.pid(name)
         os.kill(old, signal.SIGKILL)
         wait_for(lambda: self.has_another(name, old), 20, f"{name} was not started again")
 
     @contextlib.contextmanager
     def without(self, name: str) -> Iterator[None]:
-        """While one process is away: its keeper sleeps, and starts it again afterwards."""
-        keeper = int((settings.RUN_DIR / f"{name}.keep").read_text())
+        """While one process is away: the keeper sleeps, and starts it again afterwards."""
+        assert self.keeper
         old = self.pid(name)
-        os.kill(keeper, signal.SIGSTOP)
+        self.keeper.send_signal(signal.SIGSTOP)
         try:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(old, signal.SIGKILL)
             yield
         finally:
-            os.kill(keeper, signal.SIGCONT)
+            self.keeper.send_signal(signal.SIGCONT)
         wait_for(lambda: self.has_another(name, old), 20, f"{name} was not started again")
 
     def has_another(self, name: str, old: int) -> bool:
-        """True once the keeper runs another process than that."""
+        """True once it is another process than that."""
         try:
             return self.pid(name) != old
         except (IndexError, OSError):
@@ -257,5 +259,4 @@ def _is_ours(pid: int) -> bool:
 
 
 def _supervisor() -> int:
-    keeper = (settings.RUN_DIR / "supervisor.keep").read_text()
-    return int(Path(f"/proc/{keeper}/task/{keeper}/children").read_text().split()[0])
+    return int((settings.RUN_DIR / "supervisor.keep").read_text().split()[0])
