@@ -12,11 +12,11 @@ from django.utils.html import format_html
 
 from drive.files import operations
 from drive.files.library_access import LibraryAccess, drive_access
-from drive.files.listing import crumbs, is_hidden
+from drive.files.listing import crumbs
 from drive.files.paths import name_from_form, name_in_form
 from drive.folders import MOUNTED
 from drive.libraries.visibility import Entry, entries
-from drive.storage import NotFoundError, StorageError, shown
+from drive.storage import NotFoundError, StorageError, is_hidden, shown
 from drive.storage.names import alternatives
 from portal.access import ForbiddenError, person
 from portal.text.unique_names import name_key

@@ -29,7 +29,7 @@ class TooManyDownloadsError(StorageError):
 
 
 def folder(request: HttpRequest, access: LibraryAccess, path: str) -> HttpResponse:
-    """`?show=zip`: a folder with all that is in it, or of it what is named in the address."""
+    """`?show=zip`: a folder, or what is named of it in the address; with hidden files where `&hidden=1` asks."""
     if request.GET.getlist("name"):
         return selection(request, access, path)
     top = path.rpartition("/")[2] or access.name.replace("/", "_")
@@ -56,13 +56,13 @@ def send(request: HttpRequest, access: LibraryAccess, wanted: list[tuple[str, st
     slots = _slots if access.entry else _visitors_slots
     if not slots.acquire(blocking=False):
         raise TooManyDownloadsError("Too many ZIP downloads at the moment. Please try again in a minute.")
-    sending: Any = _Sending(_packed(access, wanted), slots.release)
+    sending: Any = _Sending(_packed(access, wanted, "hidden" in request.GET), slots.release)
     return cast(Any, StreamingHttpResponse(sending, headers=headers))
 
 
-def _packed(access: LibraryAccess, wanted: Iterable[tuple[str, str]]) -> Generator[bytes]:
+def _packed(access: LibraryAccess, wanted: Iterable[tuple[str, str]], hidden: bool) -> Generator[bytes]:
     with access.files() as files:
-        yield from zip_stream.pack(files, wanted)
+        yield from zip_stream.pack(files, wanted, hidden=hidden)
 
 
 class _Sending:

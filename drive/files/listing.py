@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from django.core.paginator import Page, Paginator
 
-from drive.storage import LibraryFiles, StorageError
+from drive.storage import LibraryFiles, StorageError, is_hidden
 
 PER_PAGE = 200
 FEW = 4000
@@ -71,11 +71,6 @@ def crumbs(path: str) -> list[Crumb]:
     """The steps to a folder, without the library itself."""
     parts = path.split("/") if path else []
     return [Crumb(name, "/".join(parts[: depth + 1])) for depth, name in enumerate(parts)]
-
-
-def is_hidden(name: str) -> bool:
-    """Names that begin with a dot, as in JupyterLab."""
-    return name.startswith(".")
 
 
 class _Counted:

@@ -1,12 +1,13 @@
 """Access to files by a public link, without an account: one folder, or one file of a folder, read-only."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 from drive.models import PublicLink
-from drive.storage import FileEntry, LibraryFiles, NotFoundError, path_codec
+from drive.storage import FileEntry, LibraryFiles, NotFoundError, is_hidden, path_codec
+from drive.storage.names import split
 
 from .library_access import LibraryAccess
 
@@ -36,6 +37,50 @@ class OneFile(LibraryFiles):
         return path
 
 
+class VisibleFiles(LibraryFiles):
+    """A folder, for reading, without hidden names at any depth: checkpoints hold what their author took back.
+
+    They are NotFoundError, as what is not there.
+    """
+
+    _with_hidden = False
+    _given = ("root", "staging", "trash", "lock", "list", "names", "facts", "look", "stat", "open")
+
+    def __init__(self, folder: LibraryFiles) -> None:
+        super().__init__(folder.root, staging=folder.staging, trash=folder.trash, lock=folder.lock)
+
+    def __getattribute__(self, name: str) -> Any:
+        """All that can be done to files, but for reading as below, finds nothing: what is added later, too."""
+        if not name.startswith("_") and name not in VisibleFiles._given:
+            raise NotFoundError("This link gives access to visible files only.")
+        return super().__getattribute__(name)
+
+    def list(self, path: str = "") -> Iterator[FileEntry]:
+        return (entry for entry in super().list(_visible(path)) if not is_hidden(entry.name))
+
+    def names(self, path: str = "") -> Iterator[tuple[str, bool]]:
+        return (found for found in super().names(_visible(path)) if not is_hidden(found[0]))
+
+    def facts(self, path: str = "") -> Iterator[tuple[str, bool, int, float]]:
+        return (found for found in super().facts(_visible(path)) if not is_hidden(found[0]))
+
+    def look(self, path: str, names: Iterable[str]) -> Iterator[FileEntry]:
+        return super().look(_visible(path), (name for name in names if not is_hidden(name)))
+
+    def stat(self, path: str) -> FileEntry:
+        return super().stat(_visible(path))
+
+    def open(self, path: str) -> BinaryIO:
+        return super().open(_visible(path))
+
+
+def _visible(path: str) -> str:
+    """The path; NotFoundError if a name in it is hidden, whether there is such a file or not."""
+    if any(is_hidden(name) for name in split(path)):
+        raise NotFoundError("Nothing was found at this path.")
+    return path
+
+
 @dataclass(frozen=True)
 class PublicLinkAccess(LibraryAccess):
     """Access of a visitor with a public link to a folder, or to one file of its folder."""
@@ -51,7 +96,7 @@ class PublicLinkAccess(LibraryAccess):
     @contextmanager
     def files(self) -> Iterator[LibraryFiles]:
         with super().files() as files:
-            yield OneFile(files, self.only) if self.only else files
+            yield OneFile(files, self.only) if self.only else VisibleFiles(files)
 
 
 def public_link_access(link: PublicLink, base: str) -> PublicLinkAccess:

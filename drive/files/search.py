@@ -12,11 +12,9 @@ from uuid import UUID
 from drive.folders import MOUNTED
 from drive.libraries.visibility import Entry, as_entry, entries, public_entries
 from drive.models import Library
-from drive.storage import FileEntry, LibraryFiles, StorageError, open_library
+from drive.storage import FileEntry, LibraryFiles, StorageError, is_hidden, open_library
 from portal.models import User
 from portal.text.unique_names import name_key
-
-from .listing import is_hidden
 
 NAMES = 200_000
 SECONDS = 2.0

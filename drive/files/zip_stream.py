@@ -36,12 +36,13 @@ _MOST, _MOST_FILES = 0xFFFFFFFF, 0xFFFF
 _DOS_YEARS = range(1980, 2108)
 
 
-def pack(files: LibraryFiles, wanted: Iterable[tuple[str, str]]) -> Iterator[bytes]:
+def pack(files: LibraryFiles, wanted: Iterable[tuple[str, str]], *, hidden: bool = True) -> Iterator[bytes]:
     """An archive of `wanted`: pairs of a path and the name that it gets at the archive's top.
 
-    Links, special files and what cannot be read are left out, and listed in a text file at the end.
+    Links, special files and what cannot be read are left out, and listed in a text file at the end. Without `hidden`,
+    hidden names below a path are left out too, and not listed.
     """
-    return _blocks(_parts(files, list(wanted)))
+    return _blocks(_parts(files, list(wanted), hidden))
 
 
 def _blocks(parts: Iterable[bytes]) -> Iterator[bytes]:
@@ -59,11 +60,11 @@ def _blocks(parts: Iterable[bytes]) -> Iterator[bytes]:
         yield bytes(block)
 
 
-def _parts(files: LibraryFiles, wanted: list[tuple[str, str]]) -> Iterator[bytes]:
+def _parts(files: LibraryFiles, wanted: list[tuple[str, str]], hidden: bool) -> Iterator[bytes]:
     archive, left_out = _Archive(), _LeftOut()
     for path, name in wanted:
         try:
-            with closing(tree(files, path)) as items:
+            with closing(tree(files, path, hidden=hidden)) as items:
                 for found in items:
                     yield from _one(archive, found, f"{name}/{found.path}" if found.path else name, left_out)
         except StorageError as error:

@@ -24,7 +24,7 @@ from .errors import (
 )
 from .files import ABSENT, ANY, FileEntry, LibraryFiles, ReplacedFileHandler, etag, signature
 from .layout import open_library
-from .names import check_name, shown
+from .names import check_name, is_hidden, shown
 
 __all__ = [
     "ABSENT",
@@ -43,6 +43,7 @@ __all__ = [
     "WrongPathError",
     "check_name",
     "etag",
+    "is_hidden",
     "open_library",
     "shown",
     "signature",

@@ -137,6 +137,9 @@ class LibraryFiles:
     The descriptor stays right when the directory itself is moved (`layout.settle`).
     """
 
+    _with_hidden = True
+    """False for files of which hidden names (`names.is_hidden`) are kept back, in walks over them too."""
+
     def __init__(self, root: int, *, staging: Path, trash: Path, lock: Path) -> None:
         self.root = root
         self.staging = staging

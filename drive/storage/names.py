@@ -48,6 +48,11 @@ def check_name(name: str) -> str:
     return name
 
 
+def is_hidden(name: str) -> bool:
+    """Names that begin with a dot, as in JupyterLab: checkpoints, `.git`, settings of programs."""
+    return name.startswith(".")
+
+
 def new_name(name: str) -> str:
     """A name as we give it to new files: in NFC, as keyboards write it; macOS sends some names taken apart."""
     return check_name(unicodedata.normalize("NFC", check_name(name)))

@@ -14,7 +14,7 @@ from typing import BinaryIO
 from . import openat2
 from .errors import NotFoundError, StorageError, translate_errors
 from .files import LibraryFiles
-from .names import Parts, split
+from .names import Parts, is_hidden, split
 
 _KINDS = {stat.S_IFDIR: "folder", stat.S_IFREG: "file", stat.S_IFLNK: "link"}
 _HOLD = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -43,11 +43,13 @@ class Found:
             return os.readlink(b"", dir_fd=self.fd)
 
 
-def tree(files: LibraryFiles, path: str = "") -> Generator[Found]:
+def tree(files: LibraryFiles, path: str = "", *, hidden: bool = True) -> Generator[Found]:
     """Walk the tree at `path`: the top first, folders before their content, otherwise in no order. No link is followed.
 
-    What vanishes meanwhile is left out. Raises a StorageError when there is nothing at `path`.
+    What vanishes meanwhile is left out; without `hidden`, hidden names below the top with all that is in them, too.
+    Raises a StorageError when there is nothing at `path`.
     """
+    hidden = hidden and files._with_hidden
     files.stat(path)  # what is no thing of theirs, in a part of a library, is none of ours
     with translate_errors():
         top = openat2.open_beneath(files.root, _bytes(split(path)), _HOLD)
@@ -56,7 +58,7 @@ def tree(files: LibraryFiles, path: str = "") -> Generator[Found]:
         yield found
         waiting = [found] if found.kind == "folder" else []
         while waiting:
-            for child in _children(top, waiting.pop()):
+            for child in _children(top, waiting.pop(), hidden):
                 if child.kind == "folder":
                     waiting.append(child)
                 yield child
@@ -113,7 +115,7 @@ def _below(folder: Found, name: str) -> str:
     return f"{folder.path}/{name}" if folder.path else name
 
 
-def _children(top: int, folder: Found) -> Iterator[Found]:
+def _children(top: int, folder: Found, hidden: bool) -> Iterator[Found]:
     try:
         with translate_errors():
             fd = openat2.open_beneath(top, _bytes([folder.path] if folder.path else []), os.O_RDONLY | os.O_DIRECTORY)
@@ -123,6 +125,8 @@ def _children(top: int, folder: Found) -> Iterator[Found]:
     try:
         with os.scandir(fd) as names:
             for item in names:
+                if not hidden and is_hidden(item.name):
+                    continue
                 try:
                     held = os.open(item.name, _HOLD, dir_fd=fd)
                 except FileNotFoundError:
