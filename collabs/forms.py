@@ -8,7 +8,8 @@ from django.core.exceptions import ValidationError
 from django.urls import reverse
 
 from groups.forms import GroupField
-from portal.accounts.person_field import PersonField
+from portal.accounts.people_search import NoAccountError
+from portal.accounts.person_field import PersonOrAddressField
 from portal.models import User
 
 from . import tags
@@ -46,14 +47,23 @@ class CollabForm(forms.ModelForm):
 
 
 class MemberForm(forms.Form):
-    """Add somebody to the team."""
+    """Add somebody to the team, or invite who has no account yet."""
 
-    person = PersonField()
+    person = PersonOrAddressField(
+        label="Name or e-mail address",
+        help_text="Start typing a name to see people. Who has no account yet is invited by e-mail.",
+    )
     role = forms.ChoiceField(choices=Role.choices, initial=Role.VIEWER)
 
     def __init__(self, *args: object, collab: Collab, asker: User, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)  # type: ignore[arg-type]
         self.fields["person"].asked_by(asker, reverse("collabs:suggest", args=[collab.slug]))  # type: ignore[attr-defined]
+
+    @property
+    def near(self) -> list[User]:
+        """People whose names begin with what was entered, where nobody has it as username or address."""
+        wrong = self.errors.as_data().get("person", [])
+        return [user for error in wrong if isinstance(error, NoAccountError) for user in error.near]
 
 
 class RoleForm(forms.Form):

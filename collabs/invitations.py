@@ -22,6 +22,7 @@ from portal.digest import digest
 from portal.models import User
 from portal.ops import task_queue
 from portal.prepared_queries import prepared
+from portal.web import rate_limits
 
 from .models import Collab, Invitation, Membership, Role
 from .services import add_member, change_role, lock
@@ -87,6 +88,11 @@ def invite_by_mail(actor: User, collab: Collab, email: str, role: Role, *, days:
     notify(owners, Kind.INVITED, subject=subject, text="Accept or decline it on your home page.", url=reverse("home"))
     task_queue.enqueue("collabs.tasks.mail_invitation", invitation.pk, token)
     return invitation
+
+
+def may_mail(actor: User) -> bool:
+    """Count an invitation by e-mail; False above MAILS_PER_DAY."""
+    return rate_limits.allowed("invitation-mail", str(actor.pk), MAILS_PER_DAY, 24 * 3600)
 
 
 def _invite(actor: User, collab: Collab, role: Role, days: int, uses: int, email: str) -> tuple[Invitation, str]:

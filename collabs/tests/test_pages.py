@@ -15,6 +15,7 @@ from collabs import services
 from collabs.models import Collab, Membership, Role
 from collabs.views.pages import PAGE_SIZE, TEAM_SHOWN
 from collabs.views.team import PAGE_SIZE as TEAM_PAGE_SIZE
+from conftest import Queue
 from drive.files import operations
 from drive.models import Library
 from portal.accounts.services import deactivate
@@ -191,6 +192,42 @@ def test_it_says_why_it_cannot_add(
     assert collab.memberships.count() == 3
 
 
+def test_it_shows_who_could_be_meant_with_a_button_each(
+    collab: Collab, owner: User, person: Callable[..., User], sign_in: SignIn
+) -> None:
+    vera = person("vera2", first_name="Vera", last_name="Vega")
+    person("vince", first_name="Vince", last_name="Vega")
+    client, address = sign_in(owner), f"{collab.get_absolute_url()}team/add/"
+    response = client.post(address, {"person": "vera vega", "role": "editor"})
+    assertContains(response, 'aria-label="Add vera2"', status_code=422)
+    assertContains(response, "Vera Vega", status_code=422)
+    assertNotContains(response, 'aria-label="Add vince"', status_code=422)
+    assert 'name="role" value="editor"' in response.text
+    client.post(address, {"person": "vera2", "role": "editor"})
+    assert collab.role_of(vera) == Role.EDITOR
+
+
+def test_it_invites_an_address_that_nobody_has(
+    collab: Collab, owner: User, person: Callable[..., User], sign_in: SignIn, queue: Queue
+) -> None:
+    address = f"{collab.get_absolute_url()}team/add/"
+    response = sign_in(owner).post(address, {"person": " New@Example.ORG ", "role": "editor"}, follow=True)
+    assertContains(response, "an invitation is on its way to it")
+    [invitation] = collab.invitations.all()
+    assert (invitation.email, invitation.role, invitation.why_closed) == ("new@example.org", Role.EDITOR, "")
+    assert collab.memberships.count() == 3
+
+
+def test_no_more_invitations_are_mailed_than_allowed(
+    collab: Collab, owner: User, sign_in: SignIn, monkeypatch: pytest.MonkeyPatch, queue: Queue
+) -> None:
+    monkeypatch.setattr("collabs.invitations.MAILS_PER_DAY", 1)
+    client, address = sign_in(owner), f"{collab.get_absolute_url()}team/add/"
+    found = [client.post(address, {"person": f"a{n}@example.org", "role": "viewer"}).status_code for n in range(2)]
+    assert found == [302, 429]
+    assert collab.invitations.count() == 1
+
+
 def test_it_suggests_people_to_add_while_one_types(
     collab: Collab, owner: User, viewer: User, person: Callable[..., User], sign_in: SignIn
 ) -> None:
@@ -275,12 +312,28 @@ def test_it_pages_a_large_team(collab: Collab, owner: User, sign_in: SignIn) -> 
 
 
 def test_it_saves_settings(collab: Collab, owner: User, sign_in: SignIn) -> None:
-    form = {"title": "Hippocampus", "description": "New.", "is_public": "on"}
+    form = {"title": "Hippocampus", "description": "New.", "is_public": "on", "make_public": ""}
     response = sign_in(owner).post(f"{collab.get_absolute_url()}settings/", form, follow=True)
     assertRedirects(response, f"{collab.get_absolute_url()}settings/")  # the address stays
     assertContains(response, "Saved.")
     collab.refresh_from_db()
     assert (collab.title, collab.is_public) == ("Hippocampus", True)
+
+
+def test_it_asks_before_a_collab_becomes_public(collab: Collab, owner: User, sign_in: SignIn) -> None:
+    client, address = sign_in(owner), f"{collab.get_absolute_url()}settings/"
+    form = {"title": "Hippocampus", "description": "New.", "is_public": "on"}
+    asked = client.post(address, form)
+    assertContains(asked, "Make this Collab public?")
+    assertContains(asked, f"({User.objects.filter(is_active=True).count()} today)")
+    assertContains(asked, 'value="Hippocampus"')  # what was typed is still there
+    collab.refresh_from_db()
+    assert (collab.title, collab.is_public) == ("Cortex", False)
+    client.post(address, form | {"make_public": ""})
+    collab.refresh_from_db()
+    assert (collab.title, collab.is_public) == ("Hippocampus", True)
+    again = client.post(address, form | {"description": "Newer."})
+    assertRedirects(again, address)  # it is public already
 
 
 def test_administrators_switch_editing_together_off_where_the_site_has_it(

@@ -42,7 +42,7 @@ def by_mail(request: HttpRequest, slug: str) -> HttpResponse:
     collab = get_collab(request, slug, Role.ADMINISTRATOR)
     form = InviteForm(request.POST, prefix="mail")
     if form.is_valid():
-        if not rate_limits.allowed("invitation-mail", str(person(request).pk), invitations.MAILS_PER_DAY, 24 * 3600):
+        if not invitations.may_mail(person(request)):
             return too_many(request)
         try:
             invitations.invite_by_mail(person(request), collab, **form.values())

@@ -18,6 +18,7 @@ from collabs.forms import CollabForm, DeleteForm
 from collabs.models import Collab, GroupRole, JoinRequest, Membership, Role, Tag
 from portal import hooks
 from portal.access import person
+from portal.models import User
 from portal.prepared_queries import prepared
 from portal.web.messages import apply_or_message
 
@@ -92,6 +93,13 @@ def settings(request: HttpRequest, slug: str) -> HttpResponse:
     """Change title, description and visibility."""
     collab = get_collab(request, slug, Role.ADMINISTRATOR)
     form = CollabForm(request.POST or None, instance=Collab.objects.get(pk=collab.pk))
+    if (
+        form.is_valid()
+        and form.cleaned_data["is_public"]
+        and not collab.is_public
+        and "make_public" not in request.POST
+    ):
+        return _ask_before_publishing(request, collab, form)
     if form.is_valid():
         try:
             services.update_collab(person(request), collab, **form.cleaned_data)
@@ -102,6 +110,13 @@ def settings(request: HttpRequest, slug: str) -> HttpResponse:
             return redirect("collabs:settings", slug)
     context = _settings_context(collab, form, DeleteForm(collab=collab))
     return render(request, "collabs/settings.html", context, status=422 if form.errors else 200)
+
+
+def _ask_before_publishing(request: HttpRequest, collab: Collab, form: CollabForm) -> HttpResponse:
+    """The same form once more, and who will see what; a second button saves it."""
+    context = _settings_context(collab, form, DeleteForm(collab=collab))
+    context["accounts"] = User.objects.filter(is_active=True).count()
+    return render(request, "collabs/settings.html", context)
 
 
 @require_POST

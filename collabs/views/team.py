@@ -7,7 +7,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from collabs import services
+from collabs import invitations, services
 from collabs.access import get_collab
 from collabs.forms import HandOverForm, MemberForm, RoleForm
 from collabs.models import Collab, Role
@@ -15,6 +15,7 @@ from portal.access import person
 from portal.accounts import people_search
 from portal.models import User
 from portal.web.messages import apply_or_message
+from portal.web.views_errors import too_many
 
 PAGE_SIZE = 100
 
@@ -53,19 +54,30 @@ def suggest(request: HttpRequest, slug: str) -> HttpResponse:
 
 @require_POST
 def add_member(request: HttpRequest, slug: str) -> HttpResponse:
-    """Add a person by username or address."""
+    """Add a person by username or address; invite an address that no account has."""
     collab = get_collab(request, slug, Role.ADMINISTRATOR)
     form = MemberForm(request.POST, collab=collab, asker=person(request))
     if form.is_valid():
-        user = form.cleaned_data["person"]
+        whom = form.cleaned_data["person"]
+        if isinstance(whom, str) and not invitations.may_mail(person(request)):
+            return too_many(request)
         try:
-            services.add_member(person(request), collab, user, Role(form.cleaned_data["role"]))
+            done = _add_or_invite(person(request), collab, whom, Role(form.cleaned_data["role"]))
         except ValidationError as error:
             form.add_error("person", error)
         else:
-            messages.success(request, f"{people_search.label(user)} is now a member.")
+            messages.success(request, done)
             return redirect("collabs:team", slug)
     return _team_page(request, collab, form, status=422)
+
+
+def _add_or_invite(actor: User, collab: Collab, whom: User | str, role: Role) -> str:
+    """What was done, as a sentence."""
+    if isinstance(whom, User):
+        services.add_member(actor, collab, whom, role)
+        return f"{people_search.label(whom)} is now a member."
+    invitations.invite_by_mail(actor, collab, whom, role)
+    return f"Nobody here has the address {whom}: an invitation is on its way to it."
 
 
 @require_POST

@@ -30,7 +30,10 @@ PUBLIC_PAGE = 50
 @login_required
 @require_http_methods(["GET", "POST"])
 def home(request: HttpRequest) -> HttpResponse:
-    """The four folders, exactly as in the Lab; and a new library."""
+    """The four folders, as in the Lab; and a new library.
+
+    A public library that stands in another folder is listed there alone, unless one searches among the public ones.
+    """
     form = LibraryForm(request.POST or None)
     if form.is_valid():
         try:
@@ -42,7 +45,10 @@ def home(request: HttpRequest) -> HttpResponse:
     mine = entries(request.user, folders=MOUNTED)
     folders = [(folder, [entry for entry in mine if entry.folder == folder]) for folder in MOUNTED]
     search = request.GET.get("q", "").replace("\0", "").strip()[:100]  # PostgreSQL refuses NUL
-    page = Paginator(public_entries(search), PUBLIC_PAGE).get_page(request.GET.get("page"))
+    public = public_entries(search)
+    if not search:
+        public = public.exclude(pk__in={entry.library_id for entry in mine})
+    page = Paginator(public, PUBLIC_PAGE).get_page(request.GET.get("page"))
     context = {
         "folders": folders,
         "own": Library.objects.live().filter(owner_user=person(request)).in_bulk(),

@@ -12,7 +12,7 @@ from django.db.models import DateTimeField, F, OuterRef, QuerySet, Subquery, Val
 from django.db.models.functions import Coalesce, Greatest
 
 from collabs.models import Person
-from drive.libraries.visibility import writable
+from drive.libraries.visibility import mounted
 from drive.models import File, Library
 from drive.storage import path_codec, shown
 from drive.versions import history
@@ -44,7 +44,9 @@ def _newest_of(count: int, *, library: UUID) -> QuerySet[File]:
 
 
 def of_person(user: Person, count: int) -> list[Latest]:
-    """The newest first, over all libraries that the person can write to. Two queries, which read little more.
+    """The newest first, over the person's libraries, those of their Collabs and those shared with them.
+
+    Two queries, which read little more.
 
     Of the `count` libraries that changed last each has a file at least as new as the last of them, and so are the
     newest `count` files. And none of these is older than the last of the newest `count` in the library that changed
@@ -63,7 +65,7 @@ def of_person(user: Person, count: int) -> list[Latest]:
 def _changed_last(count: int, *, user: int) -> QuerySet:
     """Id of each library, and time of the last change of a file in it; None, at the end, where there is no file."""
     newest = Subquery(_rows().filter(library=OuterRef("pk")).values("changed_at")[:1])
-    changed = writable(User(pk=user)).annotate(newest=newest).order_by(F("newest").desc(nulls_last=True))
+    changed = mounted(User(pk=user)).annotate(newest=newest).order_by(F("newest").desc(nulls_last=True))
     return changed.values_list("pk", "newest")[:count]
 
 

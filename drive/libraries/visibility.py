@@ -87,9 +87,9 @@ def entries(user: Person, *, folders: Iterable[Folder] = Folder, library: UUID |
     return sorted(found.values(), key=lambda entry: (_ORDER[entry.folder], entry.name.casefold()))
 
 
-def writable(user: User) -> QuerySet[Library]:
-    """Libraries that an active person can write to, whatever their token is limited to."""
-    routes = [route.filter(given=Permission.WRITE) for folder in MOUNTED for route in _routes(user, folder)]
+def mounted(user: User) -> QuerySet[Library]:
+    """Libraries in the folders of an active person's `~/drive` but the public ones, whatever a token is limited to."""
+    routes = [route for folder in MOUNTED for route in _routes(user, folder)]
     return Library.objects.filter(reduce(or_, (Q(pk__in=route.values("library_id")) for route in routes)))
 
 

@@ -64,7 +64,7 @@ def collab_latest(collab: Collab) -> dict[str, Any]:
 
 @register.inclusion_tag("drive/_files.html", takes_context=True)
 def recent_files(context: template.Context) -> dict[str, Any]:
-    """The files that changed last in what the person can write to."""
+    """The files that changed last in the person's libraries, their Collabs' and what is shared with them."""
     found = recent.of_person(context["request"].user, LATEST)
     files = [(reverse("drive:path", args=[file.row.library_id, file.path]), file) for file in found]
     return {"files": files, "show_library": True}

