@@ -31,6 +31,24 @@ def page(request: HttpRequest, access: LibraryAccess, path: str) -> HttpResponse
     return render(request, "drive/file.html", context, status=200 if item.kind == "file" else 409)
 
 
+def preview_context(request: HttpRequest, access: LibraryAccess, path: str) -> dict[str, object]:
+    """Context of `drive/_preview.html`, on another page than the file's; empty where there is nothing to see.
+
+    Raises StorageError where there is no file.
+    """
+    with access.files() as files:
+        item = files.stat(path)
+    preview = _preview(access, path, item, as_text=False)
+    context = {"preview": preview, "item": item, "path": path, "name": path.rpartition("/")[2]}
+    context |= {"here": access.address(path), "lab_path": access.lab_path(path)}
+    if preview.kind == "rendered":
+        context |= _shown(request, access, path)
+    state = context.get("state")
+    if preview.kind in ("nothing", "empty") or (isinstance(state, rendering.State) and state.name == "failed"):
+        return {}
+    return context
+
+
 def about(access: LibraryAccess, path: str, item: FileEntry) -> dict[str, object]:
     """Template context of all pages of a file."""
     folder, _, name = path.rpartition("/")

@@ -13,7 +13,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 
 from collabs.access import get_collab
-from collabs.models import Collab, Person
+from collabs.models import Collab
 from drive.libraries.access import get_library, library_of
 from drive.libraries.visibility import Entry
 from drive.models import Library
@@ -88,12 +88,11 @@ class LibraryAccess:
 
 def drive_access(request: HttpRequest, library_id: UUID) -> LibraryAccess:
     """Access from the person's Drive; raises what `get_library` raises."""
-    return access_of(request.user, library_id)
+    return access_by(*get_library(request.user, library_id))
 
 
-def access_of(user: Person, library_id: UUID) -> LibraryAccess:
-    """Access of a person as from their Drive; raises what `get_library` raises."""
-    library, entry = get_library(user, library_id)
+def access_by(library: Library, entry: Entry) -> LibraryAccess:
+    """Access from the Drive of the person of whom `entry` was found just now."""
     base = reverse("drive:library", args=[library.pk])
     return LibraryAccess(library, base, entry.name, entry.may_write, entry.reason, entry)
 

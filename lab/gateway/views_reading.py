@@ -5,16 +5,15 @@ notebook shows, under the same policy: no script of the notebook runs, and the d
 is on the Lab's. Whoever has a pass for the Lab sees what they may read now, whatever the Lab still has mounted.
 """
 
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.utils.cache import patch_cache_control
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_GET
 
 from drive.browser import frames, views_file
-from drive.files.library_access import LibraryAccess, access_of
+from drive.files.library_access import LibraryAccess, access_by
 from drive.storage import StorageError
 from lab.locations import copies, presence
-from portal.access import ForbiddenError
 from portal.models import User
 from portal.ops.task_queue import publish
 from portal.web import rate_limits
@@ -49,12 +48,11 @@ def preview(request: HttpRequest) -> HttpResponse:
 
 def _preview(user: User, path: str) -> HttpResponse:
     location = presence.in_front(user, path)
-    if location.library is None or not location.inside.endswith(copies.NOTEBOOK):
+    if location.library is None or location.entry is None or not location.inside.endswith(copies.NOTEBOOK):
         return HttpResponse(status=NOTHING)
     try:
-        access = access_of(user, location.library.pk)
-        return _rendered(user, access, location.inside)
-    except (Http404, ForbiddenError, StorageError):
+        return _rendered(user, access_by(location.library, location.entry), location.inside)
+    except StorageError:
         return HttpResponse(status=NOTHING)
 
 

@@ -4,14 +4,14 @@ Both come from links that anybody may have written, so both are checked here and
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import quote, unquote, urlsplit
 
 from django.conf import settings
 from django.db.models import Q
 
 from drive.folders import Folder
-from drive.libraries.visibility import entries
+from drive.libraries.visibility import Entry, entries
 from drive.models import Library
 from drive.storage import NotFoundError, StorageError, open_library
 from lab.models.presence import MAX_LENGTH
@@ -103,6 +103,8 @@ class Location:
     inside: str = ""
     """The path in the library."""
     may_write: bool = True
+    entry: Entry | None = field(default=None, compare=False, repr=False)
+    """The library in the person's Drive, as it was when the location was found."""
 
 
 @dataclass(frozen=True)
@@ -136,7 +138,7 @@ def find(user: User, path: str) -> Location | Missing:
         reason = f"There is no library “{name}” in your folder “{folder}”:"
         return Missing(f"{reason} you do not have access to it, or it was deleted.")
     best = max(have, key=lambda entry: (entry.may_write, entry.folder == folder))
-    return Location(best.lab_path(inside), library, inside, best.may_write)
+    return Location(best.lab_path(inside), library, inside, best.may_write, best)
 
 
 def locate(user: User, path: str) -> Location:

@@ -25,7 +25,7 @@ from portal.access import ForbiddenError, person
 from portal.models import User
 from portal.ops.task_queue import broker_is_up, publish
 
-from . import starters
+from . import previews, starters
 
 FULL_SECONDS = 30
 """So often the page of a link that found the Lab full tries again."""
@@ -40,7 +40,8 @@ def home(request: HttpRequest) -> HttpResponse:
     server = Server.objects.of(person(request))
     if server and server.is_running and place:
         return redirect_to_lab(request, _address(server, place))
-    return render(request, "lab/home.html", _context(person(request), server, place))
+    context = _context(person(request), server, place)
+    return render(request, "lab/home.html", context | {"shown": previews.at_place(request, place)})
 
 
 @require_GET
@@ -106,7 +107,8 @@ def _go(request: HttpRequest, address: str, location: Location, environment: Env
         return redirect_to_lab(request, _address(server, address))
     if request.method == "POST":
         return redirect(f"{reverse('lab:home')}?{urlencode({'next': address})}")
-    return render(request, "lab/home.html", _context(me, server, address, location))
+    context = _context(me, server, address, location) | {"shown": previews.at_location(request, location)}
+    return render(request, "lab/home.html", context)
 
 
 def _not_now(
@@ -116,6 +118,7 @@ def _not_now(
     me = person(request)
     tries_again = isinstance(error, services.LabFullError) and request.method == "GET"
     context = _context(me, Server.objects.of(me), address, location) | {"not_now": error, "tries_again": tries_again}
+    context |= {"shown": previews.at_location(request, location)}
     response = render(request, "lab/home.html", context, status=503)
     if tries_again:
         response["Refresh"] = FULL_SECONDS

@@ -173,7 +173,7 @@ class TestQueries:
         django_assert_max_num_queries: DjangoAssertNumQueries,
     ) -> None:
         me.get("/lab/")
-        with django_assert_max_num_queries(6):  # session, person, library, access, server, unread messages
+        with django_assert_max_num_queries(5):  # session, person, library, access, server
             page(me, link)
 
     def test_it_needs_few_to_offer_a_copy(
