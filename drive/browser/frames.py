@@ -27,8 +27,9 @@ def _hash(script: str) -> str:
     return f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'"
 
 
-SCRIPT = _hash((sandbox.PROGRAM / "frame.js").read_text())
-"""The script that tells the page around the frame how high the content is."""
+_SCRIPT = (sandbox.PROGRAM / "frame.js").read_text()
+SCRIPT = _hash(_SCRIPT)
+"""The script that tells the page around the frame how high the content is, and what is at its top."""
 _WALLS = (
     "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; "
     "frame-ancestors 'self'"
@@ -47,6 +48,10 @@ _PLACE = b"<!--interactive-->"
 _EMPTY = (
     b'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Diagrams</title>' + _PLACE + b"</head></html>"
 )
+_LINES = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Preview</title><style>
+body { margin: 0; padding: 4px 0; font: 13px/17px ui-monospace, monospace; }
+.cell { min-height: 17px; padding: 0 8px; white-space: pre-wrap; overflow-wrap: anywhere; tab-size: 4; }
+</style></head><body>"""
 _PICTURE = re.compile(rb'<img src="library:([^"]{1,1000})"')
 DRAWING = "js/interactive.js"
 MOST_PICTURES = 100
@@ -86,6 +91,12 @@ def _with_libraries(content: bytes, libraries: list[str]) -> HttpResponse:
         f"{_WALLS.replace('img-src data:', 'img-src data: blob:')}"
     )
     return document(content, policy)
+
+
+def lines(text: str) -> HttpResponse:
+    """A text as it is written, without anything that it could mean; each line is told of as a cell of a notebook is."""
+    rows = "".join(f'<div class="cell">{html.escape(line)}</div>' for line in text.split("\n"))
+    return document(f"{_LINES}{rows}<script>{_SCRIPT}</script></body></html>".encode(), STILL)
 
 
 def document(content: bytes, policy: str) -> HttpResponse:

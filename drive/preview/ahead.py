@@ -18,7 +18,7 @@ from django.utils import timezone
 
 from drive.models import File, Library
 from drive.storage import StorageError, open_library, path_codec
-from portal.ops.task_queue import publish
+from portal.ops.task_queue import broker_is_up, publish
 from portal.web import rate_limits
 
 from . import rendering
@@ -79,7 +79,7 @@ def _come(library_id: UUID, after: float) -> None:
         name, seconds = "soon", after + LOST
     else:
         name, seconds = f"{(time.time() + after) // BUSY:.0f}", after  # each is over when its task comes
-    if cache.add(_mark(library_id, name), "", seconds):
+    if cache.add(_mark(library_id, name), "", seconds) and broker_is_up():
         publish("drive.tasks.render_ahead", str(library_id), after=after)
 
 

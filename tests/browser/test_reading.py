@@ -1,8 +1,7 @@
-"""A notebook is there to read while JupyterLab is loaded, does nothing to who reads it, and JupyterLab takes over."""
+"""A file is there to read while JupyterLab is loaded, does nothing to who reads it, and JupyterLab takes over."""
 
 import io
 import json
-import re
 from collections.abc import Callable
 from urllib.parse import quote
 
@@ -27,6 +26,7 @@ COVER = "#collaboratory-reading"
 PATIENCE = 90_000
 """Milliseconds for JupyterLab to be loaded."""
 CELLS = 40
+LINES = 400
 VERSION = {"nbformat": 4, "nbformat_minor": 5}
 LOOK_AROUND = """() => {
     const tried = {origin: self.origin};
@@ -62,11 +62,11 @@ def have_preview(reader: Person, name: str) -> None:
     wait_for(lambda: "show=rendered" in reader.get(page).text, 90, f"{name} was not rendered")
 
 
-def open_held(page: Page, reader: Person, name: str) -> tuple[FrameLocator, list[Route]]:
-    """JupyterLab's page at the notebook, without JupyterLab, whose program is held back; and the notebook's frame."""
+def open_held(page: Page, reader: Person, name: str, query: str = "") -> tuple[FrameLocator, list[Route]]:
+    """JupyterLab's page at a file, without JupyterLab, whose program is held back; and the frame of the preview."""
     held: list[Route] = []
     page.route("**/jupyterlab/static/*/main.*", lambda route: held.append(route))
-    page.goto(f"{reader.origin}/lab/tree/{quote(f'{FOLDER}/{name}')}", wait_until="commit")
+    page.goto(f"{reader.origin}/lab/tree/{quote(f'{FOLDER}/{name}')}{query}", wait_until="commit")
     frame = page.frame_locator(f"{COVER} iframe")
     frame.locator(".cell, .still").first.wait_for(state="attached")
     return frame, held
@@ -77,16 +77,15 @@ def frame_of(page: Page) -> Frame:
     return frame
 
 
-def test_a_hostile_notebook_does_nothing_on_the_labs_origin(
-    browser: Browser, reader: Person, elsewhere: Elsewhere
-) -> None:
+def test_a_hostile_file_does_nothing_on_the_labs_origin(browser: Browser, reader: Person, elsewhere: Elsewhere) -> None:
     """The second has HTML in which all that follows is lost, our own script too: it is not shown, and does nothing."""
-    hostile = files(elsewhere.address)["a.ipynb"]
-    contents = {"hostile.ipynb": hostile.replace("<style><!--</style>", ""), "swallows.ipynb": hostile}
-    assert len(set(contents.values())) == 2
+    hostile, text = (files(elsewhere.address)[name] for name in ("a.ipynb", "a.md"))
+    contents = {"hostile.ipynb": hostile.replace("<style><!--</style>", ""), "swallows.ipynb": hostile, "text.md": text}
+    assert len(set(contents.values())) == 3
     for name, content in contents.items():
         write(reader, name, content.encode())
-        have_preview(reader, name)
+        if name.endswith(".ipynb"):
+            have_preview(reader, name)
     victim = Victim(browser, reader)
     page = victim.page
     for name in contents:
@@ -100,7 +99,7 @@ def test_a_hostile_notebook_does_nothing_on_the_labs_origin(
             ("cookies", "storage", "around", "database"), "SecurityError"
         )
         assert page.url == address
-        if name == "hostile.ipynb":
+        if name != "swallows.ipynb":
             expect(page.locator(COVER)).to_be_visible()
         page.evaluate("document.body.append(Object.assign(document.createElement('div'), {className: 'jp-Dialog'}))")
         expect(page.locator(COVER)).to_have_count(0)  # what JupyterLab has to say is in front
@@ -113,33 +112,42 @@ def test_a_hostile_notebook_does_nothing_on_the_labs_origin(
 
 
 def test_jupyterlab_takes_over_at_the_place_that_was_read(browser: Browser, reader: Person) -> None:
-    """One was rendered because it was saved. Another, without a preview, is opened first: JupyterLab is as it comes."""
+    """First a text, which the editor takes over. The notebook is rendered meanwhile, because it was saved."""
     cells = [
         {"cell_type": "markdown", "id": f"c{n}", "metadata": {}, "source": f"# Heading {n}\n" + "Words.\n\n" * 12}
         for n in range(CELLS)
     ]
-    contents = {}
-    for name, most in (("long.ipynb", CELLS), ("unseen.ipynb", 1)):
-        contents[name] = json.dumps({"cells": cells[:most], "metadata": {}} | VERSION).encode()
-        write(reader, name, contents[name])
+    notebook = json.dumps({"cells": cells, "metadata": {}} | VERSION).encode()
+    write(reader, "long.ipynb", notebook)
+    write(reader, "long.md", "".join(f"- Line {n}. {'word ' * (n % 50)}\n" for n in range(LINES)).encode())
     page = signed_in(browser, reader).new_page()
-    page.route(re.compile(r"/\.collaboratory/preview\?.*unseen\.ipynb"), lambda route: route.fulfill(status=204))
-    page.goto(f"{reader.origin}/lab/tree/{quote(f'{FOLDER}/unseen.ipynb')}?reset")
-    expect(page.locator(".jp-Notebook h1", has_text="Heading 0")).to_be_visible(timeout=PATIENCE)
-    expect(page.locator(COVER)).to_have_count(0)
+    shown, held = open_held(page, reader, "long.md", "?reset")
+    expect(shown.get_by_text("- Line 0.")).to_be_visible()
+    page.keyboard.press("x")
+    expect(page.locator(COVER)).to_contain_text("what you type is not taken yet")
+    scroll_and_go_on(page, held, 200)
+    lines = page.locator(".jp-FileEditor .cm-line")
+    expect(lines.filter(has_text="Line 200.")).to_be_in_viewport()
+    expect(lines.filter(has_text="Line 0.")).not_to_be_in_viewport()
 
-    key = rendering.key(io.BytesIO(contents["long.ipynb"]), "long.ipynb")
+    key = rendering.key(io.BytesIO(notebook), "long.ipynb")
     wait_for(lambda: rendering.state(key).name == "ready", 90, "it was saved, and not rendered")
     shown, held = open_held(page, reader, "long.ipynb")
     expect(shown.locator("h1", has_text="Heading 0")).to_be_visible()
-    frame_of(page).evaluate("document.querySelectorAll('.cell')[20].scrollIntoView()")
-    wait_until(page, "window.collaboratoryReading.place?.cell >= 19")
-    [program] = held
-    program.continue_()
-    expect(page.locator(COVER)).to_have_count(0, timeout=PATIENCE)
-    headings = page.locator(".jp-NotebookPanel:not(.lm-mod-hidden) h1")  # the other one is restored beside it
+    scroll_and_go_on(page, held, 20)
+    headings = page.locator(".jp-NotebookPanel:not(.lm-mod-hidden) h1")
     expect(headings.filter(has_text="Heading 20")).to_be_in_viewport()
     expect(headings.filter(has_text="Heading 0")).not_to_be_in_viewport()
+
+
+def scroll_and_go_on(page: Page, held: list[Route], cell: int) -> None:
+    """Read on to a cell or line, have JupyterLab's program loaded, and wait until it has taken over."""
+    frame_of(page).evaluate(f"document.querySelectorAll('.cell')[{cell}].scrollIntoView()")
+    wait_until(page, f"window.collaboratoryReading.place?.cell >= {cell - 1}")
+    while held:
+        held.pop().continue_()
+    page.unroute_all()
+    expect(page.locator(COVER)).to_have_count(0, timeout=PATIENCE)
 
 
 def test_its_button_shows_jupyterlab_as_it_is(browser: Browser, reader: Person) -> None:

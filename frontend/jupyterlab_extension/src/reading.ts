@@ -1,9 +1,12 @@
+import type { EditorView } from "@codemirror/view";
 import { JupyterFrontEnd, JupyterFrontEndPlugin } from "@jupyterlab/application";
-import { INotebookTracker, Notebook, NotebookPanel } from "@jupyterlab/notebook";
+import type { DocumentRegistry, IDocumentWidget } from "@jupyterlab/docregistry";
+import type { Notebook } from "@jupyterlab/notebook";
+import type { Widget } from "@lumino/widgets";
 
-/** What shows a notebook to read while JupyterLab is loaded (lab/supervisor/inside/reading.html). */
+/** What shows a file to read while JupyterLab is loaded (lab/supervisor/inside/reading.html). */
 interface IReading {
-  /** Of the notebook, below the home. */
+  /** Of the file, below the home. */
   readonly path: string;
   /** Where it was scrolled to; null where it was not. */
   readonly place: IPlace | null;
@@ -11,55 +14,87 @@ interface IReading {
 }
 
 interface IPlace {
-  /** Number of the cell at the top. */
+  /** Number of the cell, or of the line of a text, at the top. */
   readonly cell: number;
   /** Pixels of it above the top. */
   readonly above: number;
 }
 
-/** Ends the preview where its notebook is open, at the place that was read. */
+/** Ends the preview where its file is open, whatever shows it, at the place that was read. */
 export const readingPlugin: JupyterFrontEndPlugin<void> = {
   id: "collaboratory:reading",
-  description: "Hands over from the notebook’s preview to the notebook.",
+  description: "Hands over from a file’s preview to the notebook, the editor or the viewer.",
   autoStart: true,
-  requires: [INotebookTracker],
-  activate: async (app: JupyterFrontEnd, notebooks: INotebookTracker) => {
+  activate: (app: JupyterFrontEnd) => {
     const reading = (window as { collaboratoryReading?: IReading }).collaboratoryReading;
     if (!reading) {
       return;
     }
-    const isIt = (panel: NotebookPanel): boolean => panel.context.path === reading.path;
-    const takeOver = (panel: NotebookPanel): void => {
-      if (isIt(panel)) {
-        notebooks.widgetAdded.disconnect(added);
-        void handOver(app, panel, reading);
+    const registry = app.docRegistry;
+    const watched = new Set<string>();
+    const watch = (factory: string): void => {
+      if (!watched.has(factory)) {
+        watched.add(factory);
+        registry.addWidgetExtension(factory, { createNew });
       }
     };
-    const added = (_: INotebookTracker, panel: NotebookPanel): void => takeOver(panel);
-    notebooks.widgetAdded.connect(added);
-    notebooks.forEach(takeOver);
+    const createNew = (widget: IDocumentWidget, context: DocumentRegistry.IContext<DocumentRegistry.IModel>): void => {
+      if (context.path === reading.path) {
+        void handOver(app, widget, reading);
+      }
+    };
+    registry.changed.connect((_, { type, change, name }) => {
+      if (type === "widgetFactory" && change === "added" && name) {
+        watch(name);
+      }
+    });
+    for (const { name } of registry.widgetFactories()) {
+      watch(name);
+    }
   },
 };
 
-async function handOver(app: JupyterFrontEnd, panel: NotebookPanel, reading: IReading): Promise<void> {
+async function handOver(
+  app: JupyterFrontEnd,
+  { content, context, revealed }: IDocumentWidget,
+  reading: IReading,
+): Promise<void> {
   try {
-    await Promise.all([app.restored, panel.context.ready, panel.revealed]);
+    await Promise.all([app.restored, context.ready, revealed]);
     await drawn();
     if (reading.place) {
-      await scroll(panel.content, reading.place);
+      await scroll(content, reading.place);
     }
   } finally {
     reading.end();
   }
 }
 
-/** At a cell that the preview had at its top; its height here is another. */
-async function scroll(notebook: Notebook, { cell, above }: IPlace): Promise<void> {
+/** At what the preview had at its top; its height here is another. What is no notebook and no editor stays as it is. */
+async function scroll(content: Widget, place: IPlace): Promise<void> {
+  if ("scrollToItem" in content) {
+    await scrollNotebook(content as Notebook, place);
+  } else if ("editor" in content) {
+    await scrollEditor((content.editor as { editor?: EditorView }).editor, place);
+  }
+}
+
+async function scrollNotebook(notebook: Notebook, { cell, above }: IPlace): Promise<void> {
   const widget = notebook.widgets[cell];
   if (widget) {
     await notebook.scrollToItem(cell, "start");
     await drawn();
     notebook.outerNode.scrollTop += Math.min(above, widget.node.offsetHeight);
+  }
+}
+
+/** Twice: heights of lines that were not drawn yet are estimates. */
+async function scrollEditor(view: EditorView | undefined, { cell, above }: IPlace): Promise<void> {
+  for (let time = 0; view && time < 2; time++) {
+    const { doc } = view.state;
+    const { top, height } = view.lineBlockAt(doc.line(Math.min(cell + 1, doc.lines)).from);
+    view.scrollDOM.scrollTop = top + Math.min(above, height);
+    await drawn();
   }
 }
 

@@ -1,10 +1,12 @@
 """The notebook to read while JupyterLab is loaded: on the Lab's origin, of what its person may read now, harmless."""
 
+import html
 from collections.abc import Callable
 from typing import Any, BinaryIO
 
 import pytest
 from django.test import Client
+from pytest_django import DjangoAssertNumQueries
 
 from collabs import services
 from collabs.models import Collab
@@ -15,7 +17,7 @@ from drive.browser.views_file import RENDERINGS
 from drive.files import operations
 from drive.preview import sandbox
 from drive.storage import layout
-from lab.gateway import passes
+from lab.gateway import passes, views_reading
 from lab.models import Ticket
 from portal.accounts.services import deactivate
 from portal.models import User
@@ -123,11 +125,11 @@ def test_it_shows_nothing_once_access_is_withdrawn(
 @pytest.mark.parametrize(
     "path",
     ["", "a.ipynb", "drive", "drive/Shared with groups/Cortex", "drive/Shared with groups/Cortex/missing.ipynb",
-     "drive/Shared with groups/Cortex/../Cortex/a.ipynb", "drive/Shared with groups/Cortex/a.txt",
+     "drive/Shared with groups/Cortex/../Cortex/a.ipynb", "drive/Shared with groups/Cortex/a.bin",
      "drive/Shared with all/Cortex/a.ipynb\x00", "drive/Shared with groups/Other/a.ipynb"],
 )  # fmt: skip
-def test_it_finds_notebooks_of_libraries_alone(ask: Ask, rendered: Collab, editor: User, path: str) -> None:
-    operations.write(editor, rendered.library, "a.txt", b"text")
+def test_it_finds_files_of_libraries_alone(ask: Ask, rendered: Collab, editor: User, path: str) -> None:
+    operations.write(editor, rendered.library, "a.bin", b"\0\1\2")
     assert ask(path).status_code == 204
 
 
@@ -135,3 +137,67 @@ def test_it_follows_no_link(ask: Ask, rendered: Collab) -> None:
     place = layout.find(rendered.library.pk)
     (place / "link.ipynb").symlink_to("/etc/passwd")
     assert ask("drive/Shared with groups/Cortex/link.ipynb").status_code == 204
+
+
+HOSTILE = "<script>alert(1)</script></div><img src=x onerror=alert(2)>\n</style><base href=//evil.example>\n\n![x](//y)"
+
+
+@pytest.fixture
+def text(ask: Ask, notebook: Collab, editor: User) -> Callable[..., Any]:
+    """A file with this content, as it is shown."""
+
+    def text(name: str, content: bytes | str = HOSTILE) -> Any:
+        content = content.encode() if isinstance(content, str) else content
+        operations.write(editor, notebook.library, name, content)
+        return ask(f"drive/Shared with groups/Cortex/{name}")
+
+    return text
+
+
+def test_a_text_is_shown_as_it_is_written(text: Callable[..., Any]) -> None:
+    """Line by line, Markdown too: it is what the editor shows after it, and nothing in it means anything."""
+    for name in ("a.md", "a.txt", "a.py", "Makefile"):
+        answer = text(name)
+        assert answer.status_code == 200
+        assert answer["Content-Security-Policy"] == frames.STILL
+        assert "no-store" in answer["Cache-Control"]
+        body = answer.content.decode().partition("<body>")[2]
+        lines, script = body.split("<script>")
+        assert lines == "".join(f'<div class="cell">{html.escape(line)}</div>' for line in HOSTILE.split("\n"))
+        assert frames._hash(script.partition("</script>")[0]) == frames.SCRIPT
+    shown = text("b.txt", "a\r\nb\rc").content.decode()
+    assert shown.count('<div class="cell">') == 3
+
+
+def test_no_more_of_a_text_is_sent_than_anybody_reads(text: Callable[..., Any]) -> None:
+    shown = text("long.txt", ("x" * 99 + "\n").encode() * 10_000)
+    assert shown.status_code == 200
+    assert shown.content.count(b"x" * 99) == views_reading.MOST_TEXT // 100
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("a.csv", b"a,b\n"), ("a.json", b"{}"), ("a.HTML", b"<p>"), ("a.svg", b"<svg/>"), ("a.pdf", b"%PDF-1.4"),
+     ("a.png", b"\x89PNG\r\n\x1a\n\0"), ("latin.txt", b"caf\xe9"), ("utf-16.txt", "text".encode("utf-16")),
+     ("empty.txt", b"")],
+)  # fmt: skip
+def test_what_jupyterlab_shows_otherwise_or_not_at_all_has_none(
+    text: Callable[..., Any], name: str, content: bytes
+) -> None:
+    assert text(name, content).status_code == 204
+
+
+def test_a_text_is_not_shown_once_access_is_withdrawn(
+    ask: Ask, text: Callable[..., Any], owner: User, viewer: User, notebook: Collab
+) -> None:
+    assert text("a.md").status_code == 200
+    services.remove_member(owner, notebook, viewer)
+    assert ask("drive/Shared with groups/Cortex/a.md").status_code == 204
+
+
+def test_it_asks_for_the_library_once(
+    ask: Ask, text: Callable[..., Any], django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
+    text("a.md")
+    with django_assert_max_num_queries(3):  # pass, library, access
+        assert ask("drive/Shared with groups/Cortex/a.md").status_code == 200
