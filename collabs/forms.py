@@ -8,7 +8,7 @@ from django.core.exceptions import ValidationError
 from django.urls import reverse
 
 from groups.forms import GroupField
-from portal.accounts.people_search import NoAccountError
+from portal.accounts.people_search import NO_ACCOUNT, NoAccountError
 from portal.accounts.person_field import PersonOrAddressField
 from portal.models import User
 
@@ -58,12 +58,14 @@ class MemberForm(forms.Form):
     def __init__(self, *args: object, collab: Collab, asker: User, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)  # type: ignore[arg-type]
         self.fields["person"].asked_by(asker, reverse("collabs:suggest", args=[collab.slug]))  # type: ignore[attr-defined]
-
-    @property
-    def near(self) -> list[User]:
+        self.near: list[User] = []
         """People whose names begin with what was entered, where nobody has it as username or address."""
-        wrong = self.errors.as_data().get("person", [])
-        return [user for error in wrong if isinstance(error, NoAccountError) for user in error.near]
+
+    def add_error(self, field: str | None, error: Any) -> None:
+        """As Django's; the page lists who could be meant, so the sentence does not."""
+        if isinstance(error, NoAccountError):
+            self.near, error = error.near, ValidationError(NO_ACCOUNT)
+        super().add_error(field, error)
 
 
 class RoleForm(forms.Form):

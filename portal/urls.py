@@ -6,6 +6,7 @@ from django.urls import include, path
 from . import views
 from .accounts import views_deletion, views_providers, views_sessions
 from .ops import views_health
+from .web.views_documentation import documentation
 
 handler400 = "portal.web.views_errors.bad_request"
 handler429 = "portal.web.views_errors.too_many"
@@ -42,6 +43,8 @@ urlpatterns = [
     path("", include("lab.ebrains_redirects.urls")),
     path("", include("console.urls")),
     path("admin/", admin.site.urls),
+    path("docs/", documentation, name="documentation"),
+    path("docs/<path:path>", documentation, name="documentation_page"),
     path("healthz", views_health.healthz, name="healthz"),
     path("metrics", views_health.metrics, name="metrics"),
     path("readyz", views_health.readyz, name="readyz"),

@@ -15,12 +15,15 @@ SEARCHES_PER_MINUTE = 60
 """Rate limit per person: enough for typing, too few to list everybody."""
 
 
+NO_ACCOUNT = "There is no account with this username or e-mail address."
+
+
 class NoAccountError(ValidationError):
     """Nobody has this username or e-mail address; names people whose names begin like it."""
 
     def __init__(self, near: list[User]) -> None:
         perhaps = f" Did you mean: {', '.join(label(user) for user in near)}?" if near else ""
-        super().__init__(f"There is no account with this username or e-mail address.{perhaps}", code="no_account")
+        super().__init__(f"{NO_ACCOUNT}{perhaps}", code="no_account")
         self.near = near
 
 

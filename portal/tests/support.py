@@ -2,7 +2,15 @@
 
 from html.parser import HTMLParser
 
-VISITOR = ["/", "/collabs/", "/account/login/", "/account/signup/", "/account/password/reset/", "/no/such/page"]
+VISITOR = [
+    "/",
+    "/collabs/",
+    "/account/login/",
+    "/account/signup/",
+    "/account/password/reset/",
+    "/no/such/page",
+    "/docs/",
+]
 
 
 SIGNED_IN = ["/", "/collabs/", "/collabs/new/", "/drive/", "/lab/", "/account/", "/account/email/"]
