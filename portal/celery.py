@@ -1,17 +1,19 @@
-"""The Celery application: `celery -A portal worker -Q celery,lab` and `celery -A portal beat`.
+"""The Celery application: `celery -A portal worker --pool threads -Q celery,lab`.
+
+Workers are threads of one process: they take a tenth of the memory of a pool of processes. What Celery leaves out then
+is in `ops.task_limits`. The schedule is `ops.clock`, in each worker of the default queue.
 
 Messages carry the number of the request that sent them (`request_id`) and when (`sent_at`), so that a task's log lines
 name the request, and the age of a queue can be told.
 """
 
-import gc
 import logging.config
 import os
 import time
 from typing import Any
 
 from celery import Celery, Task
-from celery.signals import before_task_publish, setup_logging, task_postrun, task_prerun, worker_before_create_process
+from celery.signals import before_task_publish, setup_logging, task_postrun, task_prerun, worker_init
 
 from .ops import logs
 
@@ -33,15 +35,13 @@ def configure_logging(**_: Any) -> None:
     logging.config.dictConfig(settings.LOGGING)
 
 
-@worker_before_create_process.connect
-def share_memory(**_: Any) -> None:
-    """Before a process of the pool is forked: what is loaded by now is looked through by no garbage collection there.
+@worker_init.connect
+def prepare_worker(sender: Any = None, **_: Any) -> None:
+    """Give a worker its time limits and the clock, before it is put together: both need what is loaded by now."""
+    from .ops import clock, task_limits
 
-    It would write into every page of memory that the processes share, and so each had a copy of its own.
-    """
-    if not gc.get_freeze_count():
-        gc.collect()
-        gc.freeze()
+    app.steps["worker"].add(clock.ClockStep)
+    task_limits.watch(sender.pool_cls)
 
 
 @before_task_publish.connect
@@ -69,7 +69,7 @@ def end_task(task_id: str, task: Task, state: str | None = None, **_: Any) -> No
     metrics.TASKS.add(task=task.name, outcome=OUTCOMES.get(state or "", "other"))
     if began is not None:
         metrics.TASK_SECONDS.observe(time.monotonic() - began, task=task.name)
-    metrics.COUNTS.flush()  # a process of the pool can end at any time, without a word
+    metrics.COUNTS.flush()  # a worker can end at any time, without a word
     logs.reset_context()
 
 

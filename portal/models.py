@@ -1,4 +1,4 @@
-"""User model, audit trail, sessions, version of the database."""
+"""User model, audit trail, sessions, version of the database, last runs of scheduled tasks."""
 
 import uuid
 from typing import Any
@@ -98,3 +98,13 @@ class DatabaseVersion(models.Model):
 
     def __str__(self) -> str:
         return self.version
+
+
+class ScheduledTask(models.Model):
+    """When a task of the schedule that comes seldom was queued last (portal.ops.clock)."""
+
+    name = models.CharField(max_length=100, primary_key=True, help_text="Of its line in CELERY_BEAT_SCHEDULE.")
+    last_run_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return self.name

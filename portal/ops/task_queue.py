@@ -6,6 +6,9 @@ Tasks are named, not imported: tasks call services, and services queue tasks. A 
 
 import logging
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 
 from celery import current_app
 from django.conf import settings
@@ -19,6 +22,17 @@ ASK_EVERY = 3.0
 """Seconds for which the broker's last status is reused."""
 
 _last: dict[str, float | bool] = {"asked": 0.0, "up": True}
+_without = ContextVar("without a broker", default=False)
+
+
+@contextmanager
+def without_broker() -> Iterator[None]:
+    """Queue nothing in this block: for a command that runs before the broker does, and would wait for it."""
+    token = _without.set(True)
+    try:
+        yield
+    finally:
+        _without.reset(token)
 
 
 def enqueue(task: str, *args: object) -> None:
@@ -32,6 +46,8 @@ def enqueue(task: str, *args: object) -> None:
 
 def publish(task: str, *args: object, after: float = 0) -> bool:
     """Queue the task of this name now, with a delay of `after` seconds; False if the broker is unavailable."""
+    if _without.get():
+        return False
     try:
         _send(task, args, after)
     except (OperationalError, OSError) as error:

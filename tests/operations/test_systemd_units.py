@@ -31,7 +31,7 @@ from temporary_site import free_port
 
 pytestmark = pytest.mark.sandbox
 UNITS = CODE / "deploy/systemd"
-PROCESSES = tuple("broker supervisor web worker files launcher beat relay api-relay rooms webdav proxy".split())
+PROCESSES = tuple("broker supervisor web worker files launcher relay api-relay rooms webdav proxy".split())
 CODE_IN_UNITS, VAR_IN_UNITS = "/opt/collaboratory", "/var/lib/collaboratory/var"
 
 

@@ -8,7 +8,7 @@ HEALED = 45
 """Seconds for a restart and one round of the reconciler."""
 
 
-PROCESSES = "web worker launcher beat loader supervisor relay api-relay rooms proxy broker".split()
+PROCESSES = "web worker launcher loader supervisor relay api-relay rooms proxy broker".split()
 
 
 def is_true(site: Site) -> bool:

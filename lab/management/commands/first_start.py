@@ -22,6 +22,7 @@ from lab.environments import static_files
 from lab.models import Environment
 from portal.accounts import oidc_signing_keys
 from portal.models import User
+from portal.ops.task_queue import without_broker
 
 DEMO = Path(__file__).parents[2] / "demo"
 
@@ -50,7 +51,8 @@ class Command(BaseCommand):
             self.stdout.write("Created the account “admin”.")
         operators = User.objects.filter(is_superuser=True)[:2]
         if not Collab.all_objects.exists() and len(operators) == User.objects.count() == 1:
-            create_demo(operators[0])
+            with without_broker():
+                create_demo(operators[0])
             self.stdout.write(f"Created the Collab “{demo_title()}”.")
         forget_first_password()
 

@@ -1,16 +1,13 @@
-"""What the processes of one kind share: gunicorn's master and Celery's parents load the site before they fork."""
+"""What processes share: the loader has all of the site before it forks, and gunicorn's master where there is none."""
 
-import gc
+import os
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from django.conf import settings
-
-from portal import celery
 
 AS_GUNICORN_DOES = """
 import gc, threading
@@ -29,19 +26,26 @@ print("loaded", callable(Server.app.wsgi()))
 """
 
 
-@pytest.fixture
-def thawed() -> Iterator[None]:
-    gc.unfreeze()
-    yield
-    gc.unfreeze()
+AS_THE_LOADER_DOES = """
+import gc, sys, threading
+from portal.ops import loader
+loader.load()
+from django.db import connections
+assert gc.get_freeze_count() > 10_000, gc.get_freeze_count()
+for name in ("lab.pages.views", "webdav.views", "rooms.server.asgi", "drive.tasks", "celery.worker"):
+    assert name in sys.modules, name
+assert not [each for each in connections.all(initialized_only=True) if each.connection is not None]
+assert threading.active_count() == 1
+print("loaded")
+"""
 
 
-def test_celerys_parents_keep_what_they_loaded_from_the_garbage_collection(thawed: None) -> None:
-    celery.share_memory()
-    before = gc.get_freeze_count()
-    assert before > 10_000
-    celery.share_memory()  # before each of its processes
-    assert gc.get_freeze_count() <= before  # what was freed since is not counted any more
+@pytest.mark.slow
+def test_the_loader_has_all_and_opens_nothing_that_the_others_would_share() -> None:
+    command = [sys.executable, "-c", AS_THE_LOADER_DOES]
+    environment = os.environ | {"CELERY_SKIP_CHECKS": "1"}
+    done = subprocess.run(command, cwd=settings.BASE_DIR, env=environment, capture_output=True, text=True, timeout=120)
+    assert done.stdout.strip() == "loaded", done.stderr
 
 
 @pytest.mark.slow

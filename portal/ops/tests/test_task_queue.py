@@ -6,7 +6,7 @@ from django.db import transaction
 from conftest import Queue
 from portal.celery import app
 from portal.ops import task_queue as portal_queue
-from portal.ops.task_queue import broker_is_up, enqueue, publish
+from portal.ops.task_queue import broker_is_up, enqueue, publish, without_broker
 
 
 @app.task
@@ -59,3 +59,11 @@ def test_it_can_send_every_task() -> None:
     for task in ours:
         soft = task.soft_time_limit or app.conf.task_soft_time_limit
         assert soft < (task.time_limit or app.conf.task_time_limit), task.name
+
+
+def test_nothing_is_queued_where_there_is_no_broker_yet(db: None, queue: Queue) -> None:
+    with without_broker(), transaction.atomic():
+        enqueue(work.name, 7)
+    assert queue == []
+    publish(work.name, 8)
+    assert queue == [(work.name, 8)]
