@@ -3,6 +3,7 @@
 import contextlib
 import os
 import re
+import shutil
 import socket
 import statistics
 import subprocess
@@ -152,16 +153,21 @@ def ask_once(someone: Person) -> None:
 
 
 class Bare:
-    """`jupyter lab` of the Lab's base environment, as somebody starts it on their own machine; on a unix socket."""
+    """`jupyter lab` of the Lab's base environment, as somebody starts it on their own machine."""
 
-    def __init__(self, options: Sequence[str] = ()) -> None:
-        """Start the process; does not wait."""
+    def __init__(self, options: Sequence[str] = (), *, port: int = 0, files: Sequence[Path] = ()) -> None:
+        """Start the process; does not wait. On a unix socket, unless there is a port; `files` are in its home."""
         self.directory = tempfile.TemporaryDirectory(prefix="jl-")
         home = self.directory.name
-        self.address, self.log = f"{home}/socket", Path(home, "log")
-        command = [f"{settings.LAB_BASE_ENVIRONMENT}/bin/jupyter-lab", "--no-browser", *options]
-        command += [f"--ServerApp.sock={self.address}", f"--ServerApp.root_dir={home}"]
-        command += ["--IdentityProvider.token=bench"]
+        for file in files:
+            shutil.copy(file, home)
+        self.address: str | tuple[str, int] = ("127.0.0.1", port) if port else f"{home}/socket"
+        self.log = Path(home, "log")
+        where = (
+            [f"--ServerApp.port={port}", "--ServerApp.port_retries=0"] if port else [f"--ServerApp.sock={home}/socket"]
+        )
+        command = [f"{settings.LAB_BASE_ENVIRONMENT}/bin/jupyter-lab", "--no-browser", *options, *where]
+        command += [f"--ServerApp.root_dir={home}", "--IdentityProvider.token=bench"]
         environment = {"HOME": home, "PATH": os.environ["PATH"], "LANG": "C.UTF-8"}
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(command, env=environment, stdout=log, stderr=log, cwd=home)

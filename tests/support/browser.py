@@ -42,11 +42,11 @@ def chromium() -> Iterator[Browser]:
 
 
 @contextmanager
-def chromium_of(profile: Path) -> Iterator[BrowserContext]:
+def chromium_of(profile: Path, *options: str) -> Iterator[BrowserContext]:
     """A headless browser that keeps its cache and its lasting cookies in this directory, as a person's own does."""
     with sync_playwright() as playwright:
         context = playwright.chromium.launch_persistent_context(
-            profile, executable_path=PROGRAM, args=OPTIONS, viewport=SCREEN
+            profile, executable_path=PROGRAM, args=[*OPTIONS, *options], viewport=SCREEN
         )
         yield context
         context.close()
