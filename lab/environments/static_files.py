@@ -34,8 +34,8 @@ log = logging.getLogger(__name__)
 
 ADDRESS = "/.collaboratory/jupyterlab"
 """On a Lab's origin; deploy/nginx.conf.template serves what is below."""
-OPTIONS = {"static": "fullStaticUrl", "extensions": "fullLabextensionsUrl"}
-"""Of JupyterLab's page (jupyterlab_server's LabHandler), by what is published."""
+OPTIONS = {"static": "labStaticUrl", "extensions": "fullLabextensionsUrl"}
+"""In page_config.json, by what is published. The first is our own (lab/supervisor/inside/published.py)."""
 NAMED_BY_CONTENT = re.compile(r"(?:[^/]*\.)?[0-9a-f]{16,64}\.(?:js|css|svg|woff2?|ttf|eot|png|gif|jpe?g|wasm)")
 PACKED = (".js", ".css", ".svg", ".ttf", ".eot", ".wasm")
 BROTLI_QUALITY = 9

@@ -112,6 +112,7 @@ def test_it_says_why_the_lab_stopped_and_goes_on_in_the_next_one(lab: Page, owne
 
 def test_it_says_that_the_sign_in_has_ended(lab: Page, owner: Person) -> None:
     expect(lab.locator("#jp-main-statusbar")).to_contain_text("left", timeout=60_000)
+    lab.add_locator_handler(lab.locator(".jp-Dialog", has_text="Cannot open"), close)  # ours comes after it
     import_module(settings.SESSION_ENGINE).SessionStore(owner.session_key).delete()
     lab.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
     expect(lab.get_by_text("sign in again in another tab").first).to_be_visible(timeout=60_000)

@@ -1,4 +1,4 @@
-"""JupyterLab's workspaces in a Lab: what an address opens, and what is there again when a page is loaded anew."""
+"""JupyterLab's workspaces and settings in a Lab: what an address opens, what is there when a page is loaded anew."""
 
 import re
 from collections.abc import Callable
@@ -127,3 +127,21 @@ def test_a_second_tab_has_a_workspace_of_its_own(context: BrowserContext, owner:
     expect(other).to_have_url(re.compile("/lab/workspaces/auto-"))
     expect(other.locator("#jp-main-dock-panel .lm-TabBar-tab", has_text="one.ipynb")).to_have_count(0)
     wait_for(lambda: is_saved(owner, "default", "one.ipynb"), 60, "the workspace was not saved")
+
+
+def test_settings_are_those_of_the_site_and_those_that_a_person_changed(context: BrowserContext, owner: Person) -> None:
+    """The first are taken from their schemas as they are, the second are read."""
+    page, setting = context.pages[0], "/lab/api/settings/@jupyterlab/apputils-extension:themes"
+    light = page.locator("body[data-jp-theme-light='true']")
+    dark = page.locator("body[data-jp-theme-light='false']")
+    page.emulate_media(color_scheme="dark")
+    page.goto(address(owner, "settings", "one.ipynb"))
+    tab(page, "one.ipynb")
+    expect(dark).to_have_count(1)  # "adaptive-theme" is this site's default, not JupyterLab's
+    try:
+        assert owner.lab("PUT", setting, json={"raw": '{"adaptive-theme": false, /* mine */}'}).ok
+        page.reload()
+        tab(page, "one.ipynb")
+        expect(light).to_have_count(1)
+    finally:
+        owner.lab("PUT", setting, json={"raw": "{}"})

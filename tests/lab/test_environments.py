@@ -63,6 +63,7 @@ def test_it_runs_in_the_environment_that_was_chosen(
         assert "_JUPYTERLAB" in panel(ada)
         extensions = page_config(ada)["fullLabextensionsUrl"]
         assert extensions.startswith(static_files.ADDRESS), "the base environment is published"
+        assert page_config(ada)["fullStaticUrl"].startswith(f"{static_files.ADDRESS}/static/")
         elsewhere = ada.lab("GET", f"{extensions}/collaboratory/package.json")
         assert elsewhere.url == f"{ada.origin}/lab/extensions/collaboratory/package.json"
         assert elsewhere.ok, "what is not published comes from the server"

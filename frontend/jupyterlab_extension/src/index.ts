@@ -3,8 +3,11 @@ import { driveChangesPlugin } from "./driveChanges";
 import { editingTogetherPlugin, executorPlugin } from "./editingTogether";
 import { executionsPlugin } from "./missedOutputs";
 import { panelPlugin } from "./panel";
+import { takePristineSettingsFromSchemas } from "./pristineSettings";
 import { readingPlugin } from "./reading";
 import { workspaceStatePlugin } from "./workspaceState";
+
+takePristineSettingsFromSchemas();
 
 /** What JupyterLab loads. */
 export default [

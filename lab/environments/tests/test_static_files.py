@@ -55,7 +55,7 @@ def folder_of(option: str, prefix: Path) -> Path:
 
 def test_it_publishes_jupyterlab_and_its_extensions(prefix: Path) -> None:
     static_files.publish(str(prefix))
-    assert published("fullStaticUrl", prefix) == {MAIN, "0123456789abcdef.woff"}
+    assert published("labStaticUrl", prefix) == {MAIN, "0123456789abcdef.woff"}
     assert published("fullLabextensionsUrl", prefix) == {f"plain/static/{EXTENSION}", f"@org/scoped/static/{EXTENSION}"}
     ours = folder_of("fullLabextensionsUrl", prefix) / "collaboratory/static"
     assert list(ours.glob("remoteEntry.*.js")), "the extension that every Lab sees"
@@ -63,7 +63,7 @@ def test_it_publishes_jupyterlab_and_its_extensions(prefix: Path) -> None:
 
 def test_it_packs_what_is_text(prefix: Path) -> None:
     static_files.publish(str(prefix))
-    folder = folder_of("fullStaticUrl", prefix)
+    folder = folder_of("labStaticUrl", prefix)
     assert gzip.decompress((folder / f"{MAIN}.gz").read_bytes()) == PROGRAM
     assert brotli.decompress((folder / f"{MAIN}.br").read_bytes()) == PROGRAM
     assert not list(folder.glob("*.woff.*"))
@@ -77,7 +77,7 @@ def test_it_names_a_build_by_its_content(prefix: Path) -> None:
     put(prefix, f"labextensions/plain/static/{EXTENSION}", b"another")
     static_files.publish(str(prefix))
     after = static_files.page_options(str(prefix))
-    assert after["fullStaticUrl"] == before["fullStaticUrl"], "a browser keeps JupyterLab"
+    assert after["labStaticUrl"] == before["labStaticUrl"], "a browser keeps JupyterLab"
     assert after["fullLabextensionsUrl"] != before["fullLabextensionsUrl"]
 
 
@@ -89,7 +89,7 @@ def test_it_leaves_to_the_server_what_may_change_under_its_name(prefix: Path, na
     put(prefix, f"lab/static/{name}", b"x")
     put(prefix, f"labextensions/plain/static/{name}", b"x")
     static_files.publish(str(prefix))
-    assert not [path for option in ("fullStaticUrl", "fullLabextensionsUrl") for path in published(option, prefix)
+    assert not [path for option in ("labStaticUrl", "fullLabextensionsUrl") for path in published(option, prefix)
                 if path.endswith(name)]  # fmt: skip
 
 
@@ -109,7 +109,7 @@ def test_it_follows_no_link_out_of_the_environment(prefix: Path, tmp_path: Path,
 def test_it_waits_for_no_pipe(prefix: Path) -> None:
     os.mkfifo(prefix / "share/jupyter/lab/static/pipe.0123456789abcdef.js")
     static_files.publish(str(prefix))
-    assert published("fullStaticUrl", prefix) == {MAIN, "0123456789abcdef.woff"}
+    assert published("labStaticUrl", prefix) == {MAIN, "0123456789abcdef.woff"}
 
 
 def test_it_leaves_too_many_bytes_to_the_servers(prefix: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -127,7 +127,7 @@ def test_an_environment_that_is_not_there_has_no_options(tmp_path: Path) -> None
 
 def test_it_forgets_environments_that_are_gone(prefix: Path, tmp_path: Path) -> None:
     static_files.publish(str(prefix))
-    used, folder = folder_of("fullStaticUrl", prefix), folder_of("fullLabextensionsUrl", prefix)
+    used, folder = folder_of("labStaticUrl", prefix), folder_of("fullLabextensionsUrl", prefix)
     long_ago = time.time() - static_files.UNUSED_SECONDS - 60
     for path in (used, folder):
         os.utime(path, (long_ago, long_ago))
@@ -142,7 +142,7 @@ def test_it_forgets_environments_that_are_gone(prefix: Path, tmp_path: Path) -> 
 
 def test_it_keeps_for_a_while_what_browsers_may_still_ask_for(prefix: Path) -> None:
     static_files.publish(str(prefix))
-    folder = folder_of("fullStaticUrl", prefix)
+    folder = folder_of("labStaticUrl", prefix)
     static_files.sweep([])
     assert folder.is_dir()
 

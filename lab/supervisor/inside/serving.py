@@ -22,6 +22,7 @@ import following  # type: ignore[import-not-found]
 import foreground  # type: ignore[import-not-found]
 import limiting  # type: ignore[import-not-found]
 import provisioning  # type: ignore[import-not-found]
+import published  # type: ignore[import-not-found]
 import pulling  # type: ignore[import-not-found]
 import reading  # type: ignore[import-not-found]
 import running  # type: ignore[import-not-found]
@@ -197,6 +198,7 @@ class SocketServerApp(ServerApp):
     def load_server_extensions(self) -> None:
         super().load_server_extensions()
         reading.prepare(self.web_app.settings)
+        published.prepare(self.web_app.settings)
 
 
 def import_jupyterlab() -> None:
