@@ -446,6 +446,8 @@ CONTENT_SECURITY_POLICY = {
 # Language, time, files.
 
 LANGUAGE_CODE = "en"
+LOCALE_PATHS = [BASE_DIR / "locale"]
+"""Catalogues of words, over those of the packages."""
 FORMAT_MODULE_PATH = ["portal.formats"]
 TIME_ZONE = env.str("TIME_ZONE", default="UTC")
 USE_I18N = True

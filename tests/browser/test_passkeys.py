@@ -37,7 +37,7 @@ def test_it_adds_a_passkey_and_signs_in_with_it(browser: Browser, owner: Person)
     page.goto(f"{settings.PORTAL_URL}/account/login/?next=/account/2fa/webauthn/add/")
     page.locator("[name=login]").fill(owner.user.username)
     page.locator("[name=password]").fill(PASSWORD)
-    page.get_by_role("button", name="Sign In", exact=True).click()
+    page.get_by_role("button", name="Sign in", exact=True).click()
     page.locator("[name=password]").fill(PASSWORD)  # once more: a factor is about to be added
     page.locator("main form button[type=submit]").first.click()
     page.locator("[name=name]").fill("My key")
