@@ -58,10 +58,11 @@ def html_of_rows(
 def _row(folder: _Folder, item: FileEntry, author: str, modified: datetime) -> str:
     field, shown, day = name_in_form(item.name), escape(item.shown_name), day_of(modified)
     size = size_of(item.size) if item.kind == "file" else ""
+    weight = f' data-bytes="{item.size}"' if item.kind == "file" else ""
     by = f'\n    <td class="meta wide-only">{escape(author)}</td>' if folder.shows_authors else ""
     return (
         f'\n  <tr>\n    <td class="pick"><input type="checkbox" name="name" value="{field}" form="selection"'
-        f' aria-label="Select {shown}"{folder.checked}></td>'
+        f' aria-label="Select {shown}"{weight}{folder.checked}></td>'
         f'\n    <td class="name">{_name(folder, item, shown, size, day)}</td>'
         f'\n    <td class="number wide-only">{size}</td>'
         f'\n    <td class="meta wide-only"><time datetime="{modified.isoformat()}">{day}, {modified:%H:%M}</time></td>'

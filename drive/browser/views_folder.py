@@ -15,6 +15,7 @@ from drive.files.library_access import LibraryAccess
 from drive.files.listing import crumbs, read_listing
 from drive.files.paths import name_from_form
 from drive.storage import ABSENT, FileEntry, StorageError, check_name, open_library
+from drive.storage.names import with_free_name
 from drive.uploads import form_handler, transfer
 from drive.uploads.conflicts import UploadConflict
 from drive.uploads.conflicts import resolve as resolve_conflict
@@ -126,21 +127,28 @@ def _ask(
 
 
 def create(request: HttpRequest, access: LibraryAccess, path: str) -> HttpResponse | None:
-    """A new folder, text file, Markdown file or notebook in this folder."""
-    kind = request.POST.get("kind", "")
-    name = check_name(normalize("NFC", request.POST.get("name", "").strip()))
+    """A new folder, text file, Markdown file or notebook in this folder; without a name it is called `Untitled`."""
+    kind, name = request.POST.get("kind", ""), normalize("NFC", request.POST.get("name", "").strip())
+    if kind == "by-name":
+        kind = new_files.kind_by(name)
+    if kind not in new_files.UNTITLED:
+        raise Http404("No such kind of file.")
+    if name:
+        return _create(request, access, path, kind, check_name(name))
+    return with_free_name(new_files.UNTITLED[kind], lambda free: _create(request, access, path, kind, free))
+
+
+def _create(request: HttpRequest, access: LibraryAccess, path: str, kind: str, name: str) -> HttpResponse | None:
     if kind == "folder":
         operations.make_folder(person(request), access.library, access.inside(child(path, name)))
         return redirect(access.folder_address(child(path, name)))
-    if kind not in new_files.KINDS:
-        raise Http404("No such kind of file.")
     name = new_files.name_of(kind, name)
     place = access.inside(child(path, name))
     made = operations.write(person(request), access.library, place, new_files.content(kind, name), if_match=ABSENT)
     if kind == "notebook":
         messages.success(request, _open_in_lab(access, path, made.name))
         return None
-    return redirect(access.address(child(path, made.name)))
+    return redirect(f"{access.address(child(path, made.name))}?show=edit")
 
 
 def _open_in_lab(access: LibraryAccess, path: str, name: str) -> str:

@@ -9,6 +9,16 @@ KINDS = {"text": ".txt", "markdown": ".md", "notebook": ".ipynb"}
 _KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 
 
+UNTITLED = {"folder": "New folder", "text": "Untitled.txt", "markdown": "Untitled.md", "notebook": "Untitled.ipynb"}
+"""Names of new entries that were given none."""
+
+
+def kind_by(name: str) -> str:
+    """The kind of a new entry that was only given a name: by its extension, a folder without one."""
+    ending = PurePosixPath(name).suffix.lower()
+    return next((kind for kind, own in KINDS.items() if own == ending), "text" if ending else "folder")
+
+
 def name_of(kind: str, name: str) -> str:
     """The name with the ending of its kind; a text file may have any ending (`.py`, say)."""
     ending = KINDS[kind]

@@ -1,4 +1,5 @@
-// Puts the value of a field on the clipboard. Without a script, people select and copy it themselves.
+// Puts the value of a field, or a button's own text (`data-copy-text`), on the clipboard. Without a script, people select
+// and copy the field themselves.
 (function () {
   "use strict";
   for (const button of document.querySelectorAll("button[data-copy]")) {
@@ -12,6 +13,19 @@
       } catch {
         button.textContent = "Press Ctrl+C"; // the page may not write to the clipboard: the address is selected
       }
+    });
+  }
+  for (const button of document.querySelectorAll("button[data-copy-text]")) {
+    const label = button.textContent;
+    button.hidden = false;
+    button.addEventListener("click", async function () {
+      try {
+        await navigator.clipboard.writeText(button.dataset.copyText);
+        button.textContent = "Copied";
+      } catch {
+        button.textContent = button.dataset.copyText; // the page may not write to the clipboard
+      }
+      setTimeout(() => (button.textContent = label), 2000);
     });
   }
 })();

@@ -17,20 +17,41 @@ function selectAllBox(link) {
   input.type = "checkbox";
   input.setAttribute("aria-label", "Select all on this page");
   input.addEventListener("change", () => {
-    for (const one of boxes) one.checked = input.checked;
-    tell();
+    pick(input.checked);
   });
   link.replaceWith(input);
   return input;
 }
 
 function tell() {
-  const count = boxes.filter((one) => one.checked).length;
+  const chosen = rows.filter((row, index) => boxes[index].checked);
   for (const [index, row] of rows.entries()) row.classList.toggle("selected", boxes[index].checked);
-  for (const button of selection.querySelectorAll("button")) button.disabled = !count;
-  selection.querySelector("[data-selected]").textContent = count ? `${count} selected` : "nothing selected";
-  all.checked = count === boxes.length;
-  all.indeterminate = count > 0 && count < boxes.length;
+  selection.hidden = !chosen.length;
+  selection.querySelector("[data-selected]").textContent = described(chosen);
+  all.checked = chosen.length === boxes.length;
+  all.indeterminate = chosen.length > 0 && chosen.length < boxes.length;
+}
+
+// "3 files (2.4 MB), 1 folder": what is in a folder is not counted.
+function described(chosen) {
+  const folders = chosen.filter((row) => row.querySelector("td.name a.folder")).length;
+  const files = chosen.length - folders;
+  const bytes = chosen.reduce((sum, row) => sum + Number(box(row).dataset.bytes || 0), 0);
+  const parts = [];
+  if (files) parts.push(`${files} file${files === 1 ? "" : "s"} (${size(bytes)})`);
+  if (folders) parts.push(`${folders} folder${folders === 1 ? "" : "s"}`);
+  return parts.join(", ");
+}
+
+function size(bytes) {
+  const units = ["bytes", "KB", "MB", "GB", "TB"];
+  const power = Math.min(Math.floor(Math.log2(Math.max(bytes, 1)) / 10), units.length - 1);
+  return `${(bytes / 2 ** (10 * power)).toFixed(power ? 1 : 0)} ${units[power]}`;
+}
+
+function pick(all) {
+  for (const one of boxes) one.checked = all;
+  tell();
 }
 
 // Shift and a click select all rows from the one ticked before.
@@ -73,6 +94,7 @@ if (rows.length) {
   sheet?.addEventListener("toggle", (event) => {
     if (event.newState === "closed") sheet.returnTo?.focus();
   });
+  selection.classList.add("floating");
   window.addEventListener("pageshow", tell); // a page that one comes back to keeps its ticks
   tell();
 }
@@ -93,7 +115,7 @@ function remove() {
   const at = current();
   if (!boxes.some((one) => one.checked) && at >= 0) boxes[at].checked = true;
   tell();
-  if (!button.disabled) selection.requestSubmit(button);
+  if (!selection.hidden) selection.requestSubmit(button);
 }
 
 const actions = {
@@ -112,15 +134,25 @@ const actions = {
     if (!link) return false;
     change(link);
   },
+  Escape: () => {
+    if (!boxes.some((one) => one.checked)) return false;
+    pick(false);
+  },
   "/": () => document.getElementById("find")?.focus(),
   "?": () => keys?.showPopover(),
 };
 
-const typing = "input:not([type=checkbox]), select, textarea, [popover]:popover-open, [contenteditable]";
+const typing = "input:not([type=checkbox]), select, textarea, [popover]:popover-open, dialog[open], details[open], [contenteditable]";
 const elsewhere = "button, summary, header a"; // these keep their own Space
 document.addEventListener("keydown", (event) => {
-  if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
+  if (event.altKey || event.defaultPrevented) return;
   if (event.target.closest(typing) || (event.key === " " && event.target.closest(elsewhere))) return;
+  if (event.ctrlKey || event.metaKey) {
+    if (event.key !== "a" || event.shiftKey || !rows.length) return;
+    event.preventDefault();
+    pick(true);
+    return;
+  }
   const action = Object.hasOwn(actions, event.key) ? actions[event.key] : null;
   const needsRows = !["/", "?"].includes(event.key);
   if (!action || (needsRows && !rows.length)) return;

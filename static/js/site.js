@@ -51,15 +51,15 @@
     }
   });
 
-  // A click elsewhere, or Escape, closes the menu of one's account.
+  // A click elsewhere, or Escape, closes a menu.
   document.addEventListener("click", function (event) {
-    for (const menu of document.querySelectorAll("details.me[open]")) {
+    for (const menu of document.querySelectorAll("details[data-menu][open]")) {
       if (!menu.contains(event.target)) menu.open = false;
     }
   });
   document.addEventListener("keydown", function (event) {
     if (event.key !== "Escape") return;
-    for (const menu of document.querySelectorAll("details.me[open]")) {
+    for (const menu of document.querySelectorAll("details[data-menu][open]")) {
       menu.open = false;
       menu.querySelector("summary").focus();
     }

@@ -56,30 +56,17 @@ function Zone(element) {
   zone.list = part("list");
 
   zone.listen = function () {
-    part("hint").hidden = false;
-    part("folder-button").hidden = false;
-    for (const name of ["dragenter", "dragover"]) {
-      element.addEventListener(name, (event) => {
-        event.preventDefault();
-        element.classList.add("over");
+    const form = document.querySelector("[data-upload-form]");
+    form.classList.add("scripted");
+    for (const name of ["hint", "folder-button"]) form.querySelector(`[data-${name}]`).hidden = false;
+    for (const input of form.querySelectorAll("input[type=file]")) {
+      input.addEventListener("change", () => {
+        zone.add([...input.files].map((file) => [file.webkitRelativePath || file.name, file]));
+        input.value = "";
+        form.closest("details").open = false;
       });
     }
-    element.addEventListener("dragleave", () => element.classList.remove("over"));
-    element.addEventListener("drop", async (event) => {
-      event.preventDefault();
-      element.classList.remove("over");
-      zone.add(await dropped(event.dataTransfer));
-    });
-    const chosen = element.querySelector("input[name=file]");
-    chosen.form.addEventListener("submit", (event) => {
-      event.preventDefault();
-      zone.add([...chosen.files].map((file) => [file.name, file]));
-      chosen.form.reset();
-    });
-    part("folder-input").addEventListener("change", (event) => {
-      zone.add([...event.target.files].map((file) => [file.webkitRelativePath || file.name, file]));
-      event.target.value = "";
-    });
+    dropAnywhere();
     part("cancel-all").addEventListener("click", () => {
       for (const upload of zone.all) upload.cancel();
     });
@@ -87,6 +74,28 @@ function Zone(element) {
       if (zone.active) event.preventDefault();
     });
   };
+
+  // A file may be dropped wherever the page is. Text and links of the page that are dragged are none.
+  function dropAnywhere() {
+    const here = part("drop-here");
+    const hasFiles = (event) => event.dataTransfer?.types.includes("Files");
+    for (const name of ["dragenter", "dragover"]) {
+      document.addEventListener(name, (event) => {
+        if (!hasFiles(event)) return;
+        event.preventDefault();
+        here.hidden = false;
+      });
+    }
+    document.addEventListener("dragleave", (event) => {
+      if (!event.relatedTarget) here.hidden = true; // out of the window, not from one element into another
+    });
+    document.addEventListener("drop", async (event) => {
+      here.hidden = true;
+      if (!hasFiles(event)) return;
+      event.preventDefault();
+      zone.add(await dropped(event.dataTransfer));
+    });
+  }
 
   zone.add = function (files) {
     for (const [path, file] of files) {

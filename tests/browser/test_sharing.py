@@ -58,6 +58,7 @@ def test_it_shares_with_somebody_found_while_typing(
 def test_it_gives_a_visitor_a_folder(at_home: Visitor, browser: Browser, library: Library) -> None:
     page = at_home.page
     page.goto(f"{settings.PORTAL_URL}/drive/{library.pk}/May/")
+    page.locator(".file-bar summary").filter(has_text="Share").click()
     page.get_by_role("link", name="Share by link").click()
     expect(page.get_by_role("heading", name="New link to “May”")).to_be_visible()
     page.get_by_label("Password").fill("open, sesame")
@@ -71,6 +72,7 @@ def test_it_gives_a_visitor_a_folder(at_home: Visitor, browser: Browser, library
     expect(visitor.page.get_by_role("heading", name="May")).to_be_visible()
     expect(visitor.page.get_by_role("link", name="notes.txt")).to_be_visible()
     assert "private.txt" not in visitor.page.content()
+    visitor.page.get_by_label("More", exact=True).click()
     with visitor.page.expect_download() as download:
         visitor.page.get_by_role("link", name="Download this folder").click()
     assert download.value.suggested_filename == "May.zip"

@@ -34,8 +34,7 @@ def sign_up(page: Page, username: str) -> None:
 
 def upload(page: Page, *paths: Path) -> None:
     for path in paths:
-        page.locator("input[type=file]").first.set_input_files(path)
-        page.get_by_role("button", name="Upload", exact=True).click()
+        page.locator("input[type=file]").first.set_input_files(path)  # it is sent as soon as it is chosen
         expect(page.get_by_role("link", name=path.name, exact=True)).to_be_visible()
 
 

@@ -34,8 +34,7 @@ def visitor(browser: Browser, owner: Person, library: Library) -> Visitor:
 
 
 def choose(page: Page, *paths: Path) -> None:
-    page.locator("input[name=file]").set_input_files(list(paths))
-    page.get_by_role("button", name="Upload", exact=True).click()
+    page.locator("input[name=file]").set_input_files(list(paths))  # they are sent as soon as they are chosen
 
 
 def break_once(page: Page, method: str) -> list[str]:
@@ -170,5 +169,17 @@ def test_it_uploads_a_folder_and_asks_about_what_is_there(library: Library, visi
         "tree/b (2).txt": "b.txt",
         "tree/deep/c.txt": "deep/c.txt",
     }
+    # Dropped, wherever on the page: here on its foot.
+    drop = """() => {
+      const data = new DataTransfer();
+      data.items.add(new File(["dropped"], "dropped.txt"));
+      for (const type of ["dragenter", "dragover", "drop"]) {
+        const event = new DragEvent(type, { dataTransfer: data, bubbles: true, cancelable: true });
+        document.querySelector("footer").dispatchEvent(event);
+      }
+    }"""
+    page.evaluate(drop)
+    expect(page.get_by_role("link", name="dropped.txt", exact=True)).to_be_visible()
+    assert (place / "dropped.txt").read_text() == "dropped"
     visitor.complaints = [text for text in visitor.complaints if "409" not in text]  # the browser notes each
     assert not visitor.complaints

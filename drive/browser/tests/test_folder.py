@@ -201,7 +201,6 @@ def test_it_makes_a_notebook_that_jupyter_takes(as_editor: Client, library: Libr
         ("notebook", "x" * 255, "too long"),
         ("folder", "a/b", "Invalid file or folder name"),
         ("text", "..", "Invalid file or folder name"),
-        ("markdown", " ", "Invalid file or folder name"),
     ],
 )
 def test_it_says_why_nothing_was_made(
@@ -212,6 +211,52 @@ def test_it_says_why_nothing_was_made(
     page = as_editor.post(url, {"do": "create", "kind": kind, "name": name}, follow=True)
     assert words in page.content.decode()
     assert [(path.name, path.read_text()) for path in place.iterdir()] == [("notes.txt", "mine")]
+
+
+@pytest.mark.parametrize(
+    ("kind", "made"),
+    [
+        ("folder", ["New folder", "New folder (2)"]),
+        ("notebook", ["Untitled (2).ipynb", "Untitled.ipynb"]),
+        ("markdown", ["Untitled (2).md", "Untitled.md"]),
+        ("text", ["Untitled (2).txt", "Untitled.txt"]),
+    ],
+)
+def test_it_names_what_was_given_no_name(
+    as_editor: Client, library: Library, place: Path, kind: str, made: list[str]
+) -> None:
+    for _ in made:
+        assert create(as_editor, library, kind, " ").status_code == 302
+    assert sorted(path.name for path in place.iterdir()) == made
+
+
+def test_enter_in_the_field_for_a_name_makes_what_the_name_says(
+    as_editor: Client, library: Library, place: Path
+) -> None:
+    """The first button of the form is the one that a browser presses for Enter."""
+    form = as_editor.get(f"/drive/{library.pk}/").content.decode().partition('value="create"')[2]
+    assert re.findall('name="kind" value="([^"]*)"', form)[0] == "by-name"
+    for name in ("raw data", "fit.py", "first look.ipynb", "notes.MD"):
+        create(as_editor, library, "by-name", name)
+    assert {path.name: path.is_dir() for path in place.iterdir()} == {
+        "raw data": True, "fit.py": False, "first look.ipynb": False, "notes.MD": False
+    }  # fmt: skip
+    assert b"nbformat" in (place / "first look.ipynb").read_bytes()
+
+
+def test_a_new_text_opens_in_the_editor(as_editor: Client, library: Library) -> None:
+    assert create(as_editor, library, "markdown", "notes")["Location"] == f"/drive/{library.pk}/notes.md?show=edit"
+
+
+def test_the_list_stands_right_below_one_bar(as_editor: Client, library: Library, place: Path) -> None:
+    """No form but those of the bar's menus, which are closed, and the search in it stands before the list."""
+    (place / "a.txt").touch()
+    page = as_editor.get(f"/drive/{library.pk}/").content.decode()
+    before = page.partition('id="content"')[2].partition('<table class="table files"')[0]
+    outside_menus = re.sub(r"<details.*?</details>", "", before, flags=re.S)
+    assert outside_menus.count("<form") == outside_menus.count('role="search"') == 1
+    assert before.count("<details") == 4
+    assert "<details open" not in before
 
 
 def test_it_makes_no_other_kinds(as_editor: Client, library: Library) -> None:
