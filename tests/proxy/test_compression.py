@@ -21,7 +21,17 @@ def test_it_packs_what_jupyterlab_is_made_of(proxy: Proxy, target: str) -> None:
     assert proxy.lab(target).body == PROGRAM
 
 
-@pytest.mark.parametrize("target", ["/lab/tree/drive/a", "/api/contents/a", "/files/static/lab/a.js", "/static"])
+def test_it_packs_the_schemas_of_all_settings(proxy: Proxy) -> None:
+    proxy.jupyter.reply = lambda request: Answer(200, {"Content-Type": "application/json"}, PROGRAM)
+    answer = proxy.lab("/lab/api/settings?1700000000000", "Accept-Encoding: gzip")
+    assert answer.headers["content-encoding"] == "gzip"
+    assert len(answer.body) < len(PROGRAM) / 10
+
+
+@pytest.mark.parametrize(
+    "target",
+    ["/lab/tree/drive/a", "/api/contents/a", "/files/static/lab/a.js", "/static", "/lab/api/settings/a", "/lab/api/a"],
+)
 def test_it_packs_nothing_that_may_hold_a_secret(proxy: Proxy, target: str) -> None:
     for kind in ("text/html", "application/json", "application/javascript"):
         proxy.jupyter.reply = lambda request, kind=kind: Answer(200, {"Content-Type": kind}, PROGRAM)  # type: ignore[misc]
