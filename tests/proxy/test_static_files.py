@@ -44,6 +44,14 @@ def test_it_serves_published_files_for_ever_without_a_pass(proxy: Proxy, folder:
     assert not proxy.jupyter.seen
 
 
+def test_a_picture_of_somebody_elses_package_runs_nothing_on_ones_origin(proxy: Proxy, folder: Path) -> None:
+    (folder / "evil.svg").write_text('<svg xmlns="http://www.w3.org/2000/svg"><script>alert(origin)</script></svg>')
+    (folder / "evil.html").write_text("<script>alert(origin)</script>")
+    for name in ("evil.svg", "evil.html"):
+        policy = proxy.lab(f"{EXTENSIONS}/{name}").headers["content-security-policy"]
+        assert policy.startswith("sandbox; default-src 'none';"), name
+
+
 def test_it_sends_them_as_they_were_packed(proxy: Proxy, folder: Path) -> None:
     packed = proxy.lab(f"{STATIC}/main.js", "Accept-Encoding: gzip", "Via: 1.1 another.proxy")
     assert packed.headers["content-encoding"] == "gzip"
