@@ -85,7 +85,7 @@ class BareKernel(Kernel):
     HEADERS = {"Authorization": "token bench"}
 
     def __init__(self, server: Bare, kernel_id: str) -> None:
-        self.address, self.id = server.address, kernel_id
+        self.address, self.id = str(server.address), kernel_id  # of its socket
         self.socket = self.connect()
 
     def connect(self) -> ClientConnection:
