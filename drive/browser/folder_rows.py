@@ -24,6 +24,28 @@ _UNREACHABLE = '<span class="badge">name is not valid UTF-8: rename it</span>'
 _LINK = '<span class="badge">symbolic link, not followed</span>'
 
 
+ICONS = {
+    "notebook": "ipynb",
+    "text": "md txt rst tex log",
+    "code": "py r jl m c cc cpp h hpp js ts sh sql java rs go json yaml yml toml xml html css",
+    "table": "csv tsv xlsx xls ods parquet",
+    "picture": "png jpg jpeg gif svg webp bmp tif tiff heic dcm",
+    "sound": "wav mp3 ogg flac m4a",
+    "video": "mp4 webm mov avi mkv",
+    "archive": "zip gz tar tgz bz2 xz 7z zst",
+    "data": "h5 hdf5 nwb mat npy npz nii mgh mgz nc edf pkl",
+    "pdf": "pdf",
+}
+"""Classes of the icons of files (static/css/files.css), by extension; a file of any other has the plain one."""
+_ICON = {extension: f"file k-{kind}" for kind, extensions in ICONS.items() for extension in extensions.split()}
+
+
+def icon_of(name: str) -> str:
+    """CSS classes of a file with this name."""
+    ending = name.removesuffix(".gz") if name.endswith((".nii.gz", ".csv.gz")) else name
+    return _ICON.get(ending.rpartition(".")[2].lower(), "file")
+
+
 @dataclass(frozen=True)
 class _Folder:
     """What is the same for all rows of a page."""
@@ -34,7 +56,7 @@ class _Folder:
     """Address that opens a notebook in the Lab up to the path in it, and that path; "" without a Lab."""
     lab_path: str
     shows_authors: bool
-    may_write: bool
+    has_menu: bool
     checked: str
 
 
@@ -47,7 +69,7 @@ def html_of_rows(
         reverse("lab:open"),
         access.lab_path(path),
         access.entry is not None,
-        access.may_write,
+        access.entry is not None,
         " checked" if all_selected else "",
     )
     here = timezone.get_current_timezone()
@@ -82,7 +104,7 @@ def _name(folder: _Folder, item: FileEntry, shown: str, size: str, day: str) -> 
     address = f"{folder.here}{quoted(item.name)}"
     if item.kind == "folder":
         return f'<a href="{address}/" class="folder">{shown}/</a>'
-    return f'<a href="{address}" class="file" data-facts="{size} · {day}">{shown}</a>'
+    return f'<a href="{address}" class="{icon_of(item.name)}" data-facts="{size} · {day}">{shown}</a>'
 
 
 def _actions(folder: _Folder, item: FileEntry, field: str, shown: str) -> str:
@@ -90,10 +112,10 @@ def _actions(folder: _Folder, item: FileEntry, field: str, shown: str) -> str:
     if folder.lab_path and item.kind == "file" and item.name.endswith(NOTEBOOK) and item.reachable:
         address = escape(f"{folder.lab}?{urlencode({'path': f'{folder.lab_path}/{item.name}'})}")
         found = f'\n      <a class="button small" href="{address}">Open in Lab</a>'
-    if folder.may_write:
+    if folder.has_menu:
         found += (
             f'\n      <a class="button quiet small" href="{folder.here}?show=change&amp;name={quote(field)}"'
-            f' data-change="{field}" data-name="{shown}" aria-label="Change {shown}">…</a>'
+            f' data-entry="{field}" data-name="{shown}" aria-label="Actions for {shown}">…</a>'
         )
     return found
 

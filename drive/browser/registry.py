@@ -60,7 +60,7 @@ FOLDER_PAGES: dict[str, Page] = {
     "find": Page(views_search.within, Right.LINK),
     "zip": Page(views_zip.folder, Right.LINK),
     "trash": Page(views_trash.trash, Right.READ),
-    "change": Page(views_folder.change, Right.WRITE),
+    "change": Page(views_folder.change, Right.READ),
 }
 """By `?show=…` in a folder's address."""
 
@@ -91,6 +91,7 @@ ACTIONS: dict[str, Action] = {
     "preview": Action(views_edit.preview, Right.WRITE),
     "go-back": Action(views_versions.go_back, Right.WRITE),
     "restore": Action(views_trash.restore, Right.WRITE),
+    "undo": Action(views_trash.undo, Right.WRITE),
     "purge": Action(views_trash.purge, Right.WRITE),
     "restore-all": Action(views_trash.restore_all, Right.WRITE),
     "dismiss": Action(views_trash.dismiss, Right.WRITE),

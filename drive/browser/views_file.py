@@ -1,12 +1,14 @@
 """One file: its page, and its bytes."""
 
 from dataclasses import replace
+from urllib.parse import urlencode
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 
 from drive.files.library_access import LibraryAccess
 from drive.files.listing import crumbs
+from drive.files.paths import name_in_form
 from drive.preview import kinds, rendering, sandbox
 from drive.preview.formats import Format, format_of
 from drive.preview.tables import rendered as rendered_tables
@@ -18,6 +20,7 @@ from portal.web import rate_limits
 
 from . import frames
 from .views_edit import may_edit
+from .views_folder import actions_of
 
 
 def page(request: HttpRequest, access: LibraryAccess, path: str) -> HttpResponse:
@@ -26,6 +29,8 @@ def page(request: HttpRequest, access: LibraryAccess, path: str) -> HttpResponse
         item = files.stat(path)
     preview = _preview(access, path, item, as_text=request.GET.get("as") == "text")
     context = about(access, path, item) | {"preview": preview}
+    if access.entry:
+        context |= _menu(access, path, item)
     if preview.kind == "rendered":
         context |= _shown(request, access, path)
     return render(request, "drive/file.html", context, status=200 if item.kind == "file" else 409)
@@ -47,6 +52,15 @@ def preview_context(request: HttpRequest, access: LibraryAccess, path: str) -> d
     if preview.kind in ("nothing", "empty") or (isinstance(state, rendering.State) and state.name == "failed"):
         return {}
     return context
+
+
+def _menu(access: LibraryAccess, path: str, item: FileEntry) -> dict[str, object]:
+    """Template context of the menu of a file's page: what has no button of its own beside it."""
+    folder, _, name = path.rpartition("/")
+    field = name_in_form(name)
+    found = {key: value for key, value in actions_of(access, path, item).items() if key.startswith("copy_")}
+    change = f"{access.folder_address(folder)}?{urlencode({'show': 'change', 'name': field})}"
+    return found | {"field": field, "rename_at": change if access.may_write else ""}
 
 
 def about(access: LibraryAccess, path: str, item: FileEntry) -> dict[str, object]:

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from unicodedata import normalize
 from urllib.parse import urlencode
 
+from django.conf import settings
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -35,6 +36,7 @@ def folder(request: HttpRequest, access: LibraryAccess, path: str) -> HttpRespon
     context = frame(request, access, path) | {
         "rows": html_of_rows(_rows(access, path, listing.page.object_list), access, path, all_selected=all_selected),
         "listing": listing,
+        "inside": access.inside(path) if access.entry else "",
         "crumbs": listing.crumbs,
         "page": listing.page,
         "show_hidden": hidden,
@@ -76,10 +78,25 @@ def change(request: HttpRequest, access: LibraryAccess, path: str) -> HttpRespon
         item = files.stat(child(path, name)) if name else None
     if item is None:
         raise Http404("No name was given.")
-    has_versions = item.kind == "file" and item.reachable
-    versions = f"{access.address(child(path, name))}?show=versions" if has_versions else ""
-    context = frame(request, access, path) | {"item": item, "versions": versions, "crumbs": crumbs(path)}
-    return render(request, "drive/entry_actions.html", context)
+    context = frame(request, access, path) | actions_of(access, child(path, name), item)
+    return render(request, "drive/entry_actions.html", context | {"item": item, "crumbs": crumbs(path)})
+
+
+def actions_of(access: LibraryAccess, path: str, item: FileEntry) -> dict[str, object]:
+    """Template context of the menu of an entry (`drive/_entry_menu.html`): addresses, "" for what it does not have."""
+    if not item.reachable or item.kind not in ("file", "folder"):
+        return {}
+    is_file, lab_path = item.kind == "file", access.lab_path(path)
+    address = access.address(path) if is_file else access.folder_address(path)
+    return {
+        "open_at": address,
+        "lab_at": f"{reverse('lab:open')}?{urlencode({'path': lab_path})}" if lab_path else "",
+        "download_at": f"{address}?show={'raw' if is_file else 'zip'}",
+        "versions_at": f"{address}?show=versions" if is_file else "",
+        "copy_link": f"{settings.PORTAL_URL.rstrip('/')}{address}",
+        "copy_path": access.inside(path),
+        "copy_lab_path": f"~/drive/{lab_path}" if lab_path else "",
+    }
 
 
 def child(path: str, name: str) -> str:

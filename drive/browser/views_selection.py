@@ -4,14 +4,18 @@ from collections.abc import Callable, Iterable
 
 from django.contrib import messages
 from django.http import HttpRequest
+from django.middleware.csrf import get_token
+from django.utils.html import format_html, format_html_join
 
 from drive.files import operations
 from drive.files.library_access import LibraryAccess
 from drive.files.paths import name_from_form
+from drive.models import Trashed
 from drive.storage import StorageError, check_name, shown
 from portal.access import person
 
 from .views_folder import child
+from .views_trash import UNDONE_AT_ONCE
 
 SAID = 5
 """So many refusals are said one by one."""
@@ -34,9 +38,30 @@ def delete(request: HttpRequest, access: LibraryAccess, path: str) -> None:
     """All that is selected goes to the trash."""
     actor = person(request)
     names = selected(request)
-    done = each(request, names, lambda name: operations.delete(actor, access.library, access.inside(child(path, name))))
+    trashed: list[Trashed] = []
+    done = each(
+        request,
+        names,
+        lambda name: trashed.append(operations.delete(actor, access.library, access.inside(child(path, name)))),
+    )
     if done:
-        messages.success(request, f"{counted(done)} moved to the library's trash.")
+        messages.success(request, _deleted(request, done, trashed))
+
+
+def _deleted(request: HttpRequest, done: list[str], trashed: list[Trashed]) -> str:
+    """What was deleted, with a button that puts it back. It posts to the list that the deletion came from."""
+    said = f"{counted(done)} moved to the library's trash."
+    if len(trashed) > UNDONE_AT_ONCE:
+        return said
+    ids = format_html_join("", '<input type="hidden" name="id" value="{}">', ((item.pk,) for item in trashed))
+    return format_html(
+        '{} <form class="undo" method="post" action="{}"><input type="hidden" name="csrfmiddlewaretoken" value="{}">{}'
+        '<button class="button small" name="do" value="undo">Undo</button></form>',
+        said,
+        request.get_full_path(),
+        get_token(request),
+        ids,
+    )
 
 
 def each(request: HttpRequest, names: Iterable[str], act: Callable[[str], object]) -> list[str]:

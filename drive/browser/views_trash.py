@@ -14,6 +14,8 @@ from portal.access import person
 from portal.ops.task_queue import publish
 
 PER_PAGE = 50
+UNDONE_AT_ONCE = 100
+"""So many items at most are put back by one click on *Undo*; more are restored in the trash."""
 CANNOT_START = "This cannot be done right now. Please try again in a minute."
 
 
@@ -35,7 +37,7 @@ def trash(request: HttpRequest, access: LibraryAccess, path: str) -> HttpRespons
 
 def restore(request: HttpRequest, access: LibraryAccess, path: str) -> HttpResponse:
     """Put an item back."""
-    item = _item(request, access)
+    item = _item(access, request.POST.get("id", ""))
     if trashing.is_for_a_task(item):
         return _restore_later(request, access, item)
     try:
@@ -48,6 +50,19 @@ def restore(request: HttpRequest, access: LibraryAccess, path: str) -> HttpRespo
     return redirect(access.folder_address(folder))
 
 
+def undo(request: HttpRequest, access: LibraryAccess, path: str) -> None:
+    """Put back what was deleted a moment ago, several items perhaps; then the list is shown as it was."""
+    restored, numbers = 0, request.POST.getlist("id")[:UNDONE_AT_ONCE]
+    for number in numbers:
+        try:
+            trashing.restore(person(request), _item(access, number))
+            restored += 1
+        except StorageError as error:
+            messages.error(request, str(error))
+    if restored:
+        messages.success(request, "Restored." if restored == 1 else f"{restored} items were restored.")
+
+
 def _restore_later(request: HttpRequest, access: LibraryAccess, item: Trashed) -> HttpResponse:
     if publish("drive.tasks.restore_trashed", item.pk, person(request).pk):
         messages.success(request, f"“{item.path}” is being restored ({item.files} files). This may take a while.")
@@ -58,7 +73,7 @@ def _restore_later(request: HttpRequest, access: LibraryAccess, item: Trashed) -
 
 def purge(request: HttpRequest, access: LibraryAccess, path: str) -> HttpResponse:
     """Remove an item for good."""
-    item = _item(request, access)
+    item = _item(access, request.POST.get("id", ""))
     trashing.purge(person(request), item)
     publish("drive.tasks.empty_bin")  # should the broker be away: every night
     messages.success(request, f"“{item.path}” was deleted permanently.")
@@ -85,8 +100,7 @@ def _back(access: LibraryAccess) -> HttpResponse:
     return redirect(f"{access.folder_address()}?show=trash")
 
 
-def _item(request: HttpRequest, access: LibraryAccess) -> Trashed:
-    number = request.POST.get("id", "")
+def _item(access: LibraryAccess, number: str) -> Trashed:
     found = access.library.trash.filter(pk=number).first() if number.isdecimal() and len(number) < 19 else None
     if found is None:
         raise NotFoundError("This item is no longer in the trash.")

@@ -4,7 +4,8 @@
 const list = document.querySelector("table.files");
 const rows = list ? [...list.tBodies[0].rows] : [];
 const selection = document.getElementById("selection");
-const sheet = document.getElementById("change");
+const menu = document.getElementById("row-menu");
+const renaming = document.getElementById("rename");
 const keys = document.getElementById("keys");
 
 const box = (row) => row.querySelector("input[type=checkbox]");
@@ -65,35 +66,110 @@ function tick(event, index) {
   tell();
 }
 
-function change(link) {
+// The menu of a row: one for all of them, filled when it is opened.
+function showMenu(link) {
+  const row = link.closest("tr");
+  const opens = row.querySelector("td.name a");
+  const isFile = opens?.classList.contains("file");
   const name = link.dataset.name;
-  document.getElementById("change-title").textContent = name;
-  sheet.querySelector("[name=old]").value = link.dataset.change;
-  sheet.querySelector("input[type=hidden][name=name]").value = link.dataset.change;
-  const file = link.closest("tr").querySelector("td.name a.file");
-  const versions = sheet.querySelector("[data-versions]");
-  versions.hidden = !file;
-  if (file) versions.querySelector("a").href = `${file.getAttribute("href")}?show=versions`;
+  const address = opens?.getAttribute("href");
+  document.getElementById("row-menu-title").textContent = name;
+  menu.querySelector("[name=name]").value = link.dataset.entry;
+  offer("open", address);
+  offer("lab", address && `${menu.dataset.lab}?path=${encodeURIComponent(`${menu.dataset.labFolder}/${name}`)}`);
+  offer("download", address && `${address}?show=${isFile ? "raw" : "zip"}`);
+  offer("share", address && linkTo(name));
+  offer("versions", isFile && `${address}?show=versions`);
+  offer("rename", link.href);
+  offerCopy("link", address && new URL(address, location).href);
+  offerCopy("path", address && pathOf(name));
+  offerCopy("lab-path", address && `~/drive/${menu.dataset.labFolder}/${name}`);
+  menu.returnTo = link;
+  menu.showPopover();
+  place(menu, link.getBoundingClientRect());
+  items()[0].focus();
+}
+
+function offer(name, address) {
+  const item = menu.querySelector(`a[data-${name}]`);
+  if (!item) return;
+  item.hidden = !address;
+  if (address) item.href = address;
+}
+
+function offerCopy(name, text) {
+  const item = menu.querySelector(`button[data-${name}]`);
+  if (!item) return;
+  item.hidden = !text;
+  item.dataset.copyText = text || "";
+}
+
+const pathOf = (name) => (list.dataset.inside ? `${list.dataset.inside}/${name}` : name);
+
+// The page that makes a public link: the bar's own, for what is in the folder.
+function linkTo(name) {
+  if (!menu.dataset.links) return "";
+  const address = new URL(menu.dataset.links, location);
+  address.searchParams.set("path", pathOf(name));
+  return address.href;
+}
+
+// Beside its button; on a narrow screen the style sheet puts it at the foot.
+function place(element, button) {
+  if (window.innerWidth <= 640) {
+    element.removeAttribute("style");
+    return;
+  }
+  const top = Math.min(button.bottom + 4, window.innerHeight - element.offsetHeight - 8);
+  element.style.top = `${Math.max(8, top)}px`;
+  element.style.left = `${Math.max(8, button.right - element.offsetWidth)}px`;
+}
+
+const items = () => [...menu.querySelectorAll(".item")].filter((item) => !item.hidden);
+
+function rename(link) {
+  const name = link.dataset.name;
+  document.getElementById("rename-title").textContent = `Rename “${name}”`;
+  renaming.querySelector("[name=old]").value = link.dataset.entry;
   const field = document.getElementById("change-name");
   field.value = name;
-  sheet.returnTo = link;
-  sheet.showPopover();
+  renaming.returnTo = link;
+  renaming.showPopover();
   field.focus();
   const dot = name.lastIndexOf(".");
   field.setSelectionRange(0, dot > 0 ? dot : name.length);
 }
 
-if (rows.length) {
-  for (const [index, one] of boxes.entries()) one.addEventListener("click", (event) => tick(event, index));
-  for (const link of list.querySelectorAll("[data-change]")) {
+function listenToMenu() {
+  for (const link of list.querySelectorAll("[data-entry]")) {
     link.addEventListener("click", (event) => {
       event.preventDefault();
-      change(link);
+      showMenu(link);
     });
   }
-  sheet?.addEventListener("toggle", (event) => {
-    if (event.newState === "closed") sheet.returnTo?.focus();
+  menu?.querySelector("[data-rename]")?.addEventListener("click", (event) => {
+    event.preventDefault();
+    const link = menu.returnTo;
+    menu.hidePopover();
+    rename(link);
   });
+  menu?.addEventListener("keydown", (event) => {
+    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+    if (!step) return;
+    event.preventDefault();
+    const all = items();
+    all[(all.indexOf(document.activeElement) + step + all.length) % all.length].focus();
+  });
+  for (const sheet of [menu, renaming].filter(Boolean)) {
+    sheet.addEventListener("toggle", (event) => {
+      if (event.newState === "closed" && !document.querySelector("[popover]:popover-open")) sheet.returnTo?.focus();
+    });
+  }
+}
+
+if (rows.length) {
+  for (const [index, one] of boxes.entries()) one.addEventListener("click", (event) => tick(event, index));
+  listenToMenu();
   selection.classList.add("floating");
   window.addEventListener("pageshow", tell); // a page that one comes back to keeps its ticks
   tell();
@@ -130,15 +206,20 @@ const actions = {
   },
   Delete: remove,
   F2: () => {
-    const link = rows[current()]?.querySelector("[data-change]");
-    if (!link) return false;
-    change(link);
+    const link = rows[current()]?.querySelector("[data-entry]");
+    if (!link || !renaming) return false;
+    rename(link);
   },
   Escape: () => {
     if (!boxes.some((one) => one.checked)) return false;
     pick(false);
   },
   "/": () => document.getElementById("find")?.focus(),
+  m: () => {
+    const link = rows[current()]?.querySelector("[data-entry]");
+    if (!link) return false;
+    showMenu(link);
+  },
   "?": () => keys?.showPopover(),
 };
 

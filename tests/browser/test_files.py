@@ -1,5 +1,6 @@
 """The Drive's pages of files in a browser: by mouse, by keyboard, and without JavaScript."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -85,6 +86,23 @@ def test_it_manages_files_by_mouse(browser: Browser, owner: Person, library: Lib
     expect(page.get_by_role("status")).to_contain_text(["“c.csv” was copied to Archive / copies."])
     assert (layout.find(other.pk) / "copies/c.csv").read_text() == "c.csv"
 
+    # A row's menu: where its file is, another name, and away with it; and back.
+    page.get_by_role("link", name="Actions for c.csv").click()
+    actions = page.get_by_role("dialog", name="c.csv")
+    expect(actions.get_by_role("link", name="Open", exact=True)).to_be_focused()
+    expect(actions.get_by_role("link", name="Download")).to_have_attribute("href", re.compile("c.csv\\?show=raw$"))
+    copies = actions.locator("[data-copy-text]").evaluate_all("all => all.map((one) => one.dataset.copyText)")
+    assert copies == [f"{page.url}c.csv", "session 1/c.csv", "~/drive/My Libraries/Recordings/session 1/c.csv"]
+    actions.get_by_role("link", name="Rename…").click()
+    page.get_by_role("dialog", name="Rename “c.csv”").get_by_label("New name").fill("d.csv")
+    page.keyboard.press("Enter")
+    page.get_by_role("link", name="Actions for d.csv").click()
+    page.get_by_role("dialog", name="d.csv").get_by_role("button", name="Delete").click()
+    expect(page.get_by_role("status")).to_contain_text(["“d.csv” was moved to the library's trash."])
+    assert names(place) == {"session 1", "session 1/first look.ipynb"}
+    page.get_by_role("button", name="Undo").click()
+    expect(page.get_by_role("link", name="d.csv", exact=True)).to_be_visible()
+
     # All of them, as an archive.
     page.get_by_role("checkbox", name="Select all on this page").check()
     with page.expect_download() as download:
@@ -122,6 +140,16 @@ def test_it_manages_files_by_keyboard(browser: Browser, owner: Person, library: 
     keys.type("first")
     keys.press("Enter")
     expect(page.get_by_role("link", name="first.txt", exact=True)).to_be_visible()
+    keys.press("Control+a")
+    expect(page.locator("[data-selected]")).to_have_text("3 files (23 bytes), 1 folder")
+    keys.press("Escape")
+    expect(page.locator("[data-selected]")).to_be_hidden()
+    keys.press("j")
+    keys.press("m")
+    expect(page.get_by_role("dialog", name="folder").get_by_role("link", name="Open", exact=True)).to_be_focused()
+    keys.press("Escape")
+    expect(page.get_by_role("link", name="Actions for folder")).to_be_focused()
+    page.reload()
     for key in ("j", "j", "j", " ", "k", " ", "Delete"):
         keys.press(key)
     expect(page.get_by_role("status")).to_contain_text(["2 items were moved to the library's trash."])
@@ -161,7 +189,7 @@ def test_it_needs_no_javascript(browser: Browser, owner: Person, library: Librar
     page.locator("input[type=file]").first.set_input_files(upload)
     page.get_by_role("button", name="Upload", exact=True).click()
     expect(page.get_by_role("link", name="upload.txt", exact=True)).to_be_visible()
-    page.get_by_role("link", name="Change upload.txt").click()
+    page.get_by_role("link", name="Actions for upload.txt").click()
     page.get_by_label("New name").fill("renamed.txt")
     page.get_by_role("button", name="Rename").click()
     expect(page.get_by_role("link", name="renamed.txt", exact=True)).to_be_visible()

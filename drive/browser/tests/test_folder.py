@@ -16,6 +16,7 @@ from django.test.utils import CaptureQueriesContext
 
 from drive.files import listing
 from drive.files.paths import name_in_form
+from drive.libraries import services
 from drive.models import Library
 from drive.storage import open_library
 from portal.models import User
@@ -267,17 +268,20 @@ def test_it_lets_nobody_make_what_they_may_not(
     viewer: User, stranger: User, library: Library, place: Path, sign_in: SignIn
 ) -> None:
     (place / "a.txt").touch()
-    change = f"/drive/{library.pk}/?show=change&name=a.txt"
-    for client, status in [(sign_in(viewer), 403), (sign_in(stranger), 404), (Client(), 302)]:
+    actions = f"/drive/{library.pk}/?show=change&name=a.txt"
+    for client, status, seen in [(sign_in(viewer), 403, 200), (sign_in(stranger), 404, 404), (Client(), 302, 302)]:
         assert create(client, library, "text", "x").status_code == status
-        assert client.get(change).status_code == status
+        assert client.get(actions).status_code == seen
+    page = sign_in(viewer).get(actions).content.decode()
+    for word in ('value="rename"', 'value="delete"', 'value="move"'):
+        assert word not in page
     assert [path.name for path in place.iterdir()] == ["a.txt"]
 
 
 def test_it_offers_a_viewer_no_changes(viewer: User, library: Library, place: Path, sign_in: SignIn) -> None:
     (place / "a.txt").touch()
     page = sign_in(viewer).get(f"/drive/{library.pk}/").content.decode()
-    for word in ('value="delete"', 'value="create"', 'value="move"', "data-change"):
+    for word in ('value="delete"', 'value="create"', 'value="move"', 'value="rename"', "data-rename"):
         assert word not in page
 
 
@@ -304,6 +308,46 @@ def test_it_deletes_what_is_ticked(as_editor: Client, library: Library, place: P
     assert "3 items were moved to the library&#x27;s trash." in page
     assert "“gone”: Nothing was found at this path." in page
     assert [path.name for path in place.iterdir()] == ["c.txt"]
+
+
+def undo_form(page: str) -> dict[str, list[str]]:
+    """Fields of the form that the message after a deletion has."""
+    form = page.partition('<form class="undo"')[2].partition("</form>")[0]
+    return {"do": re.findall('name="do" value="([^"]*)"', form), "id": re.findall('name="id" value="([^"]*)"', form)}
+
+
+def test_a_deletion_is_undone_on_the_page(as_editor: Client, library: Library, place: Path) -> None:
+    (place / "full").mkdir()
+    (place / "full/x").write_text("kept")
+    (place / "a.txt").write_text("mine")
+    url = f"/drive/{library.pk}/?sort=-date"
+    page = as_editor.post(url, {"do": "delete", "name": ["a.txt", "full"]}, follow=True).content.decode()
+    form = undo_form(page)
+    assert form["do"] == ["undo"]
+    assert len(form["id"]) == 2
+    assert f'action="{url}"' in page
+    (place / "a.txt").write_text("another")
+    answer = as_editor.post(url, form, follow=True)
+    assert answer.redirect_chain == [(url, 302)]
+    assert "2 items were restored." in answer.content.decode()
+    found = {str(path.relative_to(place)): path.read_text() for path in place.rglob("*") if path.is_file()}
+    assert found == {"a.txt": "another", "a (restored).txt": "mine", "full/x": "kept"}
+    again = as_editor.post(url, form, follow=True).content.decode()
+    assert again.count("no longer in the trash") == 2
+
+
+def test_undo_is_held_to_the_library_and_the_right_to_write(
+    as_editor: Client, viewer: User, stranger: User, owner: User, library: Library, place: Path, sign_in: SignIn
+) -> None:
+    (place / "a.txt").touch()
+    url = f"/drive/{library.pk}/"
+    form = undo_form(as_editor.post(url, {"do": "delete", "name": "a.txt"}, follow=True).content.decode())
+    for client, status in [(sign_in(viewer), 403), (sign_in(stranger), 404), (Client(), 302)]:
+        assert client.post(url, form).status_code == status
+    other = services.create_library(stranger, "Theirs")
+    sign_in(stranger).post(f"/drive/{other.pk}/", form)
+    assert not list(place.iterdir())
+    assert as_editor.post(url, {"do": "undo", "id": ["", "x", "9" * 30]}).status_code == 302
 
 
 def test_it_asks_to_select_first(as_editor: Client, library: Library) -> None:

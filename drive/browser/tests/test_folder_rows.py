@@ -1,17 +1,19 @@
 """Rows of a folder's table, which Python writes instead of a template: the same words, and everything escaped."""
 
 import os
+import re
 from datetime import UTC, datetime
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from django.conf import settings
 from django.template.defaultfilters import date, filesizeformat
 from django.test import Client
 from django.utils import timezone
 
 from collabs.models import Collab
-from drive.browser.folder_rows import day_of, size_of
+from drive.browser.folder_rows import ICONS, day_of, icon_of, size_of
 from drive.models import Library
 from drive.storage import layout
 from portal.models import User
@@ -85,7 +87,12 @@ def test_nothing_in_a_name_becomes_an_element(sign_in, owner: User, collab: Coll
     table = Table(sign_in(owner).get(f"/collabs/{collab.slug}/files/").text)
     assert len(table.rows) == len(names) + 4
     assert {tag for row in table.rows for tag, _attributes in row} == {"td", "input", "a", "span", "time"}
-    links = {attrs["href"] for row in table.rows for tag, attrs in row if tag == "a" and attrs.get("class") == "file"}
+    links = {
+        attrs["href"]
+        for row in table.rows
+        for tag, attrs in row
+        if tag == "a" and (attrs.get("class") or "").startswith("file")
+    }
     for name in names:
         assert any(name in text for text in table.text), name
     client = sign_in(owner)
@@ -102,13 +109,17 @@ def test_a_row_says_when_in_the_sites_time(sign_in, owner: User, collab: Collab,
     assert "2.0\xa0KB" in text
 
 
-def test_who_may_only_read_gets_no_button_to_change(
+def test_each_row_has_a_button_for_the_one_menu_of_the_page(
     sign_in, owner: User, viewer: User, collab: Collab, place: Path
 ) -> None:
     (place / "a.ipynb").write_text("{}")
-    for user, may in ((owner, True), (viewer, False)):
-        [row] = Table(sign_in(user).get(f"/collabs/{collab.slug}/files/").text).rows
-        assert any("data-change" in attributes for _tag, attributes in row) is may
+    for user, may_write in ((owner, True), (viewer, False)):
+        page = sign_in(user).get(f"/collabs/{collab.slug}/files/").text
+        [row] = Table(page).rows
+        assert sum("data-entry" in attributes for _tag, attributes in row) == 1
+        menu = page.partition('id="row-menu"')[2].partition("</form>")[0]
+        assert [f'value="{action}"' in menu for action in ("copy", "move", "delete")] == [True, may_write, may_write]
+        assert ("data-rename" in menu) is ('id="rename"' in page) is may_write
         [lab] = [attrs["href"] for tag, attrs in row if tag == "a" and (attrs["href"] or "").startswith("/lab/open")]
         assert (lab or "").endswith("a.ipynb")
 
@@ -123,3 +134,28 @@ def test_everything_is_ticked_where_all_is_selected(
         boxes = [attributes for row in table.rows for tag, attributes in row if tag == "input"]
         assert len(boxes) == 2
         assert sum("checked" in attributes for attributes in boxes) == ticked
+
+
+@pytest.mark.parametrize(
+    ("name", "icon"),
+    [
+        ("a.ipynb", "file k-notebook"),
+        ("scan.nii.gz", "file k-data"),
+        ("all.tar.gz", "file k-archive"),
+        ("A.PNG", "file k-picture"),
+        (".md", "file k-text"),
+        ('x.<b" onclick="y', "file"),
+        ("none", "file"),
+    ],
+)
+def test_a_file_has_the_icon_of_its_kind(name: str, icon: str) -> None:
+    assert icon_of(name) == icon
+
+
+def test_each_icon_has_its_place_in_the_picture() -> None:
+    """The classes that Python writes are those that the style sheet knows, each with a part of the picture."""
+    style = Path(settings.BASE_DIR, "static/css/files.css").read_text()
+    picture = Path(settings.BASE_DIR, "static/img/kinds.svg").read_text()
+    places = {kind: int(place) for kind, place in re.findall(r"k-([a-z]+) { --icon: (\d+); }", style)}
+    assert places.keys() == ICONS.keys() | {"folder"}
+    assert sorted([*places.values(), 1]) == list(range(picture.count("<g ")))  # 1 is that of any other file
