@@ -22,6 +22,8 @@ NOTEBOOK = b'{"cells": [%s], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
 NAMES = ("one.ipynb", "two.ipynb")
 FOLDER = "drive/My Libraries/My Library"
 SAVES = "**/lab/api/workspaces/**"
+EARLY_MS = 30_000
+"""So old may an answer be that the page has asked for early (lab/supervisor/inside/early.html)."""
 OPEN_SECONDS = 60_000
 """Milliseconds for JupyterLab to show a file: it is loaded anew each time."""
 
@@ -129,6 +131,12 @@ def test_a_second_tab_has_a_workspace_of_its_own(context: BrowserContext, owner:
     wait_for(lambda: is_saved(owner, "default", "one.ipynb"), 60, "the workspace was not saved")
 
 
+ASKED = """() => performance.getEntriesByType("resource").map(({name, startTime}) => [new URL(name), startTime])
+    .filter(([{pathname, search}]) => pathname === "/lab/api/settings" && /^([?][0-9]+)?$/.test(search))
+    .map(([{search}, startTime]) => [search, startTime])"""
+"""How JupyterLab's page has asked for all settings, and when (ms)."""
+
+
 def test_settings_are_those_of_the_site_and_those_that_a_person_changed(context: BrowserContext, owner: Person) -> None:
     """The first are taken from their schemas as they are, the second are read."""
     page, setting = context.pages[0], "/lab/api/settings/@jupyterlab/apputils-extension:themes"
@@ -138,6 +146,9 @@ def test_settings_are_those_of_the_site_and_those_that_a_person_changed(context:
     page.goto(address(owner, "settings", "one.ipynb"))
     tab(page, "one.ipynb")
     expect(dark).to_have_count(1)  # "adaptive-theme" is this site's default, not JupyterLab's
+    first, *others = page.evaluate(ASKED)
+    assert first[0] == "", "JupyterLab has asked itself, with the time in the address"
+    assert all(began > EARLY_MS for _, began in others), "what was asked early was not used"
     try:
         assert owner.lab("PUT", setting, json={"raw": '{"adaptive-theme": false, /* mine */}'}).ok
         page.reload()

@@ -1,4 +1,7 @@
-"""JupyterLab's page, with a notebook to read while JupyterLab is loaded (reading.html) in front of everything else."""
+"""JupyterLab's page, with what is to happen while JupyterLab is loaded, before everything else.
+
+A notebook to read is shown in front (reading.html), and what JupyterLab will ask for first is asked (early.html).
+"""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -6,24 +9,26 @@ from typing import Any
 
 from jinja2 import BaseLoader, Environment
 
+PARTS = ("reading.html", "early.html")
 PAGE = "index.html"
 END = "</head>"
 """Before its last one: what JupyterLab needs of its head has been said, and no script has run."""
 
 
 class ReadingLoader(BaseLoader):
-    """The templates of another loader; JupyterLab's page with one more part in its head."""
+    """The templates of another loader; JupyterLab's page with more parts in its head."""
 
     def __init__(self, templates: BaseLoader) -> None:
         self.templates = templates
-        text = Path(__file__).with_name("reading.html").read_text()
-        self.part = "{% raw %}" + text + "{% endraw %}"
+        self.parts = "".join(
+            "{% raw %}" + Path(__file__).with_name(name).read_text() + "{% endraw %}" for name in PARTS
+        )
 
     def get_source(
         self, environment: Environment, template: str
     ) -> "tuple[str, str | None, Callable[[], bool] | None]":
         source, file, is_current = self.templates.get_source(environment, template)
-        return (source.replace(END, self.part + END, 1) if template == PAGE else source), file, is_current
+        return (source.replace(END, self.parts + END, 1) if template == PAGE else source), file, is_current
 
     def list_templates(self) -> "list[str]":
         return self.templates.list_templates()
