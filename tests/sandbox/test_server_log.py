@@ -51,10 +51,12 @@ def log_of(someone: Person) -> Path:
 
 
 def logged(someone: Person) -> str:
-    """What is in it; nothing in the moment in which a full one is put aside."""
-    with contextlib.suppress(FileNotFoundError):
-        return log_of(someone).read_text()
-    return ""
+    """What is in it and in the one that was put aside, which a slow machine's is in the middle of a flood already."""
+    text = ""
+    for path in (log_of(someone).with_name("log.1"), log_of(someone)):
+        with contextlib.suppress(FileNotFoundError):  # in the moment in which one is put aside
+            text += path.read_text()
+    return text
 
 
 def test_its_output_reserves_no_disk_and_hides_nothing(hostile: Person) -> None:

@@ -3,6 +3,7 @@
 Does only what was not done before, so `bin/up` calls it each time. One process: starting Django is what takes time.
 """
 
+import logging
 import os
 import secrets
 from pathlib import Path
@@ -35,6 +36,7 @@ class Command(BaseCommand):
     )
 
     def handle(self, *args: Any, **options: Any) -> None:
+        logging.getLogger("portal.ops.cache").setLevel(logging.ERROR)  # Redis is not there yet, and need not be
         if layout.restoring().exists():
             raise CommandError(
                 "A backup is being restored here, or that was cut off. If it was: empty DRIVE_ROOT and the database, "
