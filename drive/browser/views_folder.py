@@ -79,7 +79,7 @@ def change(request: HttpRequest, access: LibraryAccess, path: str) -> HttpRespon
     if item is None:
         raise Http404("No name was given.")
     context = frame(request, access, path) | actions_of(access, child(path, name), item)
-    return render(request, "drive/entry_actions.html", context | {"item": item, "crumbs": crumbs(path)})
+    return render(request, "drive/entry_actions.html", context | {"item": item, "entry_path": child(path, name), "crumbs": crumbs(path)})
 
 
 def actions_of(access: LibraryAccess, path: str, item: FileEntry) -> dict[str, object]:

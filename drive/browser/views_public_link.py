@@ -15,12 +15,15 @@ from django.utils.http import urlencode
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
+from drive.files import operations
+from drive.files.library_access import drive_access
 from drive.files.paths import quoted
-from drive.files.public_link_access import public_link_access
+from drive.files.public_link_access import PublicLinkAccess, public_link_access
 from drive.libraries import public_links
 from drive.libraries.forms import LinkForm
-from drive.models import PublicLink
+from drive.models import Library, PublicLink
 from drive.storage import StorageError, shown
+from drive.storage.names import with_free_name
 from portal.access import person
 from portal.web.views_errors import too_many
 
@@ -52,17 +55,43 @@ def link(request: HttpRequest, token: str, path: str = "") -> HttpResponse:
 def _behind(request: HttpRequest, found: PublicLink, base: str, path: str) -> HttpResponse:
     if found.password and not public_links.is_remembered(request, found):
         return _ask(request, found, base)
-    if request.method not in ("GET", "HEAD"):
+    takes = request.method == "POST" and request.user.is_authenticated and request.POST.get("do") == "take"
+    if request.method not in ("GET", "HEAD") and not takes:
         return HttpResponseNotAllowed(["GET", "HEAD"])
     if not public_links.leads_somewhere(found):
         return render(request, "drive/public_link_gone.html", status=404)
     access = public_link_access(found, base)
+    if takes:
+        return _take(request, access, path.strip("/"))
     if access.only and not path:
         return redirect(base + quoted(access.only))
     response = serve(request, access, path)
     if response.status_code == 200 and request.method == "GET" and _is_visit(request):
         public_links.note_use(found)
     return response
+
+
+def _take(request: HttpRequest, access: PublicLinkAccess, path: str) -> HttpResponse:
+    """Copy what the link leads to into the person's own library, then show it there, or in their Lab."""
+    actor, path = person(request), path or access.only
+    own = drive_access(request, Library.objects.get(owner_user=actor, is_default=True).pk)
+    name = path.rpartition("/")[2] or access.name.replace("/", "_")
+    try:
+        with access.files() as files:
+            item = files.stat(path)
+            copied = with_free_name(
+                name, lambda free: operations.copy_from(actor, files, path, own.library, free, links=False), "copy"
+            )
+    except StorageError as error:
+        messages.error(request, str(error))
+        return redirect(access.address(access.only) if access.only else access.base)
+    messages.success(request, f"“{shown(copied.path)}” was copied to {own.name}.")
+    if copied.left_out:
+        messages.warning(request, "Links and what cannot be read were not copied.")
+    if request.POST.get("open"):
+        return redirect(f"{reverse('lab:open')}?{urlencode({'path': own.lab_path(copied.path)})}")
+    is_folder = item.kind == "folder"
+    return redirect(own.folder_address(copied.path) if is_folder else own.address(copied.path))
 
 
 def _is_visit(request: HttpRequest) -> bool:

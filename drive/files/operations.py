@@ -132,10 +132,18 @@ def copy(actor: User, source: Library, path: str, target: Library, new_path: str
 
     `actor` may read the source. Raises copying.CopyTooLargeError for more than is copied while somebody waits.
     """
-    with open_library(source) as here, open_library(target) as there:
+    with open_library(source) as here:
+        return copy_from(actor, here, path, target, new_path)
+
+
+def copy_from(
+    actor: User, here: LibraryFiles, path: str, target: Library, new_path: str, *, links: bool = True
+) -> copying.Copied:
+    """As `copy`, of open files: what they keep back is not copied. Without `links`, no symbolic link is."""
+    with open_library(target) as there:
         extra = copying.measure(here, [path])
         quota.check(target, extra.size, extra.files)
-        copied = copying.copy(here, path, there, new_path)
+        copied = copying.copy(here, path, there, new_path, links=links)
         trash.clear(target, copied.path)
         records.copied(actor, target, _states(there, copied.path))
     ahead.wake(target.pk, copied.path)

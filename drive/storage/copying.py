@@ -93,8 +93,11 @@ def measure(files: LibraryFiles, paths: Iterable[str]) -> Copied:
     return total
 
 
-def copy(source: LibraryFiles, path: str, target: LibraryFiles, new_path: str) -> Copied:
-    """Copy a file, link or folder with all that is in it; NameTakenError when something has the new name."""
+def copy(source: LibraryFiles, path: str, target: LibraryFiles, new_path: str, *, links: bool = True) -> Copied:
+    """Copy a file, link or folder with all that is in it; NameTakenError when something has the new name.
+
+    Without `links`, links are left out: where one leads is not told.
+    """
     *folder, name = split(new_path) or [""]
     check_name(name)
     _refuse_taken(target, "/".join(folder), name)
@@ -102,7 +105,7 @@ def copy(source: LibraryFiles, path: str, target: LibraryFiles, new_path: str) -
     with _workshop(target.staging) as place:
         made = place / "copy"
         with translate_errors():
-            copied = _copy_tree(source, path, made)
+            copied = _copy_tree(source, path, made, links)
         if not made.is_symlink() and not made.exists():
             raise NotAFileError("Pipes, sockets and devices cannot be copied.")
         with translate_errors():
@@ -169,13 +172,13 @@ def _opened(path: Path) -> Iterator[int]:
         os.close(fd)
 
 
-def _copy_tree(source: LibraryFiles, path: str, made: Path) -> Copied:
+def _copy_tree(source: LibraryFiles, path: str, made: Path, links: bool) -> Copied:
     copied = Copied()
     with _Folders(made) as folders:
         for found in tree(source, path):
             copied.count(found)
             try:
-                is_copied = _copy_one(found, folders)
+                is_copied = (links or found.kind != "link") and _copy_one(found, folders)
             except StorageError:
                 if not found.path:
                     raise

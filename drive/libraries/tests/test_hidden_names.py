@@ -147,3 +147,68 @@ def test_a_members_own_pages_and_copies_are_as_before(owner: User, library: Libr
     member.post(base, {"do": "copy", "name": "sub", "to": f"{library.pk}/", "go": "1"})
     with open_library(library) as files:
         assert files.stat("sub/.cache/deep/er.txt").kind == "file"
+
+
+def test_a_visitor_with_an_account_takes_a_copy_without_hidden_files(
+    owner: User, stranger: User, library: Library, sign_in: SignIn
+) -> None:
+    given = layout.find(library.pk) / "given"
+    (given / "sub/link").symlink_to("/somewhere/private")
+    base, visitor = link_to(owner, library, "given"), sign_in(stranger)
+    assertContains(visitor.get(base), "Copy to My Library")
+    own = Library.objects.get(owner_user=stranger, is_default=True)
+    answer = visitor.post(base, {"do": "take"})
+    assert answer["Location"] == f"/drive/{own.pk}/given/"
+    assert sorted(str(path.relative_to(layout.find(own.pk))) for path in layout.find(own.pk).rglob("*")) == [
+        "given", "given/result.md", "given/sub", "given/sub/below.txt"
+    ]  # fmt: skip
+    again = visitor.post(f"{base}result.md", {"do": "take", "open": "1"})
+    assert again["Location"] == "/lab/open?path=My+Libraries%2FMy+Library%2Fresult.md"
+    assert visitor.post(base, {"do": "take"})["Location"] == f"/drive/{own.pk}/given%20%28copy%29/"
+    for path in HIDDEN:
+        visitor.post(f"{base}{quote(path)}", {"do": "take"})
+    assert not [path for path in layout.find(own.pk).rglob("*") if path.is_file() and REVERTED in path.read_text()]
+
+
+def test_a_visitor_takes_one_file_and_nothing_beside_it(
+    owner: User, stranger: User, library: Library, sign_in: SignIn
+) -> None:
+    base, visitor = link_to(owner, library, "given/result.md"), sign_in(stranger)
+    own = Library.objects.get(owner_user=stranger, is_default=True)
+    assertContains(visitor.get(f"{base}result.md"), "Copy to My Library")
+    assert visitor.post(base, {"do": "take"})["Location"] == f"/drive/{own.pk}/result.md"
+    for path in ("sub", ".env", "../given"):
+        visitor.post(f"{base}{path}", {"do": "take"})
+    assert [path.name for path in layout.find(own.pk).iterdir()] == ["result.md"]
+
+
+def test_only_who_has_an_account_and_the_password_takes_a_copy(
+    client: Client, owner: User, stranger: User, library: Library, sign_in: SignIn
+) -> None:
+    made = public_links.make_link(owner, library, "given", password="open, sesame")
+    base, own = f"/l/{public_links.token(made)}/", Library.objects.get(owner_user=stranger, is_default=True)
+    visitor = sign_in(stranger)
+    assert visitor.post(base, {"do": "take"}).status_code == 403
+    assert not list(layout.find(own.pk).iterdir())
+    visitor.post(base, {"password": "open, sesame"})
+    assert visitor.post(base, {"do": "take"}).status_code == 302
+    assert [path.name for path in layout.find(own.pk).iterdir()] == ["given"]
+    anybody = link_to(owner, library, "given")
+    assert client.post(anybody, {"do": "take"}).status_code == 405
+    assertNotContains(client.get(anybody), "Copy to My Library")
+    checked = Client(enforce_csrf_checks=True)
+    checked.force_login(stranger)
+    assert checked.post(anybody, {"do": "take"}).status_code == 403
+    public_links.revoke_link(owner, public_links.find(base.split("/")[2]) or made)
+    assert visitor.post(base, {"do": "take"}).status_code == 404
+
+
+def test_what_does_not_fit_is_not_taken(
+    owner: User, stranger: User, library: Library, sign_in: SignIn, settings: Settings
+) -> None:
+    settings.QUOTA_PERSON_BYTES = 10
+    base, visitor = link_to(owner, library, "given"), sign_in(stranger)
+    page = visitor.post(base, {"do": "take"}, follow=True)
+    assert page.redirect_chain == [(base, 302)]
+    own = Library.objects.get(owner_user=stranger, is_default=True)
+    assert not list(layout.find(own.pk).iterdir())
