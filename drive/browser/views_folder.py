@@ -78,8 +78,10 @@ def change(request: HttpRequest, access: LibraryAccess, path: str) -> HttpRespon
         item = files.stat(child(path, name)) if name else None
     if item is None:
         raise Http404("No name was given.")
-    context = frame(request, access, path) | actions_of(access, child(path, name), item)
-    return render(request, "drive/entry_actions.html", context | {"item": item, "entry_path": child(path, name), "crumbs": crumbs(path)})
+    place = child(path, name)
+    context = frame(request, access, path) | actions_of(access, place, item)
+    context |= {"item": item, "entry_path": place, "crumbs": crumbs(path)}
+    return render(request, "drive/entry_actions.html", context)
 
 
 def actions_of(access: LibraryAccess, path: str, item: FileEntry) -> dict[str, object]:
