@@ -60,7 +60,9 @@ class TestOpen:
     ) -> None:
         monkeypatch.setattr(services, "BRIEF_SECONDS", 5)
         sleep_in(services, lambda seconds: lifecycle.launch(Server.objects.get().pk))
-        assert me.get("/lab/open")["Refresh"] == f"0; url={LAB}/lab"
+        response = me.get("/lab/open")
+        assert response["Refresh"] == f"0; url={LAB}/lab"
+        assert set(re.findall(r'(?:href|src)="([^"]*)"', response.text)) == {"data:,", f"{LAB}/lab"}  # nothing to load
 
     def test_it_does_not_make_a_click_wait_behind_others(
         self,
