@@ -55,7 +55,11 @@ def undo(request: HttpRequest, access: LibraryAccess, path: str) -> None:
     restored, numbers = 0, request.POST.getlist("id")[:UNDONE_AT_ONCE]
     for number in numbers:
         try:
-            trashing.restore(person(request), _item(access, number))
+            item = _item(access, number)
+            if trashing.is_for_a_task(item):  # nothing that this page deleted, but somebody may send any id
+                _restore_later(request, access, item)
+                continue
+            trashing.restore(person(request), item)
             restored += 1
         except StorageError as error:
             messages.error(request, str(error))

@@ -172,8 +172,9 @@ def test_it_says_how_long_versions_are_kept(past: Library, editor: User, sign_in
     assert "up to 2 hours: every version; up to 10 days: the last of each day by each person" in page
 
 
+@pytest.mark.parametrize("way", ["restore", "undo"])
 def test_it_leaves_very_much_to_a_task(
-    library: Library, editor: User, sign_in: SignIn, queue: Queue, monkeypatch: pytest.MonkeyPatch
+    library: Library, editor: User, sign_in: SignIn, queue: Queue, monkeypatch: pytest.MonkeyPatch, way: str
 ) -> None:
     monkeypatch.setattr(trash, "AT_ONCE", 1)
     place, here = layout.find(library.pk), f"/drive/{library.pk}/"
@@ -184,8 +185,9 @@ def test_it_leaves_very_much_to_a_task(
     shutil.rmtree(place / "data")
     scan.scan(library)
     item = Trashed.objects.get()
-    sign_in(editor).post(here, {"do": "restore", "id": item.pk})
+    sign_in(editor).post(here, {"do": way, "id": item.pk})
     assert ("drive.tasks.restore_trashed", item.pk, editor.pk) in queue
+    assert not (place / "data").exists()
     tasks.restore_trashed(item.pk, editor.pk)
     assert (place / "data/b").read_text() == "b"
 
