@@ -153,6 +153,7 @@ function listenToMenu() {
     menu.hidePopover();
     rename(link);
   });
+  window.addEventListener("resize", () => menu?.hidePopover()); // it would stay where its button was
   menu?.addEventListener("keydown", (event) => {
     const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
     if (!step) return;

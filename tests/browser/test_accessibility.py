@@ -2,7 +2,7 @@
 
 import pytest
 from django.conf import settings
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, expect
 
 from collabs import services
 from collabs.models import Collab
@@ -31,6 +31,8 @@ VISITOR = [
     "/account/confirm-email/wrong/",
     "/account/confirm-email/",
     "/account/inactive/",
+    "/docs/",
+    "/docs/how-to/webdav.md",
     "/account/3rdparty/login/cancelled/",
     "/no-such-page/",
 ]
@@ -109,3 +111,44 @@ def test_it_has_nothing_that_shuts_people_out(
             if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
                 faults[f"{path} is wider than {width}"] = []
     assert not faults
+
+
+def test_the_menu_of_a_row_and_the_question_before_publishing_shut_nobody_out(
+    browser: Browser, owner: Person, collab: Collab
+) -> None:
+    services.update_collab(owner.user, collab, title=collab.title, description="", is_public=False)
+    visitor = Visitor(browser)
+    owner.sign_in_at(visitor.context)
+    page = visitor.page
+    faults: dict[str, list] = {}
+    for scheme, width in LOOKS:
+        page.emulate_media(color_scheme=scheme)
+        page.set_viewport_size({"width": width, "height": 860})
+        page.goto(f"{settings.PORTAL_URL}{collab.get_absolute_url()}files/")
+        page.get_by_role("link", name="Actions for data.csv").click()
+        expect(page.get_by_role("dialog")).to_contain_text("Copy link")
+        faults[f"menu, {scheme}"] = wrong(page)
+        page.get_by_role("link", name="Rename…").click()
+        expect(page.get_by_role("dialog")).to_contain_text("Rename “data.csv”")
+        faults[f"rename, {scheme}"] = wrong(page)
+        page.goto(f"{settings.PORTAL_URL}{collab.get_absolute_url()}settings/")
+        page.get_by_label("Public").check()
+        page.get_by_role("button", name="Save", exact=True).click()
+        expect(page.get_by_role("heading", name="Make this Collab public?")).to_be_visible()
+        faults[f"question, {scheme}"] = wrong(page)
+    assert not any(faults.values()), faults
+
+
+def test_the_menu_of_a_row_closes_where_the_window_becomes_another(
+    browser: Browser, owner: Person, collab: Collab
+) -> None:
+    visitor = Visitor(browser)
+    owner.sign_in_at(visitor.context)
+    page = visitor.page
+    page.goto(f"{settings.PORTAL_URL}{collab.get_absolute_url()}files/")
+    page.get_by_role("link", name="Actions for data.csv").click()
+    expect(page.get_by_role("dialog")).to_be_visible()
+    page.set_viewport_size({"width": 390, "height": 860})
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    page.get_by_role("link", name="Actions for data.csv").click()
+    expect(page.get_by_role("link", name="Rename…")).to_be_in_viewport()

@@ -6,10 +6,11 @@ import pytest
 from django.conf import settings
 from playwright.sync_api import Browser, expect
 
-from drive.libraries import services
+from drive.libraries import public_links, services
 from drive.models import Library, PublicLink
 from drive.storage import layout
 
+from ..support.axe import wrong
 from ..support.browser import Visitor
 from ..support.people import Person
 from ..support.site import wait_for
@@ -84,3 +85,22 @@ def test_it_gives_a_visitor_a_folder(at_home: Visitor, browser: Browser, library
     assert visitor.complaints == []
     visitor.page.goto(address)
     expect(visitor.page.get_by_role("heading", name="Not found")).to_be_visible()
+
+
+def test_somebody_with_an_account_copies_what_a_link_shows(
+    browser: Browser, owner: Person, library: Library, person: Callable[..., Person]
+) -> None:
+    link = public_links.make_link(owner.user, library, "May")
+    reader = person("reader")
+    visitor = Visitor(browser)
+    reader.sign_in_at(visitor.context)
+    page = visitor.page
+    page.goto(public_links.address(link))
+    expect(page.get_by_role("heading", name="May")).to_be_visible()
+    assert not wrong(page)
+    page.get_by_role("button", name="Copy to My Library").click()
+    expect(page.locator(".messages")).to_contain_text("“May” was copied to My Library.")
+    expect(page.get_by_role("link", name="notes.txt", exact=True)).to_be_visible()
+    own = Library.objects.get(owner_user=reader.user, is_default=True)
+    assert (layout.find(own.pk) / "May/notes.txt").read_text() == "spikes"
+    assert visitor.complaints == []
