@@ -2,7 +2,7 @@
 import { defaultKeymap, history, historyKeymap, indentWithTab } from "@codemirror/commands";
 import { bracketMatching, indentOnInput, indentUnit } from "@codemirror/language";
 import { highlightSelectionMatches, search, searchKeymap } from "@codemirror/search";
-import { Compartment, EditorState } from "@codemirror/state";
+import { Compartment, EditorState, StateEffect } from "@codemirror/state";
 import { drawSelection, EditorView, highlightActiveLine, keymap, lineNumbers } from "@codemirror/view";
 
 import { languageOf } from "./languages.js";
@@ -60,6 +60,11 @@ export class CodeEditor {
 
   set text(text) {
     this.view.dispatch({ changes: { from: 0, to: this.view.state.doc.length, insert: text } });
+  }
+
+  /* One more extension, for good. */
+  add(extension) {
+    this.view.dispatch({ effects: StateEffect.appendConfig.of(extension) });
   }
 
   /* Replace the text and the history by those of a shared document: its extensions follow it from here on. */

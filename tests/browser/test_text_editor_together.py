@@ -1,6 +1,8 @@
 """Two people type into one text on the Drive's pages."""
 
+from base64 import b64decode, b64encode
 from pathlib import Path
+from re import compile
 
 import pytest
 from django.conf import settings
@@ -45,6 +47,58 @@ def text_of(page: Page) -> Locator:
 
 def status_of(page: Page) -> Locator:
     return page.locator("[data-room-status]")
+
+
+PASTE = """([name, kind]) => {
+  const bytes = Uint8Array.from(atob(kind), character => character.charCodeAt(0));
+  const data = new DataTransfer();
+  data.items.add(new File([bytes], name, { type: "image/png" }));
+  const text = document.querySelector(".code-editor").shadowRoot.querySelector(".cm-content");
+  text.dispatchEvent(new ClipboardEvent("paste", { clipboardData: data, bubbles: true, cancelable: true }));
+}"""
+"""What a browser does when somebody pastes a picture: the file's name, its bytes in base64."""
+DOT = b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==")
+"""A picture of one pixel (PNG)."""
+
+
+def paste_picture(page: Page, name: str) -> None:
+    text_of(page).click()
+    page.keyboard.press("Control+End")
+    page.evaluate(PASTE, [name, b64encode(DOT).decode()])
+
+
+def test_pictures_that_are_pasted_or_chosen_stand_beside_the_text(
+    browser: Browser, owner: Person, editor: Person, collab: Collab, place: Path
+) -> None:
+    mine, theirs = open_editor(browser, owner, collab), open_editor(browser, editor, collab)
+    expect(status_of(mine)).to_contain_text(f"With {editor.user.username}")
+    picture = mine.get_by_label("Preview").locator("img").first
+
+    paste_picture(mine, "my plot (1).png")
+    for page in (mine, theirs):
+        expect(text_of(page)).to_contain_text("![my plot (1)](my%20plot%20%281%29.png)")
+    assert (place / "my plot (1).png").read_bytes() == DOT
+    expect(picture).to_have_js_property("naturalWidth", 1)
+
+    # A name that is taken is never replaced, and one of the clipboard says the hour.
+    theirs.get_by_label("Insert picture").set_input_files(
+        {"name": "my plot (1).png", "mimeType": "image/png", "buffer": DOT + b"other"}
+    )
+    expect(text_of(mine)).to_contain_text("(my%20plot%20%281%29-2.png)")
+    assert (place / "my plot (1).png").read_bytes() == DOT
+    assert (place / "my plot (1)-2.png").read_bytes() == DOT + b"other"
+    paste_picture(mine, "image.png")
+    expect(text_of(theirs)).to_contain_text(compile(r"\]\(picture-[\d-]{17}\.png\)"))
+    wait_for(lambda: "picture-" in (place / "plan.md").read_text(), 20, "it is not saved")
+    assert "Uploading" not in (place / "plan.md").read_text()
+
+    # What was refused is said, and leaves nothing in the text.
+    services.remove_member(owner.user, collab, editor.user)
+    expect(theirs.get_by_role("alert")).to_contain_text("Your text is below")
+    paste_picture(theirs, "late.png")
+    expect(theirs.locator("[data-picture-status]")).to_contain_text("“late.png”: ")
+    expect(text_of(theirs)).not_to_contain_text("Uploading")
+    assert not (place / "late.png").exists()
 
 
 def type_at_end(page: Page, words: str) -> None:
