@@ -31,6 +31,11 @@ class User(AbstractUser):
     )
 
     deleted_at = models.DateTimeField(null=True, editable=False, help_text="When the person deleted the account.")
+    language = models.CharField(
+        max_length=10,
+        blank=True,
+        help_text="Of pages and mails (portal.languages). Empty: as the browser asks; mails in the site's first.",
+    )
 
     only_libraries: frozenset[UUID] | None = None
     """Ids of the libraries that a request may reach whose token is limited to some; None: no limit. No column."""

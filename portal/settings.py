@@ -110,6 +110,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "portal.web.language.LanguageMiddleware",
     "api.middleware.ApiMiddleware",
     "webdav.middleware.SiteRootMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
@@ -136,7 +137,7 @@ TEMPLATES = [
                 "django.contrib.messages.context_processors.messages",
                 "portal.web.context_processors.site",
             ],
-            "builtins": ["portal.templatetags.fixed_addresses"],
+            "builtins": ["django.templatetags.i18n", "portal.templatetags.fixed_addresses"],
         },
     },
 ]
@@ -445,9 +446,18 @@ CONTENT_SECURITY_POLICY = {
 
 # Language, time, files.
 
-LANGUAGE_CODE = "en"
-LOCALE_PATHS = [BASE_DIR / "locale"]
-"""Catalogues of words, over those of the packages."""
+_LANGUAGE_NAMES = {"en": "English", "de": "Deutsch", "fr": "Français"}
+_languages = env.list("LANGUAGES", default=list(_LANGUAGE_NAMES))
+if not _languages or not set(_languages) <= set(_LANGUAGE_NAMES):
+    raise ImproperlyConfigured(f"LANGUAGES is {','.join(_languages)!r}: some of {', '.join(_LANGUAGE_NAMES)}.")
+LANGUAGES = [(code, _LANGUAGE_NAMES[code]) for code in dict.fromkeys(_languages)]
+"""Languages that people can choose, by code, with their own names."""
+LANGUAGE_CODE = LANGUAGES[0][0]
+"""For whom nothing else is known, such as a mail to an address without an account."""
+LANGUAGE_COOKIE_NAME = "__Host-language" if HTTPS else "portal_language"
+_OURS = ("portal", "notices", "groups", "collabs", "drive", "rooms", "lab", "identity", "api", "console")
+LOCALE_PATHS = [BASE_DIR / "locale", *(BASE_DIR / app / "locale" for app in _OURS)]
+"""Catalogues: our words in place of the packages' own, then each app's. They go before those of the packages."""
 FORMAT_MODULE_PATH = ["portal.formats"]
 TIME_ZONE = env.str("TIME_ZONE", default="UTC")
 USE_I18N = True

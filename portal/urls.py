@@ -6,6 +6,7 @@ from django.urls import include, path
 from . import views
 from .accounts import views_deletion, views_providers, views_sessions
 from .ops import views_health
+from .web.language import choose as choose_language
 from .web.views_documentation import documentation
 
 handler400 = "portal.web.views_errors.bad_request"
@@ -17,6 +18,7 @@ urlpatterns = [
     path("collabs/<slug:slug>/files/", include("drive.browser.urls_collab")),
     path("collabs/<slug:slug>/pages/", include("drive.browser.urls_markdown_pages")),
     path("collabs/<slug:slug>/settings/", include("lab.environments.urls")),
+    path("language/", choose_language, name="choose_language"),
     path("notices/", include("notices.urls")),
     path("groups/", include("groups.urls")),
     path("collabs/", include("collabs.urls")),

@@ -9,6 +9,7 @@ from django import forms
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html
+from django.utils.translation import gettext, gettext_lazy
 
 from portal.models import User
 
@@ -20,8 +21,20 @@ class AccountForm(forms.ModelForm):
 
     class Meta:
         model = User
-        fields = ["first_name", "last_name"]
-        help_texts = {"last_name": "Shown to other people instead of your username."}
+        fields = ["first_name", "last_name", "language"]
+        help_texts = {"last_name": gettext_lazy("Shown to other people instead of your username.")}
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        choices = [("", gettext("As your browser asks")), *settings.LANGUAGES]
+        self.fields["language"] = forms.ChoiceField(
+            choices=choices,
+            required=False,
+            label=gettext("Language"),
+            help_text=gettext("Of pages, mails and messages."),
+        )
+        if len(settings.LANGUAGES) == 1:
+            del self.fields["language"]
 
 
 class LoginForm(AllauthLoginForm):

@@ -1,4 +1,4 @@
-"""The words of pages and mails that django-allauth makes: ours, by `locale/`."""
+"""Catalogues of sentences, in step with the code; the words that django-allauth makes are ours, by `locale/`."""
 
 import re
 import sys
@@ -12,6 +12,7 @@ import pytest
 from django.conf import settings
 from django.core import mail
 from django.test import Client
+from django.utils import translation
 
 from conftest import PASSWORD
 from portal.models import User
@@ -20,10 +21,18 @@ sys.path.insert(0, str(settings.BASE_DIR / "bin/lib"))
 
 import translations
 
-SOURCES = sorted(translations.LOCALE.rglob("*.po"))
+OWN = {
+    (app, language): polib.pofile(str(path))
+    for app in translations.APPS
+    for language in translations.LANGUAGES
+    if (path := translations.catalogue(app, language)).exists()
+}
+"""Catalogues of our apps."""
+SOURCES = [*sorted(translations.LOCALE.rglob("*.po")), *(translations.catalogue(*key) for key in OWN)]
 ENGLISH = polib.pofile(str(translations.LOCALE / "en/LC_MESSAGES/django.po"))
 PACKAGES = polib.pofile(str(Path(allauth.__file__).parent / "locale/de/LC_MESSAGES/django.po"))
-PLACE = re.compile(r"%\(\w+\)s|%[sd]")
+PLACE = re.compile(r"%\(\w+\)s|%[sd]|{\w*}")
+TAG = re.compile(r"</?[a-z]+")
 TITLE_CASE = re.compile(r"\b[A-Z][a-z]+(?: [A-Z][a-z]+)+\b")
 NAMES = {"Olga Owner"}
 PAGES = [
@@ -47,9 +56,65 @@ OWN_PAGES = [
 OWN_PAGES += ["logout", "reauthenticate", "2fa/recovery-codes/generate"]
 
 
-@pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.parts[-3])
+@pytest.mark.parametrize("source", SOURCES, ids=lambda source: "-".join(source.parts[-5:-2:2]))
 def test_what_is_compiled_is_what_is_written(source: Path) -> None:
     assert source.with_suffix(".mo").read_bytes() == translations.compiled(source)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("app", translations.APPS)
+def test_catalogues_are_in_step_with_the_code(app: str) -> None:
+    """Else: `python bin/lib/translations.py`."""
+    wanted = {(sentence.context, sentence.text, sentence.plural) for sentence in translations.sentences(app)}
+    for language in translations.LANGUAGES:
+        there = {(entry.msgctxt or "", entry.msgid, entry.msgid_plural) for entry in OWN.get((app, language), [])}
+        assert there == wanted, language
+
+
+@pytest.mark.parametrize(("app", "language"), OWN)
+def test_every_sentence_is_translated_with_its_places_and_elements(app: str, language: str) -> None:
+    found = OWN[app, language]
+    assert [entry.msgid for entry in found if translations.untranslated(entry)] == []
+    assert [entry.msgid for entry in found for form in forms(entry) if not is_like(entry, form)] == []
+
+
+def forms(entry: polib.POEntry) -> list[str]:
+    return list(entry.msgstr_plural.values()) if entry.msgid_plural else [entry.msgstr]
+
+
+def is_like(entry: polib.POEntry, form: str) -> bool:
+    """One of two forms may say "a file" in place of its number."""
+    wanted = [entry.msgid, entry.msgid_plural] if entry.msgid_plural else [entry.msgid]
+    places = any(set(PLACE.findall(form)) == set(PLACE.findall(text)) for text in wanted)
+    tags = any(sorted(TAG.findall(form)) == sorted(TAG.findall(text)) for text in wanted)
+    return places and tags and all(form[at].isspace() == entry.msgid[at].isspace() for at in (0, -1))
+
+
+@pytest.mark.parametrize("language", translations.LANGUAGES)
+def test_ours_are_the_words_that_people_see(language: str) -> None:
+    """Not those of a package, or of another of our apps, which has the same sentence."""
+    seen: dict[tuple[str, str], set[str]] = {}
+    for (_, of), found in OWN.items():
+        for entry in found if of == language else []:
+            seen.setdefault((entry.msgctxt or "", entry.msgid), set()).add(forms(entry)[0])
+    assert {text: ways for text, ways in seen.items() if len(ways) > 1} == {}
+    with translation.override(language):
+        wrong = [text for (context, text), ways in seen.items() if {said(context, text)} != ways]
+    assert wrong == []
+
+
+def test_english_is_as_it_stands_in_the_code() -> None:
+    """`locale/en` replaces sentences of packages, none of ours."""
+    ours = {(entry.msgctxt or "", entry.msgid) for found in OWN.values() for entry in found}
+    with translation.override("en"):
+        assert [text for context, text in ours if said(context, text) != text] == []
+
+
+def said(context: str, text: str) -> str:
+    """The sentence for one, as Django finds it."""
+    if context:
+        return translation.npgettext(context, text, text, 1)
+    return translation.ngettext(text, text, 1) if translation.gettext(text) == text else translation.gettext(text)
 
 
 def test_every_sentence_is_one_of_the_package_and_keeps_its_places() -> None:

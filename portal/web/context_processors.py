@@ -2,6 +2,7 @@
 
 from django.conf import settings
 from django.http import HttpRequest
+from django.utils.translation import get_language
 
 from portal.ops import logs
 
@@ -9,7 +10,7 @@ SECTIONS = ("collabs", "drive", "lab")
 
 
 def site(request: HttpRequest) -> dict[str, object]:
-    """Section of the page for the header, name and address of the site, id of the request, sign-in options."""
+    """Section of the page for the header, the site and its languages, id of the request, sign-in options."""
     first = request.path.split("/")[1] if "/" in request.path else ""
     return {
         "section": first if first in SECTIONS else "",
@@ -18,4 +19,6 @@ def site(request: HttpRequest) -> dict[str, object]:
         "request_id": logs.request_id(),
         "providers": settings.OIDC_PROVIDERS,
         "signup": settings.SIGNUP,
+        "language": get_language(),
+        "languages": settings.LANGUAGES if len(settings.LANGUAGES) > 1 else [],
     }

@@ -11,6 +11,7 @@ from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.template.loader import render_to_string
+from django.utils.translation import get_language
 
 from portal.ops import logs
 
@@ -38,5 +39,5 @@ def server_error(request: HttpRequest) -> HttpResponse:
 
 def plain(template: str, status: int) -> HttpResponse:
     """Page that needs nothing but its template."""
-    context = {"request_id": logs.request_id(), "site_name": settings.SITE_NAME}
+    context = {"request_id": logs.request_id(), "site_name": settings.SITE_NAME, "language": get_language()}
     return HttpResponse(render_to_string(template, context), status=status)

@@ -21,7 +21,7 @@
     }
     for (const button of document.querySelectorAll("button[data-theme-choice]")) {
       button.hidden = false;
-      button.querySelector("[data-theme-name]").textContent = name === "auto" ? "as the system" : name;
+      button.querySelector("[data-theme-name]").textContent = button.dataset[name];
     }
   }
 
