@@ -1,7 +1,7 @@
 """Catalogues of translated sentences: `python bin/lib/translations.py`, with the packages of requirements-dev.txt.
 
 Takes the sentences out of Python (`gettext` and its kin) and templates (`translate`, `blocktranslate`, `_("…")`),
-brings each app's `locale/{de,fr}/LC_MESSAGES/django.po` in step with them, compiles all catalogues, and names what is left to
+brings each app’s `locale/{de,fr}/LC_MESSAGES/django.po` in step with them, compiles all, and names what is left to
 translate. `templates/<app>/` belongs to the app, other templates to `portal`. `locale/` replaces sentences of packages;
 its entries are written by hand. What is compiled is committed, so that a site needs no compiler;
 `portal/tests/test_translations.py` holds everything in step.
