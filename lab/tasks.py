@@ -12,6 +12,7 @@ from celery import shared_task
 from celery.signals import worker_ready
 from django.conf import settings
 
+from collabs.models import Collab
 from portal.ops.task_queue import publish
 
 from .environments import builds
@@ -49,10 +50,20 @@ def remount(server_id: str) -> None:
 
 @shared_task(soft_time_limit=30, time_limit=45)
 def start_kernel(server_id: str, place: str) -> None:
-    """Starts the kernel of a notebook that is being opened in a running server."""
+    """Starts the kernel of a notebook that is being opened in a running server, after the packages kept for it."""
     server = lifecycle.find(UUID(server_id))
     if server and server.is_running:
+        lifecycle.install_packages_of(server, place)
         lifecycle.start_kernel(server, place)
+
+
+@shared_task(soft_time_limit=30, time_limit=45)
+def install_packages(server_id: str, collab_id: int) -> None:
+    """Installs a Collab's packages in the running Lab of a person who has just agreed to them."""
+    server = lifecycle.find(UUID(server_id))
+    collab = Collab.objects.visible_to(server.owner).filter(pk=collab_id).first() if server else None
+    if server and server.is_running and collab:
+        lifecycle.install_packages(server, collab)
 
 
 @shared_task(soft_time_limit=60, time_limit=75)

@@ -7,6 +7,7 @@ from .gateway import views_hub
 from .git_pull import views as git_pull_views
 from .locations import views as location_views
 from .pages import views as pages_views
+from .pages import views_packages
 
 app_name = "lab"
 
@@ -17,6 +18,7 @@ urlpatterns = [
     path("git-pull", git_pull_views.git_pull, name="git_pull"),
     path("git-pull/<uuid:pull_id>/", git_pull_views.progress, name="pull"),
     path("git-pull/<uuid:pull_id>/state", git_pull_views.state, name="pull_state"),
+    path("packages", views_packages.my_packages, name="packages"),
     path("start", pages_views.start, name="start"),
     path("keep", pages_views.keep, name="keep"),
     path("stop", pages_views.stop, name="stop"),

@@ -19,6 +19,7 @@ urlpatterns = [
     path("collabs/<slug:slug>/pages/", include("drive.browser.urls_markdown_pages")),
     path("collabs/<slug:slug>/settings/", include("lab.environments.urls")),
     path("language/", choose_language, name="choose_language"),
+    path("collabs/<slug:slug>/packages/", include("lab.pages.urls_collab")),
     path("notices/", include("notices.urls")),
     path("groups/", include("groups.urls")),
     path("collabs/", include("collabs.urls")),

@@ -20,7 +20,7 @@ from collabs.models import Collab
 from drive.models import File
 from drive.storage import StorageError, path_codec
 from drive.versions import trash
-from lab.environments import selection
+from lab.environments import kept_packages, selection
 from lab.launchers import LauncherUnavailableError
 from lab.locations import paths, presence
 from lab.models import Server, StopReason
@@ -121,6 +121,7 @@ def _state(user: User, path: str | None = None) -> JsonResponse:
     if running and path is not None:
         said |= {"others": [asdict(other) for other in presence.report(running, location)]}
         said |= {"other_environment": _other_environment(running, location)}
+        said |= {"packages": _packages(user, location)}
     portal = {name: settings.PORTAL_URL + reverse(f"lab:{page}") for name, page in _PAGES.items()}
     return JsonResponse(said | _end(server) | portal | _place(user, running, location))
 
@@ -144,6 +145,12 @@ def _other_environment(server: Server, location: paths.Location) -> dict[str, An
         return None
     chosen, said = found
     return {"said": said, "link": {"path": location.path, "environment": chosen.slug}}
+
+
+def _packages(user: User, location: paths.Location) -> dict[str, str] | None:
+    """Hint that the Collab in front has packages that its person has not said yes or no to."""
+    found = kept_packages.question(user, location)
+    return {"said": found[0], "url": settings.PORTAL_URL + found[1]} if found else None
 
 
 def _place(user: User, server: Server | None, location: paths.Location) -> dict[str, str]:

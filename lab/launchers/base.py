@@ -68,6 +68,8 @@ class LaunchSpec:
     """Whether JupyterLab opens files of the Drive in rooms, where several people edit them at once."""
     page_options: dict[str, str] = field(default_factory=dict)
     """Options of JupyterLab's page beside those that every Lab has."""
+    packages: list[dict[str, Any]] = field(default_factory=list)
+    """Lists of requirements that pip installs inside before the first kernel starts, each with `whose` it is."""
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self) | {

@@ -3,6 +3,7 @@
 from .builds import LIVE_BUILDS, Build, BuildState
 from .environments import ChosenEnvironment, CollabEnvironment, Environment, EnvironmentKind, EnvironmentQuerySet
 from .git_pulls import Pull, PullState
+from .kept_packages import PackageAnswer, PackageList
 from .leases import Lease
 from .maintenance import Pause, PauseQuerySet
 from .passes import Pass, Ticket
@@ -22,6 +23,8 @@ __all__ = [
     "EnvironmentKind",
     "EnvironmentQuerySet",
     "Lease",
+    "PackageAnswer",
+    "PackageList",
     "Pass",
     "Pause",
     "PauseQuerySet",

@@ -17,7 +17,8 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from lab.environments import static_files
+from collabs.models import Collab
+from lab.environments import kept_packages, static_files
 from lab.launchers import LauncherUnavailableError, LaunchFailedError, LaunchSpec, Mount, get_launcher
 from lab.launchers.base import GRACE_SECONDS
 from lab.locations import paths
@@ -129,7 +130,13 @@ def _spec(server: Server, mounts: list[Mount]) -> LaunchSpec:
         portal_token=api_tokens.make(server.pk),
         coediting=settings.COEDITING,
         page_options=static_files.page_options(server.environment.prefix),
+        packages=[kept.as_json() for kept in _packages(server, server.place)],
     )
+
+
+def _packages(server: Server, place: str) -> list[kept_packages.KeptPackages]:
+    """None without walls: there pip changes the environment itself, for everybody."""
+    return kept_packages.for_place(server.owner, place) if get_launcher().isolated else []
 
 
 def _retry(call: Callable[[], None]) -> None:
@@ -169,6 +176,25 @@ def start_kernel(server: Server, place: str) -> None:
         client_of(server).start_session(place)
     except JupyterError as error:
         log.info("%s: kernel for %s not started ahead: %s", server, place, error)
+
+
+def install_packages_of(server: Server, place: str) -> None:
+    """Have a running Lab that is opened at `place` install what is kept for it and not there yet. Best effort."""
+    _install(server, _packages(server, place))
+
+
+def install_packages(server: Server, collab: Collab) -> None:
+    """Have a running Lab install a Collab's packages, if its person may see it and agreed to them. Best effort."""
+    kept = kept_packages.for_collab(server.owner, collab) if get_launcher().isolated else None
+    _install(server, [kept] if kept else [])
+
+
+def _install(server: Server, lists: list[kept_packages.KeptPackages]) -> None:
+    try:
+        for kept in lists:
+            client_of(server).install(kept.as_json())
+    except JupyterError as error:
+        log.info("%s: packages not installed: %s", server, error)
 
 
 # End

@@ -32,6 +32,8 @@ class Launch:
     """Whether JupyterLab opens files of the Drive in rooms."""
     page_options: dict[str, str] = field(default_factory=dict)
     """Options of JupyterLab's page beside those that every Lab has."""
+    packages: list[dict[str, Any]] = field(default_factory=list)
+    """Lists that pip installs before the first kernel starts (inside/kept_packages.py)."""
 
     @property
     def home(self) -> str:
@@ -64,9 +66,11 @@ class Launch:
         contents = account_files(self.username, self.display_name)
         contents[f"{RUN}/launch.json"] = json.dumps({"fds": descriptors})
         contents[f"{RUN}/jupyter_config.json"] = json.dumps(self.jupyter_config())
-        contents[f"{RUN}/jupyter/labconfig/page_config.json"] = json.dumps(
-            page_config(self.coediting) | self.page_options
-        )
+        options = page_config(self.coediting) | self.page_options
+        if self.packages:
+            contents[f"{RUN}/packages.json"] = json.dumps(self.packages)
+            options[PACKAGES_OPTION] = True
+        contents[f"{RUN}/jupyter/labconfig/page_config.json"] = json.dumps(options)
         contents[f"{RUN}/jupyter/labconfig/default_setting_overrides.json"] = json.dumps(SETTINGS)
         return bwrap.Command(bwrap.LAB, contents)
 
@@ -82,6 +86,8 @@ DISABLED = (
 PAGE_CONFIG = {"disabledExtensions": dict.fromkeys(DISABLED, True), "buildCheck": False}
 COEDITING_OPTION = "collaboratoryRooms"
 """Option of JupyterLab's page, read by frontend/jupyterlab_extension/src/editingTogether.ts."""
+PACKAGES_OPTION = "collaboratoryPackages"
+"""Another one: there are packages to be installed, so ask how far that is (src/keptPackages.ts)."""
 # A notebook that names a kernel of somebody else's machine opens with the environment's, without a question.
 SETTINGS = {
     "@jupyterlab/notebook-extension:tracker": {"autoStartDefaultKernel": True},

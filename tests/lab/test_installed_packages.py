@@ -4,10 +4,13 @@ from collections.abc import Callable
 
 import pytest
 
+from drive.files import operations
+from drive.models import Library
+from lab.environments import kept_packages
 from lab.models import State, StopReason
 from lab.servers.services import stop_server
 
-from ..support.packages import install
+from ..support.packages import install, wheel
 from ..support.people import Person
 from ..support.site import Site, wait_for
 
@@ -57,3 +60,28 @@ def test_a_package_that_breaks_kernels_is_named(way: str, site: Site, person: Ca
         for words in ("ended while it was starting", "tornado 1.0 (was 6.", "pip install 'tornado==6.", "fresh Lab"):
             assert words in said
     assert someone.lab("GET", "/api/kernels").status_code == 200
+
+
+def test_packages_for_next_time_are_there_before_the_first_kernel(
+    way: str, site: Site, person: Callable[..., Person]
+) -> None:
+    """With one that cannot be installed the Lab opens all the same, and says what failed."""
+    ada = person("keeper")
+    name, library = "labtestkept", Library.objects.get(owner_user=ada.user, is_default=True)
+    operations.write(ada.user, library, f"{name}-1.0-py3-none-any.whl", wheel(name))
+    drive = f"file:///home/{ada.user.username}/drive/My%20Libraries/My%20Library"
+    kept_packages.save(ada.user, ada.user, f"{name} @ {drive}/{name}-1.0-py3-none-any.whl")
+    assert site.is_forked(ada.launch()) == (way == "fork")
+    assert ada.kernel().run(f"import {name}; print({name}.answer)").text.strip() == "42"
+    assert ada.lab("GET", "/api/collaboratory/packages").json()["lists"][0]["state"] == "installed"
+    session = {"path": "a.ipynb", "name": "a.ipynb", "type": "notebook", "kernel": {"name": "python3"}}
+    made = [ada.lab("POST", "/api/sessions", json=session).json() for _ in range(2)]
+    assert made[0]["kernel"]["id"] == made[1]["kernel"]["id"]
+    ada.leave()
+
+    kept_packages.save(ada.user, ada.user, f"gone @ {drive}/gone-1.0-py3-none-any.whl")
+    ada.launch()
+    assert "ModuleNotFoundError" in ada.kernel().run(f"import {name}").error
+    [failed] = ada.lab("GET", "/api/collaboratory/packages").json()["lists"]
+    assert failed["state"] == "failed"
+    assert "ERROR" in failed["said"]

@@ -2,6 +2,7 @@ import { connectionPlugin } from "./connection";
 import { driveChangesPlugin } from "./driveChanges";
 import { editingTogetherPlugin, executorPlugin } from "./editingTogether";
 import { executionsPlugin } from "./missedOutputs";
+import { keptPackagesPlugin } from "./keptPackages";
 import { panelPlugin } from "./panel";
 import { takePristineSettingsFromSchemas } from "./pristineSettings";
 import { readingPlugin } from "./reading";
@@ -19,4 +20,5 @@ export default [
   driveChangesPlugin,
   workspaceStatePlugin,
   readingPlugin,
+  keptPackagesPlugin,
 ];

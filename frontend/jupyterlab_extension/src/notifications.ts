@@ -1,7 +1,7 @@
 import { Dialog, Notification, showDialog } from "@jupyterlab/apputils";
 
 import { Lab } from "./lab";
-import { ICoworker, ILabState, IOtherEnvironment } from "./requests";
+import { ICoworker, ILabState, IOtherEnvironment, IPackagesQuestion } from "./requests";
 import { hasBeenShown, setShown } from "./shown";
 
 const WARN_SECONDS = 30 * 60;
@@ -31,6 +31,7 @@ export class LabNotifications {
       notifyOnce("warning", note);
     }
     this.updateEnvironment(state.other_environment ?? null, state.portal_open);
+    this.updatePackages(state.packages ?? null);
     this.updateWarning(state);
   }
 
@@ -56,6 +57,15 @@ export class LabNotifications {
     this._mismatch = notifyOnce("info", other.said, [change]) ?? this._mismatch;
   }
 
+  private updatePackages(question: IPackagesQuestion | null): void {
+    if (!question) {
+      this._question = dismiss(this._question);
+      return;
+    }
+    const look = { label: "See them", callback: () => void window.open(question.url, "_blank") };
+    this._question = notifyOnce("info", question.said, [look]) ?? this._question;
+  }
+
   /** Shown while it is true, and no longer. */
   private updateWarning(state: ILabState): void {
     const isNear = state.running && this.lab.secondsLeft < Math.min(WARN_SECONDS, state.warn_before);
@@ -77,6 +87,7 @@ export class LabNotifications {
   private _warning: string | null = null;
   private _warnedOf = "";
   private _mismatch: string | null = null;
+  private _question: string | null = null;
   private _together = new Set<string>();
 }
 

@@ -24,6 +24,7 @@ export interface ILabState {
   /** Who works in the same library; absent where no path was said. */
   others?: ICoworker[];
   other_environment?: IOtherEnvironment | null;
+  packages?: IPackagesQuestion | null;
   place_name: string;
   place_url: string;
   portal_lab: string;
@@ -43,6 +44,13 @@ export interface IOtherEnvironment {
   said: string;
   /** Query of the portal's page that opens it there. */
   link: Record<string, string>;
+}
+
+/** The Collab in front has packages that its person has not said yes or no to. */
+export interface IPackagesQuestion {
+  said: string;
+  /** Of the portal's page that asks. */
+  url: string;
 }
 
 /** An answer other than 2xx. */

@@ -11,7 +11,7 @@ from collabs import services
 from collabs.models import Collab, Role
 from drive.files import operations
 from drive.models import Trashed
-from lab.environments import selection
+from lab.environments import kept_packages, selection
 from lab.gateway import passes
 from lab.launchers import ServerStatus
 from lab.locations import paths
@@ -165,3 +165,18 @@ def test_it_answers_no_other_page_and_no_other_lab(panel: Callable, server: Make
     assert panel(what, origin=paths.origin("editor"), lab="editor").status_code == 401  # the pass is into another
     lab.refresh_from_db()
     assert (lab.state, lab.keep_until) == (State.RUNNING, None)
+
+
+def test_it_tells_of_a_collabs_packages_until_they_are_answered(
+    panel: Callable, owner: User, collab: Collab, server: Make
+) -> None:
+    server("running")
+    place = "drive/Shared with groups/Cortex/a.ipynb"
+    assert panel("state", path=place).json()["packages"] is None
+    kept_packages.save(owner, collab, "elephant")
+    said = panel("state", path=place).json()["packages"]
+    assert "Cortex" in said["said"]
+    assert said["url"].endswith("/collabs/cortex/packages/")
+    assert panel("state", path="drive/My Libraries/My Library").json()["packages"] is None
+    assert kept_packages.answer(owner, collab, kept_packages.digest("elephant"), installs=False)
+    assert panel("state", path=place).json()["packages"] is None

@@ -18,6 +18,7 @@ from jupyter_client.session import Session
 from jupyter_server.services.kernels.connection.base import deserialize_msg_from_ws_v1
 from jupyter_server.services.kernels.connection.channels import ZMQChannelsWebsocketConnection
 from jupyter_server.services.kernels.kernelmanager import AsyncMappingKernelManager
+from kept_packages import Installer  # type: ignore[import-not-found]
 from saves import VersionedContentsManager  # type: ignore[import-not-found]
 
 WRITE_SECONDS = 2.0
@@ -77,11 +78,20 @@ class FollowedKernel:
 
 
 class FollowingKernelManager(AsyncMappingKernelManager):
-    """As Jupyter's own; `followed` has what is known of each kernel."""
+    """As Jupyter's own; `followed` has what is known of each kernel. None starts before `installer` is done."""
+
+    installer: "Installer | None" = None
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         self.followed: dict[str, FollowedKernel] = {}
+
+    async def _async_start_kernel(self, **options: Any) -> str:
+        if self.installer is not None:
+            await self.installer.done()
+        return await super()._async_start_kernel(**options)
+
+    start_kernel = _async_start_kernel
 
     # Listening
 

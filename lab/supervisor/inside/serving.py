@@ -20,6 +20,7 @@ import drive_changes  # type: ignore[import-not-found]
 import export_formats  # type: ignore[import-not-found]
 import following  # type: ignore[import-not-found]
 import foreground  # type: ignore[import-not-found]
+import kept_packages  # type: ignore[import-not-found]
 import limiting  # type: ignore[import-not-found]
 import provisioning  # type: ignore[import-not-found]
 import published  # type: ignore[import-not-found]
@@ -27,6 +28,7 @@ import pulling  # type: ignore[import-not-found]
 import reading  # type: ignore[import-not-found]
 import running  # type: ignore[import-not-found]
 import saves  # type: ignore[import-not-found]
+import sessions  # type: ignore[import-not-found]
 from jupyter_server.auth.decorator import authorized
 from jupyter_server.base.handlers import APIHandler
 from jupyter_server.serverapp import ServerApp
@@ -34,6 +36,7 @@ from jupyter_server.services.contents.manager import ContentsManager
 from jupyter_server.services.kernels.connection.channels import ZMQChannelsWebsocketConnection
 from jupyter_server.services.kernels.handlers import KernelActionHandler
 from jupyter_server.services.kernels.kernelmanager import AsyncMappingKernelManager
+from jupyter_server.services.sessions.sessionmanager import SessionManager
 from jupyter_server.utils import url_path_join
 from tornado import web
 from traitlets import default
@@ -137,6 +140,7 @@ HANDLERS = {
     "activity": ActivityHandler,
     "git-pull": pulling.PullHandler,
     "executions": running.ExecutionsHandler,
+    "packages": sessions.PackagesHandler,
     "runs": running.RunsHandler,
 }
 """Our own addresses, below /api/collaboratory/."""
@@ -147,6 +151,7 @@ class SocketServerApp(ServerApp):
 
     listening_fd = -1
     go_fd = -1
+    run_directory = ""
 
     @default("contents_manager_class")
     def _versioned_contents(self) -> "type[ContentsManager]":
@@ -159,6 +164,10 @@ class SocketServerApp(ServerApp):
     @default("kernel_websocket_connection_class")
     def _followed_connections(self) -> "type[ZMQChannelsWebsocketConnection]":
         return following.FollowedConnection
+
+    @default("session_manager_class")
+    def _one_session(self) -> "type[SessionManager]":
+        return sessions.OneSessionManager
 
     def _bind_http_server(self) -> None:
         """Serve nobody, and so run nobody's code, before everything around the server is in place."""
@@ -177,10 +186,17 @@ class SocketServerApp(ServerApp):
         self.event_logger.register_event_schema(drive_changes.SCHEMA)
         tell = functools.partial(self.event_logger.emit, schema_id=drive_changes.SCHEMA_ID)
         drive_changes.watch(self.root_dir, lambda data: tell(data=data))
+        self.event_logger.register_event_schema(kept_packages.SCHEMA)
+        tell_of_packages = functools.partial(self.event_logger.emit, schema_id=kept_packages.SCHEMA_ID)
+        self.web_app.settings["kept_packages"].tell = lambda data: tell_of_packages(data=data)
+        self.web_app.settings["kept_packages"].start()
 
     def init_webapp(self) -> None:
         super().init_webapp()
         interaction = self.web_app.settings["interaction"] = Interaction()
+        installer = self.web_app.settings["kept_packages"] = kept_packages.read(self.run_directory)
+        if isinstance(self.kernel_manager, following.FollowingKernelManager):
+            self.kernel_manager.installer = installer
         log = self.web_app.settings["log_function"]
 
         def log_and_note(handler: web.RequestHandler) -> None:
@@ -219,5 +235,5 @@ def serve(run: str, *, listening: int, go: int, orders: "int | None" = None) -> 
     """
     limiting.limit()
     import_jupyterlab()
-    SocketServerApp.listening_fd, SocketServerApp.go_fd = listening, go
+    SocketServerApp.listening_fd, SocketServerApp.go_fd, SocketServerApp.run_directory = listening, go, run
     SocketServerApp.launch_instance(argv=[f"--config={run}/jupyter_config.json", *provisioning.use(orders)])
