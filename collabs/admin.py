@@ -110,7 +110,8 @@ class CollabAdmin(AuditedAdmin):
         """Create and change as the pages do."""
         values = {name: form.cleaned_data[name] for name in ("title", "description", "is_public")}
         if change:
-            services.update_collab(request.user, obj, **values, coediting=form.cleaned_data["coediting"])
+            more = {name: form.cleaned_data[name] for name in ("coediting", "visitors_read")}
+            services.update_collab(request.user, obj, **values, **more)
         else:
             created = services.create_collab(request.user, **values)
             obj.pk, obj.slug = created.pk, created.slug

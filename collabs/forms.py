@@ -6,6 +6,7 @@ from django import forms
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.urls import reverse
+from django.utils.translation import gettext as _
 
 from groups.forms import GroupField
 from portal.accounts.people_search import NO_ACCOUNT, NoAccountError
@@ -33,7 +34,7 @@ class CollabForm(forms.ModelForm):
 
     class Meta:
         model = Collab
-        fields = ["title", "description", "is_public", "coediting"]
+        fields = ["title", "description", "is_public", "visitors_read", "coediting"]
         widgets = {"description": forms.Textarea(attrs={"rows": 3})}
 
     tags = TagsField()
@@ -42,8 +43,19 @@ class CollabForm(forms.ModelForm):
         super().__init__(*args, **kwargs)  # type: ignore[arg-type]
         if not self.instance.pk or not settings.COEDITING:
             del self.fields["coediting"]
+        if not self.instance.pk or not settings.VISITORS_READ_FILES:
+            del self.fields["visitors_read"]
         if self.instance.pk:
             self.initial["tags"] = ", ".join(self.instance.tags.values_list("name", flat=True))
+
+    def clean(self) -> dict[str, Any]:
+        """As Django's. Who makes a Collab private closes it to visitors, whatever is ticked."""
+        found: dict[str, Any] = super().clean() or self.cleaned_data
+        if found.get("visitors_read") and not found["is_public"]:
+            if not self.initial.get("visitors_read"):
+                self.add_error("visitors_read", _("Visitors can read the files of a public Collab only."))
+            found["visitors_read"] = False
+        return found
 
 
 class MemberForm(forms.Form):

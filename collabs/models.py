@@ -161,6 +161,11 @@ class Collab(models.Model):
         default=False,
         help_text="Anybody can see the page; everybody who is signed in can read the files.",
     )
+    visitors_read = models.BooleanField(
+        "open to visitors",
+        default=False,
+        help_text="Where it is public: visitors without an account read the files, previews and notebooks.",
+    )
     coediting = models.BooleanField(
         "editing together",
         default=True,
@@ -211,6 +216,14 @@ class Collab(models.Model):
     def tag_names(self) -> list[str]:
         """In order. Set by `cards` for many, with one query."""
         return [tag.name for tag in self.tags.all()]
+
+    @property
+    def lets_visitors_read(self) -> bool:
+        """True if visitors without an account may read its files: it is public, was opened to them, the site allows it.
+
+        What they read of which library says drive/libraries/visibility.py.
+        """
+        return settings.VISITORS_READ_FILES and self.is_public and self.visitors_read and self.deleted_at is None
 
     @property
     def kept_until(self) -> datetime | None:

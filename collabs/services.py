@@ -5,6 +5,7 @@ from datetime import datetime
 from itertools import islice
 from typing import Any
 
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_slug
 from django.db import IntegrityError, models, transaction
@@ -132,16 +133,20 @@ def update_collab(
     is_public: bool,
     tags: Iterable[str] | None = None,
     coediting: bool | None = None,
+    visitors_read: bool | None = None,
 ) -> Collab:
-    """Change title, description, visibility, tags and whether people edit together (None: unchanged).
+    """Change title, description, visibility, tags, whether people edit together and visitors read (None: unchanged).
 
-    ArchivedError; ValidationError if the title is taken or invalid.
+    A private Collab is closed to visitors, and stays so when it is made public again. ArchivedError; ValidationError if
+    the title is taken or invalid, or if the site does not allow to open Collabs to visitors.
     """
     row = lock(collab)
     before: dict[str, Any] = {name: getattr(row, name) for name in ("title", "description", "is_public")}
     wanted: dict[str, Any] = {"title": tidy_title(title), "description": description, "is_public": is_public}
     if coediting is not None:
         before["coediting"], wanted["coediting"] = row.coediting, coediting
+    if visitors_read is not None or not is_public:
+        before["visitors_read"], wanted["visitors_read"] = row.visitors_read, bool(visitors_read and is_public)
     if tags is not None:
         before["tags"] = list(row.tags.values_list("name", flat=True))
         wanted["tags"] = _tidy_tags(tags)
@@ -150,6 +155,8 @@ def update_collab(
         return row
     if row.archived_at:
         raise ArchivedError
+    if "visitors_read" in changed and wanted["visitors_read"] and not settings.VISITORS_READ_FILES:
+        raise ValidationError("This site does not let visitors without an account read files.")
     for name in changed - {"tags"}:
         setattr(row, name, wanted[name])
     _check(row)
@@ -163,7 +170,7 @@ def update_collab(
     search_index.index(row)
     said = [{name: values[name] for name in changed} for values in (before, wanted)]
     audit.record(actor, "collab.changed", row, before=said[0], after=said[1])
-    if changed - {"tags", "coediting"}:
+    if changed - {"tags", "coediting", "visitors_read"}:
         hooks.run("collab_changed", actor=actor, collab=row, changed=changed)
         send_access_changed(_member_ids(row))
     return row
@@ -232,7 +239,7 @@ def remove_collab(collab: Collab, deleted_before: datetime) -> bool:
         return False
     audit.record(None, "collab.removed", row)
     row.removed_at, row.is_public, row.description = timezone.now(), False, ""
-    row.title = f"removed {row.slug[:60]} #{row.pk}"
+    row.title, row.visitors_read = f"removed {row.slug[:60]} #{row.pk}", False
     row.memberships.all().delete()
     row.group_roles.all().delete()
     row.favourites.all().delete()

@@ -281,6 +281,9 @@ VERSION_KEEP = env.list("VERSION_KEEP", default=["2h:all", "1d:10m", "7d:1h", "3
 TRASH_KEEP_DAYS = env.int("TRASH_KEEP_DAYS", default=30)
 """Days for which what was deleted can be restored."""
 
+VISITORS_READ_FILES = env.bool("VISITORS_READ_FILES", default=True)
+"""Whether administrators of a public Collab may let visitors without an account read its files."""
+
 PREVIEW_ENVIRONMENT = env.str("PREVIEW_ENVIRONMENT", default=str(VAR_DIR / "preview"))
 """Virtual environment with the packages that render notebooks and PDF; `bin/up` makes it."""
 PREVIEW_CACHE = VAR_DIR / "previews"

@@ -93,13 +93,8 @@ def settings(request: HttpRequest, slug: str) -> HttpResponse:
     """Change title, description and visibility."""
     collab = get_collab(request, slug, Role.ADMINISTRATOR)
     form = CollabForm(request.POST or None, instance=Collab.objects.get(pk=collab.pk))
-    if (
-        form.is_valid()
-        and form.cleaned_data["is_public"]
-        and not collab.is_public
-        and "make_public" not in request.POST
-    ):
-        return _ask_before_publishing(request, collab, form)
+    if form.is_valid() and (asks := _asks(request, collab, form)):
+        return _ask(request, collab, form, asks)
     if form.is_valid():
         try:
             services.update_collab(person(request), collab, **form.cleaned_data)
@@ -112,9 +107,18 @@ def settings(request: HttpRequest, slug: str) -> HttpResponse:
     return render(request, "collabs/settings.html", context, status=422 if form.errors else 200)
 
 
-def _ask_before_publishing(request: HttpRequest, collab: Collab, form: CollabForm) -> HttpResponse:
+def _asks(request: HttpRequest, collab: Collab, form: CollabForm) -> dict[str, bool]:
+    """What the form newly gives to others, by the field that says that its person was asked; empty once they were."""
+    given = {
+        "make_public": form.cleaned_data["is_public"] and not collab.is_public,
+        "let_visitors_read": form.cleaned_data.get("visitors_read", False) and not collab.visitors_read,
+    }
+    return given if any(new and name not in request.POST for name, new in given.items()) else {}
+
+
+def _ask(request: HttpRequest, collab: Collab, form: CollabForm, asks: dict[str, bool]) -> HttpResponse:
     """The same form once more, and who will see what; a second button saves it."""
-    context = _settings_context(collab, form, DeleteForm(collab=collab))
+    context = _settings_context(collab, form, DeleteForm(collab=collab)) | {"asks": asks}
     context["accounts"] = User.objects.filter(is_active=True).count()
     return render(request, "collabs/settings.html", context)
 

@@ -11,6 +11,7 @@ from django.shortcuts import redirect, render
 from drive.files.library_access import LibraryAccess
 from drive.storage import NotFoundError, StorageError
 from drive.uploads import transfer
+from portal.access import SignInRequiredError
 
 from . import (
     views_edit,
@@ -127,8 +128,10 @@ def _show(request: HttpRequest, access: LibraryAccess, path: str) -> HttpRespons
         is_folder = files.stat(path).kind == "folder"
     show = request.GET.get("show", "")
     page = (FOLDER_PAGES if is_folder else FILE_PAGES).get(show)
-    if page is None or (access.entry is None and page.right != Right.LINK):
+    if page is None:
         raise Http404("No such page.")
+    if access.entry is None and page.right != Right.LINK:
+        raise SignInRequiredError if access.asks_to_sign_in else Http404("No such page.")
     if is_folder and not request.path.endswith("/"):
         query = request.META.get("QUERY_STRING", "")
         return redirect(f"{access.folder_address(path)}{f'?{query}' if query else ''}")

@@ -47,9 +47,9 @@ def folder(request: HttpRequest, access: LibraryAccess, path: str) -> HttpRespon
 
 def _template(access: LibraryAccess) -> str:
     """Template of a folder's page: of the Drive, a Collab or a public link."""
-    if access.entry is None:
-        return "drive/public_link_folder.html"
-    return "drive/collab_files.html" if access.collab else "drive/library.html"
+    if access.collab:
+        return "drive/collab_files.html"
+    return "drive/library.html" if access.entry else "drive/public_link_folder.html"
 
 
 def _rows(access: LibraryAccess, path: str, items: Iterable[FileEntry]) -> list[tuple[FileEntry, str]]:

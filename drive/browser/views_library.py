@@ -14,13 +14,16 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods
 
 from drive.files.library_access import collab_access, drive_access
+from drive.files.visitor_access import visitor_access
 from drive.folders import MOUNTED, Folder
 from drive.libraries import services
 from drive.libraries.forms import LibraryForm
 from drive.libraries.visibility import as_entry, entries, public_entries
 from drive.models import Library
+from drive.storage.names import has_hidden
 from portal.access import person
 
+from . import visitors
 from .collab_readme import picture_access
 from .registry import serve
 
@@ -67,7 +70,14 @@ def library(request: HttpRequest, library_id: UUID, path: str = "") -> HttpRespo
 
 
 def collab_files(request: HttpRequest, slug: str, path: str = "") -> HttpResponse:
-    """The same, within the Collab's pages; and pictures of a public Collab's README for visitors without an account."""
-    if not request.user.is_authenticated and (shown := picture_access(request, slug, path)):
+    """The same, within the Collab's pages. Visitors without an account read where the Collab lets them.
+
+    Elsewhere they see the pictures of a public Collab's README; one in a hidden folder everywhere.
+    """
+    opened = visitor_access(request, slug)
+    asks_for_picture = not request.user.is_authenticated and (opened is None or has_hidden(path))
+    if asks_for_picture and (shown := picture_access(request, slug, path)):
         return serve(request, shown, path)
+    if opened:
+        return visitors.answer(request, lambda: serve(request, opened, path))
     return serve(request, collab_access(request, slug), path)

@@ -12,11 +12,13 @@ from collabs.access import get_collab
 from drive.files.library_access import LibraryAccess, collab_access
 from drive.files.listing import README, crumbs
 from drive.files.paths import quoted
+from drive.files.visitor_access import visitor_access
 from drive.models import File, Library
 from drive.preview import kinds
 from drive.storage import FileEntry, LibraryFiles, NotFoundError, StorageError, path_codec, shown
 from portal.text.markdown import ENDINGS, is_markdown
 
+from . import visitors
 from .views_file import about
 
 PER_PAGE = 100
@@ -25,7 +27,12 @@ PER_PAGE = 100
 @require_safe
 def index(request: HttpRequest, slug: str) -> HttpResponse:
     """All pages, by their paths."""
-    access = collab_access(request, slug)
+    if opened := visitor_access(request, slug):
+        return visitors.answer(request, lambda: _index(request, opened))
+    return _index(request, collab_access(request, slug))
+
+
+def _index(request: HttpRequest, access: LibraryAccess) -> HttpResponse:
     page = Paginator(_pages(access.library), PER_PAGE).get_page(request.GET.get("page"))
     found = [path_codec.from_row(row.path) for row in page.object_list]
     pages = [(path, f"{access.pages}{quoted(path)}") for path in found if shown(path) == path]
@@ -44,10 +51,15 @@ def _pages(library: Library) -> QuerySet[File]:
 
 @require_safe
 def page(request: HttpRequest, slug: str, path: str) -> HttpResponse:
-    """One page. Visitors of a public Collab read its README, which stands on its first page."""
+    """One page. Visitors of a public Collab read its README, which stands on its first page, or what it lets them."""
+    if opened := visitor_access(request, slug):
+        return visitors.answer(request, lambda: _answer(request, opened, path))
     if not request.user.is_authenticated and path in README:
         return redirect(get_collab(request, slug))
-    access = collab_access(request, slug)
+    return _answer(request, collab_access(request, slug), path)
+
+
+def _answer(request: HttpRequest, access: LibraryAccess, path: str) -> HttpResponse:
     path = path.strip("/")
     try:
         with access.files() as files:

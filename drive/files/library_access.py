@@ -45,6 +45,9 @@ class LibraryAccess:
     root: str = ""
     """Folder that may be read, as a path in the library; "" for all of it. Paths in URLs are relative to it."""
 
+    asks_to_sign_in: bool = False
+    """Whether what a visitor may not see leads to the sign-in page, rather than to none."""
+
     @property
     def frame(self) -> str:
         """Base template of the file pages, which fill its block `collab`."""

@@ -14,6 +14,9 @@ shared with a team that I am in       Shared with groups    as shared; where the
 public                                Shared with all       r
 ====================================  ====================  ==========================================
 
+Visitors without an account have no folders. They read the visible files of a public Collab that was opened to them, at
+its own addresses and nowhere else: `read_by_visitors`.
+
 A library may stand in several folders; within one folder the highest permission over the routes counts.
 """
 
@@ -85,6 +88,12 @@ def entries(user: Person, *, folders: Iterable[Folder] = Folder, library: UUID |
             reason = _reason(kind, detail)
             found[library_id, folder] = Entry(library_id, Folder(folder), name, permission, reason)
     return sorted(found.values(), key=lambda entry: (_ORDER[entry.folder], entry.name.casefold()))
+
+
+def read_by_visitors(library: Library) -> bool:
+    """True if visitors without an account may read its visible files: its public Collab was opened to them."""
+    collab = library.owner_collab
+    return collab is not None and collab.lets_visitors_read and library.is_public and library.deleted_at is None
 
 
 def mounted(user: User) -> QuerySet[Library]:

@@ -53,6 +53,11 @@ def is_hidden(name: str) -> bool:
     return name.startswith(".")
 
 
+def has_hidden(path: str) -> bool:
+    """Whether the path leads to, or through, a hidden name."""
+    return any(is_hidden(name) for name in path.split("/"))
+
+
 def new_name(name: str) -> str:
     """A name as we give it to new files: in NFC, as keyboards write it; macOS sends some names taken apart."""
     return check_name(unicodedata.normalize("NFC", check_name(name)))

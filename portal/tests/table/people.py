@@ -71,6 +71,8 @@ class World:
 def build(people: dict[str, User], cortex: Collab, open_cortex: Collab) -> World:
     """One of everything. `people` are by their usernames: those of conftest.py, `ingroup`, `gone`, `asker`."""
     owner, stranger, viewer = people["owner"], people["stranger"], people["viewer"]
+    visited = collab_services.create_collab(owner, title="Visited", is_public=True)
+    collab_services.update_collab(owner, visited, title="Visited", description="", is_public=True, visitors_read=True)
     institute = group_services.create_group(owner, name="Institute")
     inner = group_services.create_group(owner, name="Inner")
     group_services.create_group(owner, name="Outer")
@@ -84,7 +86,7 @@ def build(people: dict[str, User], cortex: Collab, open_cortex: Collab) -> World
     share = drive_services.share_with_person(owner, own, viewer, Permission.READ)
     deleted = drive_services.create_library(owner, "Deleted")
     drive_services.delete_library(owner, deleted)
-    for library in (cortex.library, open_cortex.library, own):
+    for library in (cortex.library, open_cortex.library, visited.library, own):
         reset_files(str(library.pk))
     link = public_links.make_link(owner, own, "")
     operations.write(owner, cortex.library, "a.txt", b"newer")
