@@ -6,11 +6,13 @@ every call to the launcher may be repeated.
 """
 
 import logging
+import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
 from uuid import UUID
+from weakref import WeakValueDictionary
 
 from django.conf import settings
 from django.db import transaction
@@ -40,6 +42,9 @@ LEASE = timedelta(seconds=30)
 """A stop task that has not said for so long that it is at work was killed."""
 RESCUE_TRIES = 3
 FOLLOW_TRIES = 8
+
+_turns: WeakValueDictionary[UUID, threading.RLock] = WeakValueDictionary()
+_turns_lock = threading.Lock()
 
 
 def find(server_id: UUID) -> Server | None:
@@ -314,17 +319,28 @@ def follow_access(server_id: UUID) -> None:
 
 
 def follow_mounts(server: Server) -> None:
-    """Mount, and look again: of two that do this at once, the one with the older view must not have the last word."""
+    """Mount, and look again: of two that do this at once, the one with the older view must not have the last word.
+
+    Of two threads of one worker it has no word at all: for a moment, what was taken away would be there again, and
+    JupyterLab would be told of a folder that is not where it was.
+    """
     launcher = get_launcher()
     for _ in range(FOLLOW_TRIES):
-        mounts = mounts_of(server.owner)
-        notes = launcher.remount(server.pk, with_quotas(mounts))
-        Server.objects.filter(pk=server.pk).update(mounts_digest=digest(mounts))
+        with _turn_of(server.pk):
+            mounts = mounts_of(server.owner)
+            notes = launcher.remount(server.pk, with_quotas(mounts))
+            Server.objects.filter(pk=server.pk).update(mounts_digest=digest(mounts))
         if notes:
             limits.add_notes(server, notes)
             _stop_if_gone(server)
         if digest(mounts_of(server.owner)) == digest(mounts):
             return
+
+
+def _turn_of(server_id: UUID) -> threading.RLock:
+    """Held in this process from the look at what a server's person may see until that is mounted."""
+    with _turns_lock:
+        return _turns.setdefault(server_id, threading.RLock())
 
 
 def _stop_if_gone(server: Server) -> None:

@@ -1,7 +1,10 @@
 """Changes of access reach running servers, broker or not."""
 
+import threading
 from collections.abc import Callable
 from itertools import cycle
+from types import SimpleNamespace
+from unittest import mock
 from uuid import uuid4
 
 import pytest
@@ -95,6 +98,44 @@ def test_the_older_view_does_not_have_the_last_word(
     launcher.before["remount"] = change
     lifecycle.follow_access(at_work.pk)
     assert modes(launcher, at_work) == {"My Library": "rw"}
+
+
+def test_an_older_view_of_another_thread_is_never_mounted_after_a_newer_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One of the worker's threads has looked what the person may see, and is slow; access changes, and another follows.
+
+    For a moment, what was taken away would be there again.
+    """
+    server = Server(owner=User())
+    seen, mounted = ["before"], []
+    slow = threading.Event()
+
+    def mounts_of(user: User) -> list[str]:
+        view = list(seen)
+        if threading.current_thread() is first:
+            seen[:] = ["after"]
+            if not slow.is_set():
+                slow.set()
+                second.start()
+                second.join(1)  # it may overtake
+        return view
+
+    launcher = SimpleNamespace(remount=lambda _, mounts: mounted.extend(mounts))
+    for name, value in {
+        "get_launcher": lambda: launcher,
+        "mounts_of": mounts_of,
+        "with_quotas": list,
+        "digest": "".join,
+        "Server": mock.Mock(),
+    }.items():
+        monkeypatch.setattr(lifecycle, name, value)
+    first, second = (threading.Thread(target=lifecycle.follow_mounts, args=(server,), daemon=True) for _ in range(2))
+    first.start()
+    for thread in (first, second):
+        slow.wait(30)
+        thread.join(30)
+        assert not thread.is_alive()
+    assert mounted[0] == "before"
+    assert set(mounted[1:]) == {"after"}
 
 
 def test_a_launch_takes_over_what_changed_while_it_started(
