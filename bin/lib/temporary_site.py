@@ -44,6 +44,8 @@ SETTINGS += [f"LAB_{name}_LIMIT" for name in ("MEMORY", "CPU", "PROCESS", "DISK"
 SETTINGS += ["LAB_CGROUP", "LAB_MAX_SERVERS", "LAB_HUB_URL", "LAB_HUB_API", "LAB_HUB_TOKEN", "LAB_HUB_SECRET"]
 SETTINGS += ["COLLABORATORY_RUN", "COLLABORATORY_VAR"]
 """Variables of the person's own site that must not reach a temporary one."""
+SHORT_AND_LONG = {"LAB_RECONCILE_SECONDS": "3", "LAB_SAVE_WAIT_SECONDS": "20"}
+"""Of running sites: four at a time are slow, and tests wait for what is done at intervals."""
 MEMORY = Path("/dev/shm")  # noqa: S108 - what is made in there is made as safely as in /tmp
 
 
@@ -83,7 +85,7 @@ def settings(installation: Installation, directory: Path, port: int) -> dict[str
 def site_settings(installation: Installation, directories: list[Path]) -> dict[str, str]:
     """A running site in each directory, for one process of tests each: tests/support/site_per_process.py reads it."""
     sites = [
-        settings(installation, directory, free_port()) | provider_settings() | {"LAB_RECONCILE_SECONDS": "3"}
+        settings(installation, directory, free_port()) | provider_settings() | SHORT_AND_LONG
         for directory in directories
     ]
     return {"TEST_SITES": json.dumps(sites)}

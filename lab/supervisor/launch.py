@@ -1,6 +1,7 @@
 """One launch, from the portal's request: environment variables, Jupyter's configuration, and files."""
 
 import json
+import os
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -8,6 +9,9 @@ from portal.sandboxing import bwrap
 
 from . import api_token, conda_env
 from .sandbox_command import RUN, USER_ID
+
+SAVE_WAIT_SECONDS = float(os.environ.get("LAB_SAVE_WAIT_SECONDS") or 2)
+"""For how long a save in the Drive waits for the portal, which makes a version of what it overwrites."""
 
 
 @dataclass(frozen=True)
@@ -114,6 +118,7 @@ def jupyter_config(root: str, *, token: str) -> dict[str, Any]:
         "IdentityProvider": {"token": token},
         # The home's trash would die with the home. A link may lead to a name with a dot in front; lists leave it out.
         "FileContentsManager": {"delete_to_trash": False, "allow_hidden": True},
+        "VersionedContentsManager": {"wait_seconds": SAVE_WAIT_SECONDS},
         "LabApp": {
             "news_url": None,
             "check_for_updates_class": "jupyterlab.NeverCheckForUpdate",

@@ -1,6 +1,6 @@
 """Contents manager that tells the portal of every save in the Drive, before and after: each becomes a version.
 
-Whoever saves waits for the portal before the file is overwritten, for WAIT_SECONDS at most, and never afterwards. No
+Whoever saves waits for the portal before the file is overwritten, for `wait_seconds` at most, and never afterwards. No
 save fails for what the portal answers, or because it is away: then scans find later what was saved. The portal believes
 nothing that is told here; docs/explanation/versions.md says what it makes of it.
 """
@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from jupyter_server.services.contents.largefilemanager import AsyncLargeFileManager
+from traitlets import Float
 
-WAIT_SECONDS = 2.0
 ASK_AGAIN_SECONDS = 0.05
 QUIET_SECONDS = 30.0
 """How long nobody waits for the portal after it did not answer in time."""
@@ -68,6 +68,8 @@ def _close_at_once(file: Any) -> None:
 
 class VersionedContentsManager(AsyncLargeFileManager):
     """As JupyterLab's own, but that no save in the Drive overwrites what is not a version yet."""
+
+    wait_seconds = Float(2.0, config=True, help="How long a save waits for the portal at most.")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -170,8 +172,8 @@ class VersionedContentsManager(AsyncLargeFileManager):
 
     async def _begin(self, place: str) -> None:
         """What is at a place is a version now, and nobody else saves there; or it took too long."""
-        deadline = time.monotonic() + WAIT_SECONDS
-        if deadline - WAIT_SECONDS < self._quiet_until:
+        deadline = time.monotonic() + self.wait_seconds
+        if deadline - self.wait_seconds < self._quiet_until:
             return
         while (seconds := deadline - time.monotonic()) > 0:
             wait = seconds > 2 * ASK_AGAIN_SECONDS
@@ -222,13 +224,13 @@ class VersionedContentsManager(AsyncLargeFileManager):
     async def settle(self) -> None:
         """Wait until the portal knows of all saves, for a while."""
         if self._untold:
-            await asyncio.wait(list(self._untold), timeout=WAIT_SECONDS)
+            await asyncio.wait(list(self._untold), timeout=self.wait_seconds)
 
     async def _settle(self, place: str) -> None:
         """Wait until the portal knows of the saves at and below a place, for a while."""
         below = [task for task, saved in self._untold.items() if place and f"{saved}/".startswith(f"{place}/")]
         if below and time.monotonic() >= self._quiet_until:
-            await asyncio.wait(below, timeout=WAIT_SECONDS / 2)
+            await asyncio.wait(below, timeout=self.wait_seconds / 2)
 
     async def _ask(self, what: str, told: "dict[str, Any]", seconds: float) -> Any:
         return await asyncio.to_thread(portal.api, "POST", f"/lab/saves/{what}", told, timeout=seconds)
