@@ -204,7 +204,9 @@ def proxy() -> Iterator[Proxy]:
         pytest.skip("the proxy never runs as root: use bin/test")
     directory = Path(tempfile.mkdtemp(prefix="proxy-", dir="/tmp"))
     proxy = Proxy(directory)
-    proxy.start()
-    yield proxy
-    proxy.stop()
-    shutil.rmtree(directory)
+    try:
+        proxy.start()
+        yield proxy
+    finally:  # also of one that did not start
+        proxy.stop()
+        shutil.rmtree(directory)

@@ -10,10 +10,10 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 
 CODE = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(CODE / "bin/lib"))
@@ -149,6 +149,8 @@ class Proxy:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self.run, self.drive = directory / "run", directory / "drive"
+        self.processes: list[subprocess.Popen] = []
+        self.log: IO[bytes] | None = None
         for name in ("run/lab", "nginx/body", "log", "static", "drive"):
             (directory / name).mkdir(parents=True)
         with socket.socket() as probe:
@@ -194,13 +196,14 @@ class Proxy:
         path = {"PATH": f"{os.environ['PATH']}:/usr/sbin"}
         self.log = (self.directory / "log/error.log").open("ab")
         self.process = subprocess.Popen(command, stderr=self.log, env=os.environ | path)
+        self.processes.append(self.process)
         self.start_relay(environment["PORTAL_URL"])
-        for _ in range(400):
-            with contextlib.suppress(OSError):
-                socket.create_connection(("127.0.0.1", self.port)).close()
-                return
-            time.sleep(0.05)
-        raise AssertionError((self.directory / "log/error.log").read_text())
+        wait_for(lambda: self._listens() or self.process.poll() is not None, 60, "nginx did not start")
+        assert self.process.poll() is None, self.errors()
+
+    def _listens(self) -> bool:
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", self.port)) == 0
 
     def start_relay(self, portal: str) -> None:
         """Run the relay and wait until it listens."""
@@ -208,18 +211,21 @@ class Proxy:
         command = [sys.executable, "-m", "lab.gateway.websocket_relay"]
         environment = os.environ | {"COLLABORATORY_RUN": str(self.run), "PORTAL_URL": portal}
         self.relay = subprocess.Popen(command, cwd=CODE, stderr=self.log, env=environment)
-        wait_for(self._relay_listens, 20, "the relay did not start")
+        self.processes.append(self.relay)
+        wait_for(self._relay_listens, 60, "the relay did not start")
 
     def _relay_listens(self) -> bool:
         with socket.socket(socket.AF_UNIX) as probe:
             return probe.connect_ex(str(self.run / "relay.sock")) == 0
 
     def stop(self) -> None:
-        """End both."""
-        for process in (self.process, self.relay):
+        """End both, and whatever of them was started."""
+        for process in self.processes:
             process.terminate()
             process.wait(60)
-        self.log.close()
+        self.processes.clear()
+        if self.log:
+            self.log.close()
 
     def errors(self) -> str:
         """What nginx has complained about."""
