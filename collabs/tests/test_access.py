@@ -15,7 +15,7 @@ from portal.models import User
 
 OK, FOUND, FORBIDDEN, NONE = 200, 302, 403, 404
 SIGN_IN = "sign in"
-NUMBER = re.compile("<code>[0-9a-f]{32}</code>")
+NUMBER = re.compile(r'<code>[0-9a-f]{32}</code>|name="csrfmiddlewaretoken" value="\w+"')
 """Of the request, on pages that say no."""
 
 # What is asked for: method, address below the Collab's, form. `somebody` is a second viewer, `newcomer` no member.
