@@ -102,13 +102,15 @@ def bytecode_settings(installation: Installation) -> dict[str, str]:
 def unit_settings(installation: Installation) -> dict[str, str]:
     """A cache that unit tests keep for the next run, and a place in memory for their files."""
     return {
-        "TMPDIR": str(MEMORY) if _has_room(MEMORY) else tempfile.gettempdir(),
+        "TMPDIR": _quick_place(),
         "HYPOTHESIS_STORAGE_DIRECTORY": str(installation.var / "hypothesis"),
     }
 
 
-def _has_room(directory: Path) -> bool:
-    return os.access(directory, os.W_OK) and shutil.disk_usage(directory).free >= 2 * 2**30
+def _quick_place() -> str:
+    """Directory for many small files: in memory, where there is enough of it."""
+    has_room = os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free >= 2 * 2**30
+    return str(MEMORY) if has_room else tempfile.gettempdir()
 
 
 def provider_settings() -> dict[str, str]:
@@ -117,17 +119,24 @@ def provider_settings() -> dict[str, str]:
     return {"OIDC_PROVIDERS": "institute"} | {f"OIDC_INSTITUTE_{name}": value for name, value in values.items()}
 
 
+POSTGRES_OPTIONS = (
+    "-c fsync=off -c synchronous_commit=off -c full_page_writes=off -c wal_level=minimal -c max_wal_senders=0".split()
+    + "-c max_wal_size=4GB -c checkpoint_timeout=1h -c shared_buffers=256MB -c autovacuum=off -c jit=off".split()
+)
+"""Nothing is to outlive the tests, whose tables are small: no order of writing, no log for others, no tidying up."""
+
+
 @contextlib.contextmanager
 def postgres() -> Iterator[str]:
     """Temporary PostgreSQL server; yields its DATABASE_URL."""
     programs = max(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name))
-    directory = tempfile.mkdtemp(prefix="pg-")
+    directory = tempfile.mkdtemp(prefix="pg-", dir=_quick_place())
     quiet = {"check": True, "stdout": subprocess.DEVNULL, "cwd": "/"}
     control = [str(programs / "pg_ctl"), "--pgdata", f"{directory}/data", "--wait"]
     try:
         initdb = [str(programs / "initdb"), "--auth=trust", "--username=test", "--no-sync", "--encoding=UTF8"]
         subprocess.run([*initdb, "--pgdata", f"{directory}/data"], **quiet)  # type: ignore[call-overload]
-        options = f"-c listen_addresses='' -c unix_socket_directories={directory} -c fsync=off -c jit=off"
+        options = f"-c listen_addresses='' -c unix_socket_directories={directory} {' '.join(POSTGRES_OPTIONS)}"
         log = ["--log", f"{directory}/log", "--options", options]
         subprocess.run([*control, *log, "start"], **quiet)  # type: ignore[call-overload]
         yield f"postgres://test@/postgres?host={directory}"
