@@ -14,7 +14,7 @@ from drive.storage import layout
 
 from ..support.browser import Visitor
 from ..support.people import Person
-from ..support.site import eventually
+from ..support.site import eventually, forked_only
 
 pytestmark = pytest.mark.browser
 
@@ -23,6 +23,7 @@ LONG = 60_000
 NAME = "what? 100% back\\slash (1).txt"
 
 
+@forked_only
 def test_an_open_document_follows_its_library(way: str, browser: Browser, owner: Person, stranger: Person) -> None:
     """It says that it can only be read, and that it can be changed; after a new title it says where it is now."""
     collab = services.create_collab(owner.user, title=f"Followed (1) {owner.user.username}")

@@ -17,7 +17,7 @@ from lab.servers.services import request_server, stop_server
 
 from ..support.browser import Visitor
 from ..support.people import LAUNCH_SECONDS, Person
-from ..support.site import Site, wait_for
+from ..support.site import Site, forked_only, wait_for
 
 pytestmark = pytest.mark.browser
 
@@ -65,7 +65,7 @@ def close(dialog: Locator) -> None:
     dialog.get_by_role("button", name="Close").click()
 
 
-def test_it_says_how_long_the_lab_stays_and_keeps_it(lab: Page, owner: Person, collab: Collab) -> None:
+def test_it_says_how_long_the_lab_stays_keeps_it_and_stops_it(lab: Page, owner: Person, collab: Collab) -> None:
     expect(lab.locator("#jp-main-statusbar")).to_contain_text(re.compile(r"Lab: 1[12] h left"))
     item(lab, "Keep it for 24 hours")
     expect(lab.locator("#jp-main-statusbar")).to_contain_text(re.compile(r"Lab: 2[34] h left"))
@@ -73,8 +73,13 @@ def test_it_says_how_long_the_lab_stays_and_keeps_it(lab: Page, owner: Person, c
     with lab.context.expect_page() as opened:
         item(lab, f"Back to {collab.title}")
     expect(opened.value).to_have_url(f"{settings.PORTAL_URL}{collab.get_absolute_url()}")
+    item(lab, "Stop my Lab")
+    lab.get_by_role("button", name="Stop", exact=True).click()
+    lab.wait_for_url(f"{settings.PORTAL_URL}/lab/**", timeout=30_000)
+    wait_for(lambda: owner.server().state == State.STOPPED, 60, "the Lab did not stop")
 
 
+@forked_only
 def test_it_warns_and_tells_what_happened(lab: Page, owner: Person) -> None:
     server = owner.server()
     add_notes(server, ["12:00: Your Lab ran out of memory at 400 MiB."])
@@ -92,6 +97,7 @@ def test_it_warns_and_tells_what_happened(lab: Page, owner: Person) -> None:
     expect(lab.get_by_text("ran out of memory at 400 MiB")).to_be_hidden()  # told once in a tab
 
 
+@forked_only
 def test_it_says_why_the_lab_stopped_and_goes_on_in_the_next_one(lab: Page, owner: Person) -> None:
     """In place of JupyterLab's guess about the network; what was not saved is still there, and can be."""
     expect(lab.locator("#jp-main-statusbar")).to_contain_text("left", timeout=60_000)
@@ -110,6 +116,7 @@ def test_it_says_why_the_lab_stopped_and_goes_on_in_the_next_one(lab: Page, owne
     assert lab.evaluate(SAVE) == 201
 
 
+@forked_only
 def test_it_says_that_the_sign_in_has_ended(lab: Page, owner: Person) -> None:
     expect(lab.locator("#jp-main-statusbar")).to_contain_text("left", timeout=60_000)
     lab.add_locator_handler(lab.locator(".jp-Dialog", has_text="Cannot open"), close)  # ours comes after it
@@ -119,13 +126,7 @@ def test_it_says_that_the_sign_in_has_ended(lab: Page, owner: Person) -> None:
     expect(lab.locator("#jp-main-statusbar")).to_contain_text("Lab: signed out")
 
 
-def test_it_stops_the_lab(lab: Page, owner: Person) -> None:
-    item(lab, "Stop my Lab")
-    lab.get_by_role("button", name="Stop", exact=True).click()
-    lab.wait_for_url(f"{settings.PORTAL_URL}/lab/**", timeout=30_000)
-    wait_for(lambda: owner.server().state == State.STOPPED, 60, "the Lab did not stop")
-
-
+@forked_only
 def test_it_obeys_no_other_page(launched: Person) -> None:
     """Another site, another Lab's origin, no pass: nothing of it."""
     owner = launched

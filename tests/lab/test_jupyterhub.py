@@ -48,7 +48,13 @@ def hub(site: Site, tmp_path_factory: pytest.TempPathFactory, django_db_blocker:
         print(running.log.read_text(errors="replace")[-6000:])
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
+def owner(hub: Engine, lasting_person: Callable[..., Person]) -> Person:
+    """The same in all tests: a server for each takes many seconds."""
+    return lasting_person("owner")
+
+
+@pytest.fixture(scope="module")
 def collab(owner: Person) -> Collab:
     collab = services.create_collab(owner.user, title=f"With {owner.user.username}")
     operations.write(owner.user, collab.library, "first.ipynb", json.dumps(NOTEBOOK).encode())
@@ -63,6 +69,12 @@ def launch(someone: Person) -> Server:
     server = someone.server()
     assert server.state == State.RUNNING, (server.error, server.log_tail)
     return server
+
+
+def running(someone: Person) -> Server:
+    """The server of somebody who may have one since an earlier test."""
+    live = Server.objects.running().filter(owner=someone.user).first()
+    return live or launch(someone)
 
 
 def open_notebook(browser: Browser, someone: Person, collab: Collab) -> Page:
@@ -104,7 +116,8 @@ def test_it_mounts_what_the_person_may_see_and_nothing_else(
     viewer, stranger = person("viewer"), person("stranger")
     services.add_member(owner.user, collab, viewer.user, Role.VIEWER)
     place = f"drive/Shared with groups/{collab.title}"
-    for someone in (owner, viewer, stranger):
+    running(owner)
+    for someone in (viewer, stranger):
         launch(someone)
     assert [inside(hub, one, f"{place}/first.ipynb").status_code for one in (owner, viewer, stranger)] == [
         200,
@@ -156,14 +169,14 @@ def test_what_is_taken_away_ends_the_server_and_what_is_given_is_said(
 def test_nobody_starts_a_server_past_the_portal(site: Site, hub: Engine, owner: Person, stranger: Person) -> None:
     """The Hub's own way to start, with made-up options or somebody else's: the portal did not order it."""
     launcher = JupyterHubLauncher()
-    running = launch(owner)
+    server = running(owner)
     name = stranger.user.username
     launcher._ask("PUT", f"/collaboratory/users/{name}")
-    for options in ({}, {"server_id": "0" * 32}, {"server_id": running.pk.hex}, {"server_id": "../../x"}):
+    for options in ({}, {"server_id": "0" * 32}, {"server_id": server.pk.hex}, {"server_id": "../../x"}):
         answer = launcher._ask("POST", f"/users/{name}/server", options, fails=True)
         assert answer.status_code >= 400 or not of_hub(hub, stranger).get("ready")
         wait_for(lambda: not of_hub(hub, stranger), 30, "something was started")
-    address = f"{settings.PORTAL_URL}/lab/hub/{owner.user.username}/{running.pk}"
+    address = f"{settings.PORTAL_URL}/lab/hub/{owner.user.username}/{server.pk}"
     right = {"Authorization": f"Bearer {hub.secret}"}
     assert requests.get(address, timeout=30).status_code == 403
     assert requests.get(address, headers={"Authorization": "Bearer "}, timeout=30).status_code == 403
@@ -173,7 +186,7 @@ def test_nobody_starts_a_server_past_the_portal(site: Site, hub: Engine, owner: 
 def test_somebody_else_does_not_come_in(
     site: Site, hub: Engine, browser: Browser, owner: Person, stranger: Person
 ) -> None:
-    launch(owner)
+    running(owner)
     visitor = Visitor(browser)
     stranger.sign_in_at(visitor.context)
     visitor.page.goto(f"{hub.url}/user/{owner.user.username}/lab")
@@ -181,8 +194,18 @@ def test_somebody_else_does_not_come_in(
     assert requests.get(f"{hub.url}/user/{owner.user.username}/api/status", timeout=30).status_code == 403
 
 
+def test_without_the_hub_rows_stay_as_they_are(site: Site, hub: Engine, owner: Person) -> None:
+    server = running(owner)
+    hub.send(signal.SIGSTOP)
+    try:
+        assert not reaper.reap(server.pk)
+    finally:
+        hub.send(signal.SIGCONT)
+    assert owner.server().state == State.RUNNING
+
+
 def test_it_is_reaped_when_idle_and_kept_while_it_computes(site: Site, hub: Engine, owner: Person) -> None:
-    server = launch(owner)
+    server = running(owner)
     assert not reaper.reap(server.pk)
     limit, settings.LAB_IDLE_LIMIT = settings.LAB_IDLE_LIMIT, 1
     try:
@@ -196,21 +219,11 @@ def test_it_is_reaped_when_idle_and_kept_while_it_computes(site: Site, hub: Engi
 
 
 def test_a_server_that_dies_or_is_stopped_in_the_hub_is_told_truthfully(site: Site, hub: Engine, owner: Person) -> None:
-    launch(owner)
+    running(owner)
     JupyterHubLauncher()._delete(owner.user.username)
     wait_for(lambda: owner.server().state in (State.STOPPED, State.FAILED), 90, "its row lives")
     assert owner.server().stop_reason == StopReason.DIED
     assert launch(owner).state == State.RUNNING
-
-
-def test_without_the_hub_rows_stay_as_they_are(site: Site, hub: Engine, owner: Person) -> None:
-    server = launch(owner)
-    hub.send(signal.SIGSTOP)
-    try:
-        assert not reaper.reap(server.pk)
-    finally:
-        hub.send(signal.SIGCONT)
-    assert owner.server().state == State.RUNNING
 
 
 def test_other_spawners_get_the_drive_as_volumes(hub: Engine, tmp_path: Path) -> None:

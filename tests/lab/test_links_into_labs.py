@@ -14,7 +14,7 @@ from lab.models import Pull, Server
 from lab.templatetags.lab_tags import lab_address
 
 from ..support.people import Person
-from ..support.site import Site, wait_for
+from ..support.site import Site, forked_only, wait_for
 
 pytestmark = pytest.mark.sandbox
 
@@ -50,6 +50,7 @@ def test_the_drive_is_where_notebooks_for_ebrains_look_for_it(
     )
 
 
+@forked_only
 def test_a_library_that_is_taken_away_is_gone_from_there_too(
     way: str, site: Site, collab: Collab, owner: Person, editor: Person
 ) -> None:
@@ -113,6 +114,7 @@ def fetch(person: Person) -> str:
     return person.get(f"/lab/git-pull/{pull.pk}/").text
 
 
+@forked_only
 def test_a_git_link_fetches_a_repository_and_keeps_what_was_changed(
     way: str, site: Site, person: Callable[..., Person]
 ) -> None:

@@ -15,7 +15,7 @@ from lab.models import State, StopReason
 from lab.servers.services import stop_server
 
 from ..support.people import Person
-from ..support.site import Site, wait_for
+from ..support.site import Site, forked_only, wait_for
 
 pytestmark = pytest.mark.sandbox
 
@@ -157,6 +157,7 @@ for _ in range({processes}):
 """Code for a cell: other processes hold all connections to the API's socket that they can get."""
 
 
+@forked_only
 @pytest.mark.parametrize("sent", [b"", b"GET /api/v1/me HTTP/1.1\r\nHost: portal\r\nX-Slow: "])
 def test_connections_of_one_lab_leave_the_site_and_other_labs_alone(
     inside: Person, lasting_neighbour: Person, sent: bytes
@@ -179,6 +180,7 @@ def test_connections_of_one_lab_leave_the_site_and_other_labs_alone(
     wait_for(lambda: kernel.run(ask_me).text.strip() == inside.user.username, 30, "it is not answered again")
 
 
+@forked_only
 def test_many_requests_at_a_time_are_answered_one_after_the_other(inside: Person) -> None:
     code = """
 from concurrent.futures import ThreadPoolExecutor
@@ -241,6 +243,7 @@ def test_it_believes_nothing_that_is_sent_along(inside: Person, person: Callable
     assert b"root" not in inside.contents("My Libraries/My Library/stolen").content
 
 
+@forked_only
 def test_it_is_worth_nothing_when_the_lab_has_ended(inside: Person) -> None:
     token = token_of(inside)
     assert ask("/api/v1/me", token)[0] == 200

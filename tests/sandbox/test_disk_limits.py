@@ -17,7 +17,7 @@ from lab.servers.services import stop_server
 from notices.models import Kind, Notice
 
 from ..support.people import Person
-from ..support.site import Site, wait_for
+from ..support.site import Site, forked_only, wait_for
 
 pytestmark = pytest.mark.sandbox
 
@@ -130,9 +130,6 @@ os.posix_fallocate(os.open("{home}/big", os.O_CREAT | os.O_RDWR), 0, 4 * 2**30)
 """
 
 
-one_way = pytest.mark.parametrize("way_of_all", ["fork"], indirect=True)
-
-
 @pytest.fixture
 def limited(way: str, person: Callable[..., Person]) -> Iterator[Person]:
     """Somebody in a Lab of 300 MiB of disk and 6,000 files."""
@@ -199,7 +196,7 @@ def test_it_ends_who_fills_the_disk_and_says_so(limited: Person, person: Callabl
     assert "disk is full" in limited.get("/lab/").text
 
 
-@one_way
+@forked_only
 def test_it_lets_its_person_tidy_up_and_go_on(limited: Person) -> None:
     fill(limited, FILL)
     wait_for(lambda: ended(limited), 60, "nobody was ended")
@@ -218,7 +215,7 @@ def test_it_lets_its_person_tidy_up_and_go_on(limited: Person) -> None:
     assert rescued.read_text() == "# still possible"
 
 
-@one_way
+@forked_only
 @pytest.mark.parametrize(
     "how",
     [DELETED, MAPPED, FORBIDDEN, INSTALLED, MANY],
@@ -229,6 +226,7 @@ def test_it_finds_what_is_hidden(limited: Person, how: str) -> None:
     wait_for(lambda: ended(limited), 60, "it was not found")
 
 
+@forked_only
 def test_it_ends_a_lab_that_takes_far_too_much_at_once(limited: Person) -> None:
     before = limited.server()
     fill(limited, RESERVED)
@@ -237,7 +235,7 @@ def test_it_ends_a_lab_that_takes_far_too_much_at_once(limited: Person) -> None:
     assert not (settings.LAB_ROOT / "servers" / before.pk.hex).exists()
 
 
-@one_way
+@forked_only
 def test_a_supervisor_that_takes_over_keeps_the_limit(limited: Person, site: Site) -> None:
     site.kill("supervisor")
     wait_for(site.answers, 30, "the site did not come back")
@@ -267,19 +265,21 @@ def test_it_ends_who_makes_files_without_end_and_says_so(limited: Person, person
     assert limited.server().state == State.RUNNING
 
 
-@one_way
+@forked_only
 @pytest.mark.parametrize("how", [DIRECTORIES, LINKS, NAMELESS], ids=["directories", "links", "nameless"])
 def test_it_counts_whatever_takes_an_inode(limited: Person, how: str) -> None:
     fill(limited, how)
     wait_for(lambda: has_too_many_files(limited), 180, "nobody was ended")
 
 
+@forked_only
 def test_it_ends_a_lab_that_makes_far_too_many_files(limited: Person) -> None:
     fill(limited, EVER_MORE)
     wait_for(lambda: limited.server().state != State.RUNNING, 240, "it goes on")
     assert "many more files than 6,000" in limited.server().error
 
 
+@forked_only
 def test_it_ends_who_fills_the_drive_with_files_between_two_scans(limited: Person) -> None:
     """Folders, which no quota counts on the web. The file system must miss a number of files before anybody counts."""
     Quota.objects.create(user=limited.user, max_files=3000)

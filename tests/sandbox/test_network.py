@@ -6,6 +6,7 @@ that is made of namespaces, whose addresses, neighbours and resolver the tests c
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
@@ -99,8 +100,8 @@ threading.Event().wait()
 """
 
 
-@pytest.fixture
-def host() -> Iterator[Machine]:
+@contextmanager
+def made_machine() -> Iterator[Machine]:
     """A machine with two addresses and a service on all, and a neighbour with two addresses."""
     with machine() as made:
         made.run("ip", "address", "add", f"{PUBLIC}/32", "dev", "lo")
@@ -110,6 +111,23 @@ def host() -> Iterator[Machine]:
         made.serve(ANSWER, "127.0.0.53")
         made.serve(ANSWER, NEIGHBOUR, holder=neighbour)
         yield made
+
+
+@pytest.fixture
+def host() -> Iterator[Machine]:
+    """One for a test that chooses settings."""
+    with made_machine() as made:
+        yield made
+
+
+Usual = tuple[Machine, LabKernel]
+
+
+@pytest.fixture(scope="module")
+def usual() -> Iterator[Usual]:
+    """One with the usual settings, and a hostile notebook on it, for all tests that leave both as they were."""
+    with made_machine() as made:
+        yield made, lab(made)
 
 
 def lab(host: Machine, **settings: str) -> LabKernel:
@@ -127,20 +145,20 @@ def reached(kernel: Kernel, *addresses: str) -> list[str]:
     return [address for address, answer in zip(addresses, found, strict=True) if answer == "reached"]
 
 
-def test_private_networks_and_the_machine_are_refused_and_the_internet_is_not(host: Machine) -> None:
-    kernel = lab(host)
+def test_private_networks_and_the_machine_are_refused_and_the_internet_is_not(usual: Usual) -> None:
+    _, kernel = usual
     assert reached(kernel, PUBLIC, INSIDE, NEIGHBOUR, STRANGER) == [STRANGER]
     assert said(kernel, f"attack({[PUBLIC, INSIDE, NEIGHBOUR, *OF_THE_MACHINE, *OF_SLIRP, *SIX]!r}, 80)") == {}
 
 
-def test_a_refusal_is_said_at_once(host: Machine) -> None:
-    kernel = lab(host)
+def test_a_refusal_is_said_at_once(usual: Usual) -> None:
+    _, kernel = usual
     assert said(kernel, f"attempt({NEIGHBOUR!r}, 80)") == "OSError: [Errno 113] No route to host"
 
 
-def test_names_are_resolved_wherever_the_resolver_is(host: Machine) -> None:
+def test_names_are_resolved_wherever_the_resolver_is(usual: Usual) -> None:
     """On the machine's own loopback, as systemd-resolved is, or in a private network; nothing else is reached there."""
-    kernel = lab(host)
+    host, kernel = usual
     look = "[socket.gethostbyname('a.example'), attempt('10.0.2.3', 80), attempt('10.0.2.3', 53)]"
     found = said(kernel, look)
     assert isinstance(found, list)
@@ -167,8 +185,8 @@ def test_the_most_specific_network_decides_and_the_machine_is_open_only_by_name(
     assert said(kernel, f"attack({[INSIDE, NEIGHBOUR, *OF_THE_MACHINE, *OF_SLIRP]!r}, 80)") == {}
 
 
-def test_an_address_that_the_machine_gets_later_is_refused_too(host: Machine) -> None:
-    kernel = lab(host)
+def test_an_address_that_the_machine_gets_later_is_refused_too(usual: Usual) -> None:
+    host, kernel = usual
     host.run("ip", "address", "add", "198.51.100.9/32", "dev", "lo")
     wait_for(lambda: reached(kernel, "198.51.100.9") == [], 30, "its new address is reached")
     host.run("ip", "route", "add", "local", "192.0.2.0/24", "dev", "lo")  # AnyIP: all of them are its own
@@ -181,9 +199,9 @@ def test_an_address_that_the_machine_gets_later_is_refused_too(host: Machine) ->
     wait_for(lambda: reached(kernel, STRANGER) == [STRANGER], 30, "it is refused although it has moved away")
 
 
-def test_a_lab_that_began_without_the_rules_gets_them_from_the_next_supervisor(host: Machine) -> None:
+def test_a_lab_that_began_without_the_rules_gets_them_from_the_next_supervisor(usual: Usual) -> None:
     """As after an update of the site, through which Labs go on."""
-    kernel = lab(host)
+    host, kernel = usual
     host.end_supervisor()
     host.forget_rules()
     assert reached(kernel, PUBLIC, NEIGHBOUR) == [PUBLIC, NEIGHBOUR]

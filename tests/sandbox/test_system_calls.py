@@ -14,7 +14,7 @@ from lab.supervisor import processes
 from portal.sandboxing.syscall_numbers import NUMBERS
 
 from ..support.people import Kernel, Person
-from ..support.site import Site
+from ..support.site import Site, forked_only
 
 pytestmark = pytest.mark.sandbox
 
@@ -149,6 +149,7 @@ def test_ordinary_programs_run(hostile: Person) -> None:
     assert run(hostile.kernel(), ORDINARY).endswith("well\n")
 
 
+@forked_only
 @pytest.mark.slow
 def test_packages_from_the_index_run(way: str, owner: Person) -> None:
     """Those that do more with the kernel than others: Dask's workers, Node.js (io_uring), Playwright's driver."""

@@ -20,7 +20,7 @@ from lab.launchers import get_launcher
 from lab.supervisor import processes, uids
 
 from ..support.people import Person
-from ..support.site import Site, wait_for
+from ..support.site import Site, forked_only, wait_for
 
 pytestmark = pytest.mark.sandbox
 
@@ -131,6 +131,7 @@ def test_its_uid_sees_no_keys_of_another(attacker: Person, neighbour: Person) ->
     assert "secret-of-a-victim" not in as_lab(attacker, "cat", "/proc/keys").stdout
 
 
+@forked_only
 def test_it_uses_up_only_its_own_inotify_instances(attacker: Person, neighbour: Person) -> None:
     take = LIBC + "taken = []\nwhile (fd := libc.inotify_init1(0)) >= 0: taken.append(fd)\nprint(len(taken))"
     assert 64 <= int(attacker.kernel().run(take).text) <= 128
@@ -141,6 +142,7 @@ def test_it_uses_up_only_its_own_inotify_instances(attacker: Person, neighbour: 
     os.close(watching)
 
 
+@forked_only
 def test_it_uses_up_only_its_own_message_queues(hostile: Person, neighbour: Person) -> None:
     take = LIBC + "taken = []\ndef another(): return libc.mq_open(b'/q%d' % len(taken), 0o102, 0o600, None)\n"
     take += "while (fd := another()) >= 0: taken.append(fd)\nprint(len(taken))"
@@ -177,6 +179,7 @@ def send_one_descriptor() -> bool:
         return bool(other.recv(1))
 
 
+@forked_only
 def test_it_uses_up_only_its_own_descriptors_in_flight(attacker: Person, neighbour: Person) -> None:
     number, error = attacker.kernel().run(IN_FLIGHT).text.split()
     assert (int(number) > 1000, error) == (True, "ETOOMANYREFS")
@@ -220,6 +223,7 @@ print(said)
 """
 
 
+@forked_only
 def test_it_uses_up_only_its_own_epoll_watches(hostile: Person, neighbour: Person) -> None:
     """All that the kernel gives one user; afterwards every process of the site would fail."""
     assert hostile.kernel().run(EPOLL, seconds=MANY_SECONDS).text.strip() == "ENOSPC"
@@ -230,6 +234,7 @@ def test_it_uses_up_only_its_own_epoll_watches(hostile: Person, neighbour: Perso
     assert hostile.get("/").status_code == 200
 
 
+@forked_only
 def test_it_keeps_its_uid_when_the_supervisor_is_killed(
     way: str, site: Site, collab: Collab, owner: Person, editor: Person, person: Callable[..., Person]
 ) -> None:

@@ -5,6 +5,7 @@ what happens in the real proxy, the real workers and the real sandboxes.
 """
 
 import contextlib
+import json
 import os
 import re
 import shutil
@@ -16,6 +17,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+import pytest
 from django.conf import settings
 
 from lab.launchers import get_launcher
@@ -23,10 +25,12 @@ from lab.launchers.base import ForkServerStatus
 from lab.models import Build, Environment, Server, StopReason
 from lab.servers.services import stop_server
 from lab.supervisor import processes
+from portal.file_lock import file_lock
 
 CODE = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(CODE / "bin/lib"))
 
+import nginx  # noqa: E402
 from installation import Installation  # noqa: E402
 
 SHORTEST_PAUSE, LONGEST_PAUSE = 0.03, 0.5
@@ -35,6 +39,12 @@ PAUSE_PER_LOOK = 10
 """How much longer than a look the pause after it is: looking takes a tenth of one processor at most."""
 KEEPER = (sys.executable, "-S", "bin/keep")
 METRICS_TOKEN = "sent-by-the-monitor-of-the-tests"
+DATABASE = "portal.sqlite3"
+FIRST_DATA = ("drive", "static", "signing-keys", DATABASE, "first-password")
+
+forked_only = pytest.mark.parametrize("way_of_all", ["fork"], indirect=True)
+"""For a test whose outcome the kernel, the supervisor or a page decides, whichever way the Lab began; where that could
+make a difference, another test in the same file looks at both. A Lab from nothing takes five times as much."""
 
 
 class Site:
@@ -52,10 +62,24 @@ class Site:
         return int(settings.PORTAL_URL.rpartition(":")[2])
 
     def prepare(self) -> None:
-        """Directories, database, static files, first data, the proxy's configuration."""
+        """Directories, database, static files, first data, the proxy's configuration.
+
+        The first site of a run starts as any new one, in five seconds of a processor; the others begin with a copy.
+        """
         self.place.make_directories()
         self.place.venv = Path(sys.prefix)
-        self.place.prepare(self.environment)
+        sites = json.loads(os.environ.get("TEST_SITES", "[]"))
+        if not sites or (settings.VAR_DIR / DATABASE).exists():
+            self.place.prepare(self.environment)
+            return
+        begun = Path(sites[0]["COLLABORATORY_VAR"]) / "first-start"
+        with file_lock(begun.with_suffix(".lock")):
+            if not begun.exists():
+                self.place.prepare(self.environment)
+                _copy_first_data(settings.VAR_DIR, begun)
+                return
+        _copy_first_data(begun, settings.VAR_DIR)
+        nginx.write(CODE, settings.VAR_DIR, settings.RUN_DIR, self.environment)
 
     def start(self, code: Path = CODE, keeper: Sequence[str] = KEEPER) -> None:
         """Start everything, from a directory with the code, and wait until it answers."""
@@ -171,6 +195,19 @@ class Site:
         """Directories and sockets of servers that exist now."""
         servers, sockets = settings.LAB_ROOT / "servers", settings.RUN_DIR / "lab"
         return sorted(path.name for path in [*servers.glob("*"), *sockets.glob("*.sock")])
+
+
+def _copy_first_data(source: Path, target: Path) -> None:
+    """What a site has after its first start, and no process of it has changed yet. All of it or nothing is there."""
+    made = target if target.exists() else target.with_suffix(".part")
+    made.mkdir(exist_ok=True)
+    for path in map(source.joinpath, FIRST_DATA):
+        if path.is_dir():
+            shutil.copytree(path, made / path.name, symlinks=True, dirs_exist_ok=True)
+        else:
+            shutil.copy2(path, made)
+    if made != target:
+        made.rename(target)
 
 
 def base_environment() -> Environment:
