@@ -146,7 +146,7 @@ print("well")
 
 
 def test_ordinary_programs_run(hostile: Person) -> None:
-    assert run(hostile.kernel(), ORDINARY).endswith("well\n")
+    assert run(hostile.kernel(), ORDINARY, 180).endswith("well\n")
 
 
 @forked_only
