@@ -209,7 +209,7 @@ ON_ANY_DATABASE = pytest.param(True, marks=pytest.mark.any_database)
 
 
 def without_token(page: str) -> str:
-    """The page without what differs from request to request: `back` is its own address, for the choice of a language."""
+    """The page without what differs from request to request: `back` is its own address, where it offers languages."""
     own = r'(data-token|name="csrfmiddlewaretoken" value)="\w+"|<code>[0-9a-f]{32}</code>|name="back" value="[^"]*"'
     return re.sub(own, "", page)
 
