@@ -22,6 +22,7 @@ urlpatterns = [
     path("start", pages_views.start, name="start"),
     path("keep", pages_views.keep, name="keep"),
     path("stop", pages_views.stop, name="stop"),
+    path("usage", pages_views.usage, name="usage"),
     path("status", pages_views.status, name="status"),
     path("hub/<str:username>/<uuid:server_id>", views_hub.mounts_and_limits, name="hub"),
     path("enter", gateway_views.issue_ticket, name="enter"),

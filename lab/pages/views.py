@@ -8,6 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import ngettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
@@ -21,12 +22,16 @@ from lab.locations import views as location_views
 from lab.locations.paths import Location
 from lab.models import Environment, Pause, Phase, Server, State, StopReason
 from lab.servers import keep_alive, limits, services
+from lab.servers.clients import client_of
+from lab.servers.clients.jupyter import JupyterError
 from portal.access import ForbiddenError, person
 from portal.models import User
 from portal.ops.task_queue import broker_is_up, publish
 
-from . import previews, starters
+from . import previews, resource_use, starters
 
+ASK_SECONDS = 2
+"""What a Lab has to say whether something runs in it."""
 FULL_SECONDS = 30
 """So often the page of a link that found the Lab full tries again."""
 
@@ -160,16 +165,43 @@ def keep(request: HttpRequest) -> HttpResponse:
     return redirect("lab:home")
 
 
+@require_GET
+@never_cache
+def usage(request: HttpRequest) -> HttpResponse:
+    """The part of the page that shows what the Lab uses; the page asks for it every few seconds."""
+    if not request.user.is_authenticated:
+        return HttpResponse(headers={"HX-Refresh": "true"})
+    server = Server.objects.running().filter(owner=person(request)).first()
+    if server is None:
+        return HttpResponse(headers={"HX-Refresh": "true"})
+    return render(request, "lab/_usage.html", {"meters": resource_use.meters(server)})
+
+
 @require_POST
 def stop(request: HttpRequest) -> HttpResponse:
-    """The stop button."""
+    """The stop button. It asks once when something runs."""
     me = person(request)
     server = Server.objects.live().filter(owner=me).first()
+    if server and server.is_running and "sure" not in request.POST and (running := _running(server)):
+        return render(request, "lab/confirm_stop.html", {"running": running})
     if server is None or not services.stop_server(me, server, StopReason.ASKED):
         messages.info(request, "Your Lab was not running.")
     elif server.state == State.STOPPING and not broker_is_up():
         messages.warning(request, "The site's task queue is not responding: your Lab is stopped as soon as it is back.")
     return redirect("lab:home")
+
+
+def _running(server: Server) -> list[str]:
+    """What a stop would cut off, in words. A Lab that does not say so in time has nothing."""
+    try:
+        found = client_of(server).activity(ASK_SECONDS)
+    except JupyterError:
+        return []
+    kernels, commands = found.busy_kernels, found.running_commands
+    said = [ngettext("%(count)d notebook or console computes.", "%(count)d notebooks or consoles compute.", kernels)]
+    said += [ngettext("%(count)d command runs in a terminal.", "%(count)d commands run in terminals.", commands)]
+    counts = (kernels, commands)
+    return [text % {"count": count} for text, count in zip(said, counts, strict=True) if count]
 
 
 def _place(request: HttpRequest) -> str:
@@ -201,6 +233,7 @@ def _context(user: User, server: Server | None, place: str, location: Location |
         "isolated": get_launcher().isolated,
         "keeps_home": get_launcher().keeps_home,
         "pause": Pause.objects.current(),
+        "meters": resource_use.meters(server) if server and server.is_running else [],
         "stays": keep_alive.left_sentence(server) if server else "",
         "hours_offered": keep_alive.hours_offered(server) if server else [],
         "full": limits.full_sentence() if not (server and server.is_live) and limits.looks_full() else "",

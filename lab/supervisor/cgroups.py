@@ -58,6 +58,7 @@ class Limits:
         }
 
 
+_MEMORY_2 = ("memory.current", "inactive_file")
 OPTIONAL = ("memory.memsw.limit_in_bytes", "memory.swap.max")
 """Not there on a kernel that does not account for swap."""
 
@@ -117,6 +118,26 @@ class Groups:
                 for line in (self.trees["memory"] / server_id / name).read_text().splitlines():
                     if line.startswith(f"{event} "):
                         return int(line.split()[1])
+        return 0
+
+    def memory(self, server_id: str) -> tuple[int, int] | None:
+        """Bytes that the server needs, and of files that the kernel keeps and can let go of; None: not counted here."""
+        if "memory" not in self.trees:
+            return None
+        name, cache = ("memory.usage_in_bytes", "total_inactive_file") if self.version == 1 else _MEMORY_2
+        place = self.trees["memory"] / server_id
+        try:
+            charged = int((place / name).read_text())
+            lines = (line.split() for line in (place / "memory.stat").read_text().splitlines())
+            cached = next((int(fields[1]) for fields in lines if fields[0] == cache), 0)
+        except (OSError, ValueError):
+            return None
+        return max(0, charged - cached), cached
+
+    def processes(self, server_id: str) -> int:
+        """Number of the server's processes and threads; 0 where nobody counts."""
+        with contextlib.suppress(OSError, ValueError, KeyError):
+            return int((self.trees["processes"] / server_id / "pids.current").read_text())
         return 0
 
     def free_processor(self, server_id: str) -> None:

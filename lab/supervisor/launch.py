@@ -7,7 +7,7 @@ from typing import Any
 
 from portal.sandboxing import bwrap
 
-from . import api_token, conda_env
+from . import api_token, conda_env, resource_use
 from .sandbox_command import RUN, USER_ID
 
 SAVE_WAIT_SECONDS = float(os.environ.get("LAB_SAVE_WAIT_SECONDS") or 2)
@@ -38,6 +38,8 @@ class Launch:
     """Options of JupyterLab's page beside those that every Lab has."""
     packages: list[dict[str, Any]] = field(default_factory=list)
     """Lists that pip installs before the first kernel starts (inside/kept_packages.py)."""
+    processors: int = 0
+    """As many are told to programs; 0: the machine's. Not the portal's to say: it is what is kept here."""
 
     @property
     def home(self) -> str:
@@ -58,8 +60,9 @@ class Launch:
             "JUPYTERHUB_USER": self.username,  # notebooks that were written for a Hub ask it who they are
             "SHELL": "/bin/bash",
             "LANG": "C.UTF-8",
-            "PATH": f"{self.prefix}/bin:/usr/local/bin:/usr/bin:/bin",
+            "PATH": f"{self.prefix}/bin:{RUN}/inside/bin:/usr/local/bin:/usr/bin:/bin",
             **conda_env.variables(self.prefix),
+            **resource_use.variables(self.processors),
             "JUPYTER_CONFIG_PATH": f"{RUN}/jupyter",
             **api_token.variables(f"{RUN}/token", f"{RUN}/portal", f"{RUN}/inside"),
             **{f"GIT_{who}_{key}": value for who in ("AUTHOR", "COMMITTER") for key, value in identity.items()},
@@ -67,7 +70,7 @@ class Launch:
 
     def sandbox(self, descriptors: dict[str, int]) -> bwrap.Command:
         """Its sandbox, with the files that are for this launch alone. `descriptors`: what Jupyter inherits, by name."""
-        contents = account_files(self.username, self.display_name)
+        contents = account_files(self.username, self.display_name) | resource_use.files(self.processors)
         contents[f"{RUN}/launch.json"] = json.dumps({"fds": descriptors})
         contents[f"{RUN}/jupyter_config.json"] = json.dumps(self.jupyter_config())
         options = page_config(self.coediting) | self.page_options

@@ -7,6 +7,7 @@ servers/<id>/drive       mount point of the Drive view; drive.dirs has its plain
 servers/<id>/log         what Jupyter printed, read from log.pipe (server_log.py)
 servers/<id>/token       the directory of its token for the portal's API (api_token.py)
 servers/<id>/portal      the directory of its socket for the portal's API
+servers/<id>/facts       what it uses, and its limits, as told inside (resource_use.py)
 servers/<id>/disk        how much disk it may use, and did (disk_limits.py)
 servers/<id>/quotas      how many files the libraries may have that it can write to (drive_limits.py)
 """
@@ -23,6 +24,7 @@ import socket
 import time
 from collections.abc import Coroutine
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -38,6 +40,7 @@ from .fork_servers import ForkServer
 from .inside import limiting
 from .launch import Launch
 from .namespace_limits import NamespaceLimiter
+from .resource_use import ResourceFiles, processors
 from .server_log import ServerLog
 from .uids import Identity, LabUids
 
@@ -110,6 +113,7 @@ class Sandbox:
         self.disk = DiskMonitor(self.directory)
         self.log = ServerLog(self.directory)
         self.quotas = DriveQuotas(self.directory)
+        self.resources = ResourceFiles(self.directory, server_id, groups)
         self.store = store
         self.uids = uids
         self._be(None)
@@ -146,7 +150,10 @@ class Sandbox:
         self.quotas.take(launch.mounts)
         limits = dict(launch.limits)
         self.disk.limit_to(limits.pop("disk", 0), limits.pop("files", 0))
-        self.groups.make(self.id, Limits(**limits))  # type: ignore[arg-type]
+        given = Limits(**limits)  # type: ignore[arg-type]
+        self.groups.make(self.id, given)
+        self.resources.make(given, self.disk.count)
+        self.launch = launch = replace(launch, processors=processors(given, self.groups))
         self._mount(launch)
         listener = self._listen()
         try:
@@ -236,7 +243,10 @@ class Sandbox:
             prefix=Path(launch.prefix),
             environment=launch.environment(),
             inside=ends.enter_context(self.identity.shown(sandbox_command.INSIDE, "inside")),
-            binds=api_token.binds(place / "token", place / api_token.SOCKET_DIRECTORY, sandbox_command.RUN),
+            binds=[
+                *api_token.binds(place / "token", place / api_token.SOCKET_DIRECTORY, sandbox_command.RUN),
+                *self.resources.binds(place, sandbox_command.RUN),
+            ],
             status_fd=status_for_bwrap,
             program=program,
         )

@@ -33,7 +33,7 @@ from typing import Any
 from portal.ops import logs
 from portal.sandboxing.firewall import Policy
 
-from . import cgroups, network, processes
+from . import cgroups, network, processes, resource_use
 from .drive_limits import DriveFileMonitor, Writer
 from .drive_plan import libraries
 from .drive_view import Store
@@ -101,6 +101,7 @@ class Supervisor:
             tasks.create_task(self._watch_addresses())
             tasks.create_task(self._watch_missing_rules())
             tasks.create_task(self._watch_logs())
+            tasks.create_task(self._watch_resources())
             tasks.create_task(server.serve_forever())
 
     @property
@@ -343,6 +344,21 @@ class Supervisor:
                 sandbox.log.pump()
             except Exception:
                 log.exception("%s: its log", sandbox.id)
+
+    # What programs inside are told of their Lab's memory.
+
+    async def _watch_resources(self) -> None:
+        while True:
+            await asyncio.to_thread(self._tell_resources)
+            await asyncio.sleep(resource_use.SECONDS)
+
+    def _tell_resources(self) -> None:
+        for sandbox in list(self.known.values()):
+            try:
+                if sandbox.init is not None:
+                    sandbox.resources.update(sandbox.disk.count)
+            except Exception:
+                log.exception("%s: what it uses", sandbox.id)
 
     # Disks are looked at by threads of their own: a slow one must not hold up a launch.
 

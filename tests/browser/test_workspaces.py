@@ -156,3 +156,19 @@ def test_settings_are_those_of_the_site_and_those_that_a_person_changed(context:
         expect(light).to_have_count(1)
     finally:
         owner.lab("PUT", setting, json={"raw": "{}"})
+
+
+def test_on_a_phone_one_document_has_the_page(browser: Browser, owner: Person) -> None:
+    """And the status bar has what this Lab uses, where limits of memory are kept."""
+    visitor = Visitor(browser)
+    owner.sign_in_at(visitor.context)
+    page = visitor.page
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto(f"{settings.PORTAL_URL}/lab/open?path={quote(f'My Libraries/My Library/{NAMES[0]}')}")
+    expect(page.locator(".jp-NotebookPanel:not(.lm-mod-hidden) h1", has_text="Waves")).to_be_visible(
+        timeout=OPEN_SECONDS
+    )
+    expect(page.locator("#jp-main-dock-panel[data-mode=single-document]")).to_be_attached()
+    expect(page.locator("#jp-left-stack")).to_be_hidden()
+    if owner.lab("GET", "/api/collaboratory/usage").json()["memory_limit"]:
+        expect(page.locator("#jp-main-statusbar").get_by_text(re.compile("^Memory: "))).to_be_attached()

@@ -112,3 +112,25 @@ def test_it_gives_no_more_processor_time_and_shows_and_leaves_no_group(limited: 
 
 def _kills(someone: Person) -> int:
     return cgroups.find(settings.LAB_CGROUP).killed(someone.server().pk.hex)
+
+
+@needs_memory
+@needs_cpu
+def test_programs_are_told_the_labs_limits(limited: Person) -> None:
+    """free, nproc, df, psutil and Python see this Lab's, and JupyterLab shows what is used."""
+    kernel = limited.kernel()
+    code = "import os, psutil; print(os.cpu_count(), psutil.cpu_count(), psutil.virtual_memory().total // 2**20)"
+    assert kernel.run(code).text.split() == ["1", "1", "400"]
+    assert kernel.run("!nproc; free -m | awk '/^Mem/ {print $2}'").text.split() == ["1", "400"]
+    assert "This Lab: " in kernel.run("!df -h . | head -1").text
+    kernel.run("kept = bytearray(100 * 2**20)\nkept[::4096] = b'x' * len(kept[::4096])")
+    before = limited.lab("GET", "/api/collaboratory/usage").json()
+    assert before["memory_limit"] == 400 * MIB
+    assert before["process_limit"] == 120
+    assert before["processes"] > 1
+    wait_for(lambda: _told(limited) > 100 * MIB, 30, "what is used is not told")
+    assert "OK" in kernel.run(f"assert psutil.virtual_memory().used > {100 * MIB}; print('OK')").text
+
+
+def _told(person: Person) -> int:
+    return int(person.lab("GET", "/api/collaboratory/usage").json()["memory"])

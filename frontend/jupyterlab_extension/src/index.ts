@@ -5,7 +5,9 @@ import { executionsPlugin } from "./missedOutputs";
 import { keptPackagesPlugin } from "./keptPackages";
 import { panelPlugin } from "./panel";
 import { takePristineSettingsFromSchemas } from "./pristineSettings";
+import { phonePlugin } from "./phone";
 import { readingPlugin } from "./reading";
+import { resourceUsePlugin } from "./resourceUse";
 import { workspaceStatePlugin } from "./workspaceState";
 
 takePristineSettingsFromSchemas();
@@ -21,4 +23,6 @@ export default [
   workspaceStatePlugin,
   readingPlugin,
   keptPackagesPlugin,
+  resourceUsePlugin,
+  phonePlugin,
 ];

@@ -1,11 +1,14 @@
 """The Lab's pages, in every state, and with every part of the machinery away."""
 
+import json
 import logging
 import re
 from collections.abc import Callable
 from datetime import timedelta
+from typing import ClassVar
 
 import pytest
+from django.conf import settings
 from django.test import Client
 from django.utils import timezone
 from django.utils.http import urlencode
@@ -18,6 +21,7 @@ from drive.models import Library
 from lab.models import Environment, Server, State, StopReason
 from lab.servers import lifecycle, services
 from lab.tests.inprocess import InProcessLauncher
+from lab.tests.support import Jupyter
 from portal.models import User
 from portal.ops.logs import RefusalsAreInformation
 
@@ -381,3 +385,53 @@ def test_the_sign_in_says_nothing_of_other_ways(db: None, wanted: str) -> None:
     text = page(Client(), f"/account/login/?{urlencode({'next': wanted})}")
     assert "Next, " not in text
     assert "in your Lab" not in text
+
+
+class TestUse:
+    def test_it_shows_what_is_used_of_each_limit_and_asks_again(self, me: Client, running: Server) -> None:
+        said = {"memory": 2**29, "memory_limit": 2**30, "disk": 0, "disk_limit": 2**31, "processes": 7}
+        file = settings.LAB_ROOT / "servers" / running.pk.hex / "facts/usage.json"
+        file.parent.mkdir(parents=True)
+        file.write_text(json.dumps(said | {"process_limit": 1500, "files": 1, "file_limit": 0}))
+        for text in (page(me, "/lab/"), page(me, "/lab/usage")):
+            for shown in ("512 MiB of 1.0 GiB", "0 MiB of 2.0 GiB", "7 of 1,500", 'hx-get="/lab/usage"'):
+                assert shown in text
+            assert "Files outside the Drive" not in text
+
+    @pytest.mark.parametrize("said", ["", "[]", "{", '{"memory_limit": "much"}'])
+    def test_a_file_that_is_none_shows_nothing(self, me: Client, running: Server, said: str) -> None:
+        file = settings.LAB_ROOT / "servers" / running.pk.hex / "facts/usage.json"
+        file.parent.mkdir(parents=True)
+        file.write_text(said)
+        assert "<meter" not in page(me, "/lab/usage")
+
+    def test_one_that_has_ended_meanwhile_loads_the_page_anew(self, me: Client) -> None:
+        assert me.get("/lab/usage")["HX-Refresh"] == "true"
+
+
+class TestStopOfABusyLab:
+    BUSY: ClassVar = {
+        "now": "2026-01-01T12:00:00+00:00",
+        "kernels": [{"busy": True}, {"busy": True}, {"busy": False}],
+        "terminals": [{"running": True}],
+    }
+
+    def test_it_asks_once_when_something_runs(self, me: Client, running: Server, jupyter: Jupyter) -> None:
+        jupyter.answers["GET /api/collaboratory/activity"] = (200, json.dumps(self.BUSY).encode())
+        asked = me.post("/lab/stop").content.decode()
+        assert "2 notebooks or consoles compute." in asked
+        assert "1 command runs in a terminal." in asked
+        running.refresh_from_db()
+        assert running.state == State.RUNNING
+        assert me.post("/lab/stop", {"sure": "yes"}).status_code == 302
+        running.refresh_from_db()
+        assert running.state == State.STOPPING
+
+    @pytest.mark.parametrize("answer", [(200, b'{"kernels": [{"busy": false}]}'), (500, b""), (200, b"no")])
+    def test_it_stops_at_once_when_nothing_does(
+        self, me: Client, running: Server, jupyter: Jupyter, answer: tuple[int, bytes]
+    ) -> None:
+        jupyter.answers["GET /api/collaboratory/activity"] = answer
+        assert me.post("/lab/stop").status_code == 302
+        running.refresh_from_db()
+        assert running.state == State.STOPPING

@@ -29,6 +29,7 @@ import reading  # type: ignore[import-not-found]
 import running  # type: ignore[import-not-found]
 import saves  # type: ignore[import-not-found]
 import sessions  # type: ignore[import-not-found]
+import usage  # type: ignore[import-not-found]
 from jupyter_server.auth.decorator import authorized
 from jupyter_server.base.handlers import APIHandler
 from jupyter_server.serverapp import ServerApp
@@ -142,6 +143,7 @@ HANDLERS = {
     "executions": running.ExecutionsHandler,
     "packages": sessions.PackagesHandler,
     "runs": running.RunsHandler,
+    "usage": usage.UsageHandler,
 }
 """Our own addresses, below /api/collaboratory/."""
 
@@ -194,6 +196,7 @@ class SocketServerApp(ServerApp):
     def init_webapp(self) -> None:
         super().init_webapp()
         interaction = self.web_app.settings["interaction"] = Interaction()
+        self.web_app.settings["collaboratory_run"] = self.run_directory
         installer = self.web_app.settings["kept_packages"] = kept_packages.read(self.run_directory)
         if isinstance(self.kernel_manager, following.FollowingKernelManager):
             self.kernel_manager.installer = installer
