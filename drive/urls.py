@@ -1,6 +1,6 @@
 from django.urls import path, register_converter
 
-from .browser import frames, views_library, views_public_link, views_search
+from .browser import frames, views_library, views_move_copy, views_public_link, views_search
 from .files.paths import FilePathConverter
 from .libraries import views_lists, views_sharing
 from .uploads import tus_views
@@ -11,6 +11,7 @@ app_name = "drive"
 urlpatterns = [
     path("", views_library.home, name="home"),
     path("diagrams/", frames.diagrams, name="diagrams"),
+    path("folders/", views_move_copy.folders, name="folders"),
     path("find/", views_search.across, name="find"),
     path("shared-by-me/", views_lists.shared_by_me, name="shared_by_me"),
     path("shared-with-me/", views_lists.shared_with_me, name="shared_with_me"),

@@ -60,7 +60,7 @@ def _menu(access: LibraryAccess, path: str, item: FileEntry) -> dict[str, object
     field = name_in_form(name)
     found = {key: value for key, value in actions_of(access, path, item).items() if key.startswith("copy_")}
     change = f"{access.folder_address(folder)}?{urlencode({'show': 'change', 'name': field})}"
-    return found | {"field": field, "rename_at": change if access.may_write else ""}
+    return found | {"field": field, "folder_path": folder, "rename_at": change if access.may_write else ""}
 
 
 def about(access: LibraryAccess, path: str, item: FileEntry) -> dict[str, object]:

@@ -3,12 +3,14 @@
 import heapq
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.utils.html import format_html
+from django.views.decorators.http import require_safe
 
 from drive.files import operations
 from drive.files.library_access import LibraryAccess, drive_access
@@ -88,9 +90,12 @@ def _place(request: HttpRequest, access: LibraryAccess, path: str) -> Place | No
     """Folder that the chooser shows, at first the one that the items are in; None for the list of libraries."""
     begin = f"{access.library.pk}/{name_in_form(access.inside(path))}" if access.entry and access.may_write else ""
     at = request.POST.get("open", request.POST.get("to", begin))
+    return _place_at(request, at) if at.partition("/")[0] else None
+
+
+def _place_at(request: HttpRequest, at: str) -> Place:
+    """The folder that a form or address names so; it exists, and the person may write there."""
     library, _, folder = at.partition("/")
-    if not library:
-        return None
     try:
         there = drive_access(request, UUID(library))
     except ValueError as error:
@@ -201,7 +206,29 @@ def _ask(
     return render(request, "drive/choose_destination.html", context, status=409 if error else 200)
 
 
-def _inside(place: Place, without: set[str]) -> dict[str, object]:
+@require_safe
+def folders(request: HttpRequest) -> HttpResponse:
+    """`?at=…`: the folders in a folder that one may write to, as JSON for the tree; without it the libraries."""
+    person(request)
+    if "at" not in request.GET:
+        found = [
+            {"name": entry.name, "kind": folder, "at": f"{entry.library_id}/"}
+            for folder, group in _libraries(request)
+            for entry in group
+        ]
+        return JsonResponse({"folders": found, "more": False})
+    try:
+        place = _place_at(request, request.GET["at"])
+        there = _inside(place, without=set())
+    except NotFoundError as error:
+        raise Http404(str(error)) from error
+    except StorageError as error:
+        return HttpResponse(str(error), status=error.status, content_type="text/plain; charset=utf-8")
+    names = [{"name": name, "at": field} for name, field in there["folders"]]
+    return JsonResponse({"folders": names, "more": there["more_folders"]})
+
+
+def _inside(place: Place, without: set[str]) -> dict[str, Any]:
     """The folders in a folder, and the way to it. What is moved goes into none of itself."""
     with place.access.files() as files:
         found = ((name.casefold(), name) for name, is_folder in files.names(place.path) if is_folder)

@@ -88,6 +88,12 @@ def link_address(context: template.Context, access: LibraryAccess, path: str = "
 
 
 @register.simple_tag
+def folder_in_tree(access: LibraryAccess, path: str) -> str:
+    """A folder as the tree of destinations names it; "" where the person may only read."""
+    return f"{access.library.pk}/{name_in_form(access.inside(path))}" if access.may_write else ""
+
+
+@register.simple_tag
 def my_quota_usage(user: User) -> quota.Usage:
     """Usage of the quota of a person's own libraries."""
     return quota.of_person(user)

@@ -184,6 +184,16 @@ function go(step) {
   const next = at < 0 ? (step > 0 ? 0 : rows.length - 1) : Math.min(rows.length - 1, Math.max(0, at + step));
   handle(rows[next])?.focus();
   rows[next]?.scrollIntoView({ block: "nearest" });
+  return true;
+}
+
+// Shift and an arrow: this row and the next one are selected.
+function extend(step) {
+  const at = current();
+  if (at >= 0) boxes[at].checked = true;
+  go(step);
+  boxes[current()].checked = true;
+  tell();
 }
 
 function remove() {
@@ -198,6 +208,8 @@ function remove() {
 const actions = {
   ArrowDown: () => go(1),
   ArrowUp: () => go(-1),
+  Home: () => current() >= 0 && go(-rows.length), // else the page's own
+  End: () => current() >= 0 && go(rows.length),
   j: () => go(1),
   k: () => go(-1),
   " ": () => {
@@ -235,7 +247,8 @@ document.addEventListener("keydown", (event) => {
     pick(true);
     return;
   }
-  const action = Object.hasOwn(actions, event.key) ? actions[event.key] : null;
+  const step = event.shiftKey && { ArrowDown: 1, ArrowUp: -1 }[event.key];
+  const action = step ? () => extend(step) : Object.hasOwn(actions, event.key) ? actions[event.key] : null;
   const needsRows = !["/", "?"].includes(event.key);
   if (!action || (needsRows && !rows.length)) return;
   if (action() !== false) event.preventDefault();
