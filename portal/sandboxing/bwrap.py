@@ -20,7 +20,7 @@ LIBRARIES = ("lib", "lib32", "lib64", "libx32")
 _TOP_LEVEL = ("bin", *LIBRARIES, "sbin")
 _ETC = (
     "alternatives ca-certificates ca-certificates.conf debian_version fonts ld.so.cache ld.so.conf ld.so.conf.d "
-    "localtime magic mime.types os-release pki protocols services ssl timezone"
+    "localtime magic mime.types os-release pki protocols R services ssl timezone"
 ).split()
 
 

@@ -1,5 +1,6 @@
 """JupyterLab's workspaces and settings in a Lab: what an address opens, what is there when a page is loaded anew."""
 
+import json
 import re
 from collections.abc import Callable
 from urllib.parse import quote
@@ -20,6 +21,7 @@ pytestmark = pytest.mark.browser
 CELL = b'{"cell_type": "markdown", "id": "a", "metadata": {}, "source": "# Waves"}'
 NOTEBOOK = b'{"cells": [%s], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}' % CELL
 NAMES = ("one.ipynb", "two.ipynb")
+FIGURE = {"data": [{"x": [1, 2], "y": [3, 4], "type": "scatter"}], "layout": {"title": {"text": "Waves of Plotly"}}}
 FOLDER = "drive/My Libraries/My Library"
 SAVES = "**/lab/api/workspaces/**"
 EARLY_MS = 30_000
@@ -172,3 +174,24 @@ def test_on_a_phone_one_document_has_the_page(browser: Browser, owner: Person) -
     expect(page.locator("#jp-left-stack")).to_be_hidden()
     if owner.lab("GET", "/api/collaboratory/usage").json()["memory_limit"]:
         expect(page.locator("#jp-main-statusbar").get_by_text(re.compile("^Memory: "))).to_be_attached()
+
+
+def test_a_figure_of_plotly_is_drawn_and_its_script_is_loaded_for_no_other_notebook(
+    context: BrowserContext, owner: Person
+) -> None:
+    """Plotly's own extension, 4.8 MB that JupyterLab would wait for, is not loaded at all."""
+    page, asked = context.pages[0], list[str]()
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(address(owner, new_name("plain"), "one.ipynb"))
+    tab(page, "one.ipynb")
+    assert [url for url in asked if "plotly" in url] == []
+    output = {"output_type": "display_data", "metadata": {}, "data": {"application/vnd.plotly.v1+json": FIGURE}}
+    cell = {"cell_type": "code", "id": "b", "metadata": {}, "source": "", "execution_count": 1, "outputs": [output]}
+    notebook = {"cells": [cell], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
+    library = Library.objects.get(owner_user=owner.user, is_default=True)
+    name = f"{new_name('figure')}.ipynb"
+    operations.write(owner.user, library, name, json.dumps(notebook).encode())
+    page.goto(address(owner, new_name("figures"), name))
+    expect(page.locator(".collaboratory-Plotly svg.main-svg").first).to_be_visible(timeout=OPEN_SECONDS)
+    expect(page.locator(".collaboratory-Plotly").get_by_text("Waves of Plotly")).to_be_visible()
+    assert [url.rpartition("/")[2] for url in asked if "plotly" in url] == ["plotly.js"]

@@ -6,6 +6,7 @@ import { keptPackagesPlugin } from "./keptPackages";
 import { panelPlugin } from "./panel";
 import { takePristineSettingsFromSchemas } from "./pristineSettings";
 import { phonePlugin } from "./phone";
+import { plotlyPlugin } from "./plotly";
 import { readingPlugin } from "./reading";
 import { resourceUsePlugin } from "./resourceUse";
 import { workspaceStatePlugin } from "./workspaceState";
@@ -25,4 +26,5 @@ export default [
   keptPackagesPlugin,
   resourceUsePlugin,
   phonePlugin,
+  plotlyPlugin,
 ];

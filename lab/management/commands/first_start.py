@@ -59,10 +59,16 @@ class Command(BaseCommand):
         forget_first_password()
 
 
+DESCRIPTION = (
+    "JupyterLab, NumPy, SciPy, pandas, Matplotlib, seaborn, Plotly, Bokeh, scikit-learn, scikit-image, statsmodels, "
+    "NetworkX, h5py, NiBabel."
+)
+
+
 def register_base_environment() -> None:
     """The environment that `bin/up` built; its row follows it when the site's directory moves."""
     prefix = settings.LAB_BASE_ENVIRONMENT
-    values = {"name": "Scientific Python", "description": "JupyterLab, NumPy, SciPy, pandas, Matplotlib, scikit-learn."}
+    values = {"name": "Scientific Python", "description": DESCRIPTION}
     environment, created = Environment.objects.get_or_create(
         slug="base", defaults={**values, "prefix": prefix, "is_default": not Environment.objects.exists()}
     )

@@ -22,6 +22,7 @@ import following  # type: ignore[import-not-found]
 import foreground  # type: ignore[import-not-found]
 import kept_packages  # type: ignore[import-not-found]
 import limiting  # type: ignore[import-not-found]
+import plotly_script  # type: ignore[import-not-found]
 import provisioning  # type: ignore[import-not-found]
 import published  # type: ignore[import-not-found]
 import pulling  # type: ignore[import-not-found]
@@ -31,7 +32,7 @@ import saves  # type: ignore[import-not-found]
 import sessions  # type: ignore[import-not-found]
 import usage  # type: ignore[import-not-found]
 from jupyter_server.auth.decorator import authorized
-from jupyter_server.base.handlers import APIHandler
+from jupyter_server.base.handlers import APIHandler, JupyterHandler
 from jupyter_server.serverapp import ServerApp
 from jupyter_server.services.contents.manager import ContentsManager
 from jupyter_server.services.kernels.connection.channels import ZMQChannelsWebsocketConnection
@@ -137,11 +138,28 @@ class RestartHandler(KernelActionHandler):
             raise
 
 
+class PlotlyScriptHandler(JupyterHandler):
+    """`GET /api/collaboratory/plotly.js`; 404 without plotly. Not kept unasked: another may be installed."""
+
+    auth_resource = "server"
+
+    @web.authenticated
+    @authorized
+    def get(self) -> None:
+        file = plotly_script.find()
+        if file is None:
+            raise web.HTTPError(404, "plotly is not installed.")
+        self.set_header("Content-Type", "text/javascript; charset=utf-8")
+        self.set_header("Cache-Control", "private, no-cache")
+        self.finish(file.read_bytes())
+
+
 HANDLERS = {
     "activity": ActivityHandler,
     "git-pull": pulling.PullHandler,
     "executions": running.ExecutionsHandler,
     "packages": sessions.PackagesHandler,
+    "plotly.js": PlotlyScriptHandler,
     "runs": running.RunsHandler,
     "usage": usage.UsageHandler,
 }
@@ -218,6 +236,7 @@ class SocketServerApp(ServerApp):
         super().load_server_extensions()
         reading.prepare(self.web_app.settings)
         published.prepare(self.web_app.settings)
+        plotly_script.prepare(self.web_app.settings)
 
 
 def import_jupyterlab() -> None:
