@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from django.utils.translation import gettext
+
 from portal.accounts.deletion import Belonging
 from portal.models import User
 
@@ -15,7 +17,7 @@ MOST_NAMED = 50
 def belongings(user: User) -> list[Belonging]:
     """Libraries that others see: one of them takes it over, or it is deleted. Others are deleted without asking."""
     return [
-        Belonging(_key(library), library.name, "Others see this library of yours.", _choices(library))
+        Belonging(_key(library), library.name, gettext("Others see this library of yours."), _choices(library))
         for library in _libraries(user)
         if library.is_public or library.shares.exists()
     ]
@@ -33,8 +35,15 @@ def _choices(library: Library) -> list[tuple[str, str]]:
     rows = library.shares.filter(user__is_active=True, permission=Permission.WRITE).select_related("user")
     people = [share.user for share in rows[:MOST_NAMED] if share.user]
     return [
-        (DELETE, "Delete it; it vanishes for everybody"),
-        *((person.username, f"{person.display_name} ({person.username}) becomes its owner") for person in people),
+        (DELETE, gettext("Delete it; it vanishes for everybody")),
+        *(
+            (
+                person.username,
+                gettext("%(display_name)s (%(username)s) becomes its owner")
+                % {"display_name": person.display_name, "username": person.username},
+            )
+            for person in people
+        ),
     ]
 
 

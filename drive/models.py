@@ -8,6 +8,7 @@ from django.db import models
 from django.db.models import F, OuterRef, Q
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext_lazy
 
 from collabs.models import Collab, EffectiveRole, Person, administers
 from portal.models import User
@@ -16,8 +17,8 @@ from portal.models import User
 class Permission(models.TextChoices):
     """Permission of a share."""
 
-    READ = "r", "can read"
-    WRITE = "rw", "can read and write"
+    READ = "r", gettext_lazy("can read")
+    WRITE = "rw", gettext_lazy("can read and write")
 
 
 class LibraryQuerySet(models.QuerySet["Library"]):
@@ -77,7 +78,7 @@ class Library(models.Model):
                 fields=["owner_user", "name_key"],
                 condition=Q(deleted_at=None),
                 name="one_library_of_a_name_per_person",
-                violation_error_message="You have a library with this name.",
+                violation_error_message=gettext_lazy("You have a library with this name."),
             ),
             models.UniqueConstraint(
                 fields=["owner_user"], condition=Q(is_default=True), name="one_default_library_per_person"
@@ -100,10 +101,10 @@ class Library(models.Model):
 class Via(models.TextChoices):
     """Origin of a change."""
 
-    WEB = "web", "on the web"
-    LAB = "lab", "in a Lab"
+    WEB = "web", gettext_lazy("on the web")
+    LAB = "lab", gettext_lazy("in a Lab")
     RESTORED = "restored", "restored"
-    TOGETHER = "together", "edited together"
+    TOGETHER = "together", gettext_lazy("edited together")
 
 
 class Trashed(models.Model):

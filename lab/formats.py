@@ -1,20 +1,28 @@
-"""Numbers in words, for people."""
+"""Numbers in words, for people, in the language of the page."""
+
+from django.utils.formats import number_format
+from django.utils.translation import ngettext
 
 
 def duration(seconds: float) -> str:
     """`45 seconds`, `1 minute`, `90 minutes`, `12 hours`, `7 days`: one unit, rounded down from two minutes on."""
-    for unit, size, from_ in (("day", 86400, 2 * 86400), ("hour", 3600, 2 * 3600), ("minute", 60, 60)):
-        if seconds >= from_:
-            return _count(int(seconds // size), unit)
-    return _count(int(seconds), "second")
+    if seconds >= 2 * 86400:
+        return _days(int(seconds // 86400))
+    if seconds >= 2 * 3600:
+        return _hours(int(seconds // 3600))
+    if seconds >= 60:
+        return _minutes(int(seconds // 60))
+    return ngettext("%(number)s second", "%(number)s seconds", int(seconds)) % {"number": int(seconds)}
 
 
 def span(seconds: float) -> str:
     """`11 hours 59 minutes`, `1 day 2 hours`, `35 minutes`: two units from an hour on, rounded down."""
-    for unit, size, next_unit, next_size in (("day", 86400, "hour", 3600), ("hour", 3600, "minute", 60)):
-        if seconds >= size:
-            whole, rest = divmod(int(seconds), size)
-            return _count(whole, unit) + (f" {_count(rest // next_size, next_unit)}" if rest >= next_size else "")
+    if seconds >= 86400:
+        days, rest = divmod(int(seconds), 86400)
+        return f"{_days(days)} {_hours(rest // 3600)}" if rest >= 3600 else _days(days)
+    if seconds >= 3600:
+        hours, rest = divmod(int(seconds), 3600)
+        return f"{_hours(hours)} {_minutes(rest // 60)}" if rest >= 60 else _hours(hours)
     return duration(seconds)
 
 
@@ -23,13 +31,21 @@ def size(count: int) -> str:
     for unit, bytes_ in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
         if count >= bytes_:
             return f"{count / bytes_:.0f} {unit}"
-    return _count(count, "byte")
+    return ngettext("%(number)s byte", "%(number)s bytes", count) % {"number": count}
 
 
 def binary_size(count: int) -> str:
     """`512 MiB`, `2.0 GiB`: how memory is sold."""
-    return f"{count / 2**30:.1f} GiB" if count >= 2**30 else f"{count / 2**20:.0f} MiB"
+    return f"{number_format(count / 2**30, 1)} GiB" if count >= 2**30 else f"{count / 2**20:.0f} MiB"
 
 
-def _count(number: int, unit: str) -> str:
-    return f"{number} {unit}" if number == 1 else f"{number} {unit}s"
+def _days(number: int) -> str:
+    return ngettext("%(number)s day", "%(number)s days", number) % {"number": number}
+
+
+def _hours(number: int) -> str:
+    return ngettext("%(number)s hour", "%(number)s hours", number) % {"number": number}
+
+
+def _minutes(number: int) -> str:
+    return ngettext("%(number)s minute", "%(number)s minutes", number) % {"number": number}

@@ -6,7 +6,9 @@ from datetime import timedelta
 from django.db import transaction
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.functional import Promise
 
+from portal import languages
 from portal.models import User
 from portal.ops.task_queue import enqueue
 
@@ -16,8 +18,12 @@ KEEP = timedelta(days=180)
 
 
 @transaction.atomic
-def notify(people: Iterable[User], kind: Kind, *, subject: str, text: str = "", url: str = "") -> None:
+def notify(
+    people: Iterable[User], kind: Kind, *, subject: str | Promise, text: str | Promise = "", url: str = ""
+) -> None:
     """Write a notice to each active person of these, and queue an e-mail according to their preferences.
+
+    Lazy translations (`gettext_lazy`, with `format_lazy` for what is in them) come out in each person's language.
 
     Part of the caller's transaction: a rollback drops the notices. `url` is a path of this site.
     """
@@ -25,7 +31,9 @@ def notify(people: Iterable[User], kind: Kind, *, subject: str, text: str = "", 
     said = dict(Wish.objects.filter(user__in=told, kind=kind).values_list("user", "by_mail"))
     for pk, user in told.items():
         mailed = bool(user.email) and said.get(pk, kind in MAILED)
-        notice = Notice(user=user, kind=kind, subject=one_line(subject)[:200], text=text, url=url[:500])
+        with languages.speaking_to(user):
+            said_to = {"subject": one_line(str(subject))[:200], "text": str(text)}
+        notice = Notice(user=user, kind=kind, url=url[:500], **said_to)
         if mailed:
             notice.mail, notice.mail_again_at = Mail.WAITING, timezone.now()
         notice.save()

@@ -6,22 +6,25 @@ All that a name can hold is escaped or quoted here, as autoescape would.
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from html import escape
 from urllib.parse import quote, urlencode
 
+from django.template.defaultfilters import filesizeformat
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.dates import MONTHS_3
+from django.utils.formats import number_format
 from django.utils.safestring import SafeString
+from django.utils.translation import get_language, gettext
 
 from drive.files.library_access import LibraryAccess
 from drive.files.paths import name_in_form, quoted
 from drive.storage import FileEntry
 
 NOTEBOOK = ".ipynb"
-MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
-UNITS = ("KB", "MB", "GB", "TB", "PB")
-_UNREACHABLE = '<span class="badge">name is not valid UTF-8: rename it</span>'
-_LINK = '<span class="badge">symbolic link, not followed</span>'
+UNITS = 5
+"""KB, MB, GB, TB, PB: the units of sizes above bytes."""
 
 
 ICONS = {
@@ -47,6 +50,42 @@ def icon_of(name: str) -> str:
 
 
 @dataclass(frozen=True)
+class _Words:
+    """The words of rows in one language, escaped for HTML; `%s` is where a name, a size or a kind goes."""
+
+    months: tuple[str, ...]
+    sizes: tuple[str, ...]
+    """By unit, from KB on."""
+    point: str
+    select: str
+    actions: str
+    open_in_lab: str
+    unreachable: str
+    link: str
+    special: str
+
+
+@cache
+def _words_in(language: str | None) -> _Words:  # the active one, by which they are kept
+    one = number_format(1.0, 1, use_l10n=True)
+    return _Words(
+        tuple(str(MONTHS_3[number]).title() for number in range(1, 13)),
+        tuple(filesizeformat(1 << 10 * power).replace(one, "%s") for power in range(1, UNITS + 1)),
+        one.strip("10"),
+        escape(gettext("Select %s")),
+        escape(gettext("Actions for %s")),
+        escape(gettext("Open in Lab")),
+        escape(gettext("name is not valid UTF-8: rename it")),
+        escape(gettext("symbolic link, not followed")),
+        escape(gettext("special file, not opened: %s")),
+    )
+
+
+def _words() -> _Words:
+    return _words_in(get_language())
+
+
+@dataclass(frozen=True)
 class _Folder:
     """What is the same for all rows of a page."""
 
@@ -58,6 +97,7 @@ class _Folder:
     shows_authors: bool
     has_menu: bool
     checked: str
+    words: _Words
 
 
 def html_of_rows(
@@ -71,6 +111,7 @@ def html_of_rows(
         access.entry is not None,
         access.entry is not None,
         " checked" if all_selected else "",
+        _words(),
     )
     here = timezone.get_current_timezone()
     found = (_row(folder, item, author, item.modified.astimezone(here)) for item, author in rows)
@@ -78,13 +119,14 @@ def html_of_rows(
 
 
 def _row(folder: _Folder, item: FileEntry, author: str, modified: datetime) -> str:
-    field, shown, day = name_in_form(item.name), escape(item.shown_name), day_of(modified)
-    size = size_of(item.size) if item.kind == "file" else ""
+    words = folder.words
+    field, shown, day = name_in_form(item.name), escape(item.shown_name), day_of(modified, words)
+    size = size_of(item.size, words) if item.kind == "file" else ""
     weight = f' data-bytes="{item.size}"' if item.kind == "file" else ""
     by = f'\n    <td class="meta wide-only">{escape(author)}</td>' if folder.shows_authors else ""
     return (
         f'\n  <tr>\n    <td class="pick"><input type="checkbox" name="name" value="{field}" form="selection"'
-        f' aria-label="Select {shown}"{weight}{folder.checked}></td>'
+        f' aria-label="{words.select % shown}"{weight}{folder.checked}></td>'
         f'\n    <td class="name">{_name(folder, item, shown, size, day)}</td>'
         f'\n    <td class="number wide-only">{size}</td>'
         f'\n    <td class="meta wide-only"><time datetime="{modified.isoformat()}">{day}, {modified:%H:%M}</time></td>'
@@ -96,11 +138,11 @@ def _row(folder: _Folder, item: FileEntry, author: str, modified: datetime) -> s
 def _name(folder: _Folder, item: FileEntry, shown: str, size: str, day: str) -> str:
     """The name, as a link where it can be opened; else with the reason why not."""
     if not item.reachable:
-        return f"{shown} {_UNREACHABLE}"
+        return f'{shown} <span class="badge">{folder.words.unreachable}</span>'
     if item.kind == "link":
-        return f"{shown} {_LINK}"
+        return f'{shown} <span class="badge">{folder.words.link}</span>'
     if item.kind == "other":
-        return f'{shown} <span class="badge">special file, not opened: {escape(item.special)}</span>'
+        return f'{shown} <span class="badge">{folder.words.special % escape(item.special)}</span>'
     address = f"{folder.here}{quoted(item.name)}"
     if item.kind == "folder":
         return f'<a href="{address}/" class="folder">{shown}/</a>'
@@ -111,23 +153,24 @@ def _actions(folder: _Folder, item: FileEntry, field: str, shown: str) -> str:
     found = ""
     if folder.lab_path and item.kind == "file" and item.name.endswith(NOTEBOOK) and item.reachable:
         address = escape(f"{folder.lab}?{urlencode({'path': f'{folder.lab_path}/{item.name}'})}")
-        found = f'\n      <a class="button small" href="{address}">Open in Lab</a>'
+        found = f'\n      <a class="button small" href="{address}">{folder.words.open_in_lab}</a>'
     if folder.has_menu:
         found += (
             f'\n      <a class="button quiet small" href="{folder.here}?show=change&amp;name={quote(field)}"'
-            f' data-entry="{field}" data-name="{shown}" aria-label="Actions for {shown}">…</a>'
+            f' data-entry="{field}" data-name="{shown}" aria-label="{folder.words.actions % shown}">…</a>'
         )
     return found
 
 
-def day_of(moment: datetime) -> str:
+def day_of(moment: datetime, words: _Words | None = None) -> str:
     """“5 Mar 2026”, as the template filter `date` with `j M Y`."""
-    return f"{moment.day} {MONTHS[moment.month - 1]} {moment.year}"
+    return f"{moment.day} {(words or _words()).months[moment.month - 1]} {moment.year}"
 
 
-def size_of(count: int) -> str:
+def size_of(count: int, words: _Words | None = None) -> str:
     """“1.5 KB”, as the template filter `filesizeformat` for what is not negative."""
     if count < 1024:
-        return f"{count}\xa0byte{'' if count == 1 else 's'}"
-    power = min((count.bit_length() - 1) // 10, len(UNITS))
-    return f"{count / (1 << 10 * power):.1f}\xa0{UNITS[power - 1]}"
+        return filesizeformat(count)
+    words = words or _words()
+    power = min((count.bit_length() - 1) // 10, UNITS)
+    return words.sizes[power - 1] % f"{count / (1 << 10 * power):.1f}".replace(".", words.point)

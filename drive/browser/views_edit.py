@@ -8,6 +8,7 @@ from django.conf import settings
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.translation import gettext
 
 from drive.files import operations
 from drive.files.library_access import LibraryAccess
@@ -62,13 +63,13 @@ class Draft:
     def of_content(cls, content: bytes, etag: str) -> Self:
         """The file's text; NotEditableError for anything else."""
         if len(content) > MOST_BYTES:
-            raise NotEditableError("Files of more than 1 MB cannot be edited here. Open the file in the Lab.")
+            raise NotEditableError(gettext("Files of more than 1 MB cannot be edited here. Open the file in the Lab."))
         try:
             text = content.decode()
         except UnicodeDecodeError as error:
-            raise NotEditableError("Only text files in UTF-8 can be edited here.") from error
+            raise NotEditableError(gettext("Only text files in UTF-8 can be edited here.")) from error
         if "\0" in text:
-            raise NotEditableError("Only text files can be edited here.")
+            raise NotEditableError(gettext("Only text files can be edited here."))
         crlf = text.count("\r\n")
         counts = {"lf": text.count("\n") - crlf, "crlf": crlf, "cr": text.count("\r") - crlf}
         ending = max(counts, key=lambda name: counts[name])
@@ -94,7 +95,7 @@ class Draft:
         text = (BOM if self.bom else "") + self.text.replace("\n", ENDINGS[self.ending])
         content = text.encode(errors="replace")
         if len(content) > MOST_BYTES:
-            raise TextTooLongError("Texts of more than 1 MB cannot be saved here. Nothing was changed.")
+            raise TextTooLongError(gettext("Texts of more than 1 MB cannot be saved here. Nothing was changed."))
         return content
 
 
@@ -173,7 +174,7 @@ def save(request: HttpRequest, access: LibraryAccess, path: str) -> HttpResponse
         return _choose(request, access, path, draft, error)
     except StorageError as error:
         return _editor(request, access, path, draft, error)
-    messages.success(request, "Saved.")
+    messages.success(request, gettext("Saved."))
     return redirect(f"{access.address(path)}{'?show=edit' if request.POST.get('stay') else ''}{SAVED}")
 
 

@@ -5,6 +5,7 @@ from urllib.parse import urlencode
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.translation import gettext
 
 from drive.files.library_access import LibraryAccess
 from drive.files.listing import crumbs
@@ -109,7 +110,9 @@ def _state(request: HttpRequest, access: LibraryAccess, path: str) -> rendering.
     form = _format(path)
     with access.files() as files, files.open(path) as source:
         if rendering.is_being_written(source, path):
-            return rendering.State("waiting", "This file is being written. It is shown when it no longer changes.")
+            return rendering.State(
+                "waiting", gettext("This file is being written. It is shown when it no longer changes.")
+            )
         key = rendering.key(source, path)
     state = rendering.state(key)
     if state.name == "ready":
@@ -117,19 +120,23 @@ def _state(request: HttpRequest, access: LibraryAccess, path: str) -> rendering.
     if state.name != "none":
         return state
     if form.science and not sandbox.has_science():
-        return rendering.State("failed", "What shows files of this type is being installed. Reload in a minute or two.")
+        return rendering.State(
+            "failed", gettext("What shows files of this type is being installed. Reload in a minute or two.")
+        )
     if not rate_limits.allowed("rendering", whose, RENDERINGS, 60):
-        return rendering.State("failed", "Too many previews requested. Please try again in a minute.")
+        return rendering.State("failed", gettext("Too many previews requested. Please try again in a minute."))
     if rendering.want(key) and not publish("drive.tasks.render_preview", str(access.library.pk), access.inside(path)):
         rendering.unwant(key)
-        return rendering.State("failed", "This file cannot be rendered right now. Please try again in a minute.")
+        return rendering.State(
+            "failed", gettext("This file cannot be rendered right now. Please try again in a minute.")
+        )
     return rendering.State("waiting")
 
 
 def _format(path: str) -> Format:
     form = format_of(path)
     if form is None:
-        raise NotAFileError("Files of this type are not rendered.")
+        raise NotAFileError(gettext("Files of this type are not rendered."))
     return form
 
 
@@ -147,7 +154,7 @@ def _shown(request: HttpRequest, access: LibraryAccess, path: str) -> dict[str, 
         sheets = rendered_tables.read(content)
         context |= {"sheets": sheets, "sheet": rendered_tables.choose(sheets, request.GET.get("sheet", ""))}
         if not sheets:
-            context["state"] = rendering.State("failed", "This file could not be rendered.")
+            context["state"] = rendering.State("failed", gettext("This file could not be rendered."))
     return context
 
 

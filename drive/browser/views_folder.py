@@ -10,6 +10,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.html import format_html
+from django.utils.translation import gettext
 
 from drive.files import new_files, operations
 from drive.files.library_access import LibraryAccess
@@ -110,11 +111,11 @@ def upload(request: HttpRequest, access: LibraryAccess, path: str) -> HttpRespon
     """The upload form, for browsers without JavaScript."""
     form_handler.check(request)
     if not request.FILES:
-        messages.error(request, "Choose a file first.")
+        messages.error(request, gettext("Choose a file first."))
         return None
     done, conflicts = transfer.receive_form(request, access.library, access.inside(path))
     for entry in done:
-        messages.success(request, f"“{entry.name}” was uploaded.")
+        messages.success(request, gettext("“%(name)s” was uploaded.") % {"name": entry.name})
     return _ask(request, access, path, conflicts)
 
 
@@ -172,7 +173,7 @@ def _create(request: HttpRequest, access: LibraryAccess, path: str, kind: str, n
 
 def _open_in_lab(access: LibraryAccess, path: str, name: str) -> str:
     address = f"{reverse('lab:open')}?{urlencode({'path': access.lab_path(child(path, name))})}"
-    return format_html("“{}” was created. <a href='{}'>Open in Lab</a>", name, address)
+    return format_html(gettext("“{}” was created. <a href='{}'>Open in Lab</a>"), name, address)
 
 
 def make_folder(request: HttpRequest, access: LibraryAccess, path: str) -> None:

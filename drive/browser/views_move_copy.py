@@ -10,6 +10,7 @@ from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.utils.html import format_html
+from django.utils.translation import gettext, ngettext
 from django.views.decorators.http import require_safe
 
 from drive.files import operations
@@ -21,14 +22,14 @@ from drive.libraries.visibility import Entry, entries
 from drive.storage import NotFoundError, StorageError, is_hidden, shown
 from drive.storage.names import alternatives
 from portal.access import ForbiddenError, person
+from portal.text.numbers import grouped
 from portal.text.unique_names import name_key
 
 from .views_folder import child, frame
-from .views_selection import counted, each, selected
+from .views_selection import each, selected
 
 FOLDERS_SHOWN = 500
 NAMES_SHOWN = 10
-WORDS = {"move": ("Move", "moved"), "copy": ("Copy", "copied")}
 
 
 @dataclass(frozen=True)
@@ -81,8 +82,7 @@ def _carry(request: HttpRequest, access: LibraryAccess, path: str, what: str) ->
     _say_missing(request, missing)
     if done:
         address = place.access.folder_address(place.path)
-        said = format_html("{} {} to <a href='{}'>{}</a>.", counted(done), WORDS[what][1], address, place.name)
-        messages.success(request, said)
+        messages.success(request, format_html(_said(what, done), shown(done[0]), address, place.name))
     return None
 
 
@@ -104,7 +104,7 @@ def _place_at(request: HttpRequest, at: str) -> Place:
     place = Place(there, name_from_form(folder))
     with there.files() as files:
         if files.stat(place.path).kind != "folder":
-            raise NotFoundError("This folder no longer exists.")
+            raise NotFoundError(gettext("This folder no longer exists."))
     return place
 
 
@@ -141,9 +141,44 @@ def _taken(place: Place, wanted: dict[str, str]) -> list[str]:
 
 def _clash(taken: list[str], place: Place, what: str) -> str:
     names = ", ".join(f"“{shown(name)}”" for name in taken[:NAMES_SHOWN])
-    more = f" and {len(taken) - NAMES_SHOWN} more" if len(taken) > NAMES_SHOWN else ""
-    verb = "is" if len(taken) == 1 else "are"
-    return f"{names}{more} {verb} in “{place.name}” already. Nothing was {WORDS[what][1]}: choose another folder."
+    if len(taken) > NAMES_SHOWN:
+        names = gettext("%(names)s and %(number)s more") % {"names": names, "number": len(taken) - NAMES_SHOWN}
+    there = ngettext("%(names)s is in “%(folder)s” already.", "%(names)s are in “%(folder)s” already.", len(taken)) % {
+        "names": names,
+        "folder": place.name,
+    }
+    advice = (
+        gettext("Nothing was moved: choose another folder.")
+        if what == "move"
+        else gettext("Nothing was copied: choose another folder.")
+    )
+    return f"{there} {advice}"
+
+
+def _said(what: str, done: list[str]) -> str:
+    """What was done, for `format_html`: the name of the only item, address and name of the folder."""
+    if what == "move":
+        return ngettext(
+            "“{0}” was moved to <a href='{1}'>{2}</a>.",
+            "%(number)s items were moved to <a href='{1}'>{2}</a>.",
+            len(done),
+        ) % {"number": len(done)}
+    return ngettext(
+        "“{0}” was copied to <a href='{1}'>{2}</a>.",
+        "%(number)s items were copied to <a href='{1}'>{2}</a>.",
+        len(done),
+    ) % {"number": len(done)}
+
+
+def _titles(what: str, names: list[str], place: Place | None) -> dict[str, str]:
+    """Heading of the page on which a folder is chosen, and its button."""
+    one = {"name": shown(names[0]), "number": len(names)}
+    folder = {"folder": place.name if place else ""}
+    if what == "move":
+        heading = ngettext("Move “%(name)s”", "Move %(number)s items", len(names)) % one
+        return {"heading": heading, "button": gettext("Move to “%(folder)s”") % folder}
+    heading = ngettext("Copy “%(name)s”", "Copy %(number)s items", len(names)) % one
+    return {"heading": heading, "button": gettext("Copy to “%(folder)s”") % folder}
 
 
 def _mover(
@@ -175,9 +210,14 @@ def _copier(
 
 def _say_missing(request: HttpRequest, missing: list[str]) -> None:
     for name in missing[:NAMES_SHOWN]:
-        messages.warning(request, f"“{shown(name)}” was not copied: it cannot be read, or it is a special file.")
+        messages.warning(
+            request,
+            gettext("“%(name)s” was not copied: it cannot be read, or it is a special file.") % {"name": shown(name)},
+        )
     if len(missing) > NAMES_SHOWN:
-        messages.warning(request, f"{len(missing) - NAMES_SHOWN:,} more were not copied.")
+        more = len(missing) - NAMES_SHOWN
+        said = ngettext("%(number)s more was not copied.", "%(number)s more were not copied.", more)
+        messages.warning(request, said % {"number": grouped(more)})
 
 
 def _ask(
@@ -192,9 +232,8 @@ def _ask(
     """The page on which a folder is chosen."""
     context = frame(request, access, path) | {
         "what": what,
-        "verb": WORDS[what][0],
+        **_titles(what, names, place),
         "names": names,
-        "things": f"“{shown(names[0])}”" if len(names) == 1 else f"{len(names)} items",
         "place": place,
         "error": error,
     }
@@ -251,6 +290,6 @@ def _libraries(request: HttpRequest) -> list[tuple[str, list[Entry]]]:
         if entry.may_write:
             writable.setdefault(entry.library_id, entry)
     if not writable:
-        raise ForbiddenError("There is no library that you can write to.")
+        raise ForbiddenError(gettext("There is no library that you can write to."))
     groups = [(folder, [entry for entry in writable.values() if entry.folder == folder]) for folder in MOUNTED]
     return [(str(folder), found) for folder, found in groups if found]

@@ -12,6 +12,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.http import urlencode
+from django.utils.translation import gettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
@@ -85,9 +86,11 @@ def _take(request: HttpRequest, access: PublicLinkAccess, path: str) -> HttpResp
     except StorageError as error:
         messages.error(request, str(error))
         return redirect(access.address(access.only) if access.only else access.base)
-    messages.success(request, f"“{shown(copied.path)}” was copied to {own.name}.")
+    messages.success(
+        request, gettext("“%(path)s” was copied to %(name)s.") % {"path": shown(copied.path), "name": own.name}
+    )
     if copied.left_out:
-        messages.warning(request, "Links and what cannot be read were not copied.")
+        messages.warning(request, gettext("Links and what cannot be read were not copied."))
     if request.POST.get("open"):
         return redirect(f"{reverse('lab:open')}?{urlencode({'path': own.lab_path(copied.path)})}")
     is_folder = item.kind == "folder"
@@ -112,7 +115,7 @@ def _ask(request: HttpRequest, found: PublicLink, base: str) -> HttpResponse:
                 return response
         except public_links.TooManyTriesError:
             return too_many(request)
-        context["error"] = "Wrong password."
+        context["error"] = gettext("Wrong password.")
     return render(request, "drive/public_link_password.html", context, status=403 if context else 200)
 
 
@@ -138,7 +141,7 @@ def manage(request: HttpRequest, library_id: UUID) -> HttpResponse:
         except (StorageError, ValidationError) as error:
             form.add_error(None, error if isinstance(error, ValidationError) else str(error))
         else:
-            messages.success(request, "Link created. Copy its address to share it.")
+            messages.success(request, gettext("Link created. Copy its address to share it."))
             return redirect(
                 f"{reverse('drive:links', args=[library_id])}?{urlencode({'path': path, 'new': str(made.pk)})}"
             )
@@ -172,7 +175,7 @@ def described(rows: Iterable[PublicLink]) -> list[dict[str, object]]:
         {
             "link": row,
             "address": public_links.address(row),
-            "path": shown(row.path) or "the whole library",
+            "path": shown(row.path) or gettext("the whole library"),
             "is_open": row.pk in is_open,
             "is_over": bool(row.expires_at and row.expires_at <= now),
         }
@@ -186,5 +189,5 @@ def revoke(request: HttpRequest, library_id: UUID, link_id: UUID) -> HttpRespons
     library = public_links.linkable_library(person(request), library_id)
     found = get_object_or_404(library.links.select_related("library"), pk=link_id)
     public_links.revoke_link(person(request), found)
-    messages.success(request, "The link was revoked.")
+    messages.success(request, gettext("The link was revoked."))
     return redirect("drive:links", library_id)

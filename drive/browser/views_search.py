@@ -7,6 +7,7 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
+from django.utils.translation import gettext
 from django.views.decorators.http import require_safe
 
 from drive.files.library_access import LibraryAccess
@@ -60,7 +61,7 @@ def within(request: HttpRequest, access: LibraryAccess, path: str) -> HttpRespon
         "search": search,
         "lines": [_line(hit, access.base, access.name) for hit in search.hits],
         "crumbs": crumbs(path),
-        "beyond": "Find",
+        "beyond": gettext("Find"),
         "action": access.folder_address(path),
         "everywhere": request.user.is_authenticated,
     }

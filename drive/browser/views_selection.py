@@ -6,6 +6,7 @@ from django.contrib import messages
 from django.http import HttpRequest
 from django.middleware.csrf import get_token
 from django.utils.html import format_html, format_html_join
+from django.utils.translation import gettext, ngettext
 
 from drive.files import operations
 from drive.files.library_access import LibraryAccess
@@ -30,7 +31,7 @@ def selected(request: HttpRequest) -> list[str]:
     fields = (request.POST if request.method == "POST" else request.GET).getlist("name")
     names = list(dict.fromkeys(check_name(name_from_form(field)) for field in fields if field))
     if not names:
-        raise NothingSelectedError("Select at least one item in the list first.")
+        raise NothingSelectedError(gettext("Select at least one item in the list first."))
     return names
 
 
@@ -50,17 +51,20 @@ def delete(request: HttpRequest, access: LibraryAccess, path: str) -> None:
 
 def _deleted(request: HttpRequest, done: list[str], trashed: list[Trashed]) -> str:
     """What was deleted, with a button that puts it back. It posts to the list that the deletion came from."""
-    said = f"{counted(done)} moved to the library's trash."
+    said = ngettext(
+        "“%(name)s” was moved to the library's trash.", "%(number)s items were moved to the library's trash.", len(done)
+    ) % {"name": shown(done[0]), "number": len(done)}
     if len(trashed) > UNDONE_AT_ONCE:
         return said
     ids = format_html_join("", '<input type="hidden" name="id" value="{}">', ((item.pk,) for item in trashed))
     return format_html(
         '{} <form class="undo" method="post" action="{}"><input type="hidden" name="csrfmiddlewaretoken" value="{}">{}'
-        '<button class="button small" name="do" value="undo">Undo</button></form>',
+        '<button class="button small" name="do" value="undo">{}</button></form>',
         said,
         request.get_full_path(),
         get_token(request),
         ids,
+        gettext("Undo"),
     )
 
 
@@ -76,10 +80,7 @@ def each(request: HttpRequest, names: Iterable[str], act: Callable[[str], object
     for text in refused[:SAID]:
         messages.error(request, text)
     if len(refused) > SAID:
-        messages.error(request, f"{len(refused) - SAID} more could not be changed.")
+        more = len(refused) - SAID
+        said = ngettext("%(number)s more could not be changed.", "%(number)s more could not be changed.", more)
+        messages.error(request, said % {"number": more})
     return done
-
-
-def counted(names: list[str]) -> str:
-    """`“a.txt” was` or `3 things were`."""
-    return f"“{shown(names[0])}” was" if len(names) == 1 else f"{len(names)} items were"

@@ -5,6 +5,7 @@ from django.contrib import messages
 from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.translation import gettext, gettext_lazy, ngettext
 
 from drive.files.library_access import LibraryAccess
 from drive.models import Loss, Trashed
@@ -16,7 +17,7 @@ from portal.ops.task_queue import publish
 PER_PAGE = 50
 UNDONE_AT_ONCE = 100
 """So many items at most are put back by one click on *Undo*; more are restored in the trash."""
-CANNOT_START = "This cannot be done right now. Please try again in a minute."
+CANNOT_START = gettext_lazy("This cannot be done right now. Please try again in a minute.")
 
 
 def trash(request: HttpRequest, access: LibraryAccess, path: str) -> HttpResponse:
@@ -45,7 +46,7 @@ def restore(request: HttpRequest, access: LibraryAccess, path: str) -> HttpRespo
     except StorageError as error:
         messages.error(request, str(error))
         return _back(access)
-    messages.success(request, f"“{shown(now)}” was restored.")
+    messages.success(request, gettext("“%(path)s” was restored.") % {"path": shown(now)})
     folder = now.rpartition("/")[0]
     return redirect(access.folder_address(folder))
 
@@ -64,14 +65,20 @@ def undo(request: HttpRequest, access: LibraryAccess, path: str) -> None:
         except StorageError as error:
             messages.error(request, str(error))
     if restored:
-        messages.success(request, "Restored." if restored == 1 else f"{restored} items were restored.")
+        said = ngettext("Restored.", "%(number)s items were restored.", restored)
+        messages.success(request, said % {"number": restored})
 
 
 def _restore_later(request: HttpRequest, access: LibraryAccess, item: Trashed) -> HttpResponse:
     if publish("drive.tasks.restore_trashed", item.pk, person(request).pk):
-        messages.success(request, f"“{item.path}” is being restored ({item.files} files). This may take a while.")
+        said = ngettext(
+            "“%(path)s” is being restored (%(number)s file). This may take a while.",
+            "“%(path)s” is being restored (%(number)s files). This may take a while.",
+            item.files,
+        )
+        messages.success(request, said % {"path": item.path, "number": item.files})
     else:
-        messages.error(request, CANNOT_START)
+        messages.error(request, str(CANNOT_START))
     return _back(access)
 
 
@@ -80,7 +87,7 @@ def purge(request: HttpRequest, access: LibraryAccess, path: str) -> HttpRespons
     item = _item(access, request.POST.get("id", ""))
     trashing.purge(person(request), item)
     publish("drive.tasks.empty_bin")  # should the broker be away: every night
-    messages.success(request, f"“{item.path}” was deleted permanently.")
+    messages.success(request, gettext("“%(path)s” was deleted permanently.") % {"path": item.path})
     return _back(access)
 
 
@@ -88,9 +95,14 @@ def restore_all(request: HttpRequest, access: LibraryAccess, path: str) -> HttpR
     """Bring back everything that vanished at once; a task does it."""
     loss = _loss(request, access)
     if publish("drive.tasks.restore_loss", loss.pk, person(request).pk):
-        messages.success(request, f"{loss.files} files are being restored. This may take a while.")
+        said = ngettext(
+            "%(number)s file is being restored. This may take a while.",
+            "%(number)s files are being restored. This may take a while.",
+            loss.files,
+        )
+        messages.success(request, said % {"number": loss.files})
     else:
-        messages.error(request, CANNOT_START)
+        messages.error(request, str(CANNOT_START))
     return redirect(access.folder_address())
 
 
@@ -107,7 +119,7 @@ def _back(access: LibraryAccess) -> HttpResponse:
 def _item(access: LibraryAccess, number: str) -> Trashed:
     found = access.library.trash.filter(pk=number).first() if number.isdecimal() and len(number) < 19 else None
     if found is None:
-        raise NotFoundError("This item is no longer in the trash.")
+        raise NotFoundError(gettext("This item is no longer in the trash."))
     return found
 
 

@@ -4,7 +4,9 @@ from django.contrib import messages
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.formats import date_format
 from django.utils.http import urlencode
+from django.utils.translation import gettext
 
 from drive.files import operations
 from drive.files.library_access import LibraryAccess
@@ -55,7 +57,7 @@ def _current(access: LibraryAccess, path: str) -> dict[str, object]:
     seen = row is not None and row.signature == entry.signature
     if row is not None and seen and row.is_captured:
         return {"unsaved": None, "is_current": True}
-    by = history.author(row.changed_by, row.via) if row is not None and seen else history.IN_A_LAB
+    by = history.author(row.changed_by, row.via) if row is not None and seen else str(history.IN_A_LAB)
     return {"unsaved": entry if entry.kind == "file" else None, "unsaved_by": by, "is_current": False}
 
 
@@ -85,7 +87,7 @@ def compare(request: HttpRequest, access: LibraryAccess, path: str) -> HttpRespo
             shown = urlencode({"show": "compared", "a": older, "b": newer})
             return render(request, "drive/compare.html", context | {"compared": f"{access.address(path)}?{shown}"})
         except RenderFailedError as error:
-            context["why_no_cells"] = str(error)
+            context["why_no_cells"] = gettext(str(error))
     texts = _text_of(access, path, older), _text_of(access, path, newer)
     context["blocks"] = compare_texts(*texts) if texts[0].is_text and texts[1].is_text else None
     return render(request, "drive/compare.html", context)
@@ -116,7 +118,9 @@ def go_back(request: HttpRequest, access: LibraryAccess, path: str) -> HttpRespo
         messages.error(request, str(error))
     else:
         messages.success(
-            request, f"“{path.rpartition('/')[2]}” was restored to the version of {found.modified:%d %b %Y, %H:%M}."
+            request,
+            gettext("“%(name)s” was restored to the version of %(when)s.")
+            % {"name": path.rpartition("/")[2], "when": date_format(found.modified, "d M Y, H:i")},
         )
     return redirect(f"{access.address(path)}?show=versions")
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from typing import Any, cast
 
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.utils.translation import gettext
 
 from drive.files import zip_stream
 from drive.files.library_access import LibraryAccess
@@ -55,7 +56,7 @@ def send(request: HttpRequest, access: LibraryAccess, wanted: list[tuple[str, st
         return HttpResponse(headers=headers)
     slots = _slots if access.entry else _visitors_slots
     if not slots.acquire(blocking=False):
-        raise TooManyDownloadsError("Too many ZIP downloads at the moment. Please try again in a minute.")
+        raise TooManyDownloadsError(gettext("Too many ZIP downloads at the moment. Please try again in a minute."))
     sending: Any = _Sending(_packed(access, wanted, "hidden" in request.GET), slots.release)
     return cast(Any, StreamingHttpResponse(sending, headers=headers))
 

@@ -11,6 +11,7 @@ from uuid import UUID
 
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils.translation import gettext
 
 from collabs.access import get_collab
 from collabs.models import Collab
@@ -56,7 +57,10 @@ class LibraryAccess:
     def require_write(self) -> None:
         """Raise ForbiddenError without the right to write."""
         if not self.may_write:
-            raise ForbiddenError(f"This needs the right to write in “{self.name}”. {self.reason}")
+            raise ForbiddenError(
+                gettext("This needs the right to write in “%(name)s”. %(reason)s")
+                % {"name": self.name, "reason": self.reason}
+            )
 
     def inside(self, path: str) -> str:
         """Path in the library of a path in a URL."""

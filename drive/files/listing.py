@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from django.core.paginator import Page, Paginator
+from django.utils.translation import gettext
 
 from drive.storage import LibraryFiles, StorageError, is_hidden
 
@@ -123,7 +124,11 @@ def _keys(files: LibraryFiles, path: str, sort: str) -> Iterator[_Key]:
 
 
 def _columns(sort: str) -> list[Column]:
-    columns = [("name", "Name", "name", ""), ("size", "Size", "-size", "number"), ("date", "Changed", "-date", "")]
+    columns = [
+        ("name", gettext("Name"), "name", ""),
+        ("size", gettext("Size"), "-size", "number"),
+        ("date", gettext("Changed"), "-date", ""),
+    ]
     return [_column(sort, *column) for column in columns]
 
 

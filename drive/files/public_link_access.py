@@ -5,6 +5,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
+from django.utils.translation import gettext
+
 from drive.models import PublicLink
 from drive.storage import FileEntry, LibraryFiles, NotFoundError, is_hidden, path_codec
 from drive.storage.names import split
@@ -22,7 +24,7 @@ class OneFile(LibraryFiles):
     def __getattribute__(self, name: str) -> Any:
         """All that can be done to files, but for the two below, finds nothing: what is added later, too."""
         if not name.startswith("_") and name not in ("root", "staging", "trash", "lock", "name", "stat", "open"):
-            raise NotFoundError("This link gives access to one file only.")
+            raise NotFoundError(gettext("This link gives access to one file only."))
         return super().__getattribute__(name)
 
     def stat(self, path: str) -> FileEntry:
@@ -33,7 +35,7 @@ class OneFile(LibraryFiles):
 
     def _only(self, path: str) -> str:
         if path != self.name:
-            raise NotFoundError("This link gives access to one file only.")
+            raise NotFoundError(gettext("This link gives access to one file only."))
         return path
 
 
@@ -52,7 +54,7 @@ class VisibleFiles(LibraryFiles):
     def __getattribute__(self, name: str) -> Any:
         """All that can be done to files, but for reading as below, finds nothing: what is added later, too."""
         if not name.startswith("_") and name not in VisibleFiles._given:
-            raise NotFoundError("This link gives access to visible files only.")
+            raise NotFoundError(gettext("This link gives access to visible files only."))
         return super().__getattribute__(name)
 
     def list(self, path: str = "") -> Iterator[FileEntry]:
@@ -77,7 +79,7 @@ class VisibleFiles(LibraryFiles):
 def _visible(path: str) -> str:
     """The path; NotFoundError if a name in it is hidden, whether there is such a file or not."""
     if any(is_hidden(name) for name in split(path)):
-        raise NotFoundError("Nothing was found at this path.")
+        raise NotFoundError(gettext("Nothing was found at this path."))
     return path
 
 
@@ -108,7 +110,7 @@ def public_link_access(link: PublicLink, base: str) -> PublicLinkAccess:
         base=base,
         name=name or str(link.library),
         may_write=False,
-        reason="You have a link to this.",
+        reason=gettext("You have a link to this."),
         root=path if link.is_folder else folder,
         only="" if link.is_folder else name,
     )

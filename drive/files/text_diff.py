@@ -4,6 +4,8 @@ import difflib
 from dataclasses import dataclass
 from typing import BinaryIO, Literal
 
+from django.utils.translation import gettext
+
 from drive.preview.texts import read_text
 
 MOST_BYTES = 512 * 1024
@@ -37,13 +39,13 @@ def read_lines(source: BinaryIO) -> TextLines:
     """Read a text in UTF-8 of at most MOST_BYTES and MOST_LINES."""
     content = source.read(MOST_BYTES + 1)
     if len(content) > MOST_BYTES:
-        return TextLines([], False, "This file is too large to show here.")
+        return TextLines([], False, gettext("This file is too large to show here."))
     text = read_text(content, is_cut=False)
     if text is None or text.encoding != "UTF-8":
-        return TextLines([], False, "This file is not a text file in UTF-8.")
+        return TextLines([], False, gettext("This file is not a text file in UTF-8."))
     lines = text.text.splitlines()
     if len(lines) > MOST_LINES:
-        return TextLines([], False, "This file has too many lines to show here.")
+        return TextLines([], False, gettext("This file has too many lines to show here."))
     return TextLines(lines)
 
 

@@ -15,9 +15,12 @@ from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing
 from typing import BinaryIO
 
+from django.utils.translation import gettext
+
 from drive.storage import LibraryFiles, StorageError, shown
 from drive.storage.names import alternatives
 from drive.storage.walk import Found, tree
+from portal.text.numbers import grouped
 
 WHOLE = 1 << 20
 BLOCK = 1 << 18
@@ -90,13 +93,17 @@ def _one(archive: "_Archive", found: Found, name: str, left_out: "_LeftOut") -> 
             with content:
                 size = yield from _file(archive, arcname, found, content)
             if size < found.status.st_size:
-                left_out.add(name, f"cut short while it was read; the first {size:,} bytes are there")
+                left_out.add(
+                    name,
+                    gettext("cut short while it was read; the first %(number)s bytes are there")
+                    % {"number": grouped(size)},
+                )
         case "link":
-            left_out.add(name, "a link; links are not followed")
+            left_out.add(name, gettext("a link; links are not followed"))
         case "unreadable":
-            left_out.add(name, "a folder that cannot be read")
+            left_out.add(name, gettext("a folder that cannot be read"))
         case _:
-            left_out.add(name, "a special file; these are never opened")
+            left_out.add(name, gettext("a special file; these are never opened"))
 
 
 def _file(archive: "_Archive", name: bytes, found: Found, content: BinaryIO) -> Generator[bytes, None, int]:
@@ -139,8 +146,8 @@ class _LeftOut:
             self.more += 1
 
     def text(self) -> bytes:
-        more = [f"and {self.more} more"] if self.more else []
-        return "\n".join(["Not included in this archive, or incomplete:", "", *self.lines, *more, ""]).encode()
+        more = [gettext("and %(number)s more") % {"number": self.more}] if self.more else []
+        return "\n".join([gettext("Not included in this archive, or incomplete:"), "", *self.lines, *more, ""]).encode()
 
 
 class _Archive:

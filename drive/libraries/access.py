@@ -4,6 +4,7 @@ from uuid import UUID
 
 from django.db.models import QuerySet
 from django.http import Http404
+from django.utils.translation import gettext
 
 from collabs.models import Collab, Person
 from drive.models import Library
@@ -26,7 +27,10 @@ def get_library(user: Person, library_id: UUID, need: str = "r") -> tuple[Librar
         raise Http404("No such library.")
     best = max(found, key=lambda entry: entry.may_write)
     if need == "rw" and not best.may_write:
-        raise ForbiddenError(f"This needs the right to write in “{best.name}”. {best.reason}")
+        raise ForbiddenError(
+            gettext("This needs the right to write in “%(name)s”. %(reason)s")
+            % {"name": best.name, "reason": best.reason}
+        )
     for library in _with_owners(library=library_id):
         return library, best
     raise Http404("No such library.")  # Race: it was removed for good in this moment.
@@ -54,5 +58,5 @@ def owned_library(user: Person, library_id: UUID) -> Library:
     """The person's own library, for what only an owner may do."""
     library, _entry = get_library(user, library_id)
     if library.owner_user_id != user.pk:
-        raise ForbiddenError("Only the owner of this library may do this.")
+        raise ForbiddenError(gettext("Only the owner of this library may do this."))
     return library

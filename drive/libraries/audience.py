@@ -16,10 +16,17 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from django.db.models import Q, QuerySet
+from django.utils.translation import gettext, gettext_lazy
 
 from collabs.models import Collab, EffectiveRole, Role
 from drive.models import Library, Permission, Share
 from portal.models import User
+
+_ROLES = {
+    Role.ADMINISTRATOR: gettext_lazy("administrator of %(collab)s"),
+    Role.EDITOR: gettext_lazy("editor of %(collab)s"),
+    Role.VIEWER: gettext_lazy("viewer of %(collab)s"),
+}
 
 
 @dataclass(frozen=True)
@@ -66,11 +73,13 @@ def with_routes(asker: User, library: Library, users: Iterable[User]) -> list[Re
     """These people with their routes, best first; two queries however many they are."""
     readers = {user.pk: Reader(user) for user in users}
     if library.owner_user_id in readers:
-        readers[library.owner_user_id].routes.append(Route("owner", True))
+        readers[library.owner_user_id].routes.append(Route(gettext("owner"), True))
     _add_memberships(readers, library, known_teams(asker, library))
     for share in Share.objects.filter(library=library, user__in=readers):
         if share.user_id:
-            readers[share.user_id].routes.append(Route("shared directly", share.permission == Permission.WRITE))
+            readers[share.user_id].routes.append(
+                Route(gettext("shared directly"), share.permission == Permission.WRITE)
+            )
     for reader in readers.values():
         reader.routes.sort(key=lambda route: not route.may_write)
     return list(readers.values())
@@ -81,14 +90,16 @@ def _add_memberships(readers: dict[int, Reader], library: Library, teams: QueryS
     rows = _members(teams).filter(user__in=readers).select_related("collab", "group")
     for row in rows:
         is_open = row.collab.archived_at is None
-        by = (f", through the group {row.group}" if row.group else "") + ("" if is_open else ", which is archived")
+        through = gettext("through the group %(group)s") % {"group": row.group} if row.group else ""
+        archived = "" if is_open else gettext("which is archived")
         if row.collab_id == library.owner_collab_id:
             role = Role(row.role)
-            route = Route(f"{role.label.lower()} of {row.collab}{by}", role.includes(Role.EDITOR) and is_open)
+            first = _ROLES[role] % {"collab": row.collab}
+            may_write = role.includes(Role.EDITOR) and is_open
         else:
             may_write = given.get(row.collab_id) == Permission.WRITE and is_open
-            route = Route(f"in the team of {row.collab}{by}", may_write)
-        readers[row.user_id].routes.append(route)
+            first = gettext("in the team of %(collab)s") % {"collab": row.collab}
+        readers[row.user_id].routes.append(Route(", ".join(filter(None, [first, through, archived])), may_write))
 
 
 def undisclosed(asker: User, library: Library) -> tuple[int, int]:

@@ -6,6 +6,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext, gettext_lazy
 
 from collabs.models import Collab
 from drive.models import Library, Permission
@@ -16,15 +17,17 @@ from portal.models import User
 class LibraryForm(forms.Form):
     """The name of one's library."""
 
-    name = forms.CharField(max_length=100)
+    name = forms.CharField(max_length=100, label=gettext_lazy("Name"))
 
 
 class ShareForm(forms.Form):
     """Share with a person or with a team one belongs to."""
 
-    person = PersonField(required=False)
-    team = forms.ModelChoiceField(Collab.objects.none(), required=False, empty_label="nobody", label="or the team of")
-    permission = forms.ChoiceField(choices=Permission.choices, label="They")
+    person = PersonField(required=False, label=gettext_lazy("Person"))
+    team = forms.ModelChoiceField(
+        Collab.objects.none(), required=False, empty_label=gettext_lazy("nobody"), label=gettext_lazy("or the team of")
+    )
+    permission = forms.ChoiceField(choices=Permission.choices, label=gettext_lazy("They"))
 
     def __init__(self, *args: object, user: User, library: Library, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)  # type: ignore[arg-type]
@@ -34,14 +37,14 @@ class ShareForm(forms.Form):
     def clean(self) -> dict:
         data = super().clean() or {}
         if not self.errors and bool(data.get("person")) == bool(data.get("team")):
-            raise ValidationError("Choose a person or a team.")
+            raise ValidationError(gettext("Choose a person or a team."))
         return data
 
 
 class TransferForm(forms.Form):
     """New owner of a library."""
 
-    person = PersonField(label="New owner")
+    person = PersonField(label=gettext_lazy("New owner"))
 
     def __init__(self, *args: object, user: User, library: Library, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)  # type: ignore[arg-type]
@@ -52,24 +55,28 @@ class LinkForm(forms.Form):
     """Expiry and password of a public link."""
 
     last_day = forms.DateField(
+        label=gettext_lazy("Last day"),
         required=False,
         widget=forms.DateInput({"type": "date"}),
-        help_text="The link stops working after this day. Leave empty for no end.",
+        help_text=gettext_lazy("The link stops working after this day. Leave empty for no end."),
     )
     password = forms.CharField(
+        label=gettext_lazy("Password"),
         required=False,
         min_length=8,
         max_length=128,
         strip=False,
         widget=forms.TextInput({"autocomplete": "off", "spellcheck": "false"}),
-        help_text="Visitors must enter it. At least eight characters; not shown again. Leave empty for no password.",
+        help_text=gettext_lazy(
+            "Visitors must enter it. At least eight characters; not shown again. Leave empty for no password."
+        ),
     )
 
     def clean_last_day(self) -> date | None:
         """Today or later."""
         day: date | None = self.cleaned_data["last_day"]
         if day and day < timezone.localdate():
-            raise ValidationError("This day has passed.")
+            raise ValidationError(gettext("This day has passed."))
         if day and day.year > 9990:
-            raise ValidationError("Choose an earlier day.")
+            raise ValidationError(gettext("Choose an earlier day."))
         return day

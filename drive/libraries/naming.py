@@ -9,22 +9,23 @@ something. Names are compared without regard to case, after NFC.
 
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
+from django.utils.translation import gettext, gettext_noop
 
 from collabs.models import validate_title
 from drive.models import Library
 from portal.text.unique_names import name_key, tidy_title
 
 LONGEST_NAME = 100
-TITLE_TAKEN = "This title is taken: a shared library has it as its name."
+TITLE_TAKEN = gettext_noop("This title is taken: a shared library has it as its name.")
 
 
 def clean(name: str) -> str:
     """The name in NFC, with single spaces; ValidationError when it cannot name a folder."""
     name = tidy_title(name)
     if not name:
-        raise ValidationError("A library needs a name.")
+        raise ValidationError(gettext("A library needs a name."))
     if len(name) > LONGEST_NAME:
-        raise ValidationError(f"A library's name has at most {LONGEST_NAME} characters.")
+        raise ValidationError(gettext("A library's name has at most %(number)s characters.") % {"number": LONGEST_NAME})
     validate_title(name)
     return name
 
@@ -40,7 +41,7 @@ def set_title(library: Library, title: str) -> None:
     set_name(library, title)
     taken = Library.objects.exclude(pk=library.pk).filter(shared_key=library.name_key)
     if taken.exists():
-        raise ValidationError({"title": TITLE_TAKEN})
+        raise ValidationError({"title": gettext(TITLE_TAKEN)})
     library.shared_name, library.shared_key = library.name, library.name_key
 
 
@@ -53,7 +54,7 @@ def publish_name(library: Library) -> None:
     for candidate in candidates[1 if library.is_default else 0 :]:
         if _claim(library, candidate):
             return
-    raise ValidationError("Please give this library another name before you share it.")
+    raise ValidationError(gettext("Please give this library another name before you share it."))
 
 
 def _claim(library: Library, candidate: str) -> bool:

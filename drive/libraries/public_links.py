@@ -25,6 +25,7 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
+from django.utils.translation import gettext
 
 from collabs.models import Role
 from drive.models import Library, PublicLink
@@ -109,7 +110,8 @@ def linkable_library(user: User, library_id: UUID) -> Library:
     library, entry = get_library(user, library_id)
     if not may_link(user, library):
         raise ForbiddenError(
-            f"Only the owner of a library, or administrators of its Collab, can create public links. {entry.reason}"
+            gettext("Only the owner of a library, or administrators of its Collab, can create public links. %(reason)s")
+            % {"reason": entry.reason}
         )
     return library
 
@@ -121,13 +123,15 @@ def make_link(
     """A new link to a file or folder, "" for the whole library. NotFoundError when there is neither at the path."""
     row = Library.objects.select_for_update().get(pk=library.pk)
     if row.deleted_at or not may_link(actor, row):
-        raise ValidationError("Only the owner of a library, or administrators of its Collab, can create public links.")
+        raise ValidationError(
+            gettext("Only the owner of a library, or administrators of its Collab, can create public links.")
+        )
     if shown(path) != path:
-        raise WrongPathError("This name is not valid UTF-8. Please rename it first.")
+        raise WrongPathError(gettext("This name is not valid UTF-8. Please rename it first."))
     with open_library(row) as files:
         kind = files.stat(path).kind
     if kind not in ("file", "folder"):
-        raise NotFoundError("Only files and folders can be shared.")
+        raise NotFoundError(gettext("Only files and folders can be shared."))
     link = PublicLink(library=row, path=path_codec.to_row(path), is_folder=kind == "folder", created_by=actor)
     link.password, link.expires_at = make_password(password) if password else "", expires_at
     link.save()
@@ -146,7 +150,7 @@ def change_link(actor: User, link: PublicLink, *, expires_at: datetime | None, p
     if password is not None:
         values["password"] = make_password(password) if password else ""
     if not PublicLink.objects.filter(pk=link.pk, revoked_at=None).update(**values):
-        raise ValidationError("This link was revoked.")
+        raise ValidationError(gettext("This link was revoked."))
     until = expires_at.isoformat() if expires_at else None
     audit.record(
         actor, "link.changed", link.library, link=str(link.pk), until=until, password=password is not None and "changed"

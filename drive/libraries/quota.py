@@ -17,11 +17,13 @@ from uuid import UUID
 from django.conf import settings
 from django.db.models import Q, QuerySet, Sum
 from django.template.defaultfilters import filesizeformat
+from django.utils.translation import gettext, ngettext
 
 from drive.models import Library, Quota
 from drive.storage import DiskFullError
 from portal.models import User
 from portal.prepared_queries import prepared
+from portal.text.numbers import grouped
 
 NEARLY = 0.9
 """Share of a quota from which the bar warns."""
@@ -64,10 +66,12 @@ class Usage:
 
     def __str__(self) -> str:
         """“3.2 GB of 100.0 GB, 1,024 of 1,000,000 files”."""
-        return (
-            f"{filesizeformat(self.used_bytes)} of {filesizeformat(self.max_bytes)}, "
-            f"{self.used_files:,} of {self.max_files:,} files"
-        )
+        return gettext("%(size)s of %(max_size)s, %(files)s of %(max_files)s files") % {
+            "size": filesizeformat(self.used_bytes),
+            "max_size": filesizeformat(self.max_bytes),
+            "files": grouped(self.used_files),
+            "max_files": grouped(self.max_files),
+        }
 
 
 def _share(used: int, most: int) -> float:
@@ -131,8 +135,8 @@ def files_allowed(libraries: Iterable[UUID]) -> dict[UUID, tuple[str, int]]:
 
 def _whose(library: Library) -> str:
     if library.owner_collab_id:
-        return f"The Collab “{library.name}”"
-    return f"The libraries of {library.owner_user}"
+        return gettext("The Collab “%(name)s”") % {"name": library.name}
+    return gettext("The libraries of %(owner_user)s") % {"owner_user": library.owner_user}
 
 
 def differs(one: Library, other: Library) -> bool:
@@ -146,13 +150,23 @@ def check(library: Library, extra_bytes: int, extra_files: int = 1) -> None:
     too_large = extra_bytes > 0 and usage.used_bytes + extra_bytes > usage.max_bytes
     too_many = extra_files > 0 and usage.used_files + extra_files > usage.max_files
     if too_large:
-        more = f"{filesizeformat(extra_bytes)} more would not fit"
+        more = gettext("%(size)s more would not fit") % {"size": filesizeformat(extra_bytes)}
     elif too_many:
-        more = "one more file would not fit" if extra_files == 1 else f"{extra_files:,} more files would not fit"
+        more = ngettext("one more file would not fit", "%(number)s more files would not fit", extra_files)
+        more %= {"number": grouped(extra_files)}
     else:
         return
     raise OverQuotaError(
-        f"{usage.whose} may use {filesizeformat(usage.max_bytes)} and {usage.max_files:,} files. "
-        f"{filesizeformat(usage.used_bytes)} and {usage.used_files:,} files are in use: {more}. Nothing was "
-        "changed. Delete what is not needed, or ask an operator of this site for more room."
+        gettext(
+            "%(whose)s may use %(max_size)s and %(max_files)s files. %(size)s and %(files)s files are in use: "
+            "%(more)s. Nothing was changed. Delete what is not needed, or ask an operator of this site for more room."
+        )
+        % {
+            "whose": usage.whose,
+            "max_size": filesizeformat(usage.max_bytes),
+            "max_files": grouped(usage.max_files),
+            "size": filesizeformat(usage.used_bytes),
+            "files": grouped(usage.used_files),
+            "more": more,
+        }
     )

@@ -6,6 +6,8 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.db import DatabaseError, IntegrityError, transaction
 from django.utils import timezone
+from django.utils.text import format_lazy
+from django.utils.translation import gettext, gettext_lazy
 
 from collabs.models import Collab
 from drive.models import Library, Permission, Share
@@ -51,7 +53,7 @@ def _save_title(library: Library, collab: Collab) -> None:
         with transaction.atomic():
             library.save()
     except IntegrityError as error:  # somebody took the name in this moment
-        raise ValidationError({"title": naming.TITLE_TAKEN}) from error
+        raise ValidationError({"title": gettext(naming.TITLE_TAKEN)}) from error
     _settle_on_commit(library)
 
 
@@ -92,7 +94,7 @@ def _save_name(library: Library) -> None:
         with transaction.atomic():
             library.save()
     except IntegrityError as error:
-        raise ValidationError("You have a library with this name.") from error
+        raise ValidationError(gettext("You have a library with this name.")) from error
 
 
 @transaction.atomic
@@ -101,7 +103,7 @@ def rename_library(actor: User, library: Library, name: str) -> None:
     row = _lock(library)
     _check_persons(row)
     if row.is_default:
-        raise ValidationError("“My Library” cannot be renamed.")
+        raise ValidationError(gettext("“My Library” cannot be renamed."))
     before = row.name
     _give_name(row, name)
     audit.record(actor, "library.renamed", row, before=before, after=row.name)
@@ -114,7 +116,7 @@ def delete_library(actor: User, library: Library, *, leaving: bool = False) -> N
     """Hide one's library from everybody; kept for 30 days. My Library only when its owner is `leaving`."""
     row = _lock(library)
     if row.owner_collab_id or (row.is_default and not leaving):
-        raise ValidationError("“My Library” cannot be deleted.")
+        raise ValidationError(gettext("“My Library” cannot be deleted."))
     if row.deleted_at:
         return
     _mark_deleted(row)
@@ -129,9 +131,9 @@ def restore_library(actor: User, library: Library, name: str = "") -> None:
     """
     row = _lock(library)
     if row.removed_at:
-        raise ValidationError("This library was deleted permanently.")
+        raise ValidationError(gettext("This library was deleted permanently."))
     if row.owner_collab_id:
-        raise ValidationError("A Collab's library is restored together with its Collab.")
+        raise ValidationError(gettext("A Collab's library is restored together with its Collab."))
     if not row.deleted_at:
         return
     row.deleted_at = None
@@ -167,9 +169,9 @@ def transfer_library(
     _check_persons(row)
     old_owner = User.objects.get(libraries=row)
     if new_owner == old_owner:
-        raise ValidationError("This person already owns the library.")
+        raise ValidationError(gettext("This person already owns the library."))
     if not new_owner.is_active:
-        raise ValidationError("This account is deactivated.")
+        raise ValidationError(gettext("This account is deactivated."))
     told, was_default = affected(row), row.is_default
     row.owner_user, row.is_default = new_owner, False
     if check_room:
@@ -183,8 +185,9 @@ def transfer_library(
         open_my_library(old_owner)
     if keep_access:
         _share(actor, row, Permission.WRITE, user=old_owner)
-    subject = f"{old_owner.display_name} transferred “{row.name}” to you"
-    said = "It counts against your quota. You can rename, share, transfer and delete it."
+    transferred = gettext_lazy("{person} transferred “{library}” to you")
+    subject = format_lazy(transferred, person=old_owner.display_name, library=row.name)
+    said = gettext_lazy("It counts against your quota. You can rename, share, transfer and delete it.")
     notify([new_owner], Kind.SHARE, subject=subject, text=said, url=row.get_absolute_url())
     send_access_changed(told | affected(row) | {old_owner.pk})
     return row
@@ -208,7 +211,7 @@ def _take_over(row: Library, suffix: str) -> None:
         except ValidationError:
             continue
         return
-    raise ValidationError("The new owner already has a library with this name. Please rename it first.")
+    raise ValidationError(gettext("The new owner already has a library with this name. Please rename it first."))
 
 
 def _mark_deleted(library: Library) -> None:
@@ -222,12 +225,14 @@ def _mark_deleted(library: Library) -> None:
 def share_with_person(actor: User, library: Library, user: User, permission: Permission) -> Share:
     """Let a person see the library; sharing again changes the permission."""
     if user == library.owner_user:
-        raise ValidationError("You already own this library.")
+        raise ValidationError(gettext("You already own this library."))
     if not user.is_active:
-        raise ValidationError("This account is deactivated.")
+        raise ValidationError(gettext("This account is deactivated."))
     share = _share(actor, library, permission, user=user)
-    subject = f"{actor.display_name} shares “{library.name}” with you"
-    said = f"You {share.get_permission_display()} it."
+    shares = gettext_lazy("{person} shares “{library}” with you")
+    subject = format_lazy(shares, person=actor.display_name, library=library.name)
+    may_write = share.permission == Permission.WRITE
+    said = gettext_lazy("You can read and write it.") if may_write else gettext_lazy("You can read it.")
     notify([user], Kind.SHARE, subject=subject, text=said, url=library.get_absolute_url())
     return share
 
@@ -239,9 +244,9 @@ def share_with_team(actor: User, library: Library, collab: Collab, permission: P
     The sharer belongs to the team: otherwise one could find out which Collabs there are, and fill others' Drives.
     """
     if collab.deleted_at:
-        raise ValidationError("This Collab was deleted.")
+        raise ValidationError(gettext("This Collab was deleted."))
     if not collab.role_of(actor):
-        raise ValidationError("You can only share with teams that you belong to.")
+        raise ValidationError(gettext("You can only share with teams that you belong to."))
     return _share(actor, library, permission, collab=collab)
 
 
@@ -305,7 +310,7 @@ def _lock(library: Library) -> Library:
 def _check_persons(library: Library) -> None:
     if library.owner_collab_id or library.deleted_at:
         raise ValidationError(
-            "Only a person's library can be shared. A Collab's library follows its team and settings."
+            gettext("Only a person's library can be shared. A Collab's library follows its team and settings.")
         )
 
 

@@ -10,6 +10,7 @@ from django.core.paginator import Paginator
 from django.db.models import Count, Exists, OuterRef, Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext
 from django.views.decorators.http import require_http_methods, require_safe
 
 from collabs.models import EffectiveRole
@@ -71,7 +72,7 @@ def deleted(request: HttpRequest) -> HttpResponse:
         except ValidationError as error:
             messages.error(request, " ".join(error.messages))
             return redirect("drive:deleted")
-        messages.success(request, "The library was restored, also for everybody it was shared with.")
+        messages.success(request, gettext("The library was restored, also for everybody it was shared with."))
         return redirect(library)
     twin = Library.objects.live().filter(owner_user=user, name_key=OuterRef("name_key"))
     rows = gone.annotate(is_taken=Exists(twin)).order_by("-deleted_at")

@@ -8,6 +8,7 @@ from django.core.exceptions import ValidationError
 from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from drive.models import Library, Permission, PublicLink, Share
@@ -41,7 +42,7 @@ def sharing(request: HttpRequest, library_id: UUID) -> HttpResponse:
         except ValidationError as error:
             form.add_error(None, error)
         else:
-            messages.success(request, "Shared.")
+            messages.success(request, gettext("Shared."))
             return redirect("drive:sharing", library_id)
     context = _audience_context(request, library) | {
         "form": form,
@@ -72,7 +73,7 @@ def _audience_context(request: HttpRequest, library: Library) -> dict[str, objec
 
 def _audience_page(request: HttpRequest, library: Library, entry: Entry) -> HttpResponse:
     if request.method != "GET":
-        raise ForbiddenError("Only the owner of this library may do this.")
+        raise ForbiddenError(gettext("Only the owner of this library may do this."))
     return render(request, "drive/audience.html", _audience_context(request, library) | {"entry": entry})
 
 
@@ -102,7 +103,9 @@ def change(request: HttpRequest, library_id: UUID) -> HttpResponse:
                 services.set_public(person(request), library, False)
             case "delete":
                 services.delete_library(person(request), library)
-                messages.success(request, f"“{library.name}” was deleted. You can restore it here.")
+                messages.success(
+                    request, gettext("“%(name)s” was deleted. You can restore it here.") % {"name": library.name}
+                )
                 return redirect("drive:deleted")
             case _:
                 raise Http404("No such action.")
@@ -124,7 +127,11 @@ def transfer(request: HttpRequest, library_id: UUID) -> HttpResponse:
         except ValidationError as error:
             form.add_error("person", error)
         else:
-            messages.success(request, f"“{library.name}” belongs to {people_search.label(new_owner)} now.")
+            messages.success(
+                request,
+                gettext("“%(name)s” belongs to %(label)s now.")
+                % {"name": library.name, "label": people_search.label(new_owner)},
+            )
             return redirect("drive:home")
     context = {"library": library, "form": form}
     return render(request, "drive/transfer.html", context, status=422 if form.errors else 200)
@@ -138,7 +145,7 @@ def leave(request: HttpRequest, library_id: UUID) -> HttpResponse:
     if request.method == "GET":
         return render(request, "drive/leave_share.html", {"share": share})
     services.unshare(person(request), share)
-    messages.success(request, "The library is no longer shared with you.")
+    messages.success(request, gettext("The library is no longer shared with you."))
     return redirect("drive:home")
 
 
@@ -147,7 +154,7 @@ def unshare(request: HttpRequest, share_id: int) -> HttpResponse:
     """End a share of one's own library."""
     share = _own_share(request, share_id)
     services.unshare(person(request), share)
-    messages.success(request, "Sharing was stopped.")
+    messages.success(request, gettext("Sharing was stopped."))
     return redirect("drive:sharing", share.library_id)
 
 
@@ -159,7 +166,12 @@ def change_share(request: HttpRequest, share_id: int) -> HttpResponse:
         raise Http404("No such permission.")
     permission = Permission(request.POST["permission"])
     services.change_share(person(request), share, permission)
-    messages.success(request, f"{share.user or share.collab} {permission.label} it now.")
+    said = (
+        gettext("%(whom)s can read and write it now.")
+        if permission == Permission.WRITE
+        else gettext("%(whom)s can read it now.")
+    )
+    messages.success(request, said % {"whom": share.user or share.collab})
     return redirect("drive:sharing", share.library_id)
 
 

@@ -24,9 +24,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import reduce
 from operator import or_
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from django.db.models import Case, CharField, F, Q, QuerySet, Value, When
+from django.utils.translation import gettext_lazy
 
 from collabs.models import EffectiveRole, Person, Role
 from drive.folders import MOUNTED, Folder
@@ -35,23 +37,31 @@ from portal.models import User
 from portal.prepared_queries import prepared
 from portal.text.unique_names import name_key
 
+if TYPE_CHECKING:
+    from django_stubs_ext import StrPromise
+
 _ORDER = {folder: number for number, folder in enumerate(Folder)}
 _REASONS = {
-    "owner": "You own it.",
-    "share": "{} shared it with you.",
-    Role.ADMINISTRATOR: "You are an administrator of its Collab.",
-    Role.EDITOR: "You are an editor of its Collab.",
-    Role.VIEWER: "You are a viewer of its Collab.",
-    "archived": "You belong to its Collab, which is archived.",
-    "team": "It is shared with the team of {}.",
-    "archived team": "It is shared with the team of {}, which is archived.",
-    "public": "It is public.",
+    "owner": gettext_lazy("You own it."),
+    "share": gettext_lazy("%(detail)s shared it with you."),
+    Role.ADMINISTRATOR: gettext_lazy("You are an administrator of its Collab."),
+    Role.EDITOR: gettext_lazy("You are an editor of its Collab."),
+    Role.VIEWER: gettext_lazy("You are a viewer of its Collab."),
+    "archived": gettext_lazy("You belong to its Collab, which is archived."),
+    "team": gettext_lazy("It is shared with the team of %(detail)s."),
+    "archived team": gettext_lazy("It is shared with the team of %(detail)s, which is archived."),
+    "public": gettext_lazy("It is public."),
 }
 _ROUTES = {route: place for place, route in enumerate(_REASONS)}
 """Routes, the most telling first: of two that give the same permission, pages name the first."""
 
 
 _ROLES = frozenset(Role.values)
+_THROUGH_GROUP: dict[str, "StrPromise"] = {
+    Role.ADMINISTRATOR: gettext_lazy("You are an administrator of its Collab through the group %(detail)s."),
+    Role.EDITOR: gettext_lazy("You are an editor of its Collab through the group %(detail)s."),
+    Role.VIEWER: gettext_lazy("You are a viewer of its Collab through the group %(detail)s."),
+}
 
 
 @dataclass(frozen=True)
@@ -133,8 +143,9 @@ def _best(row: tuple) -> tuple:
 
 
 def _reason(kind: str, detail: str) -> str:
-    sentence = _REASONS[kind].format(detail)
-    return f"{sentence[:-1]} through the group {detail}." if detail and kind in _ROLES else sentence
+    if detail and kind in _ROLES:
+        return _THROUGH_GROUP[kind] % {"detail": detail}
+    return _REASONS[kind] % {"detail": detail} if detail else str(_REASONS[kind])
 
 
 def _text(value: str) -> Value:
@@ -228,7 +239,7 @@ def public_entries(search: str = "") -> QuerySet:
 
 def as_entry(row: Library) -> Entry:
     """The Entry of a row of `public_entries`."""
-    return Entry(row.pk, Folder.ALL, row.shared_name or row.name, "r", _REASONS["public"])
+    return Entry(row.pk, Folder.ALL, row.shared_name or row.name, "r", str(_REASONS["public"]))
 
 
 def affected(library: Library) -> set[int]:

@@ -1,7 +1,12 @@
 """Types of files that are rendered in the sandbox, by the ending of their names."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+from django.utils.translation import gettext_lazy
+
+if TYPE_CHECKING:
+    from django_stubs_ext import StrPromise
 
 Shows = Literal["frame", "tables"]
 
@@ -12,7 +17,7 @@ class Format:
 
     work: str
     """The renderer's word for it (`inside/render.py`)."""
-    name: str
+    name: "StrPromise"
     """For people."""
     most: int
     """Largest file that is rendered (bytes)."""
@@ -27,16 +32,16 @@ class Format:
 
 
 ANY_SIZE = 2**50
-NOTEBOOK = Format("notebook", "notebook", 64 * 2**20, in_place=False, science=False, is_text=True)
-PDF = Format("pdf", "PDF", 2**31 - 1, science=False, is_text=True)
-SPREADSHEET = Format("spreadsheet", "spreadsheet", 64 * 2**20, shows="tables")
-HDF5 = Format("hdf5", "HDF5 file", ANY_SIZE)
-NIFTI = Format("nifti", "NIfTI volume", ANY_SIZE)
-TIFF = Format("tiff", "TIFF picture", ANY_SIZE)
-HEIC = Format("heic", "HEIC picture", 64 * 2**20)
-_NWB = Format("nwb", "NWB file", ANY_SIZE)
-_DICOM = Format("dicom", "DICOM file", ANY_SIZE)
-_PARQUET = Format("parquet", "Parquet file", ANY_SIZE, shows="tables")
+NOTEBOOK = Format("notebook", gettext_lazy("notebook"), 64 * 2**20, in_place=False, science=False, is_text=True)
+PDF = Format("pdf", gettext_lazy("PDF"), 2**31 - 1, science=False, is_text=True)
+SPREADSHEET = Format("spreadsheet", gettext_lazy("spreadsheet"), 64 * 2**20, shows="tables")
+HDF5 = Format("hdf5", gettext_lazy("HDF5 file"), ANY_SIZE)
+NIFTI = Format("nifti", gettext_lazy("NIfTI volume"), ANY_SIZE)
+TIFF = Format("tiff", gettext_lazy("TIFF picture"), ANY_SIZE)
+HEIC = Format("heic", gettext_lazy("HEIC picture"), 64 * 2**20)
+_NWB = Format("nwb", gettext_lazy("NWB file"), ANY_SIZE)
+_DICOM = Format("dicom", gettext_lazy("DICOM file"), ANY_SIZE)
+_PARQUET = Format("parquet", gettext_lazy("Parquet file"), ANY_SIZE, shows="tables")
 
 FORMATS: dict[str, Format] = {
     "ipynb": NOTEBOOK,
@@ -45,14 +50,14 @@ FORMATS: dict[str, Format] = {
     **dict.fromkeys(["parquet", "pq"], _PARQUET),
     **dict.fromkeys(["h5", "hdf5", "hdf", "he5", "h5ad", "loom", "snirf"], HDF5),
     "nwb": _NWB,
-    "mat": Format("matlab", "MATLAB file", ANY_SIZE),
-    "npy": Format("npy", "NumPy array", ANY_SIZE),
-    "npz": Format("npz", "NumPy archive", ANY_SIZE),
+    "mat": Format("matlab", gettext_lazy("MATLAB file"), ANY_SIZE),
+    "npy": Format("npy", gettext_lazy("NumPy array"), ANY_SIZE),
+    "npz": Format("npz", gettext_lazy("NumPy archive"), ANY_SIZE),
     **dict.fromkeys(["nii", "nii.gz", "mgh", "mgz"], NIFTI),
     **dict.fromkeys(["tif", "tiff"], TIFF),
     **dict.fromkeys(["dcm", "dicom"], _DICOM),
     **dict.fromkeys(["heic", "heif"], HEIC),
-    "geojson": Format("geojson", "GeoJSON file", 16 * 2**20, is_text=True),
+    "geojson": Format("geojson", gettext_lazy("GeoJSON file"), 16 * 2**20, is_text=True),
 }
 
 

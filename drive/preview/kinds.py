@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import BinaryIO
 
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext, gettext_lazy
 
 from drive.storage import FileEntry
 from portal.text import colouring
@@ -23,25 +24,29 @@ PICTURE = 64 * 2**20
 
 TABLES = {"csv", "tsv", "tab"}
 _KNOWN = {
-    b"PK\x03\x04": "a ZIP archive, or a document in one",
-    b"\x1f\x8b": "compressed (gzip)",
-    b"BZh": "compressed (bzip2)",
-    b"\xfd7zXZ": "compressed (xz)",
-    b"\x28\xb5\x2f\xfd": "compressed (zstd)",
-    b"7z\xbc\xaf": "a 7-Zip archive",
-    b"\x7fELF": "a program or library for Linux",
-    b"\x89HDF\r\n": "data in HDF5",
-    b"CDF": "data in NetCDF",
-    b"\x93NUMPY": "an array of NumPy",
-    b"SQLite format 3\0": "a database of SQLite",
-    b"PAR1": "data in Parquet",
-    b"OggS": "sound or video (Ogg)",
-    b"ID3": "sound (MP3)",
-    b"RIFF": "sound or video (RIFF)",
-    b"II*\0": "a picture in TIFF",
-    b"MM\0*": "a picture in TIFF",
+    b"PK\x03\x04": gettext_lazy("This is a ZIP archive, or a document in one."),
+    b"\x1f\x8b": gettext_lazy("This is compressed (gzip)."),
+    b"BZh": gettext_lazy("This is compressed (bzip2)."),
+    b"\xfd7zXZ": gettext_lazy("This is compressed (xz)."),
+    b"\x28\xb5\x2f\xfd": gettext_lazy("This is compressed (zstd)."),
+    b"7z\xbc\xaf": gettext_lazy("This is a 7-Zip archive."),
+    b"\x7fELF": gettext_lazy("This is a program or library for Linux."),
+    b"\x89HDF\r\n": gettext_lazy("This is data in HDF5."),
+    b"CDF": gettext_lazy("This is data in NetCDF."),
+    b"\x93NUMPY": gettext_lazy("This is an array of NumPy."),
+    b"SQLite format 3\0": gettext_lazy("This is a database of SQLite."),
+    b"PAR1": gettext_lazy("This is data in Parquet."),
+    b"OggS": gettext_lazy("This is sound or video (Ogg)."),
+    b"ID3": gettext_lazy("This is sound (MP3)."),
+    b"RIFF": gettext_lazy("This is sound or video (RIFF)."),
+    b"II*\0": gettext_lazy("This is a picture in TIFF."),
+    b"MM\0*": gettext_lazy("This is a picture in TIFF."),
 }
-_SPECIAL = {"pipe": "a pipe", "socket": "a socket", "device": "a device"}
+_SPECIAL = {
+    "pipe": gettext_lazy("This is a pipe. Special files are not opened."),
+    "socket": gettext_lazy("This is a socket. Special files are not opened."),
+    "device": gettext_lazy("This is a device. Special files are not opened."),
+}
 
 
 @dataclass(frozen=True)
@@ -76,8 +81,9 @@ class Preview:
 def of_special(item: FileEntry) -> Preview:
     """Preview of a symbolic link or special file, none of which is ever opened."""
     if item.kind == "link":
-        return Preview("nothing", "This is a symbolic link. Symbolic links are not followed.")
-    return Preview("nothing", f"This is {_SPECIAL.get(item.special, 'a special file')}. Special files are not opened.")
+        return Preview("nothing", gettext("This is a symbolic link. Symbolic links are not followed."))
+    said = _SPECIAL.get(item.special) or gettext("This is a special file. Special files are not opened.")
+    return Preview("nothing", str(said))
 
 
 def of_file(source: BinaryIO, name: str, size: int, base: str, folder: str, pages: str = "") -> Preview:
@@ -89,7 +95,7 @@ def of_file(source: BinaryIO, name: str, size: int, base: str, folder: str, page
     form = format_of(name)
     if form and (form.is_text or read_text(content[:SHOWN], is_cut=len(content) > SHOWN) is None):
         if size > form.most:
-            return Preview("nothing", f"This {form.name} is too large to show here.")
+            return Preview("nothing", gettext("This %(name)s is too large to show here.") % {"name": form.name})
         return Preview("rendered", has_table=form.shows == "tables")
     if ending in pictures.TYPES and ending != "svg" and pictures.is_picture(content):
         return _picture(size)
@@ -115,25 +121,29 @@ def as_text(source: BinaryIO, name: str) -> Preview:
 def _what(content: bytes) -> str:
     for magic, what in _KNOWN.items():
         if content.startswith(magic):
-            return f"This is {what}."
+            return str(what)
     if content[4:8] == b"ftyp":
-        return "This is sound or video (MPEG-4)."
-    return "No preview for this type of file."
+        return gettext("This is sound or video (MPEG-4).")
+    return gettext("No preview for this type of file.")
 
 
 def _picture(size: int) -> Preview:
     if size > PICTURE:
-        return Preview("nothing", "This picture is too large to show here.")
+        return Preview("nothing", gettext("This picture is too large to show here."))
     return Preview("picture")
 
 
 def _notes(text: Text, most: int = SHOWN) -> list[str]:
     notes = []
     if text.encoding != "UTF-8":
-        guess = " (a guess: the file is not UTF-8)" if text.encoding in GUESSED else ""
-        notes.append(f"Shown as {text.encoding}{guess}.")
+        if text.encoding in GUESSED:
+            said = gettext("Shown as %(encoding)s (a guess: the file is not UTF-8).")
+        else:
+            said = gettext("Shown as %(encoding)s.")
+        notes.append(said % {"encoding": text.encoding})
     if text.is_cut:
-        notes.append(f"Only the first {most // 1024} KB are shown. Download the file to see all of it.")
+        said = gettext("Only the first %(number)s KB are shown. Download the file to see all of it.")
+        notes.append(said % {"number": most // 1024})
     return notes
 
 

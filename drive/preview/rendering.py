@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import BinaryIO, Literal
 
 from django.conf import settings
+from django.utils.translation import gettext, gettext_noop
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from portal.file_lock import file_lock
@@ -135,7 +136,7 @@ def state(key: str) -> State:
     age = _age(failed)
     if age is not None and age < TRY_AGAIN:
         with suppress(FileNotFoundError):
-            return State("failed", failed.read_text())
+            return State("failed", gettext(failed.read_text() or "This file could not be rendered."))
     age = _age(_place(key, "wanted"))
     return State("waiting" if age is not None and age < ASK_AGAIN else "none")
 
@@ -309,20 +310,20 @@ def compare_cells(older: BinaryIO, newer: BinaryIO) -> list[ChangedCell]:
     try:
         return _CELLS.validate_json(result(compare_notebooks(older, newer, "cells")) or b"")
     except ValidationError as error:  # swept away in this moment, or not what our program writes
-        raise sandbox.RenderFailedError("The notebooks cannot be compared.") from error
+        raise sandbox.RenderFailedError(gettext_noop("The notebooks cannot be compared.")) from error
 
 
 def compare_notebooks(older: BinaryIO, newer: BinaryIO, work: str = "difference") -> str:
     """Render two notebooks beside each other; returns the key. sandbox.RenderFailedError if they cannot be compared."""
     contents = [source.read(MOST_COMPARED + 1) for source in (older, newer)]
     if max(map(len, contents)) > MOST_COMPARED:
-        raise sandbox.RenderFailedError("One of the notebooks is too large to compare here.")
+        raise sandbox.RenderFailedError(gettext_noop("One of the notebooks is too large to compare here."))
     both = f"{len(contents[0])}\n".encode() + b"".join(contents)
     key = key_of(io.BytesIO(both), work)
     path = _place(key, "html")
     if not path.exists():
         if not _comparing.acquire(timeout=COMPARING_SECONDS):
-            raise sandbox.RenderFailedError("Other notebooks are being compared. Please try again.")
+            raise sandbox.RenderFailedError(gettext_noop("Other notebooks are being compared. Please try again."))
         try:
             with tempfile.TemporaryFile(dir=path.parent) as file:
                 file.write(both)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from django.conf import settings
+from django.utils.translation import gettext_noop
 
 from portal.sandboxing import bwrap
 
@@ -60,10 +61,10 @@ def render(
     `/file.<ending>`; `science`: with the packages for that. `nice`: how much it gives way to other programs (nice(1)).
     """
     if os.geteuid() == 0:
-        raise CannotIsolateError("Files are not rendered by the root account.")
+        raise CannotIsolateError(gettext_noop("Files are not rendered by the root account."))
     prefix = science_environment() if science else environment()
     if not (prefix / "bin/python").exists():
-        raise CannotIsolateError("The packages for rendering are not installed. Run bin/up.")
+        raise CannotIsolateError(gettext_noop("The packages for rendering are not installed. Run bin/up."))
     limits = ["prlimit", f"--as={memory}", f"--cpu={int(seconds) + 1}", "--core=0", "--nofile=256"]
     if nice:
         limits = ["nice", "-n", str(nice), *limits]
@@ -81,12 +82,12 @@ def render(
                 cwd="/",
             )
     except OSError as error:
-        raise CannotIsolateError("bubblewrap or prlimit is missing on this machine.") from error
+        raise CannotIsolateError(gettext_noop("bubblewrap or prlimit is missing on this machine.")) from error
     try:
         output, said = _read(process, time.monotonic() + seconds)
         status = process.wait(max(1, seconds))
     except subprocess.TimeoutExpired as error:
-        raise RenderFailedError("Rendering takes too long.") from error
+        raise RenderFailedError(gettext_noop("Rendering takes too long.")) from error
     finally:
         _end(process)
     if status == WRONG:
@@ -113,12 +114,12 @@ def has_science() -> bool:
 
 def _reason(status: int, said: bytes) -> str:
     if b"bwrap:" in said:
-        return "This machine cannot render files in a sandbox."
+        return gettext_noop("This machine cannot render files in a sandbox.")
     if any(words in said for words in _NO_MEMORY):
-        return "Rendering needs too much memory."
+        return gettext_noop("Rendering needs too much memory.")
     if status in (-signal.SIGXCPU, 128 + signal.SIGXCPU, -signal.SIGKILL, 128 + signal.SIGKILL):
-        return "Rendering takes too long."
-    return "This file could not be rendered."
+        return gettext_noop("Rendering takes too long.")
+    return gettext_noop("This file could not be rendered.")
 
 
 def _read(process: subprocess.Popen, until: float) -> tuple[bytes, bytes]:
@@ -139,7 +140,7 @@ def _read(process: subprocess.Popen, until: float) -> tuple[bytes, bytes]:
                 if not data:
                     waiting.unregister(key.fileobj)
             if len(output) > MOST_OUTPUT:
-                raise RenderFailedError("The rendered result is too large to show.")
+                raise RenderFailedError(gettext_noop("The rendered result is too large to show."))
             del said[:-4096]
     return bytes(output), bytes(said)
 

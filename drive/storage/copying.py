@@ -18,6 +18,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from django.utils.translation import gettext
+
+from portal.text.numbers import grouped
+
 from . import openat2
 from .errors import NameTakenError, NotAFileError, StorageError, translate_errors
 from .files import DIRECTORY_MODE, FILE_MODE, LibraryFiles
@@ -45,8 +49,11 @@ class CopyTooLargeError(StorageError):
 
     def __init__(self) -> None:
         super().__init__(
-            f"Too large to copy here: at most {MOST_FILES:,} files or {MOST_BYTES >> 30} GiB. "
-            "Nothing was copied. Use “cp -r” in a terminal of the Lab, which has no such limit."
+            gettext(
+                "Too large to copy here: at most %(files)s files or %(size)s GiB. "
+                "Nothing was copied. Use “cp -r” in a terminal of the Lab, which has no such limit."
+            )
+            % {"files": grouped(MOST_FILES), "size": MOST_BYTES >> 30}
         )
 
 
@@ -107,7 +114,7 @@ def copy(source: LibraryFiles, path: str, target: LibraryFiles, new_path: str, *
         with translate_errors():
             copied = _copy_tree(source, path, made, links)
         if not made.is_symlink() and not made.exists():
-            raise NotAFileError("Pipes, sockets and devices cannot be copied.")
+            raise NotAFileError(gettext("Pipes, sockets and devices cannot be copied."))
         with translate_errors():
             _sync(made)
         copied.path = "/".join([*folder, _adopt(target, folder, name, made)])

@@ -4,6 +4,8 @@ import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from django.utils.translation import gettext
+
 
 class StorageError(Exception):
     """Base of the storage layer's exceptions; the text is for the person."""
@@ -33,7 +35,7 @@ class NameTakenError(StorageError):
     status = 409
 
     def __init__(self, name: str) -> None:
-        super().__init__(f"“{name}” already exists.")
+        super().__init__(gettext("“%(name)s” already exists.") % {"name": name})
         self.name = name
 
 
@@ -65,23 +67,27 @@ def translate_errors() -> Iterator[None]:
     try:
         yield
     except FileNotFoundError as error:
-        raise NotFoundError("Nothing was found at this path.") from error
+        raise NotFoundError(gettext("Nothing was found at this path.")) from error
     except OSError as error:
         match error.errno:
             case errno.ELOOP | errno.EXDEV:
-                raise NotAFileError("Symbolic links are not followed.") from error
+                raise NotAFileError(gettext("Symbolic links are not followed.")) from error
             case errno.ENOTDIR | errno.EISDIR | errno.ENXIO:
-                raise NotAFileError("This is not the expected type of file.") from error
+                raise NotAFileError(gettext("This is not the expected type of file.")) from error
             case errno.ENOSPC | errno.EDQUOT:
-                raise DiskFullError("The disk is full. Nothing was changed.") from error
+                raise DiskFullError(gettext("The disk is full. Nothing was changed.")) from error
             case errno.EFBIG:
-                raise DiskFullError("This file is too large for the disk. Nothing was changed.") from error
+                raise DiskFullError(gettext("This file is too large for the disk. Nothing was changed.")) from error
             case errno.EAGAIN:
-                raise AccessDeniedError("A program in a Lab is using this file (a lease). Please try again.") from error
+                raise AccessDeniedError(
+                    gettext("A program in a Lab is using this file (a lease). Please try again.")
+                ) from error
             case errno.EACCES | errno.EPERM | errno.EROFS:
-                raise AccessDeniedError("Permission denied: the file's mode was changed in a Lab (chmod).") from error
+                raise AccessDeniedError(
+                    gettext("Permission denied: the file's mode was changed in a Lab (chmod).")
+                ) from error
             case errno.ENAMETOOLONG:
-                raise WrongPathError("This path is too long.") from error
+                raise WrongPathError(gettext("This path is too long.")) from error
             case errno.EILSEQ | errno.EINVAL:
-                raise WrongPathError("The file system does not support this name.") from error
+                raise WrongPathError(gettext("The file system does not support this name.")) from error
         raise

@@ -12,6 +12,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO, Final, Protocol
 
+from django.utils.translation import gettext
+
 from portal.file_lock import file_lock
 from portal.text.unique_names import name_key
 
@@ -211,7 +213,7 @@ class LibraryFiles:
             found = self._fd(split(path), os.O_PATH)
             try:
                 if not stat.S_ISREG(os.fstat(found).st_mode):
-                    raise NotAFileError("Only regular files can be read.")
+                    raise NotAFileError(gettext("Only regular files can be read."))
                 return os.fdopen(_reopen(found), "rb")
             finally:
                 os.close(found)
@@ -235,7 +237,9 @@ class LibraryFiles:
             with translate_errors(), target.open("xb") as copy:
                 shutil.copyfileobj(source, copy, 1 << 20)
             if size is not None and target.stat().st_size != size:
-                raise IncompleteUploadError("The upload was interrupted. Nothing was changed. Please try again.")
+                raise IncompleteUploadError(
+                    gettext("The upload was interrupted. Nothing was changed. Please try again.")
+                )
             yield target
         finally:
             target.unlink(missing_ok=True)
@@ -283,7 +287,7 @@ class LibraryFiles:
             try:
                 status = os.fstat(found)
                 if not stat.S_ISREG(status.st_mode):
-                    raise NotAFileError("Only files have a time that can be set.")
+                    raise NotAFileError(gettext("Only files have a time that can be set."))
                 os.utime(f"/proc/self/fd/{found}", ns=(status.st_atime_ns, int(seconds * 10**9)))
                 return _entry(path.rpartition("/")[2], os.fstat(found))
             finally:
@@ -352,7 +356,7 @@ class LibraryFiles:
                 raise NameTakenError(new) from error
             except OSError as error:
                 if error.errno == errno.EINVAL:
-                    raise WrongPathError("A folder cannot be moved into itself.") from error
+                    raise WrongPathError(gettext("A folder cannot be moved into itself.")) from error
                 raise
             os.fsync(source)
             os.fsync(target)
@@ -409,16 +413,16 @@ class LibraryFiles:
             status = os.stat(name, dir_fd=directory, follow_symlinks=False)
         except FileNotFoundError:
             if if_match not in (None, ABSENT):
-                raise ChangedError("The file was deleted or renamed in the meantime.") from None
+                raise ChangedError(gettext("The file was deleted or renamed in the meantime.")) from None
             name = new_name(name)
             self._refuse_clash(directory, name)
             return name
         if if_match == ABSENT:
             raise NameTakenError(name)
         if not stat.S_ISREG(status.st_mode):
-            raise NotAFileError(f"“{name}” is not a file.")
+            raise NotAFileError(gettext("“%(name)s” is not a file.") % {"name": name})
         if if_match not in (None, ANY) and etag(status) not in _tags(if_match):
-            raise ChangedError("The file was changed in the meantime.")
+            raise ChangedError(gettext("The file was changed in the meantime."))
         return name
 
     def _refuse_clash(self, directory: int, name: str, besides: str | None = None) -> None:
@@ -484,11 +488,11 @@ def _move_in(staged: Path, directory: int, name: str, if_match: str | None) -> b
             is_other = if_match not in (None, ANY) and etag(status) not in _tags(if_match)
             if is_other or not stat.S_ISREG(status.st_mode):
                 openat2.rename(source, ours, directory, theirs, openat2.EXCHANGE)
-                raise ChangedError("The file was changed in the meantime.")
+                raise ChangedError(gettext("The file was changed in the meantime."))
         except FileExistsError as error:
             raise NameTakenError(name) from error
         except FileNotFoundError as error:
-            raise ChangedError("The file was deleted or renamed in the meantime.") from error
+            raise ChangedError(gettext("The file was deleted or renamed in the meantime.")) from error
     return True
 
 
@@ -508,12 +512,12 @@ def sync_staged(staged: Path) -> int:
     try:
         fd = os.open(staged, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
     except FileNotFoundError as error:
-        raise IncompleteUploadError("The upload was lost. Nothing was changed. Please try again.") from error
+        raise IncompleteUploadError(gettext("The upload was lost. Nothing was changed. Please try again.")) from error
     except OSError as error:
-        raise NotAFileError("Only files can be uploaded.") from error
+        raise NotAFileError(gettext("Only files can be uploaded.")) from error
     try:
         if not stat.S_ISREG(os.fstat(fd).st_mode):
-            raise NotAFileError("Only files can be uploaded.")
+            raise NotAFileError(gettext("Only files can be uploaded."))
         os.fchmod(fd, FILE_MODE)
         os.fsync(fd)
         return os.fstat(fd).st_size

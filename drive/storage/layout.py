@@ -25,6 +25,7 @@ from pathlib import Path
 from uuid import UUID
 
 from django.conf import settings
+from django.utils.translation import gettext
 
 from drive.models import Library
 from portal.file_lock import file_lock
@@ -77,7 +78,7 @@ def find(library_id: UUID) -> Path:
         for path in (private_path(library_id), public_path(library_id)):
             if path.is_dir():
                 return path
-    raise NotFoundError("This library's directory is missing. An operator can repair it.")
+    raise NotFoundError(gettext("This library's directory is missing. An operator can repair it."))
 
 
 def open_library(library: Library) -> LibraryFiles:
@@ -86,7 +87,7 @@ def open_library(library: Library) -> LibraryFiles:
         with suppress(FileNotFoundError):
             fd = os.open(find(library.pk), os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
             return LibraryFiles(fd, staging=staging(), trash=trash(library.pk), lock=_lock_path(library.pk))
-    raise NotFoundError("This library's directory is missing. An operator can repair it.")
+    raise NotFoundError(gettext("This library's directory is missing. An operator can repair it."))
 
 
 def internal_address(library: Library, path: str) -> str:

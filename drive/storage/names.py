@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator
 from itertools import count, islice
 from typing import TypeVar
 
+from django.utils.translation import gettext
+
 from .errors import NameTakenError, WrongPathError
 
 NAME_BYTES = 255
@@ -31,7 +33,7 @@ def split(path: str) -> Parts:
     for name in parts:
         check_name(name)
     if len(os.fsencode(path)) > PATH_BYTES:
-        raise WrongPathError("This path is too long.")
+        raise WrongPathError(gettext("This path is too long."))
     return parts
 
 
@@ -40,11 +42,16 @@ def check_name(name: str) -> str:
     try:
         raw = os.fsencode(name)
     except UnicodeEncodeError as error:
-        raise WrongPathError("Invalid file or folder name: it cannot be encoded in UTF-8.") from error
+        raise WrongPathError(gettext("Invalid file or folder name: it cannot be encoded in UTF-8.")) from error
     if name in ("", ".", "..") or "/" in name or "\0" in name:
-        raise WrongPathError(f"Invalid file or folder name: “{shown(name)}”.".replace("\0", "\ufffd"))
+        raise WrongPathError(
+            gettext("Invalid file or folder name: “%(name)s”.") % {"name": shown(name).replace("\0", "\ufffd")}
+        )
     if len(raw) > NAME_BYTES:
-        raise WrongPathError(f"This name is too long: {len(raw)} of at most {NAME_BYTES} bytes.")
+        raise WrongPathError(
+            gettext("This name is too long: %(number)s of at most %(most)s bytes.")
+            % {"number": len(raw), "most": NAME_BYTES}
+        )
     return name
 
 

@@ -8,6 +8,7 @@ from django.db.models import QuerySet
 from django.urls import reverse
 from django.utils.http import urlencode
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext
 
 from collabs.models import Collab, Role
 from drive.browser.collab_readme import files_of, rendered_readme
@@ -102,7 +103,7 @@ def my_quota_usage(user: User) -> quota.Usage:
 @register.filter
 def author(version: Version) -> str:
     """Authors of a version, as a page names them."""
-    return history.authors(version) or "unknown"
+    return history.authors(version) or gettext("unknown")
 
 
 @register.filter

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from django.core import signing
+from django.utils.translation import gettext
 
 from drive.files import operations
 from drive.models import Library
@@ -81,7 +82,7 @@ def resolve(
 
 
 def _take(files: LibraryFiles, user: User, library: Library, token: str) -> tuple[Path, str, str]:
-    gone = NotFoundError("This upload is no longer available. Please upload the file again.")
+    gone = NotFoundError(gettext("This upload is no longer available. Please upload the file again."))
     try:
         name, user_id, library_id, path, target = signing.loads(token, salt=SALT, max_age=KEPT)
     except signing.BadSignature as error:

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.core.files.uploadhandler import StopUpload, TemporaryFileUploadHandler
 from django.http import HttpRequest
+from django.utils.translation import gettext
 
 from drive.storage import DiskFullError
 
@@ -40,4 +41,4 @@ class StagedUploadHandler(TemporaryFileUploadHandler):
 def check(request: HttpRequest) -> None:
     """DiskFullError when the form's files did not fit."""
     if getattr(request, "disk_is_full", False):
-        raise DiskFullError("The disk is full. Nothing was uploaded. Please tell an operator of this site.")
+        raise DiskFullError(gettext("The disk is full. Nothing was uploaded. Please tell an operator of this site."))

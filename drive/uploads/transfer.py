@@ -12,6 +12,7 @@ from django.conf import settings
 from django.core.files.uploadedfile import TemporaryUploadedFile, UploadedFile
 from django.http import FileResponse, HttpRequest, HttpResponse, JsonResponse, UnreadablePostError
 from django.utils.cache import get_conditional_response
+from django.utils.translation import gettext
 
 from drive.files import operations
 from drive.files.paths import quoted
@@ -122,7 +123,7 @@ def arriving(request: HttpRequest, library: Library) -> Iterator[tuple[LibraryFi
     if_match, if_none_match = request.headers.get("If-Match"), request.headers.get("If-None-Match")
     if if_none_match:
         if if_none_match.strip() != "*" or if_match:
-            raise AmbiguousConditionError("“If-None-Match” may only be “*”, and not combined with “If-Match”.")
+            raise AmbiguousConditionError(gettext("“If-None-Match” may only be “*”, and not combined with “If-Match”."))
         if_match = ABSENT
     with open_library(library) as files, _body(request, files) as staged:
         yield files, staged, if_match
@@ -144,12 +145,14 @@ def _body(request: HttpRequest, files: LibraryFiles) -> Iterator[Path]:
         return
     announced = request.headers.get("Content-Length", "")
     if not announced and request.headers.get("Transfer-Encoding"):  # Django would read nothing, and call it all
-        raise LengthRequiredError("Content-Length is required.")
+        raise LengthRequiredError(gettext("Content-Length is required."))
     try:
         with files.staged(cast(BinaryIO, request), int(announced) if announced.isdigit() else None) as staged:
             yield staged
     except UnreadablePostError as error:
-        raise IncompleteUploadError("The upload was interrupted. Nothing was changed. Please try again.") from error
+        raise IncompleteUploadError(
+            gettext("The upload was interrupted. Nothing was changed. Please try again.")
+        ) from error
 
 
 def body_file(request: HttpRequest) -> Path | None:
@@ -162,7 +165,7 @@ def body_file(request: HttpRequest) -> Path | None:
         return None
     path = Path(os.path.normpath(name))
     if path.parent.resolve() != (layout.staging() / "nginx").resolve():
-        raise WrongPathError("The upload did not arrive where it should.")
+        raise WrongPathError(gettext("The upload did not arrive where it should."))
     return path
 
 

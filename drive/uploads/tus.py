@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from django.conf import settings
+from django.utils.translation import gettext
 
 from drive.files import operations
 from drive.libraries import quota
@@ -112,7 +113,7 @@ class Upload:
 
 
 def _gone() -> NotFoundError:
-    return NotFoundError("No such upload, or it has ended.")
+    return NotFoundError(gettext("No such upload, or it has ended."))
 
 
 def read_metadata(header: str) -> dict[str, str]:
@@ -134,7 +135,7 @@ def target_of(metadata: dict[str, str]) -> str:
     name = metadata.get("relativePath") or metadata.get("filename", "")
     inside = [new_name(part) for part in split(name)]
     if not inside:
-        raise WrongPathError("The upload has no name (Upload-Metadata: filename).")
+        raise WrongPathError(gettext("The upload has no name (Upload-Metadata: filename)."))
     return "/".join([*split(metadata.get("folder", "").strip("/")), *inside])
 
 
@@ -143,7 +144,9 @@ def create(user: User, library: Library, path: str, length: int) -> Upload:
     quota.check(library, length)
     disk = os.statvfs(layout.staging())
     if length > disk.f_bavail * disk.f_frsize - settings.DISK_RESERVE_BYTES:
-        raise DiskFullError("There is not enough free space on the disk. Please tell an operator of this site.")
+        raise DiskFullError(
+            gettext("There is not enough free space on the disk. Please tell an operator of this site.")
+        )
     upload = Upload(secrets.token_hex(_ID_BYTES), user.pk, str(library.pk), path, length)
     with translate_errors():
         upload.data.touch(exist_ok=False)
@@ -168,7 +171,7 @@ def alone(upload: Upload) -> Iterator[None]:
     """One request at a time may add to an upload (UploadBusyError)."""
     with translate_errors(), file_lock(upload.data, wait=False, create=False) as locked:
         if not locked:
-            raise UploadBusyError("Another request is uploading this file.")
+            raise UploadBusyError(gettext("Another request is uploading this file."))
         yield
 
 

@@ -11,6 +11,7 @@ from uuid import UUID
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, UnreadablePostError
 from django.urls import reverse
 from django.utils.http import http_date
+from django.utils.translation import gettext
 
 from drive.files.library_access import drive_access
 from drive.models import Library
@@ -116,7 +117,9 @@ def _take(request: HttpRequest, found: Upload, offset: int) -> int:
     try:
         return tus.append(found, offset, cast(BinaryIO, request))
     except UnreadablePostError as error:
-        raise IncompleteUploadError("The connection was interrupted. The part received so far is kept.") from error
+        raise IncompleteUploadError(
+            gettext("The connection was interrupted. The part received so far is kept.")
+        ) from error
 
 
 def _go_on(request: HttpRequest, library: Library, found: Upload, offset: int) -> HttpResponse:

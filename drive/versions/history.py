@@ -4,13 +4,14 @@ from collections.abc import Iterable
 from uuid import UUID
 
 from django.db.models import QuerySet, prefetch_related_objects
+from django.utils.translation import gettext, gettext_lazy
 
 from drive.models import File, Library, Version, Via
 from drive.storage import NotFoundError, path_codec
 from portal.models import User
 from portal.prepared_queries import prepared
 
-IN_A_LAB = "a Lab"
+IN_A_LAB = gettext_lazy("a Lab")
 
 
 def last_authors(library: Library, file_paths: Iterable[str]) -> dict[str, str]:
@@ -34,7 +35,9 @@ def authors(version: Version) -> str:
 
 def joined(names: list[str]) -> str:
     """“Ada”, “Ada and Bob”, “Ada, Bob and Cleo”."""
-    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+    if len(names) < 2:
+        return "".join(names)
+    return gettext("%(names)s and %(last)s") % {"names": ", ".join(names[:-1]), "last": names[-1]}
 
 
 def with_contributors(versions: Iterable[Version]) -> list[Version]:
@@ -49,8 +52,8 @@ def with_contributors(versions: Iterable[Version]) -> list[Version]:
 def author(user: User | None, via: str) -> str:
     """A person, or a Lab, of which one cannot always say whose it was."""
     if user is None:
-        return IN_A_LAB if via == Via.LAB else ""
-    return f"{user.display_name} in the Lab" if via == Via.LAB else user.display_name
+        return str(IN_A_LAB) if via == Via.LAB else ""
+    return gettext("%(name)s in the Lab") % {"name": user.display_name} if via == Via.LAB else user.display_name
 
 
 def of_path(library: Library, path: str) -> File | None:
@@ -70,5 +73,5 @@ def find(library: Library, path: str, version_id: str) -> Version:
     is_number = version_id.isdecimal() and len(version_id) < 19
     found = versions_of(library, path).select_related("file").filter(pk=version_id).first() if is_number else None
     if found is None:
-        raise NotFoundError("No such version of this file.")
+        raise NotFoundError(gettext("No such version of this file."))
     return found

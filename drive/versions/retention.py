@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from drive.models import Trashed, Version
 from drive.storage import deletion_lock
@@ -43,19 +44,34 @@ def _span(text: str) -> timedelta:
 
 def in_words() -> list[str]:
     """The rules for a page: “up to 7 days: the last of each hour”."""
-    spans = {timedelta(hours=1): "hour", timedelta(days=1): "day", timedelta(days=7): "week"}
-    found = []
-    for limit, span in rules():
-        kept = f"the last of each {spans.get(span) or _in_words(span)} by each person" if span else "every version"
-        found.append(f"up to {_in_words(limit)}: {kept}")
-    return found
+    return [
+        gettext("up to %(age)s: %(kept)s") % {"age": _in_words(limit), "kept": _kept(span)} for limit, span in rules()
+    ]
+
+
+def _kept(span: timedelta) -> str:
+    if not span:
+        return gettext("every version")
+    if span == timedelta(hours=1):
+        return gettext("the last of each hour by each person")
+    if span == timedelta(days=1):
+        return gettext("the last of each day by each person")
+    if span == timedelta(days=7):
+        return gettext("the last of each week by each person")
+    return gettext("the last of each %(span)s by each person") % {"span": _in_words(span)}
 
 
 def _in_words(span: timedelta) -> str:
     if span.days:
-        return f"{span.days} days" if span.days > 1 else "24 hours"
-    minutes = span.seconds // 60
-    return f"{minutes // 60} hours" if minutes >= 60 and minutes % 60 == 0 else f"{minutes} minutes"
+        hours = 24 if span.days == 1 else 0
+        if not hours:
+            return gettext("%(number)s days") % {"number": span.days}
+    else:
+        minutes = span.seconds // 60
+        hours = minutes // 60 if minutes >= 60 and minutes % 60 == 0 else 0
+        if not hours:
+            return gettext("%(number)s minutes") % {"number": minutes}
+    return gettext("%(number)s hours") % {"number": hours}
 
 
 Moment = tuple[int, datetime, int | None]

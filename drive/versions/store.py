@@ -18,6 +18,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
+from django.utils.translation import gettext
+
 from drive.storage import StorageError, layout
 from portal.file_lock import file_lock
 
@@ -55,7 +57,7 @@ def open_object(sha256: str) -> BinaryIO:
         return path_of(sha256).open("rb")
     except FileNotFoundError as error:
         raise MissingObjectError(
-            "This version's content is missing. An operator can look for it in a backup."
+            gettext("This version's content is missing. An operator can look for it in a backup.")
         ) from error
 
 

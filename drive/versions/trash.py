@@ -14,6 +14,8 @@ from uuid import UUID
 from django.db import DatabaseError, transaction
 from django.db.models import Max, QuerySet
 from django.utils import timezone
+from django.utils.text import format_lazy
+from django.utils.translation import gettext, gettext_lazy
 
 from collabs.models import EffectiveRole, Role
 from drive.models import File, Library, Loss, Trashed, Version, Via
@@ -136,11 +138,12 @@ def alarm(library: Library, gone: int, actor: User | None = None) -> Loss | None
     if gone < LOSS_SHARE * before:
         return None
     audit.record(actor, "library.loss", library, files=gone, of=before)
+    deleted = gettext_lazy("{number} of {all} files were deleted from “{library}”")
     notify(
         _responsible_people(library),
         Kind.MASS_DELETION,
-        subject=f"{gone} of {before} files were deleted from “{library.name}”",
-        text="If this was not intended, you can restore all of them at once on the library's page.",
+        subject=format_lazy(deleted, number=gone, all=before, library=library.name),
+        text=gettext_lazy("If this was not intended, you can restore all of them at once on the library's page."),
         url=library.get_absolute_url(),
     )
     return Loss.objects.create(library=library, files=gone, of_files=before)
@@ -182,7 +185,7 @@ def restore(actor: User | None, item: Trashed) -> str:
         with open_library(library) as files, records.changing(library), transaction.atomic():
             locked = Trashed.objects.select_for_update().filter(pk=item.pk).first()
             if locked is None or not os.path.lexists(staged):
-                raise NothingToRestoreError("This item is no longer in the trash.")
+                raise NothingToRestoreError(gettext("This item is no longer in the trash."))
             path = _put_back(files, library, path_codec.from_row(item.path), staged)
             states[""] = _state_of(files, path)
             _take_up(locked, path, states)
@@ -266,7 +269,7 @@ def _rebuild(item: Trashed) -> Path:
     root = layout.staging() / f"{layout.RESTORED}{secrets.token_hex(8)}"
     old = path_codec.from_row(item.path)
     if not item.histories.exists():
-        raise NothingToRestoreError("No version of this file was saved.")
+        raise NothingToRestoreError(gettext("No version of this file was saved."))
     for path, version in _newest(item):
         inside = path[len(old) :].lstrip("/")
         _copy_version(version, root / inside if inside else root)

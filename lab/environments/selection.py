@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from django.db import transaction
 from django.db.models import Q
 from django.urls import reverse
+from django.utils.translation import gettext
 
 from collabs.models import Collab
 from collabs.services import ArchivedError
@@ -41,7 +42,8 @@ def other_environment(server: Server, location: Location) -> tuple[Environment, 
     if chosen is None or chosen == server.environment:
         return None
     name = location.path.split("/")[1]
-    return chosen, f"“{name}” uses the environment {chosen.name}; your Lab runs in {server.environment.name}."
+    said = gettext("“%(name)s” uses the environment %(theirs)s; your Lab runs in %(yours)s.")
+    return chosen, said % {"name": name, "theirs": chosen.name, "yours": server.environment.name}
 
 
 def chosen_for_library(library: Library) -> Environment | None:
@@ -113,10 +115,17 @@ def choose_for_collab(actor: User, collab: Collab, environment: Environment | No
 def settings_page(collab: Collab) -> dict[str, str]:
     """The environment's entry on the page of a Collab's settings (PORTAL_HOOKS)."""
     current = chosen_for_collab(collab)
-    chosen = f"“{current.name}”" if current else "the site’s default, or what each person has chosen"
+    if current:
+        said = gettext("The environment in which notebooks of this Collab open in the Lab: “%(name)s”.")
+        said %= {"name": current.name}
+    else:
+        said = gettext(
+            "The environment in which notebooks of this Collab open in the Lab: the site’s default, or what each "
+            "person has chosen."
+        )
     return {
-        "title": "Environment in the Lab",
-        "text": f"The environment in which notebooks of this Collab open in the Lab: {chosen}.",
-        "label": "Choose the environment",
+        "title": gettext("Environment in the Lab"),
+        "text": said,
+        "label": gettext("Choose the environment"),
         "url": reverse("collab_environment", args=[collab.slug]),
     }

@@ -7,6 +7,7 @@ from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.translation import gettext, gettext_lazy
 from django.views.decorators.http import require_http_methods
 
 from collabs.access import get_collab
@@ -22,7 +23,11 @@ class CollabForm(forms.Form):
     """Form to choose the environment of a Collab."""
 
     environment = forms.ModelChoiceField(
-        Environment.objects.none(), required=False, to_field_name="slug", widget=forms.RadioSelect
+        Environment.objects.none(),
+        required=False,
+        to_field_name="slug",
+        widget=forms.RadioSelect,
+        label=gettext_lazy("Environment"),
     )
 
     def __init__(self, *args: Any, current: Environment | None, **kwargs: Any) -> None:
@@ -31,14 +36,14 @@ class CollabForm(forms.Form):
         field = self.fields["environment"]
         assert isinstance(field, forms.ModelChoiceField)
         field.queryset = selection.selectable(current)
-        field.empty_label = "The site’s default, or what each person has chosen"
+        field.empty_label = gettext("The site’s default, or what each person has chosen")
         field.label_from_instance = label  # type: ignore[method-assign,assignment]
 
 
 def label(environment: Environment) -> str:
     """Name, description and “retired”, as shown in lists."""
     said = f"{environment.name}: {environment.description}" if environment.description else environment.name
-    return f"{said} (retired)" if environment.is_retired else said
+    return gettext("%(environment)s (retired)") % {"environment": said} if environment.is_retired else said
 
 
 @require_http_methods(["GET", "POST"])
@@ -53,7 +58,7 @@ def collab_environment(request: HttpRequest, slug: str) -> HttpResponse:
         except ValidationError as error:
             form.add_error(None, error)
         else:
-            messages.success(request, "Saved. Running Labs keep their environment.")
+            messages.success(request, gettext("Saved. Running Labs keep their environment."))
             return redirect("collab_environment", slug)
     context = {"collab": collab, "form": form}
     return render(request, "lab/collab_environment.html", context, status=422 if form.errors else 200)

@@ -25,6 +25,7 @@ from lab.launchers import LauncherUnavailableError
 from lab.locations import paths, presence
 from lab.models import Server, StopReason
 from lab.servers import keep_alive, reconciler, services
+from portal import languages
 from portal.models import User
 
 from . import passes
@@ -44,7 +45,8 @@ def _of_the_lab(view: View) -> Callable[[HttpRequest], HttpResponse]:
         found = passes.find_pass(passes.cookie(request, passes.PASS_COOKIE), username)
         if found is None:
             return _short(401, passes.SIGN_IN_AGAIN)
-        return view(request, found.user)
+        with languages.speaking_to(found.user):
+            return view(request, found.user)
 
     return wrapped
 

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from django import forms
 from django.conf import settings
 from django.core.exceptions import ValidationError
+from django.utils.translation import gettext, gettext_lazy
 
 from drive.models import Library
 from drive.storage import StorageError, check_name
@@ -26,13 +27,13 @@ def clean_repo(text: str) -> str:
         parts = urlsplit(text)
         host, _port = parts.hostname or "", parts.port
     except ValueError as error:
-        raise ValidationError("This is not the address of a repository.") from error
+        raise ValidationError(gettext("This is not the address of a repository.")) from error
     if parts.scheme not in ("http", "https") or not host or not text.isprintable() or re.search(r"[\s\\]", text):
-        raise ValidationError("A repository's address must begin with https:// or http://.")
+        raise ValidationError(gettext("A repository's address must begin with https:// or http://."))
     if "@" in parts.netloc or parts.query or parts.fragment:
-        raise ValidationError("The address must not contain a user name, “?” or “#”.")
+        raise ValidationError(gettext("The address must not contain a user name, “?” or “#”."))
     if host not in settings.LAB_GIT_PRIVATE_HOSTS and _is_local(host):
-        raise ValidationError("Repositories can be fetched from public addresses only.")
+        raise ValidationError(gettext("Repositories can be fetched from public addresses only."))
     return text
 
 
@@ -51,21 +52,31 @@ def folder_of(repo: str) -> str:
 class PullForm(forms.Form):
     """Repository to fetch, and the folder that it goes to."""
 
-    repo = forms.CharField(max_length=500, label="Repository", help_text="Such as https://github.com/owner/name.")
+    repo = forms.CharField(
+        max_length=500,
+        label=gettext_lazy("Repository"),
+        help_text=gettext_lazy("Such as https://github.com/owner/name."),
+    )
     branch = forms.CharField(
         max_length=200,
         required=False,
-        label="Branch, tag or commit",
-        help_text="Leave empty for the repository's default branch.",
+        label=gettext_lazy("Branch, tag or commit"),
+        help_text=gettext_lazy("Leave empty for the repository's default branch."),
     )
-    library = forms.ModelChoiceField(Library.objects.none(), label="Into the library", empty_label=None)
+    library = forms.ModelChoiceField(Library.objects.none(), label=gettext_lazy("Into the library"), empty_label=None)
     folder = forms.CharField(
+        label=gettext_lazy("Folder"),
         max_length=255,
         required=False,
-        help_text="Leave empty to name it after the repository. “a/b” is b in a. An existing folder is updated.",
+        help_text=gettext_lazy(
+            "Leave empty to name it after the repository. “a/b” is b in a. An existing folder is updated."
+        ),
     )
     path = forms.CharField(
-        max_length=1000, required=False, label="Then open", help_text="A notebook or folder in the repository."
+        max_length=1000,
+        required=False,
+        label=gettext_lazy("Then open"),
+        help_text=gettext_lazy("A notebook or folder in the repository."),
     )
 
     def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
@@ -92,7 +103,7 @@ class PullForm(forms.Form):
     def clean_branch(self) -> str:
         branch: str = self.cleaned_data["branch"]
         if branch and not BRANCH.fullmatch(branch):
-            raise ValidationError("This is not a valid name of a branch, tag or commit.")
+            raise ValidationError(gettext("This is not a valid name of a branch, tag or commit."))
         return branch
 
     def clean_path(self) -> str:
@@ -110,5 +121,5 @@ class PullForm(forms.Form):
         except StorageError as error:
             self.add_error("folder", str(error))
         if any(name.startswith(".") or not name.isprintable() for name in names):
-            self.add_error("folder", "Choose another name for the folder.")
+            self.add_error("folder", gettext("Choose another name for the folder."))
         return data

@@ -13,6 +13,7 @@ from uuid import UUID
 from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext_noop
 
 from drive.models import Library
 from drive.storage import StorageError, open_library
@@ -71,11 +72,11 @@ def step(pull_id: UUID) -> bool:
         return False
     server = Server.objects.live().filter(owner=pull.user).first()
     if pull.created_at < timezone.now() - AT_MOST:
-        return fail(pull, "Fetching took too long. Follow the link again; existing files are unchanged.")
+        return fail(pull, gettext_noop("Fetching took too long. Follow the link again; existing files are unchanged."))
     if pull.library.owner_user_id != pull.user_id or pull.library.deleted_at or not pull.user.is_active:
-        return fail(pull, "You no longer own this library.")
+        return fail(pull, gettext_noop("You no longer own this library."))
     if server is None:
-        return fail(pull, "Your Lab stopped before the repository was fetched. Follow the link again.")
+        return fail(pull, gettext_noop("Your Lab stopped before the repository was fetched. Follow the link again."))
     if not server.is_running:
         pull.move()
         return True
@@ -111,7 +112,7 @@ def _note(pull: Pull, answer: dict[str, Any]) -> bool:
                 state=PullState.DONE, progress="", report=clean_report(report if isinstance(report, dict) else {})
             )
         case "failed":
-            return fail(pull, _text(answer.get("error")) or "git failed.")
+            return fail(pull, _text(answer.get("error")) or gettext_noop("git failed."))
         case _:
             pull.move(state=PullState.RUNNING, progress=_text(answer.get("progress"))[:200])
             return True

@@ -8,6 +8,7 @@ from django.contrib.auth.decorators import login_required
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods
 
@@ -33,7 +34,7 @@ def git_pull(request: HttpRequest) -> HttpResponse:
     if not form.is_valid():
         return _ask(request, form, status=400)
     if not rate_limits.allowed("git-pull", str(person(request).pk), PER_HOUR, 3600):
-        return _ask(request, form, "Too many repositories fetched. Try again in an hour.", 429)
+        return _ask(request, form, gettext("Too many repositories fetched. Try again in an hour."), 429)
     try:
         pull = services.request(person(request), **form.cleaned_data)
     except (server_services.CannotLaunchError, ForbiddenError) as error:
@@ -96,6 +97,7 @@ def _own(request: HttpRequest, pull_id: UUID) -> Pull:
 
 def _context(pull: Pull) -> dict[str, Any]:
     context = {"pull": pull, "address": address(pull.place), "kept": pull.report.get("kept", []), "state": pull.state}
+    context["error"] = gettext(pull.error) if pull.error else ""
     if pull.state == PullState.FAILED:
         there = "" if pull.library.deleted_at else services.place_there(pull.library, pull.folder, pull.path)
         context["there"] = address(there) if there else ""

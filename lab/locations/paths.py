@@ -9,6 +9,7 @@ from urllib.parse import quote, unquote, urlsplit
 
 from django.conf import settings
 from django.db.models import Q
+from django.utils.translation import gettext
 
 from drive.folders import Folder
 from drive.libraries.visibility import Entry, entries
@@ -42,12 +43,12 @@ def drive_path(text: str) -> str:
 def relative_path(text: str) -> str:
     """A path as it stands in a link; it leads down and nowhere else."""
     if len(text) > MAX_LENGTH:
-        raise InvalidLocationError("The link's path is too long.")
+        raise InvalidLocationError(gettext("The link's path is too long."))
     if _CONTROL.search(text):
-        raise InvalidLocationError("The link's path contains characters that file names in a Lab cannot have.")
+        raise InvalidLocationError(gettext("The link's path contains characters that file names in a Lab cannot have."))
     parts = [part for part in text.strip("/").split("/") if part]
     if any(part in (".", "..") for part in parts):
-        raise InvalidLocationError("The link's path must not contain “.” or “..”.")
+        raise InvalidLocationError(gettext("The link's path must not contain “.” or “..”."))
     return "/".join(parts)
 
 
@@ -112,7 +113,7 @@ class Missing:
     """A location that the person does not have: why, and what they can do."""
 
     reason: str
-    advice: str = "Ask the person who gave you the link to share the library with you, or to add you to their Collab."
+    advice: str
     instead: str = ""
     """The path of what they do have."""
 
@@ -126,8 +127,9 @@ def find(user: User, path: str) -> Location | Missing:
     folder, _, below = path.partition("/")
     if folder and folder not in list(Folder):
         names = ", ".join(f"“{name}”" for name in Folder)
-        reason = f"The Drive has four folders: {names}. “{folder}” is not one of them."
-        return Missing(reason, "Ask the person who gave you the link for a new one.")
+        reason = gettext("The Drive has four folders: %(names)s. “%(folder)s” is not one of them.")
+        advice = gettext("Ask the person who gave you the link for a new one.")
+        return Missing(reason % {"names": names, "folder": folder}, advice)
     name, _, inside = below.partition("/")
     if not name:
         return Location(path)
@@ -135,8 +137,14 @@ def find(user: User, path: str) -> Location | Missing:
     library = Library.objects.live().filter(named).first()
     have = entries(user, library=library.pk) if library else []
     if not have:
-        reason = f"There is no library “{name}” in your folder “{folder}”:"
-        return Missing(f"{reason} you do not have access to it, or it was deleted.")
+        reason = gettext(
+            "There is no library “%(name)s” in your folder “%(folder)s”: you do not have access to it, or it was "
+            "deleted."
+        )
+        advice = gettext(
+            "Ask the person who gave you the link to share the library with you, or to add you to their Collab."
+        )
+        return Missing(reason % {"name": name, "folder": folder}, advice)
     best = max(have, key=lambda entry: (entry.may_write, entry.folder == folder))
     return Location(best.lab_path(inside), library, inside, best.may_write, best)
 
@@ -157,12 +165,9 @@ def find_file(user: User, path: str) -> Location | Missing:
             files.stat(found.inside)
     except NotFoundError:
         library = found.path.removesuffix(f"/{found.inside}")
-        reason = (
-            f"“{library.rpartition('/')[2]}” contains nothing of that name: it may have been renamed, moved or deleted."
-        )
-        return Missing(
-            reason, "Look for it in the library, or ask the person who gave you the link for a new one.", library
-        )
+        reason = gettext("“%(name)s” contains nothing of that name: it may have been renamed, moved or deleted.")
+        advice = gettext("Look for it in the library, or ask the person who gave you the link for a new one.")
+        return Missing(reason % {"name": library.rpartition("/")[2]}, advice, library)
     except StorageError:
         pass  # something is there that is no file of ours; JupyterLab shows what it is
     return found

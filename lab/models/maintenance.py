@@ -3,6 +3,8 @@
 from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.translation import gettext
 
 
 class PauseQuerySet(models.QuerySet["Pause"]):
@@ -39,4 +41,6 @@ class Pause(models.Model):
     @property
     def sentence(self) -> str:
         """Message to people who want to start a Lab."""
-        return f"No Lab can be started {self}. {self.text} Running Labs continue."
+        until = date_format(timezone.localtime(self.ends_at), gettext("j F Y, H:i"))
+        said = gettext("No Lab can be started until %(until)s. %(why)s Running Labs continue.")
+        return said % {"until": until, "why": self.text}

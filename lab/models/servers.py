@@ -20,6 +20,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
+from django.utils.translation import gettext, gettext_lazy, gettext_noop
 
 from lab.formats import duration
 from portal.models import User
@@ -43,14 +44,14 @@ WITH_SANDBOX = (State.STARTING, State.RUNNING)
 class Phase(models.TextChoices):
     """Progress within a state, shown to the waiting person."""
 
-    QUEUED = "queued", "Waiting for its turn"
-    PREPARING = "preparing", "Preparing your environment and your Drive"
-    JUPYTER = "jupyter", "Starting Jupyter"
-    READY = "ready", "Ready"
-    CLOSING = "closing", "Ending what still runs"
-    RESCUING = "rescuing", "Copying notebooks and texts to your Drive"
-    DELETING = "deleting", "Deleting the environment"
-    GONE = "gone", "Gone"
+    QUEUED = "queued", gettext_lazy("Waiting for its turn")
+    PREPARING = "preparing", gettext_lazy("Preparing your environment and your Drive")
+    JUPYTER = "jupyter", gettext_lazy("Starting Jupyter")
+    READY = "ready", gettext_lazy("Ready")
+    CLOSING = "closing", gettext_lazy("Ending what still runs")
+    RESCUING = "rescuing", gettext_lazy("Copying notebooks and texts to your Drive")
+    DELETING = "deleting", gettext_lazy("Deleting the environment")
+    GONE = "gone", gettext_lazy("Gone")
 
 
 class StopReason(models.TextChoices):
@@ -69,6 +70,13 @@ class StopReason(models.TextChoices):
 
 
 FAILURES = (StopReason.DIED, StopReason.START_FAILED)
+ERRORS = (
+    gettext_noop("Jupyter ended while it was starting."),
+    gettext_noop("Its environment is missing or incomplete. An operator has to build it again."),
+    gettext_noop("bubblewrap could not build the sandbox."),
+    gettext_noop("The Hub no longer runs it."),
+)
+"""Sentences of the launchers in `Server.error`, which know no languages; translated where they are shown."""
 
 
 class ServerQuerySet(models.QuerySet["Server"]):
@@ -241,16 +249,22 @@ class Server(models.Model):
     @property
     def stop_sentence(self) -> str:
         """Reason of its end, as a sentence for its person; empty while it lives."""
+        idle, busy = duration(settings.LAB_IDLE_LIMIT), duration(settings.LAB_MAX_AGE)
+        error = gettext(self.error) if self.error else ""
+        died = gettext("It ended unexpectedly: %(error)s") if error else gettext("It ended unexpectedly.")
+        failed = gettext("It did not start: %(error)s") if error else gettext("It did not start.")
         sentences = {
-            StopReason.ASKED: "You stopped it.",
-            StopReason.OPERATOR: "An operator stopped it.",
-            StopReason.IDLE: f"It was idle for {duration(settings.LAB_IDLE_LIMIT)}, so it was stopped.",
-            StopReason.AGE: f"It was busy for {duration(settings.LAB_MAX_AGE)}, the longest without anybody using it.",
-            StopReason.UNREACHABLE: f"It did not answer for {duration(settings.LAB_IDLE_LIMIT)}, so it was stopped.",
-            StopReason.DEACTIVATED: "The account was deactivated.",
-            StopReason.SIGNED_OUT: "You signed out of your last browser, which stops the Lab on this site.",
-            StopReason.ACCESS: "It was using a library that you no longer have access to, so it was stopped.",
-            StopReason.DIED: f"It ended unexpectedly: {self.error}" if self.error else "It ended unexpectedly.",
-            StopReason.START_FAILED: f"It did not start: {self.error}" if self.error else "It did not start.",
+            StopReason.ASKED: gettext("You stopped it."),
+            StopReason.OPERATOR: gettext("An operator stopped it."),
+            StopReason.IDLE: gettext("It was idle for %(idle)s, so it was stopped."),
+            StopReason.AGE: gettext("It was busy for %(busy)s, the longest without anybody using it."),
+            StopReason.UNREACHABLE: gettext("It did not answer for %(idle)s, so it was stopped."),
+            StopReason.DEACTIVATED: gettext("The account was deactivated."),
+            StopReason.SIGNED_OUT: gettext("You signed out of your last browser, which stops the Lab on this site."),
+            StopReason.ACCESS: gettext("It was using a library that you no longer have access to, so it was stopped."),
+            StopReason.DIED: died,
+            StopReason.START_FAILED: failed,
         }
-        return sentences[StopReason(self.stop_reason)] if self.stop_reason else ""
+        if not self.stop_reason:
+            return ""
+        return sentences[StopReason(self.stop_reason)] % {"idle": idle, "busy": busy, "error": error}

@@ -8,7 +8,8 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.translation import ngettext
+from django.utils.formats import date_format
+from django.utils.translation import gettext, ngettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
@@ -159,9 +160,13 @@ def keep(request: HttpRequest) -> HttpResponse:
     server = Server.objects.running().filter(owner=me).first()
     until = keep_alive.keep(me, server, int(hours)) if server and hours in map(str, keep_alive.HOURS) else None
     if until:
-        messages.success(request, f"Your Lab is kept until {timezone.localtime(until):%-d %B, %H:%M}, even if idle.")
+        messages.success(
+            request,
+            gettext("Your Lab is kept until %(until)s, even if idle.")
+            % {"until": date_format(timezone.localtime(until), gettext("j F, H:i"))},
+        )
     else:
-        messages.info(request, "Your Lab is not running, or cannot be kept for that long.")
+        messages.info(request, gettext("Your Lab is not running, or cannot be kept for that long."))
     return redirect("lab:home")
 
 
@@ -185,9 +190,11 @@ def stop(request: HttpRequest) -> HttpResponse:
     if server and server.is_running and "sure" not in request.POST and (running := _running(server)):
         return render(request, "lab/confirm_stop.html", {"running": running})
     if server is None or not services.stop_server(me, server, StopReason.ASKED):
-        messages.info(request, "Your Lab was not running.")
+        messages.info(request, gettext("Your Lab was not running."))
     elif server.state == State.STOPPING and not broker_is_up():
-        messages.warning(request, "The site's task queue is not responding: your Lab is stopped as soon as it is back.")
+        messages.warning(
+            request, gettext("The site's task queue is not responding: your Lab is stopped as soon as it is back.")
+        )
     return redirect("lab:home")
 
 
@@ -246,10 +253,19 @@ def _steps(server: Server | None, position: int) -> list[tuple[str, str]]:
     if server is None or not server.is_on_the_way:
         return []
     if server.state == State.STOPPING:
-        names = ["Closing your previous Lab", "Waiting for its turn", "Preparing", "Starting Jupyter", "Ready"]
+        names = [
+            gettext("Closing your previous Lab"),
+            gettext("Waiting for its turn"),
+            gettext("Preparing"),
+            gettext("Starting Jupyter"),
+            gettext("Ready"),
+        ]
         return _marked(names, 0)
-    waiting = f"Waiting for its turn: number {position} in the queue" if position > 1 else "Waiting for its turn: next"
-    names = [waiting if position else "Queued", "Preparing your environment and Drive", "Starting Jupyter", "Ready"]
+    if position > 1:
+        waiting = gettext("Waiting for its turn: number %(number)s in the queue") % {"number": position}
+    else:
+        waiting = gettext("Waiting for its turn: next") if position else gettext("Queued")
+    names = [waiting, gettext("Preparing your environment and Drive"), gettext("Starting Jupyter"), gettext("Ready")]
     order = [Phase.QUEUED, Phase.PREPARING, Phase.JUPYTER, Phase.READY]
     return _marked(names, order.index(Phase(server.phase)))
 

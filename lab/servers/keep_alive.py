@@ -10,12 +10,14 @@ from django.db import transaction
 from django.db.models import Q
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.translation import gettext
 
 from lab.formats import span
 from lab.models import Server, State
 from notices.models import Kind
 from notices.services import notify
-from portal import audit
+from portal import audit, languages
 from portal.models import User
 
 HOURS = (1, 4, 12, 24)
@@ -44,12 +46,13 @@ def warn(server: Server) -> bool:
     with transaction.atomic():
         if not Server.objects.filter(untold, pk=server.pk, state=State.RUNNING).update(warned_for=ends):
             return False
-        subject = f"Your Lab will be stopped at {timezone.localtime(ends):%H:%M}"
-        text = (
-            "It has been idle for a long time and will be stopped then, unless you use it or keep it for some "
-            "hours. Files in your Drive are kept; notebooks and text files outside it are copied there first."
-        )
-        notify([server.owner], Kind.LAB_WARNING, subject=subject, text=text, url=reverse("lab:home"))
+        with languages.speaking_to(server.owner):
+            subject = gettext("Your Lab will be stopped at %(time)s") % {"time": f"{timezone.localtime(ends):%H:%M}"}
+            text = gettext(
+                "It has been idle for a long time and will be stopped then, unless you use it or keep it for some "
+                "hours. Files in your Drive are kept; notebooks and text files outside it are copied there first."
+            )
+            notify([server.owner], Kind.LAB_WARNING, subject=subject, text=text, url=reverse("lab:home"))
     return True
 
 
@@ -84,7 +87,11 @@ def keep(actor: User, server: Server, hours: int) -> datetime | None:
 def warning_sentence(server: Server) -> str:
     """Warning with the time of the end, for a notice that stays on the screen."""
     at = timezone.localtime(server.idle_at) if server.idle_at else None
-    return f"Your Lab stops at {at:%H:%M} if it stays idle. Any use postpones this." if at else ""
+    return (
+        gettext("Your Lab stops at %(at)s if it stays idle. Any use postpones this.") % {"at": f"{at:%H:%M}"}
+        if at
+        else ""
+    )
 
 
 def left_sentence(server: Server) -> str:
@@ -92,5 +99,9 @@ def left_sentence(server: Server) -> str:
     if server.idle_at is None:
         return ""
     at = timezone.localtime(server.idle_at)
-    day = "" if at.date() == timezone.localdate() else f" on {at:%-d %B}"
-    return f"If it stays idle, it stops automatically in {span(server.seconds_left or 0)}, at {at:%H:%M}{day}."
+    if at.date() == timezone.localdate():
+        said = gettext("If it stays idle, it stops automatically in %(span)s, at %(time)s.")
+    else:
+        said = gettext("If it stays idle, it stops automatically in %(span)s, at %(time)s on %(day)s.")
+    day = date_format(at, gettext("j F"))
+    return said % {"span": span(server.seconds_left or 0), "time": f"{at:%H:%M}", "day": day}

@@ -18,6 +18,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.translation import gettext_noop
 
 from collabs.models import Collab
 from lab.environments import kept_packages, static_files
@@ -87,7 +88,9 @@ def launch(server_id: UUID) -> None:
         return
     except Exception:
         log.exception("launch of %s", server)
-        fail_start(server, "An internal error occurred; an operator of this site finds the details in the log.")
+        fail_start(
+            server, gettext_noop("An internal error occurred; an operator of this site finds the details in the log.")
+        )
         return
     if running:
         start_kernel(server, server.place)

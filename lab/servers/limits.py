@@ -9,12 +9,15 @@ from django.conf import settings
 from django.db import transaction
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from lab.formats import binary_size
 from lab.launchers import ServerStatus, get_launcher
 from lab.models import Environment, Lease, Server, State
 from notices.models import Kind
 from notices.services import notify
+from portal import languages
+from portal.text.numbers import grouped
 
 NOTES_KEPT = 10
 
@@ -52,39 +55,43 @@ def missing_limits() -> list[str]:
 
 def memory_sentence(server: Server, *, at_limit: bool) -> str:
     """Message after the kernel has ended a process for lack of memory."""
-    ended = "The largest process, usually a notebook's kernel, was ended: its variables are lost, its files are not. "
     if at_limit:
-        return (
-            f"Your Lab ran out of memory at {binary_size(server.memory_limit)}, the limit for one Lab. {ended}"
-            "All notebooks share this memory: load less data at a time, or shut down notebooks that you do not need."
+        said = gettext(
+            "Your Lab ran out of memory at %(limit)s, the limit for one Lab. The largest process, usually a notebook's "
+            "kernel, was ended: its variables are lost, its files are not. All notebooks share this memory: load less "
+            "data at a time, or shut down notebooks that you do not need."
         )
-    return (
-        f"The Labs of this site together ran out of memory, although yours had not reached its own limit. {ended}"
-        "Try again later, with less data at a time. If it happens often, tell an operator of this site."
+        return said % {"limit": binary_size(server.memory_limit)}
+    return gettext(
+        "The Labs of this site together ran out of memory, although yours had not reached its own limit. The largest "
+        "process, usually a notebook's kernel, was ended: its variables are lost, its files are not. Try again later, "
+        "with less data at a time. If it happens often, tell an operator of this site."
     )
 
 
 def disk_sentence(server: Server) -> str:
     """Message after a process was ended because the Lab uses too much disk."""
-    return (
-        f"Your Lab's disk is full: its home and installed packages take up more than {binary_size(server.disk_limit)}, "
-        "the limit for one Lab. The process that was writing most was ended. Delete files that you do not need, or "
-        "move them to the Drive (~/drive), which does not count."
+    said = gettext(
+        "Your Lab's disk is full: its home and installed packages take up more than %(limit)s, the limit for one Lab. "
+        "The process that was writing most was ended. Delete files that you do not need, or move them to the Drive "
+        "(~/drive), which does not count."
     )
+    return said % {"limit": binary_size(server.disk_limit)}
 
 
 def files_sentence(server: Server) -> str:
     """Message after a process was ended because the Lab has too many files."""
-    return (
-        f"Your Lab has too many files: its home and installed packages have more than {server.file_limit:,} files and "
-        "folders, the limit for one Lab. The process that seemed to make them was ended. Delete files that you do not "
-        "need, or keep many small ones together in an archive."
+    said = gettext(
+        "Your Lab has too many files: its home and installed packages have more than %(limit)s files and folders, the "
+        "limit for one Lab. The process that seemed to make them was ended. Delete files that you do not need, or keep "
+        "many small ones together in an archive."
     )
+    return said % {"limit": grouped(server.file_limit)}
 
 
 def drive_files_sentence() -> str:
     """Message after a process was ended because of the number of files in libraries of the Drive."""
-    return (
+    return gettext(
         "Libraries in your Lab's Drive have more than twice as many files and folders as their quota allows. The "
         "process that seemed to make them was ended. Delete files that you do not need, or keep many small ones "
         "together in an archive."
@@ -93,15 +100,20 @@ def drive_files_sentence() -> str:
 
 def note_ended_processes(server: Server, status: ServerStatus) -> None:
     """Tell the person, once, of processes that were ended since somebody last looked; how many there were so far."""
+    with languages.speaking_to(server.owner):
+        _note_ended_processes(server, status)
+
+
+def _note_ended_processes(server: Server, status: ServerStatus) -> None:
     at_limit = status.was_at_memory_limit
-    alone = f"Your Lab ran out of memory at {binary_size(server.memory_limit)}"
-    subject = alone if at_limit else "The Labs of this site together ran out of memory"
+    alone = gettext("Your Lab ran out of memory at %(limit)s") % {"limit": binary_size(server.memory_limit)}
+    subject = alone if at_limit else gettext("The Labs of this site together ran out of memory")
     _note(server, {"memory_kills": status.memory_kills}, subject, memory_sentence(server, at_limit=at_limit))
-    at_disk = f"Your Lab's disk is full at {binary_size(server.disk_limit)}"
+    at_disk = gettext("Your Lab's disk is full at %(limit)s") % {"limit": binary_size(server.disk_limit)}
     _note(server, {"disk_kills": status.disk_kills}, at_disk, disk_sentence(server))
-    at_files = f"Your Lab has too many files: more than {server.file_limit:,}"
+    at_files = gettext("Your Lab has too many files: more than %(limit)s") % {"limit": grouped(server.file_limit)}
     _note(server, {"file_kills": status.file_kills}, at_files, files_sentence(server))
-    in_drive = "Too many files in the Drive: a process in your Lab was ended"
+    in_drive = gettext("Too many files in the Drive: a process in your Lab was ended")
     _note(server, {"drive_file_kills": status.drive_file_kills}, in_drive, drive_files_sentence())
 
 
@@ -114,19 +126,29 @@ def _note(server: Server, kills: dict[str, int], subject: str, said: str) -> Non
 
 
 def why_it_died(server: Server, status: ServerStatus | None) -> str:
-    """Reason of the death of a server whose processes are gone, for its person."""
+    """Reason of the death of a server whose processes are gone, in its person's language."""
+    with languages.speaking_to(server.owner):
+        return _why_it_died(server, status)
+
+
+def _why_it_died(server: Server, status: ServerStatus | None) -> str:
     if status and status.memory_kills > server.memory_kills and not status.was_at_memory_limit:
-        return "the Labs of this site together ran out of memory, although this one had not reached its own limit."
+        return gettext(
+            "the Labs of this site together ran out of memory, although this one had not reached its own limit."
+        )
     if status and status.memory_kills > server.memory_kills:
-        return f"it ran out of memory at {binary_size(server.memory_limit)}, the limit for one Lab."
+        said = gettext("it ran out of memory at %(limit)s, the limit for one Lab.")
+        return said % {"limit": binary_size(server.memory_limit)}
     match status and status.ended_for:
         case "disk":
-            return f"it took up much more disk than {binary_size(server.disk_limit)}, the limit for one Lab."
+            said = gettext("it took up much more disk than %(limit)s, the limit for one Lab.")
+            return said % {"limit": binary_size(server.disk_limit)}
         case "files":
-            return f"it had many more files than {server.file_limit:,}, the limit for one Lab."
+            said = gettext("it had many more files than %(limit)s, the limit for one Lab.")
+            return said % {"limit": grouped(server.file_limit)}
         case "drive_files":
-            return "it made many more files in the Drive than the quota there allows."
-    return "its process ended. The cause may be a notebook that needs more memory than is available."
+            return gettext("it made many more files in the Drive than the quota there allows.")
+    return gettext("its process ended. The cause may be a notebook that needs more memory than is available.")
 
 
 def add_notes(server: Server, notes: list[str]) -> None:
@@ -153,14 +175,18 @@ def is_full() -> bool:
 
 def full_sentence() -> str:
     """Message that all places are taken, and when one is free at the latest."""
-    said = (
-        f"The Lab is full: {settings.LAB_MAX_SERVERS} of {settings.LAB_MAX_SERVERS} places are taken. "
-        "One becomes free when somebody stops their Lab"
-    )
     next_at = _next_free()
     if next_at is None:
-        return f"{said}."
-    return f"{said}, or around {timezone.localtime(next_at):%H:%M}, when the first one has been idle for too long."
+        said = gettext(
+            "The Lab is full: %(places)s of %(places)s places are taken. One becomes free when somebody stops their "
+            "Lab."
+        )
+        return said % {"places": settings.LAB_MAX_SERVERS}
+    said = gettext(
+        "The Lab is full: %(places)s of %(places)s places are taken. One becomes free when somebody stops their Lab, "
+        "or around %(time)s, when the first one has been idle for too long."
+    )
+    return said % {"places": settings.LAB_MAX_SERVERS, "time": f"{timezone.localtime(next_at):%H:%M}"}
 
 
 def _next_free() -> datetime | None:

@@ -3,12 +3,14 @@
 from urllib.parse import urlencode
 
 from django.urls import reverse
+from django.utils.translation import gettext, ngettext
 
 from lab.formats import size, span
 from lab.locations import presence
 from lab.models import Server, StopReason
 from notices.models import Kind
 from notices.services import notify
+from portal import languages
 from portal.web import rate_limits
 
 MOST_RUNS = 30
@@ -21,9 +23,17 @@ UNTOLD = (StopReason.ASKED, StopReason.DEACTIVATED, StopReason.START_FAILED)
 
 def tell_of_end(server: Server) -> None:
     """Notify the person of a server's end, in the transaction that ends it."""
-    if server.stop_reason not in UNTOLD:
+    if server.stop_reason in UNTOLD:
+        return
+    with languages.speaking_to(server.owner):
         said = f"{server.stop_sentence}\n{_rescued(server.rescued or {})}".strip()
-        notify([server.owner], Kind.LAB_STOPPED, subject="Your Lab was stopped", text=said, url=reverse("lab:home"))
+        notify(
+            [server.owner],
+            Kind.LAB_STOPPED,
+            subject=gettext("Your Lab was stopped"),
+            text=said,
+            url=reverse("lab:home"),
+        )
 
 
 class TooManyRunsError(Exception):
@@ -38,32 +48,44 @@ def tell_of_run(server: Server, path: str, *, seconds: float, cells: int, error:
     Raises TooManyRunsError.
     """
     if not rate_limits.allowed("lab-runs", str(server.owner_id), MOST_RUNS, RUNS_SECONDS):
-        raise TooManyRunsError("Too many messages about runs: wait an hour.")
+        raise TooManyRunsError(gettext("Too many messages about runs: wait an hour."))
+    with languages.speaking_to(server.owner):
+        _tell_of_run(server, path, seconds, cells, error)
+
+
+def _tell_of_run(server: Server, path: str, seconds: float, cells: int, error: str) -> None:
     name = path.rpartition("/")[2]
     took = span(seconds)
-    subject = f"“{name}” failed after {took}" if error else f"“{name}” is done after {took}"
-    said = error or ("One cell was run." if cells == 1 else f"{cells} cells were run.")
-    text = f"{said}\nThe outputs are in the notebook."
+    subject = gettext("“%(name)s” failed after %(span)s") if error else gettext("“%(name)s” is done after %(span)s")
+    ran = ngettext("One cell was run.", "%(number)s cells were run.", cells) % {"number": cells}
+    text = "\n".join([error or ran, gettext("The outputs are in the notebook.")])
     place = path.removeprefix(presence.ROOT)
     url = f"{reverse('lab:open')}?{urlencode({'path': place})}" if place != path else reverse("lab:home")
-    notify([server.owner], Kind.RUN_ENDED, subject=subject, text=text, url=url[:MOST_URL])
+    notify(
+        [server.owner], Kind.RUN_ENDED, subject=subject % {"name": name, "span": took}, text=text, url=url[:MOST_URL]
+    )
 
 
 def _rescued(rescued: dict) -> str:
     if rescued.get("error"):
-        return "Copying files from outside the Drive failed. The files in your Drive are unchanged."
+        return gettext("Copying files from outside the Drive failed. The files in your Drive are unchanged.")
     if not rescued.get("packages"):
         return _files(rescued)
-    packages = f"Installed packages ({rescued['packages']}) are listed"
-    again = "so that you can install them again."
     if rescued.get("files"):
-        return f"{_files(rescued)} {packages} there, in “Installed packages”, {again}"
-    where = f"My Library/{rescued['folder']}/Installed packages"
-    return f"{_files(rescued)} {packages} in {where}, {again}"
+        packages = gettext(
+            "Installed packages (%(number)s) are listed there, in “Installed packages”, so that you can install them "
+            "again."
+        )
+    else:
+        packages = gettext(
+            "Installed packages (%(number)s) are listed in My Library/%(folder)s/Installed packages, so that you can "
+            "install them again."
+        )
+    return f"{_files(rescued)} {packages % {'number': rescued['packages'], 'folder': rescued['folder']}}"
 
 
 def _files(rescued: dict) -> str:
-    if rescued.get("files"):
-        what = f"{rescued['files']} files ({size(rescued['bytes'])}) from outside the Drive"
-        return f"{what} were copied to My Library/{rescued['folder']}."
-    return "The files in your Drive are unchanged."
+    if not rescued.get("files"):
+        return gettext("The files in your Drive are unchanged.")
+    said = gettext("%(number)s files (%(size)s) from outside the Drive were copied to My Library/%(folder)s.")
+    return said % {"number": rescued["files"], "size": size(rescued["bytes"]), "folder": rescued["folder"]}

@@ -12,6 +12,7 @@ from datetime import timedelta
 from django.conf import settings
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.translation import gettext_noop
 
 from lab.environments import builds
 from lab.launchers import LauncherUnavailableError, ServerStatus, get_launcher
@@ -60,7 +61,7 @@ def give_up_late_starts() -> None:
     """Starting rows whose time is over, whatever became of their task."""
     late = timezone.now() - timedelta(seconds=settings.LAB_START_TIMEOUT) - START_EXTRA
     for server in Server.objects.filter(state=State.STARTING, starting_at__lt=late).select_related("owner"):
-        lifecycle.fail_start(server, "It did not start in time. Please try again.")
+        lifecycle.fail_start(server, gettext_noop("It did not start in time. Please try again."))
 
 
 def compare() -> None:

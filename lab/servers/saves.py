@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 from django.core.cache import cache
 from django.urls import reverse
+from django.utils.translation import gettext_lazy
 
 from drive.folders import MOUNTED
 from drive.models import Library, Permission
@@ -110,9 +111,9 @@ def _copy(user: User, capture: Callable[[], int]) -> None:
 
 
 def _tell_of_full_disk(user: User) -> None:
-    text = (
+    text = gettext_lazy(
         "Your files can still be saved where there is room for them, but what they held before is not kept. "
         "An operator of this site has to make room."
     )
-    subject = "Versions of your files are not kept: the disk is full"
+    subject = gettext_lazy("Versions of your files are not kept: the disk is full")
     notify([user], Kind.LAB_WARNING, subject=subject, text=text, url=reverse("lab:home"))

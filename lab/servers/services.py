@@ -8,6 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from lab.environments import selection
 from lab.locations.paths import Location
@@ -53,19 +54,19 @@ def request_server(
     and a new one follows it. Raises CannotLaunchError, or ForbiddenError for a deactivated account.
     """
     if not user.is_active:
-        raise ForbiddenError("This account is deactivated: it cannot use the Lab.")
+        raise ForbiddenError(gettext("This account is deactivated: it cannot use the Lab."))
     for _ in range(TRIES):
         server = Server.objects.live().filter(owner=user).select_related("owner", "environment").first()
         if server is None:
             if not broker_is_up():
-                raise CannotLaunchError("The site's task queue is not responding, so no Lab can be started.")
+                raise CannotLaunchError(gettext("The site's task queue is not responding, so no Lab can be started."))
             server = create(actor, user, location, environment)
         if server and (
             server.state != State.STOPPING or _follow_with_another(actor, server, location.path, environment)
         ):
             return server
         time.sleep(random.uniform(0, TRY_AGAIN_SECONDS))  # noqa: S311 - no secret: others start or end it meanwhile
-    raise CannotLaunchError("Your Lab keeps changing state. Please try again.")
+    raise CannotLaunchError(gettext("Your Lab keeps changing state. Please try again."))
 
 
 def wait_briefly(server: Server) -> Server:
@@ -98,7 +99,7 @@ def create(
         raise LabFullError(limits.full_sentence())
     environment = environment or selection.for_location(user, location)
     if environment is None:
-        raise CannotLaunchError("No environment is installed yet. Ask an operator of this site to add one.")
+        raise CannotLaunchError(gettext("No environment is installed yet. Ask an operator of this site to add one."))
     try:
         with transaction.atomic():
             server = Server.objects.create(owner=user, environment=environment, place=location.path)

@@ -5,6 +5,7 @@ from typing import Any
 from django import template
 from django.conf import settings
 from django.templatetags.static import PrefixNode
+from django.utils.translation import gettext
 
 from drive.files.library_access import LibraryAccess
 from drive.folders import Folder
@@ -61,15 +62,15 @@ def lasting_path(library: Library, inside: str) -> str:
 def reach(library: Library) -> str:
     """Sentence that says for whom the link works."""
     if library.is_public:
-        return (
+        return gettext(
             "It works for everybody with an account. People who cannot change the notebook are offered their own copy."
         )
     if library.owner_collab_id:
-        return "It works for the team of this Collab. To let everybody use it, make the Collab public."
+        return gettext("It works for the team of this Collab. To let everybody use it, make the Collab public.")
     if library.shared_name:
-        return (
+        return gettext(
             "It works for the people whom the library is shared with. To let everybody use it, make the library public."
         )
-    return (
+    return gettext(
         "It works only for you, because nobody else has this library. To let others use it, share it or make it public."
     )

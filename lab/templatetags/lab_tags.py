@@ -8,6 +8,7 @@ from django import template
 from django.db.models import QuerySet
 from django.urls import reverse
 from django.utils.http import urlencode
+from django.utils.translation import gettext
 
 from lab.formats import binary_size
 from lab.locations.paths import InvalidLocationError, drive_path
@@ -20,9 +21,9 @@ register.filter("binary_size", binary_size)
 
 
 @register.inclusion_tag("lab/_open.html")
-def open_in_lab(path: str = "", label: str = "Open in Lab") -> dict[str, Any]:
+def open_in_lab(path: str = "", label: str = "") -> dict[str, Any]:
     """The button that opens the Lab at a path of the Drive."""
-    return {"address": lab_address(path), "label": label}
+    return {"address": lab_address(path), "label": label or gettext("Open in Lab")}
 
 
 @register.simple_tag

@@ -2,6 +2,7 @@
 // and copy the field themselves.
 (function () {
   "use strict";
+  const words = document.currentScript.dataset;
   for (const button of document.querySelectorAll("button[data-copy]")) {
     const field = document.getElementById(button.dataset.copy);
     button.hidden = false;
@@ -9,9 +10,9 @@
       field.select();
       try {
         await navigator.clipboard.writeText(field.value);
-        button.textContent = "Copied";
+        button.textContent = words.copied;
       } catch {
-        button.textContent = "Press Ctrl+C"; // the page may not write to the clipboard: the address is selected
+        button.textContent = words.byKeys; // the page may not write to the clipboard: the address is selected
       }
     });
   }
@@ -21,7 +22,7 @@
     button.addEventListener("click", async function () {
       try {
         await navigator.clipboard.writeText(button.dataset.copyText);
-        button.textContent = "Copied";
+        button.textContent = words.copied;
       } catch {
         button.textContent = button.dataset.copyText; // the page may not write to the clipboard
       }

@@ -2,6 +2,8 @@
 // the table is there as the file has it.
 (function () {
   "use strict";
+  const said = document.currentScript.dataset;
+  const fill = (sentence, values) => sentence.replace(/\{(\w+)\}/g, (_, name) => values[name]);
   const NUMBER = /^[-+]?(\d+[.,]?\d*|[.,]\d+)(e[-+]?\d+)?\s*%?$/i;
   const words = new Intl.Collator(undefined, { numeric: true, sensitivity: "base" });
 
@@ -30,7 +32,7 @@
     for (const [column, head] of heads.entries()) {
       const button = document.createElement("button");
       button.type = "button";
-      button.append(...(head.childNodes.length ? head.childNodes : [`(column ${column + 1})`]));
+      button.append(...(head.childNodes.length ? head.childNodes : [fill(said.column, { number: column + 1 })]));
       button.addEventListener("click", () => sort(heads, head, column));
       head.replaceChildren(button);
     }
@@ -70,8 +72,8 @@
     found.setAttribute("role", "status");
     found.className = "meta";
     label.className = "toolbar";
-    label.append("Filter these rows ", field, found);
-    const all = `${rows.length} rows`;
+    label.append(said.filter, " ", field, found);
+    const all = fill(said.all, { all: rows.length });
     const texts = rows.map((row) => [...row.cells].map((cell) => cell.textContent).join("\n").toLowerCase());
     field.addEventListener("input", () => {
       const wanted = field.value.trim().toLowerCase();
@@ -80,7 +82,7 @@
         row.hidden = !texts[index].includes(wanted);
         count += !row.hidden;
       }
-      found.textContent = wanted ? `${count} of ${rows.length} rows shown here` : all;
+      found.textContent = wanted ? fill(said.some, { number: count, all: rows.length }) : all;
     });
     found.textContent = all;
     return label;

@@ -1,6 +1,8 @@
 // The list of a folder: select all, what is selected, rename in place, and the keys. Without this file links and forms do it.
 "use strict";
 
+const words = document.currentScript.dataset;
+const fill = (sentence, values) => sentence.replace(/\{(\w+)\}/g, (_, name) => values[name]);
 const list = document.querySelector("table.files");
 const rows = list ? [...list.tBodies[0].rows] : [];
 const selection = document.getElementById("selection");
@@ -16,7 +18,7 @@ const all = rows.length ? selectAllBox(list.querySelector("[data-select-all]")) 
 function selectAllBox(link) {
   const input = document.createElement("input");
   input.type = "checkbox";
-  input.setAttribute("aria-label", "Select all on this page");
+  input.setAttribute("aria-label", words.all);
   input.addEventListener("change", () => {
     pick(input.checked);
   });
@@ -39,15 +41,21 @@ function described(chosen) {
   const files = chosen.length - folders;
   const bytes = chosen.reduce((sum, row) => sum + Number(box(row).dataset.bytes || 0), 0);
   const parts = [];
-  if (files) parts.push(`${files} file${files === 1 ? "" : "s"} (${size(bytes)})`);
-  if (folders) parts.push(`${folders} folder${folders === 1 ? "" : "s"}`);
+  if (files) parts.push(fill(files === 1 ? words.file : words.files, { number: files, size: size(bytes) }));
+  if (folders) parts.push(fill(folders === 1 ? words.folder : words.folders, { number: folders }));
   return parts.join(", ");
 }
 
 function size(bytes) {
-  const units = ["bytes", "KB", "MB", "GB", "TB"];
+  const units = [words.bytes, "KB", "MB", "GB", "TB"];
   const power = Math.min(Math.floor(Math.log2(Math.max(bytes, 1)) / 10), units.length - 1);
-  return `${(bytes / 2 ** (10 * power)).toFixed(power ? 1 : 0)} ${units[power]}`;
+  const digits = power ? 1 : 0;
+  const format = new Intl.NumberFormat(document.documentElement.lang, {
+    minimumFractionDigits: digits,
+    maximumFractionDigits: digits,
+    useGrouping: false,
+  });
+  return `${format.format(bytes / 2 ** (10 * power))} ${units[power]}`;
 }
 
 function pick(all) {
@@ -129,7 +137,7 @@ const items = () => [...menu.querySelectorAll(".item")].filter((item) => !item.h
 
 function rename(link) {
   const name = link.dataset.name;
-  document.getElementById("rename-title").textContent = `Rename “${name}”`;
+  document.getElementById("rename-title").textContent = fill(words.renaming, { name });
   renaming.querySelector("[name=old]").value = link.dataset.entry;
   const field = document.getElementById("change-name");
   field.value = name;

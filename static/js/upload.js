@@ -9,14 +9,9 @@ const PIECE_SECONDS = 4;
 const AT_ONCE = 3;
 const PAUSES = [1, 2, 4, 8, 15, ...Array(10_000).fill(30)]; // seconds, three days of them
 const FEW = 20;
-const BROKEN = "Connection lost. The upload resumes automatically.";
-
-const WORDS = {
-  200: "You are no longer signed in. Please reload the page.",
-  403: "You can no longer write here. Please reload the page.",
-  404: "This folder no longer exists.",
-  413: "The file is too large.",
-};
+const sentences = document.currentScript.dataset;
+const filled = (sentence, values) => sentence.replace(/\{(\w+)\}/g, (_, name) => values[name]);
+const ANSWERS = { 200: sentences.signedOut, 403: sentences.readOnly, 404: sentences.gone, 413: sentences.tooLarge };
 
 // How tus-js-client sends pieces.
 const TUS = {
@@ -125,7 +120,7 @@ function Zone(element) {
   // The page is loaded anew when nothing is left to be said on it.
   zone.end = function () {
     const failed = zone.all.filter((upload) => upload.failed).length;
-    part("said").textContent = failed ? `${failed} uploads failed.` : "All uploads are done.";
+    part("said").textContent = failed ? filled(failed === 1 ? sentences.failure : sentences.failures, { number: failed }) : sentences.done;
     if (!failed && zone.all.some((upload) => upload.done)) window.location.reload();
     if (zone.all.every((upload) => upload.over && !upload.failed)) part("total").hidden = true;
   };
@@ -140,7 +135,9 @@ function Zone(element) {
       const bar = part("total").querySelector("progress");
       bar.max = Math.max(total, 1);
       bar.value = sent;
-      part("total-text").textContent = [`${over} of ${zone.all.length} files`, `${size(sent)} of ${size(total)}`, zone.speed(total - sent)]
+      const files = filled(sentences.files, { number: over, all: zone.all.length });
+      const bytes = filled(sentences.sizes, { sent: size(sent), all: size(total) });
+      part("total-text").textContent = [files, bytes, zone.speed(total - sent)]
         .filter(Boolean)
         .join(" · ");
     });
@@ -157,7 +154,7 @@ function Zone(element) {
     if (moved.length < 2) return "";
     const seconds = (performance.now() - moved[0][0]) / 1000;
     const rate = sum(moved, (entry) => entry[1]) / Math.max(seconds, 0.5);
-    return rate > 0 && left > 0 ? `${size(rate)}/s · ${duration(left / rate)} left` : "";
+    return rate > 0 && left > 0 ? filled(sentences.speed, { size: size(rate), time: duration(left / rate) }) : "";
   };
 }
 
@@ -174,7 +171,7 @@ function Upload(zone, path, file) {
       const answer = await (file.size <= PIECE ? whole() : inPieces());
       if (answer) await settle(answer);
     } catch (error) {
-      if (!upload.over) fail(error instanceof Refused ? error.message : "This failed. Please reload the page.");
+      if (!upload.over) fail(error instanceof Refused ? error.message : sentences.reload);
     }
   };
 
@@ -239,7 +236,7 @@ function Upload(zone, path, file) {
 
   // Until the pause is over, or the network is there again.
   function halt() {
-    bar.after(...note(BROKEN));
+    bar.after(...note(sentences.lost));
     window.addEventListener("online", again, { once: true });
     return true;
   }
@@ -277,7 +274,7 @@ function Upload(zone, path, file) {
     const response = await fetch(zone.data.upload, { method: "POST", body, headers, redirect }).catch(() => null);
     if (response?.status === 204) finish();
     else if (response?.headers.get("Content-Type")?.startsWith("text/plain")) fail(await response.text());
-    else fail("The file was not saved. Please reload the page and upload it again.");
+    else fail(sentences.notSaved);
   }
 
   function finish() {
@@ -313,15 +310,15 @@ function Upload(zone, path, file) {
   }
 
   async function rest(pause) {
-    if (upload.over) throw new Refused("Cancelled.");
-    bar.after(...note(BROKEN));
+    if (upload.over) throw new Refused(sentences.cancelled);
+    bar.after(...note(sentences.lost));
     await new Promise((resolve) => {
       wake = resolve;
       setTimeout(resolve, PAUSES[Math.min(pause, PAUSES.length - 1)] * 1000);
       window.addEventListener("online", resolve, { once: true });
     });
     line.querySelector(".meta")?.remove();
-    if (upload.over) throw new Refused("Cancelled.");
+    if (upload.over) throw new Refused(sentences.cancelled);
   }
 
   // What has arrived is removed, and not asked for again.
@@ -341,8 +338,8 @@ function drawLine(upload, zone) {
   bar.value = 0;
   bar.setAttribute("aria-label", upload.path);
   const cancel = document.createElement("button");
-  Object.assign(cancel, { type: "button", className: "button quiet small", textContent: "Cancel" });
-  cancel.setAttribute("aria-label", `Cancel ${upload.path}`);
+  Object.assign(cancel, { type: "button", className: "button quiet small", textContent: sentences.cancel });
+  cancel.setAttribute("aria-label", filled(sentences.cancelOne, { path: upload.path }));
   cancel.addEventListener("click", upload.cancel);
   line.append(upload.path, " ", bar, " ", cancel);
   return [line, bar];
@@ -362,7 +359,7 @@ function question(zone, line, path, taken) {
     const all = document.createElement("input");
     all.type = "checkbox";
     const label = document.createElement("label");
-    label.append(all, " do the same for all");
+    label.append(all, " ", sentences.forAll);
     const offer = (text, how) => {
       const button = buttons.appendChild(document.createElement("button"));
       Object.assign(button, { type: "button", className: "button small", textContent: text });
@@ -372,9 +369,9 @@ function question(zone, line, path, taken) {
         resolve(how);
       });
     };
-    if (taken.may_replace) offer("Replace it", "replace");
-    offer("Keep both", "both");
-    offer("Do not upload", "drop");
+    if (taken.may_replace) offer(sentences.replace, "replace");
+    offer(sentences.both, "both");
+    offer(sentences.drop, "drop");
     if (zone.all.length > 1) buttons.append(label);
     line.replaceChildren(taken.error, " ", buttons);
     buttons.firstChild.focus();
@@ -429,7 +426,7 @@ function answered(status, type, body) {
 }
 
 function why(answer) {
-  return answer.text || WORDS[answer.status] || "This failed.";
+  return answer.text || ANSWERS[answer.status] || sentences.failed;
 }
 
 function stored(access) {
@@ -449,12 +446,18 @@ function clamp(number, least, most) {
 }
 
 function size(bytes) {
-  const units = ["bytes", "KB", "MB", "GB", "TB"];
+  const units = [sentences.bytes, "KB", "MB", "GB", "TB"];
   const power = Math.min(Math.floor(Math.log2(Math.max(bytes, 1)) / 10), units.length - 1);
-  return `${(bytes / 2 ** (10 * power)).toFixed(power ? 1 : 0)} ${units[power]}`;
+  return `${number(bytes / 2 ** (10 * power), power ? 1 : 0)} ${units[power]}`;
 }
 
 function duration(seconds) {
   if (seconds < 90) return `${Math.max(1, Math.round(seconds))} s`;
-  return seconds < 5400 ? `${Math.round(seconds / 60)} min` : `${(seconds / 3600).toFixed(1)} h`;
+  return seconds < 5400 ? `${Math.round(seconds / 60)} min` : `${number(seconds / 3600, 1)} h`;
+}
+
+// As the language of the page writes it.
+function number(value, digits) {
+  const options = { minimumFractionDigits: digits, maximumFractionDigits: digits, useGrouping: false };
+  return new Intl.NumberFormat(document.documentElement.lang, options).format(value);
 }

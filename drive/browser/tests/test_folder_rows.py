@@ -10,7 +10,7 @@ import pytest
 from django.conf import settings
 from django.template.defaultfilters import date, filesizeformat
 from django.test import Client
-from django.utils import timezone
+from django.utils import timezone, translation
 
 from collabs.models import Collab
 from drive.browser.folder_rows import ICONS, day_of, icon_of, size_of
@@ -29,17 +29,21 @@ NASTY = [
 ]
 
 
+@pytest.mark.parametrize("language", ["en", "de", "fr"])
 @pytest.mark.parametrize("power", range(52))
-def test_sizes_read_as_those_of_other_pages(power: int) -> None:
-    for count in {2**power - 1, 2**power, 2**power + 1, 3 * 2**power // 2, 999 * 2**power // 1000}:
-        assert size_of(count) == filesizeformat(count)
+def test_sizes_read_as_those_of_other_pages(power: int, language: str) -> None:
+    with translation.override(language):
+        for count in {2**power - 1, 2**power, 2**power + 1, 3 * 2**power // 2, 999 * 2**power // 1000}:
+            assert size_of(count) == filesizeformat(count)
 
 
+@pytest.mark.parametrize("language", ["en", "de", "fr"])
 @pytest.mark.parametrize("month", range(1, 13))
-def test_days_read_as_those_of_other_pages(month: int) -> None:
-    for day in (1, 9, 28):
-        moment = datetime(2026, month, day, 23, 5, tzinfo=UTC)
-        assert day_of(moment) == date(moment, "j M Y")
+def test_days_read_as_those_of_other_pages(month: int, language: str) -> None:
+    with translation.override(language):
+        for day in (1, 9, 28):
+            moment = datetime(2026, month, day, 23, 5, tzinfo=UTC)
+            assert day_of(moment) == date(moment, "j M Y")
 
 
 class Table(HTMLParser):

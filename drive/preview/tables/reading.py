@@ -3,7 +3,10 @@
 import re
 from dataclasses import dataclass, field
 
+from django.utils.translation import gettext, ngettext
+
 from drive.preview.texts import Text
+from portal.text.numbers import grouped
 
 from .dialect import COMMENT, Dialect, Row, comment_lines, find_dialect, separator_line, split_rows
 
@@ -39,22 +42,21 @@ class Extent:
         """What is not shown, as sentences."""
         said = []
         if self.rows is None:
-            said.append(f"The first {_many(self.shown, 'row')} {_are(self.shown)} shown.")
+            first = ngettext("The first %(shown)s row is shown.", "The first %(shown)s rows are shown.", self.shown)
+            said.append(first % {"shown": grouped(self.shown)})
         elif self.rows > self.shown:
-            said.append(f"The first {self.shown:,} of {_many(self.rows, 'row')} {_are(self.shown)} shown.")
+            first = ngettext(
+                "The first %(shown)s of %(rows)s rows is shown.",
+                "The first %(shown)s of %(rows)s rows are shown.",
+                self.shown,
+            )
+            said.append(first % {"shown": grouped(self.shown), "rows": grouped(self.rows)})
         if self.columns > TABLE_COLUMNS:
-            said.append(f"The first {TABLE_COLUMNS} of {self.columns:,} columns are shown.")
+            columns = gettext("The first %(shown)s of %(columns)s columns are shown.")
+            said.append(columns % {"shown": TABLE_COLUMNS, "columns": grouped(self.columns)})
         if self.has_long_cells:
-            said.append(f"Of long cells the first {CELL:,} characters are shown.")
+            said.append(gettext("Of long cells the first %(number)s characters are shown.") % {"number": grouped(CELL)})
         return said
-
-
-def _many(number: int, what: str) -> str:
-    return f"{number:,} {what}{'s' * (number != 1)}"
-
-
-def _are(number: int) -> str:
-    return "is" if number == 1 else "are"
 
 
 def read_table(text: Text, name: str) -> Table | None:
@@ -135,10 +137,14 @@ def _doubts(rows: list[Row], widths: set[int], has_head: bool) -> list[str]:
     said = []
     unpaired = next((number for number, row in enumerate(rows, 1) if row.unpaired), 0)
     if unpaired:
-        said.append(f"In row {unpaired:,} a quote is not closed. It is shown as a character.")
+        quote = gettext("In row %(number)s a quote is not closed. It is shown as a character.")
+        said.append(quote % {"number": grouped(unpaired)})
     if len(widths) > 1:
-        what = "The rows and the head" if has_head else "The rows"
-        said.append(f"{what} do not all have the same number of fields: {min(widths):,} to {max(widths):,}.")
+        if has_head:
+            differ = gettext("The rows and the head do not all have the same number of fields: %(least)s to %(most)s.")
+        else:
+            differ = gettext("The rows do not all have the same number of fields: %(least)s to %(most)s.")
+        said.append(differ % {"least": grouped(min(widths)), "most": grouped(max(widths))})
     return said
 
 
