@@ -127,7 +127,7 @@ class _Scan:
             if there is None:
                 continue
             values = {"path": path_codec.to_row(there), "path_key": path_codec.key(there), "is_captured": False}
-            values["signature"] = fresh[there].signature
+            values |= {"signature": fresh[there].signature, "noted_at": timezone.now()}
             if File.objects.filter(pk=pk, path_key=path_codec.key(path), trashed=None).update(**values):
                 self.outcome.moved += 1
                 del gone[path], fresh[there]

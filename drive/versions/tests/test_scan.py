@@ -75,11 +75,16 @@ def test_it_notices_a_change_that_hides_its_time(library: Library, place: Path) 
 def test_its_histories_follow_a_move_in_a_lab(library: Library, place: Path) -> None:
     (place / "a.txt").write_bytes(b"one")
     scan.scan(library)
+    noted = File.objects.get().noted_at
     (place / "sub").mkdir()
     (place / "a.txt").rename(place / "sub/b.txt")
     outcome = scan.scan(library)
     assert outcome
     assert (outcome.moved, outcome.new, outcome.vanished) == (1, 0, 0)
+    moved = File.objects.get().noted_at
+    assert noted
+    assert moved
+    assert moved > noted
     (place / "sub/b.txt").write_bytes(b"two")
     scan.scan(library)
     assert contents(library, "sub/b.txt") == [b"one", b"two"]
