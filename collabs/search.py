@@ -32,7 +32,21 @@ Rows = TypeVar("Rows", bound=QuerySet[Any])
 def words_of(text: str) -> list[str]:
     """A text cut into folded words, as the index and a query have them."""
     folded = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold())
-    return [word[:MAX_WORD_LENGTH] for word in "".join(map(_letter, folded)).split()]
+    return [word[:MAX_WORD_LENGTH] for word in folded.translate(_LETTERS).split()]
+
+
+class _Letters(dict[int, str]):
+    """What stands for a character, for `str.translate`: looked up once for each, as texts of files are long."""
+
+    def __missing__(self, code: int) -> str:
+        found = _letter(chr(code))
+        if code < _REMEMBERED:
+            self[code] = found
+        return found
+
+
+_REMEMBERED = 0x10000
+_LETTERS = _Letters()
 
 
 def _letter(character: str) -> str:
@@ -85,13 +99,20 @@ def narrow(collabs: Rows, text: str) -> Rows:
     if not words:
         near = collabs.annotate(distance=Value(0.0))
         return near.filter(Q(pk__in=[])) if text.replace("\0", " ").strip() else near
-    query = _query(words, connections[collabs.db].vendor)
+    return having(collabs, [[word] for word in words])
+
+
+def having(collabs: Rows, groups: list[list[str]]) -> Rows:
+    """The Collabs that have a word of each group, as words begin; annotated with `distance`. At least one group."""
+    query = _query(groups, connections[collabs.db].vendor)
     found = collabs.filter(search_entry__document__matches=query)
     return found.annotate(distance=Distance(F("search_entry__document"), Value(query)))
 
 
-def _query(words: list[str], vendor: str) -> str:
+def _query(groups: list[list[str]], vendor: str) -> str:
     """The query in the database's own syntax. Words are letters and numbers only, so nothing in them is an operator."""
     if vendor == "postgresql":
-        return " & ".join(f"'{word}':*" for word in words)
-    return " ".join(f'"{word}"*' for word in words)
+        each = [" | ".join(f"'{word}':*" for word in group) for group in groups]
+        return " & ".join(f"({words})" for words in each)
+    each = [" OR ".join(f'"{word}"*' for word in group) for group in groups]
+    return " AND ".join(f"({words})" for words in each)

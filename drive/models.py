@@ -182,6 +182,7 @@ class File(models.Model):
             models.Index(fields=["library"], condition=Q(is_captured=False, trashed=None), name="not_captured"),
             models.Index(fields=["library", "-changed_at"], condition=Q(trashed=None), name="latest_files"),
             models.Index(fields=["library", "noted_at"], condition=Q(trashed=None), name="noted_files"),
+            models.Index(fields=["noted_at"], condition=Q(trashed=None), name="noted_lately"),
         ]
 
     def __str__(self) -> str:

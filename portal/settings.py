@@ -89,6 +89,7 @@ INSTALLED_APPS = [
     "drive",
     "rooms",
     "lab",
+    "search",
     "identity",
     "api",
     "webdav",
@@ -184,9 +185,11 @@ CELERY_TASK_ROUTES = {
 # What takes long, and nobody waits for, has a queue of its own.
 _LONG = "scan scan_all capture_waiting restore_trashed restore_loss thin_lately tidy empty_bin purge_deleted".split()
 CELERY_TASK_ROUTES |= {f"drive.tasks.{name}": {"queue": "files"} for name in _LONG}
-CELERY_TASK_ROUTES |= {"webdav.tasks.forget_gone": {"queue": "files"}}
+CELERY_TASK_ROUTES |= {name: {"queue": "files"} for name in ("webdav.tasks.forget_gone", "search.tasks.forget_words")}
 # Read by portal.ops.clock.
 RECONCILE = env.float("LAB_RECONCILE_SECONDS", default=15.0)
+SEARCH_SECONDS = env.float("SEARCH_SECONDS", default=10.0)
+"""Seconds between two rounds of the search index over what has changed."""
 CELERY_BEAT_SCHEDULE: dict[str, dict] = {
     "lab-reconcile": {"task": "lab.tasks.reconcile", "schedule": RECONCILE, "options": {"expires": RECONCILE}},
     "drive-settle": {"task": "drive.tasks.settle_unsettled", "schedule": 2.0, "options": {"expires": 2}},
@@ -204,6 +207,13 @@ CELERY_BEAT_SCHEDULE: dict[str, dict] = {
     "console-forget": {"task": "console.tasks.forget_failures", "schedule": crontab(hour="5", minute="0")},
     "identity-forget": {"task": "identity.tasks.forget_expired", "schedule": crontab(hour="4", minute="45")},
     "webdav-forget": {"task": "webdav.tasks.forget_gone", "schedule": crontab(hour="5", minute="15")},
+    "search-follow": {
+        "task": "search.tasks.follow",
+        "schedule": SEARCH_SECONDS,
+        "options": {"expires": SEARCH_SECONDS},
+    },
+    "search-sweep": {"task": "search.tasks.sweep", "schedule": crontab(hour="5", minute="30")},
+    "search-forget": {"task": "search.tasks.forget_words", "schedule": crontab(hour="5", minute="45")},
     "lab-scan": {"task": "lab.tasks.scan_mounted", "schedule": 300.0, "options": {"expires": 300}},
     "lab-reap": {"task": "lab.tasks.reap", "schedule": 30.0, "options": {"expires": 30}},
 }

@@ -23,6 +23,7 @@ urlpatterns = [
     path("notices/", include("notices.urls")),
     path("groups/", include("groups.urls")),
     path("collabs/", include("collabs.urls")),
+    path("search/", include("search.urls")),
     path("drive/", include("drive.urls")),
     path("l/", include("drive.browser.urls_public_link")),
     path("lab/", include("lab.urls")),

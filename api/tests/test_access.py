@@ -121,6 +121,7 @@ V1 = [
     Row("DELETE", f"{OWN}/trash/{{trashed}}", 404, 403, 404, 404, more={"by group": 404}),
     Row("DELETE", f"{LIB}/trash", 404, 403, 204, 204),
     Row("GET", "/api/v1/libraries/search?q=a", 200, 200, 200, 200),
+    Row("GET", "/api/v1/libraries/search/text?q=a", 200, 200, 200, 200),
     Row("GET", f"{LIB}/search?q=a", 404, 200, 200, 200),
     Row("GET", f"{LIB}/changes", 404, 200, 200, 200),
     Row("GET", f"{LIB}/compare?path=a.txt&older={{version}}", 404, 200, 200, 200),

@@ -24,6 +24,7 @@ from drive.storage import open_library
 from drive.versions import records, scan, trash
 from portal.accounts import people_search
 from portal.models import AuditEntry, User
+from search import indexing
 
 from .conftest import Program
 
@@ -234,17 +235,37 @@ def test_it_searches_names_in_one_library_and_in_all(
     assert client.get(f"{V1}/libraries/search").status_code == 422
 
 
+def test_it_searches_texts_in_all_libraries(
+    program: Program, owner: User, viewer: User, stranger: User, library: Library
+) -> None:
+    for number in range(3):
+        operations.write(owner, library, f"deep {number}.md", b"Spikes & <b>waves</b>")
+    while indexing.follow():
+        pass
+    client = program(viewer)
+    found = client.get(f"{V1}/libraries/search/text?q=wav&page_size=2").json()
+    assert [hit["path"] for hit in found["items"]] == ["deep 2.md", "deep 1.md"]
+    assert (found["items"][0]["excerpt"], found["has_more"]) == ("Spikes & <b>waves</b>", True)
+    found = client.get(f"{V1}/libraries/search/text?q=wav&page_size=2&page=2").json()
+    assert (len(found["items"]), found["has_more"]) == (1, False)
+    assert client.get(f"{V1}/libraries/search/text?q=wav&page=1000").json()["items"] == []
+    assert program(stranger).get(f"{V1}/libraries/search/text?q=wav").json()["items"] == []
+
+
 def test_a_token_for_some_libraries_searches_no_others(viewer: User, owner: User, library: Library) -> None:
     public = drive_services.create_library(owner, "Public")
     drive_services.set_public(owner, public, True)
     for one in (library, public):
-        operations.write(owner, one, "spikes.txt", b"a")
+        operations.write(owner, one, "spikes.txt", b"waves")
     limited = drive_services.create_library(viewer, "Limited")
-    operations.write(viewer, limited, "spikes.txt", b"a")
+    operations.write(viewer, limited, "spikes.txt", b"waves")
+    while indexing.follow():
+        pass
     _token, secret = create_token(viewer, name="t", scopes=[Scope.READ], days=1, libraries=[limited.pk])
     client = Client(headers={"Authorization": f"Bearer {secret}"})
-    found = client.get(f"{V1}/libraries/search?q=spikes").json()["items"]
-    assert [one["library"] for one in found] == [str(limited.pk)]
+    for address in ("search?q=spikes", "search/text?q=waves"):
+        found = client.get(f"{V1}/libraries/{address}").json()["items"]
+        assert [one["library"] for one in found] == [str(limited.pk)]
     assert client.get(f"{V1}/libraries/{library.pk}/changes").status_code == 404
     assert client.get(f"{V1}/people?q=owner").status_code == 403
 

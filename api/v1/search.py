@@ -4,10 +4,12 @@ from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
+from django.conf import settings
 from django.http import HttpRequest
 from ninja import Query
 from pydantic import BaseModel, Field
 
+from api.access import MINUTE, RateLimitError
 from api.models import Scope
 from api.routing import StrictRouter
 from drive.files import changes
@@ -15,6 +17,10 @@ from drive.files.library_access import drive_access
 from drive.files.search import Hit, Search, everywhere
 from drive.storage import shown
 from portal.access import person
+from search import results
+from search.files import FoundFile
+from search.files import by_text as text_of_files
+from search.words import typed_words
 
 from .files import Asked, entry_out
 from .schemas import NO_NUL, EntryOut, Page, Paged, PageSize, each, paged, route
@@ -36,6 +42,24 @@ class HitsOut(Page[HitOut]):
     """Page of what was found, of 200 at most."""
 
     is_complete: bool = Field(description="False if there is more than was looked at: 200 results, 200,000 names, 2 s.")
+
+
+class TextHitOut(BaseModel):
+    """File whose text was found."""
+
+    library: UUID
+    path: str
+    excerpt: str = Field(description="The line with the first of the words, shortened; empty where it was not read.")
+    changed_at: datetime
+    url: str
+
+
+class TextHitsOut(BaseModel):
+    """Page of files whose text was found."""
+
+    items: list[TextHitOut]
+    page: int
+    has_more: bool = Field(description="True if there is a next page.")
 
 
 class ChangeOut(BaseModel):
@@ -70,6 +94,29 @@ def search_everywhere(request: HttpRequest, paging: Paged, q: SearchWords) -> An
     everywhere(search, person(request))
     hits = [_hit_out(hit, hit.library.pk) for hit in search.hits if hit.library]
     return _hits_out(search, hits, paging)
+
+
+@router.get("/search/text", **route(Scope.READ, {200: TextHitsOut}))
+def search_text(request: HttpRequest, paging: Paged, q: SearchWords) -> Any:
+    """Search the text of Markdown, notebooks, source code and plain text in all libraries that you can see.
+
+    All words, as they begin, in the text, or some of them in the path; newest first, at most 400 files. What was
+    written in the last seconds may be missing. Archived Collabs and hidden files are left out.
+    """
+    asker = person(request)
+    if not results.may_search(str(asker.pk)):
+        raise RateLimitError("Too many searches. Try again in a minute.", MINUTE)
+    first = (paging.page - 1) * paging.page_size
+    count = max(0, min(paging.page_size, results.MOST - first))
+    found, has_more = text_of_files(asker, typed_words(q), first, count) if count else ([], False)
+    hits = [_text_hit_out(hit) for hit in found]
+    return TextHitsOut(items=hits, page=paging.page, has_more=has_more and first + count < results.MOST)
+
+
+def _text_hit_out(hit: FoundFile) -> TextHitOut:
+    text = "".join(piece.text for piece in hit.excerpt)
+    url = f"{settings.PORTAL_URL}{hit.address}"
+    return TextHitOut(library=hit.library, path=hit.path, excerpt=text, changed_at=hit.changed_at, url=url)
 
 
 @router.get("/{uuid:library_id}/search", **route(Scope.READ, {200: HitsOut}))

@@ -22,7 +22,7 @@ TOP = Path(__file__).resolve().parents[2]
 LOCALE = TOP / "locale"
 LANGUAGES = ("de", "fr")
 PLURALS = {"de": "nplurals=2; plural=(n != 1);", "fr": "nplurals=2; plural=(n > 1);"}
-APPS = ("portal", "notices", "groups", "collabs", "drive", "rooms", "lab", "identity", "api", "console")
+APPS = ("portal", "notices", "groups", "collabs", "drive", "rooms", "lab", "search", "identity", "api", "console")
 FUNCTIONS = {
     name: kind
     for kind, names in {

@@ -20,7 +20,7 @@ CURRENT = [page for page in PAGES if page.name != "CHANGELOG.md"]
 """Pages about the present code."""
 LINK = re.compile(r"!?\[(?:[^\[\]]|\[[^\]]*\])*\]\(\s*<?([^)\s>]+)>?[^)]*\)|(?:src|srcset|href)=\"([^\"]+)\"")
 CODE = re.compile(r"^(```|~~~).*?^\1[^\n]*$", re.M | re.S)
-APPS = tuple("portal notices groups collabs drive rooms lab identity api webdav seafile console backups".split())
+APPS = tuple("portal notices groups collabs drive rooms lab search identity api webdav seafile console backups".split())
 PLACE = re.compile(rf"`((?:{'|'.join(APPS)}|bin|bench|deploy|docs|static|templates|tests)/[\w./*-]+)`")
 """A file of the repository, as pages name it: `drive/models.py`."""
 MODULES = {path.name for app in (*APPS, "bin", "bench", "deploy", "tests") for path in (ROOT / app).rglob("*.py")}

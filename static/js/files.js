@@ -235,7 +235,7 @@ const actions = {
     if (!boxes.some((one) => one.checked)) return false;
     pick(false);
   },
-  "/": () => document.getElementById("find")?.focus(),
+  f: () => document.getElementById("find")?.focus(),
   m: () => {
     const link = rows[current()]?.querySelector("[data-entry]");
     if (!link) return false;
@@ -257,7 +257,7 @@ document.addEventListener("keydown", (event) => {
   }
   const step = event.shiftKey && { ArrowDown: 1, ArrowUp: -1 }[event.key];
   const action = step ? () => extend(step) : Object.hasOwn(actions, event.key) ? actions[event.key] : null;
-  const needsRows = !["/", "?"].includes(event.key);
+  const needsRows = !["f", "?"].includes(event.key);
   if (!action || (needsRows && !rows.length)) return;
   if (action() !== false) event.preventDefault();
 });

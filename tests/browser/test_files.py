@@ -170,7 +170,7 @@ def test_it_manages_files_by_keyboard(browser: Browser, owner: Person, library: 
     keys.press("Enter")
     expect(page.locator(".crumbs [aria-current]")).to_have_text("folder")
     page.go_back()
-    keys.press("/")
+    keys.press("f")
     expect(page.get_by_label("Find files by name in this folder and below")).to_be_focused()
     keys.type("two j?")
     keys.press("Enter")

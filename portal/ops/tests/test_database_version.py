@@ -55,7 +55,7 @@ def migrate(alias: str) -> None:
 def rows(database: sqlite3.Connection) -> dict[str, list[Any]]:
     """Rows of every table, but for those that full-text search keeps below its own."""
     tables = database.execute("SELECT name FROM sqlite_master WHERE type = 'table' OR type = 'view'").fetchall()
-    names = [name for (name,) in tables if not re.match("collabs_search_|collabs_standing$", name)]
+    names = [name for (name,) in tables if not re.match("collabs_search_|search_words_|collabs_standing$", name)]
     found = {name: database.execute(f'SELECT * FROM "{name}"').fetchall() for name in names}
     return {name: sorted(found[name], key=repr) for name in names}
 
