@@ -3,6 +3,7 @@
 import json
 import os
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from portal.sandboxing import bwrap
@@ -48,7 +49,14 @@ class Launch:
 
     def jupyter_config(self) -> dict[str, Any]:
         """Content of `jupyter_config.json`."""
-        return jupyter_config(self.home, token=self.token)
+        config = jupyter_config(self.home, token=self.token)
+        config["ServerApp"]["jpserver_extensions"]["jupyter_lsp"] = self.has_language_server
+        return config
+
+    @property
+    def has_language_server(self) -> bool:
+        """Whether the environment has JupyterLab's extension for language servers."""
+        return Path(self.prefix, LANGUAGE_SERVERS).is_dir()
 
     def environment(self) -> dict[str, str]:
         """All variables that the server, its kernels and terminals see."""
@@ -73,7 +81,7 @@ class Launch:
         contents = account_files(self.username, self.display_name) | resource_use.files(self.processors)
         contents[f"{RUN}/launch.json"] = json.dumps({"fds": descriptors})
         contents[f"{RUN}/jupyter_config.json"] = json.dumps(self.jupyter_config())
-        options = page_config(self.coediting) | self.page_options
+        options = page_config(self.coediting, language_server=self.has_language_server) | self.page_options
         if self.packages:
             contents[f"{RUN}/packages.json"] = json.dumps(self.packages)
             options[PACKAGES_OPTION] = True
@@ -82,15 +90,16 @@ class Launch:
         return bwrap.Command(bwrap.LAB, contents)
 
 
-# News would come from elsewhere; there is no language server to ask for its state.
-DISABLED = (
-    "@jupyterlab/apputils-extension:announcements",
+LANGUAGE_SERVERS = "share/jupyter/labextensions/@jupyter-lsp/jupyterlab-lsp"
+"""In an environment with the package jupyterlab-lsp."""
+NEWS = "@jupyterlab/apputils-extension:announcements"
+"""They would come from elsewhere."""
+OF_LANGUAGE_SERVERS = (
     "@jupyterlab/lsp-extension",
     "@jupyterlab/fileeditor-extension:language-server",
     "@jupyterlab/notebook-extension:language-server",
 )
-# Whether JupyterLab would have to be built anew is asked of Node.js, which takes a second of the launch's processor.
-PAGE_CONFIG = {"disabledExtensions": dict.fromkeys(DISABLED, True), "buildCheck": False}
+"""Without one they ask for its state for nothing."""
 COEDITING_OPTION = "collaboratoryRooms"
 """Option of JupyterLab's page, read by frontend/jupyterlab_extension/src/editingTogether.ts."""
 PACKAGES_OPTION = "collaboratoryPackages"
@@ -102,9 +111,11 @@ SETTINGS = {
 }
 
 
-def page_config(coediting: bool) -> dict[str, Any]:
+def page_config(coediting: bool, *, language_server: bool = False) -> dict[str, Any]:
     """Content of `page_config.json`: what JupyterLab's page is told before it begins."""
-    return PAGE_CONFIG | {COEDITING_OPTION: coediting}
+    disabled = dict.fromkeys((NEWS, *(() if language_server else OF_LANGUAGE_SERVERS)), True)
+    # Whether JupyterLab would have to be built anew is asked of Node.js: a second of the launch's processor.
+    return {"disabledExtensions": disabled, "buildCheck": False, COEDITING_OPTION: coediting}
 
 
 def jupyter_config(root: str, *, token: str) -> dict[str, Any]:

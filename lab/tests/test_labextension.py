@@ -3,6 +3,7 @@
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 from lab.supervisor import launch, sandbox_command
 
@@ -52,3 +53,15 @@ def test_it_takes_the_place_of_what_runs_cells() -> None:
     """Else JupyterLab has two plugins for one token, and loads neither extension."""
     built = json.loads((BUILT / "package.json").read_text())["jupyterlab"]
     assert built["disabledExtensions"] == ["@jupyterlab/notebook-extension:cell-executor"]
+
+
+def test_language_servers_are_there_where_the_environment_has_jupyterlabs_extension_for_them(tmp_path: Path) -> None:
+    given: dict[str, Any] = {"server_id": "a" * 32, "username": "ada", "display_name": "Ada", "email": "", "token": "t"}
+    made = launch.Launch(**given, prefix=str(tmp_path), mounts=[], network="none")
+    for is_there in (False, True):
+        if is_there:
+            (tmp_path / launch.LANGUAGE_SERVERS).mkdir(parents=True)
+        assert made.jupyter_config()["ServerApp"]["jpserver_extensions"]["jupyter_lsp"] == is_there
+        page = launch.page_config(False, language_server=made.has_language_server)
+        assert (set(launch.OF_LANGUAGE_SERVERS) & set(page["disabledExtensions"]) == set()) == is_there
+        assert launch.NEWS in page["disabledExtensions"]
