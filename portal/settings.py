@@ -262,6 +262,7 @@ PORTAL_HOOKS: dict[str, list[str]] = {
         "portal.accounts.deletion.export",
         "collabs.account_deletion.export",
         "drive.account_deletion.export",
+        "lab.environments.kept_packages.export",
         "api.account_deletion.export",
         "identity.services.export",
     ],

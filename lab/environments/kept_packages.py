@@ -185,6 +185,13 @@ def _agreed(user: User, kept: PackageList) -> KeptPackages | None:
     return KeptPackages(kept.collab.title, requirements(kept.text))
 
 
+def export(user: User) -> dict[str, Any]:
+    """Export of personal data (PORTAL_HOOKS): the person's list, and what they answered to those of Collabs."""
+    kept = list_of(user)
+    answers = PackageAnswer.objects.filter(user=user).values("collab__slug", "installs")
+    return {"lab-packages.json": {"packages": kept.text if kept else "", "answers": list(answers)}}
+
+
 def settings_page(collab: Collab) -> dict[str, str]:
     """The packages' entry on the page of a Collab's settings (PORTAL_HOOKS)."""
     return {

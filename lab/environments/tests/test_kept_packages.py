@@ -219,3 +219,12 @@ class TestLaunch:
         [(what, _token, body)] = jupyter.asked
         assert what == "POST /api/collaboratory/packages"
         assert body == b'{"whose": "Cortex", "lines": ["elephant"]}'
+
+
+def test_the_export_of_personal_data_has_list_and_answers(owner: User, collab: Collab) -> None:
+    kept_packages.save(owner, owner, "elephant")
+    kept_packages.save(owner, collab, "neo")
+    agree(owner, collab, installs=False)
+    answers = [{"collab__slug": "cortex", "installs": False}]
+    expected = {"packages": "elephant", "answers": answers}
+    assert kept_packages.export(owner) == {"lab-packages.json": expected}
