@@ -332,10 +332,10 @@ def follow_mounts(server: Server) -> None:
         with _turn_of(server.pk):
             mounts = mounts_of(server.owner)
             notes = launcher.remount(server.pk, with_quotas(mounts))
+            if notes:
+                limits.add_notes(server, notes)
+                _stop_if_gone(server)
             Server.objects.filter(pk=server.pk).update(mounts_digest=digest(mounts))
-        if notes:
-            limits.add_notes(server, notes)
-            _stop_if_gone(server)
         if digest(mounts_of(server.owner)) == digest(mounts):
             return
 

@@ -84,7 +84,8 @@ def check(server: Server, status: ServerStatus | None) -> None:
     """Put one starting or running row right, given what the launcher saw after the row was read."""
     gone = status is None or status.state == "stopped"
     if server.state == State.RUNNING and gone:
-        lifecycle.declare_dead(server)
+        if not _is_being_followed(server):
+            lifecycle.declare_dead(server)
     elif server.state == State.RUNNING and status:
         follow(server, status)
     elif server.state == State.STARTING and _is_old(server) and (gone or (status and status.state == "running")):
@@ -100,6 +101,13 @@ def follow(server: Server, status: ServerStatus) -> None:
         limits.note_ended_processes(server, status)
     if status.token_age is not None and status.token_age > api_tokens.RENEW_AFTER:
         get_launcher().give_token(server.pk, api_tokens.make(server.pk))
+
+
+def _is_being_followed(server: Server) -> bool:
+    """Whether its access has changed: who follows that may have ended it, and says so. If nobody does, the pass goes on
+    to ask for it (`follow_missed_changes`), and the next one finds it dead.
+    """
+    return server.mounts_digest not in ("", digest(mounts_of(server.owner)))
 
 
 def check_now(server: Server) -> None:

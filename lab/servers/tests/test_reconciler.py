@@ -65,6 +65,36 @@ def test_it_notices_a_server_that_died(running: Server, launcher: InProcessLaunc
     assert launcher.sandboxes == {}
 
 
+def test_it_leaves_it_to_who_takes_a_library_away_to_say_why_the_server_ended(
+    running: Server, launcher: InProcessLauncher, queue: Queue
+) -> None:
+    """It looks between the end of the sandbox, which was still using the library, and what is written down of it."""
+    Server.objects.update(mounts_digest="of another view")
+    launcher.notes = ["The server was stopped."]
+
+    def end() -> None:
+        launcher.sandboxes[running.pk] = "stopped"
+        reconciler.reconcile()
+
+    launcher.after["remount"] = end
+    lifecycle.follow_access(running.pk)
+    row = Server.objects.get()
+    assert (row.state, row.stop_reason) == (State.STOPPING, StopReason.ACCESS)
+
+
+def test_it_finds_a_server_dead_that_nobody_has_ended_although_its_access_has_changed(
+    running: Server, launcher: InProcessLauncher, queue: Queue
+) -> None:
+    Server.objects.update(mounts_digest="of another view")
+    launcher.sandboxes[running.pk] = "stopped"
+    reconciler.reconcile()
+    assert queue == [("lab.tasks.remount", running.pk.hex)]
+    lifecycle.follow_access(running.pk)
+    reconciler.reconcile()
+    row = Server.objects.get()
+    assert (row.state, row.stop_reason) == (State.STOPPING, StopReason.DIED)
+
+
 def test_it_removes_a_sandbox_without_a_live_row(
     server: Callable[..., Server], launcher: InProcessLauncher, queue: Queue
 ) -> None:
