@@ -24,6 +24,8 @@ from ..support.site import CODE, Site, wait_for
 
 pytestmark = pytest.mark.sandbox
 Run = Callable[..., subprocess.CompletedProcess[str]]
+OFTEN = 0.02
+"""Seconds between two changes: many in each part of a backup, and a processor is left to make it."""
 
 
 @pytest.fixture
@@ -76,6 +78,7 @@ def busy(collab: Collab, owner: Person) -> Iterator[list[str]]:
             saved.append(name)
             if number % 7 == 0:
                 trash.delete(owner.user, library, name)
+            done.wait(OFTEN)
 
     def move() -> None:
         (place / "moving").mkdir()
@@ -83,7 +86,7 @@ def busy(collab: Collab, owner: Person) -> Iterator[list[str]]:
         while not done.is_set():
             (place / "moving").rename(place / "moved")
             (place / "moved").rename(place / "moving")
-            time.sleep(0.001)
+            done.wait(OFTEN)
 
     threads = [threading.Thread(target=work), threading.Thread(target=move)]
     for thread in threads:

@@ -11,15 +11,18 @@ from pathlib import Path
 import pytest
 
 LONGEST = (
-    "operations/test_killed_processes.py sandbox/test_disk_limits.py sandbox/test_api_from_labs.py sandbox/test_uids.py"
-    " lab/test_jupyterhub.py operations/test_backup_repository.py operations/test_updates.py rooms/test_rooms.py"
-    " operations/test_backup.py lab/test_conda.py browser/test_editing_together.py sandbox/test_network.py"
-    " sandbox/test_system_calls.py browser/test_jupyterlab_panel.py operations/test_chaos.py proxy/test_proxy.py"
-    " sandbox/test_forked_kernels.py sandbox/test_fork_server.py browser/test_accessibility.py lab/test_builds.py"
-    " browser/test_hostile_files.py browser/test_restarts.py browser/test_story.py sandbox/test_server_log.py"
-    " browser/test_text_editor_together.py operations/test_systemd_units.py lab/test_absent_pages.py"
-    " lab/test_launches.py lab/test_idle_culling.py rooms/test_chaos.py sandbox/test_limits.py"
-    " sandbox/test_hostile_processes.py sandbox/test_shared_limits.py"
+    "operations/test_killed_processes.py lab/test_conda.py operations/test_backup.py lab/test_builds.py"
+    " lab/test_jupyterhub.py browser/test_editing_together.py operations/test_backup_repository.py"
+    " operations/test_updates.py sandbox/test_disk_limits.py rooms/test_rooms.py operations/test_chaos.py"
+    " browser/test_accessibility.py sandbox/test_api_from_labs.py sandbox/test_uids.py sandbox/test_system_calls.py"
+    " browser/test_restarts.py sandbox/test_network.py proxy/test_proxy.py sandbox/test_forked_kernels.py"
+    " browser/test_absent_pages.py lab/test_absent_pages.py browser/test_firefox.py browser/test_story.py"
+    " browser/test_science_files.py sandbox/test_fork_server.py lab/test_installed_packages.py"
+    " browser/test_hostile_files.py browser/test_jupyterlab_panel.py sandbox/test_server_log.py"
+    " browser/test_text_editor_together.py operations/test_systemd_units.py lab/test_live_access.py"
+    " lab/test_links_into_labs.py lab/test_saves.py browser/test_chaos_together.py lab/test_launches.py"
+    " lab/test_idle_culling.py rooms/test_chaos.py sandbox/test_limits.py sandbox/test_hostile_processes.py"
+    " sandbox/test_shared_limits.py seafile/test_seafile.py webdav/test_webdav.py"
 ).split()
 """Files that take longer than others, the longest first: a process goes through a whole file (`--dist loadfile`), and
 one that began with such a file when the others were nearly done would be at work by itself for minutes."""
