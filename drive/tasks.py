@@ -13,11 +13,12 @@ from celery import Task, shared_task
 from portal.models import User
 from portal.ops.task_queue import publish
 
+from .files.background_copy import BackgroundCopy
 from .libraries import purge
 from .models import File, Library, Loss, Trashed
 from .preview import ahead, formats, rendering
 from .storage import StorageError, layout, open_library, removal
-from .versions import records, retention, trash
+from .versions import background_restore, records, retention, trash
 from .versions import scan as scanning
 
 log = logging.getLogger(__name__)
@@ -142,19 +143,25 @@ def capture_waiting() -> int:
 
 
 @shared_task(soft_time_limit=SOFT, time_limit=HARD)
+def copy(actor_id: int, source: str, target: str, folder: str, names: list[list[str]]) -> None:
+    """Copy what takes long, and tell its person."""
+    BackgroundCopy.of_message(actor_id, source, target, folder, names).run()
+
+
+@shared_task(soft_time_limit=SOFT, time_limit=HARD)
 def restore_trashed(trashed_id: int, actor_id: int) -> None:
-    """Bring back a folder with very many files."""
+    """Bring back a folder with very many files, and tell its person."""
     item = Trashed.objects.select_related("library").filter(pk=trashed_id).first()
     if item:
-        trash.restore(User.objects.get(pk=actor_id), item)
+        background_restore.restore(User.objects.get(pk=actor_id), item)
 
 
 @shared_task(soft_time_limit=SOFT, time_limit=HARD)
 def restore_loss(loss_id: int, actor_id: int) -> None:
-    """Bring back everything that vanished at once."""
+    """Bring back everything that vanished at once, and tell its person."""
     loss = Loss.objects.filter(pk=loss_id).first()
     if loss:
-        trash.restore_loss(User.objects.get(pk=actor_id), loss)
+        background_restore.restore_loss(User.objects.get(pk=actor_id), loss)
 
 
 @shared_task(soft_time_limit=SOFT, time_limit=HARD)

@@ -17,6 +17,7 @@ class Kind(models.TextChoices):
     LAB_STOPPED = "lab_stopped", "My Lab was stopped (with a list of rescued files)"
     LAB_WARNING = "lab_warning", "My Lab ran out of memory, or is about to be stopped"
     RUN_ENDED = "run_ended", "A notebook that I let run in my Lab is done, or has failed"
+    DONE = "done", "Something of mine that took long is done: files copied, or restored"
     SIGN_IN = "sign_in", "Somebody tries to sign in with my account"
     MASS_DELETION = "mass_deletion", "A large part of one of my libraries is deleted at once"
 

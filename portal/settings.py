@@ -182,8 +182,10 @@ CELERY_TASK_PUBLISH_RETRY = False
 CELERY_TASK_ROUTES = {
     f"lab.tasks.{name}": {"queue": "lab"} for name in ("launch", "stop", "reap_server", "build_environment")
 }
-# What takes long, and nobody waits for, has a queue of its own.
-_LONG = "scan scan_all capture_waiting restore_trashed restore_loss thin_lately tidy empty_bin purge_deleted".split()
+# What takes long, and no page waits for, has a queue of its own.
+_LONG = (
+    "copy scan scan_all capture_waiting restore_trashed restore_loss thin_lately tidy empty_bin purge_deleted".split()
+)
 CELERY_TASK_ROUTES |= {f"drive.tasks.{name}": {"queue": "files"} for name in _LONG}
 CELERY_TASK_ROUTES |= {name: {"queue": "files"} for name in ("webdav.tasks.forget_gone", "search.tasks.forget_words")}
 # Read by portal.ops.clock.

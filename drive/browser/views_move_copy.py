@@ -13,7 +13,8 @@ from django.utils.html import format_html
 from django.utils.translation import gettext, ngettext
 from django.views.decorators.http import require_safe
 
-from drive.files import operations
+from drive.files import background_copy, operations
+from drive.files.background_copy import BackgroundCopy
 from drive.files.library_access import LibraryAccess, drive_access
 from drive.files.listing import crumbs
 from drive.files.paths import name_from_form, name_in_form
@@ -75,7 +76,10 @@ def _carry(request: HttpRequest, access: LibraryAccess, path: str, what: str) ->
         return _ask(request, access, path, names, place, what, _clash(taken, place, what))
     if what == "copy":
         things = [access.inside(child(path, name)) for name in names]
-        operations.check_copy(access.library, things, place.access.library)
+        extra = operations.check_copy(access.library, things, place.access.library)
+        if background_copy.is_long(extra):
+            _copy_later(request, access, path, place, wanted)
+            return None
     missing: list[str] = []
     mover, copier = _mover(request, access, path, place, wanted), _copier(request, access, path, place, wanted, missing)
     done = each(request, names, mover if what == "move" else copier)
@@ -206,6 +210,22 @@ def _copier(
         missing.extend([name] * copied.more_left_out)
 
     return act
+
+
+def _copy_later(request: HttpRequest, access: LibraryAccess, path: str, place: Place, wanted: dict[str, str]) -> None:
+    """Leave a copy that takes long to a task."""
+    names = {access.inside(child(path, name)): new for name, new in wanted.items()}
+    target = place.access.library.pk
+    if BackgroundCopy(person(request).pk, access.library.pk, target, place.path, names).queue():
+        address = place.access.folder_address(place.path)
+        if len(wanted) == 1:
+            said = gettext("“{what}” is being copied to <a href='{at}'>{place}</a>. You are told when it is done.")
+        else:
+            said = gettext("{what} items are being copied to <a href='{at}'>{place}</a>. You are told when it is done.")
+        what = shown(next(iter(wanted))) if len(wanted) == 1 else len(wanted)
+        messages.success(request, format_html(said, what=what, at=address, place=place.name))
+    else:
+        messages.error(request, gettext("This cannot be done right now. Please try again in a minute."))
 
 
 def _say_missing(request: HttpRequest, missing: list[str]) -> None:

@@ -72,8 +72,8 @@ def undo(request: HttpRequest, access: LibraryAccess, path: str) -> None:
 def _restore_later(request: HttpRequest, access: LibraryAccess, item: Trashed) -> HttpResponse:
     if publish("drive.tasks.restore_trashed", item.pk, person(request).pk):
         said = ngettext(
-            "“%(path)s” is being restored (%(number)s file). This may take a while.",
-            "“%(path)s” is being restored (%(number)s files). This may take a while.",
+            "“%(path)s” is being restored (%(number)s file). You are told when it is done.",
+            "“%(path)s” is being restored (%(number)s files). You are told when it is done.",
             item.files,
         )
         messages.success(request, said % {"path": item.path, "number": item.files})
@@ -96,8 +96,8 @@ def restore_all(request: HttpRequest, access: LibraryAccess, path: str) -> HttpR
     loss = _loss(request, access)
     if publish("drive.tasks.restore_loss", loss.pk, person(request).pk):
         said = ngettext(
-            "%(number)s file is being restored. This may take a while.",
-            "%(number)s files are being restored. This may take a while.",
+            "%(number)s file is being restored. You are told when it is done.",
+            "%(number)s files are being restored. You are told when it is done.",
             loss.files,
         )
         messages.success(request, said % {"number": loss.files})

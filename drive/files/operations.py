@@ -168,8 +168,9 @@ def _states(files: LibraryFiles, path: str) -> Iterator[tuple[str, records.State
                 yield here, records.State(signature(item.status), item.status.st_size, timezone.now())
 
 
-def check_copy(source: Library, paths: Iterable[str], target: Library) -> None:
-    """Raise CopyTooLargeError or OverQuotaError if all of these together are too much for one copy."""
+def check_copy(source: Library, paths: Iterable[str], target: Library) -> copying.Copied:
+    """How much all of these together are. CopyTooLargeError or OverQuotaError where it is too much for one."""
     with open_library(source) as files:
         extra = copying.measure(files, paths)
     quota.check(target, extra.size, extra.files)
+    return extra

@@ -3,18 +3,13 @@
 import { EditorView } from "@codemirror/view";
 
 const MOST_NAMES = 50; // tries to find a free one
-const WORDS = {
-  0: "You are no longer signed in. Please reload the page.",
-  403: "You can no longer write here. Please reload the page.",
-  404: "This folder no longer exists.",
-  413: "The file is too large.",
-};
+const WORDS = { 0: "signedOut", 403: "forbidden", 404: "noFolder", 413: "tooLarge" }; // by status
 
 export class Pictures {
   constructor(form, editor) {
-    Object.assign(this, { form, editor, left: 0 });
-    this.status = form.querySelector("[data-picture-status]");
     const button = form.querySelector("[data-picture-button]");
+    Object.assign(this, { form, editor, left: 0, words: button.dataset });
+    this.status = form.querySelector("[data-picture-status]");
     button.hidden = false;
     const input = button.querySelector("input");
     input.addEventListener("change", () => {
@@ -47,7 +42,7 @@ export class Pictures {
     this.left += waiting.length;
     const refused = [];
     for (const [picture, place] of waiting) {
-      this.status.textContent = `Uploading “${nameOf(picture)}”…`;
+      this.status.textContent = this.words.uploading.replace("{name}", () => nameOf(picture));
       const { name, error } = await this.upload(picture);
       if (error) refused.push(`“${nameOf(picture)}”: ${error}`);
       this.replace(place, name ? linkTo(name) : "");
@@ -78,9 +73,16 @@ export class Pictures {
       const answer = await this.put(name, picture);
       if (answer?.status === 204) return { name };
       if (answer?.status === 409 || answer?.status === 412) continue;
-      return { error: await sentence(answer) };
+      return { error: await this.sentence(answer) };
     }
-    return { error: "There are too many files of this name." };
+    return { error: this.words.names };
+  }
+
+  /* Why it was refused. */
+  async sentence(answer) {
+    if (!answer) return this.words.broken;
+    if (answer.headers.get("Content-Type")?.startsWith("text/plain")) return answer.text();
+    return this.words[WORDS[answer.status] || "failed"];
   }
 
   put(name, picture) {
@@ -116,9 +118,3 @@ const plain = name => name.replace(/[\\[\]`*_<>!\n]/g, " ").trim();
 const addressOf = name => encodeURIComponent(name).replace(/[()]/g, c => (c === "(" ? "%28" : "%29"));
 
 const linkTo = name => `![${plain(name.replace(/\.[^.]*$/, ""))}](${addressOf(name)})`;
-
-async function sentence(answer) {
-  if (!answer) return "The connection was lost. Please try again.";
-  if (answer.headers.get("Content-Type")?.startsWith("text/plain")) return answer.text();
-  return WORDS[answer.status] || "The upload failed. Please reload the page.";
-}

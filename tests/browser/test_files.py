@@ -2,10 +2,11 @@
 
 import re
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 from django.conf import settings
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from drive.libraries import services
 from drive.models import Library
@@ -222,3 +223,53 @@ def test_it_needs_no_javascript(browser: Browser, owner: Person, library: Librar
     expect(page.get_by_text("“notes.ipynb” was moved to Recordings.")).to_be_visible()
     assert names(place) == {"folder", "folder/data.txt", "notes.ipynb"}
     context.close()
+
+
+TELL = """() => new MutationObserver(() => {
+  const busy = document.querySelectorAll("[aria-busy=true]").length;
+  fetch(`/said/${document.getElementById("waiting").textContent} ${busy}`);
+}).observe(document.getElementById("waiting"), { childList: true, subtree: true })"""
+"""Tells of what stands in the line above the page, by a request: while another page is on its way it cannot be read."""
+
+
+def test_it_says_that_it_is_at_work(browser: Browser, owner: Person, library: Library, place: Path) -> None:
+    visitor = Visitor(browser)
+    owner.sign_in_at(visitor.context)
+    page = visitor.page
+    held: list[Route] = []
+    said: list[str] = []
+
+    def hold(route: Route) -> None:
+        if route.request.method == "POST":
+            held.append(route)
+        else:
+            route.fallback()
+
+    def note(route: Route) -> None:
+        said.append(unquote(route.request.url.rpartition("/said/")[2]))
+        route.fulfill(status=204)
+
+    page.goto(address(library))
+    page.evaluate(TELL)
+    page.route(address(library), hold)
+    page.route("**/said/*", note)
+    menu(page, "New")
+    page.get_by_label("Name", exact=True).fill("slow")
+    page.get_by_role("button", name="Folder", exact=True).dblclick(no_wait_after=True)
+    for _ in range(600):
+        page.wait_for_timeout(100)  # handlers run in it
+        if len(said) == 2:
+            break
+    assert said == ["Working… 1", "Still working. Please keep this page open. 1"]
+    [only] = held
+    only.fallback()
+    expect(page).to_have_url(address(library, "slow/"))
+    assert names(place) == {"slow"}
+
+    # A download is no page.
+    page.goto(address(library))
+    with page.expect_download():
+        page.get_by_role("link", name="Actions for slow").click()
+        page.get_by_role("dialog", name="slow").get_by_role("link", name="Download").click()
+    page.wait_for_timeout(1000)  # twice as long as it takes to be shown
+    expect(page.locator("#waiting")).to_have_text("")

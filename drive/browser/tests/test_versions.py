@@ -16,6 +16,7 @@ from drive.files import operations
 from drive.models import Library, Loss, Trashed, Version
 from drive.storage import layout
 from drive.versions import capture, scan, trash
+from notices.models import Notice
 from portal.models import User
 
 SignIn = Callable[[User], Client]
@@ -164,6 +165,10 @@ def test_it_tells_of_a_loss_until_somebody_answers(
     )
     client.post(here, {"do": "dismiss", "id": loss.pk})
     assert "30 of 30" not in client.get(here).content.decode()
+    queue.up = True
+    tasks.restore_loss(loss.pk, editor.pk)
+    [notice] = Notice.objects.filter(user=editor, kind="done")
+    assert (notice.subject, notice.text) == ("30 items were restored", "")
 
 
 def test_it_says_how_long_versions_are_kept(past: Library, editor: User, sign_in: SignIn, settings: Settings) -> None:
@@ -188,8 +193,13 @@ def test_it_leaves_very_much_to_a_task(
     sign_in(editor).post(here, {"do": way, "id": item.pk})
     assert ("drive.tasks.restore_trashed", item.pk, editor.pk) in queue
     assert not (place / "data").exists()
+    (place / "data").write_text("in its place")
     tasks.restore_trashed(item.pk, editor.pk)
-    assert (place / "data/b").read_text() == "b"
+    [back] = [found for found in place.iterdir() if found.is_dir()]
+    assert (back / "b").read_text() == "b"
+    [notice] = Notice.objects.filter(user=editor, kind="done")
+    assert notice.subject == "“data” was restored"
+    assert f"“{back.name}” now" in notice.text
 
 
 def test_it_says_at_once_what_a_lab_has_written_since_the_newest_version(
