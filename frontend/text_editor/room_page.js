@@ -5,6 +5,7 @@ import { yCollab, yUndoManagerKeymap } from "y-codemirror.next";
 
 import { remoteCursors } from "./remote_cursors.js";
 import { Room } from "./room.js";
+import { fill, ofRoom, words } from "./words.js";
 
 export async function joinRoom(form, editor, drafts) {
   if (drafts.offered || form.dataset.unsaved === "1") return; // a text of one's own is to be decided about first
@@ -73,13 +74,10 @@ class RoomPage {
     Object.assign(this.state, change);
     if (!this.begun || this.room.ended) return;
     const { connected, said, names } = this.state;
-    const here = names.length ? `With ${names.join(", ")}` : "Only you are here";
-    const saving = said.write === false ? "Read-only" : said.saved === false ? "Saving…" : "Saved";
-    this.status.textContent = connected ? `${here} · ${saving}` : "Offline: typing is kept on this page";
-    const words = (said.words || []).map(word => word.text);
-    this.warn(
-      connected ? words : ["The connection is lost. Keep this page open: what you type is saved when it is back."],
-    );
+    const here = names.length ? fill(words.with, { names: names.join(", ") }) : words.alone;
+    const saving = said.write === false ? words.reads : said.saved === false ? words.saving : words.saved;
+    this.status.textContent = connected ? `${here} · ${saving}` : words.offline;
+    this.warn(connected ? (said.words || []).map(ofRoom) : [words.cutOff]);
   }
 
   warn(sentences) {
@@ -92,10 +90,7 @@ class RoomPage {
   leave(sentence) {
     this.editor.leave([history(), keymap.of(historyKeymap)]);
     this.form.removeAttribute("data-together");
-    this.warn([
-      sentence || "Editing together has ended for this page.",
-      "Your text is below; save it, or reload the page.",
-    ]);
+    this.warn([sentence || words.over, words.left]);
     this.form.dataset.unsaved = "1";
     this.drafts.remember();
   }
