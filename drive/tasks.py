@@ -4,6 +4,7 @@ What takes long (scans, captures, tidying) has a queue of its own, `files`: heal
 """
 
 import logging
+import os
 import time
 from collections.abc import Iterable
 from uuid import UUID
@@ -16,7 +17,7 @@ from portal.ops.task_queue import publish
 from .files.background_copy import BackgroundCopy
 from .libraries import purge
 from .models import File, Library, Loss, Trashed
-from .preview import ahead, formats, rendering
+from .preview import ahead, formats, rendering, thumbnails
 from .storage import StorageError, layout, open_library, removal
 from .versions import background_restore, records, retention, trash
 from .versions import scan as scanning
@@ -87,6 +88,22 @@ def render_preview(self: Task, library_id: str, path: str) -> None:
     try:
         with open_library(library) as files, files.open(path) as source:
             rendering.make(source, path)
+    except rendering.RenderBusyError as busy:
+        raise self.retry(exc=busy, countdown=1, max_retries=rendering.ASK_AGAIN) from busy
+    except StorageError:
+        log.info("%s of library %s is gone", path, library_id)
+
+
+@shared_task(bind=True, soft_time_limit=100, time_limit=120)
+def make_thumbnail(self: Task, library_id: str, path: str) -> None:
+    """Make the small picture of a file as it is now, for a list that shows it."""
+    library = Library.objects.filter(pk=library_id, deleted_at=None).first()
+    if library is None:
+        return
+    try:
+        with open_library(library) as files, files.open(path) as source:
+            if thumbnails.has_thumbnail(path, os.fstat(source.fileno()).st_size):
+                thumbnails.make(source, path)
     except rendering.RenderBusyError as busy:
         raise self.retry(exc=busy, countdown=1, max_retries=rendering.ASK_AGAIN) from busy
     except StorageError:

@@ -20,6 +20,7 @@ from django.utils.translation import get_language, gettext
 
 from drive.files.library_access import LibraryAccess
 from drive.files.paths import name_in_form, quoted
+from drive.preview.thumbnails import has_thumbnail
 from drive.storage import FileEntry
 
 NOTEBOOK = ".ipynb"
@@ -146,7 +147,8 @@ def _name(folder: _Folder, item: FileEntry, shown: str, size: str, day: str) -> 
     address = f"{folder.here}{quoted(item.name)}"
     if item.kind == "folder":
         return f'<a href="{address}/" class="folder">{shown}/</a>'
-    return f'<a href="{address}" class="{icon_of(item.name)}" data-facts="{size} · {day}">{shown}</a>'
+    picture = " data-thumbnail" if has_thumbnail(item.name, item.size) else ""
+    return f'<a href="{address}" class="{icon_of(item.name)}" data-facts="{size} · {day}"{picture}>{shown}</a>'
 
 
 def _actions(folder: _Folder, item: FileEntry, field: str, shown: str) -> str:

@@ -71,6 +71,7 @@ FILE_PAGES: dict[str, Page] = {
     "rendered": Page(views_file.rendered, Right.LINK),
     "interactive": Page(views_file.interactive, Right.LINK),
     "rendering": Page(views_file.rendering_state, Right.LINK),
+    "thumbnail": Page(views_file.thumbnail, Right.LINK),
     "versions": Page(views_versions.versions, Right.READ),
     "version": Page(views_versions.version, Right.READ),
     "old": Page(views_versions.old, Right.READ),

@@ -1,5 +1,6 @@
 """One file: its page, and its bytes."""
 
+import os
 from dataclasses import replace
 from urllib.parse import urlencode
 
@@ -10,7 +11,7 @@ from django.utils.translation import gettext
 from drive.files.library_access import LibraryAccess
 from drive.files.listing import crumbs
 from drive.files.paths import name_in_form
-from drive.preview import kinds, rendering, sandbox
+from drive.preview import kinds, rendering, sandbox, thumbnails
 from drive.preview.formats import Format, format_of
 from drive.preview.tables import rendered as rendered_tables
 from drive.storage import FileEntry, NotAFileError, StorageError
@@ -103,10 +104,12 @@ def _preview(access: LibraryAccess, path: str, item: FileEntry, *, as_text: bool
 RENDERINGS = 30
 """So many files a minute may one person, or one network address, have rendered: each may take many seconds."""
 
+THUMBNAILS = 240
+"""The same of small pictures, each of which takes a part of a second."""
+
 
 def _state(request: HttpRequest, access: LibraryAccess, path: str) -> rendering.State:
     """State of the rendering of a file; queues it if nobody has."""
-    whose = str(request.user.pk) if request.user.is_authenticated else rate_limits.address(request)
     form = _format(path)
     with access.files() as files, files.open(path) as source:
         if rendering.is_being_written(source, path):
@@ -123,7 +126,7 @@ def _state(request: HttpRequest, access: LibraryAccess, path: str) -> rendering.
         return rendering.State(
             "failed", gettext("What shows files of this type is being installed. Reload in a minute or two.")
         )
-    if not rate_limits.allowed("rendering", whose, RENDERINGS, 60):
+    if not rate_limits.allowed("rendering", _whose(request), RENDERINGS, 60):
         return rendering.State("failed", gettext("Too many previews requested. Please try again in a minute."))
     if rendering.want(key) and not publish("drive.tasks.render_preview", str(access.library.pk), access.inside(path)):
         rendering.unwant(key)
@@ -131,6 +134,11 @@ def _state(request: HttpRequest, access: LibraryAccess, path: str) -> rendering.
             "failed", gettext("This file cannot be rendered right now. Please try again in a minute.")
         )
     return rendering.State("waiting")
+
+
+def _whose(request: HttpRequest) -> str:
+    """For the limits: the person, or the network address of a visitor."""
+    return str(request.user.pk) if request.user.is_authenticated else rate_limits.address(request)
 
 
 def _format(path: str) -> Format:
@@ -180,6 +188,30 @@ def interactive(request: HttpRequest, access: LibraryAccess, path: str) -> HttpR
     if content is None or request.headers.get("Sec-Fetch-Dest", "iframe") != "iframe":
         return redirect(access.address(path))
     return frames.interactive(content, access, path, rendering.about_of(content).interactive)
+
+
+def thumbnail(request: HttpRequest, access: LibraryAccess, path: str) -> HttpResponse:
+    """A small picture of a picture: 202 while it is being made, 204 where there is none to be had."""
+    with access.files() as files, files.open(path) as source:
+        if not thumbnails.has_thumbnail(path, os.fstat(source.fileno()).st_size):
+            raise NotAFileError(gettext("There is no small picture of this file."))
+        key = thumbnails.key(source)
+    if content := thumbnails.result(key):
+        headers = {"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "sandbox; default-src 'none'"}
+        headers |= {"Cache-Control": "private, no-cache"}
+        return HttpResponse(content, content_type="image/png", headers=headers)
+    state = rendering.state(key)
+    is_wanted = state.name == "waiting" or (state.name == "none" and _want_thumbnail(request, access, path, key))
+    return HttpResponse(status=202 if is_wanted else 204, headers={"Cache-Control": "private, no-store"})
+
+
+def _want_thumbnail(request: HttpRequest, access: LibraryAccess, path: str, key: str) -> bool:
+    if not rate_limits.allowed("thumbnail", _whose(request), THUMBNAILS, 60) or not rendering.want(key):
+        return False
+    if publish("drive.tasks.make_thumbnail", str(access.library.pk), access.inside(path)):
+        return True
+    rendering.unwant(key)
+    return False
 
 
 def raw(request: HttpRequest, access: LibraryAccess, path: str) -> HttpResponse:

@@ -232,13 +232,14 @@ def _turn(*, ahead: bool) -> Iterator[None]:
         yield
 
 
-def make(source: BinaryIO, name: str, *, ahead: bool = False) -> str:
+def make(source: BinaryIO, name: str, *, ahead: bool = False, form: Format | None = None) -> str:
     """Render the current content of a file, unless cached; returns its key. RenderBusyError while another is rendered.
 
     The file may be written meanwhile: what is rendered is a copy, or is thrown away if the file is another by then.
     `ahead`: nobody waits for it. It gives way to other programs, and is no failure where it takes too long for that.
+    `form`: another than that of files with this name.
     """
-    form = _format(name)
+    form = form or _format(name)
     with _turn(ahead=ahead):
         if form.in_place:
             key = key_in_place(source, form)

@@ -1,5 +1,6 @@
 """The Drive's pages of files in a browser: by mouse, by keyboard, and without JavaScript."""
 
+import base64
 import re
 from pathlib import Path
 from urllib.parse import unquote
@@ -16,6 +17,8 @@ from ..support.browser import Visitor
 from ..support.people import Person
 
 pytestmark = pytest.mark.browser
+DOT = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAQAAAC1HAwCAAAAC0lEQVR42mNk+A8AAQUBAScY42YAAAAASUVORK5CYII="
+"""One point, as PNG."""
 
 
 @pytest.fixture
@@ -108,6 +111,11 @@ def test_it_manages_files_by_mouse(browser: Browser, owner: Person, library: Lib
     assert names(place) == {"session 1", "session 1/first look.ipynb"}
     page.get_by_role("button", name="Undo").click()
     expect(page.get_by_role("link", name="d.csv", exact=True)).to_be_visible()
+
+    # A picture, small, in place of its icon.
+    (place / "session 1/dot.png").write_bytes(base64.b64decode(DOT))
+    page.reload()
+    expect(page.locator("a:has-text('dot.png') img.thumbnail")).to_be_visible(timeout=120_000)
 
     # All of them, as an archive.
     page.get_by_role("checkbox", name="Select all on this page").check()

@@ -2,8 +2,10 @@
 
 import io
 import json
+import struct
 import subprocess
 import tempfile
+import zlib
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -100,6 +102,50 @@ def test_it_renders_the_pages_of_a_pdf() -> None:
 def test_it_says_what_is_wrong_with_a_file(what: str, content: bytes, why: str) -> None:
     with pytest.raises(RenderFailedError, match=why):
         render(what, content)
+
+
+def picture(width: int, height: int, about: bytes = b"") -> bytes:
+    """A grey PNG, whose points need next to nothing where there are many."""
+    said = b"tEXtwhere\0" + about
+    header = b"IHDR" + struct.pack(">2I5B", width, height, 8, 0, 0, 0, 0)
+    points = b"IDAT" + zlib.compress((b"\0" + b"\x80" * width) * min(height, 1000))
+    chunks = [
+        struct.pack(">I", len(chunk) - 4) + chunk + struct.pack(">I", zlib.crc32(chunk))
+        for chunk in (header, said, points, b"IEND")
+    ]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
+
+
+def small(content: bytes) -> bytes:
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(content)
+        file.flush()
+        with Path(file.name).open("rb") as source:
+            return sandbox.render("thumbnail", source, ending="png")
+
+
+def test_it_makes_a_small_picture_without_what_else_the_file_says() -> None:
+    made = small(picture(600, 300, b"at home"))
+    assert made.startswith(b"\x89PNG\r\n\x1a\n")
+    assert struct.unpack(">2I", made[16:24]) == (96, 48)
+    assert b"at home" not in made
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (picture(60_000, 50_000), "picture"),
+        (picture(12_000, 12_000), "too large"),
+        (picture(600, 600)[:200], "not a valid picture"),
+        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "not a valid picture"),
+        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "not a valid picture"),
+        (b"\x89PNG\r\n\x1a\n" + b"\0" * 100, "not a valid picture"),
+        (b"", "not a valid picture"),
+    ],
+)
+def test_it_makes_nothing_of_what_is_no_picture(content: bytes, why: str) -> None:
+    with pytest.raises(RenderFailedError, match=why):
+        small(content)
 
 
 def test_it_compares_notebooks_cell_by_cell() -> None:

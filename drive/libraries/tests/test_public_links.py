@@ -79,8 +79,9 @@ def everything(link: PublicLink) -> list[str]:
 
 
 def said(response: Any) -> str:
-    """What the answer says, but for the way to sign in, which repeats the address that was asked for."""
-    return re.sub(r'href="/account/login/[^"]*"', "", body(response).decode(errors="replace"))
+    """What the answer says, but for the ways to sign in and to another language, which repeat the page's address."""
+    repeated = r'href="/account/login/[^"]*"|name="back" value="[^"]*"'
+    return re.sub(repeated, "", body(response).decode(errors="replace"))
 
 
 def body(response: Any) -> bytes:
@@ -158,7 +159,7 @@ def test_it_gives_a_whole_library(client: Client, owner: User, library: Library)
 @pytest.mark.any_database
 def test_it_gives_nothing_of_people_or_of_the_past(client: Client, folder: PublicLink) -> None:
     """Only these are behind a link; a page that is added to the tables later needs a right that visitors lack."""
-    allowed = {"", "raw", "rendered", "interactive", "rendering", "zip", "find"}
+    allowed = {"", "raw", "rendered", "interactive", "rendering", "thumbnail", "zip", "find"}
     pages = [*registry.FILE_PAGES.items(), *registry.FOLDER_PAGES.items()]
     assert {name for name, page in pages if page.right == registry.Right.LINK} == allowed
     for name in {*registry.FILE_PAGES} - allowed:

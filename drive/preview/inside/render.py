@@ -1,4 +1,4 @@
-"""Files as one HTML document without scripts, and what differs between two notebooks.
+"""Files as one HTML document without scripts, small pictures, and what differs between two notebooks.
 
 Runs in a sandbox without network and files. The argument says what to do; content comes by stdin (of two notebooks: the
 length of the first in a line, then both), or is in the file that a second argument names. What is wrong with it is
@@ -27,6 +27,7 @@ WORK = {
     "dicom": ("science.dicom", "dicom"),
     "heic": ("science.heic", "heic"),
     "geojson": ("science.geojson", "geojson"),
+    "thumbnail": ("thumbnail", "thumbnail"),
     "difference": ("notebook_diff", "difference"),
     "cells": ("notebook_diff", "differing_cells"),
 }
@@ -39,11 +40,11 @@ def main() -> None:
     module, function = WORK[sys.argv[1]]
     try:
         content = Path(sys.argv[2]) if len(sys.argv) > 2 else sys.stdin.buffer.read()
-        result: str = getattr(import_module(f".{module}", __package__), function)(content)
+        result: str | bytes = getattr(import_module(f".{module}", __package__), function)(content)
     except InvalidContentError as error:
         sys.stderr.write(f"\n{error}")
         sys.exit(WRONG)
-    sys.stdout.buffer.write(result.encode(errors="replace"))
+    sys.stdout.buffer.write(result if isinstance(result, bytes) else result.encode(errors="replace"))
 
 
 if __name__ == "__main__":
