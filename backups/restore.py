@@ -24,6 +24,7 @@ from drive.storage.files import identity
 from drive.versions import scan
 from drive.versions import store as version_store
 from rooms.room.journal import JournalError, note_restored
+from search.models import IndexState
 
 from . import database
 from .backup_store import Backup, BackupError, BackupStore, sync
@@ -163,6 +164,7 @@ def update_signatures(manifest: Manifest) -> None:
                 row.signature = fresh
                 known.append(row)
         File.objects.bulk_update(known, ["signature"], batch_size=BATCH)
+    IndexState.objects.update(swept_to=0)  # the search index is compared with them
 
 
 def _signature(manifest: Manifest, row: File) -> str:

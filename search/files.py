@@ -26,8 +26,17 @@ from .excerpts import Piece, excerpt, marked
 from .indexing import not_hidden, read
 from .words import Alternatives, has, name_words, text_words
 
-READ_SECONDS = 1.5
-"""For the texts of one page; from then on, those are shown without an excerpt that have not changed since indexed."""
+
+@dataclass(frozen=True)
+class Reading:
+    """Bounds of what a search reads for its excerpts: what is beyond is shown without, if it is as it was indexed."""
+
+    seconds: float
+    most_bytes: int
+    """Of one file: people may have made it so that it is slow to read."""
+
+
+FOR_A_PAGE, FOR_SUGGESTIONS = Reading(0.8, 4 * 2**20), Reading(0.2, 2**18)
 
 
 @dataclass(frozen=True)
@@ -61,10 +70,10 @@ def by_name(user: Person, groups: Alternatives, first: int, count: int) -> Found
     return [found for row in rows[:count] if (found := _named(user, row, groups))], len(rows) > count
 
 
-def by_text(user: Person, groups: Alternatives, first: int, count: int) -> Found:
+def by_text(user: Person, groups: Alternatives, first: int, count: int, reading: Reading = FOR_A_PAGE) -> Found:
     """Files with the words in their text, or some of them in their path; newest first. One query, and the files."""
     rows = _rows(user, index.in_texts(groups, connection.vendor), first, count + 1) if groups else []
-    ends = time.monotonic() + READ_SECONDS
+    ends = time.monotonic() + reading.seconds
     found: list[FoundFile] = []
     with ExitStack() as opened:
         libraries: dict[UUID, LibraryFiles | None] = {}
@@ -72,7 +81,11 @@ def by_text(user: Person, groups: Alternatives, first: int, count: int) -> Found
             if row.library_id not in libraries:
                 libraries[row.library_id] = _open(opened, row.library)
             files = libraries[row.library_id]
-            hit = _read(user, row, groups, files) if time.monotonic() < ends else _unread(user, row, groups)
+            if row.size > reading.most_bytes or time.monotonic() > ends:
+                hit = _unread(user, row, groups)
+            else:
+                text = read(files, path_codec.from_row(row.path), reading.most_bytes) if files else None
+                hit = None if text is None else _read(user, row, groups, text)
             found += [hit] if hit else []
     return found, len(rows) > count
 
@@ -101,11 +114,8 @@ def _named(user: Person, row: File, groups: Alternatives) -> FoundFile | None:
     return None
 
 
-def _read(user: Person, row: File, groups: Alternatives, files: LibraryFiles | None) -> FoundFile | None:
+def _read(user: Person, row: File, groups: Alternatives, text: str) -> FoundFile | None:
     path = path_codec.from_row(row.path)
-    text = read(files, path) if files else None
-    if text is None:
-        return None
     words = text_words(text)
     everywhere = [*words, *name_words(shown(path).rpartition("/")[2]), *name_words(shown(path).rpartition("/")[0])]
     if all(has(everywhere, group) for group in groups) and any(has(words, group) for group in groups):

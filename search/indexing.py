@@ -9,6 +9,7 @@ and the files as they are.
 """
 
 import logging
+import os
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
@@ -199,10 +200,12 @@ def _entry(files: LibraryFiles | None, row: File, known: IndexedFile | None, roo
     return index.Entry(row.pk, name_words(name), name_words(folder), text)
 
 
-def read(files: LibraryFiles, path: str) -> str | None:
-    """The text of a file as it is now; None if it cannot be read."""
+def read(files: LibraryFiles, path: str, most: int | None = None) -> str | None:
+    """The text of a file as it is now; None if it cannot be read, or has more than `most` bytes."""
     try:
         with files.open(path) as source:
+            if most is not None and os.fstat(source.fileno()).st_size > most:
+                return None
             return text_of(source, path)
     except (StorageError, OSError):
         return None

@@ -24,7 +24,8 @@ from .words import Alternatives, typed_words
 
 KINDS = ("files", "text", "collabs", "people")
 SEARCHES_PER_MINUTE = 120
-"""Of a person, or of a visitor's network address: suggestions, pages and programs together."""
+"""Of a person, or of a visitor's network address: suggestions, and pages and answers to programs, which count more."""
+PAGE_COUNTS = 4
 TEXT = 200
 """Characters of a search; the rest is ignored."""
 MOST = 400
@@ -38,7 +39,7 @@ class Wanted:
     counts: dict[str, int]
     first: int = 0
     described: bool = True
-    """With the Collabs' cards and people's Collabs, which suggestions have no room for."""
+    """With the Collabs' cards and people's Collabs, which suggestions have no room for, and with more excerpts."""
 
 
 @dataclass
@@ -65,9 +66,9 @@ class Results:
         return sum(len(getattr(self, kind)) for kind in KINDS)
 
 
-def may_search(whose: str) -> bool:
+def may_search(whose: str, counts: int = PAGE_COUNTS) -> bool:
     """Count a search of a person (key) or a network address; False above SEARCHES_PER_MINUTE."""
-    return rate_limits.allowed("search", whose, SEARCHES_PER_MINUTE, 60)
+    return rate_limits.allowed("search", whose, SEARCHES_PER_MINUTE, 60, by=counts)
 
 
 def tidy(text: str) -> str:
@@ -97,7 +98,8 @@ def _search(
     if "files" in counts:
         results.add("files", *files.by_name(user, groups, first, counts["files"]))
     if "text" in counts:
-        results.add("text", *files.by_text(user, groups, first, counts["text"]))
+        reading = files.FOR_A_PAGE if wanted.described else files.FOR_SUGGESTIONS
+        results.add("text", *files.by_text(user, groups, first, counts["text"], reading))
     if "collabs" in counts:
         results.add("collabs", *_collabs(user, groups, first, counts["collabs"], wanted.described))
     if "people" in counts and may_find_people and isinstance(user, User) and user.is_active:

@@ -25,10 +25,10 @@ NAMES = {
 FOR_VISITORS = ("collabs",)
 
 
-def _may_search(request: HttpRequest) -> bool:
+def _may_search(request: HttpRequest, counts: int = results.PAGE_COUNTS) -> bool:
     user = request.user
     whose = str(user.pk) if user.is_authenticated else rate_limits.address(request)
-    return results.may_search(whose)
+    return results.may_search(whose, counts)
 
 
 def _kinds(request: HttpRequest) -> tuple[str, ...]:
@@ -71,7 +71,7 @@ def suggest(request: HttpRequest) -> HttpResponse:
     text, kinds = results.tidy(request.GET.get("q", "")), _kinds(request)
     found = results.Results()
     if len(text) >= SHORTEST or not text.isascii():
-        if not _may_search(request):
+        if not _may_search(request, 1):
             return HttpResponse(status=429)
         wanted = Wanted({name: SUGGESTED[name] for name in kinds}, described=False)
         found = results.search(request.user, text, wanted)

@@ -44,7 +44,7 @@ SETTINGS += [f"LAB_{name}_LIMIT" for name in ("MEMORY", "CPU", "PROCESS", "DISK"
 SETTINGS += ["LAB_CGROUP", "LAB_MAX_SERVERS", "LAB_HUB_URL", "LAB_HUB_API", "LAB_HUB_TOKEN", "LAB_HUB_SECRET"]
 SETTINGS += ["COLLABORATORY_RUN", "COLLABORATORY_VAR"]
 """Variables of the person's own site that must not reach a temporary one."""
-SHORT_AND_LONG = {"LAB_RECONCILE_SECONDS": "3", "LAB_SAVE_WAIT_SECONDS": "20"}
+SHORT_AND_LONG = {"LAB_RECONCILE_SECONDS": "3", "LAB_SAVE_WAIT_SECONDS": "20", "SEARCH_SECONDS": "3"}
 """Of running sites: four at a time are slow, and tests wait for what is done at intervals."""
 MEMORY = Path("/dev/shm")  # noqa: S108 - what is made in there is made as safely as in /tmp
 

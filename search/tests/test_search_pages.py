@@ -11,7 +11,7 @@ from collabs import services as collab_services
 from collabs.models import Collab, Role
 from drive.models import Library
 from portal.models import User
-from search import results, views
+from search import files, results, views
 
 from .support import follow, found, write
 
@@ -184,6 +184,25 @@ def test_suggestions_and_pages_have_a_limit(
         assert answers == [200, 200, 429]
         assert browser.get(PAGE, {"q": "word"}).status_code == 429
         assert browser.get(PAGE).status_code == 200
+
+
+def test_a_page_counts_as_several_suggestions(owner: User, sign_in: SignIn, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(results, "SEARCHES_PER_MINUTE", results.PAGE_COUNTS)
+    client = sign_in(owner)
+    assert [client.get(address, {"q": "word"}).status_code for address in (PAGE, SUGGEST)] == [200, 429]
+
+
+def test_long_files_are_not_read_for_suggestions(
+    owner: User, library: Library, sign_in: SignIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(owner, library, "a.md", "a word, and more of it")
+    follow()
+    monkeypatch.setattr(files, "FOR_SUGGESTIONS", files.Reading(60, 10))
+    page = ask(sign_in(owner), SUGGEST, "word")
+    assert "a.md" in page
+    assert "<mark>word</mark>" not in page
+    write(owner, library, "a.md", "something else, and more of it")
+    assert "a.md" not in ask(sign_in(owner), SUGGEST, "word")
 
 
 def test_people_are_counted_with_all_other_searches_for_people(

@@ -13,11 +13,12 @@ from collabs import services as collab_services
 from drive.files import operations
 from drive.libraries import services
 from drive.models import Library
-from search import indexing
+from search.models import IndexedFile
 
 from ..support.axe import LOOKS, wrong
 from ..support.browser import Visitor
 from ..support.people import Person
+from ..support.site import wait_for
 
 pytestmark = pytest.mark.browser
 HOME = f"{settings.PORTAL_URL}/"
@@ -31,15 +32,15 @@ def word() -> str:
 
 @pytest.fixture
 def library(owner: Person, word: str) -> Library:
-    """With three files, which are in the index."""
+    """With three files, which the site's own task has put into the index."""
     library = services.create_library(owner.user, "Thesis")
     source = [f"# {word} <b>sightings</b>, year by year\n", "plot()"]
     notebook = json.dumps({"cells": [{"cell_type": "code", "source": source}]}).encode()
     for name, content in ((f"{word}.md", b"Nothing."), ("run.ipynb", notebook), ("other.md", b"Of numbats.")):
         operations.write(owner.user, library, name, content)
     collab_services.create_collab(owner.user, title=f"{word} islands", description="Where they are.", is_public=True)
-    while indexing.follow():
-        pass
+    indexed = IndexedFile.objects.filter(file__library=library)
+    wait_for(lambda: indexed.count() == 3, 90, "the files were not indexed")
     return library
 
 
