@@ -4,6 +4,7 @@ from typing import Any
 from uuid import UUID
 
 from django import forms
+from django.utils.translation import gettext, gettext_lazy
 
 from drive.folders import MOUNTED
 from drive.libraries.visibility import Entry, entries
@@ -17,35 +18,50 @@ class TokenForm(forms.Form):
     """Name, scopes and lifetime of a new token."""
 
     name = forms.CharField(
-        max_length=100, label="Name", help_text="What the token is for, such as “backup on my laptop”."
+        max_length=100,
+        label=gettext_lazy("Name"),
+        help_text=gettext_lazy("What the token is for, such as “backup on my laptop”."),
     )
     scopes = forms.MultipleChoiceField(
         choices=Scope.choices,
         initial=[Scope.READ.value],
-        label="Scopes",
+        label=gettext_lazy("Scopes"),
         widget=forms.CheckboxSelectMultiple,
-        help_text="A token never has more permissions than you have.",
+        help_text=gettext_lazy("A token never has more permissions than you have."),
     )
-    days = forms.IntegerField(label="Valid for (days)", min_value=1, max_value=MOST_DAYS, initial=90)
+    days = forms.IntegerField(label=gettext_lazy("Valid for (days)"), min_value=1, max_value=MOST_DAYS, initial=90)
 
 
 class ConnectionForm(forms.Form):
     """A token for a program that reads or writes files: what it may, where, and for how long."""
 
-    name = forms.CharField(max_length=100, label="Name", help_text="Which program, where: “rclone on my laptop”.")
+    name = forms.CharField(
+        max_length=100,
+        label=gettext_lazy("Name"),
+        help_text=gettext_lazy("Which program, where: “rclone on my laptop”."),
+    )
     may = forms.ChoiceField(
-        choices=[("rw", "Read and write"), ("r", "Read only")], initial="rw", label="It may", widget=forms.RadioSelect
+        choices=[("rw", gettext_lazy("Read and write")), ("r", gettext_lazy("Read only"))],
+        initial="rw",
+        label=gettext_lazy("It may"),
+        widget=forms.RadioSelect,
     )
     reach = forms.ChoiceField(
-        choices=[("all", "All libraries that I see, now and later"), ("some", "Only these:")],
+        choices=[
+            ("all", gettext_lazy("All libraries that I see, now and later")),
+            ("some", gettext_lazy("Only these:")),
+        ],
         initial="all",
-        label="In",
+        label=gettext_lazy("In"),
         widget=forms.RadioSelect,
     )
     libraries = forms.MultipleChoiceField(
-        required=False, label="Libraries", widget=forms.CheckboxSelectMultiple, help_text="For “Only these”."
+        required=False,
+        label=gettext_lazy("Libraries"),
+        widget=forms.CheckboxSelectMultiple,
+        help_text=gettext_lazy("For “Only these”."),
     )
-    days = forms.IntegerField(label="Valid for (days)", min_value=1, max_value=MOST_DAYS, initial=365)
+    days = forms.IntegerField(label=gettext_lazy("Valid for (days)"), min_value=1, max_value=MOST_DAYS, initial=365)
 
     def __init__(self, *args: Any, user: User, entry: Entry | None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -61,7 +77,7 @@ class ConnectionForm(forms.Form):
         """Refuse a limit to nothing: it was not meant."""
         data = super().clean() or {}
         if data.get("reach") == "some" and not data.get("libraries"):
-            self.add_error("libraries", "Choose the libraries.")
+            self.add_error("libraries", gettext("Choose the libraries."))
         return data
 
     def scopes(self) -> list[Scope]:

@@ -6,19 +6,22 @@ from uuid import UUID
 from django.conf import settings
 from django.db import models
 from django.utils import timezone
+from django.utils.translation import gettext_lazy
 
 
 class Scope(models.TextChoices):
     """Permission of a token; never more than its person has."""
 
-    READ = "read", "Read: see Collabs, teams, libraries and files"
-    WRITE = "write", "Write: upload, move, copy and delete files"
-    SHARE = "share", "Share: share your own libraries with people and teams, and stop sharing them"
+    READ = "read", gettext_lazy("Read: see Collabs, teams, libraries and files")
+    WRITE = "write", gettext_lazy("Write: upload, move, copy and delete files")
+    SHARE = "share", gettext_lazy("Share: share your own libraries with people and teams, and stop sharing them")
     MANAGE = (
         "manage",
-        "Manage: create, change and delete Collabs, libraries and groups, and control access to them; public links",
+        gettext_lazy(
+            "Manage: create, change and delete Collabs, libraries and groups, and control access to them; public links"
+        ),
     )
-    LAB = "lab", "Lab: see its state, start and stop it"
+    LAB = "lab", gettext_lazy("Lab: see its state, start and stop it")
 
 
 class TokenQuerySet(models.QuerySet["Token"]):

@@ -9,6 +9,7 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from portal import audit
 from portal.digest import digest
@@ -38,12 +39,15 @@ def create_token(
     User.objects.select_for_update().get(pk=actor.pk)  # of two that are made at once, the second counts the first
     if Token.objects.usable().filter(user=actor).count() >= MOST_TOKENS:
         raise ValidationError(
-            f"You have reached the limit of {MOST_TOKENS} tokens. Revoke one that you no longer need."
+            gettext("You have reached the limit of %(most_tokens)s tokens. Revoke one that you no longer need.")
+            % {"most_tokens": MOST_TOKENS}
         )
     if not 1 <= days <= MOST_DAYS:
-        raise ValidationError(f"A token can be valid for 1 to {MOST_DAYS} days.")
+        raise ValidationError(gettext("A token can be valid for 1 to %(most_days)s days.") % {"most_days": MOST_DAYS})
     if libraries is not None and not LIMITABLE.issuperset(scopes):
-        raise ValidationError("A token that is limited to some libraries can read, write and share them, and no more.")
+        raise ValidationError(
+            gettext("A token that is limited to some libraries can read, write and share them, and no more.")
+        )
     limit = None if libraries is None else sorted(map(str, libraries))
     secret = secrets.token_hex(SECRET_BYTES)
     token = Token.objects.create(

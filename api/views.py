@@ -8,6 +8,7 @@ from django.contrib.auth.decorators import login_required
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
@@ -59,5 +60,5 @@ def revoke(request: HttpRequest, pk: int) -> HttpResponse:
     """Revoke one of my tokens."""
     token = get_object_or_404(Token, pk=pk, user=person(request))
     services.revoke_token(person(request), token)
-    messages.success(request, f"“{token.name}” was revoked.")
+    messages.success(request, gettext("“%(name)s” was revoked.") % {"name": token.name})
     return redirect("tokens")

@@ -12,6 +12,7 @@ from django.contrib.auth.decorators import login_required
 from django.core.exceptions import ValidationError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils.translation import gettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
@@ -67,7 +68,7 @@ def _asked(request: HttpRequest) -> Entry | None:
     try:
         return get_library(request.user, UUID(given))[1]
     except ValueError as error:
-        raise Http404("No such library.") from error
+        raise Http404(gettext("No such library.")) from error
 
 
 def shell_word(text: str) -> str:

@@ -2,6 +2,7 @@
 
 from django.contrib.auth.models import AnonymousUser
 from django.http import Http404, HttpRequest
+from django.utils.translation import gettext, gettext_lazy
 
 from portal.access import ForbiddenError, SignInRequiredError
 from portal.models import User
@@ -11,9 +12,9 @@ from portal.prepared_queries import prepared
 from .models import Collab, CollabQuerySet, Role
 
 RIGHTS = {
-    Role.VIEWER: "Only members of this Collab may do this.",
-    Role.EDITOR: "This needs the role of an editor or administrator in this Collab.",
-    Role.ADMINISTRATOR: "This needs the role of an administrator in this Collab.",
+    Role.VIEWER: gettext_lazy("Only members of this Collab may do this."),
+    Role.EDITOR: gettext_lazy("This needs the role of an editor or administrator in this Collab."),
+    Role.ADMINISTRATOR: gettext_lazy("This needs the role of an administrator in this Collab."),
 }
 
 
@@ -26,7 +27,7 @@ def get_collab(request: HttpRequest, slug: str, need: Role | None = None) -> Col
     found = _seen(slug=slug, user=user.pk) if user.is_active and user.pk else _seen_by_visitors(slug=slug)
     collab: Collab | None = next(iter(found), None)
     if collab is None:
-        raise Http404("No such Collab.")
+        raise Http404(gettext("No such Collab."))
     logs.add_context(collab_id=collab.pk)
     collab.my_role = Role(collab.my_role) if collab.my_role else None
     if need and not request.user.is_authenticated:

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from django.utils.translation import gettext
+
 from portal.accounts.deletion import Belonging
 from portal.models import User
 
@@ -14,7 +16,7 @@ MOST_NAMED = 50
 
 def belongings(user: User) -> list[Belonging]:
     """Collabs whose only administrator the person is: somebody else takes over, or the Collab is deleted."""
-    text = "You are the only administrator of this Collab."
+    text = gettext("You are the only administrator of this Collab.")
     return [Belonging(_key(collab), collab.title, text, _choices(collab, user)) for collab in _alone(user)]
 
 
@@ -32,8 +34,15 @@ def _choices(collab: Collab, user: User) -> list[tuple[str, str]]:
     members = collab.memberships.filter(user__is_active=True).exclude(user=user).select_related("user")
     people = [member.user for member in members[:MOST_NAMED]]
     return [
-        (DELETE, "Delete it; its members lose its page and its files"),
-        *((person.username, f"{person.display_name} ({person.username}) becomes administrator") for person in people),
+        (DELETE, gettext("Delete it; its members lose its page and its files")),
+        *(
+            (
+                person.username,
+                gettext("%(display_name)s (%(username)s) becomes administrator")
+                % {"display_name": person.display_name, "username": person.username},
+            )
+            for person in people
+        ),
     ]
 
 

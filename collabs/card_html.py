@@ -7,8 +7,9 @@ from urllib.parse import quote
 from django.urls import reverse
 from django.utils.safestring import SafeString
 from django.utils.text import Truncator
+from django.utils.translation import gettext, ngettext
 
-from .models import Collab
+from .models import Collab, Role
 
 DESCRIPTION = 140
 """Characters of a description that a card shows."""
@@ -23,7 +24,7 @@ def html_of_cards(collabs: Iterable[Collab]) -> SafeString:
 def _card(collab: Collab, directory: str) -> str:
     return (
         f'\n  <li class="card"><h3><a href="{escape(collab.get_absolute_url())}">{escape(collab.title)}</a></h3>'
-        f'\n    <p class="meta">{escape(_shortened(collab.description)) or "No description yet."}</p>'
+        f'\n    <p class="meta">{escape(_shortened(collab.description)) or gettext("No description yet.")}</p>'
         f"\n    <p>{_badges(collab)}</p>{_tags(collab.tag_names, directory)}</li>"
     )
 
@@ -33,19 +34,24 @@ def _shortened(text: str) -> str:
 
 
 def _badges(collab: Collab) -> str:
-    shown = ['<span class="badge public">public</span>' if collab.is_public else '<span class="badge ">private</span>']
+    shown = [_badge("public", gettext("public")) if collab.is_public else _badge("", gettext("private"))]
     if collab.archived_at:
-        shown.append('<span class="badge archived">archived</span>')
+        shown.append(_badge("archived", gettext("archived")))
     if collab.is_favourite:
-        shown.append('<span class="badge">★ favourite</span>')
+        shown.append(f'<span class="badge">★ {gettext("favourite")}</span>')
     if collab.my_role:
-        shown.append(f'<span class="badge {collab.my_role}">{collab.my_role.title()}</span>')
+        shown.append(_badge(collab.my_role, str(Role(collab.my_role).label)))
     if collab.team_size:
-        shown.append(f'<span class="meta">{collab.team_size} {"person" if collab.team_size == 1 else "people"}</span>')
+        people = ngettext("%(size)s person", "%(size)s people", collab.team_size) % {"size": collab.team_size}
+        shown.append(f'<span class="meta">{people}</span>')
     return "\n      ".join(shown)
+
+
+def _badge(kind: str, word: str) -> str:
+    return f'<span class="badge {kind}">{word}</span>'
 
 
 def _tags(names: list[str], directory: str) -> str:
     """Links to the Collabs with the same tags."""
     items = (f'<li><a href="{directory}?tag={quote(name, safe="")}">{escape(name)}</a></li>' for name in names)
-    return f'\n    <ul class="tags" aria-label="Tags">{"".join(items)}</ul>' if names else ""
+    return f'\n    <ul class="tags" aria-label="{gettext("Tags")}">{"".join(items)}</ul>' if names else ""

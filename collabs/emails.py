@@ -6,16 +6,26 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.core.mail import EmailMessage
 from django.template.loader import render_to_string
+from django.utils.translation import gettext
 
 from notices.services import one_line
+from portal import languages
+from portal.models import User
 
 from .models import Invitation
 
 
 def invitation_mail(invitation: Invitation, token: str) -> EmailMessage:
-    """E-mail to the invited address, with the link."""
+    """E-mail to the invited address, with the link; in the language of whoever has the address, else the inviter's."""
+    invited = User.objects.filter(emailaddress__email=invitation.email, emailaddress__verified=True).first()
+    with languages.speaking_to(invited or invitation.created_by):
+        return _written(invitation, token)
+
+
+def _written(invitation: Invitation, token: str) -> EmailMessage:
     inviter = invitation.created_by.display_name if invitation.created_by else settings.SITE_NAME
-    subject = one_line(f"{settings.ACCOUNT_EMAIL_SUBJECT_PREFIX}{inviter} invites you to “{invitation.collab}”")
+    said = gettext("{actor} invites you to “{collab}”").format(actor=inviter, collab=invitation.collab)
+    subject = one_line(f"{settings.ACCOUNT_EMAIL_SUBJECT_PREFIX}{said}")
     context = {
         "invitation": invitation,
         "inviter": one_line(inviter),

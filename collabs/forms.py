@@ -6,7 +6,8 @@ from django import forms
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.urls import reverse
-from django.utils.translation import gettext as _
+from django.utils.text import format_lazy
+from django.utils.translation import gettext, gettext_lazy
 
 from groups.forms import GroupField
 from portal.accounts.people_search import NO_ACCOUNT, NoAccountError
@@ -21,8 +22,9 @@ class TagsField(forms.CharField):
     """Tags separated by commas; its value is a list."""
 
     def __init__(self) -> None:
-        text = f"Up to {tags.MAX_TAGS} keywords, separated by commas: “fmri, mouse”."
-        super().__init__(required=False, max_length=600, help_text=text)
+        said = gettext_lazy("Up to {most} keywords, separated by commas: “fmri, mouse”.")
+        text = format_lazy(said, most=tags.MAX_TAGS)
+        super().__init__(label=gettext_lazy("Tags"), required=False, max_length=600, help_text=text)
 
     def clean(self, value: str) -> list[str]:
         """The tags, normalised."""
@@ -35,6 +37,7 @@ class CollabForm(forms.ModelForm):
     class Meta:
         model = Collab
         fields = ["title", "description", "is_public", "visitors_read", "coediting"]
+        labels = {"title": gettext_lazy("Title"), "description": gettext_lazy("Description")}
         widgets = {"description": forms.Textarea(attrs={"rows": 3})}
 
     tags = TagsField()
@@ -53,7 +56,7 @@ class CollabForm(forms.ModelForm):
         found: dict[str, Any] = super().clean() or self.cleaned_data
         if found.get("visitors_read") and not found["is_public"]:
             if not self.initial.get("visitors_read"):
-                self.add_error("visitors_read", _("Visitors can read the files of a public Collab only."))
+                self.add_error("visitors_read", gettext("Visitors can read the files of a public Collab only."))
             found["visitors_read"] = False
         return found
 
@@ -62,10 +65,10 @@ class MemberForm(forms.Form):
     """Add somebody to the team, or invite who has no account yet."""
 
     person = PersonOrAddressField(
-        label="Name or e-mail address",
-        help_text="Start typing a name to see people. Who has no account yet is invited by e-mail.",
+        label=gettext_lazy("Name or e-mail address"),
+        help_text=gettext_lazy("Start typing a name to see people. Who has no account yet is invited by e-mail."),
     )
-    role = forms.ChoiceField(choices=Role.choices, initial=Role.VIEWER)
+    role = forms.ChoiceField(label=gettext_lazy("Role"), choices=Role.choices, initial=Role.VIEWER)
 
     def __init__(self, *args: object, collab: Collab, asker: User, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)  # type: ignore[arg-type]
@@ -83,26 +86,28 @@ class MemberForm(forms.Form):
 class RoleForm(forms.Form):
     """Change a member's role."""
 
-    role = forms.ChoiceField(choices=Role.choices)
+    role = forms.ChoiceField(label=gettext_lazy("Role"), choices=Role.choices)
 
 
 class GroupRoleForm(forms.Form):
     """Give a group a role."""
 
-    role = forms.ChoiceField(choices=Role.choices, initial=Role.VIEWER)
+    role = forms.ChoiceField(label=gettext_lazy("Role"), choices=Role.choices, initial=Role.VIEWER)
 
     def __init__(self, *args: object, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)  # type: ignore[arg-type]
-        group = GroupField(help_text="Its name. Everybody in the group has the role, now and later.")
+        group = GroupField(help_text=gettext("Its name. Everybody in the group has the role, now and later."))
         self.fields = {"group": group, **self.fields}
 
 
 class InviteForm(forms.Form):
     """Invite by e-mail."""
 
-    email = forms.EmailField(label="E-mail address", help_text="The person does not need an account yet.")
-    role = forms.ChoiceField(choices=Role.choices, initial=Role.VIEWER)
-    days = forms.IntegerField(label="Valid for (days)", min_value=1, max_value=365, initial=14)
+    email = forms.EmailField(
+        label=gettext_lazy("E-mail address"), help_text=gettext_lazy("The person does not need an account yet.")
+    )
+    role = forms.ChoiceField(label=gettext_lazy("Role"), choices=Role.choices, initial=Role.VIEWER)
+    days = forms.IntegerField(label=gettext_lazy("Valid for (days)"), min_value=1, max_value=365, initial=14)
 
     def values(self) -> dict[str, Any]:
         """Arguments for the services."""
@@ -113,7 +118,9 @@ class LinkForm(InviteForm):
     """Invite by link."""
 
     email = None  # type: ignore[assignment]
-    uses = forms.IntegerField(label="Number of people who can use it", min_value=1, max_value=1000, initial=1)
+    uses = forms.IntegerField(
+        label=gettext_lazy("Number of people who can use it"), min_value=1, max_value=1000, initial=1
+    )
 
 
 class NoteForm(forms.Form):
@@ -122,8 +129,8 @@ class NoteForm(forms.Form):
     note = forms.CharField(
         required=False,
         max_length=1000,
-        label="Message to the administrators",
-        help_text="Who you are, and what you would like to do.",
+        label=gettext_lazy("Message to the administrators"),
+        help_text=gettext_lazy("Who you are, and what you would like to do."),
         widget=forms.Textarea(attrs={"rows": 4}),
     )
 
@@ -131,8 +138,8 @@ class NoteForm(forms.Form):
 class AnswerForm(forms.Form):
     """Answer a join request."""
 
-    answer = forms.ChoiceField(choices=[("approve", "Approve"), ("decline", "Decline")])
-    role = forms.ChoiceField(choices=Role.choices, initial=Role.VIEWER)
+    answer = forms.ChoiceField(choices=[("approve", gettext_lazy("Approve")), ("decline", gettext_lazy("Decline"))])
+    role = forms.ChoiceField(label=gettext_lazy("Role"), choices=Role.choices, initial=Role.VIEWER)
     why = forms.CharField(required=False, max_length=1000)
 
 
@@ -142,13 +149,17 @@ class HandOverForm(forms.Form):
     person = forms.ModelChoiceField(
         User.objects.none(),
         to_field_name="username",
-        label="New administrator",
-        help_text="An active member who was added to the team themselves, not through a group.",
+        label=gettext_lazy("New administrator"),
+        help_text=gettext_lazy("An active member who was added to the team themselves, not through a group."),
     )
     stay_as = forms.ChoiceField(
         required=False,
-        label="Your own role afterwards",
-        choices=[("editor", "Editor"), ("viewer", "Viewer"), ("", "None: leave the Collab")],
+        label=gettext_lazy("Your own role afterwards"),
+        choices=[
+            ("editor", gettext_lazy("Editor")),
+            ("viewer", gettext_lazy("Viewer")),
+            ("", gettext_lazy("None: leave the Collab")),
+        ],
         initial="editor",
     )
 
@@ -161,7 +172,12 @@ class HandOverForm(forms.Form):
 class DirectoryForm(forms.Form):
     """Search, filters and order of the directory; all optional, and invalid values count as absent."""
 
-    ORDERS = {"best": "Best match", "title": "Title", "new": "Newest first", "old": "Oldest first"}
+    ORDERS = {
+        "best": gettext_lazy("Best match"),
+        "title": gettext_lazy("Title"),
+        "new": gettext_lazy("Newest first"),
+        "old": gettext_lazy("Oldest first"),
+    }
 
     q = forms.CharField(required=False)
     tag = forms.CharField(required=False)
@@ -176,7 +192,7 @@ class DeleteForm(forms.Form):
     """Confirm deletion by typing the Collab's title."""
 
     typed_title = forms.CharField(
-        label="Type the Collab's title to delete it",
+        label=gettext_lazy("Type the Collab's title to delete it"),
         max_length=200,
         widget=forms.TextInput({"autocomplete": "off", "spellcheck": "false"}),
     )
@@ -189,5 +205,7 @@ class DeleteForm(forms.Form):
         """The title, however the keyboard composes its accents."""
         typed = tidy_title(self.cleaned_data["typed_title"])
         if typed != self.collab.title:
-            raise ValidationError(f"This is not the Collab's title, which is “{self.collab.title}”.")
+            raise ValidationError(
+                gettext("This is not the Collab's title, which is “%(title)s”.") % {"title": self.collab.title}
+            )
         return typed

@@ -14,6 +14,8 @@ from django.db import transaction
 from django.db.models import F, QuerySet
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.text import format_lazy
+from django.utils.translation import gettext, gettext_lazy
 
 from notices.models import Kind
 from notices.services import notify
@@ -71,7 +73,7 @@ def _first_waiting(user: int, now: datetime) -> QuerySet[Invitation]:
 def invite_by_link(actor: User, collab: Collab, role: Role, *, days: int = 14, uses: int = 1) -> tuple[Invitation, str]:
     """Create an invitation by link, for whoever has it; returns it with its token, which is not stored."""
     if not 1 <= uses <= MAX_USES:
-        raise ValidationError(f"A link can have 1 to {MAX_USES} uses.")
+        raise ValidationError(gettext("A link can have 1 to %(max_uses)s uses.") % {"max_uses": MAX_USES})
     return _invite(actor, collab, role, days, uses, "")
 
 
@@ -84,8 +86,9 @@ def invite_by_mail(actor: User, collab: Collab, email: str, role: Role, *, days:
         revoke(actor, earlier)
     invitation, token = _invite(actor, collab, role, days, 1, email)
     owners = User.objects.filter(emailaddress__email=email, emailaddress__verified=True)
-    subject = f"{actor.display_name} invites you to “{collab}”"
-    notify(owners, Kind.INVITED, subject=subject, text="Accept or decline it on your home page.", url=reverse("home"))
+    subject = format_lazy(gettext_lazy("{actor} invites you to “{collab}”"), actor=actor.display_name, collab=collab)
+    text = gettext_lazy("Accept or decline it on your home page.")
+    notify(owners, Kind.INVITED, subject=subject, text=text, url=reverse("home"))
     task_queue.enqueue("collabs.tasks.mail_invitation", invitation.pk, token)
     return invitation
 
@@ -98,11 +101,13 @@ def may_mail(actor: User) -> bool:
 def _invite(actor: User, collab: Collab, role: Role, days: int, uses: int, email: str) -> tuple[Invitation, str]:
     row = lock(collab)
     if row.deleted_at:
-        raise ValidationError("This Collab was deleted.")
+        raise ValidationError(gettext("This Collab was deleted."))
     if not 1 <= days <= MAX_DAYS:
-        raise ValidationError(f"An invitation can be valid for 1 to {MAX_DAYS} days.")
+        raise ValidationError(
+            gettext("An invitation can be valid for 1 to %(max_days)s days.") % {"max_days": MAX_DAYS}
+        )
     if Invitation.objects.open().filter(collab=row).count() >= MAX_OPEN:
-        raise ValidationError("There are too many open invitations. Withdraw some first.")
+        raise ValidationError(gettext("There are too many open invitations. Withdraw some first."))
     token = secrets.token_urlsafe(TOKEN_BYTES)
     invitation = Invitation.objects.create(
         collab=row,
@@ -139,10 +144,11 @@ def accept(user: User, invitation: Invitation) -> Collab:
     usable = Invitation.objects.open().filter(pk=invitation.pk, collab__deleted_at=None)
     if not usable.update(uses_left=F("uses_left") - 1):
         invitation.refresh_from_db()
-        raise UnusableInvitationError(invitation.why_closed or "This invitation can no longer be used.")
+        raise UnusableInvitationError(invitation.why_closed or gettext("This invitation can no longer be used."))
     audit.record(user, "collab.invitation.accepted", collab, invitation=invitation.pk, role=role)
     if invitation.created_by:
-        subject = f"{user.display_name} accepted your invitation to “{collab}”"
+        said = gettext_lazy("{person} accepted your invitation to “{collab}”")
+        subject = format_lazy(said, person=user.display_name, collab=collab)
         notify([invitation.created_by], Kind.REQUEST, subject=subject, url=reverse("collabs:team", args=[collab.slug]))
     if membership:
         change_role(user, collab, user, role)

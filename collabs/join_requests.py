@@ -4,6 +4,8 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.text import format_lazy
+from django.utils.translation import gettext, gettext_lazy
 
 from notices.models import Kind
 from notices.services import notify
@@ -23,21 +25,21 @@ def ask(user: User, collab: Collab, note: str = "") -> JoinRequest:
     """Ask to join. ValidationError for members, for private Collabs, and while a request is open."""
     row = lock(collab)
     if row.deleted_at or not row.is_public:
-        raise ValidationError("You can only ask to join public Collabs.")
+        raise ValidationError(gettext("You can only ask to join public Collabs."))
     if row.role_of(user):
-        raise ValidationError("You are already a member.")
+        raise ValidationError(gettext("You are already a member."))
     if not rate_limits.allowed("join-request", str(user.pk), REQUESTS_PER_DAY, 24 * 3600):
-        raise ValidationError("Too many requests today. Please try again tomorrow.")
+        raise ValidationError(gettext("Too many requests today. Please try again tomorrow."))
     try:
         with transaction.atomic():
             request = JoinRequest.objects.create(collab=row, user=user, note=note)
     except IntegrityError as error:
-        raise ValidationError("You have already asked to join. An administrator will answer.") from error
+        raise ValidationError(gettext("You have already asked to join. An administrator will answer.")) from error
     audit.record(user, "collab.request.made", row)
     notify(
         administrators(row),
         Kind.REQUEST,
-        subject=f"{user.display_name} asks to join “{row}”",
+        subject=format_lazy(gettext_lazy("{person} asks to join “{collab}”"), person=user.display_name, collab=row),
         text=note,
         url=reverse("collabs:requests", args=[row.slug]),
     )
@@ -63,7 +65,7 @@ def approve(actor: User, request: JoinRequest, role: Role) -> None:
 def decline(actor: User, request: JoinRequest, answer: str = "") -> None:
     """Decline a request; the person gets a notice with the reason."""
     _decide(actor, request, approved=False)
-    subject = f"Your request to join “{request.collab}” was declined"
+    subject = format_lazy(gettext_lazy("Your request to join “{collab}” was declined"), collab=request.collab)
     notify([request.user], Kind.REQUEST, subject=subject, text=answer, url=request.collab.get_absolute_url())
 
 
@@ -71,6 +73,6 @@ def _decide(actor: User, request: JoinRequest, *, approved: bool) -> None:
     """Record the answer. Race: of two administrators who answer at once, the second gets a ValidationError."""
     undecided = JoinRequest.objects.filter(pk=request.pk, decided_at=None)
     if not undecided.update(decided_at=timezone.now(), decided_by=actor, approved=approved):
-        raise ValidationError("This request has already been answered or withdrawn.")
+        raise ValidationError(gettext("This request has already been answered or withdrawn."))
     verb = "collab.request.approved" if approved else "collab.request.declined"
     audit.record(actor, verb, request.collab, user=request.user.username)

@@ -13,7 +13,8 @@ from django.db.models import Count, Exists, F, Func, OuterRef, Q, Subquery, Valu
 from django.db.models.functions import Coalesce
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.functional import cached_property
+from django.utils.functional import Promise, cached_property
+from django.utils.translation import gettext, gettext_lazy, pgettext_lazy
 
 from groups.models import Group, GroupMember
 from portal.models import User
@@ -23,15 +24,20 @@ from . import search, tags
 
 Person = User | AnonymousUser
 
-TITLE_TAKEN = "This title is taken, perhaps by a private Collab or a deleted one. Please choose another."
+TITLE_TAKEN = gettext_lazy("This title is taken, perhaps by a private Collab or a deleted one. Please choose another.")
 
 
 class Role(models.TextChoices):
     """A member's role in a Collab; the table of their rights is in docs/explanation/access.md."""
 
-    ADMINISTRATOR = "administrator"
-    EDITOR = "editor"
-    VIEWER = "viewer"
+    ADMINISTRATOR = "administrator", gettext_lazy("Administrator")
+    EDITOR = "editor", gettext_lazy("Editor")
+    VIEWER = "viewer", gettext_lazy("Viewer")
+
+    @property
+    def noun(self) -> str:
+        """The role within a sentence, where English has a small letter: “as editor”."""
+        return str(NOUNS[self.value])
 
     @property
     def rank(self) -> int:
@@ -47,6 +53,13 @@ RANKS: dict[str, int] = {Role.VIEWER.value: 10, Role.EDITOR.value: 20, Role.ADMI
 """Rank by role; a new role gets a number between these. Neither the names' alphabet nor the order of `Role` counts."""
 
 
+NOUNS: dict[str, Promise] = {
+    Role.ADMINISTRATOR.value: pgettext_lazy("role within a sentence", "administrator"),
+    Role.EDITOR.value: pgettext_lazy("role within a sentence", "editor"),
+    Role.VIEWER.value: pgettext_lazy("role within a sentence", "viewer"),
+}
+
+
 def role_rank(role: str = "role") -> Func:
     """`Role.rank` of a column, for queries: `.order_by(role_rank().desc())`. 0 for a value that is no role.
 
@@ -59,11 +72,11 @@ def role_rank(role: str = "role") -> Func:
 def validate_title(title: str) -> None:
     """ValidationError for a title that cannot name a directory: it does, in every member's Lab."""
     if "/" in title or any(_is_invisible(c) for c in title):
-        raise ValidationError("A title cannot contain “/” or invisible characters.")
+        raise ValidationError(gettext("A title cannot contain “/” or invisible characters."))
     if title != title.strip() or title.startswith(".") or title.endswith("."):
-        raise ValidationError("A title cannot begin or end with a space or a dot.")
+        raise ValidationError(gettext("A title cannot begin or end with a space or a dot."))
     if len(title.encode()) > 200:
-        raise ValidationError("This title is too long to name a folder (200 bytes in UTF-8).")
+        raise ValidationError(gettext("This title is too long to name a folder (200 bytes in UTF-8)."))
 
 
 def _is_invisible(character: str) -> bool:
@@ -152,24 +165,30 @@ class Collab(models.Model):
     title = models.CharField(
         max_length=100,
         validators=[validate_title],
-        help_text="Unique. Also the name of the team's folder in the Lab.",
+        help_text=gettext_lazy("Unique. Also the name of the team's folder in the Lab."),
     )
     title_key = models.CharField(max_length=300, unique=True, editable=False)
-    description = models.TextField(blank=True, max_length=2000, help_text="What you work on, in a sentence or two.")
+    description = models.TextField(
+        blank=True, max_length=2000, help_text=gettext_lazy("What you work on, in a sentence or two.")
+    )
     is_public = models.BooleanField(
-        "public",
+        gettext_lazy("public"),
         default=False,
-        help_text="Anybody can see the page; everybody who is signed in can read the files.",
+        help_text=gettext_lazy("Anybody can see the page; everybody who is signed in can read the files."),
     )
     visitors_read = models.BooleanField(
-        "open to visitors",
+        gettext_lazy("open to visitors"),
         default=False,
-        help_text="Where it is public: visitors without an account read the files, previews and notebooks.",
+        help_text=gettext_lazy(
+            "Where it is public: visitors without an account read the files, previews and notebooks."
+        ),
     )
     coediting = models.BooleanField(
-        "editing together",
+        gettext_lazy("editing together"),
         default=True,
-        help_text="Several people can edit a notebook or text file at the same time, and see each other type.",
+        help_text=gettext_lazy(
+            "Several people can edit a notebook or text file at the same time, and see each other type."
+        ),
     )
     created_at = models.DateTimeField(auto_now_add=True)
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
@@ -377,10 +396,10 @@ class Invitation(models.Model):
     def why_closed(self) -> str:
         """Reason, as a sentence, why it cannot be used; empty while it can."""
         if self.revoked_at:
-            return "This invitation was withdrawn."
+            return gettext("This invitation was withdrawn.")
         if self.uses_left < 1:
-            return "This invitation has been used."
-        return "This invitation has expired." if self.expires_at <= timezone.now() else ""
+            return gettext("This invitation has been used.")
+        return gettext("This invitation has expired.") if self.expires_at <= timezone.now() else ""
 
     def note_mailed(self) -> None:
         """Record that a mail server has accepted its e-mail."""
@@ -392,7 +411,9 @@ class JoinRequest(models.Model):
 
     collab = models.ForeignKey(Collab, on_delete=models.CASCADE, related_name="requests")
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="join_requests")
-    note = models.TextField(blank=True, max_length=1000, help_text="Who you are, and what you would like to do.")
+    note = models.TextField(
+        blank=True, max_length=1000, help_text=gettext_lazy("Who you are, and what you would like to do.")
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     decided_at = models.DateTimeField(null=True, blank=True)
     decided_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")

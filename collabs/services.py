@@ -11,7 +11,9 @@ from django.core.validators import validate_slug
 from django.db import IntegrityError, models, transaction
 from django.utils import timezone
 from django.utils.crypto import get_random_string
-from django.utils.text import slugify
+from django.utils.functional import Promise
+from django.utils.text import format_lazy, slugify
+from django.utils.translation import gettext, gettext_lazy
 
 from groups.models import Group, people_in
 from notices.models import Kind
@@ -21,20 +23,20 @@ from portal.access import send_access_changed
 from portal.models import User
 
 from . import search_index
-from .models import TITLE_TAKEN, Collab, EffectiveRole, GroupRole, Membership, Role, Tag, tidy_title
+from .models import NOUNS, TITLE_TAKEN, Collab, EffectiveRole, GroupRole, Membership, Role, Tag, tidy_title
 from .tags import tidy_all
 
 RESERVED_SLUGS = frozenset({"new", "deleted", "join", "invite"})
 SLUG_LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
 SLUGS_TRIED = 50
-SLUG_TAKEN = "This address is taken, perhaps by a private Collab or a deleted one. Please choose another."
+SLUG_TAKEN = gettext_lazy("This address is taken, perhaps by a private Collab or a deleted one. Please choose another.")
 
 
 class LastAdministratorError(ValidationError):
     """The change would leave the Collab without an active administrator."""
 
     def __init__(self) -> None:
-        text = "A Collab needs an administrator. Make somebody else administrator first."
+        text = gettext("A Collab needs an administrator. Make somebody else administrator first.")
         super().__init__(text, code="last_administrator")
 
 
@@ -42,7 +44,7 @@ class ArchivedError(ValidationError):
     """The Collab is archived and cannot be changed."""
 
     def __init__(self) -> None:
-        super().__init__("This Collab is archived. Restore it from the archive to change it.", code="archived")
+        super().__init__(gettext("This Collab is archived. Restore it from the archive to change it."), code="archived")
 
 
 @transaction.atomic
@@ -105,7 +107,7 @@ def _insert(collab: Collab, asked: str) -> None:
             collab.clean()  # somebody took the title in this moment: ValidationError; or the slug: try the next
             continue
         return
-    raise ValidationError({"slug": SLUG_TAKEN} if asked else {"title": "Please choose another title."})
+    raise ValidationError({"slug": SLUG_TAKEN} if asked else {"title": gettext("Please choose another title.")})
 
 
 def _slugs(title: str) -> Iterator[str]:
@@ -194,7 +196,7 @@ def unarchive_collab(actor: User, collab: Collab) -> None:
 def _set_archived(actor: User, collab: Collab, at: datetime | None) -> None:
     row = lock(collab)
     if row.deleted_at:
-        raise ValidationError("This Collab was deleted.")
+        raise ValidationError(gettext("This Collab was deleted."))
     if bool(row.archived_at) == bool(at):
         return
     row.archived_at = at
@@ -221,7 +223,7 @@ def restore_collab(actor: User, collab: Collab) -> None:
     """Undo `delete_collab`: page, team and library are as they were."""
     row = lock(collab)
     if row.removed_at:
-        raise ValidationError("This Collab was removed for good.")
+        raise ValidationError(gettext("This Collab was removed for good."))
     if not row.deleted_at:
         return
     row.deleted_at = None
@@ -253,12 +255,13 @@ def add_member(actor: User, collab: Collab, user: User, role: Role) -> Membershi
     """Add an active person. ValidationError if they are already a member."""
     row = lock(collab)
     if not user.is_active:
-        raise ValidationError("This account is deactivated.")
+        raise ValidationError(gettext("This account is deactivated."))
     membership, created = Membership.objects.get_or_create(collab=row, user=user, defaults={"role": role})
     if not created:
-        raise ValidationError(f"{user.username} is already a member.")
+        raise ValidationError(gettext("%(username)s is already a member.") % {"username": user.username})
     audit.record(actor, "collab.member.added", row, user=user.username, role=role)
-    _tell(actor, user, Kind.INVITED, row, f"{actor.display_name} added you to “{row}” as {Role(role).label.lower()}")
+    said = gettext_lazy("{actor} added you to “{collab}” as {role}")
+    _tell(actor, user, Kind.INVITED, row, format_lazy(said, actor=actor.display_name, collab=row, role=NOUNS[role]))
     send_access_changed([user.pk])
     return membership
 
@@ -269,7 +272,7 @@ def change_role(actor: User, collab: Collab, user: User, role: Role) -> None:
     row = lock(collab)
     membership = Membership.objects.filter(collab=row, user=user).first()
     if membership is None:
-        raise ValidationError(f"{user.username} is not a member.")
+        raise ValidationError(gettext("%(username)s is not a member.") % {"username": user.username})
     if membership.role == role:
         return
     before, membership.role = membership.role, role
@@ -277,7 +280,13 @@ def change_role(actor: User, collab: Collab, user: User, role: Role) -> None:
     if before == Role.ADMINISTRATOR:
         _check_administered(row)
     audit.record(actor, "collab.member.changed", row, user=user.username, before=before, role=role)
-    _tell(actor, user, Kind.ROLE, row, f"You are now {Role(role).label.lower()} of “{row}”")
+    _tell(
+        actor,
+        user,
+        Kind.ROLE,
+        row,
+        format_lazy(gettext_lazy("You are now {role} of “{collab}”"), role=NOUNS[role], collab=row),
+    )
     send_access_changed([user.pk])
 
 
@@ -293,7 +302,9 @@ def remove_member(actor: User, collab: Collab, user: User) -> None:
         _check_administered(row)
     verb = "collab.member.left" if actor == user else "collab.member.removed"
     audit.record(actor, verb, row, user=user.username)
-    _tell(actor, user, Kind.ROLE, row, f"You are no longer a member of “{row}”")
+    _tell(
+        actor, user, Kind.ROLE, row, format_lazy(gettext_lazy("You are no longer a member of “{collab}”"), collab=row)
+    )
     send_access_changed([user.pk])
 
 
@@ -313,7 +324,7 @@ def administrators(collab: Collab) -> models.QuerySet[User]:
     return User.objects.filter(pk__in=routes.values("user"), is_active=True)
 
 
-def _tell(actor: User, user: User, kind: Kind, collab: Collab, subject: str) -> None:
+def _tell(actor: User, user: User, kind: Kind, collab: Collab, subject: Promise) -> None:
     """Notify the person concerned, unless they did it themselves."""
     if actor != user:
         notify([user], kind, subject=subject, url=collab.get_absolute_url())

@@ -2,6 +2,7 @@
 
 from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
+from django.utils.translation import gettext
 
 from portal.access import ForbiddenError, person
 
@@ -18,7 +19,7 @@ def managed_group(request: HttpRequest, slug: str) -> Group:
     """The group, for its managers."""
     group = get_group(request, slug)
     if not group.is_managed_by(person(request)):
-        raise ForbiddenError("Only the managers of this group may do this.")
+        raise ForbiddenError(gettext("Only the managers of this group may do this."))
     return group
 
 

@@ -11,6 +11,7 @@ from django.db import models
 from django.db.models import Count, OuterRef, Q, Subquery
 from django.db.models.functions import Coalesce
 from django.urls import reverse
+from django.utils.translation import gettext_lazy
 
 from portal.models import User
 from portal.text.unique_names import name_key, tidy_title
@@ -45,9 +46,13 @@ class Group(models.Model):
     """A named set of people with its own managers."""
 
     slug = models.SlugField(max_length=80, unique=True, help_text="In the address. Never changes.")
-    name = models.CharField(max_length=100, help_text="Unique. Everybody who is signed in can find it by this name.")
+    name = models.CharField(
+        max_length=100, help_text=gettext_lazy("Unique. Everybody who is signed in can find it by this name.")
+    )
     name_key = models.CharField(max_length=300, unique=True, editable=False)
-    description = models.TextField(blank=True, max_length=2000, help_text="Who is in the group, and what it is for.")
+    description = models.TextField(
+        blank=True, max_length=2000, help_text=gettext_lazy("Who is in the group, and what it is for.")
+    )
     provider_name = models.CharField(
         max_length=250,
         null=True,

@@ -7,6 +7,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import validate_slug
 from django.db import IntegrityError, transaction
 from django.utils.text import slugify
+from django.utils.translation import gettext, gettext_lazy
 
 from portal import audit, hooks
 from portal.access import send_access_changed
@@ -16,8 +17,8 @@ from portal.text.unique_names import name_key, tidy_title
 from . import nesting
 from .models import Group, GroupManager, GroupMember, Nesting, people_in
 
-NAME_TAKEN = "There is a group with this name. Please choose another."
-SLUG_TAKEN = "There is a group with this address. Please choose another."
+NAME_TAKEN = gettext_lazy("There is a group with this name. Please choose another.")
+SLUG_TAKEN = gettext_lazy("There is a group with this address. Please choose another.")
 RESERVED_SLUGS = frozenset({"new"})
 
 
@@ -25,7 +26,7 @@ class LastManagerError(ValidationError):
     """The change would leave the group without an active manager."""
 
     def __init__(self) -> None:
-        super().__init__("A group needs a manager. Add another manager first, or delete the group.")
+        super().__init__(gettext("A group needs a manager. Add another manager first, or delete the group."))
 
 
 @transaction.atomic
@@ -52,12 +53,12 @@ def create_group(
 def _check(group: Group) -> None:
     group.clean_fields(exclude=["slug", "name_key", "created_by"])
     if not group.name or "/" in group.name or any(not c.isprintable() for c in group.name):
-        raise ValidationError({"name": "A name cannot be empty, nor contain “/” or invisible characters."})
+        raise ValidationError({"name": gettext("A name cannot be empty, nor contain “/” or invisible characters.")})
     others = Group.objects.exclude(pk=group.pk)
     if others.filter(name_key=name_key(group.name)).exists():
         raise ValidationError({"name": NAME_TAKEN})
     if group.provider_name and others.filter(provider_name=group.provider_name).exists():
-        raise ValidationError({"provider_name": "Another group already follows this name."})
+        raise ValidationError({"provider_name": gettext("Another group already follows this name.")})
 
 
 def _asked_slug(slug: str) -> str:
@@ -109,12 +110,12 @@ def delete_group(actor: User, group: Group) -> None:
 def add_person(actor: User | None, group: Group, user: User, *, from_provider: str = "") -> GroupMember:
     """Add an active person to the group. ValidationError if they are already in it."""
     if not user.is_active:
-        raise ValidationError("This account is deactivated.")
+        raise ValidationError(gettext("This account is deactivated."))
     member, created = GroupMember.objects.get_or_create(
         group=group, user=user, defaults={"from_provider": from_provider}
     )
     if not created:
-        raise ValidationError(f"{user.username} is already in the group.")
+        raise ValidationError(gettext("%(username)s is already in the group.") % {"username": user.username})
     audit.record(actor, "group.person.added", group, user=user.username, provider=from_provider)
     send_access_changed([user.pk])
     return member
@@ -133,7 +134,7 @@ def remove_person(actor: User | None, group: Group, user: User) -> None:
 def add_manager(actor: User, group: Group, user: User) -> None:
     """Make an active person a manager of the group. Idempotent."""
     if not user.is_active:
-        raise ValidationError("This account is deactivated.")
+        raise ValidationError(gettext("This account is deactivated."))
     _row, created = GroupManager.objects.get_or_create(group=group, user=user)
     if created:
         audit.record(actor, "group.manager.added", group, user=user.username)
@@ -156,12 +157,17 @@ def nest(actor: User, outer: Group, inner: Group) -> None:
     """Nest one group, with all its people, now and later, in another. ValidationError if that makes a cycle."""
     nesting.lock()
     if nesting.makes_cycle(outer, inner):
-        raise ValidationError(f"“{inner}” cannot be put into “{outer}”: the groups would form a circle.")
+        raise ValidationError(
+            gettext("“%(inner)s” cannot be put into “%(outer)s”: the groups would form a circle.")
+            % {"inner": inner, "outer": outer}
+        )
     try:
         with transaction.atomic():
             Nesting.objects.create(outer=outer, inner=inner)
     except IntegrityError as error:
-        raise ValidationError(f"“{inner}” is already in “{outer}”.") from error
+        raise ValidationError(
+            gettext("“%(inner)s” is already in “%(outer)s”.") % {"inner": inner, "outer": outer}
+        ) from error
     nesting.renew(nesting.outside(outer))
     audit.record(actor, "group.nested", outer, inner=inner.slug)
     send_access_changed(people_in(inner).values_list("pk", flat=True))

@@ -9,6 +9,7 @@ from django.core.exceptions import ValidationError
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from portal.access import person
@@ -50,7 +51,7 @@ def create(request: HttpRequest) -> HttpResponse:
         except ValidationError as error:
             form.add_error(None, error)
         else:
-            messages.success(request, "The group was created. Now add people to it.")
+            messages.success(request, gettext("The group was created. Now add people to it."))
             return redirect(group)
     return render(request, "groups/create.html", {"form": form}, status=422 if form.errors else 200)
 
@@ -106,7 +107,7 @@ def add_person(request: HttpRequest, slug: str) -> HttpResponse:
     """Add a person."""
     group = managed_group(request, slug)
     form = PersonForm(request.POST, group=group, asker=person(request))
-    return _add(request, group, form, services.add_person, "was added to the group", "person_form")
+    return _add(request, group, form, services.add_person, gettext("%(person)s was added to the group."), "person_form")
 
 
 @require_POST
@@ -114,7 +115,9 @@ def add_manager(request: HttpRequest, slug: str) -> HttpResponse:
     """Add a manager."""
     group = managed_group(request, slug)
     form = PersonForm(request.POST, group=group, asker=person(request), prefix="manager")
-    return _add(request, group, form, services.add_manager, "now manages the group", "manager_form")
+    return _add(
+        request, group, form, services.add_manager, gettext("%(person)s now manages the group."), "manager_form"
+    )
 
 
 def _add(
@@ -127,7 +130,7 @@ def _add(
         except ValidationError as error:
             form.add_error("person", error)
         else:
-            messages.success(request, f"{people_search.label(user)} {done}.")
+            messages.success(request, done % {"person": people_search.label(user)})
             return redirect(group)
     return _page(request, group, 422, **{name: form})
 
@@ -140,7 +143,7 @@ def remove_person(request: HttpRequest, slug: str, username: str) -> HttpRespons
     if username != user.username:
         group = managed_group(request, slug)
     services.remove_person(user, group, get_object_or_404(User, username=username, group_members__group=group))
-    messages.success(request, f"{username} is no longer in the group.")
+    messages.success(request, gettext("%(username)s is no longer in the group.") % {"username": username})
     return redirect(group)
 
 
@@ -150,7 +153,7 @@ def remove_manager(request: HttpRequest, slug: str, username: str) -> HttpRespon
     group = managed_group(request, slug)
     manager = get_object_or_404(User, username=username, managed_groups__group=group)
     if apply_or_message(request, lambda: services.remove_manager(person(request), group, manager)):
-        messages.success(request, f"{username} no longer manages the group.")
+        messages.success(request, gettext("%(username)s no longer manages the group.") % {"username": username})
     return redirect(group)
 
 
@@ -166,7 +169,7 @@ def nest(request: HttpRequest, slug: str) -> HttpResponse:
         except ValidationError as error:
             form.add_error("group", error)
         else:
-            messages.success(request, f"Everybody in {inner} is now in this group.")
+            messages.success(request, gettext("Everybody in %(inner)s is now in this group.") % {"inner": inner})
             return redirect(group)
     return _page(request, group, 422, nest_form=form)
 
@@ -176,7 +179,7 @@ def unnest(request: HttpRequest, slug: str, inner: str) -> HttpResponse:
     """Remove a nested group from this one."""
     group = managed_group(request, slug)
     services.unnest(person(request), group, get_object_or_404(Group, slug=inner, outer_nestings__outer=group))
-    messages.success(request, "The group was removed from this one.")
+    messages.success(request, gettext("The group was removed from this one."))
     return redirect(group)
 
 
@@ -209,5 +212,5 @@ def delete(request: HttpRequest, slug: str) -> HttpResponse:
     if not form.is_valid():
         return _settings(request, group, GroupForm(instance=group), form, 422)
     services.delete_group(person(request), group)
-    messages.success(request, f"The group {group.name} was deleted.")
+    messages.success(request, gettext("The group %(name)s was deleted.") % {"name": group.name})
     return redirect("groups:directory")

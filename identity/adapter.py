@@ -9,19 +9,22 @@ from allauth.idp.oidc.adapter import DefaultOIDCAdapter
 from allauth.idp.oidc.models import Client
 from django.conf import settings
 from django.utils.crypto import get_random_string
+from django.utils.translation import gettext_lazy
 
 from collabs.models import Collab
 from groups.models import Group
 from portal.models import User
 
 SCOPES = {
-    "openid": "Know that it is you",
-    "profile": "See your name and username",
-    "email": "See your e-mail address",
-    "team": "See the Collabs you are in, and your role in each",
-    "group": "See the groups you are in",
-    "clb.wiki.read": "Read what you can read here: Collabs, their teams, groups, libraries and files",
-    "clb.wiki.write": "Change what you can change here: Collabs, their teams, groups, libraries and files",
+    "openid": gettext_lazy("Know that it is you"),
+    "profile": gettext_lazy("See your name and username"),
+    "email": gettext_lazy("See your e-mail address"),
+    "team": gettext_lazy("See the Collabs you are in, and your role in each"),
+    "group": gettext_lazy("See the groups you are in"),
+    "clb.wiki.read": gettext_lazy("Read what you can read here: Collabs, their teams, groups, libraries and files"),
+    "clb.wiki.write": gettext_lazy(
+        "Change what you can change here: Collabs, their teams, groups, libraries and files"
+    ),
 }
 FOR_SIGN_IN = ("openid", "profile", "email", "team", "group")
 """Scopes that a new client may ask for unless operators choose others: who somebody is, but not to act for them."""

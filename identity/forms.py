@@ -4,6 +4,7 @@ from typing import Any
 
 from allauth.account.models import EmailAddress
 from django import forms
+from django.utils.translation import gettext_lazy
 
 from portal.models import User
 
@@ -23,7 +24,7 @@ class ScopeCheckboxes(forms.CheckboxSelectMultiple):
 class ConsentForm(forms.Form):
     """Scopes that a person lets a client have, of those that it asks for; and one of several addresses."""
 
-    scopes = forms.MultipleChoiceField(label="Grant permissions", widget=ScopeCheckboxes, required=False)
+    scopes = forms.MultipleChoiceField(label=gettext_lazy("Grant permissions"), widget=ScopeCheckboxes, required=False)
 
     def __init__(self, *args: Any, user: User, asked: list[str], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

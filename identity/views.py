@@ -20,6 +20,7 @@ from django.contrib.auth.views import redirect_to_login
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
+from django.utils.translation import gettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.clickjacking import xframe_options_deny
 from django.views.decorators.csrf import csrf_exempt
@@ -228,5 +229,5 @@ def revoke(request: HttpRequest, client_id: str) -> HttpResponse:
     me = person(request)
     client = get_object_or_404(services.services_of(me), pk=client_id)
     services.revoke(me, me, Client.objects.get(pk=client.pk))
-    messages.success(request, f"{client.name} no longer has access to your account.")
+    messages.success(request, gettext("%(name)s no longer has access to your account.") % {"name": client.name})
     return redirect("services")

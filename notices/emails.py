@@ -14,6 +14,8 @@ from django.core.mail import EmailMessage
 from django.template.loader import render_to_string
 from django.utils import timezone
 
+from portal import languages
+
 from .models import Mail, Notice
 
 log = logging.getLogger(__name__)
@@ -58,7 +60,8 @@ def _take(notice: Notice) -> bool:
 
 def message(notice: Notice) -> EmailMessage:
     """E-mail of a notice. The Message-ID has the site's domain: looking up the machine's own name can take seconds."""
-    text = render_to_string("notices/mail.txt", {"notice": notice, "portal_url": settings.PORTAL_URL})
+    with languages.speaking_to(notice.user):
+        text = render_to_string("notices/mail.txt", {"notice": notice, "portal_url": settings.PORTAL_URL})
     subject = f"{settings.ACCOUNT_EMAIL_SUBJECT_PREFIX}{notice.subject}"
     host = urlsplit(settings.PORTAL_URL).hostname or "localhost"
     headers = {"Message-ID": make_msgid(str(notice.pk), domain=host), "Auto-Submitted": "auto-generated"}

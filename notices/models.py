@@ -3,6 +3,7 @@
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext_lazy
 
 from portal.models import User
 
@@ -10,16 +11,19 @@ from portal.models import User
 class Kind(models.TextChoices):
     """Kind of notice; people choose for each whether it is also sent by e-mail."""
 
-    INVITED = "invited", "Somebody adds or invites me to a Collab"
-    ROLE = "role", "My role in a Collab changes or ends"
-    REQUEST = "request", "Somebody asks to join a Collab that I administer, or answers a request or invitation"
-    SHARE = "share", "Somebody shares a library with me"
-    LAB_STOPPED = "lab_stopped", "My Lab was stopped (with a list of rescued files)"
-    LAB_WARNING = "lab_warning", "My Lab ran out of memory, or is about to be stopped"
-    RUN_ENDED = "run_ended", "A notebook that I let run in my Lab is done, or has failed"
-    DONE = "done", "Something of mine that took long is done: files copied, or restored"
-    SIGN_IN = "sign_in", "Somebody tries to sign in with my account"
-    MASS_DELETION = "mass_deletion", "A large part of one of my libraries is deleted at once"
+    INVITED = "invited", gettext_lazy("Somebody adds or invites me to a Collab")
+    ROLE = "role", gettext_lazy("My role in a Collab changes or ends")
+    REQUEST = (
+        "request",
+        gettext_lazy("Somebody asks to join a Collab that I administer, or answers a request or invitation"),
+    )
+    SHARE = "share", gettext_lazy("Somebody shares a library with me")
+    LAB_STOPPED = "lab_stopped", gettext_lazy("My Lab was stopped (with a list of rescued files)")
+    LAB_WARNING = "lab_warning", gettext_lazy("My Lab ran out of memory, or is about to be stopped")
+    RUN_ENDED = "run_ended", gettext_lazy("A notebook that I let run in my Lab is done, or has failed")
+    DONE = "done", gettext_lazy("Something of mine that took long is done: files copied, or restored")
+    SIGN_IN = "sign_in", gettext_lazy("Somebody tries to sign in with my account")
+    MASS_DELETION = "mass_deletion", gettext_lazy("A large part of one of my libraries is deleted at once")
 
 
 MAILED = frozenset({Kind.INVITED, Kind.REQUEST, Kind.SHARE, Kind.RUN_ENDED, Kind.SIGN_IN, Kind.MASS_DELETION})

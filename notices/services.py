@@ -7,6 +7,7 @@ from django.db import transaction
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy
 
 from portal import languages
 from portal.models import User
@@ -43,7 +44,7 @@ def notify(
 
 def warn_of_guessed_passwords(user: User) -> None:
     """Tell a person that others try passwords for their account."""
-    text = (
+    text = gettext_lazy(
         "Many wrong passwords were tried for your account within an hour, from places where you have not signed in "
         "before. Nobody got in by them, and tries are slowed down. You can go on signing in.\n\n"
         "Is your password used anywhere else, or easy to guess? Then choose a new one. With a second factor, a "
@@ -52,7 +53,7 @@ def warn_of_guessed_passwords(user: User) -> None:
     notify(
         [user],
         Kind.SIGN_IN,
-        subject="Somebody tries wrong passwords for your account",
+        subject=gettext_lazy("Somebody tries wrong passwords for your account"),
         text=text,
         url=reverse("account"),
     )

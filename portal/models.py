@@ -11,6 +11,7 @@ from django.contrib.sessions.backends.base import SessionBase
 from django.contrib.sessions.base_session import AbstractBaseSession
 from django.db import models, transaction
 from django.utils.module_loading import import_string
+from django.utils.translation import gettext_lazy
 
 from . import hooks
 from .usernames import validate_username
@@ -26,8 +27,10 @@ class User(AbstractUser):
         max_length=32,
         unique=True,
         validators=[validate_username],
-        error_messages={"unique": "This username is taken."},
-        help_text="Lower-case letters, digits and hyphens, starting with a letter; part of the Lab's address.",
+        error_messages={"unique": gettext_lazy("This username is taken.")},
+        help_text=gettext_lazy(
+            "Lower-case letters, digits and hyphens, starting with a letter; part of the Lab's address."
+        ),
     )
 
     deleted_at = models.DateTimeField(null=True, editable=False, help_text="When the person deleted the account.")

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable
 
 from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
+from django.utils.translation import gettext, gettext_lazy
 
 _OF_THE_SITE = "account accounts api collab collabs collaboratory drive hub lab labs portal static system"
 _OF_OFFICES = (
@@ -26,7 +27,7 @@ RESERVED = frozenset(f"{_OF_THE_SITE} {_OF_OFFICES} {_OF_PROTOCOLS}".split())
 
 _label = RegexValidator(
     r"\A[a-z](?:[a-z0-9-]{0,30}[a-z0-9])?\Z",
-    "Use lower-case letters, digits and hyphens; start with a letter; at most 32 characters.",
+    gettext_lazy("Use lower-case letters, digits and hyphens; start with a letter; at most 32 characters."),
 )
 
 
@@ -34,7 +35,7 @@ def validate_username(value: str) -> None:
     """ValidationError for what is not a DNS label, has a punycode prefix, or is reserved for the site."""
     _label(value)
     if value in RESERVED or value[2:4] == "--":
-        raise ValidationError("This username is reserved.")
+        raise ValidationError(gettext("This username is reserved."))
 
 
 USERNAME_VALIDATORS = [validate_username]

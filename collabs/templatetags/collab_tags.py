@@ -8,7 +8,7 @@ from django.utils.safestring import SafeString
 from collabs.card_html import html_of_cards
 from collabs.cards import Mine, at_home, cards
 from collabs.invitations import first_waiting
-from collabs.models import Collab, Invitation
+from collabs.models import Collab, Invitation, Role
 
 register = template.Library()
 SHOWN = 6
@@ -19,6 +19,12 @@ def latest_public_collabs(context: template.Context) -> list[Collab]:
     """The newest public Collabs, for visitors."""
     newest = Collab.objects.current().filter(is_public=True).order_by("-created_at").values_list("pk", flat=True)
     return cards(context["request"].user, newest[:SHOWN])
+
+
+@register.filter
+def role_noun(role: str) -> str:
+    """The role within a sentence: “as editor”."""
+    return Role(role).noun
 
 
 @register.simple_tag

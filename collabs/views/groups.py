@@ -5,6 +5,7 @@ from django.core.paginator import Paginator
 from django.db.models import Prefetch
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from collabs import services
@@ -25,7 +26,10 @@ def groups(request: HttpRequest, slug: str) -> HttpResponse:
     if form.is_valid():
         group, role = form.cleaned_data["group"], Role(form.cleaned_data["role"])
         services.give_group_role(person(request), collab, group, role)
-        messages.success(request, f"Everybody in {group} now has the role {role.label}.")
+        messages.success(
+            request,
+            gettext("Everybody in %(group)s now has the role %(label)s.") % {"group": group, "label": role.label},
+        )
         return redirect("collabs:groups", slug)
     sized = Group.objects.with_size()
     held = collab.group_roles.prefetch_related(Prefetch("group", queryset=sized))
@@ -39,7 +43,7 @@ def remove_group(request: HttpRequest, slug: str, group: str) -> HttpResponse:
     collab = get_collab(request, slug, Role.ADMINISTRATOR)
     found = get_object_or_404(Group, slug=group, roles__collab=collab)
     services.remove_group(person(request), collab, found)
-    messages.success(request, f"{found} no longer has a role in this Collab.")
+    messages.success(request, gettext("%(found)s no longer has a role in this Collab.") % {"found": found})
     return redirect("collabs:groups", slug)
 
 

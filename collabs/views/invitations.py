@@ -9,6 +9,7 @@ from django.core.exceptions import ValidationError
 from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
@@ -49,7 +50,9 @@ def by_mail(request: HttpRequest, slug: str) -> HttpResponse:
         except ValidationError as error:
             form.add_error(None, error)
         else:
-            messages.success(request, f"An invitation is on its way to {form.cleaned_data['email']}.")
+            messages.success(
+                request, gettext("An invitation is on its way to %(email)s.") % {"email": form.cleaned_data["email"]}
+            )
             return redirect("collabs:invitations", slug)
     return _index(request, collab, 422, by_mail=form)
 
@@ -75,7 +78,7 @@ def revoke(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
     """Withdraw an invitation."""
     collab = get_collab(request, slug, Role.ADMINISTRATOR)
     invitations.revoke(person(request), get_object_or_404(Invitation, pk=pk, collab=collab))
-    messages.success(request, "The invitation was withdrawn.")
+    messages.success(request, gettext("The invitation was withdrawn."))
     return redirect("collabs:invitations", slug)
 
 
@@ -90,7 +93,7 @@ def invitation(request: HttpRequest, token: str) -> HttpResponse:
     if found is None:
         if not rate_limits.allowed("invitation", where, invitations.WRONG_TOKENS_PER_HOUR, 3600):
             return too_many(request)
-        raise Http404("This invitation does not exist.")
+        raise Http404(gettext("This invitation does not exist."))
     if request.method == "POST":
         if not request.user.is_authenticated:
             raise SignInRequiredError
@@ -107,7 +110,7 @@ def _accept(request: HttpRequest, found: Invitation) -> HttpResponse:
     except ValidationError as error:
         messages.error(request, " ".join(error.messages))
         return redirect("home")
-    messages.success(request, f"Welcome to {collab.title}.")
+    messages.success(request, gettext("Welcome to %(title)s.") % {"title": collab.title})
     return redirect(collab)
 
 

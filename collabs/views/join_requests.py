@@ -5,6 +5,7 @@ from django.core.exceptions import ValidationError
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from collabs import join_requests
@@ -28,7 +29,7 @@ def join(request: HttpRequest, slug: str) -> HttpResponse:
     asked = JoinRequest.objects.filter(collab=collab, user=user, decided_at=None).first()
     if asked and request.POST.get("do") == "withdraw":
         join_requests.withdraw(user, asked)
-        messages.success(request, "Your request was withdrawn.")
+        messages.success(request, gettext("Your request was withdrawn."))
         return redirect(collab)
     form = NoteForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
@@ -37,7 +38,9 @@ def join(request: HttpRequest, slug: str) -> HttpResponse:
         except ValidationError as error:
             form.add_error(None, error)
         else:
-            messages.success(request, "Your request was sent. You will get a message when an administrator answers.")
+            messages.success(
+                request, gettext("Your request was sent. You will get a message when an administrator answers.")
+            )
             return redirect(collab)
     context = {"collab": collab, "asked": asked, "form": form}
     return render(request, "collabs/join.html", context, status=422 if form.errors else 200)
@@ -62,7 +65,9 @@ def decide(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
         try:
             if form.cleaned_data["answer"] == "approve":
                 join_requests.approve(person(request), asked, Role(form.cleaned_data["role"]))
-                messages.success(request, f"{asked.user.display_name} is a member now.")
+                messages.success(
+                    request, gettext("%(display_name)s is a member now.") % {"display_name": asked.user.display_name}
+                )
             else:
                 join_requests.decline(person(request), asked, form.cleaned_data["why"])
                 messages.success(request, "Declined.")

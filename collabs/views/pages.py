@@ -10,6 +10,7 @@ from django.core.paginator import Paginator
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from collabs import services
@@ -39,7 +40,7 @@ def create(request: HttpRequest) -> HttpResponse:
         except ValidationError as error:
             form.add_error(None, error)
         else:
-            messages.success(request, "The Collab is ready. Add people, or put a first file into its Drive.")
+            messages.success(request, gettext("The Collab is ready. Add people, or put a first file into its Drive."))
             return redirect(collab)
     return render(request, "collabs/create.html", {"form": form}, status=422 if form.errors else 200)
 
@@ -131,7 +132,11 @@ def delete(request: HttpRequest, slug: str) -> HttpResponse:
     if form.is_valid():
         services.delete_collab(person(request), collab)
         days = conf.LIBRARY_KEEP_DAYS
-        messages.success(request, f"{collab.title} was deleted. Its administrators can restore it for {days} days.")
+        messages.success(
+            request,
+            gettext("%(title)s was deleted. Its administrators can restore it for %(days)s days.")
+            % {"title": collab.title, "days": days},
+        )
         return redirect("collabs:directory")
     context = _settings_context(collab, CollabForm(instance=collab), form)
     return render(request, "collabs/settings.html", context, status=422)
@@ -151,7 +156,9 @@ def deleted(request: HttpRequest) -> HttpResponse:
         collab = get_object_or_404(collabs, slug=request.POST.get("slug", ""))
         if not apply_or_message(request, lambda: services.restore_collab(person(request), collab)):
             return redirect("collabs:deleted")
-        messages.success(request, f"{collab.title} was restored, with its team and its files.")
+        messages.success(
+            request, gettext("%(title)s was restored, with its team and its files.") % {"title": collab.title}
+        )
         return redirect(collab)
     page = Paginator(collabs.order_by("-deleted_at"), PAGE_SIZE).get_page(request.GET.get("page"))
     return render(request, "collabs/deleted.html", {"page": page, "days": conf.LIBRARY_KEEP_DAYS})

@@ -5,6 +5,7 @@ from django.core.exceptions import ValidationError
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from collabs import invitations, services
@@ -75,9 +76,9 @@ def _add_or_invite(actor: User, collab: Collab, whom: User | str, role: Role) ->
     """What was done, as a sentence."""
     if isinstance(whom, User):
         services.add_member(actor, collab, whom, role)
-        return f"{people_search.label(whom)} is now a member."
+        return gettext("%(person)s is now a member.") % {"person": people_search.label(whom)}
     invitations.invite_by_mail(actor, collab, whom, role)
-    return f"Nobody here has the address {whom}: an invitation is on its way to it."
+    return gettext("Nobody here has the address %(whom)s: an invitation is on its way to it.") % {"whom": whom}
 
 
 @require_POST
@@ -89,7 +90,11 @@ def change_role(request: HttpRequest, slug: str, username: str) -> HttpResponse:
     if form.is_valid():
         role = Role(form.cleaned_data["role"])
         if apply_or_message(request, lambda: services.change_role(person(request), collab, user, role)):
-            messages.success(request, f"{people_search.label(user)} now has the role {role.label}.")
+            messages.success(
+                request,
+                gettext("%(person)s now has the role %(label)s.")
+                % {"person": people_search.label(user), "label": role.label},
+            )
     return redirect("collabs:team", slug)
 
 
@@ -101,7 +106,7 @@ def remove_member(request: HttpRequest, slug: str, username: str) -> HttpRespons
     if user == request.user:
         return leave(request, slug)
     if apply_or_message(request, lambda: services.remove_member(person(request), collab, user)):
-        messages.success(request, f"{people_search.label(user)} is no longer a member.")
+        messages.success(request, gettext("%(person)s is no longer a member.") % {"person": people_search.label(user)})
     return redirect("collabs:team", slug)
 
 
@@ -115,7 +120,7 @@ def leave(request: HttpRequest, slug: str) -> HttpResponse:
         context = {"collab": collab, "own": own, "groups": {row.group for row in by_groups.select_related("group")}}
         return render(request, "collabs/leave.html", context, status=200 if request.method == "GET" else 409)
     if apply_or_message(request, lambda: services.leave(person(request), collab)):
-        messages.success(request, f"You have left {collab.title}.")
+        messages.success(request, gettext("You have left %(title)s.") % {"title": collab.title})
         return redirect(collab if by_groups.exists() else "collabs:directory")
     return redirect("collabs:team", slug)
 
@@ -132,7 +137,11 @@ def hand_over(request: HttpRequest, slug: str) -> HttpResponse:
         except ValidationError as error:
             form.add_error(None, error)
         else:
-            messages.success(request, f"{user.display_name} is now administrator of {collab.title}.")
+            messages.success(
+                request,
+                gettext("%(display_name)s is now administrator of %(title)s.")
+                % {"display_name": user.display_name, "title": collab.title},
+            )
             return redirect(collab if collab.role_of(request.user) or collab.is_public else "collabs:directory")
     return render(
         request, "collabs/hand_over.html", {"collab": collab, "form": form}, status=422 if form.errors else 200

@@ -8,16 +8,19 @@ from allauth.account.adapter import DefaultAccountAdapter
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
+from django.utils import translation
+from django.utils.translation import get_language, gettext_lazy
 
+from portal import languages
 from portal.models import User
 
 from . import oidc_adapter, password_attempts, services
 
-TOO_MANY_ATTEMPTS = (
+TOO_MANY_ATTEMPTS = gettext_lazy(
     "Too many wrong passwords from here. Try again in five minutes, or choose a new password by mail "
     "(“Forgot your password?”)."
 )
-TOO_MANY_SIGN_INS = "Too many sign-ins from your network; try again in a minute."
+TOO_MANY_SIGN_INS = gettext_lazy("Too many sign-ins from your network; try again in a minute.")
 
 
 class AccountAdapter(DefaultAccountAdapter):
@@ -41,11 +44,18 @@ class AccountAdapter(DefaultAccountAdapter):
         if user:
             services.signed_out(user)
 
+    def save_user(self, request: HttpRequest, user: User, form: Any, commit: bool = True) -> User:
+        """The new account, with the language in which its person signed up."""
+        user.language = languages.offered(get_language() or "")
+        saved: User = super().save_user(request, user, form, commit)
+        return saved
+
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
-        """Send a mail with the site's own name and address, whatever the request's Host is."""
+        """Send a mail with the site's own name and address, in the person’s language."""
         site = SimpleNamespace(name=settings.SITE_NAME, domain=urlsplit(settings.PORTAL_URL).netloc)
         ours = {name: _at_home(value) for name, value in context.items()}
-        super().send_mail(template_prefix, email, ours | {"current_site": site, "portal_url": settings.PORTAL_URL})
+        with translation.override(_language_of(email, context.get("user"))):
+            super().send_mail(template_prefix, email, ours | {"current_site": site, "portal_url": settings.PORTAL_URL})
 
     def post_login(
         self, request: HttpRequest, user: User, *, signal_kwargs: dict[str, Any] | None, **more: Any
@@ -90,6 +100,13 @@ class AccountAdapter(DefaultAccountAdapter):
         one address that it sees. A request that came over TCP may have forged the header.
         """
         return request.META.get("REMOTE_ADDR") or request.headers.get("X-Forwarded-For") or "local"
+
+
+def _language_of(email: str, user: Any) -> str:
+    """Language that the person chose; else that of the page, as it was probably they who asked for the mail."""
+    if not isinstance(user, User):
+        user = User.objects.filter(emailaddress__email=email).first()
+    return (user and languages.offered(user.language)) or get_language() or settings.LANGUAGE_CODE
 
 
 def _at_home(value: Any) -> Any:

@@ -17,6 +17,7 @@ from allauth.usersessions.models import UserSession
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from portal import audit, hooks
 from portal.models import AuditEntry, User
@@ -46,7 +47,7 @@ def delete_account(user: User, answers: dict[str, str]) -> None:
     """Carry out the answers and empty the account. ValidationError if one is missing or no longer possible."""
     for belonging in belongings(user):
         if answers.get(belonging.key) not in dict(belonging.choices):
-            raise ValidationError(f"Choose what happens to “{belonging.title}”.")
+            raise ValidationError(gettext("Choose what happens to “%(title)s”.") % {"title": belonging.title})
     hooks.run("account_left", user=user, answers=answers)
     services.deactivate(user, user)
     audit.record(user, "account.deleted", user)

@@ -43,9 +43,9 @@ class LoginForm(AllauthLoginForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         _drop_placeholders(self)
-        self.fields["login"].label = "Username or e-mail"
+        self.fields["login"].label = gettext("Username or e-mail")
         self.fields["login"].widget.attrs |= {"autocomplete": "username", "autocapitalize": "none"}
-        self.fields["remember"].label = "Keep me signed in on this device"
+        self.fields["remember"].label = gettext("Keep me signed in on this device")
 
 
 class SignupForm(AllauthSignupForm):
@@ -55,8 +55,8 @@ class SignupForm(AllauthSignupForm):
         super().__init__(*args, **kwargs)
         _drop_placeholders(self)
         _explain_username(self)
-        self.fields["email"].label = "E-mail"
-        self.fields["password2"].label = "Confirm password"
+        self.fields["email"].label = gettext("E-mail")
+        self.fields["password2"].label = gettext("Confirm password")
 
 
 class ProviderSignupForm(AllauthProviderSignupForm):
@@ -66,7 +66,7 @@ class ProviderSignupForm(AllauthProviderSignupForm):
         super().__init__(*args, **kwargs)
         _drop_placeholders(self)
         _explain_username(self)
-        self.fields["email"].label = "E-mail"
+        self.fields["email"].label = gettext("E-mail")
 
     def validate_unique_email(self, value: str) -> str:
         """Note whether the address has an account, which the form does not say."""
@@ -84,9 +84,11 @@ class ProviderSignupForm(AllauthProviderSignupForm):
 def _explain_username(form: forms.Form) -> None:
     form.fields["username"].widget.attrs |= {"autocapitalize": "none", "spellcheck": "false"}
     form.fields["username"].help_text = format_html(
-        "Lower-case letters, digits and hyphens. It cannot be changed: it is part of your Lab’s address, "
-        "<code>username.{}</code>.",
-        settings.LAB_DOMAIN,
+        gettext(
+            "Lower-case letters, digits and hyphens. It cannot be changed: it is part of your Lab’s address, "
+            "<code>username.{domain}</code>."
+        ),
+        domain=settings.LAB_DOMAIN,
     )
 
 

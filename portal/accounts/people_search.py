@@ -4,6 +4,7 @@ from allauth.account import app_settings
 from allauth.account.models import EmailAddress
 from django.core.exceptions import ValidationError
 from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.utils.translation import gettext, gettext_lazy
 
 from portal.models import User
 from portal.web import rate_limits
@@ -15,15 +16,16 @@ SEARCHES_PER_MINUTE = 60
 """Rate limit per person: enough for typing, too few to list everybody."""
 
 
-NO_ACCOUNT = "There is no account with this username or e-mail address."
+NO_ACCOUNT = gettext_lazy("There is no account with this username or e-mail address.")
 
 
 class NoAccountError(ValidationError):
     """Nobody has this username or e-mail address; names people whose names begin like it."""
 
     def __init__(self, near: list[User]) -> None:
-        perhaps = f" Did you mean: {', '.join(label(user) for user in near)}?" if near else ""
-        super().__init__(f"{NO_ACCOUNT}{perhaps}", code="no_account")
+        names = ", ".join(label(user) for user in near)
+        perhaps = gettext("Did you mean: %(names)s?") % {"names": names} if near else ""
+        super().__init__(f"{NO_ACCOUNT} {perhaps}".strip(), code="no_account")
         self.near = near
 
 
@@ -33,14 +35,14 @@ def find_person(text: str, asker: User) -> User:
     Counts as a search of `asker`: the suggestions in the error list people too.
     """
     if not may_search(asker):
-        raise ValidationError("Too many searches. Try again in a minute.")
+        raise ValidationError(gettext("Too many searches. Try again in a minute."))
     text = text.replace("\0", " ").strip()  # PostgreSQL refuses NUL
     user = User.objects.filter(username=text.lower(), is_active=True).first()
     if user:
         return user
     found = _of_address(text)
     if len(found) > 1:
-        raise ValidationError("Several accounts have this e-mail address. Enter the username instead.")
+        raise ValidationError(gettext("Several accounts have this e-mail address. Enter the username instead."))
     if found:
         return found[0]
     raise NoAccountError(list(suggest(text)))

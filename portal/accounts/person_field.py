@@ -5,6 +5,7 @@ from typing import Any
 from django import forms
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
+from django.utils.translation import gettext_lazy
 
 from portal.models import User
 
@@ -30,7 +31,9 @@ class PersonField(forms.CharField):
     asker: User
 
     def __init__(self, **kwargs: Any) -> None:
-        kwargs.setdefault("help_text", "Username or e-mail address. Start typing a name to see suggestions.")
+        kwargs.setdefault(
+            "help_text", gettext_lazy("Username or e-mail address. Start typing a name to see suggestions.")
+        )
         super().__init__(max_length=254, widget=forms.TextInput({"autocapitalize": "none"}), **kwargs)
 
     def asked_by(self, asker: User, suggest: str) -> None:

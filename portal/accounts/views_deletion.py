@@ -14,6 +14,7 @@ from django.core.exceptions import ValidationError
 from django.core.serializers.json import DjangoJSONEncoder
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.translation import gettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
@@ -30,10 +31,10 @@ class DeleteAccountForm(forms.Form):
         super().__init__(*args, **kwargs)  # type: ignore[arg-type]
         self.username = username
         for each in belongings:
-            choices = [("", "Please choose"), *each.choices]
+            choices = [("", gettext("Please choose")), *each.choices]
             self.fields[each.key] = forms.ChoiceField(label=each.title, help_text=each.text, choices=choices)
         self.fields["typed_username"] = forms.CharField(
-            label="Enter your username to confirm",
+            label=gettext("Enter your username to confirm"),
             max_length=100,
             widget=forms.TextInput({"autocomplete": "off", "autocapitalize": "none", "spellcheck": "false"}),
         )
@@ -41,7 +42,7 @@ class DeleteAccountForm(forms.Form):
     def clean_typed_username(self) -> str:
         """Require the exact username."""
         if self.cleaned_data["typed_username"].strip() != self.username:
-            raise ValidationError(f"Enter your username, “{self.username}”.")
+            raise ValidationError(gettext("Enter your username, “%(username)s”.") % {"username": self.username})
         return self.username
 
 
@@ -59,7 +60,7 @@ def delete(request: HttpRequest) -> HttpResponse:
             form.add_error(None, error)
         else:
             logout(request)
-            messages.success(request, "Your account was deleted.")
+            messages.success(request, gettext("Your account was deleted."))
             return redirect("home")
     return render(request, "portal/delete_account.html", {"form": form}, status=422 if form.errors else 200)
 

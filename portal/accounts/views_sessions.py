@@ -5,6 +5,7 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
+from django.utils.translation import gettext
 from django.views.decorators.http import require_POST
 
 from portal import audit
@@ -23,5 +24,5 @@ def end(request: HttpRequest, pk: int) -> HttpResponse:
     session.end()
     services.signed_out(person(request))
     audit.record(person(request), "account.session.ended", person(request))
-    messages.success(request, "The session was ended.")
+    messages.success(request, gettext("The session was ended."))
     return redirect("usersessions_list")

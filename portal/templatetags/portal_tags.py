@@ -5,6 +5,7 @@ from datetime import datetime
 from django import template
 from django.utils import timezone
 from django.utils.timesince import timesince
+from django.utils.translation import gettext
 
 register = template.Library()
 
@@ -18,13 +19,13 @@ def browser(user_agent: str) -> str:
     name = next((name for mark, name in _BROWSERS if mark in user_agent), "")
     system = next((name for mark, name in (*_SYSTEMS, ("Linux", "Linux")) if mark in user_agent), "")
     if not name:
-        return user_agent[:40] or "Unknown browser"
-    return f"{name} on {system}" if system else name
+        return user_agent[:40] or gettext("Unknown browser")
+    return gettext("%(name)s on %(system)s") % {"name": name, "system": system} if system else name
 
 
 @register.filter
 def ago(moment: datetime) -> str:
     """`5 minutes ago`; what is not a minute old is `just now`."""
     if (timezone.now() - moment).total_seconds() < 60:
-        return "just now"
-    return f"{timesince(moment, depth=1)} ago"
+        return gettext("just now")
+    return gettext("%(time)s ago") % {"time": timesince(moment, depth=1)}

@@ -113,7 +113,7 @@ def test_english_is_as_it_stands_in_the_code() -> None:
 def said(context: str, text: str) -> str:
     """The sentence for one, as Django finds it."""
     if context:
-        return translation.npgettext(context, text, text, 1)
+        return translation.pgettext(context, text)
     return translation.ngettext(text, text, 1) if translation.gettext(text) == text else translation.gettext(text)
 
 

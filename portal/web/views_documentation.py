@@ -10,6 +10,7 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext
 from django.views.decorators.http import require_safe
 
 from portal.text import markdown
@@ -24,7 +25,7 @@ def documentation(request: HttpRequest, path: str = INDEX) -> HttpResponseBase:
     """A page or a picture of the documentation, for everybody. 404 for what is not in it."""
     file = _files().get(path)
     if file is None:
-        raise Http404("There is no such page in the documentation.")
+        raise Http404(gettext("There is no such page in the documentation."))
     if file.suffix in PICTURES:
         return FileResponse(file.open("rb"), content_type=mimetypes.guess_type(file.name)[0])
     title, html = _rendered(path)
