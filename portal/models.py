@@ -40,6 +40,14 @@ class User(AbstractUser):
         help_text="Of pages and mails (portal.languages). Empty: as the browser asks; mails in the site's first.",
     )
 
+    terms_version = models.CharField(
+        max_length=100,
+        blank=True,
+        editable=False,
+        help_text="Version of the terms of use that the person accepted last.",
+    )
+    terms_accepted_at = models.DateTimeField(null=True, editable=False)
+
     only_libraries: frozenset[UUID] | None = None
     """Ids of the libraries that a request may reach whose token is limited to some; None: no limit. No column."""
 

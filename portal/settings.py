@@ -5,6 +5,7 @@ must decide for itself has no default: the start fails and names the variable.
 """
 
 import gc
+import re
 from email.utils import formataddr
 from ipaddress import ip_network
 from pathlib import Path
@@ -59,6 +60,14 @@ SECRET_KEY_FALLBACKS = env.list("SECRET_KEY_FALLBACKS", default=[])
 """Earlier keys: sessions and public links made under them go on."""
 
 SITE_NAME = env.str("SITE_NAME", default="Collaboratory")
+SITE_COLOUR = env.str("SITE_COLOUR", default="").lower()
+"""The institution's colour, `#rrggbb`, of links and buttons, as far as it can be read (portal.web.colours)."""
+if SITE_COLOUR and not re.fullmatch("#[0-9a-f]{6}", SITE_COLOUR):
+    raise ImproperlyConfigured(f"SITE_COLOUR is {SITE_COLOUR!r}, not like #1f5fbf.")
+INSTITUTION = Path(env.str("INSTITUTION", default=str(VAR_DIR / "institution")))
+"""Folder with the institution's logo, imprint, and so on (portal.institution)."""
+TERMS_VERSION = env.str("TERMS_VERSION", default="")
+"""Version of the terms of use; when it changes, all accept them again. Empty: when their text changes."""
 LAB_DOMAIN = required("LAB_DOMAIN", "lab.localhost:8000")
 """Host, with port where it is not the scheme's own: a person's Lab is at `<username>.<LAB_DOMAIN>`."""
 ALLOWED_HOSTS = [urlsplit(PORTAL_URL).hostname or ""]
@@ -118,6 +127,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "portal.accounts.terms_middleware.TermsMiddleware",
     "portal.web.middleware.SignInRequiredMiddleware",
 ]
 

@@ -4,8 +4,9 @@ from django.contrib import admin
 from django.urls import include, path
 
 from . import views
-from .accounts import views_deletion, views_providers, views_sessions
+from .accounts import views_deletion, views_providers, views_sessions, views_terms
 from .ops import views_health
+from .web import views_institution
 from .web.language import choose as choose_language
 from .web.views_documentation import documentation
 
@@ -20,6 +21,12 @@ urlpatterns = [
     path("collabs/<slug:slug>/settings/", include("lab.environments.urls")),
     path("language/", choose_language, name="choose_language"),
     path("collabs/<slug:slug>/packages/", include("lab.pages.urls_collab")),
+    path("institution/logo", views_institution.logo, name="institution_logo"),
+    path("institution/colours.css", views_institution.stylesheet, name="institution_colours"),
+    path("imprint/", views_institution.document, {"name": "imprint"}, name="imprint"),
+    path("privacy/", views_institution.document, {"name": "privacy"}, name="privacy"),
+    path("terms/", views_institution.document, {"name": "terms"}, name="terms"),
+    path("terms/accept/", views_terms.accept_terms, name="accept_terms"),
     path("notices/", include("notices.urls")),
     path("groups/", include("groups.urls")),
     path("collabs/", include("collabs.urls")),

@@ -14,7 +14,7 @@ from django.utils.translation import get_language, gettext_lazy
 from portal import languages
 from portal.models import User
 
-from . import oidc_adapter, password_attempts, services
+from . import oidc_adapter, password_attempts, services, terms
 
 TOO_MANY_ATTEMPTS = gettext_lazy(
     "Too many wrong passwords from here. Try again in five minutes, or choose a new password by mail "
@@ -45,9 +45,11 @@ class AccountAdapter(DefaultAccountAdapter):
             services.signed_out(user)
 
     def save_user(self, request: HttpRequest, user: User, form: Any, commit: bool = True) -> User:
-        """The new account, with the language in which its person signed up."""
+        """The new account, with the language in which its person signed up, and the terms that they accepted."""
         user.language = languages.offered(get_language() or "")
         saved: User = super().save_user(request, user, form, commit)
+        if saved.pk and form.cleaned_data.get("terms"):
+            terms.accept(saved, form.cleaned_data["terms"])
         return saved
 
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:

@@ -11,9 +11,11 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html
 from django.utils.translation import gettext, gettext_lazy
 
+from portal import institution
 from portal.models import User
 
 from . import oidc_adapter
+from .terms import TermsField
 
 
 class AccountForm(forms.ModelForm):
@@ -57,6 +59,7 @@ class SignupForm(AllauthSignupForm):
         _explain_username(self)
         self.fields["email"].label = gettext("E-mail")
         self.fields["password2"].label = gettext("Confirm password")
+        _ask_for_terms(self)
 
 
 class ProviderSignupForm(AllauthProviderSignupForm):
@@ -67,6 +70,7 @@ class ProviderSignupForm(AllauthProviderSignupForm):
         _drop_placeholders(self)
         _explain_username(self)
         self.fields["email"].label = gettext("E-mail")
+        _ask_for_terms(self)
 
     def validate_unique_email(self, value: str) -> str:
         """Note whether the address has an account, which the form does not say."""
@@ -90,6 +94,11 @@ def _explain_username(form: forms.Form) -> None:
         ),
         domain=settings.LAB_DOMAIN,
     )
+
+
+def _ask_for_terms(form: forms.Form) -> None:
+    if institution.terms_version():
+        form.fields["terms"] = TermsField()
 
 
 def _drop_placeholders(form: forms.Form) -> None:

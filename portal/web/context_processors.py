@@ -2,8 +2,10 @@
 
 from django.conf import settings
 from django.http import HttpRequest
+from django.urls import reverse
 from django.utils.translation import get_language
 
+from portal import institution
 from portal.ops import logs
 
 SECTIONS = ("collabs", "drive", "lab")
@@ -20,5 +22,8 @@ def site(request: HttpRequest) -> dict[str, object]:
         "providers": settings.OIDC_PROVIDERS,
         "signup": settings.SIGNUP,
         "language": get_language(),
+        "logo": institution.logo_address(),
+        "colours": f"{reverse('institution_colours')}?v={settings.SITE_COLOUR[1:]}" if settings.SITE_COLOUR else "",
+        "documents": institution.documents(),
         "languages": settings.LANGUAGES if len(settings.LANGUAGES) > 1 else [],
     }

@@ -42,8 +42,12 @@ def choose(request: HttpRequest) -> HttpResponse:
         return HttpResponseBadRequest(gettext("This site has no such language."), content_type="text/plain")
     if request.user.is_authenticated:
         User.objects.filter(pk=request.user.pk).update(language=language)
-    back = request.POST.get("back", "")
-    safe = url_has_allowed_host_and_scheme(back, {request.get_host()}, require_https=request.is_secure())
-    response = redirect(back if safe and back.startswith("/") else "/")
+    response = redirect(safe_path(request, request.POST.get("back", "")))
     languages.remember(response, language)
     return response
+
+
+def safe_path(request: HttpRequest, path: str) -> str:
+    """The path, if it is one of this site; else that of the start page."""
+    safe = url_has_allowed_host_and_scheme(path, {request.get_host()}, require_https=request.is_secure())
+    return path if safe and path.startswith("/") else "/"

@@ -92,12 +92,10 @@ class SignInRequiredMiddleware:
         """Redirect to sign-in; after a POST back to the page it came from."""
         if not isinstance(exception, SignInRequiredError):
             return None
-        return redirect_to_login(
-            request.get_full_path() if request.method in ("GET", "HEAD") else _page_before(request)
-        )
+        return redirect_to_login(request.get_full_path() if request.method in ("GET", "HEAD") else page_before(request))
 
 
-def _page_before(request: HttpRequest) -> str:
+def page_before(request: HttpRequest) -> str:
     """Path of the page of the form (Referer), if ours; else the start page."""
     referrer = request.headers.get("Referer", "")
     if not url_has_allowed_host_and_scheme(referrer, {request.get_host()}, require_https=request.is_secure()):
