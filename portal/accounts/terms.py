@@ -24,7 +24,7 @@ class TermsField(forms.BooleanField):
         label = format_html(gettext('I accept the <a href="{address}">terms of use</a>'), address="/terms/")
         super().__init__(label=label, widget=_VersionInput(self.version))
 
-    def to_python(self, value: Any) -> str:
+    def to_python(self, value: Any) -> str:  # type: ignore[override]
         """The version that was shown; ValidationError if there is a newer one."""
         if value and value != self.version:
             raise ValidationError(gettext("The terms of use have changed. Please read and accept them again."))
@@ -46,7 +46,7 @@ class _VersionInput(forms.CheckboxInput):
         context["widget"]["value"] = self.version
         return context
 
-    def value_from_datadict(self, data: Any, files: Any, name: str) -> str:
+    def value_from_datadict(self, data: Any, files: Any, name: str) -> str:  # type: ignore[override]
         return str(data.get(name, ""))
 
 

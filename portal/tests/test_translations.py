@@ -117,12 +117,13 @@ def said(context: str, text: str) -> str:
     return translation.ngettext(text, text, 1) if translation.gettext(text) == text else translation.gettext(text)
 
 
-def test_every_sentence_is_one_of_the_package_and_keeps_its_places() -> None:
+@pytest.mark.parametrize("language", ["en", *translations.LANGUAGES])
+def test_every_sentence_is_one_of_the_package_and_keeps_its_places(language: str) -> None:
     known = {entry.msgid for entry in PACKAGES if not entry.obsolete}
-    assert [entry.msgid for entry in ENGLISH if entry.msgid not in known] == []
-    assert [
-        entry.msgid for entry in ENGLISH if set(PLACE.findall(entry.msgstr)) - set(PLACE.findall(entry.msgid))
-    ] == []
+    entries = polib.pofile(str(translations.LOCALE / language / "LC_MESSAGES/django.po"))
+    assert [entry.msgid for entry in entries if entry.msgid not in known] == []
+    wrong = [entry.msgid for entry in entries if set(PLACE.findall(entry.msgstr)) - set(PLACE.findall(entry.msgid))]
+    assert wrong == []
 
 
 def words(html: str) -> str:
