@@ -7,6 +7,8 @@ from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404
+from django.utils.text import format_lazy
+from django.utils.translation import gettext_lazy
 from ninja import Query
 from pydantic import BaseModel, Field
 
@@ -140,7 +142,8 @@ def contact_administrators(request: HttpRequest, slug: str, data: MailIn) -> Any
     collab, user = get_collab(request, slug), person(request)
     if not rate_limits.allowed("contact-administrators", str(user.pk), MAILS_A_DAY, 24 * 3600):
         raise RateLimitError("Too many messages today. Try again tomorrow.", DAY)
-    subject = f"{user.display_name} writes to the administrators of “{collab}”: {data.emailSubject}"
+    said = gettext_lazy("{person} writes to the administrators of “{collab}”: {subject}")
+    subject = format_lazy(said, person=user.display_name, collab=collab, subject=data.emailSubject)
     notify(
         services.administrators(collab),
         Kind.REQUEST,

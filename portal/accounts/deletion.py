@@ -62,7 +62,8 @@ def delete_account(user: User, answers: dict[str, str]) -> None:
 
 def export(user: User) -> dict[str, Any]:
     """Export of the account's own data, by file name."""
-    account = {name: getattr(user, name) for name in ("username", "first_name", "last_name", "date_joined", "uuid")}
+    names = "username first_name last_name date_joined uuid language terms_version terms_accepted_at"
+    account = {name: getattr(user, name) for name in names.split()}
     addresses = EmailAddress.objects.filter(user=user).values("email", "verified", "primary")
     elsewhere = SocialAccount.objects.filter(user=user).values("provider", "uid", "date_joined", "extra_data")
     did = AuditEntry.objects.filter(actor=user).values("at", "verb", "target_name", "details")
