@@ -481,7 +481,7 @@ LANGUAGES = [(code, _LANGUAGE_NAMES[code]) for code in dict.fromkeys(_languages)
 LANGUAGE_CODE = LANGUAGES[0][0]
 """For whom nothing else is known, such as a mail to an address without an account."""
 LANGUAGE_COOKIE_NAME = "__Host-language" if HTTPS else "portal_language"
-_OURS = ("portal", "notices", "groups", "collabs", "drive", "rooms", "lab", "identity", "api", "console")
+_OURS = ("portal", "notices", "groups", "collabs", "drive", "rooms", "lab", "search", "identity", "api", "console")
 LOCALE_PATHS = [BASE_DIR / "locale", *(BASE_DIR / app / "locale" for app in _OURS)]
 """Catalogues: our words in place of the packages' own, then each app's. They go before those of the packages."""
 FORMAT_MODULE_PATH = ["portal.formats"]
