@@ -241,6 +241,6 @@ def test_a_search_finds_nothing_that_the_table_does_not_give(
     run_state_machine_as_test(
         Searched,
         settings=settings(
-            max_examples=12, stateful_step_count=25, deadline=None, suppress_health_check=checks, phases=PHASES
+            max_examples=8, stateful_step_count=20, deadline=None, suppress_health_check=checks, phases=PHASES
         ),
     )
