@@ -21,6 +21,7 @@ urlpatterns = [
     path("packages", views_packages.my_packages, name="packages"),
     path("start", pages_views.start, name="start"),
     path("keep", pages_views.keep, name="keep"),
+    path("notebook-view", pages_views.notebook_view, name="notebook_view"),
     path("stop", pages_views.stop, name="stop"),
     path("usage", pages_views.usage, name="usage"),
     path("status", pages_views.status, name="status"),

@@ -17,6 +17,13 @@ from . import hooks
 from .usernames import validate_username
 
 
+class NotebookView(models.TextChoices):
+    """What a person's notebooks open in (lab/environments/simple_view.py)."""
+
+    JUPYTERLAB = "jupyterlab", "JupyterLab"
+    SIMPLE = "simple", "Simple view"
+
+
 class User(AbstractUser):
     """Person with an account. The username is a DNS label, part of the Lab's origin: `<username>.lab.<domain>`."""
 
@@ -31,6 +38,13 @@ class User(AbstractUser):
         help_text=gettext_lazy(
             "Lower-case letters, digits and hyphens, starting with a letter; part of the Lab's address."
         ),
+    )
+
+    notebook_view = models.CharField(
+        max_length=16,
+        choices=NotebookView,
+        default=NotebookView.JUPYTERLAB,
+        help_text="What the person's notebooks open in.",
     )
 
     deleted_at = models.DateTimeField(null=True, editable=False, help_text="When the person deleted the account.")

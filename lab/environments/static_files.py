@@ -1,4 +1,4 @@
-"""Static files of JupyterLab, published: copied out of an environment and packed, for nginx to serve from disk.
+"""Static files of JupyterLab and Jupyter Notebook, published: out of an environment, packed, for nginx to serve.
 
 A browser then gets JupyterLab without any Jupyter server: before one runs, and beside one that has other work. Only
 files with a content hash in their name are published, so an address names one content for ever; what is not there, such
@@ -6,7 +6,7 @@ as an extension that a person installed, nginx sends on to the person's own serv
 what is in packages.
 
     LAB_STATIC_FILES/<id>/<path>            with `.br` and `.gz` beside what is text; the id is a hash of the content
-    LAB_ROOT/static/<digest of prefix>      the two ids of an environment, as JSON
+    LAB_ROOT/static/<digest of prefix>      the ids of what an environment has, as JSON
 
 Packages wrote what is read here: nothing that is not a file in a folder of the environment is followed.
 """
@@ -34,8 +34,9 @@ log = logging.getLogger(__name__)
 
 ADDRESS = "/.collaboratory/jupyterlab"
 """On a Lab's origin; deploy/nginx.conf.template serves what is below."""
-OPTIONS = {"static": "labStaticUrl", "extensions": "fullLabextensionsUrl"}
-"""In page_config.json, by what is published. The first is our own (lab/supervisor/inside/published.py)."""
+NOTEBOOK = "notebook"
+OPTIONS = {"static": "labStaticUrl", NOTEBOOK: "notebookStaticUrl", "extensions": "fullLabextensionsUrl"}
+"""In page_config.json, by what is published. The first two are our own (published.py, simple_view.py of the Lab)."""
 NAMED_BY_CONTENT = re.compile(r"(?:[^/]*\.)?[0-9a-f]{16,64}\.(?:js|css|svg|woff2?|ttf|eot|png|gif|jpe?g|wasm)")
 PACKED = (".js", ".css", ".svg", ".ttf", ".eot", ".wasm")
 BROTLI_QUALITY = 9
@@ -53,8 +54,9 @@ def publish(prefix: str) -> None:
     """Publish the files of the environment at this prefix; what was published before is recognised by its content."""
     index = _index(prefix)
     try:
-        lab, extensions = _lab_files(Path(prefix)), _extension_files(Path(prefix))
+        lab, notebook, extensions = (read(Path(prefix)) for read in (_lab_files, _notebook_files, _extension_files))
         ids = {"static": _keep(lab), "extensions": _keep(extensions)} if lab else {}
+        ids |= {NOTEBOOK: _keep(notebook)} if lab and notebook else {}
     except (OSError, TooManyBytesError) as error:
         log.warning("The static files of %s are left to its servers: %s", prefix, error)
         ids = {}
@@ -75,6 +77,11 @@ def page_options(prefix: str) -> dict[str, str]:
     """Options of JupyterLab's page that have its browser load the published files; empty where there are none."""
     ids = _ids(_index(prefix))
     return {option: f"{ADDRESS}/{part}/{ids[part]}" for part, option in OPTIONS.items() if part in ids}
+
+
+def has_notebook(prefix: str) -> bool:
+    """Whether the environment at this prefix has Jupyter Notebook 7, as far as is known."""
+    return NOTEBOOK in _ids(_index(prefix))
 
 
 def sweep(prefixes: list[str]) -> None:
@@ -105,6 +112,12 @@ def _index(prefix: str) -> Path:
 
 def _lab_files(prefix: Path) -> Files:
     return _read({"": prefix / "share/jupyter/lab/static"}, prefix)
+
+
+def _notebook_files(prefix: Path) -> Files:
+    """Of Jupyter Notebook from version 7 on, which is as JupyterLab is, in a package of the environment's Python."""
+    pages = sorted(prefix.glob("lib/python3*/site-packages/notebook/templates/notebooks.html"))
+    return _read({"": pages[0].parent.parent / "static"}, prefix) if pages else {}
 
 
 def _extension_files(prefix: Path) -> Files:

@@ -15,6 +15,7 @@ urlpatterns = [
     path("lab/state", views_panel.state, name="panel_state"),
     path("lab/keep", views_panel.keep, name="panel_keep"),
     path("lab/stop", views_panel.stop, name="panel_stop"),
+    path("lab/notebook-view", views_panel.notebook_view, name="panel_notebook_view"),
     path("lab/restore", views_panel.restore, name="panel_restore"),
     path("lab/preview", views_reading.preview, name="preview"),
     path("lab/enter", views.redeem_ticket, name="redeem"),

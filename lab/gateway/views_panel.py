@@ -1,4 +1,4 @@
-"""Requests of the panel in JupyterLab, on the Lab's own origin (`/.collaboratory/…`): state, keep, stop, restore.
+"""Requests of the panel in JupyterLab, on the Lab's own origin (`/.collaboratory/…`): state, keep, stop, restore, view.
 
 Its person's code runs on that origin too, so nothing is here that this code may not do: it is about this one server,
 and about files that it may write.
@@ -20,7 +20,7 @@ from collabs.models import Collab
 from drive.models import File
 from drive.storage import StorageError, path_codec
 from drive.versions import trash
-from lab.environments import kept_packages, selection
+from lab.environments import kept_packages, selection, simple_view
 from lab.launchers import LauncherUnavailableError
 from lab.locations import paths, presence
 from lab.models import Server, StopReason
@@ -87,6 +87,15 @@ def stop(request: HttpRequest, user: User) -> HttpResponse:
 
 @require_POST
 @_of_the_lab
+def notebook_view(request: HttpRequest, user: User) -> HttpResponse:
+    """Have notebooks open in `view` from now on."""
+    if not simple_view.choose(user, request.POST.get("view", "")):
+        return _short(409, "This cannot be chosen here.")
+    return _state(user)
+
+
+@require_POST
+@_of_the_lab
 def restore(request: HttpRequest, user: User) -> HttpResponse:
     """Put the file at `path` back, which somebody deleted while it is open here. 404 where it is not in the trash."""
     location = presence.in_front(user, request.POST.get("path", ""))
@@ -118,7 +127,10 @@ def _state(user: User, path: str | None = None) -> JsonResponse:
     if running and running.idle_at:
         said |= {"seconds_left": running.seconds_left, "stops_at": running.idle_at.isoformat(timespec="minutes")}
         said |= {"sentence": keep_alive.left_sentence(running), "warning": keep_alive.warning_sentence(running)}
-        said |= {"notes": running.notes, "keep": keep_alive.hours_offered(running)}
+        absence = simple_view.absence(user, running)
+        said |= {"notes": [*running.notes, absence] if absence else running.notes}
+        said |= {"keep": keep_alive.hours_offered(running)}
+    said |= {"notebook_view": user.notebook_view if simple_view.is_offered() else ""}
     location = presence.in_front(user, path or "")
     if running and path is not None:
         said |= {"others": [asdict(other) for other in presence.report(running, location)]}

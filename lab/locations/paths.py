@@ -20,6 +20,8 @@ from portal.models import User
 
 HOME = "/lab"
 """JupyterLab itself, at no place in particular."""
+SIMPLE_VIEW = "/notebooks"
+"""Notebooks on a page of their own, without JupyterLab around them."""
 PRIVATE = "/.collaboratory"
 """Addresses on the Lab's origin that are the portal's."""
 
@@ -27,7 +29,7 @@ ADDRESS_LENGTH = 4000
 """Characters of an address; one of a name may be twelve there (an emoji), and a ticket keeps so many."""
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-_TREE = re.compile(r"\A/lab(?:/workspaces/[^/?#]+)?/tree/(.+)\Z")
+_TREE = re.compile(r"\A/(?:lab(?:/workspaces/[^/?#]+)?/tree|notebooks)/(.+)\Z")
 
 
 class InvalidLocationError(ValueError):
@@ -73,7 +75,7 @@ def local_address(text: str) -> str:
 
 
 def path_at(address: str) -> str:
-    """The Drive path that an address of JupyterLab shows; "" when it shows none."""
+    """The Drive path that an address of JupyterLab or the simple view shows; "" when it shows none."""
     match = _TREE.match(urlsplit(address).path)
     if not match:
         return ""

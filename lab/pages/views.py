@@ -13,7 +13,7 @@ from django.utils.translation import gettext, ngettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
-from lab.environments import selection
+from lab.environments import selection, simple_view
 from lab.environments import views as environment_views
 from lab.formats import size
 from lab.gateway.views import redirect_to_lab
@@ -70,7 +70,7 @@ def open_place(request: HttpRequest) -> HttpResponse:
         return environment_views.unknown_environment(request, slug, location.path)
     if request.GET.get("as") != "read-only" and copies.is_read_only_notebook(location):
         return location_views.choose(request, location)
-    address = paths.address_of(location.path)
+    address = simple_view.address_of(person(request), location.path)
     if environment and (server := _in_another(person(request), environment)):
         return environment_views.confirm_switch(request, server, environment, location.path, address)
     return _go(request, address, location, environment)
@@ -183,6 +183,16 @@ def usage(request: HttpRequest) -> HttpResponse:
 
 
 @require_POST
+def notebook_view(request: HttpRequest) -> HttpResponse:
+    """The switch of what notebooks open in: `view`."""
+    if simple_view.choose(person(request), request.POST.get("view", "")):
+        messages.success(request, gettext("Saved. It holds for the next notebook that you open."))
+    else:
+        messages.info(request, gettext("This cannot be chosen here."))
+    return redirect("lab:home")
+
+
+@require_POST
 def stop(request: HttpRequest) -> HttpResponse:
     """The stop button. It asks once when something runs."""
     me = person(request)
@@ -219,7 +229,8 @@ def _place(request: HttpRequest) -> str:
 
 def _address(server: Server, place: str) -> str:
     """`server` is running: what JupyterLab has no viewer for is opened in a notebook that loads it."""
-    return paths.origin(server.owner.username) + starters.address_at(server.owner, server, place or paths.HOME)
+    address = simple_view.address_in(server, place or paths.HOME)
+    return paths.origin(server.owner.username) + starters.address_at(server.owner, server, address)
 
 
 def _context(user: User, server: Server | None, place: str, location: Location | None = None) -> dict[str, object]:
@@ -227,6 +238,7 @@ def _context(user: User, server: Server | None, place: str, location: Location |
     choice: dict[str, object] = {}
     if server is None or server.is_running or not server.is_live:
         choice = selection.choice_context(user, server, location or paths.locate(user, paths.path_at(place)))
+    choice |= simple_view.choice_context(user, server)
     position = Server.objects.queue_position(server) if server and server.state == State.REQUESTED else 0
     rescued = (server.rescued or {}) if server else {}
     return choice | {

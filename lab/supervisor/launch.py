@@ -127,7 +127,13 @@ def jupyter_config(root: str, *, token: str) -> dict[str, Any]:
             "open_browser": False,
             "quit_button": False,
             "default_url": "/lab",
-            "jpserver_extensions": {"jupyterlab": True, "jupyter_lsp": False, "notebook_shim": False},
+            # Of `notebook` its page is shown alone (inside/simple_view.py).
+            "jpserver_extensions": {
+                "jupyterlab": True,
+                "jupyter_lsp": False,
+                "notebook": False,
+                "notebook_shim": False,
+            },
         },
         "IdentityProvider": {"token": token},
         # The home's trash would die with the home. A link may lead to a name with a dot in front; lists leave it out.

@@ -4,6 +4,8 @@ import { PageConfig } from "@jupyterlab/coreutils";
 import { INotebookCellExecutor, INotebookTracker, runCell } from "@jupyterlab/notebook";
 import { IStatusBar } from "@jupyterlab/statusbar";
 
+import { isSimpleView } from "./simpleView";
+
 /** What the rest of the extension may ask of the rooms. */
 export interface IRooms {
   /** Whether the document at this path below the home is one that others edit, too. */
@@ -48,10 +50,14 @@ export const editingTogetherPlugin: JupyterFrontEndPlugin<void> = {
   },
 };
 
-/** Documents of earlier JupyterLabs, which an environment may have, are made in another way. */
+/**
+ * Documents of earlier JupyterLabs, which an environment may have, are made in another way. Jupyter Notebook 7 has what
+ * JupyterLab 4 has, with the same minor version.
+ */
 function isNewEnough(version: string): boolean {
   const [major, minor] = version.split(".").map(Number);
-  return major > 4 || (major === 4 && minor >= 6);
+  const least = isSimpleView() ? 7 : 4;
+  return major > least || (major === least && minor >= 6);
 }
 
 /** In place of JupyterLab's: runs a cell in the same way, but asks first where somebody else is running it. */

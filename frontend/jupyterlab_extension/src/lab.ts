@@ -71,6 +71,11 @@ export class Lab {
     return state.sentence;
   }
 
+  /** Have notebooks open in the simple view from now on, or in JupyterLab. */
+  async chooseView(isSimple: boolean): Promise<void> {
+    this.take(await request("notebook-view", { view: isSimple ? "simple" : "jupyterlab" }));
+  }
+
   /** Stop it; the address of the portal's page about it. */
   async stop(): Promise<string> {
     return (await request("stop")).portal_lab;

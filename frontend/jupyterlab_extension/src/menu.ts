@@ -4,18 +4,22 @@ import { Menu } from "@lumino/widgets";
 
 import { EndDialogs } from "./dialogs";
 import { Lab } from "./lab";
+import { hasSimpleView, isSimpleView, otherView } from "./simpleView";
 
 const HOURS = [1, 4, 12, 24];
 const SEPARATOR = "";
 
-/** The menu "Lab" and its commands: back to the portal, keep, stop. */
-export function createMenu(commands: CommandRegistry, lab: Lab, dialogs: EndDialogs): Menu {
+/** The menu "Lab" and its commands: back to the portal, the other view, keep, stop. `path`: of what is in front. */
+export function createMenu(commands: CommandRegistry, lab: Lab, dialogs: EndDialogs, path: () => string): Menu {
   addCommands(commands, lab, dialogs);
+  addViewCommands(commands, lab, path);
   lab.changed.connect(() => commands.notifyCommandChanged());
   const menu = new Menu({ commands });
   menu.title.label = "Lab";
   menu.id = "collaboratory-menu";
-  for (const name of ["back", "page", SEPARATOR, ...HOURS.map(hours => `keep-${hours}`), SEPARATOR, "stop"]) {
+  const views = ["other-view", "choose-view", SEPARATOR];
+  const hours = HOURS.map(hours => `keep-${hours}`);
+  for (const name of ["back", "page", SEPARATOR, ...views, ...hours, SEPARATOR, "stop"]) {
     menu.addItem(name === SEPARATOR ? { type: "separator" } : { command: `collaboratory:${name}` });
   }
   return menu;
@@ -43,6 +47,31 @@ function addCommands(commands: CommandRegistry, lab: Lab, dialogs: EndDialogs): 
     execute: () => stop(lab, dialogs),
     isEnabled: () => lab.isRunning,
   });
+}
+
+function addViewCommands(commands: CommandRegistry, lab: Lab, path: () => string): void {
+  commands.addCommand("collaboratory:other-view", {
+    label: isSimpleView() ? "Open This Notebook in JupyterLab" : "Open This Notebook in the Simple View",
+    execute: () => window.location.assign(otherView(path())),
+    isEnabled: () => otherView(path()) !== "",
+    isVisible: () => isSimpleView() || hasSimpleView(),
+  });
+  commands.addCommand("collaboratory:choose-view", {
+    label: "Open Notebooks in the Simple View",
+    caption: "What the portal’s links to notebooks open",
+    execute: () => chooseView(lab),
+    isToggled: () => lab.state?.notebook_view === "simple",
+    isEnabled: () => Boolean(lab.state?.notebook_view),
+    isVisible: () => isSimpleView() || hasSimpleView(),
+  });
+}
+
+async function chooseView(lab: Lab): Promise<void> {
+  try {
+    await lab.chooseView(lab.state?.notebook_view !== "simple");
+  } catch {
+    Notification.error("This could not be saved. The portal’s page about your Lab has the same choice.");
+  }
 }
 
 /** Keep the Lab, and say until when. */

@@ -1,6 +1,5 @@
 import { JupyterFrontEnd, JupyterFrontEndPlugin } from "@jupyterlab/application";
 import { IConsoleTracker } from "@jupyterlab/console";
-import type { DocumentRegistry } from "@jupyterlab/docregistry";
 import { IMainMenu } from "@jupyterlab/mainmenu";
 import { INotebookTracker } from "@jupyterlab/notebook";
 import { IStatusBar } from "@jupyterlab/statusbar";
@@ -11,8 +10,11 @@ import { watchKernels } from "./kernels";
 import { Lab } from "./lab";
 import { createMenu, keep } from "./menu";
 import { LabNotifications } from "./notifications";
+import { isSimpleView, JupyterLabLink, pathInFront, showStatus } from "./simpleView";
 import { StatusItem } from "./statusItem";
 
+/** Behind the states, in the simple view's line at the top. */
+const LINK_RANK = 2200;
 /** A document that is being opened has no path yet. */
 const SETTLED_MS = 1000;
 
@@ -32,9 +34,12 @@ export const panelPlugin: JupyterFrontEndPlugin<void> = {
     const lab = new Lab(() => pathInFront(app.shell));
     const dialogs = new EndDialogs(lab);
     new LabNotifications(lab, hours => void keep(lab, hours));
-    const menu = createMenu(app.commands, lab, dialogs);
+    const menu = createMenu(app.commands, lab, dialogs, () => pathInFront(app.shell));
     mainMenu?.addMenu(menu, true, { rank: 900 });
-    statusBar?.registerStatusItem("collaboratory:left", { item: new StatusItem(lab), align: "right", rank: -100 });
+    showStatus(app.shell, statusBar, "collaboratory:left", { item: new StatusItem(lab), align: "right", rank: -100 });
+    if (isSimpleView()) {
+      void app.shell.add(new JupyterLabLink(app.shell), "top", { rank: LINK_RANK });
+    }
     if (notebooks) {
       watchKernels(notebooks, lab);
     }
@@ -54,10 +59,4 @@ function refreshWhenLookedAt(shell: JupyterFrontEnd.IShell, lab: Lab): void {
     }
   });
   shell.currentChanged?.connect(() => setTimeout(() => lab.refresh(), SETTLED_MS));
-}
-
-/** Below the home; of a console or a terminal nothing. */
-function pathInFront(shell: JupyterFrontEnd.IShell): string {
-  const widget = shell.currentWidget as { context?: DocumentRegistry.Context } | null;
-  return widget?.context?.path ?? "";
 }

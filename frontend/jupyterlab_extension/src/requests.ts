@@ -25,6 +25,8 @@ export interface ILabState {
   others?: ICoworker[];
   other_environment?: IOtherEnvironment | null;
   packages?: IPackagesQuestion | null;
+  /** What its person's notebooks open in; empty where there is no choice. */
+  notebook_view: "jupyterlab" | "simple" | "";
   place_name: string;
   place_url: string;
   portal_lab: string;
@@ -66,7 +68,7 @@ export class RequestError extends Error {
 
 /** One request; RequestError for a refusal, TypeError when nobody answers. */
 export async function request(
-  what: "state" | "keep" | "stop" | "restore",
+  what: "state" | "keep" | "stop" | "restore" | "notebook-view",
   fields: Record<string, string> = {},
 ): Promise<ILabState> {
   const answer = await fetch(`/.collaboratory/${what}`, { method: "POST", body: new URLSearchParams(fields) });

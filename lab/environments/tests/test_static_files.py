@@ -61,6 +61,34 @@ def test_it_publishes_jupyterlab_and_its_extensions(prefix: Path) -> None:
     assert list(ours.glob("remoteEntry.*.js")), "the extension that every Lab sees"
 
 
+def test_it_publishes_jupyter_notebook_from_version_7_on(prefix: Path) -> None:
+    static_files.publish(str(prefix))
+    assert not static_files.has_notebook(str(prefix))
+    package = prefix / "lib/python3.11/site-packages/notebook"
+    (package / "static").mkdir(parents=True)
+    (package / "templates").mkdir()
+    (package / "static" / MAIN).write_bytes(PROGRAM)
+    (package / "templates/notebook.html").touch()  # of version 6
+    static_files.publish(str(prefix))
+    assert not static_files.has_notebook(str(prefix))
+    (package / "templates/notebooks.html").touch()
+    static_files.publish(str(prefix))
+    assert static_files.has_notebook(str(prefix))
+    assert published("notebookStaticUrl", prefix) == {MAIN}
+
+
+def test_it_follows_no_link_to_jupyter_notebook(prefix: Path, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    (elsewhere / "static").mkdir(parents=True)
+    (elsewhere / "templates").mkdir()
+    (elsewhere / "templates/notebooks.html").touch()
+    (elsewhere / "static" / MAIN).write_bytes(b"secret")
+    (prefix / "lib/python3.11/site-packages").mkdir(parents=True)
+    (prefix / "lib/python3.11/site-packages/notebook").symlink_to(elsewhere)
+    static_files.publish(str(prefix))
+    assert "notebookStaticUrl" not in static_files.page_options(str(prefix))
+
+
 def test_it_packs_what_is_text(prefix: Path) -> None:
     static_files.publish(str(prefix))
     folder = folder_of("labStaticUrl", prefix)

@@ -180,3 +180,18 @@ def test_it_tells_of_a_collabs_packages_until_they_are_answered(
     assert panel("state", path="drive/My Libraries/My Library").json()["packages"] is None
     assert kept_packages.answer(owner, collab, kept_packages.digest("elephant"), installs=False)
     assert panel("state", path=place).json()["packages"] is None
+
+
+def test_it_chooses_what_notebooks_open_in(panel: Callable, server: Make, owner: User) -> None:
+    """Its own person's, from its own page; an environment without the simple view is told of in the notes."""
+    server("running", notes=["Something."])
+    assert panel("state").json()["notebook_view"] == "jupyterlab"
+    assert panel("notebook-view", view="another").status_code == 409
+    assert panel("notebook-view", view="simple", origin="http://stranger.lab.localhost:8000").status_code == 403
+    owner.refresh_from_db()
+    assert owner.notebook_view == "jupyterlab"
+    said = panel("notebook-view", view="simple").json()
+    assert said["notebook_view"] == "simple"
+    assert said["notes"][0] == "Something."
+    assert "has no simple view" in said["notes"][1]
+    assert panel("notebook-view", view="jupyterlab").json()["notes"] == ["Something."]

@@ -1,6 +1,6 @@
-"""JupyterLab's page, with what is to happen while JupyterLab is loaded, before everything else.
+"""The pages of JupyterLab and of the simple view, with what is to happen while they are loaded, before everything else.
 
-A notebook to read is shown in front (reading.html), and what JupyterLab will ask for first is asked (early.html).
+A notebook to read is shown in front (reading.html), and what the page will ask for first is asked (early.html).
 """
 
 from collections.abc import Callable
@@ -10,13 +10,13 @@ from typing import Any
 from jinja2 import BaseLoader, Environment
 
 PARTS = ("reading.html", "early.html")
-PAGE = "index.html"
+PAGES = ("index.html", "notebooks.html")
 END = "</head>"
 """Before its last one: what JupyterLab needs of its head has been said, and no script has run."""
 
 
 class ReadingLoader(BaseLoader):
-    """The templates of another loader; JupyterLab's page with more parts in its head."""
+    """The templates of another loader; those of PAGES with more parts in their heads."""
 
     def __init__(self, templates: BaseLoader) -> None:
         self.templates = templates
@@ -28,7 +28,7 @@ class ReadingLoader(BaseLoader):
         self, environment: Environment, template: str
     ) -> "tuple[str, str | None, Callable[[], bool] | None]":
         source, file, is_current = self.templates.get_source(environment, template)
-        return (source.replace(END, self.parts + END, 1) if template == PAGE else source), file, is_current
+        return (source.replace(END, self.parts + END, 1) if template in PAGES else source), file, is_current
 
     def list_templates(self) -> "list[str]":
         return self.templates.list_templates()

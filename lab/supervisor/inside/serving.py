@@ -30,6 +30,7 @@ import reading  # type: ignore[import-not-found]
 import running  # type: ignore[import-not-found]
 import saves  # type: ignore[import-not-found]
 import sessions  # type: ignore[import-not-found]
+import simple_view  # type: ignore[import-not-found]
 import usage  # type: ignore[import-not-found]
 from jupyter_server.auth.decorator import authorized
 from jupyter_server.base.handlers import APIHandler, JupyterHandler
@@ -237,6 +238,7 @@ class SocketServerApp(ServerApp):
         reading.prepare(self.web_app.settings)
         published.prepare(self.web_app.settings)
         plotly_script.prepare(self.web_app.settings)
+        simple_view.prepare(self)
 
 
 def import_jupyterlab() -> None:

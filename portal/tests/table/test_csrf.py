@@ -20,6 +20,7 @@ EXEMPT = {
     "_gateway/lab/keep": "on the Lab's origin: the Origin must be that Lab's own, and only its pass counts",
     "_gateway/lab/state": "as lab/keep",
     "_gateway/lab/stop": "as lab/keep",
+    "_gateway/lab/notebook-view": "as lab/keep",
     "_gateway/lab/restore": "as lab/keep",
     "dav": "for programs: it believes a token, and no cookie",
     "dav/": "for programs: it believes a token, and no cookie",

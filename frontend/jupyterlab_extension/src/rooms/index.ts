@@ -10,6 +10,7 @@ import { remoteUserCursors } from "@jupyter/collaboration/lib/cursors";
 
 import { IRooms } from "../editingTogether";
 import { request, RequestError } from "../requests";
+import { showStatus } from "../simpleView";
 import { askRoomsOfModels, RoomDocuments } from "./documents";
 import { RoomMessages } from "./messages";
 import { Room } from "./room";
@@ -45,7 +46,7 @@ export function openInRooms(app: JupyterFrontEnd, { statusBar, notebooks, editor
     new RoomMessages(room, () => restore(drive, room));
   });
   notebooks?.widgetAdded.connect((_, panel) => watch(panel, documents, runners));
-  showStatus(app.shell, statusBar, documents);
+  showRoom(app.shell, statusBar, documents);
   return {
     isShared: path => documents.at(path)?.isShared ?? false,
     whenConnected: async path => documents.at(path)?.whenConnected(),
@@ -99,9 +100,9 @@ function watch(panel: NotebookPanel, documents: RoomDocuments, runners: WeakMap<
   panel.disposed.connect(() => room.changed.disconnect(mark));
 }
 
-function showStatus(shell: JupyterFrontEnd.IShell, statusBar: IStatusBar | null, documents: RoomDocuments): void {
+function showRoom(shell: JupyterFrontEnd.IShell, statusBar: IStatusBar | null, documents: RoomDocuments): void {
   const item = new RoomStatus();
-  statusBar?.registerStatusItem("collaboratory:room", {
+  showStatus(shell, statusBar, "collaboratory:room", {
     item,
     align: "right",
     rank: -90,
