@@ -5,10 +5,12 @@ The key is of the file as it is now, so a list reads no picture to know whether 
 
 from typing import BinaryIO
 
+from django.utils.translation import gettext_lazy as _
+
 from . import pictures, rendering
 from .formats import Format, ending_of
 
-THUMBNAIL = Format("thumbnail", "picture", 64 * 2**20, science=False)
+THUMBNAIL = Format("thumbnail", _("picture"), 64 * 2**20, science=False)
 ENDINGS = frozenset(pictures.TYPES) - {"svg"}
 _PNG = b"\x89PNG\r\n\x1a\n"
 MOST_RESULT = 256 * 1024
