@@ -2,7 +2,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("portal", "0004_language")]
+    dependencies = [("portal", "0005_terms")]
 
     operations = [
         migrations.AddField(
