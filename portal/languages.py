@@ -8,6 +8,7 @@ A person's own choice, kept with the account, goes before the browser's choice (
 from contextlib import AbstractContextManager
 
 from django.conf import settings
+from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse
 from django.utils import translation
 
@@ -35,10 +36,17 @@ def of_request(request: HttpRequest) -> str:
     if request.path.startswith(FOR_PROGRAMS):
         return "en"
     if settings.SESSION_COOKIE_NAME in request.COOKIES and not request.path.startswith(WITHOUT_PERSON):
-        chosen = offered(getattr(request.user, "language", ""))
-        if chosen:
+        if chosen := _of_account(request):
             return chosen
     return of_browser(request)
+
+
+def _of_account(request: HttpRequest) -> str:
+    """The signed-in person's own choice; "" for none, and while the database is away: pages that need none go on."""
+    try:
+        return offered(getattr(request.user, "language", ""))
+    except DatabaseError:
+        return ""
 
 
 def of_browser(request: HttpRequest) -> str:
