@@ -35,14 +35,13 @@ def of_request(request: HttpRequest) -> str:
     """Language of the answer to a request. Reads the signed-in person's row, as each page does anyway."""
     if request.path.startswith(FOR_PROGRAMS):
         return "en"
-    if settings.SESSION_COOKIE_NAME in request.COOKIES and not request.path.startswith(WITHOUT_PERSON):
-        if chosen := _of_account(request):
-            return chosen
-    return of_browser(request)
+    return _of_account(request) or of_browser(request)
 
 
 def _of_account(request: HttpRequest) -> str:
     """The signed-in person's own choice; "" for none, and while the database is away: pages that need none go on."""
+    if settings.SESSION_COOKIE_NAME not in request.COOKIES or request.path.startswith(WITHOUT_PERSON):
+        return ""
     try:
         return offered(getattr(request.user, "language", ""))
     except DatabaseError:

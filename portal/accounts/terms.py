@@ -50,6 +50,11 @@ class _VersionInput(forms.CheckboxInput):
         return str(data.get(name, ""))
 
 
+def exist() -> bool:
+    """True if the site has terms of use."""
+    return bool(institution.terms_version())
+
+
 def must_accept(user: User) -> bool:
     """True if there are terms, and the person has not accepted these."""
     version = institution.terms_version()

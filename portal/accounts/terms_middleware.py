@@ -48,7 +48,7 @@ class TermsMiddleware:
 def _has_to_accept(request: HttpRequest) -> bool:
     if settings.SESSION_COOKIE_NAME not in request.COOKIES or request.path.startswith(OPEN):
         return False
-    if hasattr(request, "api_credentials"):  # a token's
+    if hasattr(request, "api_credentials") or not terms.exist():  # a token's; and nobody's row is read without terms
         return False
     return request.user.is_authenticated and terms.must_accept(request.user)
 
