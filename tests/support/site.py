@@ -44,7 +44,7 @@ FIRST_DATA = ("drive", "static", "signing-keys", DATABASE, "first-password")
 
 forked_only = pytest.mark.parametrize("way_of_all", ["fork"], indirect=True)
 """For a test whose outcome the kernel, the supervisor or a page decides, whichever way the Lab began; where that could
-make a difference, another test in the same file looks at both. A Lab from nothing takes five times as much."""
+make a difference, another test looks at both. A Lab from nothing takes five times as much."""
 
 
 class Site:
