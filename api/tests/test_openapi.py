@@ -84,7 +84,7 @@ def test_it_answers_only_as_the_document_says(
     method: str, path: str, world: dict, owner: User, stranger: User, collab: Collab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As a Collab's administrator, whose things are named in half of the requests, so that not all of them are 404."""
-    monkeypatch.setattr(rate_limits, "allowed", lambda *_: True)
+    monkeypatch.setattr(rate_limits, "allowed", lambda *_, **__: True)
     monkeypatch.setattr(rate_limits, "used", lambda *_: 0)
     _token, secret = create_token(owner, name="fuzz", scopes=tuple(Scope), days=1)
     document = json.loads(json.dumps(api.get_openapi_schema()))
