@@ -82,7 +82,20 @@ class ServerAdmin(AuditedAdmin):
     fieldsets = (
         (None, {"fields": ("owner", "environment", "state", "why", "error", "log", "place", "notes")}),
         ("When", {"fields": ("requested_at", "starting_at", "started_at", "stopping_at", "ended_at", "changed_at")}),
-        ("Idle culling", {"fields": ("last_interaction", "last_by_hand", "keep_until", "warned_for", "due_at")}),
+        (
+            "Idle culling",
+            {
+                "fields": (
+                    "last_interaction",
+                    "last_by_hand",
+                    "keep_until",
+                    "warned_for",
+                    "due_at",
+                    "looked_at",
+                    "unseen",
+                )
+            },
+        ),
         (
             "Limits",
             {

@@ -7,7 +7,7 @@ leaves nothing but an unknown author: the next scan finds the rest.
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
@@ -24,6 +24,8 @@ from portal.models import User
 
 from .capture import Taken
 
+LONGEST_WAIT = timedelta(minutes=15)
+"""What waits for longer was noted before the clock was set back."""
 BATCH = 500
 """Rows per statement."""
 
@@ -103,7 +105,8 @@ def kept(row: File, taken: Taken, authors: Iterable[int]) -> Version | None:
 
 def waiting() -> Q:
     """Files whose content is to be captured now."""
-    due = Q(capture_after=None) | Q(capture_after__lte=timezone.now())
+    now = timezone.now()
+    due = Q(capture_after=None) | Q(capture_after__lte=now) | Q(capture_after__gt=now + LONGEST_WAIT)
     return due & Q(is_captured=False, trashed=None, size__lte=settings.VERSION_MAX_BYTES)
 
 

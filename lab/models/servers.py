@@ -79,6 +79,22 @@ ERRORS = (
 """Sentences of the launchers in `Server.error`, which know no languages; translated where they are shown."""
 
 
+DUE_WITHIN = timedelta(minutes=15)
+"""No running server is left longer without a look."""
+
+
+def stops_at(
+    began: datetime, last: datetime, by_hand: datetime, keep_until: datetime | None, limit: timedelta, age: timedelta
+) -> datetime:
+    """Time at which a server is stopped if nothing changes. docs/explanation/idle.md has the rule in words.
+
+    `began`: from when on it ages; `last`, `by_hand`: its last use, and its person's; `limit`: how long without use;
+    `age`: from when on only what its person does counts.
+    """
+    by_age = max(began + age, by_hand + limit)
+    return max(min(last + limit, by_age), keep_until or began)
+
+
 class ServerQuerySet(models.QuerySet["Server"]):
     def live(self) -> Self:
         """Requested, starting, running or stopping."""
@@ -89,7 +105,8 @@ class ServerQuerySet(models.QuerySet["Server"]):
 
     def due(self, now: datetime) -> Self:
         """Running servers that the reaper should look at, longest due first. Reads one index, however many run."""
-        return self.filter(state=State.RUNNING, due_at__lte=now).order_by("due_at")
+        due = Q(due_at__lte=now) | Q(due_at__gt=now + DUE_WITHIN)  # later: the clock was set back since
+        return self.filter(due, state=State.RUNNING).order_by("due_at")
 
     def queue_position(self, server: "Server") -> int:
         """1 for the server that is started next. Launches are taken in the order of their request."""
@@ -152,6 +169,11 @@ class Server(models.Model):
         null=True, blank=True, help_text="Time of the first failed check since the last answer."
     )
     due_at = models.DateTimeField(null=True, blank=True, help_text="Time of the reaper's next look.")
+    looked_at = models.DateTimeField(null=True, blank=True, help_text="Time of the reaper's last look.")
+    unseen = models.DurationField(
+        default=timedelta,
+        help_text="How much of its life is not counted, because nothing looked (sleep, an outage, a clock set forward).",
+    )
 
     stop_reason = models.CharField(max_length=20, choices=StopReason.choices, blank=True)
     error = models.TextField(blank=True, help_text="Error, in a sentence for its person.")
@@ -231,10 +253,17 @@ class Server(models.Model):
     @property
     def idle_at(self) -> datetime | None:
         """Time at which it is stopped if it stays idle."""
-        last = self.last_interaction or self.started_at
-        if not self.is_running or not last:
+        began = self.ages_from
+        if not self.is_running or not began:
             return None
-        return max(last + timedelta(seconds=settings.LAB_IDLE_LIMIT), self.keep_until or last)
+        last, by_hand = self.last_interaction or began, self.last_by_hand or began
+        limit, age = timedelta(seconds=settings.LAB_IDLE_LIMIT), timedelta(seconds=settings.LAB_MAX_AGE)
+        return stops_at(began, last, by_hand, self.keep_until, limit, age)
+
+    @property
+    def ages_from(self) -> datetime | None:
+        """Start of what counts of its life for LAB_MAX_AGE."""
+        return self.started_at + self.unseen if self.started_at else None
 
     @property
     def seconds_left(self) -> int | None:

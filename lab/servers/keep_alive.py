@@ -31,6 +31,11 @@ def warn_before() -> timedelta:
     return timedelta(seconds=min(settings.LAB_WARN_BEFORE, settings.LAB_IDLE_LIMIT / 4))
 
 
+def limit() -> timedelta:
+    """Time without use after which a Lab is stopped."""
+    return timedelta(seconds=settings.LAB_IDLE_LIMIT)
+
+
 def look_before_warning(server: Server, at: datetime) -> datetime:
     """Time of the reaper's next look: not later than the warning is due."""
     warning = server.idle_at - warn_before() if server.idle_at else at
@@ -43,17 +48,29 @@ def warn(server: Server) -> bool:
     if ends is None or not now < ends <= now + warn_before():  # past: it does not answer, and is not stopped for that
         return False
     untold = Q(warned_for=None) | Q(warned_for__lt=ends - SAME_STRETCH)
+    computes = bool(server.last_interaction and ends < server.last_interaction + limit())
     with transaction.atomic():
         if not Server.objects.filter(untold, pk=server.pk, state=State.RUNNING).update(warned_for=ends):
             return False
         with languages.speaking_to(server.owner):
             subject = gettext("Your Lab will be stopped at %(time)s") % {"time": f"{timezone.localtime(ends):%H:%M}"}
-            text = gettext(
-                "It has been idle for a long time and will be stopped then, unless you use it or keep it for some "
-                "hours. Files in your Drive are kept; notebooks and text files outside it are copied there first."
-            )
+            text = _computes() if computes else _idle()
             notify([server.owner], Kind.LAB_WARNING, subject=subject, text=text, url=reverse("lab:home"))
     return True
+
+
+def _idle() -> str:
+    return gettext(
+        "It has been idle for a long time and will be stopped then, unless you use it or keep it for some "
+        "hours. Files in your Drive are kept; notebooks and text files outside it are copied there first."
+    )
+
+
+def _computes() -> str:
+    return gettext(
+        "It still computes, but nobody has used it for a long time. It will be stopped then, unless you use it. "
+        "Files in your Drive are kept; notebooks and text files outside it are copied there first."
+    )
 
 
 def hours_offered(server: Server) -> list[int]:
@@ -65,7 +82,7 @@ def hours_offered(server: Server) -> list[int]:
 
 
 def _latest(server: Server, now: datetime) -> datetime:
-    oldest = (server.started_at or now) + timedelta(seconds=settings.LAB_MAX_AGE)
+    oldest = (server.ages_from or now) + timedelta(seconds=settings.LAB_MAX_AGE)
     return min(now + timedelta(seconds=settings.LAB_KEEP_LIMIT), oldest)
 
 

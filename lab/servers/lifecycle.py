@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 from weakref import WeakValueDictionary
 
@@ -41,6 +41,8 @@ RETRIES = 6
 """Tries, a second apart, for a launcher that is just being restarted."""
 LEASE = timedelta(seconds=30)
 """A stop task that has not said for so long that it is at work was killed."""
+AHEAD = timedelta(minutes=1)
+"""What ends later than that after its time was written before the clock was set back."""
 RESCUE_TRIES = 3
 FOLLOW_TRIES = 8
 
@@ -114,7 +116,8 @@ def _bring_up(server: Server) -> bool:
         follow_mounts(server)
     now = timezone.now()
     first_look = now + min(idle_culling.LOOK_EVERY, timedelta(seconds=settings.LAB_IDLE_LIMIT))
-    running = {"phase": Phase.READY, "started_at": now, "last_interaction": now, "due_at": first_look}
+    running = {"phase": Phase.READY, "started_at": now, "last_interaction": now}
+    running |= {"due_at": first_look, "looked_at": now, "unseen": timedelta(0)}
     if not Server.objects.move(server, State.STARTING, to=State.RUNNING, **running):
         _undo_start(server)
         return False
@@ -278,9 +281,14 @@ def _finish(server: Server) -> None:
 
 def _take_lease(server: Server) -> bool:
     now = timezone.now()
-    free = Q(ended_by_task_until=None) | Q(ended_by_task_until__lte=now)
-    stopping = Server.objects.filter(free, pk=server.pk, state=State.STOPPING)
+    stopping = Server.objects.filter(nobody_ends_it(now), pk=server.pk, state=State.STOPPING)
     return bool(stopping.update(ended_by_task_until=now + LEASE))
+
+
+def nobody_ends_it(now: datetime) -> Q:
+    """Stopping servers that no living task works on."""
+    over, not_ours = Q(ended_by_task_until__lte=now), Q(ended_by_task_until__gt=now + LEASE + AHEAD)
+    return Q(ended_by_task_until=None) | over | not_ours
 
 
 def _drop_lease(server: Server) -> None:

@@ -2,9 +2,11 @@
 
 import logging
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
+from django.db import transaction
 from django.utils import timezone
 
 from lab.models import Server, State, StopReason
@@ -63,7 +65,7 @@ def check(server: Server) -> Verdict:
     except JupyterError as error:
         log.info("%s: %s", server, error)
         answer = None
-    started = server.started_at or server.requested_at
+    started = server.ages_from or server.requested_at
     facts = Facts(
         started_at=started,
         last_known=server.last_interaction or started,
@@ -71,18 +73,36 @@ def check(server: Server) -> Verdict:
         unreachable_since=server.unreachable_since,
         last_by_hand=server.last_by_hand,
         keep_until=server.keep_until,
+        looked_at=server.looked_at,
     )
     limit, max_age = timedelta(seconds=settings.LAB_IDLE_LIMIT), timedelta(seconds=settings.LAB_MAX_AGE)
-    return idle_culling.is_idle(facts, timezone.now(), limit, max_age)
+    return idle_culling.is_idle(facts, timezone.now(), limit, max_age, grace=keep_alive.warn_before())
 
 
 def record(server: Server, verdict: Verdict) -> None:
     """Write what was read to the row; warn its person when the end is near."""
-    server.last_interaction = verdict.last_interaction
-    Server.objects.filter(pk=server.pk, state=State.RUNNING).update(
-        last_interaction=verdict.last_interaction,
-        last_by_hand=verdict.last_by_hand,
-        due_at=keep_alive.look_before_warning(server, verdict.look_again_at),
-        unreachable_since=verdict.unreachable_since,
-    )
+    noted: dict[str, Any] = {
+        "last_interaction": verdict.last_interaction,
+        "last_by_hand": verdict.last_by_hand,
+        "unreachable_since": verdict.unreachable_since,
+        "looked_at": verdict.looked_at,
+    }
+    row = Server.objects.filter(pk=server.pk, state=State.RUNNING)
+    with transaction.atomic():
+        if verdict.unseen:
+            log.info("%s: nobody looked, or the clock was set: %s are not counted", server, verdict.unseen)
+            row = row.filter(looked_at=server.looked_at)  # of two looks at once, one moves it
+            noted |= {"unseen": server.unseen + verdict.unseen, "warned_for": None}
+            _keep_as_long(server, verdict.unseen)
+        for field, value in noted.items():
+            setattr(server, field, value)
+        row.update(**noted, due_at=keep_alive.look_before_warning(server, verdict.look_again_at))
     keep_alive.warn(server)
+
+
+def _keep_as_long(server: Server, unseen: timedelta) -> None:
+    """What its person asked for moves with the rest, unless they ask for something else in this moment."""
+    if server.keep_until and Server.objects.filter(
+        pk=server.pk, looked_at=server.looked_at, keep_until=server.keep_until
+    ).update(keep_until=server.keep_until + unseen):
+        server.keep_until += unseen

@@ -7,7 +7,7 @@ not end it.
 
 import logging
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db.models import Q
@@ -30,10 +30,15 @@ LOST_AFTER = timedelta(seconds=10)
 """What a living task would have done by then."""
 START_EXTRA = timedelta(seconds=60)
 """A start may take LAB_START_TIMEOUT and this; what takes longer has nobody working on it."""
+AWAY = timedelta(minutes=2)
+"""Passes are seconds apart: after so long the machine slept, or nothing ran here."""
+AHEAD = timedelta(minutes=1)
+"""What began so much later than now began before the clock was set back."""
 
 
 def reconcile() -> None:
     """One pass; nothing when another pass is under way."""
+    count_anew_after_a_gap()
     if not Lease.take(LEASE, LEASE_SECONDS):
         return
     try:
@@ -50,6 +55,22 @@ def _safely(part: Callable[[], None]) -> None:
         log.warning("reconcile: %s", error)
     except Exception:
         log.exception("reconcile: %s", part.__name__)
+
+
+def count_anew_after_a_gap() -> None:
+    """Let launches and stops begin their time again if nothing has looked for long, as they slept too, or if the clock
+    was set back.
+
+    Before the pass takes its lease: whoever is killed in here leaves the gap to be seen by the next.
+    """
+    now, last = timezone.now(), Lease.last_used(LEASE)
+    late = Q(starting_at__gt=now + AHEAD)
+    if last and now - last > AWAY:
+        log.info("nothing has looked after the servers since %s: launches and stops have their time again", last)
+        late |= Q(starting_at__lte=now)
+        working = Server.objects.filter(state=State.STOPPING, ended_by_task_until__lte=now)
+        working.update(ended_by_task_until=now + lifecycle.LEASE)
+    Server.objects.filter(late, state=State.STARTING).update(starting_at=now)
 
 
 def prepare() -> None:
@@ -118,7 +139,13 @@ def check_now(server: Server) -> None:
 
 
 def _is_old(server: Server) -> bool:
-    return server.changed_at < timezone.now() - LOST_AFTER
+    now = timezone.now()
+    return not now - LOST_AFTER <= server.changed_at <= now + AHEAD
+
+
+def _old(now: datetime) -> Q:
+    """`_is_old` of many."""
+    return Q(changed_at__lt=now - LOST_AFTER) | Q(changed_at__gt=now + AHEAD)
 
 
 def wake_lost() -> None:
@@ -128,11 +155,8 @@ def wake_lost() -> None:
     is one missing.
     """
     now = timezone.now()
-    requested = list(
-        Server.objects.filter(state=State.REQUESTED, changed_at__lt=now - LOST_AFTER).order_by("requested_at")
-    )
-    abandoned = Q(ended_by_task_until=None) | Q(ended_by_task_until__lt=now)
-    stopping = list(Server.objects.filter(abandoned, state=State.STOPPING, changed_at__lt=now - LOST_AFTER))
+    requested = list(Server.objects.filter(_old(now), state=State.REQUESTED).order_by("requested_at"))
+    stopping = list(Server.objects.filter(_old(now), lifecycle.nobody_ends_it(now), state=State.STOPPING))
     waiting = queue.length()
     if waiting is None or waiting >= len(requested) + len(stopping):
         return

@@ -17,6 +17,8 @@ RELAY = "api-relay.sock"
 """Where the relay is told that a server begins."""
 RELAY_SECONDS = 1.0
 TOKEN = "token"  # noqa: S105
+AHEAD, LONG = 30.0, 1e9
+"""Seconds: a token that was written so far ahead of now is from before the clock was set back, and very old."""
 
 
 log = logging.getLogger("lab.supervisor")
@@ -53,9 +55,10 @@ class TokenFile:
 
     @property
     def age(self) -> float | None:
-        """Age of the token in seconds; None if there is none."""
+        """Age of the token in seconds; None if there is none. One from before the clock was set back is old."""
         with contextlib.suppress(OSError):
-            return max(0.0, time.time() - (self.directory / TOKEN).stat().st_mtime)
+            passed = time.time() - (self.directory / TOKEN).stat().st_mtime
+            return max(0.0, passed) if passed > -AHEAD else LONG
         return None
 
 

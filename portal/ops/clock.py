@@ -38,8 +38,16 @@ NOTED = timedelta(hours=1)
 """Rounds of this length and more are in the database."""
 NOTED_EVERY = 20.0
 """Seconds between two looks at those."""
-_IF_OURS = "if redis.call('get', KEYS[1]) == ARGV[1] then return redis.call({}) else return 0 end"
-_RENEW, _GIVE_BACK = _IF_OURS.format("'pexpire', KEYS[1], ARGV[2]"), _IF_OURS.format("'del', KEYS[1]")
+_HOLD = """
+local holder, left = redis.call('get', KEYS[1]), redis.call('pttl', KEYS[1])
+if holder and holder ~= ARGV[1] and left <= 2 * tonumber(ARGV[2]) then return 0 end
+redis.call('set', KEYS[1], ARGV[1], 'px', ARGV[2])
+return 1
+"""
+"""Redis ends keys by the time of day: one that has longer than any lease is of a holder that died before the clock was
+set back.
+"""
+_GIVE_BACK = "if redis.call('get', KEYS[1]) == ARGV[1] then return redis.call('del', KEYS[1]) else return 0 end"
 
 
 class ClockLease:
@@ -52,9 +60,7 @@ class ClockLease:
     def hold(self) -> bool:
         """Take or renew it; False while another has it, or the broker is away."""
         try:
-            if self.broker.set(self.key, self.holder, nx=True, px=self.milliseconds):
-                return True
-            return bool(self.broker.eval(_RENEW, 1, self.key, self.holder, str(self.milliseconds)))
+            return bool(self.broker.eval(_HOLD, 1, self.key, self.holder, str(self.milliseconds)))
         except (redis.RedisError, OSError) as error:
             log.warning("the broker is unavailable to the clock: %s", error)
             return False

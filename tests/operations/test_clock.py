@@ -38,6 +38,12 @@ def test_another_takes_it_from_one_that_is_dead(lease: Lease) -> None:
     wait_for(second.hold, 60, "it was not given up")
 
 
+def test_one_that_would_last_longer_than_any_is_taken(lease: Lease) -> None:
+    """Its holder died, and then the clock was set back."""
+    first, second = lease(3600.0), lease(60.0)
+    assert [first.hold(), second.hold(), first.hold()] == [True, True, False]
+
+
 def test_the_next_worker_is_the_clock_after_one_was_killed(site: Site) -> None:
     wait_for(lambda: client().get(LEASE), 60, "no worker is the clock")
     wait_for(ScheduledTask.objects.exists, 60, "nothing was noted")

@@ -73,6 +73,13 @@ def test_saves_make_no_version_until_their_time_has_come(row: File, owner: User,
     assert File.objects.get(pk=row.pk).capture_after is None
 
 
+def test_saves_from_before_the_clock_was_set_back_make_a_version(row: File, owner: User) -> None:
+    save(row, b"two", [owner])
+    File.objects.update(capture_after=timezone.now() + timedelta(days=1))
+    assert capture_waiting() == 1
+    assert contents(row) == [b"two"]
+
+
 def test_a_version_names_all_who_typed_since_the_one_before(row: File, owner: User, editor: User, viewer: User) -> None:
     save(row, b"two", [owner, editor])
     together.keep(row, b"two", authors=[owner.pk, editor.pk, viewer.pk], held_by=row.signature)

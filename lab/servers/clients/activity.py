@@ -1,7 +1,15 @@
 """Activity of a Jupyter server: the facts from which `idle_culling` decides whether it is idle."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+
+AHEAD = timedelta(minutes=1)
+"""A moment so far ahead of the clock that measured it was noted before that clock was set back."""
+
+
+def is_ahead(moment: datetime, now: datetime) -> bool:
+    """True for a time that cannot be: whoever noted it notes a new one with the next use."""
+    return moment - now > AHEAD
 
 
 @dataclass(frozen=True)

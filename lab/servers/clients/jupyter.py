@@ -17,7 +17,7 @@ from django.conf import settings
 
 from lab.models import Server
 
-from .activity import Activity
+from .activity import Activity, is_ahead
 
 ANSWER_BYTES = 2**20
 NOTEBOOK_BYTES = 16 * 2**20
@@ -93,12 +93,13 @@ class JupyterClient:
         if not isinstance(answer, dict):
             raise JupyterError("The server's activity is not an object.")
         kernels, terminals = rows_of(answer.get("kernels")), rows_of(answer.get("terminals"))
+        now = moment(answer.get("now"))
         return Activity(
-            now=moment(answer.get("now")),
+            now=now,
             last_input=moment(answer.get("last_input")),
             last_save=moment(answer.get("last_save")),
-            last_kernel_message=latest(kernels),
-            last_terminal_output=latest(terminals),
+            last_kernel_message=latest(kernels, now),
+            last_terminal_output=latest(terminals, now),
             busy_kernels=sum(kernel.get("busy") is True for kernel in kernels),
             kernels=len(kernels),
             terminals=len(terminals),
@@ -226,9 +227,13 @@ def rows_of(rows: object) -> list[dict[str, Any]]:
     return [row for row in rows[:FACTS_LIMIT] if isinstance(row, dict)] if isinstance(rows, list) else []
 
 
-def latest(rows: list[dict[str, Any]]) -> datetime | None:
-    """Time of the latest activity among kernels or terminals; None: never."""
-    return max(filter(None, (moment(row.get("last_activity")) for row in rows)), default=None)
+def latest(rows: list[dict[str, Any]], now: datetime | None = None) -> datetime | None:
+    """Time of the latest activity among kernels or terminals; None: never.
+
+    What is ahead of `now`, the clock by which they were noted, would hide the others.
+    """
+    moments = filter(None, (moment(row.get("last_activity")) for row in rows))
+    return max((one for one in moments if now is None or not is_ahead(one, now)), default=None)
 
 
 def moment(text: object) -> datetime | None:

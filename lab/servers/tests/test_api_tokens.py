@@ -1,5 +1,7 @@
 """The token for the portal's API in a running Lab is never too old."""
 
+import time
+
 import pytest
 from django.utils import timezone
 
@@ -28,3 +30,15 @@ def test_it_is_renewed_in_time(
     assert (server.pk in launcher.tokens) is renewed
     if renewed:
         assert api_tokens.server_of(launcher.tokens[server.pk]) == server
+
+
+def test_one_from_before_the_clock_was_set_back_is_good_for_nothing(
+    owner: User, environment: Environment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise it would be good for an hour, and for as long as the clock was set back."""
+    server = Server.objects.create(owner=owner, environment=environment, state=State.RUNNING, started_at=timezone.now())
+    token, now = api_tokens.make(server.pk), time.time()
+    assert api_tokens.server_of(token) == server
+    for passed, good in ((-30, True), (-600, False), (-86400, False), (3000, True), (86400, False)):
+        monkeypatch.setattr(time, "time", lambda at=now + passed: at)
+        assert (api_tokens.server_of(token) is not None) is good, passed

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from lab.servers.clients.activity import Activity
-from lab.servers.idle_culling import ASK_AGAIN, LOOK_EVERY, Facts, Why, is_idle
+from lab.servers.idle_culling import ASK_AGAIN, LATE, LOOK_EVERY, Facts, Verdict, Why, is_idle
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 LIMIT, MAX_AGE = timedelta(hours=12), timedelta(days=7)
@@ -74,10 +74,19 @@ def test_it_does_not_stop_what_its_person_wants_to_keep() -> None:
     assert verdict(facts(left, keep_until=NOW + timedelta(seconds=5))).look_again_at == NOW + timedelta(seconds=5)
 
 
-def test_it_never_believes_the_future() -> None:
-    told = verdict(facts(Activity(now=NOW, last_input=NOW + timedelta(days=300))))
+@pytest.mark.parametrize("clock", [NOW, NOW + timedelta(seconds=20), None])
+def test_it_never_believes_the_future(clock: datetime | None) -> None:
+    told = verdict(facts(Activity(now=clock, last_input=NOW + timedelta(seconds=30))))
     assert told.last_interaction == NOW
     assert told.look_again_at <= NOW + LOOK_EVERY
+
+
+def test_a_time_long_after_the_clock_that_noted_it_is_none() -> None:
+    """Otherwise a server would count as used until a clock that was set back has come there again."""
+    assert verdict(facts(Activity(now=NOW, last_input=NOW + timedelta(hours=3)))).why is Why.IDLE
+    later = Activity(now=NOW, last_input=NOW + timedelta(hours=3), last_save=ago(hours=1))
+    assert verdict(facts(later)).last_interaction == ago(hours=1)
+    assert verdict(facts(Activity(last_input=NOW + timedelta(hours=3)))).last_interaction == NOW  # no clock to tell
 
 
 def test_it_corrects_a_clock_that_is_wrong() -> None:
@@ -116,3 +125,158 @@ def test_it_stops_a_server_that_was_silent_for_the_whole_limit() -> None:
 def test_it_forgets_the_silence_when_it_answers() -> None:
     told = verdict(facts(Activity(now=NOW, last_input=ago(hours=1)), unreachable_since=ago(hours=11)))
     assert told.unreachable_since is None
+
+
+# Time that nobody has seen: the last look is longer ago than looks are apart, or after now.
+
+GRACE = timedelta(minutes=30)
+DAY = timedelta(days=1)
+ASLEEP = timedelta(hours=14)
+
+
+def after_gap(of: Facts, now: datetime = NOW) -> Verdict:
+    return is_idle(of, now, LIMIT, MAX_AGE, grace=GRACE)
+
+
+def left(told: Verdict, now: datetime = NOW) -> timedelta:
+    """Time until it is idle, if nothing happens."""
+    return told.last_interaction + LIMIT - now
+
+
+def slept(activity: Activity | None, idle_before: timedelta, gap: timedelta = ASLEEP, **more) -> Facts:
+    """The last look was `gap` ago, when nobody had used it for `idle_before`."""
+    then = NOW - gap
+    more = {"started": then - timedelta(hours=20), "known": then - idle_before} | more
+    return facts(activity, looked_at=then, **more)
+
+
+@pytest.mark.parametrize(
+    ("name", "idle_before", "time_left"),
+    [
+        ("it had been used just then", timedelta(0), LIMIT - LOOK_EVERY),
+        ("an hour before", timedelta(hours=1), timedelta(hours=11) - LOOK_EVERY),
+        ("it was nearly idle", timedelta(hours=11, minutes=55), GRACE),
+        ("it was about to be stopped", timedelta(hours=12, minutes=5), GRACE),
+    ],
+)
+@pytest.mark.parametrize("gap", [ASLEEP, timedelta(days=30), LOOK_EVERY + LATE + timedelta(seconds=1)])
+def test_time_that_nobody_saw_is_not_idle_time(
+    name: str, idle_before: timedelta, time_left: timedelta, gap: timedelta
+) -> None:
+    for activity in (Activity(now=NOW), Activity(now=NOW, last_input=NOW - gap - idle_before)):
+        told = after_gap(slept(activity, idle_before, gap))
+        assert told.why is Why.USED
+        assert left(told) == time_left
+        assert told.unseen == gap - LOOK_EVERY
+
+
+def test_a_look_that_had_to_wait_is_no_gap() -> None:
+    told = after_gap(slept(Activity(now=NOW), timedelta(hours=11, minutes=50), LOOK_EVERY + LATE))
+    assert (told.why, told.unseen) == (Why.IDLE, timedelta(0))
+
+
+def test_the_first_look_finds_no_gap() -> None:
+    assert after_gap(facts(Activity(now=NOW))).why is Why.IDLE
+
+
+def test_what_was_used_while_nobody_looked_is_used_now() -> None:
+    """The portal was away, the Lab was not."""
+    told = after_gap(slept(Activity(now=NOW, last_input=ago(hours=13)), timedelta(hours=11)))
+    assert told.last_interaction == NOW
+
+
+def test_nobody_is_stopped_for_age_in_the_first_look_after_a_gap() -> None:
+    """Its greatest age came while nobody looked, or had come before."""
+    for age in (timedelta(days=6, hours=23), timedelta(days=20)):
+        computing = Activity(now=NOW, busy_kernels=1, last_input=ago(days=3))
+        told = after_gap(slept(computing, timedelta(0), started=NOW - ASLEEP - age, last_by_hand=ago(days=3)))
+        assert told.why in (Why.BUSY, Why.USED)
+        later = NOW + GRACE + timedelta(hours=2)
+        moved = facts(
+            Activity(now=later, busy_kernels=1, last_input=ago(days=3)),
+            started=NOW - ASLEEP - age + told.unseen,
+            known=told.last_interaction,
+            last_by_hand=told.last_by_hand,
+            looked_at=later - LOOK_EVERY,
+        )
+        assert after_gap(moved, later).why is Why.AGE
+
+
+def test_silence_that_nobody_heard_is_none() -> None:
+    told = after_gap(slept(None, timedelta(0), unreachable_since=NOW - ASLEEP - timedelta(hours=1)))
+    assert (told.why, told.unreachable_since) == (Why.SILENT, ago(hours=1) - LOOK_EVERY)
+    told = after_gap(slept(None, timedelta(0), unreachable_since=NOW - ASLEEP - timedelta(hours=20)))
+    assert (told.why, told.unreachable_since) == (Why.SILENT, NOW - LIMIT + GRACE)
+
+
+def test_what_its_person_asked_for_moves_on() -> None:
+    kept = slept(Activity(now=NOW), timedelta(hours=12), keep_until=NOW - ASLEEP + timedelta(hours=4))
+    assert after_gap(kept).look_again_at == NOW + LOOK_EVERY
+    assert after_gap(kept).why is Why.USED
+
+
+@pytest.mark.parametrize("back", [timedelta(hours=1), DAY, timedelta(days=400)])
+def test_a_clock_that_is_set_back_neither_ends_nor_keeps_it(back: timedelta) -> None:
+    """All its times are in what is the future now."""
+    then = NOW + back
+    idle = facts(
+        Activity(now=NOW, last_input=then - timedelta(hours=5)),
+        started=then - timedelta(hours=20),
+        known=then - timedelta(hours=5),
+        last_by_hand=then - timedelta(hours=5),
+        looked_at=then,
+        keep_until=then - timedelta(hours=1),
+    )
+    told = after_gap(idle)
+    assert (told.why, told.unseen) == (Why.USED, -back)
+    assert told.last_by_hand
+    assert told.last_by_hand <= NOW
+    assert timedelta(hours=7) <= left(told) <= LIMIT
+    rests = Activity(now=NOW + LIMIT, last_input=then - timedelta(hours=5))
+    moved = facts(
+        rests,
+        started=ago(hours=20),
+        known=told.last_interaction,
+        last_by_hand=told.last_by_hand,
+        looked_at=NOW + LIMIT - LOOK_EVERY,
+    )
+    assert after_gap(moved, NOW + LIMIT).why is Why.IDLE
+
+
+def test_a_clock_that_goes_a_day_too_far_and_back_changes_nothing() -> None:
+    busy_once = Activity(now=NOW + DAY, last_input=ago(hours=3))
+    there = after_gap(facts(busy_once, known=ago(hours=3), looked_at=NOW, last_by_hand=ago(hours=3)), NOW + DAY)
+    assert there.why is Why.USED
+    back = facts(
+        Activity(now=NOW, last_input=ago(hours=3)),
+        started=ago(hours=20) + there.unseen,
+        known=there.last_interaction,
+        last_by_hand=there.last_by_hand,
+        looked_at=NOW + DAY,
+    )
+    told = after_gap(back)
+    assert there.unseen + told.unseen == -LOOK_EVERY
+    assert told.last_interaction == ago(hours=3)
+
+
+@pytest.mark.parametrize("gap", [ASLEEP, -DAY])
+@pytest.mark.parametrize("idle", [timedelta(hours=hours) for hours in (0, 11, 12, 13, 400)])
+@pytest.mark.parametrize("age", [timedelta(hours=1), timedelta(days=7), timedelta(days=90)])
+@pytest.mark.parametrize("busy", [0, 1, None])
+def test_after_a_gap_everybody_has_the_time_of_the_warning(
+    gap: timedelta, idle: timedelta, age: timedelta, busy: int | None
+) -> None:
+    then = NOW - gap
+    activity = None if busy is None else Activity(now=NOW, busy_kernels=busy)
+    told = after_gap(
+        Facts(
+            started_at=then - age,
+            last_known=then - idle,
+            activity=activity,
+            unreachable_since=then - idle,
+            last_by_hand=then - idle,
+            looked_at=then,
+        )
+    )
+    assert not told.idle
+    assert left(told) >= GRACE

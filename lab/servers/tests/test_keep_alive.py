@@ -31,7 +31,8 @@ def ago(**parts: float) -> dict:
 def remembered(server: Server, **more: float) -> Server:
     """As the reaper does after a look at a server that is not idle yet."""
     last = ago(**more)["last_interaction"]
-    reaper.record(server, Verdict(Why.USED, last, timezone.now() + timedelta(minutes=10)))
+    now = timezone.now()
+    reaper.record(server, Verdict(Why.USED, last, now + timedelta(minutes=10), looked_at=now))
     server.refresh_from_db()
     return server
 
@@ -60,6 +61,18 @@ def test_it_does_not_warn_of_what_is_past(owner: User, server: Make) -> None:
     """A Lab that does not answer stays, however long nobody has used it as far as is known."""
     remembered(server("running", **ago(hours=1)), hours=12, minutes=1)
     assert warnings(owner) == 0
+
+
+def test_it_warns_before_a_lab_that_computes_is_too_old(owner: User, server: Make, settings: Settings) -> None:
+    settings.LAB_MAX_AGE, now = 25 * 3600, timezone.now()
+    lab = server("running", **ago(hours=0) | {"last_by_hand": now - timedelta(hours=13)})
+    verdict = Verdict(Why.BUSY, now, now, looked_at=now, last_by_hand=now - timedelta(hours=13))
+    reaper.record(lab, verdict)
+    assert warnings(owner) == 0
+    Server.objects.update(started_at=now - timedelta(hours=24, minutes=45))
+    lab.refresh_from_db()
+    reaper.record(lab, verdict)
+    assert "nobody has used it" in Notice.objects.get(user=owner, kind=Kind.LAB_WARNING).text
 
 
 def test_it_looks_again_when_the_warning_is_due(server: Make) -> None:

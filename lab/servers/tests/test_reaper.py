@@ -13,6 +13,7 @@ from lab.models import Server, State, StopReason
 from lab.servers import lifecycle, reaper
 from lab.tests.inprocess import InProcessLauncher
 from lab.tests.support import Jupyter, state_of
+from notices.models import Kind, Notice
 from portal import audit
 from portal.models import User
 
@@ -73,6 +74,61 @@ def test_it_asks_right_before_stopping(unused: Server, jupyter: Jupyter) -> None
     assert row.last_interaction > now - timedelta(minutes=2)
     assert row.due_at
     assert row.due_at > now
+
+
+def test_after_a_gap_it_warns_and_stops_nothing(
+    unused: Server, jupyter: Jupyter, owner: User, queue: Queue
+) -> None:
+    """Nearly idle when the machine went to sleep, and due for long when it wakes; the worker dies on the way."""
+    asleep = timezone.now() - LONG
+    columns = {"looked_at": asleep, "due_at": asleep, "keep_until": asleep - timedelta(hours=1)}
+    times = {name: asleep - timedelta(hours=11, minutes=55) for name in ("last_interaction", "last_by_hand")}
+    Server.objects.update(**columns, **times, started_at=asleep - timedelta(days=3), warned_for=asleep)
+    says(jupyter, last_input=(asleep - timedelta(hours=11, minutes=55)).isoformat())
+    assert reaper.take_up_due() == 1  # and this task is lost
+    Server.objects.update(due_at=timezone.now())
+    assert reaper.take_up_due() == 1
+    for _ in range(2):  # the message came twice
+        assert not reaper.reap(unused.pk)
+    row = Server.objects.get()
+    assert row.idle_at
+    assert timedelta(0) < row.idle_at - timezone.now() <= timedelta(minutes=30)
+    assert Notice.objects.filter(user=owner, kind=Kind.LAB_WARNING).count() == 1
+    assert LONG - timedelta(minutes=11) < row.unseen < LONG  # once
+    assert row.ages_from == asleep - timedelta(days=3) + row.unseen
+    assert row.keep_until == asleep - timedelta(hours=1) + row.unseen
+    assert row.last_interaction
+    Server.objects.update(last_interaction=row.last_interaction - timedelta(minutes=31), last_by_hand=row.started_at)
+    assert reaper.reap(unused.pk)  # nobody came
+
+
+def test_of_two_looks_at_once_after_a_gap_one_counts_it(unused: Server, jupyter: Jupyter) -> None:
+    asleep = timezone.now() - LONG
+    Server.objects.update(looked_at=asleep, keep_until=asleep)
+    says(jupyter)
+    first, second = Server.objects.get(), Server.objects.get()
+    verdicts = reaper.check(first), reaper.check(second)
+    reaper.record(first, verdicts[0])
+    reaper.record(second, verdicts[1])
+    row = Server.objects.get()
+    assert (row.unseen, row.keep_until) == (verdicts[0].unseen, asleep + verdicts[0].unseen)
+
+
+def test_it_finds_what_is_due_after_the_clock_was_set_back(unused: Server, jupyter: Jupyter, queue: Queue) -> None:
+    tomorrow = timezone.now() + timedelta(days=1)
+    names = ("looked_at", "due_at", "started_at", "last_interaction", "last_by_hand", "keep_until", "warned_for")
+    Server.objects.update(**dict.fromkeys(names, tomorrow))
+    says(jupyter)
+    assert reaper.take_up_due() == 1
+    assert reaper.take_up_due() == 0
+    assert not reaper.reap(unused.pk)
+    row = Server.objects.get()
+    for moment in (row.looked_at, row.ages_from, row.last_interaction, row.last_by_hand, row.keep_until):
+        assert moment
+        assert moment <= timezone.now()
+    assert row.warned_for is None
+    assert row.due_at
+    assert row.due_at <= timezone.now() + timedelta(minutes=10)
 
 
 def test_it_keeps_a_busy_kernel(unused: Server, jupyter: Jupyter) -> None:

@@ -212,3 +212,68 @@ def test_it_forgets_expired_tickets_and_passes(owner: User) -> None:
         Pass.objects.create(digest=str(number), user=owner, expires_at=moment)
     reconciler.reconcile()
     assert (Ticket.objects.get().digest, Pass.objects.get().digest) == ("1", "1")
+
+
+def test_a_launch_that_slept_with_the_machine_has_its_time_again(server: Callable[..., Server], queue: Queue) -> None:
+    asleep = timezone.now() - timedelta(hours=9)
+    lab = server("starting", starting_at=asleep)
+    Lease.objects.create(name=reconciler.LEASE, until=asleep)  # the last pass
+    reconciler.reconcile()
+    assert state_of(lab) == State.STARTING
+    reconciler.reconcile()
+    assert state_of(lab) == State.STARTING
+    Server.objects.update(starting_at=asleep)  # now without a gap
+    reconciler.reconcile()
+    assert state_of(lab) == State.FAILED
+
+
+def test_a_gap_is_seen_again_by_the_pass_after_one_that_was_killed(
+    server: Callable[..., Server], queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asleep = timezone.now() - timedelta(hours=9)
+    lab = server("starting", starting_at=asleep)
+    Lease.objects.create(name=reconciler.LEASE, until=asleep)
+
+    def killed(*_: object) -> bool:
+        raise SystemExit
+
+    with monkeypatch.context() as patch, pytest.raises(SystemExit):
+        patch.setattr(Lease, "take", killed)
+        reconciler.reconcile()
+    Server.objects.update(starting_at=asleep)
+    reconciler.reconcile()
+    assert state_of(lab) == State.STARTING
+
+
+def test_a_stop_that_slept_with_the_machine_is_not_taken_for_dead(
+    server: Callable[..., Server], queue: Queue
+) -> None:
+    asleep = timezone.now() - timedelta(hours=9)
+    server("stopping", changed_at=asleep, ended_by_task_until=asleep)
+    Lease.objects.create(name=reconciler.LEASE, until=asleep)
+    reconciler.reconcile()
+    assert queue == []
+
+
+@pytest.mark.parametrize("state", ["requested", "stopping"])
+def test_what_was_lost_is_found_though_the_clock_was_set_back(
+    server: Callable[..., Server], queue: Queue, state: str
+) -> None:
+    tomorrow = timezone.now() + timedelta(days=1)
+    lab = server(state, changed_at=tomorrow, ended_by_task_until=tomorrow)
+    Lease.objects.create(name=reconciler.LEASE, until=tomorrow)  # its holder was killed before
+    reconciler.reconcile()
+    assert queue == [(f"lab.tasks.{'launch' if state == 'requested' else 'stop'}", lab.pk.hex)]
+    lifecycle.end(lab.pk)
+    assert state_of(lab) == (State.STOPPED if state == "stopping" else State.REQUESTED)
+
+
+def test_a_start_is_given_up_in_time_though_the_clock_was_set_back(
+    server: Callable[..., Server], queue: Queue
+) -> None:
+    lab = server("starting", starting_at=timezone.now() + timedelta(days=1))
+    reconciler.reconcile()
+    assert state_of(lab) == State.STARTING
+    began = Server.objects.get().starting_at
+    assert began
+    assert began <= timezone.now()
