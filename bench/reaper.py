@@ -43,11 +43,11 @@ def ticks(live: int) -> list[float]:
 
 
 def build(live: int) -> None:
-    """So many people, each with a running server that is due in an hour."""
+    """So many people, each with a running server that is due in ten minutes."""
     environment, _ = Environment.objects.get_or_create(slug="bench", defaults={"name": "Bench", "prefix": "/bench"})
     there = Server.objects.count()
     people = User.objects.bulk_create(User(username=f"bench{n}", password="!") for n in range(there, live))
     now = timezone.now()
     fields = {"environment": environment, "state": State.RUNNING, "started_at": now, "last_interaction": now}
-    later = now + timedelta(hours=1)
+    later = now + timedelta(minutes=10)
     Server.objects.bulk_create((Server(owner=user, due_at=later, **fields) for user in people), batch_size=2000)

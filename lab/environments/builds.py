@@ -171,6 +171,11 @@ def _said(error: Exception) -> str:
     )
 
 
+def count_anew(late: Q) -> None:
+    """Let these builds, such as those that slept with the machine, have their time again."""
+    Build.objects.filter(late, state=BuildState.RUNNING).update(started_at=timezone.now())
+
+
 def sweep() -> None:
     """Builds whose task was killed have failed; what an environment led to before goes when no server runs in it."""
     lost = Q(state=BuildState.RUNNING, started_at__lt=timezone.now() - LOST_AFTER)

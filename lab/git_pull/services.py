@@ -12,6 +12,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_noop
 
@@ -19,6 +20,7 @@ from drive.models import Library
 from drive.storage import StorageError, open_library
 from lab.models import Server
 from lab.models.git_pulls import UNDER_WAY, Pull, PullState
+from lab.models.leases import AHEAD
 from lab.servers import services
 from lab.servers.clients import client_of
 from lab.servers.clients.jupyter import JupyterError
@@ -60,7 +62,9 @@ def place_there(library: Library, folder: str, path: str = "") -> str:
 
 def resume(pull: Pull) -> None:
     """Start a new chain of tasks if the old one has broken."""
-    broken = Pull.objects.filter(pk=pull.pk, state__in=UNDER_WAY, looked_at__lt=timezone.now() - BROKEN_AFTER)
+    now = timezone.now()
+    late = Q(looked_at__lt=now - BROKEN_AFTER) | Q(looked_at__gt=now + AHEAD)
+    broken = Pull.objects.filter(late, pk=pull.pk, state__in=UNDER_WAY)
     if broken.update(looked_at=timezone.now()):
         task_queue.publish("lab.tasks.pull", pull.pk.hex)
 

@@ -18,6 +18,6 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='server',
             name='unseen',
-            field=models.DurationField(default=datetime.timedelta, help_text='How much of its life is not counted, because nothing looked (sleep, an outage, a clock set forward).'),
+            field=models.DurationField(default=datetime.timedelta, help_text='Time of its life that does not count, as nobody looked: sleep, an outage, a clock that was set.'),
         ),
     ]

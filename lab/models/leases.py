@@ -5,8 +5,8 @@ from datetime import datetime, timedelta
 from django.db import models
 from django.utils import timezone
 
-
 AHEAD = timedelta(minutes=1)
+"""What is so far ahead of the time at which it can be was written before the clock was set back."""
 
 
 class Lease(models.Model):

@@ -105,8 +105,11 @@ class ServerQuerySet(models.QuerySet["Server"]):
 
     def due(self, now: datetime) -> Self:
         """Running servers that the reaper should look at, longest due first. Reads one index, however many run."""
-        due = Q(due_at__lte=now) | Q(due_at__gt=now + DUE_WITHIN)  # later: the clock was set back since
-        return self.filter(due, state=State.RUNNING).order_by("due_at")
+        return self.filter(state=State.RUNNING, due_at__lte=now).order_by("due_at")
+
+    def due_too_late(self, now: datetime) -> Self:
+        """Running servers whose next look was planned before the clock was set back. Reads the same index."""
+        return self.filter(state=State.RUNNING, due_at__gt=now + DUE_WITHIN).order_by("due_at")
 
     def queue_position(self, server: "Server") -> int:
         """1 for the server that is started next. Launches are taken in the order of their request."""
@@ -172,7 +175,7 @@ class Server(models.Model):
     looked_at = models.DateTimeField(null=True, blank=True, help_text="Time of the reaper's last look.")
     unseen = models.DurationField(
         default=timedelta,
-        help_text="How much of its life is not counted, because nothing looked (sleep, an outage, a clock set forward).",
+        help_text="Time of its life that does not count, as nobody looked: sleep, an outage, a clock that was set.",
     )
 
     stop_reason = models.CharField(max_length=20, choices=StopReason.choices, blank=True)

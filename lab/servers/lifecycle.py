@@ -27,6 +27,7 @@ from lab.launchers.base import GRACE_SECONDS
 from lab.locations import paths
 from lab.metrics import LAUNCH_SECONDS, LAUNCHES
 from lab.models import FAILURES, Phase, Server, State, StopReason
+from lab.models.leases import AHEAD
 from portal.ops import logs
 
 from . import api_tokens, drive_scans, idle_culling, limits, queue, rescue, services
@@ -41,8 +42,6 @@ RETRIES = 6
 """Tries, a second apart, for a launcher that is just being restarted."""
 LEASE = timedelta(seconds=30)
 """A stop task that has not said for so long that it is at work was killed."""
-AHEAD = timedelta(minutes=1)
-"""What ends later than that after its time was written before the clock was set back."""
 RESCUE_TRIES = 3
 FOLLOW_TRIES = 8
 

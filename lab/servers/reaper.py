@@ -30,7 +30,7 @@ def take_up_due() -> int:
     """Queue one task per due server, so that a slow one holds up nobody; returns how many."""
     now = timezone.now()
     taken = 0
-    for server in Server.objects.due(now)[:BATCH]:
+    for server in [*Server.objects.due(now)[:BATCH], *Server.objects.due_too_late(now)[:BATCH]]:
         same = Server.objects.filter(pk=server.pk, state=State.RUNNING, due_at=server.due_at)
         if same.update(due_at=now + CLAIM):
             queue.reap(server)

@@ -18,6 +18,7 @@ from lab.environments import builds
 from lab.launchers import LauncherUnavailableError, ServerStatus, get_launcher
 from lab.models import WITH_SANDBOX, Environment, Lease, Pass, Server, State, Ticket
 from lab.models.git_pulls import KEPT, Pull
+from lab.models.leases import AHEAD
 
 from . import api_tokens, lifecycle, limits, queue
 from .mounts import digest, mounts_of
@@ -32,8 +33,6 @@ START_EXTRA = timedelta(seconds=60)
 """A start may take LAB_START_TIMEOUT and this; what takes longer has nobody working on it."""
 AWAY = timedelta(minutes=2)
 """Passes are seconds apart: after so long the machine slept, or nothing ran here."""
-AHEAD = timedelta(minutes=1)
-"""What began so much later than now began before the clock was set back."""
 
 
 def reconcile() -> None:
@@ -58,19 +57,20 @@ def _safely(part: Callable[[], None]) -> None:
 
 
 def count_anew_after_a_gap() -> None:
-    """Let launches and stops begin their time again if nothing has looked for long, as they slept too, or if the clock
-    was set back.
+    """Let launches, stops and builds begin their time again if nothing has looked for long, because they slept too, or
+    if the clock was set back.
 
     Before the pass takes its lease: whoever is killed in here leaves the gap to be seen by the next.
     """
     now, last = timezone.now(), Lease.last_used(LEASE)
-    late = Q(starting_at__gt=now + AHEAD)
+    late, late_builds = Q(starting_at__gt=now + AHEAD), Q(started_at__gt=now + AHEAD)
     if last and now - last > AWAY:
-        log.info("nothing has looked after the servers since %s: launches and stops have their time again", last)
-        late |= Q(starting_at__lte=now)
+        log.info("nothing has looked after the servers since %s: what is under way has its time again", last)
+        late, late_builds = Q(), Q()
         working = Server.objects.filter(state=State.STOPPING, ended_by_task_until__lte=now)
         working.update(ended_by_task_until=now + lifecycle.LEASE)
     Server.objects.filter(late, state=State.STARTING).update(starting_at=now)
+    builds.count_anew(late_builds)
 
 
 def prepare() -> None:

@@ -284,10 +284,14 @@ def test_it_ends_without_a_lab_after_too_long_and_when_the_library_is_gone(
     assert gone.error == "You no longer own this library."
 
 
-def test_the_page_mends_a_chain_that_broke(me: Client, pull: Pull, running: Server, queue: Queue) -> None:
+@pytest.mark.parametrize("passed", [timedelta(minutes=-1), timedelta(days=1)])
+def test_the_page_mends_a_chain_that_broke(
+    me: Client, pull: Pull, running: Server, queue: Queue, passed: timedelta
+) -> None:
+    """A minute ago, or a day before the clock was set back by a day."""
     me.get(f"/lab/git-pull/{pull.pk}/state")
     assert queue == []
-    Pull.objects.filter(pk=pull.pk).update(looked_at=timezone.now() - timedelta(minutes=1))
+    Pull.objects.filter(pk=pull.pk).update(looked_at=timezone.now() + passed)
     me.get(f"/lab/git-pull/{pull.pk}/state")
     me.get(f"/lab/git-pull/{pull.pk}/state")
     assert queue == [("lab.tasks.pull", pull.pk.hex)]

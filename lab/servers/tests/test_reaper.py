@@ -76,9 +76,7 @@ def test_it_asks_right_before_stopping(unused: Server, jupyter: Jupyter) -> None
     assert row.due_at > now
 
 
-def test_after_a_gap_it_warns_and_stops_nothing(
-    unused: Server, jupyter: Jupyter, owner: User, queue: Queue
-) -> None:
+def test_after_a_gap_it_warns_and_stops_nothing(unused: Server, jupyter: Jupyter, owner: User, queue: Queue) -> None:
     """Nearly idle when the machine went to sleep, and due for long when it wakes; the worker dies on the way."""
     asleep = timezone.now() - LONG
     columns = {"looked_at": asleep, "due_at": asleep, "keep_until": asleep - timedelta(hours=1)}

@@ -9,7 +9,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from conftest import Queue
-from lab.models import Environment, Lease, Pass, Server, State, StopReason, Ticket
+from lab.models import Build, BuildState, Environment, Lease, Pass, Server, State, StopReason, Ticket
 from lab.servers import lifecycle, reconciler
 from lab.servers import queue as server_queue
 from lab.servers.mounts import digest, mounts_of
@@ -227,6 +227,24 @@ def test_a_launch_that_slept_with_the_machine_has_its_time_again(server: Callabl
     assert state_of(lab) == State.FAILED
 
 
+def test_a_build_that_slept_with_the_machine_has_its_time_again(environment: Environment, queue: Queue) -> None:
+    asleep, tomorrow = timezone.now() - timedelta(hours=9), timezone.now() + timedelta(days=1)
+    build = Build.objects.create(environment=environment, state=BuildState.RUNNING, started_at=asleep)
+    Lease.objects.create(name=reconciler.LEASE, until=asleep)
+    reconciler.reconcile()
+    build.refresh_from_db()
+    assert build.state == BuildState.RUNNING
+    Build.objects.update(started_at=tomorrow)
+    reconciler.reconcile()
+    build.refresh_from_db()
+    assert build.started_at
+    assert build.started_at <= timezone.now()
+    Build.objects.update(started_at=asleep)
+    reconciler.reconcile()
+    build.refresh_from_db()
+    assert build.state == BuildState.FAILED
+
+
 def test_a_gap_is_seen_again_by_the_pass_after_one_that_was_killed(
     server: Callable[..., Server], queue: Queue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -237,17 +255,16 @@ def test_a_gap_is_seen_again_by_the_pass_after_one_that_was_killed(
     def killed(*_: object) -> bool:
         raise SystemExit
 
-    with monkeypatch.context() as patch, pytest.raises(SystemExit):
+    with monkeypatch.context() as patch:
         patch.setattr(Lease, "take", killed)
-        reconciler.reconcile()
+        with pytest.raises(SystemExit):
+            reconciler.reconcile()
     Server.objects.update(starting_at=asleep)
     reconciler.reconcile()
     assert state_of(lab) == State.STARTING
 
 
-def test_a_stop_that_slept_with_the_machine_is_not_taken_for_dead(
-    server: Callable[..., Server], queue: Queue
-) -> None:
+def test_a_stop_that_slept_with_the_machine_is_not_taken_for_dead(server: Callable[..., Server], queue: Queue) -> None:
     asleep = timezone.now() - timedelta(hours=9)
     server("stopping", changed_at=asleep, ended_by_task_until=asleep)
     Lease.objects.create(name=reconciler.LEASE, until=asleep)
@@ -268,9 +285,7 @@ def test_what_was_lost_is_found_though_the_clock_was_set_back(
     assert state_of(lab) == (State.STOPPED if state == "stopping" else State.REQUESTED)
 
 
-def test_a_start_is_given_up_in_time_though_the_clock_was_set_back(
-    server: Callable[..., Server], queue: Queue
-) -> None:
+def test_a_start_is_given_up_in_time_though_the_clock_was_set_back(server: Callable[..., Server], queue: Queue) -> None:
     lab = server("starting", starting_at=timezone.now() + timedelta(days=1))
     reconciler.reconcile()
     assert state_of(lab) == State.STARTING
