@@ -105,6 +105,7 @@ def own_files(light_settings: None, tmp_path: Path) -> Iterator[Path]:
         LAB_ROOT=lab,
         RUN_DIR=run,
         PREVIEW_CACHE=tmp_path / "previews",
+        AUDIT_ARCHIVE=tmp_path / "audit",
         FILE_UPLOAD_TEMP_DIR=str(staging),
     ):
         yield drive

@@ -130,13 +130,16 @@ def editing() -> Panel:
 
 
 def work() -> Panel:
-    """Lengths of queues and failed tasks."""
+    """Lengths of queues, failed tasks, and where the sizes of the database's tables are."""
     failed = FailedTask.objects.filter(retried_at=None).count()
-    line = Line("failed tasks", str(failed), reverse("admin:console_failedtask_changelist"), is_bad=failed > 0)
+    lines = [
+        Line("failed tasks", str(failed), reverse("admin:console_failedtask_changelist"), is_bad=failed > 0),
+        Line("database", "sizes of its tables", reverse("database_tables")),
+    ]
     found = broker_stats.queues()
     if found is None:
-        return Panel("Work", [line], "The task queue is not available: pages work, but no Lab can be started.")
-    return Panel("Work", [*(_queue(each) for each in found), line])
+        return Panel("Work", lines, "The task queue is not available: pages work, but no Lab can be started.")
+    return Panel("Work", [*(_queue(each) for each in found), *lines])
 
 
 def _queue(queue: broker_stats.Queue) -> Line:

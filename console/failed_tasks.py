@@ -1,8 +1,7 @@
-"""Failed Celery tasks: one row each, kept for a month, with a retry."""
+"""Failed Celery tasks: one row each, kept for FAILED_TASK_KEEP_DAYS, with a retry."""
 
 import logging
 import traceback as tracebacks
-from datetime import timedelta
 from typing import Any
 
 from celery import current_app
@@ -17,7 +16,6 @@ from .models import FailedTask
 
 log = logging.getLogger(__name__)
 
-KEPT = timedelta(days=30)
 LONGEST = 20_000
 """Characters of a traceback that are kept, from its end."""
 
@@ -57,8 +55,3 @@ def retry(actor: User, failed: FailedTask) -> bool:
     audit.record(actor, "task.retried", failed, name=failed.name, arguments=failed.arguments)
     transaction.on_commit(lambda: current_app.send_task(failed.name, args=failed.arguments))
     return True
-
-
-def forget_old() -> None:
-    """Delete failed tasks that are older than KEPT."""
-    FailedTask.objects.filter(failed_at__lt=timezone.now() - KEPT).delete()

@@ -6,5 +6,6 @@ from . import views
 urlpatterns = [
     path("announcements/<int:pk>/dismiss", views.dismiss, name="dismiss_announcement"),
     path("admin/see/<int:pk>/", admin.site.admin_view(views.user_access), name="see_as_person"),
+    path("admin/database/", admin.site.admin_view(views.database), name="database_tables"),
     path("admin/starts/", admin.site.admin_view(views.launches), name="starts"),
 ]

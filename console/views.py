@@ -1,4 +1,4 @@
-"""Dismissing an announcement; for operators, access report of a person and launch statistics."""
+"""Dismissing an announcement; for operators, access report of a person, launch statistics, sizes of tables."""
 
 from typing import Any
 
@@ -17,6 +17,7 @@ from portal.models import User
 
 from . import announcements, user_access_report
 from . import launch_stats as figures
+from .retention.tables import tables
 
 DISMISSED_FOR = 90 * 24 * 3600
 PER_PAGE = 100
@@ -74,3 +75,19 @@ def launches(request: HttpRequest) -> HttpResponse:
         "fork_servers": figures.fork_servers(),
     }
     return render(request, "console/launch_stats.html", context)
+
+
+@never_cache
+@require_GET
+def database(request: HttpRequest) -> HttpResponse:
+    """Show the sizes of the database's tables, and how long their rows are kept."""
+    if not request.user.has_perm("console.view_failedtask"):
+        raise PermissionDenied
+    found = tables()
+    context: dict[str, Any] = admin.site.each_context(request) | {
+        "title": "Database",
+        "tables": found,
+        "known": any(table.size is not None for table in found),
+        "total": sum(table.size or 0 for table in found),
+    }
+    return render(request, "console/database_tables.html", context)

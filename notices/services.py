@@ -1,7 +1,6 @@
 """Write notices, and people's e-mail preferences."""
 
 from collections.abc import Collection, Iterable
-from datetime import timedelta
 
 from django.db import transaction
 from django.urls import reverse
@@ -14,8 +13,6 @@ from portal.models import User
 from portal.ops.task_queue import enqueue
 
 from .models import MAILED, Kind, Mail, Notice, Wish
-
-KEEP = timedelta(days=180)
 
 
 @transaction.atomic
@@ -81,8 +78,3 @@ def set_mail_preferences(user: User, by_mail: Collection[str]) -> None:
     """Set the kinds that are sent to a person by e-mail."""
     for kind in Kind:
         Wish.objects.update_or_create(user=user, kind=kind, defaults={"by_mail": kind in by_mail})
-
-
-def forget_old() -> int:
-    """Delete notices older than KEEP; returns their number."""
-    return Notice.objects.filter(created_at__lt=timezone.now() - KEEP).exclude(mail=Mail.WAITING).delete()[0]

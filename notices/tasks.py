@@ -1,9 +1,9 @@
-"""Background tasks: send e-mails, delete old notices."""
+"""Background tasks: send e-mails."""
 
 from celery import shared_task
 from django.utils import timezone
 
-from . import emails, services
+from . import emails
 from .models import Mail, Notice
 
 AT_ONCE = 200
@@ -23,9 +23,3 @@ def send_waiting() -> None:
     waiting = Notice.objects.filter(mail=Mail.WAITING, mail_again_at__lte=timezone.now())
     for notice in waiting.select_related("user").order_by("mail_again_at")[:AT_ONCE]:
         emails.send(notice)
-
-
-@shared_task
-def forget_old() -> None:
-    """Delete old notices (nightly)."""
-    services.forget_old()

@@ -198,6 +198,7 @@ _LONG = (
 )
 CELERY_TASK_ROUTES |= {f"drive.tasks.{name}": {"queue": "files"} for name in _LONG}
 CELERY_TASK_ROUTES |= {name: {"queue": "files"} for name in ("webdav.tasks.forget_gone", "search.tasks.forget_words")}
+CELERY_TASK_ROUTES["console.tasks.prune"] = {"queue": "files"}
 # Read by portal.ops.clock.
 RECONCILE = env.float("LAB_RECONCILE_SECONDS", default=15.0)
 SEARCH_SECONDS = env.float("SEARCH_SECONDS", default=10.0)
@@ -215,8 +216,7 @@ CELERY_BEAT_SCHEDULE: dict[str, dict] = {
     "rooms-forget": {"task": "rooms.tasks.forget_rooms", "schedule": crontab(hour="4", minute="15")},
     "drive-thin": {"task": "drive.tasks.thin_lately", "schedule": 3600.0, "options": {"expires": 3600}},
     "notices-send": {"task": "notices.tasks.send_waiting", "schedule": 60.0, "options": {"expires": 60}},
-    "notices-forget": {"task": "notices.tasks.forget_old", "schedule": crontab(hour="4", minute="30")},
-    "console-forget": {"task": "console.tasks.forget_failures", "schedule": crontab(hour="5", minute="0")},
+    "console-prune": {"task": "console.tasks.prune", "schedule": crontab(hour="5", minute="0")},
     "identity-forget": {"task": "identity.tasks.forget_expired", "schedule": crontab(hour="4", minute="45")},
     "webdav-forget": {"task": "webdav.tasks.forget_gone", "schedule": crontab(hour="5", minute="15")},
     "search-follow": {
@@ -383,6 +383,39 @@ LAB_CONDA_FILES = env.list("LAB_CONDA_FILES", default=[])
 """Directories below which `file:` channels of conda environments may lie."""
 LAB_START_TIMEOUT = env.int("LAB_START_TIMEOUT", default=90)
 """Seconds that a Jupyter server may take to answer."""
+
+# How long rows and files are kept; console/retention removes older ones every night.
+
+
+def keep_days(name: str, default: int) -> int:
+    """Days for which something is kept; 0: for ever."""
+    days = env.int(name, default=default)
+    if days < 0:
+        raise ImproperlyConfigured(f"{name} is {days}: a number of days, or 0 for ever.")
+    return days
+
+
+AUDIT_KEEP_DAYS = keep_days("AUDIT_KEEP_DAYS", 365)
+"""Of entries of the audit trail in the database. Older ones are moved to AUDIT_ARCHIVE."""
+AUDIT_ARCHIVE = Path(env.str("AUDIT_ARCHIVE", default="") or VAR_DIR / "audit")
+"""Directory of older entries, as lines of JSON, which the site never removes."""
+NOTICE_KEEP_DAYS = keep_days("NOTICE_KEEP_DAYS", 180)
+"""After a notice was read."""
+INVITATION_KEEP_DAYS = keep_days("INVITATION_KEEP_DAYS", 90)
+"""After an invitation has ended, or a request to join was answered."""
+TOKEN_KEEP_DAYS = keep_days("TOKEN_KEEP_DAYS", 90)
+"""After a personal access token has ended."""
+LINK_KEEP_DAYS = keep_days("LINK_KEEP_DAYS", 90)
+"""After a public link was revoked."""
+LAB_SERVER_KEEP_DAYS = keep_days("LAB_SERVER_KEEP_DAYS", 365)
+"""After a server has ended; the last one of each person stays."""
+LAB_BUILD_KEEP_DAYS = keep_days("LAB_BUILD_KEEP_DAYS", 365)
+"""After a build of an environment has ended; the last one of each environment stays."""
+ANNOUNCEMENT_KEEP_DAYS = keep_days("ANNOUNCEMENT_KEEP_DAYS", 365)
+"""After an announcement, or a pause of launches, has ended."""
+FAILED_TASK_KEEP_DAYS = keep_days("FAILED_TASK_KEEP_DAYS", 30)
+MAIL_KEEP_DAYS = keep_days("MAIL_KEEP_DAYS", 30)
+"""Of mails that are files, where EMAIL_URL is not set."""
 
 # People and the way in.
 

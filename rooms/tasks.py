@@ -23,7 +23,8 @@ def forget_rooms() -> int:
     """
     until = timezone.now() - timedelta(days=settings.COEDITING_KEEP_DAYS)
     over = Q(is_open=False) | Q(file=None)  # the latter can be saved nowhere
-    removed, _by_model = Room.objects.filter(over, left_at__lt=until).delete()
+    left = Q(left_at__lt=until) | Q(left_at=None, opened_at__lt=until)  # nobody was seen to leave: the process died
+    removed, _by_model = Room.objects.filter(over, left).delete()
     for path, room_id in journals.every_file():
         if time.time() - path.stat().st_mtime > OLD_ENOUGH and not Room.objects.filter(pk=room_id).exists():
             path.unlink(missing_ok=True)

@@ -67,8 +67,8 @@ def test_it_needs_the_right_to_do_it_again(failed: FailedTask, owner: User, sign
 
 def test_it_forgets_after_a_month(failed: FailedTask) -> None:
     FailedTask.objects.update(failed_at=timezone.now() - timedelta(days=29))
-    tasks.forget_failures()
+    tasks.prune()
     assert FailedTask.objects.exists()
     FailedTask.objects.update(failed_at=timezone.now() - timedelta(days=31))
-    tasks.forget_failures()
+    tasks.prune()
     assert not FailedTask.objects.exists()

@@ -209,6 +209,13 @@ def log_file(build: Build) -> Path:
     return directory / f"{build.pk}.log"
 
 
+def logs_without_build() -> list[Path]:
+    """Log files of builds whose rows are gone."""
+    found = {int(path.stem): path for path in (settings.LAB_ROOT / "builds").glob("*.log") if path.stem.isdecimal()}
+    known = set(Build.objects.order_by().values_list("pk", flat=True)) if found else set()
+    return [path for key, path in found.items() if key not in known]
+
+
 def log_tail(build: Build) -> str:
     """Last bytes of the build's log, as text."""
     try:

@@ -2,7 +2,6 @@
 
 import socket
 from collections.abc import Callable, Iterator
-from datetime import timedelta
 from email.message import Message
 
 import pytest
@@ -185,11 +184,3 @@ def test_its_page_asks_the_same_number_of_questions_however_long(
         client.get("/notices/")
     client.post("/notices/read/")
     assert not Notice.objects.unread(owner).exists()
-
-
-def test_it_forgets_what_is_long_ago(owner: User, queue: list) -> None:
-    services.notify([owner], Kind.ROLE, subject="Old")
-    Notice.objects.update(created_at=timezone.now() - services.KEEP - timedelta(days=1))
-    services.notify([owner], Kind.ROLE, subject="New")
-    assert services.forget_old() == 1
-    assert Notice.objects.get().subject == "New"

@@ -73,3 +73,11 @@ def test_journals_without_a_room_go_and_nothing_else(settings: Settings) -> None
     assert not lost.exists()
     assert not aside.exists()
     assert [path.exists() for path in (fresh, *others)] == [True] * 3
+
+
+def test_a_room_whose_process_died_goes_with_its_file(file: File) -> None:
+    """Nobody was seen to leave it."""
+    gone, kept, young = (Room.objects.create(file=one, kind=Kind.TEXT, is_open=True) for one in (None, file, None))
+    Room.objects.filter(pk__in=[gone.pk, kept.pk]).update(opened_at=timezone.now() - timedelta(days=15))
+    assert forget_rooms() == 1
+    assert set(Room.objects.values_list("pk", flat=True)) == {kept.pk, young.pk}
