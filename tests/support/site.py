@@ -40,7 +40,7 @@ PAUSE_PER_LOOK = 10
 KEEPER = (sys.executable, "-S", "bin/keep")
 METRICS_TOKEN = "sent-by-the-monitor-of-the-tests"
 DATABASE = "portal.sqlite3"
-FIRST_DATA = ("drive", "static", "signing-keys", DATABASE, "first-password")
+FIRST_DATA = ("drive", "static", "lab/static", "signing-keys", DATABASE, "first-password")
 
 forked_only = pytest.mark.parametrize("way_of_all", ["fork"], indirect=True)
 """For a test whose outcome the kernel, the supervisor or a page decides, whichever way the Lab began; where that could
@@ -201,11 +201,11 @@ def _copy_first_data(source: Path, target: Path) -> None:
     """What a site has after its first start, and no process of it has changed yet. All of it or nothing is there."""
     made = target if target.exists() else target.with_suffix(".part")
     made.mkdir(exist_ok=True)
-    for path in map(source.joinpath, FIRST_DATA):
-        if path.is_dir():
-            shutil.copytree(path, made / path.name, symlinks=True, dirs_exist_ok=True)
+    for name in FIRST_DATA:
+        if (source / name).is_dir():
+            shutil.copytree(source / name, made / name, symlinks=True, dirs_exist_ok=True)
         else:
-            shutil.copy2(path, made)
+            shutil.copy2(source / name, made / name)
     if made != target:
         made.rename(target)
 
