@@ -65,10 +65,12 @@ def create_token(
 
 
 @transaction.atomic
-def revoke_token(actor: User | None, token: Token) -> None:
-    """Revoke a token at once; does nothing if it was revoked before."""
-    if Token.objects.filter(pk=token.pk, revoked_at=None).update(revoked_at=timezone.now()):
-        audit.record(actor, "account.token.revoked", token.user, token=token.pk, name=token.name)
+def revoke_token(actor: User | None, token: Token) -> bool:
+    """Revoke a token at once; False if it was revoked before."""
+    if not Token.objects.filter(pk=token.pk, revoked_at=None).update(revoked_at=timezone.now()):
+        return False
+    audit.record(actor, "account.token.revoked", token.user, token=token.pk, name=token.name)
+    return True
 
 
 def revoke_all(actor: User | None, user: User) -> None:

@@ -133,31 +133,20 @@ class CollabAdmin(AuditedAdmin):
     @admin.action(description="Archive (read-only, not in the directory)", permissions=["change"])
     def archive(self, request: Any, queryset: models.QuerySet[Collab]) -> None:
         """Bulk action."""
-        collabs = list(queryset.filter(deleted_at=None, archived_at=None))
-        for collab in collabs:
-            services.archive_collab(request.user, collab)
-        self.message_user(request, f"Archived: {len(collabs)}.", messages.SUCCESS)
+        self.change_each(request, queryset, lambda row: services.archive_collab(request.user, row), "Archived")
 
     @admin.action(description="Restore from the archive", permissions=["change"])
     def unarchive(self, request: Any, queryset: models.QuerySet[Collab]) -> None:
         """Bulk action."""
-        collabs = list(queryset.filter(deleted_at=None).exclude(archived_at=None))
-        for collab in collabs:
-            services.unarchive_collab(request.user, collab)
-        self.message_user(request, f"Restored from the archive: {len(collabs)}.", messages.SUCCESS)
+        done = "Restored from the archive"
+        self.change_each(request, queryset, lambda row: services.unarchive_collab(request.user, row), done)
 
     @admin.action(description="Delete (can be restored for a while)", permissions=["change"])
     def delete_softly(self, request: Any, queryset: models.QuerySet[Collab]) -> None:
         """Bulk action."""
-        collabs = list(queryset.filter(deleted_at=None))
-        for collab in collabs:
-            services.delete_collab(request.user, collab)
-        self.message_user(request, f"Deleted: {len(collabs)}.", messages.SUCCESS)
+        self.change_each(request, queryset, lambda row: services.delete_collab(request.user, row), "Deleted")
 
     @admin.action(description="Restore", permissions=["change"])
     def restore(self, request: Any, queryset: models.QuerySet[Collab]) -> None:
         """Bulk action."""
-        collabs = list(queryset.filter(removed_at=None).exclude(deleted_at=None))
-        for collab in collabs:
-            services.restore_collab(request.user, collab)
-        self.message_user(request, f"Restored: {len(collabs)}.", messages.SUCCESS)
+        self.change_each(request, queryset, lambda row: services.restore_collab(request.user, row), "Restored")

@@ -179,58 +179,61 @@ def update_collab(
 
 
 @transaction.atomic
-def archive_collab(actor: User, collab: Collab) -> None:
+def archive_collab(actor: User, collab: Collab) -> bool:
     """Archive a finished Collab: everybody keeps reading, nobody writes, the directory does not list it.
 
-    In running Labs its files turn read-only. No change if it is archived already.
+    In running Labs its files turn read-only. False, and no change, if it is archived already.
     """
-    _set_archived(actor, collab, timezone.now())
+    return _set_archived(actor, collab, timezone.now())
 
 
 @transaction.atomic
-def unarchive_collab(actor: User, collab: Collab) -> None:
-    """Undo `archive_collab`."""
-    _set_archived(actor, collab, None)
+def unarchive_collab(actor: User, collab: Collab) -> bool:
+    """Undo `archive_collab`; False if it is not archived."""
+    return _set_archived(actor, collab, None)
 
 
-def _set_archived(actor: User, collab: Collab, at: datetime | None) -> None:
+def _set_archived(actor: User, collab: Collab, at: datetime | None) -> bool:
     row = lock(collab)
     if row.deleted_at:
         raise ValidationError(gettext("This Collab was deleted."))
     if bool(row.archived_at) == bool(at):
-        return
+        return False
     row.archived_at = at
     row.save()
     audit.record(actor, "collab.archived" if at else "collab.unarchived", row)
     send_access_changed(_member_ids(row))
+    return True
 
 
 @transaction.atomic
-def delete_collab(actor: User, collab: Collab) -> None:
-    """Delete softly: the Collab and its library disappear at once and are kept for 30 days. Idempotent."""
+def delete_collab(actor: User, collab: Collab) -> bool:
+    """Delete softly: the Collab and its library disappear at once and are kept for 30 days. False if it was before."""
     row = lock(collab)
     if row.deleted_at:
-        return
+        return False
     row.deleted_at = timezone.now()
     row.save()
     audit.record(actor, "collab.deleted", row)
     hooks.run("collab_deleted", actor=actor, collab=row)
     send_access_changed(_member_ids(row))
+    return True
 
 
 @transaction.atomic
-def restore_collab(actor: User, collab: Collab) -> None:
-    """Undo `delete_collab`: page, team and library are as they were."""
+def restore_collab(actor: User, collab: Collab) -> bool:
+    """Undo `delete_collab`: page, team and library are as they were. False if it is not deleted."""
     row = lock(collab)
     if row.removed_at:
         raise ValidationError(gettext("This Collab was removed for good."))
     if not row.deleted_at:
-        return
+        return False
     row.deleted_at = None
     row.save()
     audit.record(actor, "collab.restored", row)
     hooks.run("collab_restored", actor=actor, collab=row)
     send_access_changed(_member_ids(row))
+    return True
 
 
 @transaction.atomic

@@ -29,8 +29,7 @@ class AnnouncementAdmin(AuditedAdmin):
     @admin.action(description="End now", permissions=["change"])
     def end(self, request: HttpRequest, queryset: models.QuerySet[Announcement]) -> None:
         """Bulk action."""
-        for announcement in queryset:
-            announcements.end(request.user, announcement)  # type: ignore[arg-type]
+        self.change_each(request, queryset, lambda row: announcements.end(request.user, row), "Ended")  # type: ignore[arg-type]
 
 
 @admin.register(FailedTask)

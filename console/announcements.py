@@ -64,13 +64,14 @@ def save(actor: User, announcement: Announcement, *, is_new: bool) -> None:
 
 
 @transaction.atomic
-def end(actor: User, announcement: Announcement) -> None:
-    """Take it off the pages now."""
+def end(actor: User, announcement: Announcement) -> bool:
+    """Take it off the pages now; False if it has ended."""
     now: datetime = timezone.now()
-    if announcement.ends_at > now:
-        Announcement.objects.filter(pk=announcement.pk).update(ends_at=now)
-        audit.record(actor, "announcement.ended", announcement, text=announcement.text)
-        transaction.on_commit(forget)
+    if not Announcement.objects.filter(pk=announcement.pk, ends_at__gt=now).update(ends_at=now):
+        return False
+    audit.record(actor, "announcement.ended", announcement, text=announcement.text)
+    transaction.on_commit(forget)
+    return True
 
 
 def dismissed(request: HttpRequest) -> set[int]:

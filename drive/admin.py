@@ -6,7 +6,7 @@ from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.widgets import AutocompleteSelect
 from django.core.exceptions import ValidationError
-from django.db import models
+from django.db import models, transaction
 from django.db.models import Count, OuterRef, Q, Subquery, Sum
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest, HttpResponse
@@ -130,23 +130,12 @@ class LibraryAdmin(AuditedAdmin):
     @admin.action(description="Delete (can be restored for a while)", permissions=["change"])
     def delete_softly(self, request: Any, queryset: models.QuerySet[Library]) -> None:
         """Only people's own libraries; a Collab's goes with its Collab."""
-        for library in queryset.filter(deleted_at=None, is_default=False, owner_collab=None):
-            services.delete_library(request.user, library)
+        self.change_each(request, queryset, lambda row: services.delete_library(request.user, row), "Deleted")
 
     @admin.action(description="Restore", permissions=["change"])
     def restore(self, request: Any, queryset: models.QuerySet[Library]) -> None:
         """Bulk action."""
-        for library in queryset.exclude(deleted_at=None).filter(owner_collab=None):
-            self._try(request, library, lambda library=library: services.restore_library(request.user, library))
-
-    def _try(self, request: Any, library: Library, change: Any) -> bool:
-        """Make the change; say what forbids it."""
-        try:
-            change()
-        except ValidationError as error:
-            self.message_user(request, f"{library}: {' '.join(error.messages)}", messages.ERROR)
-            return False
-        return True
+        self.change_each(request, queryset, lambda row: services.restore_library(request.user, row), "Restored")
 
     @admin.action(description="Transfer to another person…", permissions=["change"])
     def transfer(self, request: Any, queryset: models.QuerySet[Library]) -> HttpResponse | None:
@@ -162,27 +151,24 @@ class LibraryAdmin(AuditedAdmin):
             context = {**self.admin_site.each_context(request), "libraries": wanted, "form": form, "media": form.media}
             return TemplateResponse(request, "admin/drive/transfer.html", context | {"title": "Transfer libraries"})
         new_owner = form.cleaned_data["new_owner"]
-        done = [
-            library
-            for library in wanted
-            if self._try(
-                request,
-                library,
-                lambda library=library: services.transfer_library(request.user, library, new_owner),
-            )
-        ]
-        if done:
-            self.message_user(request, f"Transferred to {new_owner}: {', '.join(map(str, done))}.", messages.SUCCESS)
+
+        def transfer(library: Library) -> None:
+            services.transfer_library(request.user, library, new_owner)
+
+        self.change_each(request, wanted, transfer, f"Transferred to {new_owner}")
         return None
 
     @admin.action(description="Repair the directory on disk", permissions=["change"])
     def settle(self, request: Any, queryset: models.QuerySet[Library]) -> None:
         """Make the disk agree with the row."""
-        for library in queryset:
+
+        def settle(library: Library) -> None:
             try:
                 layout.settle(library.pk)
             except OSError as error:
-                self.message_user(request, f"{library}: {error}", messages.ERROR)
+                raise ValidationError(str(error)) from error
+
+        self.change_each(request, queryset, settle, "Agrees with the disk")
 
 
 class QuotaInline(admin.StackedInline):
@@ -305,9 +291,13 @@ class QuotaAdmin(AuditedAdmin):
     @admin.action(description="Remove: use the default quota", permissions=["change"])
     def remove(self, request: Any, queryset: models.QuerySet[Quota]) -> None:
         """Bulk action."""
-        for quota in queryset:
+
+        @transaction.atomic
+        def remove(quota: Quota) -> None:
             QuotaAudit.note(request.user, quota, removed=True)
             quota.delete()
+
+        self.change_each(request, queryset, remove, "Back to the default")
 
 
 @admin.register(PublicLink)
@@ -334,5 +324,5 @@ class PublicLinkAdmin(AuditedAdmin):
     @admin.action(description="Revoke", permissions=["change"])
     def revoke(self, request: Any, queryset: models.QuerySet[PublicLink]) -> None:
         """Bulk action."""
-        for link in queryset.select_related("library"):
-            public_links.revoke_link(request.user, link)
+        links = queryset.select_related("library")
+        self.change_each(request, links, lambda link: public_links.revoke_link(request.user, link), "Revoked")

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.db import models
 from django.http import HttpRequest
 
@@ -102,7 +102,4 @@ class GroupAdmin(AuditedAdmin):
     @admin.action(description="Delete for good; the roles that they hold end", permissions=["change"])
     def delete_for_good(self, request: Any, queryset: models.QuerySet[Group]) -> None:
         """Bulk action."""
-        groups = list(queryset)
-        for group in groups:
-            services.delete_group(request.user, group)
-        self.message_user(request, f"Deleted: {len(groups)}.", messages.SUCCESS)
+        self.change_each(request, queryset, lambda group: services.delete_group(request.user, group), "Deleted")

@@ -91,12 +91,15 @@ def update_group(actor: User, group: Group, *, name: str, description: str, prov
 
 
 @transaction.atomic
-def delete_group(actor: User, group: Group) -> None:
-    """Delete the group; the roles that it held end with it. Its people keep what they have by other routes."""
+def delete_group(actor: User, group: Group) -> bool:
+    """Delete the group; the roles that it held end with it. Its people keep what they have by other routes.
+
+    False if it is gone already.
+    """
     nesting.lock()
     row = Group.objects.filter(pk=group.pk).first()
     if row is None:
-        return
+        return False
     everybody = list(people_in(row).values_list("pk", flat=True))
     outers = [pk for pk in nesting.outside(row) if pk != row.pk]
     audit.record(actor, "group.deleted", row, people=len(everybody))
@@ -104,6 +107,7 @@ def delete_group(actor: User, group: Group) -> None:
     row.delete()
     nesting.renew(outers)
     send_access_changed(everybody)
+    return True
 
 
 @transaction.atomic

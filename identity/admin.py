@@ -6,7 +6,8 @@ from allauth.idp.oidc.adapter import get_adapter
 from allauth.idp.oidc.models import Client, Token
 from django import forms
 from django.contrib import admin, messages
-from django.db import models
+from django.core.exceptions import ValidationError
+from django.db import models, transaction
 from django.http import HttpRequest
 from django.utils.html import format_html
 
@@ -98,13 +99,18 @@ class ClientAdmin(AuditedAdmin):
     @admin.action(description="Create a new secret; the old one stops working now", permissions=["change"])
     def new_secret(self, request: HttpRequest, queryset: models.QuerySet[Client]) -> None:
         """Bulk action."""
-        for client in queryset.filter(type=Client.Type.CONFIDENTIAL):
+
+        @transaction.atomic
+        def renew(client: Client) -> None:
+            if client.type != Client.Type.CONFIDENTIAL:
+                raise ValidationError("A public client has no secret.")
             self._give_secret(request, client)
             client.save(update_fields=["secret"])
             audit.record(request.user, "identity.client.secret", client)  # type: ignore[arg-type]
 
+        self.change_each(request, queryset, renew, "New secret")
+
     @admin.action(description="Remove, and revoke its tokens", permissions=["change"])
     def remove(self, request: HttpRequest, queryset: models.QuerySet[Client]) -> None:
         """Bulk action."""
-        for client in queryset:
-            services.remove_client(request.user, client)  # type: ignore[arg-type]
+        self.change_each(request, queryset, lambda client: services.remove_client(request.user, client), "Removed")  # type: ignore[arg-type]

@@ -2,7 +2,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any
 
-from django.apps import AppConfig
+from django.apps import AppConfig, apps
 from django.core.exceptions import ValidationError
 from django.db.models.signals import pre_save
 
@@ -12,11 +12,15 @@ class IdentityConfig(AppConfig):
     verbose_name = "Identity for other services"
 
     def ready(self) -> None:
-        """Register the system checks, hold what saves a client to having an address, and read each key once."""
+        """Register the system checks, hold what saves a client to having an address, and read each key once.
+
+        Clients are allauth's rows: in the administration they stand under our name for what they are.
+        """
         from allauth.core.internal import jwkkit
 
         from . import checks  # noqa: F401
 
+        apps.get_app_config("allauth_idp_oidc").verbose_name = self.verbose_name
         pre_save.connect(refuse_without_address, sender="allauth_idp_oidc.Client", dispatch_uid="identity.address")
         # allauth reads the signing key anew for each token, and for whoever asks for the published keys. Since reading
         # proves that the numbers are prime, that takes a tenth of a second of the processor.

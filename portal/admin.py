@@ -1,6 +1,6 @@
 """Administration of people and the audit trail; base classes of all administration pages."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from allauth.account.models import EmailAddress
@@ -8,8 +8,10 @@ from allauth.mfa.models import Authenticator
 from allauth.socialaccount.models import SocialAccount, SocialApp, SocialToken
 from allauth.usersessions.models import UserSession
 from django.contrib import admin, messages
+from django.contrib.admin.utils import model_ngettext
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
-from django.core.exceptions import ValidationError
+from django.contrib.auth.forms import AdminPasswordChangeForm
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import models
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -17,14 +19,57 @@ from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 
 from . import audit
-from .accounts import services
+from .accounts import services, superusers
 from .models import AuditEntry, User
 
 RIGHTS = ("is_staff", "is_superuser", "groups", "user_permissions")
 """Fields that superusers alone can change: whoever could change them could become one."""
 
 
-class ReadOnlyAdmin(admin.ModelAdmin):
+NAMED = 10
+"""Rows that the message of an action names; of the others it says how many they are."""
+
+
+class ReportingAdmin(admin.ModelAdmin):
+    """Actions that say what they did, to which rows and how many, and why not to the others."""
+
+    def change_each(
+        self, request: HttpRequest, rows: Iterable[Any], change: Callable[[Any], object], done: str
+    ) -> list[Any]:
+        """Make a change of each row, each in its own transaction, and report it; returns the rows that it changed.
+
+        `change` is atomic. It returns False where there was nothing to do; its ValidationError or ForbiddenError says
+        why it refuses. `done` is what the report begins with, such as “Deactivated”.
+        """
+        changed: list[tuple[str, Any]] = []
+        same: list[tuple[str, Any]] = []
+        refused: dict[str, list[tuple[str, Any]]] = {}
+        for row in rows:
+            name = str(row)  # afterwards it may be gone
+            try:
+                is_same = change(row) is False
+            except ValidationError as error:
+                refused.setdefault(" ".join(error.messages), []).append((name, row))
+            except PermissionDenied as error:
+                refused.setdefault(str(error), []).append((name, row))
+            else:
+                (same if is_same else changed).append((name, row))
+        if changed:
+            messages.success(request, f"{done}: {self._counted(changed)}.")
+        if same:
+            messages.info(request, f"Nothing to do for {self._counted(same)}.")
+        for reason, left in refused.items():
+            messages.error(request, f"Not changed: {self._counted(left)}. {reason}")
+        return [row for _name, row in changed]
+
+    def _counted(self, rows: list[tuple[str, Any]]) -> str:
+        """“2 users (ada, bob)”."""
+        names = ", ".join(name for name, _row in rows[:NAMED])
+        more = f" and {len(rows) - NAMED} more" if len(rows) > NAMED else ""
+        return f"{len(rows)} {model_ngettext(self.opts, len(rows))} ({names}{more})"
+
+
+class ReadOnlyAdmin(ReportingAdmin):
     """Read-only rows; actions may still change them."""
 
     def has_add_permission(self, request: HttpRequest) -> bool:
@@ -37,7 +82,7 @@ class ReadOnlyAdmin(admin.ModelAdmin):
         return False
 
 
-class AuditedAdmin(admin.ModelAdmin):
+class AuditedAdmin(ReportingAdmin):
     """Shows the audit trail of each object; deletes nothing, because services do."""
 
     @admin.display(description="Audit trail")
@@ -73,6 +118,18 @@ class AuditedAdmin(admin.ModelAdmin):
         return False
 
 
+class PasswordForm(AdminPasswordChangeForm):
+    """Somebody's new password, or none at all."""
+
+    def clean(self) -> dict[str, Any]:
+        """A superuser who signs in with a password alone keeps one: else this locks them out as well."""
+        super().clean()
+        only = self.user.is_superuser and not SocialAccount.objects.filter(user=self.user).exists()
+        if only and not self.cleaned_data["set_usable_password"]:
+            self.add_error("usable_password", "This superuser has no other way to sign in.")
+        return self.cleaned_data
+
+
 @admin.register(User)
 class UserAdmin(AuditedAdmin, DjangoUserAdmin):
     """People. Deactivation takes effect at once, in running servers too."""
@@ -80,13 +137,20 @@ class UserAdmin(AuditedAdmin, DjangoUserAdmin):
     list_display = ["username", "email", "first_name", "last_name", "is_active", "is_staff", "last_login", "servers"]
     list_filter = ["is_active", "is_staff", "is_superuser"]
     fieldsets = [*(DjangoUserAdmin.fieldsets or ()), ("On this site", {"fields": ["uuid", "servers", "access_report"]})]
-    readonly_fields = ["uuid", "servers", "access_report"]
+    readonly_fields = ["uuid", "servers", "access_report", "last_login", "date_joined"]
     actions = ["deactivate", "activate", "forget_second_factor"]
+    change_password_form = PasswordForm
 
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> Any:
         """Read-only fields; a username never changes, because the Lab's address and kept links contain it."""
         fixed = [*super().get_readonly_fields(request, obj), *(["username"] if obj else [])]
         return fixed if request.user.is_superuser else [*fixed, *RIGHTS]
+
+    def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **options: Any) -> Any:
+        """Django's groups are called what they are in the administration."""
+        if db_field.name == "groups":
+            options |= {"label": "Sets of rights", "help_text": "This person has the permissions of each of them."}
+        return super().formfield_for_manytomany(db_field, request, **options)
 
     def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
         """Only superusers change operators: whoever can set a password can sign in with it."""
@@ -113,26 +177,35 @@ class UserAdmin(AuditedAdmin, DjangoUserAdmin):
         return format_html('<a href="{}">access report</a>', reverse("see_as_person", args=[user.pk]))
 
     def save_model(self, request: Any, obj: User, form: Any, change: bool) -> None:
-        """Activity goes through the services, so that it is audited and running servers follow."""
-        wanted = obj.is_active
-        if change and "is_active" in form.changed_data:
-            obj.is_active = not wanted
-        super().save_model(request, obj, form, change)
-        if change and "is_active" in form.changed_data:
-            (services.activate if wanted else services.deactivate)(request.user, obj)
-            if not wanted:
+        """Account and rights go through the services, which refuse what would lock everybody out, and audit.
+
+        Of the rest only what was changed is saved, so that nothing writes these beside the services.
+        """
+        changed = set(form.changed_data)
+        if not change:
+            super().save_model(request, obj, form, change)
+            audit.record(request.user, "account.created", obj, fields=form.changed_data)
+            return
+        if changed & {"is_staff", "is_superuser"}:
+            rights = {"is_staff": obj.is_staff, "is_superuser": obj.is_superuser}
+            superusers.change_rights(request.user, obj, **rights)
+        if "is_active" in changed:
+            if obj.is_active:
+                services.activate(request.user, obj)
+            elif services.deactivate(request.user, obj):
                 self._lead_to_orphans(request)
-        else:
-            audit.record(
-                request.user, "account.changed" if change else "account.created", obj, fields=form.changed_data
-            )
+        rest = sorted(changed - {"is_staff", "is_superuser", "is_active"})
+        if rest:
+            columns = {field.name for field in obj._meta.concrete_fields}
+            obj.save(update_fields=[name for name in rest if name in columns])
+            audit.record(request.user, "account.changed", obj, fields=rest)
 
     @admin.action(description="Deactivate: end sessions and servers now", permissions=["change"])
     def deactivate(self, request: Any, queryset: models.QuerySet[User]) -> None:
         """Bulk action."""
-        for user in self._changeable(request, queryset):
-            services.deactivate(request.user, user)
-        self._lead_to_orphans(request)
+        people = self._changeable(request, queryset)
+        if self.change_each(request, people, lambda user: services.deactivate(request.user, user), "Deactivated"):
+            self._lead_to_orphans(request)
 
     def _lead_to_orphans(self, request: HttpRequest) -> None:
         """Warn that a deactivation may leave Collabs without an administrator, with a link to them."""
@@ -143,16 +216,15 @@ class UserAdmin(AuditedAdmin, DjangoUserAdmin):
     @admin.action(description="Remove a lost second factor", permissions=["change"])
     def forget_second_factor(self, request: Any, queryset: models.QuerySet[User]) -> None:
         """Bulk action. Verify the identity of the person first."""
-        done = [
-            u.username for u in self._changeable(request, queryset) if services.forget_second_factor(request.user, u)
-        ]
-        self.message_user(request, f"Sign-in with the password alone: {', '.join(done) or 'nobody'}.")
+        people = self._changeable(request, queryset)
+        done = "Sign in with the password alone from now on"
+        self.change_each(request, people, lambda user: services.forget_second_factor(request.user, user), done)
 
     @admin.action(description="Activate", permissions=["change"])
     def activate(self, request: Any, queryset: models.QuerySet[User]) -> None:
-        """Bulk action."""
-        for user in self._changeable(request, queryset):
-            services.activate(request.user, user)
+        """Bulk action. An account that its person deleted stays so."""
+        people = self._changeable(request, queryset)
+        self.change_each(request, people, lambda user: services.activate(request.user, user), "Activated")
 
 
 @admin.register(AuditEntry)

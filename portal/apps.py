@@ -11,8 +11,9 @@ class PortalConfig(AppConfig):
     def ready(self) -> None:
         """Register the checks; make our Celery application the tasks' own; name the site in the ids of mails.
 
-        Django's groups are sets of rights in the administration, where ours stand as well.
+        Django's groups are sets of rights in the administration, where “Groups” are ours.
         """
+        from django.contrib.auth.models import Group
         from django.core.mail import DNS_NAME
 
         from . import celery  # noqa: F401
@@ -20,3 +21,4 @@ class PortalConfig(AppConfig):
 
         DNS_NAME._fqdn = urlsplit(settings.PORTAL_URL).hostname  # what it caches
         apps.get_app_config("auth").verbose_name = "Rights of operators"
+        Group._meta.verbose_name, Group._meta.verbose_name_plural = "set of rights", "sets of rights"

@@ -112,20 +112,26 @@ def rename_library(actor: User, library: Library, name: str) -> None:
 
 
 @transaction.atomic
-def delete_library(actor: User, library: Library, *, leaving: bool = False) -> None:
-    """Hide one's library from everybody; kept for 30 days. My Library only when its owner is `leaving`."""
+def delete_library(actor: User, library: Library, *, leaving: bool = False) -> bool:
+    """Hide one's library from everybody; kept for 30 days. My Library only when its owner is `leaving`.
+
+    False if it was deleted before.
+    """
     row = _lock(library)
-    if row.owner_collab_id or (row.is_default and not leaving):
+    if row.owner_collab_id:
+        raise ValidationError(gettext("A Collab's library is deleted together with its Collab."))
+    if row.is_default and not leaving:
         raise ValidationError(gettext("“My Library” cannot be deleted."))
     if row.deleted_at:
-        return
+        return False
     _mark_deleted(row)
     audit.record(actor, "library.deleted", row)
+    return True
 
 
 @transaction.atomic
-def restore_library(actor: User, library: Library, name: str = "") -> None:
-    """Undo `delete_library`, under another name if one is given; what is not deleted stays as it is.
+def restore_library(actor: User, library: Library, name: str = "") -> bool:
+    """Undo `delete_library`, under another name if one is given; False if it is not deleted.
 
     ValidationError when the owner has another library of that name by now, or when its removal has begun.
     """
@@ -135,7 +141,7 @@ def restore_library(actor: User, library: Library, name: str = "") -> None:
     if row.owner_collab_id:
         raise ValidationError(gettext("A Collab's library is restored together with its Collab."))
     if not row.deleted_at:
-        return
+        return False
     row.deleted_at = None
     if name and naming.clean(name) != row.name:
         _give_name(row, name)
@@ -144,6 +150,7 @@ def restore_library(actor: User, library: Library, name: str = "") -> None:
     audit.record(actor, "library.restored", row)
     _settle_on_commit(row)
     send_access_changed(affected(row))
+    return True
 
 
 def _give_name(row: Library, name: str) -> None:

@@ -22,7 +22,7 @@ from django.utils.translation import gettext
 from portal import audit, hooks
 from portal.models import AuditEntry, User
 
-from . import services
+from . import services, superusers
 
 
 @dataclass(frozen=True)
@@ -44,12 +44,16 @@ def belongings(user: User) -> list[Belonging]:
 
 @transaction.atomic
 def delete_account(user: User, answers: dict[str, str]) -> None:
-    """Carry out the answers and empty the account. ValidationError if one is missing or no longer possible."""
+    """Carry out the answers and empty the account.
+
+    ValidationError if one is missing or no longer possible, and for the last superuser of the site.
+    """
+    superusers.check_may_lose(user, user, leaving=True)
     for belonging in belongings(user):
         if answers.get(belonging.key) not in dict(belonging.choices):
             raise ValidationError(gettext("Choose what happens to “%(title)s”.") % {"title": belonging.title})
     hooks.run("account_left", user=user, answers=answers)
-    services.deactivate(user, user)
+    services.deactivate(user, user, leaving=True)
     audit.record(user, "account.deleted", user)
     for rows in (EmailAddress, Authenticator, UserSession, SocialAccount):
         rows.objects.filter(user=user).delete()

@@ -8,36 +8,52 @@ from portal import audit, hooks
 from portal.access import send_access_changed
 from portal.models import Session, User
 
+from . import superusers
+
 
 @transaction.atomic
-def deactivate(actor: User | None, user: User) -> None:
+def deactivate(actor: User | None, user: User, *, leaving: bool = False) -> bool:
     """Deactivate an account: access to pages, files and the running server ends at once; nothing is deleted.
+
+    False if it was done before. ValidationError for the last superuser and, unless they are `leaving`, oneself.
 
     The authentication backend checks `is_active` on every request anyway; ending the sessions keeps an account that is
     activated again from coming back signed in.
     Deliberately possible for the last administrator of a Collab: safety first; an operator gives the Collab a new one.
     """
+    superusers.check_may_lose(actor, user, leaving=leaving)
     if not User.objects.filter(pk=user.pk, is_active=True).update(is_active=False):
-        return
+        return False
     user.is_active = False
     Session.objects.filter(user=user).delete()
     audit.record(actor, "account.deactivated", user)
     hooks.run("user_deactivated", actor=actor, user=user)
     send_access_changed([user.pk])
+    return True
 
 
 @transaction.atomic
-def activate(actor: User | None, user: User) -> None:
-    """Activate an account again, with its former access; a deleted account stays deleted."""
+def activate(actor: User | None, user: User) -> bool:
+    """Activate an account again, with its former access; False if it is active, or deleted, which it stays."""
     if not User.objects.filter(pk=user.pk, is_active=False, deleted_at=None).update(is_active=True):
-        return
+        return False
     user.is_active = True
     audit.record(actor, "account.activated", user)
     send_access_changed([user.pk])
+    return True
 
 
 @transaction.atomic
-def forget_second_factor(actor: User, user: User) -> bool:
+def set_password(actor: User | None, user: User, password: str) -> None:
+    """Give an account another password; its sessions end, as they do whenever it changes."""
+    user.set_password(password)
+    user.save(update_fields=["password"])
+    Session.objects.filter(user=user).delete()
+    audit.record(actor, "account.password.set", user)
+
+
+@transaction.atomic
+def forget_second_factor(actor: User | None, user: User) -> bool:
     """Remove a lost second factor and end the person's sessions; False if there was none."""
     count, _ = Authenticator.objects.filter(user=user).delete()
     if count:

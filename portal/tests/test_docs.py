@@ -10,6 +10,8 @@ from xml.etree import ElementTree
 
 import pytest
 from django.conf import settings
+from django.contrib import admin
+from django.utils.text import capfirst
 
 from tests.support import screenshots
 
@@ -90,6 +92,24 @@ def test_it_says_where_every_word_of_the_glossary_lives() -> None:
     homes = {row.split("|")[1].strip(): PLACE.findall(row.split("|")[3]) + re.findall(r"`(\w+/)`", row) for row in rows}
     assert {word for word, places in homes.items() if not places} == set()
     assert {place for places in homes.values() for place in places if not (ROOT / place).exists()} == set()
+
+
+def test_it_calls_the_administrations_menus_as_they_are_called() -> None:
+    menus: dict[str, set[str]] = {}
+    for model, pages in admin.site._registry.items():
+        meta = model._meta
+        menu = menus.setdefault(str(meta.app_config.verbose_name), set())
+        menu |= {capfirst(str(meta.verbose_name_plural)), *(str(name) for _code, name in meta.permissions)}
+        menu |= {str(getattr(pages, str(name)).short_description) for name in pages.actions or ()}
+        menu |= {str(name) for name, _options in pages.fieldsets or () if name}
+    known = {*menus, *(name for menu in menus.values() for name in menu), "Open in Lab", "started in 24 hours"}
+    for page in (ROOT / "docs").rglob("*.md"):
+        is_guide = page.name == "run-the-site.md"
+        for line in page.read_text().splitlines():
+            names = re.findall(r"(?<!\*)\*([^*]+)\*(?!\*)", line) if is_guide or "/admin/" in line else []
+            for parts in (name.split(" → ") for name in names if is_guide or " → " in name):
+                assert {part for part in parts if part != "Add"} <= known, (page.name, parts)
+                assert len(parts) == 1 or parts[1] in menus[parts[0]], (page.name, parts)
 
 
 def test_the_readme_fits_a_screen_or_two() -> None:
