@@ -59,7 +59,8 @@ def save(actor: User, announcement: Announcement, *, is_new: bool) -> None:
     if is_new:
         announcement.created_by = actor
     announcement.save()
-    audit.record(actor, f"announcement.{'made' if is_new else 'changed'}", announcement, text=announcement.text)
+    verb = "announcement.made" if is_new else "announcement.changed"
+    audit.record(actor, verb, announcement, text=announcement.text)
     transaction.on_commit(forget)
 
 

@@ -18,7 +18,7 @@ from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 
-from . import audit
+from . import audit, audit_sentences
 from .accounts import services, superusers
 from .models import AuditEntry, User
 
@@ -88,9 +88,7 @@ class AuditedAdmin(ReportingAdmin):
     @admin.display(description="Audit trail")
     def audit_trail(self, obj: models.Model) -> str:
         """The latest fifty entries."""
-        rows = [
-            (e.at.strftime("%Y-%m-%d %H:%M:%S"), e.actor_name, e.verb, e.details or "") for e in audit.trail(obj)[:50]
-        ]
+        rows = [(e.at.strftime("%Y-%m-%d %H:%M:%S"), e.actor_name, e.did, e.said) for e in audit.trail(obj)[:50]]
         if not rows:
             return "Nothing yet."
         cells = format_html_join("", "<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>", rows)
@@ -227,15 +225,41 @@ class UserAdmin(AuditedAdmin, DjangoUserAdmin):
         self.change_each(request, people, lambda user: services.activate(request.user, user), "Activated")
 
 
+class ActionFilter(admin.SimpleListFilter):
+    """Filter: entries of one action, of those that there are, in words."""
+
+    title = "what was done"
+    parameter_name = "verb"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        verbs = AuditEntry.objects.order_by("verb").values_list("verb", flat=True).distinct()
+        return [(verb, audit_sentences.phrase(verb)) for verb in verbs]
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        return queryset.filter(verb=self.value()) if self.value() else queryset
+
+
 @admin.register(AuditEntry)
 class AuditEntryAdmin(ReadOnlyAdmin):
     """Audit trail, read-only for everybody."""
 
-    list_display = ["at", "actor_name", "verb", "target_name", "details"]
-    list_filter = ["verb", ("target_type", admin.RelatedOnlyFieldListFilter)]
+    list_display = ["at", "actor_name", "did", "target_name", "said"]
+    list_filter = [ActionFilter, ("target_type", admin.RelatedOnlyFieldListFilter)]
     search_fields = ["actor_name", "target_name", "target_id"]
     date_hierarchy = "at"
     list_select_related = ["target_type"]
+    fields = ["at", "actor", "actor_name", "did", "target_type", "target_id", "target_name", "said", "verb", "details"]
+    readonly_fields = ["at", "did", "said"]
+
+    @admin.display(description="did", ordering="verb")
+    def did(self, entry: AuditEntry) -> str:
+        """What was done, in words."""
+        return entry.did
+
+    @admin.display(description="details")
+    def said(self, entry: AuditEntry) -> str:
+        """The details, in words."""
+        return entry.said
 
 
 for _rows in (SocialAccount, SocialApp, SocialToken, Authenticator, EmailAddress, UserSession):

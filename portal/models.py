@@ -13,7 +13,7 @@ from django.db import models, transaction
 from django.utils.module_loading import import_string
 from django.utils.translation import gettext_lazy
 
-from . import hooks
+from . import audit_sentences, hooks
 from .usernames import validate_username
 
 
@@ -99,7 +99,17 @@ class AuditEntry(models.Model):
         verbose_name_plural = "audit trail"
 
     def __str__(self) -> str:
-        return f"{self.actor_name} {self.verb} {self.target_name}"
+        return f"{self.actor_name} {self.did}: {self.target_name}"
+
+    @property
+    def did(self) -> str:
+        """What was done, in words."""
+        return audit_sentences.phrase(self.verb)
+
+    @property
+    def said(self) -> str:
+        """The details, in words."""
+        return audit_sentences.sentences(self.details)
 
 
 class Session(AbstractBaseSession):

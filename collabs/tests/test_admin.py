@@ -285,7 +285,7 @@ def test_it_finds_by_member_and_counts_once(client: Client, collab: Collab, publ
 
 
 def test_it_shows_the_trail(client: Client, collab: Collab) -> None:
-    assertContains(client.get(address(collab)), "collab.member.added")
+    assertContains(client.get(address(collab)), "added a member")
 
 
 @pytest.mark.slow

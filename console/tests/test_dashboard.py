@@ -56,7 +56,7 @@ def test_it_says_how_the_site_is(console: Client, owner: User, editor: User, mon
     assert panels["Work"]["queue “lab”"].is_bad
     assert not panels["Work"]["queue “celery”"].is_bad
     assert panels["Work"]["failed tasks"].is_bad
-    assert "account.deactivated" in page.text
+    assert "deactivated the account" in page.text
 
 
 def test_it_says_what_is_edited_together_and_not_saved(console: Client, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -49,7 +49,7 @@ def test_it_lists_libraries(client: Client, data: Library, collab: Collab) -> No
 
 def test_it_shows_shares_usage_and_trail(client: Client, data: Library) -> None:
     page = client.get(page_of(data)).content.decode()
-    for text in ("stranger", "bytes in 1 files", "library.shared", "library.created"):
+    for text in ("stranger", "bytes in 1 files", "shared the library", "created the library"):
         assert text in page
 
 
@@ -72,7 +72,7 @@ def test_it_ends_a_share(client: Client, data: Library) -> None:
     }
     assert client.post(page_of(data), form).status_code == 302
     assert not data.shares.exists()
-    assert "library.unshared" in client.get(page_of(data)).content.decode()
+    assert "stopped sharing the library" in client.get(page_of(data)).content.decode()
 
 
 @pytest.mark.slow

@@ -98,7 +98,7 @@ def test_it_does_not_show_tokens(desk: Client, running: Server) -> None:
 
 def test_it_shows_the_audit_trail(desk: Client, running: Server) -> None:
     act(desk, "stop", running)
-    assert "lab.server.stopped" in desk.get(f"{SERVERS}{running.pk}/change/").content.decode()
+    assert "stopped a Lab" in desk.get(f"{SERVERS}{running.pk}/change/").content.decode()
 
 
 def test_it_lists_and_stops_at_the_terminal(running: Server) -> None:
