@@ -29,7 +29,7 @@ MODELS = {
 }
 """Actions on a model's pages beside viewing: `add`, `change`, `delete`. The rest is done by actions."""
 
-ALL_OPTIONAL = ("drive.quota", "drive.publiclink", "lab.server")
+ALL_OPTIONAL = ("portal.user", "drive.quota", "drive.publiclink", "lab.server")
 """An empty form is a valid one there."""
 
 
