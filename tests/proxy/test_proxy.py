@@ -127,6 +127,27 @@ def test_its_own_pages_have_the_number_the_sites_look_and_a_strict_policy(proxy:
         assert logged(proxy, number_on(answer))
 
 
+@pytest.mark.parametrize(
+    ("method", "target"),
+    [
+        ("GET", "/api/v1/me"),
+        ("PUT", "/api/v1/libraries/00000000-0000-4000-8000-000000000000/files/a"),
+        ("POST", "/api/v1/libraries/00000000-0000-4000-8000-000000000000/files/a"),
+        ("GET", "/rest/v1/collabs"),
+        ("GET", "/api2/repos/"),
+        ("POST", "/seafhttp/upload-api/0123456789abcdef"),
+    ],
+)
+def test_it_tells_programs_in_json_that_the_portal_is_away(proxy: Proxy, method: str, target: str) -> None:
+    proxy.portal.stop()
+    proxy.webdav.stop()
+    answer = proxy.ask(target, method=method, body=b"" if method == "GET" else b"x")
+    assert (answer.status, answer.headers["content-type"]) == (502, "application/json")
+    assert answer.headers["retry-after"] == "3"
+    said = json.loads(answer.body)
+    assert (said["status"], said["error"], said["request_id"]) == (502, "bad_gateway", number_on(answer))
+
+
 @pytest.mark.parametrize("name", ["Neuro Hub", 'A “B” & "C" \\ $host {x}; # <b>'])
 def test_its_own_pages_have_the_sites_name(proxy: Proxy, name: str) -> None:
     proxy.stop()
@@ -157,7 +178,7 @@ def test_it_tells_programs_in_json_that_something_is_too_large(proxy: Proxy, tar
     assert json.loads(answer.body)["request_id"] == number_on(answer)
 
 
-@pytest.mark.parametrize("target", ["/_away.html", "/_too_large.html", "/_too_large.json"])
+@pytest.mark.parametrize("target", ["/_away.html", "/_away.json", "/_too_large.html", "/_too_large.json"])
 def test_it_serves_its_own_pages_to_nobody_who_asks(proxy: Proxy, target: str) -> None:
     assert proxy.ask(target).status == 404
 
