@@ -4,6 +4,7 @@ import functools
 import hashlib
 import os
 import pwd
+import re
 import secrets
 import shutil
 import subprocess
@@ -20,6 +21,19 @@ import temporary_directories
 
 SOCKET_PATH_BYTES = 60
 """RUN_DIR may be this long: what is below it adds up to 42 bytes, and a socket's address holds 107 (unix(7))."""
+PLACES = (
+    "DRIVE_ROOT",
+    "LAB_ROOT",
+    "LAB_STATIC_FILES",
+    "TLS_CERTIFICATE",
+    "TLS_KEY",
+    "LAB_TLS_CERTIFICATE",
+    "LAB_TLS_KEY",
+)
+"""Settings that are paths in nginx's configuration."""
+LAST_PORT = 65535
+UNUSABLE = re.compile(r"[^\w./@+,=~-]")
+"""Characters that a path of a site cannot have: in nginx's configuration, PATH or the Procfile they mean something."""
 NOT_MIRRORED = ["./var", "__pycache__", "node_modules", ".venv", ".*_cache", ".hypothesis"]
 
 
@@ -32,8 +46,9 @@ def set_up_process(
     `history`: a copy of the code brings the repository along, from which a test takes an earlier version. `serves`:
     Labs will run; `trials`: in so many temporary sites.
     """
-    machine.ensure_packages(programs, postgres=postgres)
     installation = Installation(Path(__file__).resolve().parents[2])
+    installation.check_paths()
+    machine.ensure_packages(programs, postgres=postgres)
     if machine.is_root():
         account = machine.ensure_account()
         machine.ensure_tun()
@@ -67,24 +82,41 @@ class Installation:
         self.fresh: Path | None = None
         """Newer copy of the code that replaces `code`."""
 
+    def check_paths(self) -> None:
+        """Refuse places that the site cannot be in. RequirementError."""
+        for path in (self.code, self.var, self.run):
+            _check_path(path)
+
+    def is_made(self) -> bool:
+        """True if the site's virtual environment is there."""
+        return (self.venv / "bin/python").exists()
+
     # As root
+
+    def is_readable(self, account: pwd.struct_passwd) -> bool:
+        """True if the account can read the code."""
+        readable = ["test", "-r", str(self.code / "manage.py"), "-a", "-x", str(self.code)]
+        return subprocess.run(readable, **machine.as_account(account)).returncode == 0
 
     def for_account(self, account: pwd.struct_passwd, *, history: bool = False) -> "Installation":
         """This installation, made usable for the account; or a copy of the code if the account cannot read it."""
-        readable = ["test", "-r", str(self.code / "manage.py"), "-a", "-x", str(self.code)]
-        if subprocess.run(readable, **machine.as_account(account)).returncode:
+        if not self.is_readable(account):
             return self._mirrored(account, history)
-        self.var.mkdir(parents=True, exist_ok=True)
+        self._make_var()
         if self.var.stat().st_uid != account.pw_uid:
             _chown(self.var, account)
         return self
 
+    def copy_for(self, account: pwd.struct_passwd) -> "Installation":
+        """Where a copy for an account that cannot read the code is, or will be."""
+        label = f"{self.code.name}-{hashlib.sha256(str(self.code).encode()).hexdigest()[:8]}"
+        return Installation(Path(account.pw_dir) / label / "code")
+
     def _mirrored(self, account: pwd.struct_passwd, history: bool) -> "Installation":
         """A copy of the code below the account's home. Root only reads; all is written with the account's rights."""
-        label = f"{self.code.name}-{hashlib.sha256(str(self.code).encode()).hexdigest()[:8]}"
-        base = Path(account.pw_dir) / label
+        copy = self.copy_for(account)
+        base = copy.code.parent
         machine.say(f"The account cannot read {self.code}; working on a copy in {base}")
-        copy = Installation(base / "code")
         os.environ.setdefault("COLLABORATORY_VAR", str(base / "var"))
         copy.fresh = base / f"code.{os.getpid()}"
         rights = machine.as_account(account)
@@ -121,7 +153,7 @@ class Installation:
 
     def make_directories(self) -> None:
         """Make the directories below `var`, accessible to the account alone."""
-        self.var.mkdir(parents=True, exist_ok=True)
+        self._make_var()
         if self.var.stat().st_uid != os.getuid():
             raise machine.RequirementError(
                 f"{self.var} belongs to another account. Remove it, or run this as that account."
@@ -134,6 +166,15 @@ class Installation:
         if self.run.is_symlink() or self.run.stat().st_uid != os.getuid():
             raise machine.RequirementError(f"{self.run} belongs to another account.")
         self.run.chmod(0o700)
+
+    def _make_var(self) -> None:
+        try:
+            self.var.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise machine.RequirementError(
+                f"{self.var}, for the site's data, cannot be made ({error.strerror}). Name another place, which the"
+                f" account that runs the site can write: COLLABORATORY_VAR=/srv/collaboratory {sys.argv[0]}"
+            ) from error
 
     def make_environments(self, python: str, *, dev: bool = False, lab: bool = True, science: bool = True) -> None:
         """Make the virtual environments of the portal and the previews, and the Lab's base environment, as pinned.
@@ -219,11 +260,33 @@ class Installation:
 
     def prepare(self, environment: dict[str, str]) -> None:
         """Prepare the database, static files, first data and nginx's configuration."""
+        for name in PLACES:
+            _check_path(environment.get(name, ""))
         machine.say("Preparing the database and the static files")
         first_start = [str(self.venv / "bin/python"), "manage.py", "first_start"]
         if subprocess.run(first_start, cwd=self.code, env=environment).returncode:
             raise machine.RequirementError("See the messages above.")
         nginx.write(self.code, self.var, self.run, environment)
+
+
+def _check_path(path: Path | str) -> None:
+    if found := UNUSABLE.search(str(path)):
+        raise machine.RequirementError(
+            f"The path {path} has the character “{found[0]}”, with which the site cannot run. Put it elsewhere:"
+            " letters, digits and . / @ + , = ~ - _ are possible."
+        )
+
+
+def chosen_port() -> int:
+    """PORT of the process environment, 8000 by default. RequirementError for what is none."""
+    return port_number(os.environ.get("PORT", "8000"))
+
+
+def port_number(text: str) -> int:
+    """A port from a setting. RequirementError for what is none."""
+    if not (text.isascii() and text.isdecimal() and 0 < int(text) <= LAST_PORT):
+        raise machine.RequirementError(f"PORT must be a number from 1 to {LAST_PORT}, not “{text}”.")
+    return int(text)
 
 
 def _is_made(path: Path, accepted: list[Path], python: str) -> bool:
