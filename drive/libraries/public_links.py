@@ -20,7 +20,7 @@ from django.contrib.auth.hashers import check_password, make_password
 from django.core import signing
 from django.core.exceptions import ValidationError
 from django.db import DatabaseError, transaction
-from django.db.models import F, Q
+from django.db.models import F, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils import timezone
@@ -33,6 +33,7 @@ from drive.storage import NotFoundError, StorageError, WrongPathError, open_libr
 from portal import audit
 from portal.access import ForbiddenError
 from portal.models import User
+from portal.prepared_queries import prepared
 from portal.web import rate_limits
 
 from .access import get_library
@@ -91,8 +92,13 @@ def find(text: str) -> PublicLink | None:
     keys = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
     if not any(hmac.compare_digest(_code(UUID(bytes=link_id), key), code) for key in keys):
         return None
-    rows = PublicLink.objects.open().select_related("library__owner_user", "library__owner_collab")
-    return rows.filter(pk=UUID(bytes=link_id)).first()
+    return next(iter(_open(link=UUID(bytes=link_id), now=timezone.now())), None)
+
+
+@prepared
+def _open(link: UUID, now: datetime) -> QuerySet[PublicLink]:
+    """A link that lets visitors in: asked for with every page and file of it."""
+    return PublicLink.objects.open(now).filter(pk=link).select_related("library__owner_user", "library__owner_collab")
 
 
 # Making and revoking
