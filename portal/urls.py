@@ -34,7 +34,7 @@ urlpatterns = [
     path("drive/", include("drive.urls")),
     path("l/", include("drive.browser.urls_public_link")),
     path("lab/", include("lab.urls")),
-    path("_gateway/signed-in", views.signed_in, name="signed_in"),
+    path("_gateway/", include("drive.uploads.urls_gateway")),
     path("", include("webdav.urls")),
     path("", include("seafile.urls")),
     path("_gateway/rooms/", include("rooms.urls")),

@@ -19,7 +19,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import BinaryIO
 
-from django.conf import settings
 from django.utils.translation import gettext
 
 from drive.files import operations
@@ -27,13 +26,13 @@ from drive.libraries import quota
 from drive.models import Library
 from drive.storage import (
     ABSENT,
-    DiskFullError,
     FileEntry,
     NotFoundError,
     StorageError,
     WrongPathError,
     layout,
     open_library,
+    room,
     translate_errors,
 )
 from drive.storage.files import sync_staged
@@ -142,11 +141,7 @@ def target_of(metadata: dict[str, str]) -> str:
 def create(user: User, library: Library, path: str, length: int) -> Upload:
     """Begin an upload. OverQuotaError or DiskFullError where it will not fit; nothing has been sent yet then."""
     quota.check(library, length)
-    disk = os.statvfs(layout.staging())
-    if length > disk.f_bavail * disk.f_frsize - settings.DISK_RESERVE_BYTES:
-        raise DiskFullError(
-            gettext("There is not enough free space on the disk. Please tell an operator of this site.")
-        )
+    room.require(length)
     upload = Upload(secrets.token_hex(_ID_BYTES), user.pk, str(library.pk), path, length)
     with translate_errors():
         upload.data.touch(exist_ok=False)
@@ -214,6 +209,11 @@ def _check(upload: Upload, offset: int) -> None:
 def _check_length(upload: Upload, offset: int) -> None:
     if offset > upload.length:
         raise UploadTooLongError(f"More than the {upload.length} announced bytes were sent.")
+
+
+def check_piece(upload: Upload, length: int | None) -> None:
+    """UploadTooLongError for more bytes than are missing; None are those of a body without a length."""
+    _check_length(upload, upload.offset + (length or 0))
 
 
 def finish(user: User, library: Library, upload: Upload) -> FileEntry:

@@ -84,7 +84,7 @@ def logged(proxy: Proxy, number: str) -> str:
 def test_it_asks_about_an_upload_under_the_uploads_own_number(proxy: Proxy) -> None:
     proxy.ask(UPLOAD, method="PUT", body=b"x")
     asked, upload = proxy.portal.seen
-    assert asked.target == "/_gateway/signed-in"
+    assert asked.target == "/_gateway/upload"
     assert asked.header("X-Request-ID") == upload.header("X-Request-ID")
 
 
@@ -508,19 +508,19 @@ def test_it_writes_an_upload_to_disk_and_sends_only_its_name(proxy: Proxy, targe
 
 
 def test_it_reads_no_upload_of_somebody_who_is_not_signed_in(proxy: Proxy) -> None:
-    proxy.signed_in = Answer(401)
+    proxy.may_store = Answer(401)
     head = f"PUT {UPLOAD} HTTP/1.1\nHost: localhost:{proxy.port}\nConnection: close\nContent-Length: {2**35}\n\n"
     with proxy.connect(head) as connection:
         assert read_answer(connection).status == 401
-    assert [(request.method, request.target) for request in proxy.portal.seen] == [("GET", "/_gateway/signed-in")]
+    assert [(request.method, request.target) for request in proxy.portal.seen] == [("GET", "/_gateway/upload")]
 
 
 def test_it_tells_a_program_in_json_that_its_token_is_no_good(proxy: Proxy) -> None:
-    proxy.signed_in = Answer(401)
+    proxy.may_store = Answer(401)
     answer = proxy.ask(API_UPLOAD, "Authorization: Bearer clb_x", method="PUT", body=b"x")
     assert answer.status == 401
     assert (answer.headers["content-type"], answer.headers["www-authenticate"]) == ("application/json", "Bearer")
-    proxy.signed_in = Answer(401, {"X-Challenge": 'Bearer error="invalid_token"'})
+    proxy.may_store = Answer(401, {"X-Challenge": 'Bearer error="invalid_token"'})
     answer = proxy.ask(API_UPLOAD, "Authorization: Bearer clb_x", method="PUT", body=b"x")
     assert answer.headers["www-authenticate"] == 'Bearer error="invalid_token"'
     assert json.loads(answer.body)["error"] == "unauthorized"
