@@ -17,6 +17,7 @@ import control_groups
 import lab_uids
 import machine
 import nginx
+import offline
 import temporary_directories
 
 SOCKET_PATH_BYTES = 60
@@ -31,26 +32,37 @@ PLACES = (
     "LAB_TLS_KEY",
 )
 """Settings that are paths in nginx's configuration."""
-LAST_PORT = 65535
 UNUSABLE = re.compile(r"[^\w./@+,=~-]")
 """Characters that a path of a site cannot have: in nginx's configuration, PATH or the Procfile they mean something."""
 NOT_MIRRORED = ["./var", "__pycache__", "node_modules", ".venv", ".*_cache", ".hypothesis"]
 
 
 def set_up_process(
-    programs: dict[str, str], *, postgres: bool = False, history: bool = False, serves: bool = False, trials: int = 0
+    programs: dict[str, str],
+    *,
+    postgres: bool = False,
+    history: bool = False,
+    serves: bool = False,
+    trials: int = 0,
+    source: Path | None = None,
 ) -> tuple["Installation", str]:
     """Set up packages, account and directories for a command of bin/; returns the installation and its interpreter.
 
     Started by root, the command begins anew as the account, with code and an interpreter that the account can read;
     `history`: a copy of the code brings the repository along, from which a test takes an earlier version. `serves`:
-    Labs will run; `trials`: in so many temporary sites.
+    Labs will run; `trials`: in so many temporary sites. `source`: a directory of `bin/up --download`, which all
+    packages are taken from.
     """
     installation = Installation(Path(__file__).resolve().parents[2])
     installation.check_paths()
-    machine.ensure_packages(programs, postgres=postgres)
+    if source:
+        _check_path(source)
+        offline.check(source)
+    machine.ensure_packages(programs, postgres=postgres, source=source)
     if machine.is_root():
         account = machine.ensure_account()
+        if source:
+            offline.check_readable(source, account)
         machine.ensure_tun()
         python = machine.find_python(account)
         installation = installation.for_account(account, history=history)
@@ -66,6 +78,9 @@ def set_up_process(
         os.chdir(installation.code)
         os.execv(python, [python, str(installation.code / "bin" / Path(sys.argv[0]).name), *sys.argv[1:]])
     python = machine.find_python()
+    if source:
+        offline.check_python(source, python)
+    installation.source = source
     os.chdir(installation.code)
     os.umask(0o077)
     installation.make_directories()
@@ -81,6 +96,8 @@ class Installation:
         self.venv = self.var / "venv"
         self.fresh: Path | None = None
         """Newer copy of the code that replaces `code`."""
+        self.source: Path | None = None
+        """Directory of `bin/up --download` with the packages; None for the network's."""
 
     def check_paths(self) -> None:
         """Refuse places that the site cannot be in. RequirementError."""
@@ -176,6 +193,24 @@ class Installation:
                 f" account that runs the site can write: COLLABORATORY_VAR=/srv/collaboratory {sys.argv[0]}"
             ) from error
 
+    def environments(self) -> list[tuple[str, Path, list[Path]]]:
+        """Virtual environments of the site: name, place, requirements that it may match."""
+        portal = [self.code / "requirements.txt", self.code / "requirements-dev.txt"]
+        return [
+            ("the portal's packages", self.venv, portal),
+            ("what renders notebooks and PDF", self.var / "preview", [self.code / "drive/preview/environment.txt"]),
+            (
+                "the Lab's base environment",
+                self.var / "lab/environments/base",
+                [self.code / "lab/environments/pins/base.txt"],
+            ),
+            (
+                "what shows spreadsheets and science's files",
+                self.var / "preview-science",
+                [self.code / "drive/preview/science.txt"],
+            ),
+        ]
+
     def make_environments(self, python: str, *, dev: bool = False, lab: bool = True, science: bool = True) -> None:
         """Make the virtual environments of the portal and the previews, and the Lab's base environment, as pinned.
 
@@ -191,18 +226,20 @@ class Installation:
         """The tests keep bytecode elsewhere (temporary_site): they have nothing of what is compiled here."""
         requirements = self.code / ("requirements-dev.txt" if dev else "requirements.txt")
         accepted = [requirements] if dev else [requirements, self.code / "requirements-dev.txt"]
-        if not _is_made(self.venv, accepted, python):
-            make_environment(self.venv, python, requirements, "the portal's packages", compiled=not dev)
+        if not environment_is_made(self.venv, accepted, python):
+            make_environment(
+                self.venv, python, requirements, "the portal's packages", compiled=not dev, source=self.source
+            )
 
     def _make_preview(self, python: str) -> None:
         preview, packages = self.var / "preview", self.code / "drive/preview/environment.txt"
-        if not _is_made(preview, [packages], python):
-            make_environment(preview, python, packages, "what renders notebooks and PDF")
+        if not environment_is_made(preview, [packages], python):
+            make_environment(preview, python, packages, "what renders notebooks and PDF", source=self.source)
 
     def _make_base(self, python: str) -> None:
         base = self.var / "lab/environments/base"
         packages = self.code / "lab/environments/pins/base.txt"
-        if _is_made(base, [packages], python):
+        if environment_is_made(base, [packages], python):
             return
         if base.exists() and list((self.run / "lab").glob("*.sock")):
             machine.say(
@@ -210,21 +247,21 @@ class Installation:
             )
             return
         what = "the Lab's base environment (JupyterLab, NumPy, …); this takes a minute or two"
-        make_environment(base, python, packages, what)
+        make_environment(base, python, packages, what, source=self.source)
 
     def make_science(self, python: str, *, beside_site: bool = False) -> None:
         """Make the environment that reads science's files. The site needs it for their previews only."""
         environment, packages = self.var / "preview-science", self.code / "drive/preview/science.txt"
-        if not _is_made(environment, [packages], python):
+        if not environment_is_made(environment, [packages], python):
             how = ["nice", "setpriv", "--pdeathsig", "TERM"] if beside_site else []
             what = "what shows spreadsheets and science's files"
             what = f"{what}, while the site runs" if beside_site else what
-            make_environment(environment, python, packages, what, how=how)
+            make_environment(environment, python, packages, what, how=how, source=self.source)
 
     def make_frontend_tools(self, python: str) -> Path:
         """Make the virtual environment with Node.js that bin/build-frontend needs."""
         tools, packages = self.var / "frontend/tools", self.code / "frontend/requirements.txt"
-        if not _is_made(tools, [packages], python):
+        if not environment_is_made(tools, [packages], python):
             make_environment(tools, python, packages, "Node.js and what builds with it")
         return tools
 
@@ -284,41 +321,57 @@ def chosen_port() -> int:
 
 def port_number(text: str) -> int:
     """A port from a setting. RequirementError for what is none."""
-    if not (text.isascii() and text.isdecimal() and 0 < int(text) <= LAST_PORT):
-        raise machine.RequirementError(f"PORT must be a number from 1 to {LAST_PORT}, not “{text}”.")
+    if not (text.isascii() and text.isdecimal() and 0 < int(text) <= machine.LAST_PORT):
+        raise machine.RequirementError(f"PORT must be a number from 1 to {machine.LAST_PORT}, not “{text}”.")
     return int(text)
 
 
-def _is_made(path: Path, accepted: list[Path], python: str) -> bool:
+def environment_is_made(path: Path, accepted: list[Path], python: str) -> bool:
     """True if a virtual environment is complete and matches one of these requirements files."""
     stamp = path / ".requirements"
     return stamp.exists() and stamp.read_text() in {_digest(file, python) for file in accepted}
 
 
 def make_environment(
-    path: Path, python: str, requirements: Path, what: str, *, how: Sequence[str] = (), compiled: bool = True
+    path: Path,
+    python: str,
+    requirements: Path,
+    what: str,
+    *,
+    how: Sequence[str] = (),
+    compiled: bool = True,
+    source: Path | None = None,
 ) -> None:
     """Make a virtual environment with exactly these packages. The stamp comes last: without it, it is made again.
 
     `how`: the command that runs each step. `compiled`: with the bytecode of every module; otherwise each is compiled
-    when it is first imported.
+    when it is first imported. `source`: a directory of `bin/up --download`, in place of the network.
     """
     machine.say(f"Installing {what}")
     shutil.rmtree(path, ignore_errors=True)
     machine.run_quietly([*how, python, "-m", "venv", str(path)])
+    try:
+        _install(path, requirements, how, compiled, source)
+    except machine.RequirementError as error:
+        raise error if source else machine.RequirementError(f"{error}\n\n{machine.WITHOUT_NETWORK}") from error
+    (path / ".requirements").write_text(_digest(requirements, python))
+
+
+def _install(path: Path, requirements: Path, how: Sequence[str], compiled: bool, source: Path | None) -> None:
     python_inside = f"{path}/bin/python"
+    local = ["--no-index", "--find-links", str(source / "wheels")] if source else []
     pip = [*how, python_inside, "-m", "pip"]
     # uv installs in seconds what takes pip a minute; it is not needed afterwards. It does not read pip's configuration,
     # which a machine may need.
-    machine.run_quietly([*pip, "install", "--quiet", "uv"])
-    uv = [*how, f"{path}/bin/uv", "pip", "install", "--quiet", "--link-mode=copy"]
+    machine.run_quietly([*pip, "install", "--quiet", *local, "uv"])
+    uv = [*how, f"{path}/bin/uv", "pip", "install", "--quiet", "--link-mode=copy", *local]
+    uv += ["--offline"] if source else []
     uv += ["--compile-bytecode"] if compiled else []
     try:
         machine.run_quietly([*uv, "--python", python_inside, "-r", str(requirements)])
     except machine.RequirementError:
-        machine.run_quietly([*pip, "install", "--quiet", "-r", str(requirements)])
+        machine.run_quietly([*pip, "install", "--quiet", *local, "-r", str(requirements)])
     machine.run_quietly([*pip, "uninstall", "--quiet", "-y", "uv"])
-    (path / ".requirements").write_text(_digest(requirements, python))
 
 
 def _digest(requirements: Path, python: str) -> str:

@@ -1,5 +1,6 @@
 """Commands of bin/ in a fresh checkout: they say what is missing, and change nothing that they need not."""
 
+import json
 import os
 import shutil
 import socket
@@ -11,6 +12,11 @@ from pathlib import Path
 import pytest
 
 from ..support.site import CODE
+
+sys.path.insert(0, str(CODE / "bin/lib"))
+
+import machine
+import offline
 
 
 @pytest.fixture
@@ -101,6 +107,105 @@ def listener() -> Iterator[socket.socket]:
         made.bind(("127.0.0.1", 0))
         made.listen()
         yield made
+
+
+def test_a_word_that_is_none_of_its_options_starts_nothing(checkout: Path) -> None:
+    before = content(checkout)
+    done = run(checkout, "up", "--chek")
+    assert (done.returncode, "unrecognized arguments: --chek" in done.stderr) == (2, True)
+    assert content(checkout) == before
+
+
+# bin/up --check
+
+
+def test_check_says_what_would_be_done_and_changes_nothing(checkout: Path) -> None:
+    (checkout / "lab/environments/pins").mkdir(parents=True)
+    before = content(checkout)
+    done = run(checkout, "up", "--check", LAB_LAUNCHER="unisolated", PORT="1")
+    assert "Traceback" not in done.stderr
+    for line in ("✓ Python: ", f"→ make {checkout}/var", "→ install the portal's packages", "→ make the database"):
+        assert line in done.stdout
+    assert content(checkout) == before
+
+
+def test_check_ends_with_1_where_something_is_missing(checkout: Path, listener: socket.socket) -> None:
+    port = listener.getsockname()[1]
+    done = run(checkout, "up", "--check", LAB_LAUNCHER="unisolated", PORT=str(port))
+    assert done.returncode == 1
+    assert f"✗ port {port} cannot be used" in done.stdout
+    assert "bin/up would stop there" in done.stdout
+    (checkout / "var").write_text("")
+    checkout.chmod(0o555)
+    done = run(checkout, "up", "--check", LAB_LAUNCHER="unisolated", COLLABORATORY_VAR=f"{checkout}/other")
+    checkout.chmod(0o755)
+    assert f"✗ {checkout}/other, for the site's data, cannot be made" in done.stdout
+    spaced = run(checkout, "up", "--check", COLLABORATORY_VAR="/a b")
+    assert (spaced.returncode, "✗ The path /a b has the character" in spaced.stdout) == (1, True)
+
+
+# A machine without a network
+
+OFFLINE = ["unshare", "--user", "--map-root-user", "--net", sys.executable, "-c"]
+INSTALL = """
+import pathlib, sys
+sys.path.insert(0, "bin/lib")
+import installation
+place, requirements, source = map(pathlib.Path, sys.argv[1:])
+installation.make_environment(place, sys.executable, requirements, "it", source=source)
+"""
+APT = """
+import pathlib, subprocess, sys
+sys.path.insert(0, "bin/lib")
+import machine
+with machine._package_lists(pathlib.Path(sys.argv[1])) as options:
+    subprocess.run(["apt-get", *options, "update", "-qq"], check=True)
+    subprocess.run(["apt-get", *options, "install", "-qq", "--simulate", "--reinstall", "bubblewrap"], check=True)
+"""
+
+
+@pytest.mark.slow
+def test_an_environment_is_made_without_a_network(tmp_path: Path) -> None:
+    requirements, wheels, place = tmp_path / "requirements.txt", tmp_path / "from/wheels", tmp_path / "made"
+    [line] = [line for line in (CODE / "requirements.txt").read_text().splitlines() if line.startswith("sqlparse==")]
+    requirements.write_text(f"{line}\n")
+    wheels.mkdir(parents=True)
+    offline.download_wheels(machine.find_python(), wheels, ["-r", str(requirements), *offline.TOOLS])
+    words = [str(place), str(requirements), str(tmp_path / "from")]
+    subprocess.run([*OFFLINE, INSTALL, *words], cwd=CODE, check=True)
+    subprocess.run([place / "bin/python", "-c", "import sqlparse"], cwd="/", check=True)
+    (tmp_path / "nothing/wheels").mkdir(parents=True)
+    done = subprocess.run(
+        [*OFFLINE, INSTALL, *words[:2], str(tmp_path / "nothing")], cwd=CODE, capture_output=True, text=True
+    )
+    assert (done.returncode, "This failed: " in done.stderr) == (1, True)
+
+
+@pytest.mark.slow
+def test_debian_packages_come_from_the_directory_alone(tmp_path: Path) -> None:
+    (tmp_path / "debs").mkdir()
+    offline.download_packages(tmp_path / "debs", ["bubblewrap"])
+    names = {path.name.partition("_")[0] for path in (tmp_path / "debs").glob("*.deb")}
+    assert {"bubblewrap", "libc6", "libcap2"} <= names  # as if nothing was installed
+    done = subprocess.run([*OFFLINE, APT, str(tmp_path)], cwd=CODE, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "Inst bubblewrap" in done.stdout
+
+
+def test_what_is_for_another_kind_of_machine_is_refused(checkout: Path, tmp_path: Path) -> None:
+    place = tmp_path / "from"
+    place.mkdir()
+    before = content(checkout)
+    done = run(checkout, "up", "--from", str(place))
+    assert "was not made by bin/up --download" in done.stderr
+    kind = offline.kind_of_machine(machine.find_python())
+    for name, other in (("distribution", "debian 9"), ("architecture", "riscv64"), ("python", "3.10")):
+        (place / "about.json").write_text(json.dumps(kind | {name: other}))
+        done = run(checkout, "up", "--from", "../from", "--prepare")
+        assert done.returncode == 1
+        assert "is for a machine with" in done.stderr
+        assert other in done.stderr
+    assert content(checkout) == before
 
 
 SUGGEST = """
