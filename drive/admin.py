@@ -6,7 +6,7 @@ from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.widgets import AutocompleteSelect
 from django.core.exceptions import ValidationError
-from django.db import models
+from django.db import models, transaction
 from django.db.models import Count, OuterRef, Q, Subquery, Sum
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest, HttpResponse
@@ -15,12 +15,12 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.html import format_html
 
-from collabs.models import Collab
+from portal import audit
 from portal.admin import AuditedAdmin
 from portal.models import User
 
-from .libraries import public_links, services
-from .models import Library, Owner, PublicLink, Quota, Share, Trashed, Version
+from .libraries import public_links, services, upload_links
+from .models import Library, Owner, PublicLink, Quota, Share, Trashed, UploadLink, Version
 from .storage import StorageError, layout
 
 
@@ -179,6 +179,20 @@ class QuotaInline(admin.StackedInline):
     verbose_name_plural = "Quota, if different from the default"
 
 
+class QuotaAudit:
+    """Writes changes of quotas to the trail of whom they are for."""
+
+    @staticmethod
+    def note(actor: User, quota: Quota, *, removed: bool = False) -> None:
+        """One row."""
+        target = quota.user or quota.collab
+        assert target
+        if removed:
+            audit.record(actor, "quota.removed", target)
+        else:
+            audit.record(actor, "quota.changed", target, bytes=quota.max_bytes, files=quota.max_files)
+
+
 @admin.register(Owner)
 class OwnerAdmin(AuditedAdmin):
     """Usage by owner, all their libraries together, the largest first; and their quotas."""
@@ -230,12 +244,12 @@ class OwnerAdmin(AuditedAdmin):
         return format_html('<a href="{}">the list</a>', address)
 
     def save_formset(self, request: Any, form: Any, formset: Any, change: bool) -> None:
-        """Quotas are changed by the services, which audit."""
-        formset.save(commit=False)  # sorts the rows into the three lists, writes nothing
+        """Saved as usual, and written down."""
+        formset.save()
         for quota in [*formset.new_objects, *(quota for quota, _fields in formset.changed_objects)]:
-            services.set_quota(request.user, quota.user, quota.max_bytes, quota.max_files)
+            QuotaAudit.note(request.user, quota)
         for quota in formset.deleted_objects:
-            services.remove_quota(request.user, quota.user)
+            QuotaAudit.note(request.user, quota, removed=True)
 
     @admin.action(description="Transfer all their libraries to another person…", permissions=["change"])
     def transfer(self, request: Any, queryset: models.QuerySet[Owner]) -> HttpResponse | None:
@@ -270,23 +284,20 @@ class QuotaAdmin(AuditedAdmin):
         return [*super().get_readonly_fields(request, obj), *(["user", "collab"] if obj else [])]
 
     def save_model(self, request: Any, obj: Quota, form: Any, change: bool) -> None:
-        """As the command line does it."""
-        services.set_quota(request.user, _whose(obj), obj.max_bytes, obj.max_files)
-        obj.pk = Quota.objects.get(user=obj.user, collab=obj.collab).pk
+        """Saved as usual, and written down."""
+        super().save_model(request, obj, form, change)
+        QuotaAudit.note(request.user, obj)
 
     @admin.action(description="Remove: use the default quota", permissions=["change"])
     def remove(self, request: Any, queryset: models.QuerySet[Quota]) -> None:
         """Bulk action."""
-        rows = queryset.select_related("user", "collab")
-        self.change_each(
-            request, rows, lambda row: services.remove_quota(request.user, _whose(row)), "Back to the default"
-        )
 
+        @transaction.atomic
+        def remove(quota: Quota) -> None:
+            QuotaAudit.note(request.user, quota, removed=True)
+            quota.delete()
 
-def _whose(quota: Quota) -> User | Collab:
-    whose = quota.user or quota.collab
-    assert whose
-    return whose
+        self.change_each(request, queryset, remove, "Back to the default")
 
 
 @admin.register(PublicLink)
@@ -315,3 +326,31 @@ class PublicLinkAdmin(AuditedAdmin):
         """Bulk action."""
         links = queryset.select_related("library")
         self.change_each(request, links, lambda link: public_links.revoke_link(request.user, link), "Revoked")
+
+
+@admin.register(UploadLink)
+class UploadLinkAdmin(AuditedAdmin):
+    """Upload links. Operators revoke them; the addresses are for those who made them."""
+
+    list_display = ["__str__", "created_by", "created_at", "expires_at", "has_password", "max_bytes", "revoked_at"]
+    list_filter = [("revoked_at", admin.EmptyFieldListFilter), ("expires_at", admin.EmptyFieldListFilter)]
+    list_select_related = ["library", "created_by"]
+    search_fields = ["title", "library__name", "library__shared_name", "path", "created_by__username"]
+    readonly_fields = ["library", "path", "title", "message", "has_password", "max_file_bytes", "max_bytes"]
+    readonly_fields += ["created_by", "created_at", "expires_at", "revoked_at"]
+    fields = [*readonly_fields]
+    actions = ["revoke"]
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    @admin.display(description="password", boolean=True)
+    def has_password(self, obj: UploadLink) -> bool:
+        """True if senders must enter a password."""
+        return bool(obj.password)
+
+    @admin.action(description="Revoke", permissions=["change"])
+    def revoke(self, request: Any, queryset: models.QuerySet[UploadLink]) -> None:
+        """Bulk action."""
+        links = queryset.select_related("library")
+        self.change_each(request, links, lambda link: upload_links.revoke_link(request.user, link), "Revoked")

@@ -105,6 +105,7 @@ class Via(models.TextChoices):
     LAB = "lab", gettext_lazy("in a Lab")
     RESTORED = "restored", "restored"
     TOGETHER = "together", gettext_lazy("edited together")
+    LINK = "link", gettext_lazy("through an upload link")
 
 
 class Trashed(models.Model):
@@ -295,11 +296,11 @@ class Quota(models.Model):
 class PublicLinkQuerySet(models.QuerySet["PublicLink"]):
     """Questions about many links."""
 
-    def open(self, now: datetime | None = None) -> "PublicLinkQuerySet":
+    def open(self) -> "PublicLinkQuerySet":
         """Those that let visitors in: whoever made one is active and could make it today."""
         administered = administers(user=OuterRef("created_by"), collab=OuterRef("library__owner_collab"))
         may_link = Q(library__owner_user=F("created_by")) | administered
-        in_time = Q(expires_at=None) | Q(expires_at__gt=now or timezone.now())
+        in_time = Q(expires_at=None) | Q(expires_at__gt=timezone.now())
         return self.filter(may_link, in_time, revoked_at=None, library__deleted_at=None, created_by__is_active=True)
 
 
@@ -328,3 +329,54 @@ class PublicLink(models.Model):
 
     def __str__(self) -> str:
         return f"{self.library}/{self.path}"
+
+
+class UploadLink(models.Model):
+    """Lets whoever knows its address upload files into one folder of a library, and see nothing of it."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    library = models.ForeignKey(Library, on_delete=models.CASCADE, related_name="upload_links")
+    path = models.TextField(help_text="Of the folder; encoded by drive.storage.path_codec; never the whole library.")
+    title = models.CharField(max_length=100, help_text="What is asked for: the title of the page that senders see.")
+    message = models.TextField(blank=True, max_length=2000, help_text="Shown to senders.")
+    asks_name = models.BooleanField(default=True, help_text="Senders are asked for their name, and need not say it.")
+    password = models.CharField(max_length=128, blank=True, help_text="Hashed; empty for no password.")
+    expires_at = models.DateTimeField(null=True, blank=True)
+    max_file_bytes = models.BigIntegerField(null=True, blank=True, help_text="Largest file; empty: only `max_bytes`.")
+    max_bytes = models.BigIntegerField(help_text="All files together that are uploaded through the link.")
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+    wrong_tries = models.IntegerField(default=0, editable=False, help_text="Wrong passwords since `wrong_since`.")
+    wrong_since = models.DateTimeField(null=True, editable=False)
+
+    class Meta:
+        ordering = ["-created_at", "-pk"]
+        indexes = [models.Index(fields=["library", "-created_at"], name="upload_links_of_library")]
+
+    def __str__(self) -> str:
+        return f"{self.title} ({self.library}/{self.path})"
+
+
+class ReceivedFile(models.Model):
+    """A file that is uploaded through a link: its bytes are promised room from the beginning."""
+
+    link = models.ForeignKey(UploadLink, on_delete=models.CASCADE, related_name="received")
+    upload_id = models.CharField(max_length=32, unique=True, help_text="Of the resumable upload (drive.uploads.tus).")
+    name = models.CharField(max_length=300, help_text="Name of the file; in the folder it may have got a number.")
+    sender = models.CharField(
+        max_length=100, blank=True, help_text="As senders call themselves: nobody has checked it."
+    )
+    size = models.BigIntegerField()
+    begun_at = models.DateTimeField(auto_now_add=True)
+    arrived_at = models.DateTimeField(null=True, help_text="None while it is uploaded.")
+    told_at = models.DateTimeField(null=True, help_text="When the link's maker was told of it.")
+
+    class Meta:
+        ordering = ["-arrived_at", "-pk"]
+        indexes = [
+            models.Index(fields=["arrived_at"], condition=Q(told_at=None), name="received_not_told"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name

@@ -19,6 +19,7 @@ from .libraries import purge
 from .models import File, Library, Loss, Trashed
 from .preview import ahead, formats, rendering, thumbnails
 from .storage import StorageError, layout, open_library, removal
+from .uploads import by_link
 from .versions import background_restore, records, retention, trash
 from .versions import scan as scanning
 
@@ -74,6 +75,13 @@ def sweep() -> None:
     """Once a day: remove what uploads that were cut off left in staging. What they were replacing is kept."""
     trash.keep_replaced()
     layout.sweep_staging(older_than=time.time() - KEEP_STAGED)
+
+
+@shared_task(soft_time_limit=50, time_limit=60)
+def tend_upload_links() -> None:
+    """Every minute: tell of what has come through upload links, and give up what nobody goes on sending."""
+    by_link.tell()
+    by_link.forget_unfinished()
 
 
 # Previews

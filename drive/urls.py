@@ -1,6 +1,6 @@
 from django.urls import path, register_converter
 
-from .browser import frames, views_library, views_move_copy, views_public_link, views_search
+from .browser import frames, views_library, views_move_copy, views_public_link, views_search, views_upload_link
 from .files.paths import FilePathConverter
 from .libraries import views_lists, views_sharing
 from .uploads import tus_views
@@ -25,6 +25,8 @@ urlpatterns = [
     path("sharing/<uuid:library_id>/transfer/", views_sharing.transfer, name="transfer"),
     path("links/<uuid:library_id>/", views_public_link.manage, name="links"),
     path("links/<uuid:library_id>/<uuid:link_id>/revoke/", views_public_link.revoke, name="revoke"),
+    path("upload-links/<uuid:library_id>/", views_upload_link.manage, name="upload_links"),
+    path("upload-links/<uuid:library_id>/<uuid:link_id>/revoke/", views_upload_link.revoke, name="revoke_upload_link"),
     path("uploads/<uuid:library_id>/", tus_views.collection, name="uploads"),
     path("uploads/<uuid:library_id>/<slug:upload_id>", tus_views.upload, name="upload"),
     path("<uuid:library_id>/", views_library.library, name="library"),

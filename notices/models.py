@@ -18,6 +18,7 @@ class Kind(models.TextChoices):
         gettext_lazy("Somebody asks to join a Collab that I administer, or answers a request or invitation"),
     )
     SHARE = "share", gettext_lazy("Somebody shares a library with me")
+    UPLOADED = "uploaded", gettext_lazy("Somebody uploads files through an upload link of mine")
     LAB_STOPPED = "lab_stopped", gettext_lazy("My Lab was stopped (with a list of rescued files)")
     LAB_WARNING = "lab_warning", gettext_lazy("My Lab ran out of memory, or is about to be stopped")
     RUN_ENDED = "run_ended", gettext_lazy("A notebook that I let run in my Lab is done, or has failed")
@@ -26,7 +27,9 @@ class Kind(models.TextChoices):
     MASS_DELETION = "mass_deletion", gettext_lazy("A large part of one of my libraries is deleted at once")
 
 
-MAILED = frozenset({Kind.INVITED, Kind.REQUEST, Kind.SHARE, Kind.RUN_ENDED, Kind.SIGN_IN, Kind.MASS_DELETION})
+MAILED = frozenset(
+    {Kind.INVITED, Kind.REQUEST, Kind.SHARE, Kind.UPLOADED, Kind.RUN_ENDED, Kind.SIGN_IN, Kind.MASS_DELETION}
+)
 """Kinds that are sent by e-mail by default."""
 
 

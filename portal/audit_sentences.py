@@ -98,6 +98,10 @@ PHRASES = {
     "link.revoked": "revoked a public link",
     "quota.changed": "changed the quota",
     "quota.removed": "set the quota back to the default",
+    "upload_link.changed": "changed an upload link",
+    "upload_link.made": "made an upload link",
+    "upload_link.received": "received a file through an upload link",
+    "upload_link.revoked": "revoked an upload link",
     "task.retried": "queued a failed task again",
 }
 """What was done, by the name of the action: after who did it, before what it was done to."""

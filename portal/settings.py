@@ -209,6 +209,7 @@ CELERY_BEAT_SCHEDULE: dict[str, dict] = {
     "drive-compare": {"task": "drive.tasks.compare", "schedule": 300.0, "options": {"expires": 300}},
     "drive-sweep": {"task": "drive.tasks.sweep", "schedule": 24 * 3600.0},
     "drive-capture": {"task": "drive.tasks.capture_waiting", "schedule": 60.0, "options": {"expires": 60}},
+    "drive-upload-links": {"task": "drive.tasks.tend_upload_links", "schedule": 60.0, "options": {"expires": 60}},
     "drive-previews": {"task": "drive.tasks.sweep_previews", "schedule": 3600.0, "options": {"expires": 3600}},
     "drive-scan-all": {"task": "drive.tasks.scan_all", "schedule": crontab(hour="2", minute="0")},
     "drive-purge": {"task": "drive.tasks.purge_deleted", "schedule": crontab(hour="3", minute="30")},

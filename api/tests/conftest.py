@@ -13,7 +13,7 @@ from collabs import invitations
 from collabs import services as collab_services
 from collabs.models import Collab, Role
 from drive.files import operations
-from drive.libraries import public_links
+from drive.libraries import public_links, upload_links
 from drive.libraries import services as drive_services
 from drive.models import Permission, Version
 from drive.storage import layout
@@ -71,6 +71,7 @@ def world(
         "token": token,
         "version": Version.objects.get(file__path="a.txt").pk,
         "link": public_links.make_link(owner, collab.library, "a.txt").pk,
+        "upload_link": upload_links.make_link(owner, collab.library, "sent", title="Homework", max_bytes=10**6).pk,
         "trashed": trashed.pk if trashed else None,
     }
 

@@ -114,6 +114,12 @@ V1 = [
     Row("PATCH", f"{LIB}/links/{{link}}", 404, 403, 403, 200, {"password": "eight or more"}),
     Row("DELETE", f"{LIB}/links/{{link}}", 404, 403, 403, 204),
     Row("DELETE", f"{OWN}/links/{{link}}", 404, 403, 404, 404, more={"by group": 404}),
+    Row("GET", f"{LIB}/upload-links", 404, 403, 200, 200),
+    Row("GET", f"{OWN}/upload-links", 404, 403, 404, 200, more={"by group": 404}),
+    Row("POST", f"{LIB}/upload-links", 404, 403, 201, 201, {"path": "sent", "title": "Homework", "max_bytes": 1000}),
+    Row("PATCH", f"{LIB}/upload-links/{{upload_link}}", 404, 403, 200, 200, {"password": "eight or more"}),
+    Row("DELETE", f"{LIB}/upload-links/{{upload_link}}", 404, 403, 204, 204),
+    Row("DELETE", f"{OWN}/upload-links/{{upload_link}}", 404, 403, 404, 404, more={"by group": 404}),
     Row("GET", f"{LIB}/trash", 404, 200, 200, 200),
     Row("POST", f"{LIB}/trash/{{trashed}}/restore", 404, 403, 200, 200),
     Row("POST", f"{OWN}/trash/{{trashed}}/restore", 404, 403, 404, 404, more={"by group": 404}),
@@ -256,7 +262,7 @@ def operations(api: NinjaAPI, base: str) -> set[tuple[str, str]]:
 @pytest.mark.parametrize(("api", "base", "rows"), [(v1, "api/v1", V1), (rest, "rest/v1", REST)], ids=["v1", "rest"])
 def test_it_has_no_operation_that_is_not_in_the_table(api: NinjaAPI, base: str, rows: list[Row]) -> None:
     example = dict.fromkeys(("share", "invitation", "version", "token", "trashed"), "1")
-    example |= dict.fromkeys(("lib", "own", "deleted", "link"), "00000000-0000-4000-8000-000000000000")
+    example |= dict.fromkeys(("lib", "own", "deleted", "link", "upload_link"), "00000000-0000-4000-8000-000000000000")
     covered = {(row.method, resolve(row.path.format(**example).partition("?")[0]).route) for row in rows}
     missing = operations(api, base) - covered
     assert not missing, missing

@@ -15,7 +15,7 @@ from api import errors
 from api.models import Scope
 from portal.version import VERSION
 
-from . import collabs, files, groups, lab, libraries, links, me, people, search, teams, trash
+from . import collabs, files, groups, lab, libraries, links, me, people, search, teams, trash, upload_links
 from .openapi import described
 from .schemas import ALWAYS
 
@@ -94,6 +94,7 @@ api = Site(
                 "Libraries",
                 "Shares",
                 "Public links",
+                "Upload links",
                 "Files",
                 "Versions",
                 "Trash",
@@ -110,7 +111,7 @@ api.add_router("/collabs", teams.router)
 api.add_router("/invitations", teams.mine)
 api.add_router("/groups", groups.router)
 api.add_router("/people", people.router)
-for router in (libraries.router, links.router, files.router, trash.router, search.router):
+for router in (libraries.router, links.router, upload_links.router, files.router, trash.router, search.router):
     api.add_router("/libraries", router)
 api.add_router("/lab", lab.router)
 

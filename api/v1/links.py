@@ -80,7 +80,8 @@ def _link_out(row: PublicLink, is_open: bool) -> LinkOut:
     )
 
 
-def _in_future(time: datetime | None) -> datetime | None:
+def in_future(time: datetime | None) -> datetime | None:
+    """The time; ValidationError for one that is over, or too far away."""
     now = timezone.now()
     if time and not now < time < now + LATEST:
         raise ValidationError({"expires_at": "Choose a time to come, within a thousand years."})
@@ -103,7 +104,7 @@ def list_links(request: HttpRequest, library_id: UUID, paging: Paged) -> Any:
 def make_link(request: HttpRequest, library_id: UUID, data: LinkIn) -> Any:
     """Make a public link: whoever knows its address reads the file or folder, without an account."""
     library = public_links.linkable_library(person(request), library_id)
-    until, path = _in_future(data.expires_at), data.path.strip("/")
+    until, path = in_future(data.expires_at), data.path.strip("/")
     made = public_links.make_link(person(request), library, path, password=data.password or "", expires_at=until)
     return Status(201, _links_out([made])[0])
 
@@ -112,7 +113,7 @@ def make_link(request: HttpRequest, library_id: UUID, data: LinkIn) -> Any:
 def change_link(request: HttpRequest, library_id: UUID, link_id: UUID, data: LinkChange) -> Any:
     """Change end or password of a public link; its address stays."""
     row, given = _own_link(request, library_id, link_id), data.model_fields_set
-    expires_at = _in_future(data.expires_at) if "expires_at" in given else row.expires_at
+    expires_at = in_future(data.expires_at) if "expires_at" in given else row.expires_at
     password = (data.password or "") if "password" in given else None
     public_links.change_link(person(request), row, expires_at=expires_at, password=password)
     return _links_out([_own_link(request, library_id, link_id)])[0]

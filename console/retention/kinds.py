@@ -17,7 +17,7 @@ from django.db.models import Exists, Model, OuterRef, Q, QuerySet
 from api.models import Token
 from collabs.models import Invitation, JoinRequest
 from console.models import Announcement, FailedTask
-from drive.models import Loss, PublicLink, Trashed
+from drive.models import Loss, PublicLink, Trashed, UploadLink
 from lab.models import Pause, Presence, Server, State
 from lab.models.builds import LIVE_BUILDS, Build
 from notices.models import Mail, Notice
@@ -121,6 +121,12 @@ KINDS = (
         PublicLink,
         lambda until: PublicLink.objects.filter(revoked_at__lt=until),
         "{} days after they were revoked",
+        "LINK_KEEP_DAYS",
+    ),
+    Kind(
+        UploadLink,
+        lambda until: UploadLink.objects.filter(revoked_at__lt=until),
+        "{} days after they were revoked, with the names of what was uploaded through them",
         "LINK_KEEP_DAYS",
     ),
     Kind(Loss, _answered_losses, "{} days after the answer", "TRASH_KEEP_DAYS"),

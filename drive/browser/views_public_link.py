@@ -22,6 +22,7 @@ from drive.files.paths import quoted
 from drive.files.public_link_access import PublicLinkAccess, public_link_access
 from drive.libraries import public_links
 from drive.libraries.forms import LinkForm
+from drive.libraries.link_secrets import TooManyTriesError
 from drive.models import Library, PublicLink
 from drive.storage import StorageError, shown
 from drive.storage.names import with_free_name
@@ -54,7 +55,7 @@ def link(request: HttpRequest, token: str, path: str = "") -> HttpResponse:
 
 
 def _behind(request: HttpRequest, found: PublicLink, base: str, path: str) -> HttpResponse:
-    if found.password and not public_links.is_remembered(request, found):
+    if found.password and not public_links.SECRETS.is_remembered(request, found):
         return _ask(request, found, base)
     takes = request.method == "POST" and request.user.is_authenticated and request.POST.get("do") == "take"
     if request.method not in ("GET", "HEAD") and not takes:
@@ -109,11 +110,11 @@ def _ask(request: HttpRequest, found: PublicLink, base: str) -> HttpResponse:
     context: dict[str, object] = {}
     if request.method == "POST":
         try:
-            if public_links.try_password(request, found, request.POST.get("password", "")):
+            if public_links.SECRETS.try_password(request, found, request.POST.get("password", "")):
                 response = redirect(request.get_full_path())
-                public_links.remember(response, found, base)
+                public_links.SECRETS.remember(response, found, base)
                 return response
-        except public_links.TooManyTriesError:
+        except TooManyTriesError:
             return too_many(request)
         context["error"] = gettext("Wrong password.")
     return render(request, "drive/public_link_password.html", context, status=403 if context else 200)
@@ -136,7 +137,7 @@ def manage(request: HttpRequest, library_id: UUID) -> HttpResponse:
                 library,
                 path,
                 password=form.cleaned_data["password"],
-                expires_at=_end_of(form.cleaned_data["last_day"]),
+                expires_at=end_of(form.cleaned_data["last_day"]),
             )
         except (StorageError, ValidationError) as error:
             form.add_error(None, error if isinstance(error, ValidationError) else str(error))
@@ -159,7 +160,7 @@ def manage(request: HttpRequest, library_id: UUID) -> HttpResponse:
     return render(request, "drive/public_links.html", context, status=422 if form.errors else 200)
 
 
-def _end_of(day: date | None) -> datetime | None:
+def end_of(day: date | None) -> datetime | None:
     """The moment after a day that is over."""
     if day is None:
         return None

@@ -28,7 +28,7 @@ CAPTURE_AT_ONCE = 8 * 2**20
 
 
 def put(
-    actor: User, library: Library, path: str, staged: Path, *, if_match: str | None = None, via: Via = Via.WEB
+    actor: User | None, library: Library, path: str, staged: Path, *, if_match: str | None = None, via: Via = Via.WEB
 ) -> FileEntry:
     """Move a complete file from the staging area to its place (`LibraryFiles.put` says what `if_match` means).
 

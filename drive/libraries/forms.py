@@ -1,6 +1,7 @@
 """Forms for libraries, shares and public links."""
 
-from datetime import date
+from datetime import date, datetime, timedelta
+from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
@@ -80,3 +81,69 @@ class LinkForm(forms.Form):
         if day and day.year > 9990:
             raise ValidationError(gettext("Choose an earlier day."))
         return day
+
+
+class UploadLinkForm(LinkForm):
+    """An upload link: what is asked for, where it goes, and how much of it."""
+
+    MEGABYTE = 2**20
+
+    title = forms.CharField(
+        label=gettext_lazy("Title"),
+        max_length=100,
+        help_text=gettext_lazy("What you ask for, such as “Homework 3”. Senders see it, your name, and no file."),
+    )
+    folder = forms.CharField(
+        label=gettext_lazy("Folder"),
+        max_length=1000,
+        strip=True,
+        help_text=gettext_lazy("Its path in this library. It is made if it does not exist."),
+    )
+    message = forms.CharField(
+        label=gettext_lazy("Message to the senders"),
+        required=False,
+        max_length=2000,
+        widget=forms.Textarea({"rows": 3}),
+    )
+    asks_name = forms.BooleanField(
+        label=gettext_lazy("Ask senders for their name"),
+        required=False,
+        initial=True,
+        help_text=gettext_lazy("They need not say it. It comes before the name of the file."),
+    )
+    max_file = forms.IntegerField(
+        label=gettext_lazy("Largest file, in MB"),
+        required=False,
+        min_value=1,
+        max_value=10**9,
+        help_text=gettext_lazy("Leave empty for no limit but the next one."),
+    )
+    max_total = forms.IntegerField(
+        label=gettext_lazy("All files together, in MB"), min_value=1, max_value=10**9, initial=10_000
+    )
+    field_order = ["title", "folder", "message", "asks_name", "max_file", "max_total", "last_day", "password"]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["last_day"].initial = timezone.localdate() + timedelta(days=30)
+        self.fields["password"].help_text = gettext_lazy(
+            "Senders must enter it. At least eight characters; not shown again. Leave empty for no password."
+        )
+
+    def clean_folder(self) -> str:
+        """Without slashes around it."""
+        return str(self.cleaned_data["folder"]).strip("/")
+
+    def values(self, expires_at: datetime | None) -> dict[str, Any]:
+        """What `upload_links.make_link` takes."""
+        given = self.cleaned_data
+        return {
+            "path": given["folder"],
+            "title": given["title"],
+            "message": given["message"],
+            "asks_name": given["asks_name"],
+            "password": given["password"],
+            "expires_at": expires_at,
+            "max_bytes": given["max_total"] * self.MEGABYTE,
+            "max_file_bytes": given["max_file"] * self.MEGABYTE if given["max_file"] else None,
+        }

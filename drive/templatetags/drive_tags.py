@@ -89,6 +89,15 @@ def link_address(context: template.Context, access: LibraryAccess, path: str = "
 
 
 @register.simple_tag
+def upload_link_address(access: LibraryAccess, path: str = "") -> str:
+    """URL of the page that creates an upload link to a folder; "" for those who may not write in it."""
+    if access.entry is None or not access.may_write:
+        return ""
+    address, inside = reverse("drive:upload_links", args=[access.library.pk]), access.inside(path)
+    return f"{address}?{urlencode({'path': inside})}" if inside and shown(inside) == inside else address
+
+
+@register.simple_tag
 def folder_in_tree(access: LibraryAccess, path: str) -> str:
     """A folder as the tree of destinations names it; "" where the person may only read."""
     return f"{access.library.pk}/{name_in_form(access.inside(path))}" if access.may_write else ""

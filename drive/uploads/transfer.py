@@ -175,7 +175,7 @@ def receive_form(request: HttpRequest, library: Library, path: str) -> tuple[lis
     with open_library(library) as files:
         for upload in request.FILES.getlist("file"):
             target = "/".join(part for part in (path, upload.name or "") if part)
-            with _upload(upload, files) as staged:
+            with _staged(upload, files) as staged:
                 try:
                     done.append(operations.put(actor, library, target, staged, if_match=ABSENT))
                 except NameTakenError as error:
@@ -184,7 +184,14 @@ def receive_form(request: HttpRequest, library: Library, path: str) -> tuple[lis
 
 
 @contextmanager
-def _upload(upload: UploadedFile, files: LibraryFiles) -> Iterator[Path]:
+def staged_upload(upload: UploadedFile, library: Library) -> Iterator[Path]:
+    """A file of a form as a file in the staging area."""
+    with open_library(library) as files, _staged(upload, files) as staged:
+        yield staged
+
+
+@contextmanager
+def _staged(upload: UploadedFile, files: LibraryFiles) -> Iterator[Path]:
     """An uploaded file in staging: Django has put the large ones there (FILE_UPLOAD_TEMP_DIR)."""
     if isinstance(upload, TemporaryUploadedFile):
         path = Path(upload.temporary_file_path())

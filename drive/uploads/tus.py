@@ -19,6 +19,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import BinaryIO
 
+from django.conf import settings
 from django.utils.translation import gettext
 
 from drive.files import operations
@@ -26,13 +27,13 @@ from drive.libraries import quota
 from drive.models import Library
 from drive.storage import (
     ABSENT,
+    DiskFullError,
     FileEntry,
     NotFoundError,
     StorageError,
     WrongPathError,
     layout,
     open_library,
-    room,
     translate_errors,
 )
 from drive.storage.files import sync_staged
@@ -82,6 +83,8 @@ class Upload:
     length: int
     is_done: bool = False
     """True if the file is in place: a sender that lost the last answer asks again."""
+    link_id: str = ""
+    """Of the upload link through which it comes; then `user_id` is 0."""
 
     @property
     def data(self) -> Path:
@@ -101,7 +104,7 @@ class Upload:
         try:
             return self.data.stat().st_size
         except FileNotFoundError as error:
-            raise _gone() from error
+            raise no_upload() from error
 
     @property
     def expires(self) -> datetime:
@@ -111,7 +114,8 @@ class Upload:
             return datetime.fromtimestamp(last.stat().st_mtime, UTC) + KEPT
 
 
-def _gone() -> NotFoundError:
+def no_upload() -> NotFoundError:
+    """The refusal of an upload that was never begun, or has ended."""
     return NotFoundError(gettext("No such upload, or it has ended."))
 
 
@@ -141,8 +145,26 @@ def target_of(metadata: dict[str, str]) -> str:
 def create(user: User, library: Library, path: str, length: int) -> Upload:
     """Begin an upload. OverQuotaError or DiskFullError where it will not fit; nothing has been sent yet then."""
     quota.check(library, length)
-    room.require(length)
-    upload = Upload(secrets.token_hex(_ID_BYTES), user.pk, str(library.pk), path, length)
+    if length > room_on_disk():
+        raise DiskFullError(
+            gettext("There is not enough free space on the disk. Please tell an operator of this site.")
+        )
+    return begin(Upload(new_id(), user.pk, str(library.pk), path, length))
+
+
+def new_id() -> str:
+    """An id that nobody guesses."""
+    return secrets.token_hex(_ID_BYTES)
+
+
+def room_on_disk() -> int:
+    """Bytes of the disk that uploads may fill: what is free, without the reserve."""
+    disk = os.statvfs(layout.staging())
+    return disk.f_bavail * disk.f_frsize - settings.DISK_RESERVE_BYTES
+
+
+def begin(upload: Upload) -> Upload:
+    """Write down an upload of which it is known that there is room for it."""
     with translate_errors():
         upload.data.touch(exist_ok=False)
         upload.note.write_text(json.dumps(asdict(upload)))
@@ -151,14 +173,19 @@ def create(user: User, library: Library, path: str, length: int) -> Upload:
 
 def find(user: User, library: Library, upload_id: str) -> Upload:
     """The person's own upload to this library. NotFoundError for any other."""
+    upload = read(upload_id)
+    if (upload.user_id, upload.library_id, upload.link_id) != (user.pk, str(library.pk), ""):
+        raise no_upload()
+    return upload
+
+
+def read(upload_id: str) -> Upload:
+    """The upload of an id, whosever it is. NotFoundError where there is none."""
     note = layout.staging() / f"tus-{upload_id}.json"
     try:
-        upload = Upload(**json.loads(note.read_text()))
+        return Upload(**json.loads(note.read_text()))
     except (OSError, ValueError, TypeError) as error:
-        raise _gone() from error
-    if (upload.user_id, upload.library_id) != (user.pk, str(library.pk)):
-        raise _gone()
-    return upload
+        raise no_upload() from error
 
 
 @contextmanager
@@ -211,11 +238,6 @@ def _check_length(upload: Upload, offset: int) -> None:
         raise UploadTooLongError(f"More than the {upload.length} announced bytes were sent.")
 
 
-def check_piece(upload: Upload, length: int | None) -> None:
-    """UploadTooLongError for more bytes than are missing; None are those of a body without a length."""
-    _check_length(upload, upload.offset + (length or 0))
-
-
 def finish(user: User, library: Library, upload: Upload) -> FileEntry:
     """Put the complete file in place; missing folders are made. On NameTakenError the upload stays in staging."""
     folder, _, _name = upload.path.rpartition("/")
@@ -223,8 +245,13 @@ def finish(user: User, library: Library, upload: Upload) -> FileEntry:
         if folder:
             files.make_folders(folder)
     entry = operations.put(user, library, upload.path, upload.data, if_match=ABSENT)
-    upload.note.write_text(json.dumps(asdict(replace(upload, is_done=True))))
+    mark_done(upload)
     return entry
+
+
+def mark_done(upload: Upload) -> None:
+    """Note that the file is in place."""
+    upload.note.write_text(json.dumps(asdict(replace(upload, is_done=True))))
 
 
 def end(upload: Upload) -> None:

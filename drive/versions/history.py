@@ -52,7 +52,8 @@ def with_contributors(versions: Iterable[Version]) -> list[Version]:
 def author(user: User | None, via: str) -> str:
     """A person, or a Lab, of which one cannot always say whose it was."""
     if user is None:
-        return str(IN_A_LAB) if via == Via.LAB else ""
+        words: dict[str, object] = {Via.LAB: IN_A_LAB, Via.LINK: Via.LINK.label}
+        return str(words.get(via, ""))
     return gettext("%(name)s in the Lab") % {"name": user.display_name} if via == Via.LAB else user.display_name
 
 

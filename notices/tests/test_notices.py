@@ -169,7 +169,7 @@ def test_it_leads_to_no_other_site(sign_in: SignIn, owner: User, queue: list) ->
 
 def test_it_keeps_what_a_person_wishes(sign_in: SignIn, owner: User) -> None:
     client = sign_in(owner)
-    assert client.get("/notices/settings/").text.count(" checked") == 6
+    assert client.get("/notices/settings/").text.count(" checked") == 7
     client.post("/notices/settings/", {"by_mail": ["role", "nonsense"]})
     assert [kind for kind, by_mail in services.mail_preferences(owner).items() if by_mail] == [Kind.ROLE]
 

@@ -48,17 +48,18 @@ function Zone(element) {
   zone.sameForAll = null;
   zone.asking = Promise.resolve();
   zone.data = element.dataset;
+  zone.isLink = !zone.data.upload; // of an upload link, behind which nothing is seen: neither folders nor a list to load anew
   zone.list = part("list");
 
   zone.listen = function () {
     const form = document.querySelector("[data-upload-form]");
     form.classList.add("scripted");
-    for (const name of ["hint", "folder-button"]) form.querySelector(`[data-${name}]`).hidden = false;
+    for (const part of form.querySelectorAll("[data-hint], [data-folder-button]")) part.hidden = false;
     for (const input of form.querySelectorAll("input[type=file]")) {
       input.addEventListener("change", () => {
         zone.add([...input.files].map((file) => [file.webkitRelativePath || file.name, file]));
         input.value = "";
-        form.closest("details").open = false;
+        form.closest("details")?.removeAttribute("open");
       });
     }
     dropAnywhere();
@@ -94,7 +95,7 @@ function Zone(element) {
 
   zone.add = function (files) {
     for (const [path, file] of files) {
-      const upload = new Upload(zone, path, file);
+      const upload = new Upload(zone, zone.isLink ? file.name : path, file);
       zone.all.push(upload);
       zone.waiting.push(upload);
     }
@@ -121,7 +122,7 @@ function Zone(element) {
   zone.end = function () {
     const failed = zone.all.filter((upload) => upload.failed).length;
     part("said").textContent = failed ? filled(failed === 1 ? sentences.failure : sentences.failures, { number: failed }) : sentences.done;
-    if (!failed && zone.all.some((upload) => upload.done)) window.location.reload();
+    if (!zone.isLink && !failed && zone.all.some((upload) => upload.done)) window.location.reload();
     if (zone.all.every((upload) => upload.over && !upload.failed)) part("total").hidden = true;
   };
 
@@ -168,7 +169,7 @@ function Upload(zone, path, file) {
   upload.run = async function () {
     [line, bar] = drawLine(upload, zone);
     try {
-      const answer = await (file.size <= PIECE ? whole() : inPieces());
+      const answer = await (file.size <= PIECE && !zone.isLink ? whole() : inPieces());
       if (answer) await settle(answer);
     } catch (error) {
       if (!upload.over) fail(error instanceof Refused ? error.message : sentences.reload);
@@ -199,11 +200,12 @@ function Upload(zone, path, file) {
 
   // A piece after the other; after anything unclear, the server is asked how much it has.
   async function inPieces() {
+    const sender = document.querySelector("[data-sender]")?.value || "";
     const transfer = (upload.transfer = new tus.Upload(file, {
       ...TUS,
       endpoint: zone.data.uploads,
       headers: { "X-CSRFToken": zone.data.token },
-      metadata: { filename: file.name, relativePath: path, folder: zone.data.folder },
+      metadata: zone.isLink ? { filename: path, sender } : { filename: file.name, relativePath: path, folder: zone.data.folder },
       fingerprint: async () => memory,
       onBeforeRequest: (request) => begin(request),
       onShouldRetry: (error) => isUnclear(error) && halt(),

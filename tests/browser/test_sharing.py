@@ -1,12 +1,14 @@
 """Sharing in a browser: a person found by the beginning of a name, and a link that a visitor opens."""
 
+import os
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from django.conf import settings
 from playwright.sync_api import Browser, expect
 
-from drive.libraries import public_links, services
+from drive.libraries import public_links, services, upload_links
 from drive.models import Library, PublicLink
 from drive.storage import layout
 
@@ -104,3 +106,56 @@ def test_somebody_with_an_account_copies_what_a_link_shows(
     own = Library.objects.get(owner_user=reader.user, is_default=True)
     assert (layout.find(own.pk) / "May/notes.txt").read_text() == "spikes"
     assert visitor.complaints == []
+
+
+def test_a_visitor_uploads_through_a_link(at_home: Visitor, browser: Browser, library: Library, tmp_path: Path) -> None:
+    """Asking for files takes two clicks from the folder; sending them one, and they are seen by their people only."""
+    page = at_home.page
+    page.goto(f"{settings.PORTAL_URL}/drive/{library.pk}/May/")
+    page.locator(".file-bar summary").filter(has_text="Share").click()
+    page.get_by_role("link", name="Ask for files").click()
+    page.get_by_label("Title").fill("Homework 3")
+    expect(page.get_by_label("Folder")).to_have_value("May")
+    page.get_by_label("Message to the senders").fill("Notebooks only, please.")
+    page.get_by_role("button", name="Create link").click()
+    address = page.get_by_label("Address of the link to Homework 3").input_value()
+    assert wrong(page) == []
+    large, small = tmp_path / "large.bin", tmp_path / "notes.txt"
+    large.write_bytes(os.urandom(9 * 2**20))
+    small.write_text("mine")
+    sender = Visitor(browser)
+    sender.page.goto(address)
+    expect(sender.page.get_by_role("heading", name="Homework 3")).to_be_visible()
+    assert "spikes" not in sender.page.content()
+    assert "notes.txt" not in sender.page.content()
+    assert wrong(sender.page) == []
+    sender.page.get_by_label("Your name (optional)").fill("Ada")
+    sender.page.locator("input[type=file]").set_input_files([large, small])
+    expect(sender.page.locator("[data-said]")).to_have_text("All uploads are done.")
+    expect(sender.page.locator("[data-list] li")).to_have_text(["large.bin ✓", "notes.txt ✓"])
+    place = layout.find(library.pk) / "May"
+    assert (place / "notes.txt").read_text() == "spikes"
+    assert (place / "Ada - notes.txt").read_text() == "mine"
+    assert (place / "Ada - large.bin").read_bytes() == large.read_bytes()
+    page.reload()
+    page.get_by_text("What was uploaded lately").click()
+    expect(page.get_by_text("notes.txt")).to_be_visible()
+    assert [*at_home.complaints, *sender.complaints] == []
+
+
+def test_a_visitor_uploads_without_javascript(
+    browser: Browser, owner: Person, library: Library, tmp_path: Path
+) -> None:
+    link = upload_links.make_link(owner.user, library, "May", title="Homework", max_bytes=2**20)
+    file = tmp_path / "notes.txt"
+    file.write_text("mine")
+    context = browser.new_context(java_script_enabled=False)
+    try:
+        page = context.new_page()
+        page.goto(upload_links.address(link))
+        page.locator("input[type=file]").set_input_files(file)
+        page.get_by_role("button", name="Upload").click()
+        expect(page.get_by_text("1 file was uploaded. Thank you!")).to_be_visible()
+    finally:
+        context.close()
+    assert (layout.find(library.pk) / "May/notes (2).txt").read_text() == "mine"

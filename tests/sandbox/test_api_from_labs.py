@@ -101,13 +101,10 @@ def test_there_is_nothing_but_the_api(inside: Person) -> None:
     ]
     pages += [
         "/_gateway/auth",
-        "/_gateway/upload",
-        "/_gateway/refused-form",
+        "/_gateway/signed-in",
         "/_gateway/lab/state",
         "/_ask",
-        "/_ask_upload",
-        "/_refused_form",
-        "/_refused_form.html",
+        "/_signed_in",
         "/_drive/private/x",
     ]
     pages += [

@@ -24,7 +24,7 @@ from collabs import services as collab_services
 from collabs.models import Collab, Role
 from drive.browser import registry, views_zip
 from drive.files.public_link_access import OneFile
-from drive.libraries import public_links, services
+from drive.libraries import link_secrets, public_links, services
 from drive.models import Library, Permission, PublicLink
 from drive.storage import LibraryFiles, NotFoundError, StorageError, layout, open_library
 from portal.accounts.services import deactivate
@@ -408,7 +408,7 @@ def test_it_limits_wrong_passwords_from_everywhere(secured: PublicLink) -> None:
         return Client(REMOTE_ADDR=f"192.0.2.{number}").post(base(secured), {"password": password}).status_code
 
     PublicLink.objects.filter(pk=secured.pk).update(
-        wrong_tries=public_links.TRIES_PER_LINK - 1, wrong_since=timezone.now() - timedelta(minutes=59)
+        wrong_tries=link_secrets.TRIES_PER_LINK - 1, wrong_since=timezone.now() - timedelta(minutes=59)
     )
     assert answer(1, PASSWORD) == 302, "who knows it takes no try away"
     assert answer(2, "wrong") == 403

@@ -17,6 +17,7 @@ MODELS = {
     "drive.owner": "change",
     "drive.quota": "add change",
     "drive.publiclink": "change",
+    "drive.uploadlink": "change",
     "rooms.room": "",
     "lab.server": "change",
     "lab.environment": "add change",
@@ -29,7 +30,7 @@ MODELS = {
 }
 """Actions on a model's pages beside viewing: `add`, `change`, `delete`. The rest is done by actions."""
 
-ALL_OPTIONAL = ("portal.user", "drive.quota", "drive.publiclink", "lab.server")
+ALL_OPTIONAL = ("portal.user", "drive.quota", "drive.publiclink", "drive.uploadlink", "lab.server")
 """An empty form is a valid one there."""
 
 

@@ -25,11 +25,11 @@ from collabs.models import Collab, Role
 from conftest import PASSWORD
 from console.models import Announcement, FailedTask
 from drive.files import operations
-from drive.libraries import public_links
+from drive.libraries import public_links, upload_links
 from drive.libraries import services as drive_services
 from drive.models import File, Permission, Quota, Version
 from drive.storage import layout
-from drive.uploads import tus
+from drive.uploads import by_link, tus
 from groups import services as group_services
 from lab.models import Build, Environment, Pause, Pull, Server
 from notices.models import Kind, Notice
@@ -89,6 +89,8 @@ def build(people: dict[str, User], cortex: Collab, open_cortex: Collab) -> World
     for library in (cortex.library, open_cortex.library, visited.library, own):
         reset_files(str(library.pk))
     link = public_links.make_link(owner, own, "")
+    upload_link = upload_links.make_link(owner, own, "sent", title="Homework", max_bytes=10**6)
+    sent = by_link.begin(upload_link, "sent.txt", "", 5)
     operations.write(owner, cortex.library, "a.txt", b"newer")
     upload = tus.create(owner, cortex.library, "up.txt", 5)
 
@@ -129,6 +131,9 @@ def build(people: dict[str, User], cortex: Collab, open_cortex: Collab) -> World
             "share": share.pk,
             "link": link.pk,
             "link_token": public_links.token(link),
+            "upload_link": upload_link.pk,
+            "upload_token": upload_links.token(upload_link),
+            "sent": sent.id,
             "upload": upload.id,
             "request": request.pk,
             "invitation": invitation.pk,
@@ -160,6 +165,7 @@ def reset_files(library_id: str) -> None:
     place = layout.find(library_id)  # type: ignore[arg-type]
     for path in place.iterdir():
         path.rmdir() if path.is_dir() else path.unlink()
+    (place / "sent").mkdir()
     (place / "a.txt").write_bytes(b"a")
     (place / "README.md").write_bytes(b"# Hello\n")
 

@@ -89,7 +89,7 @@ class Row:
 
 
 UUID = "00000000-0000-4000-8000-000000000000"
-UUIDS = ("lib", "open_lib", "own", "deleted", "link", "pull")
+UUIDS = ("lib", "open_lib", "own", "deleted", "link", "upload_link", "pull")
 
 
 def _names(text: str) -> list[str]:

@@ -55,7 +55,7 @@ SAME = (
 """Names of places, programs and keys."""
 GIVEN = (
     *("Olga Owner", "Emil Editor", "Vera Viewer", "Olaf Operator", "Open Cortex", "My Library", "first look"),
-    *"Visited Cortex Institute Inner Outer Gone Own Deleted Base Hub Script Mine Key New base".split(),
+    *"Visited Homework sent Cortex Institute Inner Outer Gone Own Deleted Base Hub Script Mine Key New base".split(),
     *"read owner editor viewer stranger operator asker ingroup gone cortex open-cortex institute".split(),
     *("For everybody.", "Please.", "Closed on Monday.", "You are administrator", "New disks.", "It failed."),
     *("https://example.org/a/course", "course", "newer", "example.org", "localhost"),
