@@ -80,6 +80,19 @@ class User(AbstractUser):
         return self.get_full_name() or self.username
 
 
+class DirectoryAccount(models.Model):
+    """Account of a person in the LDAP directory (portal.accounts.directory)."""
+
+    user = models.OneToOneField(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="directory_account")
+    uid = models.CharField(max_length=200, unique=True, help_text="What identifies the person in the directory.")
+    dn = models.TextField(help_text="Where the person was in the directory at the last sign-in.")
+    since = models.DateTimeField(auto_now_add=True)
+    gone_at = models.DateTimeField(null=True, help_text="When the account was closed as the person was gone from it.")
+
+    def __str__(self) -> str:
+        return self.dn
+
+
 class AuditEntry(models.Model):
     """Audit entry: who did what to which object. Written by `portal.audit.record` only; never edited."""
 

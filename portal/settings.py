@@ -17,6 +17,7 @@ from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
 from .accounts import oidc_settings, oidc_signing_keys
+from .accounts.directory import settings as directory_settings
 from .ops.logs import FORMATTERS, configuration
 from .sandboxing import firewall
 
@@ -217,6 +218,11 @@ CELERY_BEAT_SCHEDULE: dict[str, dict] = {
     "rooms-forget": {"task": "rooms.tasks.forget_rooms", "schedule": crontab(hour="4", minute="15")},
     "drive-thin": {"task": "drive.tasks.thin_lately", "schedule": 3600.0, "options": {"expires": 3600}},
     "notices-send": {"task": "notices.tasks.send_waiting", "schedule": 60.0, "options": {"expires": 60}},
+    "portal-follow-directory": {
+        "task": "portal.tasks.follow_directory",
+        "schedule": 3600.0,
+        "options": {"expires": 3600},
+    },
     "console-prune": {"task": "console.tasks.prune", "schedule": crontab(hour="5", minute="0")},
     "identity-forget": {"task": "identity.tasks.forget_expired", "schedule": crontab(hour="4", minute="45")},
     "webdav-forget": {"task": "webdav.tasks.forget_gone", "schedule": crontab(hour="5", minute="15")},
@@ -421,7 +427,12 @@ MAIL_KEEP_DAYS = keep_days("MAIL_KEEP_DAYS", 30)
 # People and the way in.
 
 AUTH_USER_MODEL = "portal.User"
-AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
+LDAP = directory_settings.from_environment(env)
+"""The directory with whose passwords people can sign in; None without."""
+AUTHENTICATION_BACKENDS = [
+    "allauth.account.auth_backends.AuthenticationBackend",
+    *(["portal.accounts.directory.backend.DirectoryBackend"] if LDAP else []),
+]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")

@@ -57,6 +57,13 @@ def set_up_process(
     return installation, python
 
 
+def is_set(setting: str) -> bool:
+    """True if the site's settings have a value for this."""
+    file = Installation(Path(__file__).resolve().parents[2]).var / "settings.env"
+    lines = file.read_text().splitlines() if os.access(file, os.R_OK) else []
+    return bool(os.environ.get(setting)) or any(line.strip().startswith(f"{setting}=") for line in lines)
+
+
 class Installation:
     """A checkout and everything that belongs to it."""
 
@@ -152,6 +159,18 @@ class Installation:
         accepted = [requirements] if dev else [requirements, self.code / "requirements-dev.txt"]
         if not _is_made(self.venv, accepted, python):
             make_environment(self.venv, python, requirements, "the portal's packages", compiled=not dev)
+        if not dev and is_set("LDAP_URL"):
+            self.add_directory_packages(python)
+
+    def add_directory_packages(self, python: str) -> None:
+        """Add what signs in with an LDAP directory to the portal's environment; it is compiled here."""
+        packages, stamp = self.code / "requirements-ldap.txt", self.venv / ".requirements-ldap"
+        if stamp.exists() and stamp.read_text() == _digest(packages, python):
+            return
+        machine.say("Installing what signs in with an LDAP directory")
+        pip = [str(self.venv / "bin/python"), "-m", "pip", "install", "--quiet"]
+        machine.run_quietly([*pip, "-r", str(packages)])
+        stamp.write_text(_digest(packages, python))
 
     def _make_preview(self, python: str) -> None:
         preview, packages = self.var / "preview", self.code / "drive/preview/environment.txt"

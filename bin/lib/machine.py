@@ -20,17 +20,26 @@ PACKAGES = {
     "nft": "nftables",
     "git": "git",
 }
-"""Program: the Debian package that has it."""
+"""Program, or file: the Debian package that has it."""
 COMPANIONS = {"nginx": ["libnginx-mod-http-brotli-static"]}
 """Packages that are installed with another where the distribution has them; nothing fails without."""
 BACKUP_PACKAGES = {"restic": "restic"}
 """For backups that are copied to a repository."""
+DIRECTORY_PACKAGES = {
+    "gcc": "gcc",
+    "python3-config": "python3-dev",
+    "/usr/include/ldap.h": "libldap2-dev",
+    "/usr/include/sasl/sasl.h": "libsasl2-dev",
+}
+"""For sign-in with an LDAP directory: python-ldap is compiled."""
 TEST_PACKAGES = {
     **{name: name for name in ("chromium-headless-shell", "gdb", "strace", "litmus", "rclone", "cadaver")},
+    **{"slapd": "slapd", "promtool": "prometheus"},
     **BACKUP_PACKAGES,
+    **DIRECTORY_PACKAGES,
 }
 POSTGRES = "postgresql"
-SERVICES = {"nginx", "redis-server", "postgresql"}
+SERVICES = {"nginx", "redis-server", "postgresql", "slapd", "prometheus", "prometheus-node-exporter"}
 """Packages that start a service of this name on its usual port. Ours run apart from these."""
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -64,7 +73,7 @@ def can_install() -> bool:
 
 def ensure_packages(programs: dict[str, str], *, postgres: bool = False) -> None:
     """Install what is missing, as root or with a sudo that asks no password; otherwise name the command."""
-    packages = {package for program, package in programs.items() if not shutil.which(program, path=PATH)}
+    packages = {package for program, package in programs.items() if not _is_there(program)}
     if not _can_make_environments("/usr/bin/python3"):
         packages.add("python3-venv")
     if postgres and not list(Path("/usr/lib/postgresql").glob("*/bin/initdb")):
@@ -87,6 +96,10 @@ def ensure_packages(programs: dict[str, str], *, postgres: bool = False) -> None
     services = sorted(packages & SERVICES)
     if services and Path("/run/systemd/system").is_dir():
         subprocess.run([*prefix, "systemctl", "disable", "--now", "--quiet", *services], check=False)
+
+
+def _is_there(program: str) -> bool:
+    return Path(program).exists() if program.startswith("/") else bool(shutil.which(program, path=PATH))
 
 
 def _is_offered(package: str) -> bool:

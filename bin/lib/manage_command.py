@@ -2,11 +2,10 @@
 
 import os
 import sys
-from pathlib import Path
 from typing import NoReturn
 
 import machine
-from installation import Installation, set_up_process
+from installation import is_set, set_up_process
 
 
 def run(*command: str, make: bool, programs: dict[str, str] | None = None) -> NoReturn:
@@ -28,8 +27,5 @@ def backup_programs() -> dict[str, str]:
 
     The backup in the directory is made without it, too; then the command says what is missing.
     """
-    settings = Installation(Path(__file__).resolve().parents[2]).var / "settings.env"
-    named = "RESTIC_REPOSITORY" in os.environ or any(word.startswith("--repository") for word in sys.argv)
-    if not named and settings.exists():
-        named = any(line.startswith("RESTIC_REPOSITORY=") for line in settings.read_text().splitlines())
+    named = is_set("RESTIC_REPOSITORY") or any(word.startswith("--repository") for word in sys.argv)
     return machine.BACKUP_PACKAGES if named and machine.can_install() else {}

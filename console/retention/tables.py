@@ -56,6 +56,7 @@ KEPT = {
     "lab.Ticket": "until it expires",
     "mfa.Authenticator": OF_PEOPLE,
     "notices.Wish": OF_PEOPLE,
+    "portal.DirectoryAccount": OF_PEOPLE,
     "portal.DatabaseVersion": "for ever: one for each update of the site",
     "portal.ScheduledTask": OF_CODE,
     "portal.User": "for ever; a deleted account's row is emptied",

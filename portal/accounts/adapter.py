@@ -9,10 +9,10 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.utils import translation
-from django.utils.translation import get_language, gettext_lazy
+from django.utils.translation import get_language, gettext, gettext_lazy
 
 from portal import languages
-from portal.models import User
+from portal.models import DirectoryAccount, User
 
 from . import oidc_adapter, password_attempts, services, terms
 
@@ -58,6 +58,13 @@ class AccountAdapter(DefaultAccountAdapter):
         ours = {name: _at_home(value) for name, value in context.items()}
         with translation.override(_language_of(email, context.get("user"))):
             super().send_mail(template_prefix, email, ours | {"current_site": site, "portal_url": settings.PORTAL_URL})
+
+    def clean_password(self, password: str, user: User | None = None) -> str:
+        """No password of ours for people of the directory: it would go on when the directory's has changed."""
+        if settings.LDAP and user and DirectoryAccount.objects.filter(user=user.pk).exists():
+            raise ValidationError(gettext("Your password is that of your institution's directory. Change it there."))
+        cleaned: str = super().clean_password(password, user)
+        return cleaned
 
     def post_login(
         self, request: HttpRequest, user: User, *, signal_kwargs: dict[str, Any] | None, **more: Any

@@ -20,7 +20,7 @@ from django.utils import timezone
 from django.utils.translation import gettext
 
 from portal import audit, hooks
-from portal.models import AuditEntry, User
+from portal.models import AuditEntry, DirectoryAccount, User
 
 from . import services, superusers
 
@@ -55,7 +55,7 @@ def delete_account(user: User, answers: dict[str, str]) -> None:
     hooks.run("account_left", user=user, answers=answers)
     services.deactivate(user, user, leaving=True)
     audit.record(user, "account.deleted", user)
-    for rows in (EmailAddress, Authenticator, UserSession, SocialAccount):
+    for rows in (EmailAddress, Authenticator, UserSession, SocialAccount, DirectoryAccount):
         rows.objects.filter(user=user).delete()
     user.first_name = user.last_name = user.email = ""
     user.deleted_at = timezone.now()
@@ -71,5 +71,6 @@ def export(user: User) -> dict[str, Any]:
     addresses = EmailAddress.objects.filter(user=user).values("email", "verified", "primary")
     elsewhere = SocialAccount.objects.filter(user=user).values("provider", "uid", "date_joined", "extra_data")
     did = AuditEntry.objects.filter(actor=user).values("at", "verb", "target_name", "details")
-    account |= {"email": list(addresses), "signs in with": list(elsewhere)}
+    directory = DirectoryAccount.objects.filter(user=user).values("uid", "dn", "since")
+    account |= {"email": list(addresses), "signs in with": list(elsewhere), "directory": list(directory)}
     return {"account.json": account, "what-i-did.json": list(did)}
