@@ -120,8 +120,7 @@ class Client:
         while missing > 0:
             missing -= len(self._receive())
         if b"\r\nConnection: close" in head:  # nginx does so after a thousand requests
-            self.close()
-            self._connect()
+            self.reconnect()
         return int(head[9:12])
 
     def _receive(self) -> bytes:
@@ -129,6 +128,11 @@ class Client:
         if not data:
             raise ConnectionError("closed in the middle of an answer")
         return data
+
+    def reconnect(self) -> None:
+        """Begin anew after a failure."""
+        self.close()
+        self._connect()
 
     def close(self) -> None:
         self.socket.close()

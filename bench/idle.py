@@ -35,16 +35,20 @@ def main() -> None:
 
 def by_process(site: Site) -> dict[str, list[float]]:
     """MiB of every process below the keeper, by the name that the Procfile gives it."""
+    found: dict[str, list[float]] = defaultdict(list)
+    for pid, name in site_processes(site).items():
+        with contextlib.suppress(OSError):
+            found[name].append(pss(pid))
+    return found
+
+
+def site_processes(site: Site) -> dict[int, str]:
+    """Every process below the keeper, with the name that the Procfile gives it."""
     assert site.keeper
     names = {site.keeper.pid: "keep"}
     for record in settings.RUN_DIR.glob("*.keep"):
         names[int(record.read_text().split()[0])] = record.stem
-    found: dict[str, list[float]] = defaultdict(list)
-    for pid in processes.pids():
-        if name := _name(pid, names):
-            with contextlib.suppress(PermissionError):
-                found[name].append(pss(pid))
-    return found
+    return {pid: name for pid in processes.pids() if (name := _name(pid, names))}
 
 
 def _name(pid: int, names: dict[int, str]) -> str:

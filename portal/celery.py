@@ -37,9 +37,13 @@ def configure_logging(**_: Any) -> None:
 
 @worker_init.connect
 def prepare_worker(sender: Any = None, **_: Any) -> None:
-    """Give a worker its time limits and the clock, before it is put together: both need what is loaded by now."""
-    from .ops import clock, task_limits
+    """Give a worker its time limits and the clock, before it is put together: both need what is loaded by now.
 
+    A worker of what can wait gives way from here on.
+    """
+    from .ops import background, clock, task_limits
+
+    background.enter(sender.hostname)
     app.steps["worker"].add(clock.ClockStep)
     task_limits.watch(sender.pool_cls)
 

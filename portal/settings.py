@@ -370,6 +370,8 @@ LAB_KEEP_LIMIT = env.int("LAB_KEEP_LIMIT", default=24 * 3600)
 """Seconds for which a person may keep an idle server running; 0: not at all."""
 LAB_CGROUP = env.str("LAB_CGROUP", default="")
 """The control groups by which the kernel keeps limits of servers; `bin/up`, started by root, makes them."""
+BACKGROUND_GROUP = env.str("BACKGROUND_GROUP", default="")
+"""The file that takes a process into the control group of what can wait; `bin/up`, started by root, makes it."""
 LAB_MEMORY_LIMIT = env.int("LAB_MEMORY_LIMIT", default=4 * 2**30)
 """Bytes that the processes of one server may use together; 0: as much as there is."""
 LAB_CPU_LIMIT = env.float("LAB_CPU_LIMIT", default=0)

@@ -214,6 +214,7 @@ class Installation:
             "DRIVE_ROOT": str(self.var / "drive"),
             "LAB_ROOT": str(self.var / "lab"),
             "LAB_CGROUP": control_groups.of_labs(self.var),
+            "BACKGROUND_GROUP": control_groups.of_background(control_groups.name_of(self.var)),
             "DJANGO_SETTINGS_MODULE": "portal.settings",
             "PORT": str(port),
             "PORTAL_URL": f"http://localhost:{port}",

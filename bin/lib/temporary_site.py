@@ -41,7 +41,8 @@ SETTINGS += [
     "TIME_ZONE",
 ]
 SETTINGS += [f"LAB_{name}_LIMIT" for name in ("MEMORY", "CPU", "PROCESS", "DISK")]
-SETTINGS += ["LAB_CGROUP", "LAB_MAX_SERVERS", "LAB_HUB_URL", "LAB_HUB_API", "LAB_HUB_TOKEN", "LAB_HUB_SECRET"]
+SETTINGS += ["LAB_CGROUP", "BACKGROUND_GROUP"]
+SETTINGS += ["LAB_MAX_SERVERS", "LAB_HUB_URL", "LAB_HUB_API", "LAB_HUB_TOKEN", "LAB_HUB_SECRET"]
 SETTINGS += ["COLLABORATORY_RUN", "COLLABORATORY_VAR"]
 """Variables of the person's own site that must not reach a temporary one."""
 SHORT_AND_LONG = {"LAB_RECONCILE_SECONDS": "3", "LAB_SAVE_WAIT_SECONDS": "20", "SEARCH_SECONDS": "3"}
@@ -69,6 +70,7 @@ def settings(installation: Installation, directory: Path, port: int) -> dict[str
     return site.settings(port) | {
         "COLLABORATORY_TEST_SITE": "1",
         "LAB_CGROUP": group,
+        "BACKGROUND_GROUP": control_groups.of_background(control_groups.name_of(installation.var)),
         "LAB_GIT_PRIVATE_HOSTS": "127.0.0.1",
         "LAB_CONDA_FILES": tempfile.gettempdir(),
         # playwright keeps an event loop in the thread of the tests, which use the database from there.

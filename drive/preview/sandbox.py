@@ -16,6 +16,7 @@ from typing import BinaryIO
 from django.conf import settings
 from django.utils.translation import gettext_noop
 
+from portal.ops import background
 from portal.sandboxing import bwrap
 
 PROGRAM = Path(__file__).parent / "inside"
@@ -58,7 +59,8 @@ def render(
     """Render an open file (with a descriptor) in the sandbox; RenderFailedError with the reason if that fails.
 
     Its content comes by stdin, for which it should be a copy. With an `ending` the file itself is there read-only, as
-    `/file.<ending>`; `science`: with the packages for that. `nice`: how much it gives way to other programs (nice(1)).
+    `/file.<ending>`; `science`: with the packages for that. It is among what can wait (portal.ops.background); `nice`:
+    how much it gives way there (nice(1)).
     """
     if os.geteuid() == 0:
         raise CannotIsolateError(gettext_noop("Files are not rendered by the root account."))
@@ -66,13 +68,11 @@ def render(
     if not (prefix / "bin/python").exists():
         raise CannotIsolateError(gettext_noop("The packages for rendering are not installed. Run bin/up."))
     limits = ["prlimit", f"--as={memory}", f"--cpu={int(seconds) + 1}", "--core=0", "--nofile=256"]
-    if nice:
-        limits = ["nice", "-n", str(nice), *limits]
     given = [source.fileno()] if ending else []
     try:
         with bwrap.Command(bwrap.PREVIEW) as sandbox:
             process = subprocess.Popen(
-                [*limits, *_command(sandbox, what, prefix, given, ending)],
+                background.command([*limits, *_command(sandbox, what, prefix, given, ending)], nice),
                 stdin=subprocess.DEVNULL if ending else source,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,

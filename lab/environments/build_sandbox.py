@@ -13,6 +13,7 @@ from typing import Any
 
 from django.conf import settings
 
+from portal.ops import background
 from portal.sandboxing import bwrap, firewall
 
 from . import build_runner
@@ -72,7 +73,7 @@ def start(made: bwrap.Command, words: list[str], **options: Any) -> subprocess.P
     """Start it, with options for Popen. The sandbox ends with the process."""
     lists = {name: ",".join(map(str, getattr(settings, name))) for name in _POLICY}
     return subprocess.Popen(
-        words,
+        background.command(words),
         stdin=subprocess.DEVNULL,
         pass_fds=made.descriptors,
         env=bwrap.VARIABLES if _shares_network() else {"PATH": _PATH, **lists},

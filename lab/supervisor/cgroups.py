@@ -12,7 +12,7 @@ import contextlib
 import logging
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +23,8 @@ log = logging.getLogger("lab.supervisor")
 CONTROLLERS = {"memory": "memory", "cpu": "cpu", "processes": "pids"}
 """What is limited, and the kernel's name for who does it."""
 PERIOD_MICROSECONDS = 100_000
+NICE = 10
+"""Of Labs, where the kernel does not weigh them by groups: a tenth of the portal's share for each busy process."""
 ENTER_TRIES = 50
 REMOVE_TRIES = 50
 REMOVE_EVERY = 0.02
@@ -90,7 +92,7 @@ class Groups:
                     if name not in OPTIONAL or file.exists():
                         file.write_text(value)
 
-    def enter(self, server_id: str, processes: Iterable[int], uid: int | None = None) -> None:
+    def enter(self, server_id: str, processes: Collection[int], uid: int | None = None) -> None:
         """Put these processes, of `uid`, into the server's group; what they start later is in it by itself."""
         # Version 1 lets only who has the process's uid move it, be it in a group of its own.
         with linux.effective_user(uid) if uid is not None and self.version == 1 else contextlib.nullcontext():
@@ -98,6 +100,10 @@ class Groups:
                 for place in self._of(server_id):
                     with contextlib.suppress(ProcessLookupError):
                         (place / "cgroup.procs").write_text(str(pid))
+        if "cpu" not in self.trees:
+            with linux.effective_user(uid) if uid is not None else contextlib.nullcontext():
+                for pid in processes:
+                    _be_nice(pid)
 
     def killed(self, server_id: str) -> int:
         """Number of the server's processes that the kernel has ended for lack of memory."""
@@ -162,6 +168,18 @@ class Groups:
         for tree in set(self.trees.values()):
             with contextlib.suppress(OSError):
                 tree.rmdir()
+
+
+def _be_nice(pid: int) -> None:
+    """Have all threads of a process, and what it starts later, give way to the portal, where no group weighs Labs.
+
+    With "autogroup" the kernel weighs sessions instead (sched(7)), of which a process may change its own alone;
+    inside/kernel_server.py does so in each kernel's.
+    """
+    with contextlib.suppress(OSError):
+        for thread in (Path("/proc", str(pid), "task")).iterdir():
+            os.setpriority(os.PRIO_PROCESS, int(thread.name), NICE)
+        Path("/proc", str(pid), "autogroup").write_text(str(NICE))
 
 
 def _remove(place: Path) -> bool:

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 import requests
 from django.conf import settings
+from django.db import connection, transaction
 
 from collabs.models import Collab
 from drive.storage import layout
@@ -25,6 +26,8 @@ pytestmark = pytest.mark.sandbox
 
 PIECE = 4 * 2**20
 PIECES = 12
+THREADS = 16
+"""Of each of the two processes of gunicorn, in the Procfile."""
 
 
 class Sender:
@@ -97,10 +100,11 @@ class WorkersKilled:
 
     def _kill_again_and_again(self) -> None:
         for _ in range(self.TIMES):
-            main = self.site.pid("web")
-            for child in Path(f"/proc/{main}/task/{main}/children").read_text().split():
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(int(child), signal.SIGKILL)
+            for name in ("web", "webdav"):
+                main = self.site.pid(name)
+                for child in Path(f"/proc/{main}/task/{main}/children").read_text().split():
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(int(child), signal.SIGKILL)
             self.begun.set()
             wait_for(lambda: self.done.is_set() or serves(), 60, "the portal did not come back")
             if self.done.wait(random.uniform(0, 0.1)):
@@ -164,3 +168,28 @@ def test_nobody_without_a_sign_in_posts_a_large_form(site: Site, collab: Collab,
     assert answer.startswith(b"HTTP/1.1 303 ")
     assert f"Location: /account/login/?next={folder}".encode() in answer
     assert not [path for path in (settings.VAR_DIR / "nginx/body").rglob("*") if path.is_file()]
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="the lock of SQLite's one writer holds the uploads here")
+def test_uploads_that_wait_take_no_readers_thread(site: Site, collab: Collab, editor: Person) -> None:
+    """More uploads than there are threads wait for the database; pages are read meanwhile, and no upload is lost."""
+    pages = ["/", "/collabs/", collab.get_absolute_url(), f"/drive/{collab.library.pk}/"]
+    for page in pages:  # what is written at a person's first visit
+        editor.get(page).raise_for_status()
+    token = Sender(editor, collab.library.pk).token
+    headers = {"X-CSRFToken": token, "Origin": settings.PORTAL_URL}
+    place, bodies = layout.find(collab.library.pk), settings.DRIVE_ROOT / "staging/nginx"
+    files = {f"{number}.txt": f"number {number}" for number in range(2 * THREADS)}
+
+    def put(name: str) -> int:
+        address = f"{settings.PORTAL_URL}/api/v1/libraries/{collab.library.pk}/files/{name}"
+        return editor.session.put(address, data=files[name].encode(), headers=headers, timeout=60).status_code
+
+    with ThreadPoolExecutor(len(files)) as threads:
+        with transaction.atomic():
+            sent = threads.map(put, files)
+            wait_for(lambda: len(list(bodies.rglob("0*"))) >= THREADS, 30, "no uploads came")
+            for page in pages:
+                assert editor.get(page).status_code == 200
+        assert set(sent) == {201}
+    assert {name: (place / name).read_text() for name in files} == files

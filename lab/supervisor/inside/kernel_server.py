@@ -119,6 +119,7 @@ class KernelServer:
     def _become(self, order: Order) -> None:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         os.setsid()
+        _keep_priority()
         os.chdir(order.cwd)  # where this fails, no number is told, and Jupyter does it itself and says why
         os.dup2(order.stdin, 0)
         os.write(order.report, b"%d" % os.getpid())
@@ -151,6 +152,13 @@ def _fork() -> int:
         return os.fork()
     except OSError:
         return -1
+
+
+def _keep_priority() -> None:
+    """Where sessions are weighed ("autogroup", sched(7)), a new one has the nice value 0, whatever the process has."""
+    if nice := os.getpriority(os.PRIO_PROCESS, 0):
+        with contextlib.suppress(OSError):
+            Path("/proc/self/autogroup").write_text(str(nice))
 
 
 def _read_at_start(environment: "dict[str, str]") -> "dict[str, str]":
