@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 from django.contrib import admin
+from django.db import connection
 from django.urls import Resolver404
 
 from . import admin as admin_rows
@@ -20,9 +21,12 @@ REFUSALS = ("in", "401", "403", "404", "405")
 
 
 def check(table: Iterable[Row], world: World, kinds: Sequence[str] = KINDS) -> None:
+    """On PostgreSQL one asks of those who get the same: it may refuse a query, and has no say in who may do what."""
     wrong: list[str] = []
     for row in table:
-        answers = {kind: ask(row, world, world.browser(kind)) for kind in kinds}
+        one_of_each = {row.expected(kind): kind for kind in kinds}  # the last: of a team it is who is in by a group
+        asking = kinds if connection.vendor == "sqlite" else one_of_each.values()
+        answers = {kind: ask(row, world, world.browser(kind)) for kind in asking}
         wrong += {f"{row}: {fault}" for kind, answer in answers.items() for fault in faults(row, kind, answer)}
         got = {kind: says(answer) for kind, answer in answers.items()}
         for kind, status in got.items():
@@ -55,6 +59,7 @@ def test_it_has_no_row_that_names_no_route() -> None:
     complain(wrong)
 
 
+@pytest.mark.any_database  # a method is refused before a view asks anything
 @pytest.mark.slow
 def test_it_refuses_every_method_that_the_table_does_not_name(world: World) -> None:
     """405; or what the person gets who may not know even that. Forms of allauth take PUT for POST, token and all."""
