@@ -9,6 +9,8 @@ from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.utils.cache import patch_cache_control, patch_vary_headers
 
+from drive.uploads import admission
+
 from .access import Credentials, challenge, read_header
 from .errors import default_message, ebrains_problem, problem
 from .models import Scope
@@ -18,7 +20,7 @@ log = logging.getLogger(__name__)
 SHAPES = {"/api/": problem, "/rest/": ebrains_problem}
 SEAFILE = "/api/v2.1/"
 """Seafile's Web API, which reads tokens itself and has errors of another shape."""
-ASKED_BY_PROXY = "/_gateway/signed-in"
+ASKED_BY_PROXY = "/_gateway/upload"
 ROOTS = frozenset({"/api/", "/api/v1/", "/rest/", "/rest/v1/"})
 FIRST_ERROR = 400
 
@@ -61,16 +63,19 @@ class ApiMiddleware:
         return self.get_response(request)
 
     def _asked_by_proxy(self, request: HttpRequest) -> HttpResponse:
-        """Answer nginx, before it reads the body of an upload, whether the token's sender may write at all."""
-        if request.headers.get("X-Original-URI", "").startswith("/api/"):
-            given = _identify(request)
-            if given and given.token and not given.token.allows(Scope.WRITE):
-                request.user = AnonymousUser()
-            if given and given.refusal:
-                response = self.get_response(request)
-                response["X-Challenge"] = challenge(request)  # nginx takes the answer to the upload for its own
-                return response
-        return self.get_response(request)
+        """Answer nginx, before it reads the body of an upload: by the token's sender, and refusals in JSON."""
+        if not request.headers.get("X-Original-URI", "").startswith("/api/"):
+            return self.get_response(request)
+        given = _identify(request)
+        if given and given.token and not given.token.allows(Scope.WRITE):
+            response = admission.refusal(403, f"This requires a token with the scope “{Scope.WRITE.value}”.")
+        else:
+            response = self.get_response(request)
+        if given and given.refusal:
+            response["X-Challenge"] = challenge(request)  # nginx takes the answer to the upload for its own
+        if refused := admission.said(response):
+            return admission.refusal(refused[0], problem(*refused).content.decode())
+        return response
 
 
 def _identify(request: HttpRequest) -> Credentials | None:

@@ -49,26 +49,32 @@ class ArchivedError(ValidationError):
 
 @transaction.atomic
 def create_collab(
-    actor: User,
+    actor: User | None,
     *,
     title: str,
     description: str = "",
     is_public: bool = False,
     tags: Iterable[str] = (),
     slug: str = "",
+    administrator: User | None = None,
 ) -> Collab:
-    """Create a Collab with `actor` as its administrator. ValidationError if the title is taken or invalid.
+    """Create a Collab with `actor`, or `administrator`, as its administrator.
 
-    Its slug is made from the title, unless `slug` is given; ValidationError if that is taken.
+    Its slug is made from the title, unless `slug` is given. ValidationError if title or slug is taken or invalid, or
+    the administrator's account deactivated.
     """
+    first = administrator or actor
+    if first is None or not first.is_active:
+        raise ValidationError(gettext("This account is deactivated."))
     collab = Collab(title=title, description=description, is_public=is_public, created_by=actor)
     _check(collab)
     _insert(collab, slug)
-    Membership.objects.create(collab=collab, user=actor, role=Role.ADMINISTRATOR)
+    Membership.objects.create(collab=collab, user=first, role=Role.ADMINISTRATOR)
     search_index.index(collab, _set_tags(collab, tags))
-    audit.record(actor, "collab.created", collab, is_public=is_public)
+    details = {} if first == actor else {"administrator": first.username}
+    audit.record(actor, "collab.created", collab, is_public=is_public, **details)
     hooks.run("collab_created", actor=actor, collab=collab)
-    send_access_changed([actor.pk])
+    send_access_changed([first.pk])
     return collab
 
 
@@ -127,7 +133,7 @@ def lock(collab: Collab) -> Collab:
 
 @transaction.atomic
 def update_collab(
-    actor: User,
+    actor: User | None,
     collab: Collab,
     *,
     title: str,
@@ -179,7 +185,7 @@ def update_collab(
 
 
 @transaction.atomic
-def archive_collab(actor: User, collab: Collab) -> bool:
+def archive_collab(actor: User | None, collab: Collab) -> bool:
     """Archive a finished Collab: everybody keeps reading, nobody writes, the directory does not list it.
 
     In running Labs its files turn read-only. False, and no change, if it is archived already.
@@ -188,12 +194,12 @@ def archive_collab(actor: User, collab: Collab) -> bool:
 
 
 @transaction.atomic
-def unarchive_collab(actor: User, collab: Collab) -> bool:
+def unarchive_collab(actor: User | None, collab: Collab) -> bool:
     """Undo `archive_collab`; False if it is not archived."""
     return _set_archived(actor, collab, None)
 
 
-def _set_archived(actor: User, collab: Collab, at: datetime | None) -> bool:
+def _set_archived(actor: User | None, collab: Collab, at: datetime | None) -> bool:
     row = lock(collab)
     if row.deleted_at:
         raise ValidationError(gettext("This Collab was deleted."))
@@ -207,7 +213,7 @@ def _set_archived(actor: User, collab: Collab, at: datetime | None) -> bool:
 
 
 @transaction.atomic
-def delete_collab(actor: User, collab: Collab) -> bool:
+def delete_collab(actor: User | None, collab: Collab) -> bool:
     """Delete softly: the Collab and its library disappear at once and are kept for 30 days. False if it was before."""
     row = lock(collab)
     if row.deleted_at:
@@ -221,7 +227,7 @@ def delete_collab(actor: User, collab: Collab) -> bool:
 
 
 @transaction.atomic
-def restore_collab(actor: User, collab: Collab) -> bool:
+def restore_collab(actor: User | None, collab: Collab) -> bool:
     """Undo `delete_collab`: page, team and library are as they were. False if it is not deleted."""
     row = lock(collab)
     if row.removed_at:
@@ -254,7 +260,7 @@ def remove_collab(collab: Collab, deleted_before: datetime) -> bool:
 
 
 @transaction.atomic
-def add_member(actor: User, collab: Collab, user: User, role: Role) -> Membership:
+def add_member(actor: User | None, collab: Collab, user: User, role: Role) -> Membership:
     """Add an active person. ValidationError if they are already a member."""
     row = lock(collab)
     if not user.is_active:
@@ -264,13 +270,13 @@ def add_member(actor: User, collab: Collab, user: User, role: Role) -> Membershi
         raise ValidationError(gettext("%(username)s is already a member.") % {"username": user.username})
     audit.record(actor, "collab.member.added", row, user=user.username, role=role)
     said = gettext_lazy("{actor} added you to “{collab}” as {role}")
-    _tell(actor, user, Kind.INVITED, row, format_lazy(said, actor=actor.display_name, collab=row, role=NOUNS[role]))
+    _tell(actor, user, Kind.INVITED, row, format_lazy(said, actor=_name(actor), collab=row, role=NOUNS[role]))
     send_access_changed([user.pk])
     return membership
 
 
 @transaction.atomic
-def change_role(actor: User, collab: Collab, user: User, role: Role) -> None:
+def change_role(actor: User | None, collab: Collab, user: User, role: Role) -> None:
     """Give a member another role. LastAdministratorError; ValidationError if they are not a member (any more)."""
     row = lock(collab)
     membership = Membership.objects.filter(collab=row, user=user).first()
@@ -294,7 +300,7 @@ def change_role(actor: User, collab: Collab, user: User, role: Role) -> None:
 
 
 @transaction.atomic
-def remove_member(actor: User, collab: Collab, user: User) -> None:
+def remove_member(actor: User | None, collab: Collab, user: User) -> None:
     """Remove a member; no change if they are not one. LastAdministratorError."""
     row = lock(collab)
     membership = Membership.objects.filter(collab=row, user=user).first()
@@ -327,7 +333,11 @@ def administrators(collab: Collab) -> models.QuerySet[User]:
     return User.objects.filter(pk__in=routes.values("user"), is_active=True)
 
 
-def _tell(actor: User, user: User, kind: Kind, collab: Collab, subject: Promise) -> None:
+def _name(actor: User | None) -> str | Promise:
+    return actor.display_name if actor else gettext_lazy("An operator of this site")
+
+
+def _tell(actor: User | None, user: User, kind: Kind, collab: Collab, subject: Promise) -> None:
     """Notify the person concerned, unless they did it themselves."""
     if actor != user:
         notify([user], kind, subject=subject, url=collab.get_absolute_url())
@@ -348,7 +358,7 @@ def _check_administered(collab: Collab) -> None:
 
 
 @transaction.atomic
-def give_group_role(actor: User, collab: Collab, group: Group, role: Role) -> GroupRole:
+def give_group_role(actor: User | None, collab: Collab, group: Group, role: Role) -> GroupRole:
     """Give a group a role, for everybody in it, now and later; it replaces the role that the group has."""
     row = lock(collab)
     held, created = GroupRole.objects.get_or_create(collab=row, group=group, defaults={"role": role})
@@ -362,7 +372,7 @@ def give_group_role(actor: User, collab: Collab, group: Group, role: Role) -> Gr
 
 
 @transaction.atomic
-def remove_group(actor: User, collab: Collab, group: Group) -> None:
+def remove_group(actor: User | None, collab: Collab, group: Group) -> None:
     """Take the role from a group; its people keep what they have by other routes."""
     row = lock(collab)
     removed, _ = GroupRole.objects.filter(collab=row, group=group).delete()
@@ -371,7 +381,7 @@ def remove_group(actor: User, collab: Collab, group: Group) -> None:
         send_access_changed(people_in(group).values_list("pk", flat=True))
 
 
-def drop_group(actor: User, group: Group) -> None:
+def drop_group(actor: User | None, group: Group) -> None:
     """Hook: remove a group that is being deleted from all Collabs, so that their audit trails say so."""
     for held in GroupRole.objects.filter(group=group).select_related("collab"):
         remove_group(actor, held.collab, group)

@@ -160,7 +160,16 @@ def disks() -> Panel:
             seen.add(device)
             free = usage.free / usage.total
             lines.append(Line(name, f"{size(usage.free)} of {size(usage.total)} free", is_bad=free < LITTLE))
+    damaged = damaged_redis_files()
+    if damaged:
+        said = f"set aside in {damaged[-1]}; remove it when you have looked"
+        lines.append(Line("Redis's files were damaged", said, is_bad=True))
     return Panel("Disk", lines)
+
+
+def damaged_redis_files() -> list[Path]:
+    """Directories that bin/lib/broker.py has made, oldest first. What was queued then was queued again, or is lost."""
+    return sorted((settings.VAR_DIR / "redis").glob("damaged-*"))
 
 
 def latest(request: HttpRequest) -> list[Any]:

@@ -6,7 +6,7 @@ from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.widgets import AutocompleteSelect
 from django.core.exceptions import ValidationError
-from django.db import models, transaction
+from django.db import models
 from django.db.models import Count, OuterRef, Q, Subquery, Sum
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest, HttpResponse
@@ -15,7 +15,7 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.html import format_html
 
-from portal import audit
+from collabs.models import Collab
 from portal.admin import AuditedAdmin
 from portal.models import User
 
@@ -179,20 +179,6 @@ class QuotaInline(admin.StackedInline):
     verbose_name_plural = "Quota, if different from the default"
 
 
-class QuotaAudit:
-    """Writes changes of quotas to the trail of whom they are for."""
-
-    @staticmethod
-    def note(actor: User, quota: Quota, *, removed: bool = False) -> None:
-        """One row."""
-        target = quota.user or quota.collab
-        assert target
-        if removed:
-            audit.record(actor, "quota.removed", target)
-        else:
-            audit.record(actor, "quota.changed", target, bytes=quota.max_bytes, files=quota.max_files)
-
-
 @admin.register(Owner)
 class OwnerAdmin(AuditedAdmin):
     """Usage by owner, all their libraries together, the largest first; and their quotas."""
@@ -244,12 +230,12 @@ class OwnerAdmin(AuditedAdmin):
         return format_html('<a href="{}">the list</a>', address)
 
     def save_formset(self, request: Any, form: Any, formset: Any, change: bool) -> None:
-        """Saved as usual, and written down."""
-        formset.save()
+        """Quotas are changed by the services, which audit."""
+        formset.save(commit=False)  # sorts the rows into the three lists, writes nothing
         for quota in [*formset.new_objects, *(quota for quota, _fields in formset.changed_objects)]:
-            QuotaAudit.note(request.user, quota)
+            services.set_quota(request.user, quota.user, quota.max_bytes, quota.max_files)
         for quota in formset.deleted_objects:
-            QuotaAudit.note(request.user, quota, removed=True)
+            services.remove_quota(request.user, quota.user)
 
     @admin.action(description="Transfer all their libraries to another person…", permissions=["change"])
     def transfer(self, request: Any, queryset: models.QuerySet[Owner]) -> HttpResponse | None:
@@ -284,20 +270,23 @@ class QuotaAdmin(AuditedAdmin):
         return [*super().get_readonly_fields(request, obj), *(["user", "collab"] if obj else [])]
 
     def save_model(self, request: Any, obj: Quota, form: Any, change: bool) -> None:
-        """Saved as usual, and written down."""
-        super().save_model(request, obj, form, change)
-        QuotaAudit.note(request.user, obj)
+        """As the command line does it."""
+        services.set_quota(request.user, _whose(obj), obj.max_bytes, obj.max_files)
+        obj.pk = Quota.objects.get(user=obj.user, collab=obj.collab).pk
 
     @admin.action(description="Remove: use the default quota", permissions=["change"])
     def remove(self, request: Any, queryset: models.QuerySet[Quota]) -> None:
         """Bulk action."""
+        rows = queryset.select_related("user", "collab")
+        self.change_each(
+            request, rows, lambda row: services.remove_quota(request.user, _whose(row)), "Back to the default"
+        )
 
-        @transaction.atomic
-        def remove(quota: Quota) -> None:
-            QuotaAudit.note(request.user, quota, removed=True)
-            quota.delete()
 
-        self.change_each(request, queryset, remove, "Back to the default")
+def _whose(quota: Quota) -> User | Collab:
+    whose = quota.user or quota.collab
+    assert whose
+    return whose
 
 
 @admin.register(PublicLink)

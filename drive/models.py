@@ -296,11 +296,11 @@ class Quota(models.Model):
 class PublicLinkQuerySet(models.QuerySet["PublicLink"]):
     """Questions about many links."""
 
-    def open(self) -> "PublicLinkQuerySet":
+    def open(self, now: datetime | None = None) -> "PublicLinkQuerySet":
         """Those that let visitors in: whoever made one is active and could make it today."""
         administered = administers(user=OuterRef("created_by"), collab=OuterRef("library__owner_collab"))
         may_link = Q(library__owner_user=F("created_by")) | administered
-        in_time = Q(expires_at=None) | Q(expires_at__gt=timezone.now())
+        in_time = Q(expires_at=None) | Q(expires_at__gt=now or timezone.now())
         return self.filter(may_link, in_time, revoked_at=None, library__deleted_at=None, created_by__is_active=True)
 
 

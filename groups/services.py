@@ -75,7 +75,9 @@ def _free_slug(name: str) -> str:
 
 
 @transaction.atomic
-def update_group(actor: User, group: Group, *, name: str, description: str, provider_name: str | None = None) -> Group:
+def update_group(
+    actor: User | None, group: Group, *, name: str, description: str, provider_name: str | None = None
+) -> Group:
     """Change name, description and, by operators, the provider's group that it follows."""
     nesting.lock()
     row = Group.objects.get(pk=group.pk)
@@ -91,7 +93,7 @@ def update_group(actor: User, group: Group, *, name: str, description: str, prov
 
 
 @transaction.atomic
-def delete_group(actor: User, group: Group) -> bool:
+def delete_group(actor: User | None, group: Group) -> bool:
     """Delete the group; the roles that it held end with it. Its people keep what they have by other routes.
 
     False if it is gone already.
@@ -135,7 +137,7 @@ def remove_person(actor: User | None, group: Group, user: User) -> None:
 
 
 @transaction.atomic
-def add_manager(actor: User, group: Group, user: User) -> None:
+def add_manager(actor: User | None, group: Group, user: User) -> None:
     """Make an active person a manager of the group. Idempotent."""
     if not user.is_active:
         raise ValidationError(gettext("This account is deactivated."))
@@ -145,7 +147,7 @@ def add_manager(actor: User, group: Group, user: User) -> None:
 
 
 @transaction.atomic
-def remove_manager(actor: User, group: Group, user: User) -> None:
+def remove_manager(actor: User | None, group: Group, user: User) -> None:
     """Remove a manager; no change if they are none. LastManagerError."""
     Group.objects.select_for_update().get(pk=group.pk)  # of two managers who remove each other, one stays
     removed, _ = GroupManager.objects.filter(group=group, user=user).delete()
@@ -157,7 +159,7 @@ def remove_manager(actor: User, group: Group, user: User) -> None:
 
 
 @transaction.atomic
-def nest(actor: User, outer: Group, inner: Group) -> None:
+def nest(actor: User | None, outer: Group, inner: Group) -> None:
     """Nest one group, with all its people, now and later, in another. ValidationError if that makes a cycle."""
     nesting.lock()
     if nesting.makes_cycle(outer, inner):
@@ -178,7 +180,7 @@ def nest(actor: User, outer: Group, inner: Group) -> None:
 
 
 @transaction.atomic
-def unnest(actor: User, outer: Group, inner: Group) -> None:
+def unnest(actor: User | None, outer: Group, inner: Group) -> None:
     """Remove a nested group from another; no change if it is not in it."""
     nesting.lock()
     removed, _ = Nesting.objects.filter(outer=outer, inner=inner).delete()

@@ -98,7 +98,9 @@ class AuditEntry(models.Model):
 
     at = models.DateTimeField(auto_now_add=True, db_index=True)
     actor = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
-    actor_name = models.CharField(max_length=150, help_text="Username at that time; “system” for the site itself.")
+    actor_name = models.CharField(
+        max_length=150, help_text="Username at that time; “system” for the site itself, or “command line”."
+    )
     verb = models.CharField(max_length=64, db_index=True, help_text="Name of the action, such as collab.member.added.")
     target_type = models.ForeignKey(ContentType, null=True, on_delete=models.SET_NULL, related_name="+")
     target_id = models.CharField(max_length=64)

@@ -35,7 +35,7 @@ urlpatterns = [
     path("l/", include("drive.browser.urls_public_link")),
     path("u/", include("drive.browser.urls_upload_link")),
     path("lab/", include("lab.urls")),
-    path("_gateway/signed-in", views.signed_in, name="signed_in"),
+    path("_gateway/", include("drive.uploads.urls_gateway")),
     path("_gateway/upload-link", include("drive.browser.urls_gateway")),
     path("", include("webdav.urls")),
     path("", include("seafile.urls")),

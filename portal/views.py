@@ -1,4 +1,4 @@
-"""Pages of the portal itself: start page, account; the proxy's question for a session."""
+"""Pages of the portal itself: start page, account."""
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
@@ -7,7 +7,6 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import translation
 from django.utils.translation import gettext
-from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods
 
 from . import audit, languages
@@ -39,10 +38,3 @@ def account(request: HttpRequest) -> HttpResponse:
             languages.remember(response, form.instance.language)
         return response
     return render(request, "portal/account.html", {"form": form})
-
-
-@never_cache
-@require_GET
-def signed_in(request: HttpRequest) -> HttpResponse:
-    """204 if signed in, else 401, for nginx before it reads the body of an upload. Permissions are checked later."""
-    return HttpResponse(status=204 if request.user.is_authenticated else 401)

@@ -21,7 +21,7 @@ from django.http import HttpRequest, HttpResponse
 from drive.files import operations
 from drive.libraries import quota
 from drive.models import Library
-from drive.storage import ABSENT, FileEntry, LibraryFiles, check_name, open_library, translate_errors
+from drive.storage import ABSENT, FileEntry, LibraryFiles, check_name, open_library, room, translate_errors
 from drive.uploads import transfer
 
 from . import chunks, links
@@ -63,8 +63,8 @@ def _link(call: Call, library_id: UUID, kind: Kind) -> HttpResponse:
 def may_upload(kind: Kind, code: str, length: int | None) -> Link:
     """The link of an upload of so many bytes, which may replace a file; raises what it would end with."""
     link = links.decode(kind, code, need="rw")
-    if length is not None:
-        _check_room(link.library, length - FRAMING)
+    _check_room(link.library, (length or 0) - FRAMING)
+    room.require(room.UNANNOUNCED if length is None else 2 * length)  # the form, and the files in it
     return link
 
 

@@ -34,6 +34,7 @@ _CELLS = ((b"cells", _ITEM), (b"worksheets", _ITEM, b"cells", _ITEM))
 """Of notebooks of format 4, and of those before."""
 _PLACES = {(*cells, *of_cell) for cells in _CELLS for of_cell in _OF_CELL}
 _DEEPEST = max(map(len, _PLACES))
+_STRING = json.JSONDecoder(strict=False)
 _CONTROLS = re.compile("[\0-\x08\x0b-\x1f\x7f\ud800-\udfff]")
 
 
@@ -97,7 +98,7 @@ def _sources(content: bytes) -> str:
 def _string(content: bytes) -> str:
     """The string between two quotation marks of JSON."""
     try:
-        text: str = json.loads(b'"' + content + b'"', strict=False)
+        text: str = _STRING.decode(f'"{content.decode("utf-8", "surrogatepass")}"')
     except ValueError:
         text = content.decode(errors="replace")
     return text

@@ -16,7 +16,7 @@ from api.models import Scope
 from drive.files import operations
 from drive.libraries import quota
 from drive.models import Library
-from drive.storage import ABSENT, FileEntry, open_library
+from drive.storage import ABSENT, FileEntry, open_library, room
 from drive.uploads import transfer
 
 from . import checksums, clutter, conditions, dead_properties, locks, paths
@@ -72,8 +72,8 @@ def may_upload(change: Change, place: Place, length: int | None) -> tuple[Place,
         raise DavError(405, "A folder has this name.")
     change.require_conditions(place)
     change.require_unlocked(place, member=item is None)
-    if length is not None:
-        quota.check(library, length - (item.size if item else 0), 0 if item else 1)
+    quota.check(library, (length or 0) - (item.size if item else 0), 0 if item else 1)
+    room.require(room.UNANNOUNCED if length is None else length)
     return place, item
 
 

@@ -1,5 +1,6 @@
 """Tokens: shown once, kept hashed, dead when they should be, and no help to whoever guesses."""
 
+import json
 import re
 from base64 import b64encode
 from collections.abc import Callable
@@ -181,13 +182,21 @@ def test_it_wants_the_csrf_token_with_a_cookie(owner: User, collab: Collab) -> N
     assert browser.delete("/api/v1/collabs/cortex", headers={"X-CSRFToken": token}).status_code == 204
 
 
-def test_it_lets_the_proxy_take_an_upload_for_a_token_that_may_write(owner: User) -> None:
+def test_it_lets_the_proxy_take_an_upload_for_a_token_that_may_write(owner: User, stranger: User) -> None:
     _reading, reads = make(owner, Scope.READ)
     _writing, writes = make(owner, Scope.WRITE)
-    ask = "/_gateway/signed-in"
-    to_api, to_page = {"X-Original-URI": "/api/v1/libraries/x/files/y"}, {"X-Original-URI": "/drive/x/y"}
+    _others, theirs = make(stranger, Scope.WRITE)
+    ask, library = "/_gateway/upload", Library.objects.get(owner_user=owner)
+    asked = {"X-Original-Method": "PUT", "X-Original-Length": "5"}
+    to_api = asked | {"X-Original-URI": f"/api/v1/libraries/{library.pk}/files/y"}
+    to_page = asked | {"X-Original-URI": f"/drive/{library.pk}/y"}
     assert Client().get(ask, headers=bearer(writes) | to_api).status_code == 204
-    assert Client().get(ask, headers=bearer(reads) | to_api).status_code == 401
+    for token, status, word in ((reads, 403, "scope"), (theirs, 404, "Nothing was found")):
+        refused = Client().get(ask, headers=bearer(token) | to_api)
+        assert (refused.status_code, refused["X-Upload-Status"]) == (403, str(status))
+        problem = json.loads(refused["X-Upload-Said"])
+        assert problem["status"] == status
+        assert word in problem["message"]
     assert Client().get(ask, headers=bearer(writes) | to_page).status_code == 401
     assert Client().get(ask, headers=bearer("clb_wrong") | to_api).status_code == 401
 

@@ -246,7 +246,7 @@ def test_it_tells_how_to_sign_in_and_lets_nobody_keep_answers() -> None:
             answer = Client(headers={"Authorization": f"{scheme} {'0' * 40}"}).get(address)
             assert (answer.status_code, answer.get("WWW-Authenticate")) in ((401, said), (404, None)), address
     sent = {"Authorization": "Bearer nothing", "X-Original-URI": f"{V1}/libraries/x/files/a"}
-    assert Client().get("/_gateway/signed-in", headers=sent)["X-Challenge"] == 'Bearer error="invalid_token"'
+    assert Client().get("/_gateway/upload", headers=sent)["X-Challenge"] == 'Bearer error="invalid_token"'
 
 
 @pytest.mark.slow

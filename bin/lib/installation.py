@@ -4,6 +4,7 @@ import functools
 import hashlib
 import os
 import pwd
+import re
 import secrets
 import shutil
 import subprocess
@@ -16,26 +17,52 @@ import control_groups
 import lab_uids
 import machine
 import nginx
+import offline
 import temporary_directories
 
 SOCKET_PATH_BYTES = 60
 """RUN_DIR may be this long: what is below it adds up to 42 bytes, and a socket's address holds 107 (unix(7))."""
+PLACES = (
+    "DRIVE_ROOT",
+    "LAB_ROOT",
+    "LAB_STATIC_FILES",
+    "TLS_CERTIFICATE",
+    "TLS_KEY",
+    "LAB_TLS_CERTIFICATE",
+    "LAB_TLS_KEY",
+)
+"""Settings that are paths in nginx's configuration."""
+UNUSABLE = re.compile(r"[^\w./@+,=~-]")
+"""Characters that a path of a site cannot have: in nginx's configuration, PATH or the Procfile they mean something."""
 NOT_MIRRORED = ["./var", "__pycache__", "node_modules", ".venv", ".*_cache", ".hypothesis"]
 
 
 def set_up_process(
-    programs: dict[str, str], *, postgres: bool = False, history: bool = False, serves: bool = False, trials: int = 0
+    programs: dict[str, str],
+    *,
+    postgres: bool = False,
+    history: bool = False,
+    serves: bool = False,
+    trials: int = 0,
+    source: Path | None = None,
 ) -> tuple["Installation", str]:
     """Set up packages, account and directories for a command of bin/; returns the installation and its interpreter.
 
     Started by root, the command begins anew as the account, with code and an interpreter that the account can read;
     `history`: a copy of the code brings the repository along, from which a test takes an earlier version. `serves`:
-    Labs will run; `trials`: in so many temporary sites.
+    Labs will run; `trials`: in so many temporary sites. `source`: a directory of `bin/up --download`, which all
+    packages are taken from.
     """
-    machine.ensure_packages(programs, postgres=postgres)
     installation = Installation(Path(__file__).resolve().parents[2])
+    installation.check_paths()
+    if source:
+        _check_path(source)
+        offline.check(source)
+    machine.ensure_packages(programs, postgres=postgres, source=source)
     if machine.is_root():
         account = machine.ensure_account()
+        if source:
+            offline.check_readable(source, account)
         machine.ensure_tun()
         python = machine.find_python(account)
         installation = installation.for_account(account, history=history)
@@ -51,6 +78,9 @@ def set_up_process(
         os.chdir(installation.code)
         os.execv(python, [python, str(installation.code / "bin" / Path(sys.argv[0]).name), *sys.argv[1:]])
     python = machine.find_python()
+    if source:
+        offline.check_python(source, python)
+    installation.source = source
     os.chdir(installation.code)
     os.umask(0o077)
     installation.make_directories()
@@ -73,25 +103,44 @@ class Installation:
         self.venv = self.var / "venv"
         self.fresh: Path | None = None
         """Newer copy of the code that replaces `code`."""
+        self.source: Path | None = None
+        """Directory of `bin/up --download` with the packages; None for the network's."""
+
+    def check_paths(self) -> None:
+        """Refuse places that the site cannot be in. RequirementError."""
+        for path in (self.code, self.var, self.run):
+            _check_path(path)
+
+    def is_made(self) -> bool:
+        """True if the site's virtual environment is there."""
+        return (self.venv / "bin/python").exists()
 
     # As root
 
+    def is_readable(self, account: pwd.struct_passwd) -> bool:
+        """True if the account can read the code."""
+        readable = ["test", "-r", str(self.code / "manage.py"), "-a", "-x", str(self.code)]
+        return subprocess.run(readable, **machine.as_account(account)).returncode == 0
+
     def for_account(self, account: pwd.struct_passwd, *, history: bool = False) -> "Installation":
         """This installation, made usable for the account; or a copy of the code if the account cannot read it."""
-        readable = ["test", "-r", str(self.code / "manage.py"), "-a", "-x", str(self.code)]
-        if subprocess.run(readable, **machine.as_account(account)).returncode:
+        if not self.is_readable(account):
             return self._mirrored(account, history)
-        self.var.mkdir(parents=True, exist_ok=True)
+        self._make_var()
         if self.var.stat().st_uid != account.pw_uid:
             _chown(self.var, account)
         return self
 
+    def copy_for(self, account: pwd.struct_passwd) -> "Installation":
+        """Where a copy for an account that cannot read the code is, or will be."""
+        label = f"{self.code.name}-{hashlib.sha256(str(self.code).encode()).hexdigest()[:8]}"
+        return Installation(Path(account.pw_dir) / label / "code")
+
     def _mirrored(self, account: pwd.struct_passwd, history: bool) -> "Installation":
         """A copy of the code below the account's home. Root only reads; all is written with the account's rights."""
-        label = f"{self.code.name}-{hashlib.sha256(str(self.code).encode()).hexdigest()[:8]}"
-        base = Path(account.pw_dir) / label
+        copy = self.copy_for(account)
+        base = copy.code.parent
         machine.say(f"The account cannot read {self.code}; working on a copy in {base}")
-        copy = Installation(base / "code")
         os.environ.setdefault("COLLABORATORY_VAR", str(base / "var"))
         copy.fresh = base / f"code.{os.getpid()}"
         rights = machine.as_account(account)
@@ -128,7 +177,7 @@ class Installation:
 
     def make_directories(self) -> None:
         """Make the directories below `var`, accessible to the account alone."""
-        self.var.mkdir(parents=True, exist_ok=True)
+        self._make_var()
         if self.var.stat().st_uid != os.getuid():
             raise machine.RequirementError(
                 f"{self.var} belongs to another account. Remove it, or run this as that account."
@@ -141,6 +190,33 @@ class Installation:
         if self.run.is_symlink() or self.run.stat().st_uid != os.getuid():
             raise machine.RequirementError(f"{self.run} belongs to another account.")
         self.run.chmod(0o700)
+
+    def _make_var(self) -> None:
+        try:
+            self.var.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise machine.RequirementError(
+                f"{self.var}, for the site's data, cannot be made ({error.strerror}). Name another place, which the"
+                f" account that runs the site can write: COLLABORATORY_VAR=/srv/collaboratory {sys.argv[0]}"
+            ) from error
+
+    def environments(self) -> list[tuple[str, Path, list[Path]]]:
+        """Virtual environments of the site: name, place, requirements that it may match."""
+        portal = [self.code / "requirements.txt", self.code / "requirements-dev.txt"]
+        return [
+            ("the portal's packages", self.venv, portal),
+            ("what renders notebooks and PDF", self.var / "preview", [self.code / "drive/preview/environment.txt"]),
+            (
+                "the Lab's base environment",
+                self.var / "lab/environments/base",
+                [self.code / "lab/environments/pins/base.txt"],
+            ),
+            (
+                "what shows spreadsheets and science's files",
+                self.var / "preview-science",
+                [self.code / "drive/preview/science.txt"],
+            ),
+        ]
 
     def make_environments(self, python: str, *, dev: bool = False, lab: bool = True, science: bool = True) -> None:
         """Make the virtual environments of the portal and the previews, and the Lab's base environment, as pinned.
@@ -157,8 +233,10 @@ class Installation:
         """The tests keep bytecode elsewhere (temporary_site): they have nothing of what is compiled here."""
         requirements = self.code / ("requirements-dev.txt" if dev else "requirements.txt")
         accepted = [requirements] if dev else [requirements, self.code / "requirements-dev.txt"]
-        if not _is_made(self.venv, accepted, python):
-            make_environment(self.venv, python, requirements, "the portal's packages", compiled=not dev)
+        if not environment_is_made(self.venv, accepted, python):
+            make_environment(
+                self.venv, python, requirements, "the portal's packages", compiled=not dev, source=self.source
+            )
         if not dev and is_set("LDAP_URL"):
             self.add_directory_packages(python)
 
@@ -174,13 +252,13 @@ class Installation:
 
     def _make_preview(self, python: str) -> None:
         preview, packages = self.var / "preview", self.code / "drive/preview/environment.txt"
-        if not _is_made(preview, [packages], python):
-            make_environment(preview, python, packages, "what renders notebooks and PDF")
+        if not environment_is_made(preview, [packages], python):
+            make_environment(preview, python, packages, "what renders notebooks and PDF", source=self.source)
 
     def _make_base(self, python: str) -> None:
         base = self.var / "lab/environments/base"
         packages = self.code / "lab/environments/pins/base.txt"
-        if _is_made(base, [packages], python):
+        if environment_is_made(base, [packages], python):
             return
         if base.exists() and list((self.run / "lab").glob("*.sock")):
             machine.say(
@@ -188,21 +266,21 @@ class Installation:
             )
             return
         what = "the Lab's base environment (JupyterLab, NumPy, …); this takes a minute or two"
-        make_environment(base, python, packages, what)
+        make_environment(base, python, packages, what, source=self.source)
 
     def make_science(self, python: str, *, beside_site: bool = False) -> None:
         """Make the environment that reads science's files. The site needs it for their previews only."""
         environment, packages = self.var / "preview-science", self.code / "drive/preview/science.txt"
-        if not _is_made(environment, [packages], python):
+        if not environment_is_made(environment, [packages], python):
             how = ["nice", "setpriv", "--pdeathsig", "TERM"] if beside_site else []
             what = "what shows spreadsheets and science's files"
             what = f"{what}, while the site runs" if beside_site else what
-            make_environment(environment, python, packages, what, how=how)
+            make_environment(environment, python, packages, what, how=how, source=self.source)
 
     def make_frontend_tools(self, python: str) -> Path:
         """Make the virtual environment with Node.js that bin/build-frontend needs."""
         tools, packages = self.var / "frontend/tools", self.code / "frontend/requirements.txt"
-        if not _is_made(tools, [packages], python):
+        if not environment_is_made(tools, [packages], python):
             make_environment(tools, python, packages, "Node.js and what builds with it")
         return tools
 
@@ -239,6 +317,8 @@ class Installation:
 
     def prepare(self, environment: dict[str, str]) -> None:
         """Prepare the database, static files, first data and nginx's configuration."""
+        for name in PLACES:
+            _check_path(environment.get(name, ""))
         machine.say("Preparing the database and the static files")
         first_start = [str(self.venv / "bin/python"), "manage.py", "first_start"]
         if subprocess.run(first_start, cwd=self.code, env=environment).returncode:
@@ -246,36 +326,72 @@ class Installation:
         nginx.write(self.code, self.var, self.run, environment)
 
 
-def _is_made(path: Path, accepted: list[Path], python: str) -> bool:
+def _check_path(path: Path | str) -> None:
+    if found := UNUSABLE.search(str(path)):
+        raise machine.RequirementError(
+            f"The path {path} has the character “{found[0]}”, with which the site cannot run. Put it elsewhere:"
+            " letters, digits and . / @ + , = ~ - _ are possible."
+        )
+
+
+def chosen_port() -> int:
+    """PORT of the process environment, 8000 by default. RequirementError for what is none."""
+    return port_number(os.environ.get("PORT", "8000"))
+
+
+def port_number(text: str) -> int:
+    """A port from a setting. RequirementError for what is none."""
+    if not (text.isascii() and text.isdecimal() and 0 < int(text) <= machine.LAST_PORT):
+        raise machine.RequirementError(f"PORT must be a number from 1 to {machine.LAST_PORT}, not “{text}”.")
+    return int(text)
+
+
+def environment_is_made(path: Path, accepted: list[Path], python: str) -> bool:
     """True if a virtual environment is complete and matches one of these requirements files."""
     stamp = path / ".requirements"
     return stamp.exists() and stamp.read_text() in {_digest(file, python) for file in accepted}
 
 
 def make_environment(
-    path: Path, python: str, requirements: Path, what: str, *, how: Sequence[str] = (), compiled: bool = True
+    path: Path,
+    python: str,
+    requirements: Path,
+    what: str,
+    *,
+    how: Sequence[str] = (),
+    compiled: bool = True,
+    source: Path | None = None,
 ) -> None:
     """Make a virtual environment with exactly these packages. The stamp comes last: without it, it is made again.
 
     `how`: the command that runs each step. `compiled`: with the bytecode of every module; otherwise each is compiled
-    when it is first imported.
+    when it is first imported. `source`: a directory of `bin/up --download`, in place of the network.
     """
     machine.say(f"Installing {what}")
     shutil.rmtree(path, ignore_errors=True)
     machine.run_quietly([*how, python, "-m", "venv", str(path)])
+    try:
+        _install(path, requirements, how, compiled, source)
+    except machine.RequirementError as error:
+        raise error if source else machine.RequirementError(f"{error}\n\n{machine.WITHOUT_NETWORK}") from error
+    (path / ".requirements").write_text(_digest(requirements, python))
+
+
+def _install(path: Path, requirements: Path, how: Sequence[str], compiled: bool, source: Path | None) -> None:
     python_inside = f"{path}/bin/python"
+    local = ["--no-index", "--find-links", str(source / "wheels")] if source else []
     pip = [*how, python_inside, "-m", "pip"]
     # uv installs in seconds what takes pip a minute; it is not needed afterwards. It does not read pip's configuration,
     # which a machine may need.
-    machine.run_quietly([*pip, "install", "--quiet", "uv"])
-    uv = [*how, f"{path}/bin/uv", "pip", "install", "--quiet", "--link-mode=copy"]
+    machine.run_quietly([*pip, "install", "--quiet", *local, "uv"])
+    uv = [*how, f"{path}/bin/uv", "pip", "install", "--quiet", "--link-mode=copy", *local]
+    uv += ["--offline"] if source else []
     uv += ["--compile-bytecode"] if compiled else []
     try:
         machine.run_quietly([*uv, "--python", python_inside, "-r", str(requirements)])
     except machine.RequirementError:
-        machine.run_quietly([*pip, "install", "--quiet", "-r", str(requirements)])
+        machine.run_quietly([*pip, "install", "--quiet", *local, "-r", str(requirements)])
     machine.run_quietly([*pip, "uninstall", "--quiet", "-y", "uv"])
-    (path / ".requirements").write_text(_digest(requirements, python))
 
 
 def _digest(requirements: Path, python: str) -> str:

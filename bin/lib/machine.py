@@ -4,8 +4,11 @@ import contextlib
 import os
 import pwd
 import shutil
+import socket
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,9 +41,15 @@ TEST_PACKAGES = {
     **BACKUP_PACKAGES,
     **DIRECTORY_PACKAGES,
 }
+FIRST_PORT, LAST_PORT = 1024, 65535
+"""Of those that need no privileges."""
 POSTGRES = "postgresql"
 SERVICES = {"nginx", "redis-server", "postgresql", "slapd", "prometheus", "prometheus-node-exporter"}
 """Packages that start a service of this name on its usual port. Ours run apart from these."""
+WITHOUT_NETWORK = (
+    "Packages come over the network. For a machine without one: bin/up --download DIR on another of its kind,"
+    " then bin/up --from DIR here."
+)
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -71,29 +80,42 @@ def can_install() -> bool:
     )
 
 
-def ensure_packages(programs: dict[str, str], *, postgres: bool = False) -> None:
-    """Install what is missing, as root or with a sudo that asks no password; otherwise name the command."""
+def missing_packages(programs: dict[str, str], *, postgres: bool = False) -> list[str]:
+    """Debian packages that are to be installed for these programs, and for making virtual environments."""
     packages = {package for program, package in programs.items() if not _is_there(program)}
     if not _can_make_environments("/usr/bin/python3"):
         packages.add("python3-venv")
     if postgres and not list(Path("/usr/lib/postgresql").glob("*/bin/initdb")):
         packages.add(POSTGRES)
-    if not packages:
+    return sorted(packages)
+
+
+def ensure_packages(programs: dict[str, str], *, postgres: bool = False, source: Path | None = None) -> None:
+    """Install what is missing, as root or with a sudo that asks no password; otherwise name the command.
+
+    `source`: a directory of `bin/up --download`, for a machine without a network.
+    """
+    names = missing_packages(programs, postgres=postgres)
+    if not names:
         return
-    names = sorted(packages)
-    prefix = [] if is_root() else ["sudo", "-n"]
     if not can_install():
-        raise RequirementError(
-            f"Please install these packages, then start again:\n  sudo apt-get install {' '.join(names)}"
-        )
+        raise RequirementError(advice(names))
     say(f"Installing Debian packages: {' '.join(names)}")
+    prefix = [] if is_root() else ["sudo", "-n"]
     quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "PATH": PATH}
     # RUNLEVEL=1 keeps invoke-rc.d(8) from starting the packages' own services; systemd does not ask it.
     quiet["RUNLEVEL"] = "1"
-    run_quietly([*prefix, "apt-get", "update", "-qq"], env=quiet)
-    names += [other for name in names for other in COMPANIONS.get(name, []) if _is_offered(other)]
-    run_quietly([*prefix, "apt-get", "install", "-y", "-qq", "--no-install-recommends", *names], env=quiet)
-    services = sorted(packages & SERVICES)
+    with _package_lists(source) as options:
+        apt = [*prefix, "apt-get", *options]
+        try:
+            run_quietly([*apt, "update", "-qq"], env=quiet)
+            wanted = names + [
+                other for name in names for other in COMPANIONS.get(name, []) if is_offered(other, options)
+            ]
+            run_quietly([*apt, "install", "-y", "-qq", "--no-install-recommends", *wanted], env=quiet)
+        except RequirementError as error:
+            raise error if source else RequirementError(f"{error}\n\n{WITHOUT_NETWORK}") from error
+    services = sorted(set(names) & SERVICES)
     if services and Path("/run/systemd/system").is_dir():
         subprocess.run([*prefix, "systemctl", "disable", "--now", "--quiet", *services], check=False)
 
@@ -102,8 +124,46 @@ def _is_there(program: str) -> bool:
     return Path(program).exists() if program.startswith("/") else bool(shutil.which(program, path=PATH))
 
 
-def _is_offered(package: str) -> bool:
-    return subprocess.run(["apt-cache", "show", package], capture_output=True, check=False).returncode == 0
+def advice(packages: list[str]) -> str:
+    """What a person does who has the right to install packages."""
+    return f"Please install these packages, then start again:\n  sudo apt-get install {' '.join(packages)}"
+
+
+@contextlib.contextmanager
+def _package_lists(source: Path | None) -> Iterator[list[str]]:
+    """Options of apt-get: none, or those that make `source` all that there is."""
+    if source is None:
+        yield []
+        return
+    with tempfile.TemporaryDirectory() as directory:
+        lists, place = Path(directory, "lists"), Path(directory, "sources.list")
+        (lists / "partial").mkdir(parents=True)
+        place.write_text(f"deb [trusted=yes] file:{source}/debs ./\n")
+        values = [f"Dir::Etc::sourcelist={place}", "Dir::Etc::sourceparts=-", f"Dir::State::lists={lists}"]
+        values += ["Dir::Cache::pkgcache=", "Dir::Cache::srcpkgcache=", "APT::Sandbox::User=root"]
+        yield [f"-o{value}" for value in values]
+
+
+def is_offered(package: str, options: Sequence[str] = ()) -> bool:
+    """True if the distribution has this package; `options` of apt-cache."""
+    return subprocess.run(["apt-cache", *options, "show", package], capture_output=True, check=False).returncode == 0
+
+
+def port_trouble(port: int) -> str:
+    """Why this process cannot listen on a port of this machine; "" if it can."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            return str(error.strerror)
+    return ""
+
+
+def next_free_port(port: int) -> int:
+    """The next port from here on that can be listened on, of those that need no privileges; `port` if there is none."""
+    others = [*range(max(port + 1, FIRST_PORT), LAST_PORT + 1), *range(FIRST_PORT, port)]
+    return next((other for other in others if not port_trouble(other)), port)
 
 
 def as_account(account: pwd.struct_passwd) -> dict[str, Any]:
@@ -169,10 +229,17 @@ def check_isolation(*, network: bool = True) -> None:
 
     `network`: Labs have one (LAB_NETWORK).
     """
-    for what, command, advice in [*_TRIALS, *(_NETWORK_TRIALS if network else [])]:
-        done = subprocess.run(["/bin/sh", "-c", command], capture_output=True, text=True, cwd="/")
+    for missing in missing_isolation(network=network):
+        raise RequirementError(f"This machine cannot run the Lab: {missing}")
+
+
+def missing_isolation(*, network: bool = True, account: pwd.struct_passwd | None = None) -> Iterator[str]:
+    """What the kernel or its settings lack for the Lab, each with what helps; `account`: with its rights, for root."""
+    rights = as_account(account) if account else {"cwd": "/"}
+    for what, command, help_ in [*_TRIALS, *(_NETWORK_TRIALS if network else [])]:
+        done = subprocess.run(["/bin/sh", "-c", command], capture_output=True, text=True, **rights)
         if done.returncode:
-            raise RequirementError(f"This machine cannot run the Lab: {what}.\n  {done.stderr.strip()}\n{advice}")
+            yield f"{what}.\n  {done.stderr.strip()}\n{help_}"
 
 
 _TRIALS = [

@@ -1,11 +1,13 @@
 """A management command with the site's settings, as the site's account."""
 
 import os
+import pwd
 import sys
+from pathlib import Path
 from typing import NoReturn
 
 import machine
-from installation import is_set, set_up_process
+from installation import Installation, chosen_port, is_set, set_up_process
 
 
 def run(*command: str, make: bool, programs: dict[str, str] | None = None) -> NoReturn:
@@ -14,12 +16,29 @@ def run(*command: str, make: bool, programs: dict[str, str] | None = None) -> No
     Not while the site runs from it: after an update of the code it would be made anew under its feet. `programs` are
     installed if they are missing (machine.ensure_packages).
     """
+    if not make and not is_installed():
+        sys.exit("This site is not installed yet. Start it with bin/up, or install it alone: bin/up --prepare")
     installation, python = set_up_process(programs or {})
-    if make or not (installation.venv / "bin/python").exists():
+    if make:
         installation.make_environments(python, lab=False)
-    environment = installation.settings(int(os.environ.get("PORT", "8000")))
+    environment = installation.settings(chosen_port())
     interpreter = str(installation.venv / "bin/python")
     os.execve(interpreter, [interpreter, str(installation.code / "manage.py"), *command, *sys.argv[1:]], environment)
+
+
+def is_installed() -> bool:
+    """True if this checkout has a site; nothing is made to find out."""
+    installation = Installation(Path(__file__).resolve().parents[2])
+    if machine.is_root() and "COLLABORATORY_VAR" not in os.environ:
+        try:
+            account = pwd.getpwnam(machine.ACCOUNT)
+        except KeyError:
+            return False
+        if not installation.is_readable(account):
+            copy = installation.copy_for(account)
+            copy.venv = copy.code.parent / "var/venv"
+            installation = copy
+    return installation.is_made()
 
 
 def backup_programs() -> dict[str, str]:

@@ -8,11 +8,13 @@ from ipaddress import ip_network
 from pathlib import Path
 from urllib.parse import urlsplit
 
-_PARTS = ["", ".portal", ".files", ".upload_links", ".errors", ".cookies", ".rooms", ".rooms_errors", ".webdav"]
-_PARTS += [".seafile", ".tls"]
+_PARTS = ("", ".portal", ".files", ".upload_links", ".refused", ".errors", ".cookies", ".rooms", ".rooms_errors")
+_PARTS_OF_SOME = (".webdav", ".seafile", ".tls")
 BROTLI = Path("/usr/lib/nginx/modules/ngx_http_brotli_static_module.so")
 """Debian's libnginx-mod-http-brotli-static: sends files that were packed before. Without it they go as gzip."""
-TEMPLATES = tuple(f"nginx{part}.conf" for part in _PARTS)
+UNANNOUNCED_MAX = "1g"
+"""What a body without a length may have; before it is read, as much must be free (drive/storage/room.py)."""
+TEMPLATES = tuple(f"nginx{part}.conf" for part in (*_PARTS, *_PARTS_OF_SOME))
 
 
 def write(code: Path, var: Path, run: Path, environment: dict[str, str]) -> Path:
@@ -37,6 +39,7 @@ def values(code: Path, var: Path, run: Path, environment: dict[str, str]) -> dic
     lab_static = Path(environment.get("LAB_STATIC_FILES") or lab_root / "static/files").resolve()
     development = portal.hostname == "localhost"
     brotli = loads(BROTLI)
+    upload_max = environment.get("UPLOAD_MAX") or "64g"
     return {
         "CODE": str(code),
         "VAR": str(var),
@@ -56,10 +59,17 @@ def values(code: Path, var: Path, run: Path, environment: dict[str, str]) -> dic
         "LAB_HOST_RE": re.escape(lab_host),
         "UNKNOWN_HOST": f"302 {environment['PORTAL_URL']}$request_uri" if development else "421",
         "TRUSTED_PROXY": trusted(environment.get("TRUSTED_PROXY", "")),
-        "UPLOAD_MAX": environment.get("UPLOAD_MAX", "64g"),
+        "UPLOAD_MAX": upload_max,
+        "UNANNOUNCED_MAX": min(upload_max, UNANNOUNCED_MAX, key=size),
         **_listening(environment),
         **_tls(run, environment),
     }
+
+
+def size(text: str) -> float:
+    """Bytes of a size as nginx writes it, such as `16m`; 0 is no limit."""
+    number = int(text.rstrip("kKmMgG")) * {"k": 2**10, "m": 2**20, "g": 2**30}.get(text[-1].lower(), 1)
+    return number or float("inf")
 
 
 def loads(module: Path) -> bool:

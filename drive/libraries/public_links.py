@@ -16,7 +16,7 @@ from django.conf import settings
 from django.contrib.auth.hashers import make_password
 from django.core.exceptions import ValidationError
 from django.db import DatabaseError, transaction
-from django.db.models import F
+from django.db.models import F, QuerySet
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext
@@ -27,6 +27,7 @@ from drive.storage import NotFoundError, StorageError, WrongPathError, open_libr
 from portal import audit
 from portal.access import ForbiddenError
 from portal.models import User
+from portal.prepared_queries import prepared
 
 from .access import get_library
 from .link_secrets import LinkSecrets
@@ -52,8 +53,13 @@ def address(link: PublicLink) -> str:
 def find(text: str) -> PublicLink | None:
     """The open link of a token; None for whatever is wrong with it, without a difference that could be told."""
     link_id = SECRETS.read(text)
-    rows = PublicLink.objects.open().select_related("library__owner_user", "library__owner_collab")
-    return rows.filter(pk=link_id).first() if link_id else None
+    return next(iter(_open(link=link_id, now=timezone.now())), None) if link_id else None
+
+
+@prepared
+def _open(link: UUID, now: datetime) -> QuerySet[PublicLink]:
+    """A link that lets visitors in: asked for with every page and file of it."""
+    return PublicLink.objects.open(now).filter(pk=link).select_related("library__owner_user", "library__owner_collab")
 
 
 # Making and revoking

@@ -10,7 +10,7 @@ from django.utils.text import format_lazy
 from django.utils.translation import gettext, gettext_lazy
 
 from collabs.models import Collab
-from drive.models import Library, Permission, Share
+from drive.models import Library, Permission, Quota, Share
 from drive.storage import layout
 from notices.models import Kind
 from notices.services import notify
@@ -34,13 +34,13 @@ def open_my_library(user: User) -> None:
     _create(Library(owner_user=user, is_default=True), DEFAULT_NAME)
 
 
-def open_collab_library(actor: User, collab: Collab) -> None:
+def open_collab_library(actor: User | None, collab: Collab) -> None:
     """A Collab has its library from the first second."""
     library = Library(owner_collab=collab, is_public=collab.is_public)
     _save_title(library, collab)
 
 
-def follow_collab(actor: User, collab: Collab, changed: set[str]) -> None:
+def follow_collab(actor: User | None, collab: Collab, changed: set[str]) -> None:
     """The library of a Collab has its title and its visibility."""
     library = Library.objects.select_for_update().get(owner_collab=collab)
     library.is_public = collab.is_public
@@ -57,12 +57,12 @@ def _save_title(library: Library, collab: Collab) -> None:
     _settle_on_commit(library)
 
 
-def close_collab_library(actor: User, collab: Collab) -> None:
+def close_collab_library(actor: User | None, collab: Collab) -> None:
     """The library goes with its Collab."""
     _mark_deleted(Library.objects.get(owner_collab=collab))
 
 
-def reopen_collab_library(actor: User, collab: Collab) -> None:
+def reopen_collab_library(actor: User | None, collab: Collab) -> None:
     """And comes back with it."""
     library = Library.objects.get(owner_collab=collab)
     library.deleted_at = None
@@ -310,6 +310,36 @@ def set_public(actor: User, library: Library, is_public: bool) -> None:
     row.save(update_fields=["is_public"])
     audit.record(actor, "library.made_public" if is_public else "library.made_private", row)
     _settle_on_commit(row)  # running servers follow the disk: all public libraries are one mount
+
+
+# What operators do
+
+
+@transaction.atomic
+def set_quota(actor: User | None, whose: User | Collab, max_bytes: int | None, max_files: int | None) -> bool:
+    """Give a person or Collab another quota than everybody's; None: the site's default. False if it is that already."""
+    wanted = {"max_bytes": max_bytes, "max_files": max_files}
+    row, created = Quota.objects.get_or_create(**_quota_of(whose), defaults=wanted)
+    if not created and (row.max_bytes, row.max_files) == (max_bytes, max_files):
+        return False
+    row.max_bytes, row.max_files = max_bytes, max_files
+    row.full_clean()
+    row.save()
+    audit.record(actor, "quota.changed", whose, bytes=max_bytes, files=max_files)
+    return True
+
+
+@transaction.atomic
+def remove_quota(actor: User | None, whose: User | Collab) -> bool:
+    """Back to the site's default; False if it is that already."""
+    removed, _by_model = Quota.objects.filter(**_quota_of(whose)).delete()
+    if removed:
+        audit.record(actor, "quota.removed", whose)
+    return bool(removed)
+
+
+def _quota_of(whose: User | Collab) -> dict[str, Any]:
+    return {"user": whose} if isinstance(whose, User) else {"collab": whose}
 
 
 def _lock(library: Library) -> Library:

@@ -38,6 +38,7 @@ from drive.storage import (
     is_hidden,
     open_library,
     path_codec,
+    room,
     shown,
 )
 from drive.storage.names import NAME_BYTES, new_name, with_free_name
@@ -171,7 +172,7 @@ def _check_room(library: Library, size: int) -> None:
         quota.check(library, of_owner["bytes"] + size, of_owner["files"] + 1)
     except quota.OverQuotaError as error:
         raise no_room() from error
-    if on_disk["bytes"] + size > tus.room_on_disk():
+    if on_disk["bytes"] + size > room.left():
         raise no_room()
 
 
@@ -193,7 +194,7 @@ def admit_piece(link: UploadLink, upload_id: str, offset: int, size: int) -> Non
         raise tus.OffsetMismatchError(f"{upload.offset} bytes have arrived, but this request begins at {offset}.")
     if offset + size > upload.length:
         raise tus.UploadTooLongError(f"More than the {upload.length} announced bytes were sent.")
-    if size > tus.room_on_disk():
+    if size > room.left():
         raise no_room()
 
 
@@ -204,7 +205,7 @@ def admit_form(link: UploadLink, size: int) -> None:
     check_folder(link)
     least = max(0, size - FORM_OVERHEAD)
     taken = ReceivedFile.objects.filter(link=link).aggregate(bytes=Sum("size", default=0))["bytes"]
-    if taken + least > link.max_bytes or 2 * size > tus.room_on_disk():
+    if taken + least > link.max_bytes or 2 * size > room.left():
         raise no_room()
 
 

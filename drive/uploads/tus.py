@@ -19,7 +19,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import BinaryIO
 
-from django.conf import settings
 from django.utils.translation import gettext
 
 from drive.files import operations
@@ -27,13 +26,13 @@ from drive.libraries import quota
 from drive.models import Library
 from drive.storage import (
     ABSENT,
-    DiskFullError,
     FileEntry,
     NotFoundError,
     StorageError,
     WrongPathError,
     layout,
     open_library,
+    room,
     translate_errors,
 )
 from drive.storage.files import sync_staged
@@ -145,22 +144,13 @@ def target_of(metadata: dict[str, str]) -> str:
 def create(user: User, library: Library, path: str, length: int) -> Upload:
     """Begin an upload. OverQuotaError or DiskFullError where it will not fit; nothing has been sent yet then."""
     quota.check(library, length)
-    if length > room_on_disk():
-        raise DiskFullError(
-            gettext("There is not enough free space on the disk. Please tell an operator of this site.")
-        )
+    room.require(length)
     return begin(Upload(new_id(), user.pk, str(library.pk), path, length))
 
 
 def new_id() -> str:
     """An id that nobody guesses."""
     return secrets.token_hex(_ID_BYTES)
-
-
-def room_on_disk() -> int:
-    """Bytes of the disk that uploads may fill: what is free, without the reserve."""
-    disk = os.statvfs(layout.staging())
-    return disk.f_bavail * disk.f_frsize - settings.DISK_RESERVE_BYTES
 
 
 def begin(upload: Upload) -> Upload:
@@ -236,6 +226,11 @@ def _check(upload: Upload, offset: int) -> None:
 def _check_length(upload: Upload, offset: int) -> None:
     if offset > upload.length:
         raise UploadTooLongError(f"More than the {upload.length} announced bytes were sent.")
+
+
+def check_piece(upload: Upload, length: int | None) -> None:
+    """UploadTooLongError for more bytes than are missing; None are those of a body without a length."""
+    _check_length(upload, upload.offset + (length or 0))
 
 
 def finish(user: User, library: Library, upload: Upload) -> FileEntry:

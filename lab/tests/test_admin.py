@@ -103,11 +103,11 @@ def test_it_shows_the_audit_trail(desk: Client, running: Server) -> None:
 
 def test_it_lists_and_stops_at_the_terminal(running: Server) -> None:
     out = StringIO()
-    call_command("lab_servers", stdout=out)
+    call_command("servers", "list", stdout=out)
     assert "owner" in out.getvalue()
     assert "running" in out.getvalue()
-    call_command("lab_servers", "--stop-all", stdout=out)
-    assert "1 servers were stopped" in out.getvalue()
+    call_command("servers", "stop", "--all", stdout=out)
+    assert "1 Lab stopped" in out.getvalue()
     assert Server.objects.get().state == State.STOPPED
 
 

@@ -1,6 +1,8 @@
-"""Account changes: deactivate, activate, remove second factor, sign out."""
+"""Account changes: create, change, deactivate, activate, remove second factor, sign out."""
 
+from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
+from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils import timezone
 
@@ -9,6 +11,57 @@ from portal.access import send_access_changed
 from portal.models import Session, User
 
 from . import superusers
+
+
+@transaction.atomic
+def create(
+    actor: User | None,
+    username: str,
+    *,
+    email: str,
+    first_name: str = "",
+    last_name: str = "",
+    password: str | None = None,
+) -> User:
+    """A new account whose address counts as confirmed. ValidationError for a name or address that is taken or invalid.
+
+    Without a password the person makes one with “Forgot your password?”, which proves that the address is theirs.
+    """
+    user = User(username=username, email=email.lower(), first_name=first_name, last_name=last_name)
+    user.set_password(password)
+    user.full_clean()
+    check_address(user, user.email)
+    user.save()
+    EmailAddress.objects.create(user=user, email=user.email, primary=True, verified=True)
+    audit.record(actor, "account.created", user)
+    return user
+
+
+def check_address(user: User, email: str) -> None:
+    """ValidationError if `email` is empty or the confirmed address of another account."""
+    if not email:
+        raise ValidationError({"email": "An account needs an e-mail address."})
+    if EmailAddress.objects.filter(email__iexact=email, verified=True).exclude(user=user.pk).exists():
+        raise ValidationError({"email": f"{email} is the address of another account."})
+
+
+@transaction.atomic
+def change(actor: User | None, user: User, **values: str) -> bool:
+    """Change `email`, which then counts as confirmed, `first_name` and `last_name`; False if they are these already."""
+    changed = sorted(name for name, value in values.items() if getattr(user, name) != value)
+    if not changed:
+        return False
+    for name in changed:
+        setattr(user, name, values[name])
+    user.full_clean()
+    if "email" in changed:
+        check_address(user, user.email)
+        address, _created = EmailAddress.objects.get_or_create(user=user, email=user.email)
+        EmailAddress.objects.filter(pk=address.pk).update(verified=True)
+        address.set_as_primary()
+    user.save(update_fields=changed)
+    audit.record(actor, "account.changed", user, fields=changed)
+    return True
 
 
 @transaction.atomic

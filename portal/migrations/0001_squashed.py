@@ -71,7 +71,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('at', models.DateTimeField(auto_now_add=True, db_index=True)),
-                ('actor_name', models.CharField(help_text="Username at that time; “system” for the site itself.", max_length=150)),
+                ('actor_name', models.CharField(help_text="Username at that time; “system” for the site itself, or “command line”.", max_length=150)),
                 ('verb', models.CharField(db_index=True, help_text='Name of the action, such as collab.member.added.', max_length=64)),
                 ('target_id', models.CharField(max_length=64)),
                 ('target_name', models.CharField(max_length=255)),

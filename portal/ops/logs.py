@@ -116,6 +116,46 @@ class RefusalsAreInformation(logging.Filter):
         return logging.getLogger(record.name).isEnabledFor(logging.INFO)
 
 
+_DATABASE_ERRORS = frozenset({"OperationalError", "InterfaceError"})
+"""Names of classes of DB-API 2.0, of Django's and the driver's: the supervisor logs without Django."""
+_STATES_AWAY = re.compile(r"08|53|57P|58")
+"""Classes of PostgreSQL's SQLSTATE: connection, resources, intervention of an operator, system."""
+_SQLITE_AWAY = frozenset({10, 13, 14})
+"""SQLITE_IOERR, SQLITE_FULL, SQLITE_CANTOPEN."""
+
+
+def database_trouble(error: BaseException | None) -> str:
+    """First line of what the database's driver says when the database cannot be reached or used; "" for other errors.
+
+    A statement that is wrong, or a lock that was not given, is none of these.
+    """
+    while error is not None:
+        if _DATABASE_ERRORS.intersection(kind.__name__ for kind in type(error).__mro__) and _is_away(error):
+            return str(error).partition("\n")[0] or type(error).__name__
+        error = error.__cause__ or error.__context__
+    return ""
+
+
+def _is_away(error: BaseException) -> bool:
+    driver = error.__cause__ or error
+    code = getattr(driver, "sqlite_errorcode", None)
+    if code is not None:
+        return code & 0xFF in _SQLITE_AWAY
+    return bool(_STATES_AWAY.match(getattr(driver, "sqlstate", None) or "08"))
+
+
+class DatabaseTroubleIsOneLine(logging.Filter):
+    """Log what fails because the database cannot be reached without its traceback, which tells nothing."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Put the reason in place of the traceback; every record is kept."""
+        error = record.exc_info[1] if record.exc_info else None
+        if reason := database_trouble(error):
+            record.msg, record.args = f"{record.getMessage()} (database: {reason})", ()
+            record.exc_info = record.exc_text = None
+        return True
+
+
 # Formats
 
 
@@ -162,10 +202,15 @@ def configuration(shape: str, level: str) -> dict[str, Any]:
         "formatters": {"shape": {"()": FORMATTERS[shape]}},
         "filters": {
             "refusals": {"()": "portal.ops.logs.RefusalsAreInformation"},
+            "database": {"()": "portal.ops.logs.DatabaseTroubleIsOneLine"},
             "tokens": {"()": "portal.ops.logs.RedactSecrets"},
         },
         "handlers": {
-            "console": {"class": "logging.StreamHandler", "formatter": "shape", "filters": ["refusals", "tokens"]}
+            "console": {
+                "class": "logging.StreamHandler",
+                "formatter": "shape",
+                "filters": ["refusals", "database", "tokens"],
+            }
         },
         "root": {"handlers": ["console"], "level": level},
         # Celery says of every task that it came and went, and of some with what.

@@ -130,4 +130,4 @@ def test_it_asks_no_more_of_the_database(
     with django_assert_num_queries(4):  # session, person, Lab, unread messages
         browser.get("/docs/")
     with django_assert_num_queries(2):
-        browser.get("/_gateway/signed-in")
+        browser.get("/_gateway/upload", headers={"X-Original-URI": "/account/", "X-Original-Method": "GET"})

@@ -121,10 +121,3 @@ def test_it_names_the_right_that_a_member_lacks(
     response = sign_in(viewer).get(f"/collabs/{collab.slug}/settings/")
     assertContains(response, "administrator", status_code=403)
     assert re.search("role of an? administrator", response.content.decode())
-
-
-def test_it_tells_the_proxy_whether_somebody_is_signed_in(
-    client: Client, owner: User, sign_in: Callable[[User], Client]
-) -> None:
-    assert client.get("/_gateway/signed-in").status_code == 401
-    assert sign_in(owner).get("/_gateway/signed-in").status_code == 204

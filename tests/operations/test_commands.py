@@ -57,6 +57,7 @@ def deep() -> Iterator[Path]:
         yield made
 
 
+@pytest.mark.sandbox
 def test_the_proxy_takes_the_longest_paths_and_names(
     place: Installation, deep: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -337,5 +337,5 @@ def test_labs_can_be_ended_while_the_site_is_ending(deployed: Deployed, session:
     environment = {"PATH": PATH, "HOME": os.environ["HOME"], "COLLABORATORY_VAR": str(deployed.var)}
     command = [str(CODE / "bin/up"), "--stop-labs"]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=180)
-    assert (done.returncode, "1 servers were stopped." in done.stdout) == (0, True), done.stderr
+    assert (done.returncode, "1 Lab stopped." in done.stdout) == (0, True), done.stderr
     assert not list((deployed.var / "lab/servers").glob("*"))

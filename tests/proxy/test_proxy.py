@@ -85,7 +85,7 @@ def logged(proxy: Proxy, number: str) -> str:
 def test_it_asks_about_an_upload_under_the_uploads_own_number(proxy: Proxy) -> None:
     proxy.ask(UPLOAD, method="PUT", body=b"x")
     asked, upload = proxy.portal.seen
-    assert asked.target == "/_gateway/signed-in"
+    assert asked.target == "/_gateway/upload"
     assert asked.header("X-Request-ID") == upload.header("X-Request-ID")
 
 
@@ -128,6 +128,27 @@ def test_its_own_pages_have_the_number_the_sites_look_and_a_strict_policy(proxy:
         assert logged(proxy, number_on(answer))
 
 
+@pytest.mark.parametrize(
+    ("method", "target"),
+    [
+        ("GET", "/api/v1/me"),
+        ("PUT", "/api/v1/libraries/00000000-0000-4000-8000-000000000000/files/a"),
+        ("POST", "/api/v1/libraries/00000000-0000-4000-8000-000000000000/files/a"),
+        ("GET", "/rest/v1/collabs"),
+        ("GET", "/api2/repos/"),
+        ("POST", "/seafhttp/upload-api/0123456789abcdef"),
+    ],
+)
+def test_it_tells_programs_in_json_that_the_portal_is_away(proxy: Proxy, method: str, target: str) -> None:
+    proxy.portal.stop()
+    proxy.webdav.stop()
+    answer = proxy.ask(target, method=method, body=b"" if method == "GET" else b"x")
+    assert (answer.status, answer.headers["content-type"]) == (502, "application/json")
+    assert answer.headers["retry-after"] == "3"
+    said = json.loads(answer.body)
+    assert (said["status"], said["error"], said["request_id"]) == (502, "bad_gateway", number_on(answer))
+
+
 @pytest.mark.parametrize("name", ["Neuro Hub", 'A “B” & "C" \\ $host {x}; # <b>'])
 def test_its_own_pages_have_the_sites_name(proxy: Proxy, name: str) -> None:
     proxy.stop()
@@ -158,7 +179,7 @@ def test_it_tells_programs_in_json_that_something_is_too_large(proxy: Proxy, tar
     assert json.loads(answer.body)["request_id"] == number_on(answer)
 
 
-@pytest.mark.parametrize("target", ["/_away.html", "/_too_large.html", "/_too_large.json"])
+@pytest.mark.parametrize("target", ["/_away.html", "/_away.json", "/_too_large.html", "/_too_large.json"])
 def test_it_serves_its_own_pages_to_nobody_who_asks(proxy: Proxy, target: str) -> None:
     assert proxy.ask(target).status == 404
 
@@ -488,19 +509,19 @@ def test_it_writes_an_upload_to_disk_and_sends_only_its_name(proxy: Proxy, targe
 
 
 def test_it_reads_no_upload_of_somebody_who_is_not_signed_in(proxy: Proxy) -> None:
-    proxy.signed_in = Answer(401)
+    proxy.may_store = Answer(401)
     head = f"PUT {UPLOAD} HTTP/1.1\nHost: localhost:{proxy.port}\nConnection: close\nContent-Length: {2**35}\n\n"
     with proxy.connect(head) as connection:
         assert read_answer(connection).status == 401
-    assert [(request.method, request.target) for request in proxy.portal.seen] == [("GET", "/_gateway/signed-in")]
+    assert [(request.method, request.target) for request in proxy.portal.seen] == [("GET", "/_gateway/upload")]
 
 
 def test_it_tells_a_program_in_json_that_its_token_is_no_good(proxy: Proxy) -> None:
-    proxy.signed_in = Answer(401)
+    proxy.may_store = Answer(401)
     answer = proxy.ask(API_UPLOAD, "Authorization: Bearer clb_x", method="PUT", body=b"x")
     assert answer.status == 401
     assert (answer.headers["content-type"], answer.headers["www-authenticate"]) == ("application/json", "Bearer")
-    proxy.signed_in = Answer(401, {"X-Challenge": 'Bearer error="invalid_token"'})
+    proxy.may_store = Answer(401, {"X-Challenge": 'Bearer error="invalid_token"'})
     answer = proxy.ask(API_UPLOAD, "Authorization: Bearer clb_x", method="PUT", body=b"x")
     assert answer.headers["www-authenticate"] == 'Bearer error="invalid_token"'
     assert json.loads(answer.body)["error"] == "unauthorized"

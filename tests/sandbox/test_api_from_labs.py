@@ -101,10 +101,13 @@ def test_there_is_nothing_but_the_api(inside: Person) -> None:
     ]
     pages += [
         "/_gateway/auth",
-        "/_gateway/signed-in",
+        "/_gateway/upload",
+        "/_gateway/refused-form",
         "/_gateway/lab/state",
         "/_ask",
-        "/_signed_in",
+        "/_ask_upload",
+        "/_refused_form",
+        "/_refused_form.html",
         "/_drive/private/x",
     ]
     pages += [

@@ -158,7 +158,7 @@ class Proxy:
             self.port: int = probe.getsockname()[1]
         self.auth = Answer(204, {"X-Lab-Server": SERVER_ID, "X-Lab-Token": "the-token", "X-Lab-Pass": str(PASS_ID)})
         self.valid_passes: Callable[[Request], Answer] = lambda request: Answer(body=request.body + b"\n")
-        self.signed_in = Answer(204)
+        self.may_store = Answer(204)
         self.admits: Callable[[Request], Answer] = lambda request: Answer(204)
         self.asks_rooms = Answer(204, {"X-Rooms-Person": "7", "X-Rooms-Grant": "pass 5"})
         self.portal = Backend(self.run / "web.sock", self._portal)
@@ -176,8 +176,8 @@ class Proxy:
             return self.valid_passes(request)
         if request.target in ("/_gateway/rooms/lab", "/_gateway/rooms/portal"):
             return self.asks_rooms
-        if request.target == "/_gateway/signed-in":
-            return self.signed_in
+        if request.target == "/_gateway/upload":
+            return self.may_store
         if request.target.startswith("/_gateway/upload-link"):
             return self.admits(request)
         return self.page(request)

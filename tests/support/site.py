@@ -117,7 +117,7 @@ class Site:
     def stop(self) -> None:
         """End the Labs, the processes, and the Lab's namespace."""
         if settings.LAB_LAUNCHER != "sandbox" or self.sandboxes():  # to ask without need takes a second or two
-            command = [sys.executable, "manage.py", "lab_servers", "--stop-all"]
+            command = [sys.executable, "manage.py", "servers", "stop", "--all"]
             subprocess.run(command, cwd=CODE, env=self.environment, check=False)
         self.end()
         pause = settings.LAB_ROOT / "namespace.pid"

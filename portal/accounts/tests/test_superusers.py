@@ -181,8 +181,8 @@ def test_it_leads_back_to_an_account_that_was_deactivated(operator: User) -> Non
     assert "password" not in said
     assert signs_in("operator", PASSWORD)
     assert set(audit.trail(operator).values_list("verb", "actor_name")) >= {
-        ("account.activated", "system"),
-        ("account.rights.changed", "system"),
+        ("account.activated", "command line"),
+        ("account.rights.changed", "command line"),
     }
 
 

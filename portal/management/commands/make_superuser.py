@@ -8,11 +8,10 @@ from allauth.account.models import EmailAddress
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
-from django.db import transaction
 
 from portal.accounts import services, superusers
+from portal.command_line import change
 from portal.models import User
-from portal.ops.task_queue import without_broker
 
 
 class Command(BaseCommand):
@@ -29,12 +28,9 @@ class Command(BaseCommand):
 
     def handle(self, *_: Any, **options: Any) -> None:
         name = options["username"].strip().lower()
-        try:
-            with without_broker(), transaction.atomic():
-                user = User.objects.filter(username=name).first()
-                lines = _restore(user, options) if user else _create(name, options)
-        except ValidationError as error:
-            raise CommandError(" ".join(error.messages)) from error
+        with change():
+            user = User.objects.filter(username=name).first()
+            lines = _restore(user, options) if user else _create(name, options)
         for line in lines:
             self.stdout.write(line)
         self.stdout.write(f"Sign in as {name} at {settings.PORTAL_URL}/account/login/?next=/admin/")

@@ -3,14 +3,17 @@
 import io
 import logging
 import re
+import sqlite3
+from pathlib import Path
 
 import pytest
 from django.conf import settings
+from django.db import OperationalError
 from django.test import Client
 from django.utils.module_loading import import_string
 
 from portal.ops.gunicorn_logger import Logger
-from portal.ops.logs import RedactSecrets
+from portal.ops.logs import DatabaseTroubleIsOneLine, RedactSecrets
 
 TOKEN = "Zk3v9Qm7-_x~2LwT8aB4cD5eF6gH7iJ8kL9mN0oP1qR2"
 
@@ -56,3 +59,34 @@ def test_the_web_server_logs_in_the_same_shape() -> None:
     names = re.findall(r"gunicorn .* --logger-class (\S+)", (settings.BASE_DIR / "Procfile").read_text())
     assert [import_string(name) for name in names] == [Logger] * len(names) != []
     assert len(names) == (settings.BASE_DIR / "Procfile").read_text().count(" gunicorn ")
+
+
+def logged(error: sqlite3.Error) -> logging.LogRecord:
+    """What is logged of an error that Django made of one of SQLite."""
+    try:
+        raise OperationalError(*error.args) from error
+    except OperationalError as raised:
+        record = logging.LogRecord("x", logging.ERROR, "", 0, "100%% of %s", ("it",), (type(raised), raised, None))
+    DatabaseTroubleIsOneLine().filter(record)
+    return record
+
+
+def test_a_database_that_cannot_be_opened_has_no_traceback(tmp_path: Path) -> None:
+    with pytest.raises(sqlite3.OperationalError) as away:
+        sqlite3.connect(tmp_path / "nowhere/site.sqlite3")
+    record = logged(away.value)
+    assert record.getMessage() == "100% of it (database: unable to open database file)"
+    assert record.exc_info is None
+
+
+def test_a_fault_in_a_statement_and_a_lock_keep_theirs(tmp_path: Path) -> None:
+    first, second = (sqlite3.connect(tmp_path / "site.sqlite3", timeout=0, isolation_level=None) for _ in range(2))
+    with pytest.raises(sqlite3.OperationalError) as wrong:
+        first.execute("SELECT 1 FROM nothing")
+    first.execute("BEGIN IMMEDIATE")
+    with pytest.raises(sqlite3.OperationalError) as locked:
+        second.execute("BEGIN IMMEDIATE")
+    for error in (wrong, locked):
+        record = logged(error.value)
+        assert record.getMessage() == "100% of it"
+        assert record.exc_info
