@@ -366,3 +366,18 @@ def test_it_pages(program: Program, owner: User) -> None:
     assert [[one["title"] for one in page["items"]] for page in pages] == [["C0", "C1"], ["C2", "C3"], ["C4"], []]
     assert {(page["count"], page["pages"]) for page in pages} == {(5, 3)}
     assert Membership.objects.count() == 5
+
+
+def test_it_opens_a_public_collab_to_visitors_and_no_other(program: Program, owner: User, client: Client) -> None:
+    own = program(owner)
+    send(own, "post", "/collabs", {"title": "Retina", "is_public": False})
+    refused = send(own, "patch", "/collabs/retina", {"visitors_read": True})
+    assert (refused.status_code, "visitors_read" in refused.json()["fields"]) == (422, True)
+    opened = send(own, "patch", "/collabs/retina", {"is_public": True, "visitors_read": True}).json()
+    assert opened["visitors_read"] is True
+    assert client.get("/collabs/retina/files/").status_code == 200
+    assert client.get(f"{V1}/collabs/retina").json()["visitors_read"] is True
+    assert send(own, "patch", "/collabs/retina", {"title": "Retina 2"}).json()["visitors_read"] is True
+    shut = send(own, "patch", "/collabs/retina", {"is_public": False}).json()
+    assert (shut["is_public"], shut["visitors_read"]) == (False, False)
+    assert send(own, "patch", "/collabs/retina", {"is_public": True}).json()["visitors_read"] is False

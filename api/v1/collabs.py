@@ -41,6 +41,9 @@ class CollabChange(Input):
     title: Text | None = Field(None, min_length=1, max_length=100)
     description: Text | None = Field(None, max_length=2000)
     is_public: bool | None = None
+    visitors_read: bool | None = Field(
+        None, description="Whether visitors without an account read its files; public Collabs only."
+    )
     tags: list[Text] | None = Field(None, max_length=tags.MAX_TAGS)
 
 
@@ -58,6 +61,7 @@ def _row_out(collab: Any, signed_in: bool) -> CollabOut:
         title=collab.title,
         description=collab.description,
         is_public=collab.is_public,
+        visitors_read=collab.lets_visitors_read,
         is_archived=collab.archived_at is not None,
         is_favourite=collab.is_favourite,
         tags=collab.tag_names,
@@ -126,10 +130,12 @@ def get(request: HttpRequest, slug: str) -> Any:
 
 @router.patch("/{slug:slug}", **route(Scope.MANAGE, {200: CollabOut}, 409))
 def change_collab(request: HttpRequest, slug: str, data: CollabChange) -> Any:
-    """Change title, description, tags or visibility (administrators)."""
+    """Change title, description, tags, visibility or whether visitors read its files (administrators)."""
     collab = get_collab(request, slug, Role.ADMINISTRATOR)
     now: dict[str, Any] = {"title": collab.title, "description": collab.description, "is_public": collab.is_public}
     wanted = {name: value for name, value in data.model_dump().items() if value is not None}
+    if data.visitors_read and not (now | wanted)["is_public"]:
+        raise ValidationError({"visitors_read": "Visitors can read the files of a public Collab only."})
     services.update_collab(person(request), collab, **(now | wanted))
     return collab_out(request, collab)
 

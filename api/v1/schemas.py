@@ -127,6 +127,7 @@ class CollabOut(BaseModel):
     title: str
     description: str
     is_public: bool
+    visitors_read: bool = Field(description="True if visitors without an account may read its files now.")
     is_archived: bool = Field(description="Read-only.")
     is_favourite: bool = Field(description="True if it is one of your favourites.")
     tags: list[str]
