@@ -4,6 +4,7 @@ from django.urls import path
 from . import views
 
 urlpatterns = [
+    path("status/", views.site_status, name="site_status"),
     path("announcements/<int:pk>/dismiss", views.dismiss, name="dismiss_announcement"),
     path("admin/see/<int:pk>/", admin.site.admin_view(views.user_access), name="see_as_person"),
     path("admin/database/", admin.site.admin_view(views.database), name="database_tables"),

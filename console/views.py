@@ -8,19 +8,24 @@ from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
+from lab.models import Pause
 from portal import audit
 from portal.models import User
+from portal.ops.health import HEALTH
 
 from . import announcements, user_access_report
 from . import launch_stats as figures
 from .retention.tables import tables
+from .site_status import services as site_status_of_parts
 
 DISMISSED_FOR = 90 * 24 * 3600
 PER_PAGE = 100
+MOST_PAUSES = 20
 
 
 @require_POST
@@ -35,6 +40,21 @@ def dismiss(request: HttpRequest, pk: int) -> HttpResponse:
     secure = settings.SESSION_COOKIE_SECURE
     response.set_cookie(announcements.COOKIE, value, DISMISSED_FOR, secure=secure, httponly=True, samesite="Lax")
     return response
+
+
+@never_cache
+@require_GET
+def site_status(request: HttpRequest) -> HttpResponse:
+    """Show everybody what works now, and when maintenance is; without reasons, which are for operators."""
+    now = timezone.now()
+    services = list(site_status_of_parts(HEALTH.ask()))
+    context = {
+        "services": services,
+        "works": all(service.works for service in services),
+        "pauses": Pause.objects.filter(ends_at__gt=now).order_by("starts_at")[:MOST_PAUSES],
+        "now": now,
+    }
+    return render(request, "console/site_status.html", context)
 
 
 @never_cache

@@ -1,0 +1,34 @@
+"""What works now, in the words of people: the parts of the site's health as what somebody can do with them."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy
+
+from portal.ops.health import PartStatus
+
+SERVICES: tuple[tuple[Promise, frozenset[str]], ...] = (
+    (gettext_lazy("Pages, Collabs and files"), frozenset({"database", "migrations", "cache", "drive"})),
+    (gettext_lazy("Starting and stopping Labs"), frozenset({"broker", "supervisor"})),
+    (gettext_lazy("Work in Labs that run"), frozenset({"relay", "api-relay"})),
+    (gettext_lazy("Editing together"), frozenset({"rooms"})),
+    (gettext_lazy("The Drive on your computer"), frozenset({"webdav"})),
+)
+"""Each with the parts that it needs (`/readyz`); a test finds the part that is in none."""
+
+
+@dataclass(frozen=True)
+class ServiceStatus:
+    """Whether one of SERVICES works."""
+
+    title: Promise
+    works: bool
+
+
+def services(statuses: list[PartStatus]) -> Iterator[ServiceStatus]:
+    """The services that this site has."""
+    ok = {status.name: status.ok for status in statuses}
+    for title, parts in SERVICES:
+        if here := parts & set(ok):
+            yield ServiceStatus(title, all(ok[part] for part in here))
