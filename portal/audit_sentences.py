@@ -14,6 +14,8 @@ PHRASES = {
     "account.created": "created the account",
     "account.deactivated": "deactivated the account",
     "account.deleted": "deleted the account",
+    "account.erased": "erased the account for its person",
+    "account.exported": "wrote what is kept of this person into a file",
     "account.looked-at": "looked at what this person sees",
     "account.password.set": "set a new password",
     "account.passwords.guessed": "noticed guesses of the password",

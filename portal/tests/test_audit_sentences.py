@@ -15,7 +15,9 @@ from portal.audit_sentences import MOST, PHRASES, phrase, sentences
 from portal.models import AuditEntry, User
 
 NO_ACTIONS = {"lab.view_server", "account.json"}
-NAME = re.compile(r"(account|announcement|collab|file|group|identity|lab|library|link|quota|task)(\.[a-z_-]+)+")
+NAME = re.compile(
+    r"(account|announcement|collab|file|group|identity|lab|library|link|quota|task|upload_link)(\.[a-z_-]+)+"
+)
 
 
 def recorded() -> Iterator[str]:
