@@ -110,6 +110,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "portal.web.middleware.RequestIdMiddleware",
+    "drive.uploads.middleware.BodyFileMiddleware",
     "portal.web.middleware.MetricsMiddleware",
     "portal.web.middleware.PrivateCacheMiddleware",
     "portal.web.delivery.CompressionMiddleware",

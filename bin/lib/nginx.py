@@ -8,7 +8,18 @@ from ipaddress import ip_network
 from pathlib import Path
 from urllib.parse import urlsplit
 
-_PARTS = ("", ".portal", ".files", ".upload_links", ".refused", ".errors", ".cookies", ".rooms", ".rooms_errors")
+_PARTS = (
+    "",
+    ".portal",
+    ".files",
+    ".upload",
+    ".upload_links",
+    ".refused",
+    ".errors",
+    ".cookies",
+    ".rooms",
+    ".rooms_errors",
+)
 _PARTS_OF_SOME = (".webdav", ".seafile", ".tls")
 BROTLI = Path("/usr/lib/nginx/modules/ngx_http_brotli_static_module.so")
 """Debian's libnginx-mod-http-brotli-static: sends files that were packed before. Without it they go as gzip."""

@@ -20,7 +20,7 @@ from drive.libraries import quota
 from drive.storage import NotFoundError, StorageError, room
 from portal.access import ForbiddenError, SignInRequiredError, person
 
-from . import tus
+from . import cut_pieces, tus
 from .transfer import LengthRequiredError
 
 SMALL_FORM = 4 * 2**20
@@ -81,7 +81,9 @@ def _admit(request: HttpRequest, method: str) -> None:
     access = _access(request, match)
     access.require_write()
     if "upload_id" in match.kwargs:
-        tus.check_piece(tus.find(user, access.library, match.kwargs["upload_id"]), length)
+        upload = tus.find(user, access.library, match.kwargs["upload_id"])
+        cut_pieces.take(upload)
+        tus.check_piece(upload, length)
         room.require(room.UNANNOUNCED if length is None else length)
         return
     _check_room(access, match.kwargs.get("path", ""), length)

@@ -19,7 +19,7 @@ from drive.storage import IncompleteUploadError, NameTakenError, StorageError, o
 from portal.access import person
 from portal.models import User
 
-from . import transfer, tus
+from . import cut_pieces, transfer, tus
 from .conflicts import keep_upload
 from .tus import MalformedError, Upload
 
@@ -128,6 +128,7 @@ def _create(
 
 
 def _status(_request: HttpRequest, found: Upload, _place: Place) -> HttpResponse:
+    cut_pieces.take(found)
     response = _progress(found, 200)
     response["Upload-Length"] = str(found.length)
     return response

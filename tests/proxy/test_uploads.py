@@ -63,6 +63,11 @@ class Sender:
         assert answer.status_code == 200, answer.status_code  # type: ignore[attr-defined]
         return int(answer.headers["Upload-Offset"])  # type: ignore[attr-defined]
 
+    def offset_beyond(self, address: str, before: int) -> int:
+        """The offset, once it is larger than this one."""
+        wait_for(lambda: self.offset(address) > before, 30, "nothing was kept")
+        return self.offset(address)
+
     def offset_when_back(self, address: str) -> int:
         """The offset, asked for until a worker lives long enough to say it."""
         found: list[int] = []
@@ -143,9 +148,79 @@ def test_it_loses_nothing_that_was_acknowledged(site: Site, collab: Collab, edit
     assert hashlib.sha256(found).digest() == hashlib.sha256(content).digest()
 
 
+def piece(site: Site, sender: Sender, address: str, offset: int, announced: int) -> socket.socket:
+    """Begin a PATCH of so many bytes."""
+    cookies = "; ".join(f"{name}={value}" for name, value in sender.person.session.cookies.items())
+    lines = [f"PATCH {address.removeprefix(settings.PORTAL_URL)} HTTP/1.1", f"Host: localhost:{site.port}"]
+    lines += ["Tus-Resumable: 1.0.0", f"X-CSRFToken: {sender.token}", f"Origin: {settings.PORTAL_URL}"]
+    lines += [f"Cookie: {cookies}", f"Upload-Offset: {offset}", f"Content-Length: {announced}"]
+    lines += ["Content-Type: application/offset+octet-stream", "", ""]
+    connection = socket.create_connection(("127.0.0.1", site.port), 30)
+    connection.sendall("\r\n".join(lines).encode())
+    return connection
+
+
+def bodies() -> list[Path]:
+    """What nginx has written; a test in which the portal was killed may leave some, which are swept after a day."""
+    return [path for path in (settings.DRIVE_ROOT / "staging/nginx").rglob("*") if path.is_file()]
+
+
+BUFFER = 128 * 1024
+"""Of nginx: what had arrived last, and was not in the file yet."""
+
+
+def test_a_piece_that_was_cut_keeps_what_has_arrived(site: Site, collab: Collab, editor: Person) -> None:
+    content, before = os.urandom(PIECE) * PIECES, bodies()
+    sender = Sender(editor, collab.library.pk)
+    address = sender.create("cut.bin", len(content))
+    offset = 0
+    for _ in range(3):  # the second and third are added to what is there
+        end = offset + 9 * 2**20 + 77
+        with piece(site, sender, address, offset, len(content) - offset) as connection:
+            connection.sendall(content[offset:end])
+        offset = sender.offset_beyond(address, offset)
+        assert end - BUFFER <= offset <= end
+    assert bodies() == before
+    assert sender.patch(address, offset, content[offset:]) == 204
+    assert bodies() == before
+    found = (layout.find(collab.library.pk) / "cut.bin").read_bytes()
+    assert hashlib.sha256(found).digest() == hashlib.sha256(content).digest()
+    assert not list((settings.DRIVE_ROOT / "staging").glob(f"*cut-{address.rpartition('/')[2]}"))
+
+
+def test_a_whole_piece_is_kept_while_the_portal_is_away(site: Site, collab: Collab, editor: Person) -> None:
+    """All but its last byte, so that the sender is told how it ended."""
+    content, before = os.urandom(PIECE), bodies()
+    sender = Sender(editor, collab.library.pk)
+    address = sender.create("away.bin", len(content))
+    # The question is answered, the body arrives slowly, and then there is nobody.
+    with piece(site, sender, address, 0, len(content)) as connection:
+        connection.sendall(content[:-1])
+        wait_for(lambda: bodies() != before, 30, "nothing has arrived")
+        with site.without("webdav"):
+            wait_for(lambda: not site.answers(), 30, "its workers did not end")
+            connection.sendall(content[-1:])
+            assert connection.recv(1000).startswith(b"HTTP/1.1 502 ")
+    wait_for(site.answers, 60, "the portal did not come back")
+    assert sender.offset_when_back(address) == len(content) - 1
+    assert sender.patch(address, len(content) - 1, content[-1:]) == 204
+    assert (layout.find(collab.library.pk) / "away.bin").read_bytes() == content
+
+
+def test_what_is_refused_leaves_no_body(site: Site, collab: Collab, editor: Person) -> None:
+    sender, before = Sender(editor, collab.library.pk), bodies()
+    address = sender.create("refused.bin", PIECE)
+    assert sender.patch(address, 5, b"x" * 2**20) == 409  # elsewhere than the last one ended
+    token, sender.token = sender.token, "none"
+    assert sender.patch(address, 0, b"x" * 2**20) == 403
+    sender.token = token
+    assert sender.offset(address) == 0
+    assert bodies() == before
+
+
 def test_nobody_without_a_sign_in_fills_the_disk(site: Site, collab: Collab, stranger: Person) -> None:
     """The proxy asks before it reads the body of a PATCH; a stranger's and a hostile header get nowhere."""
-    sender = Sender(stranger, collab.library.pk)
+    sender, before = Sender(stranger, collab.library.pk), bodies()
     address = f"{sender.base}{'0' * 32}"
     secret = str(settings.VAR_DIR / "secret-key")
     for headers in ({}, {"X_Body_File": secret}):
@@ -154,7 +229,7 @@ def test_nobody_without_a_sign_in_fills_the_disk(site: Site, collab: Collab, str
     stranger.session.cookies.clear()
     answer = sender.send("PATCH", address, b"x" * 2**20, Upload_Offset=0)
     assert answer.status_code in (401, 403)  # type: ignore[attr-defined]
-    assert not list((settings.DRIVE_ROOT / "staging/nginx").rglob("0*"))
+    assert bodies() == before
 
 
 def test_nobody_without_a_sign_in_posts_a_large_form(site: Site, collab: Collab, stranger: Person) -> None:
