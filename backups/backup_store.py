@@ -2,6 +2,7 @@
 
     collaboratory-backups    says what this is, and in which format
     lock                     whoever makes or removes backups holds it
+    damaged                  contents of objects/ that were found damaged, one in a line: no backup relies on them
     objects/ab/<sha256>      every content once, whichever backups hold it
     <time>/                  a complete backup: backup.json, manifest.sqlite3, the database, secrets/
     unfinished-<time>/       one being made, or cut off: never taken for a backup
@@ -18,10 +19,11 @@ import os
 import re
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -166,6 +168,7 @@ class BackupStore:
             for path in folder.iterdir():
                 if path.name not in needed:
                     path.unlink()
+                    self.note_intact([path.name])
                     removed += 1
         for manifest in manifests:
             manifest.close()
@@ -195,11 +198,46 @@ class BackupStore:
 
     # Contents
 
+    @cached_property
+    def damaged(self) -> set[str]:
+        """Contents that were found damaged and not stored anew since."""
+        try:
+            return set(self._damaged.read_text().split())
+        except FileNotFoundError:
+            return set()
+
+    @property
+    def _damaged(self) -> Path:
+        return self.path / "damaged"
+
+    def note_damaged(self, contents: Iterable[str]) -> None:
+        """Let no backup rely on these contents."""
+        self._write_damaged(self.damaged | set(contents))
+
+    def note_intact(self, contents: Iterable[str]) -> None:
+        """Take note that these have been stored anew."""
+        self._write_damaged(self.damaged - set(contents))
+
+    def _write_damaged(self, contents: set[str]) -> None:
+        if contents == self.damaged:
+            return
+        draft = self.path / f"{UNFINISHED}damaged"
+        draft.touch(mode=0o600)
+        draft.write_text("".join(f"{sha256}\n" for sha256 in sorted(contents)))
+        if contents:
+            draft.replace(self._damaged)
+        else:
+            draft.unlink()
+            self._damaged.unlink(missing_ok=True)
+        self.damaged = contents
+
     def content(self, sha256: str) -> Path:
         return self.objects / sha256[:2] / sha256
 
     def has(self, sha256: str, size: int) -> bool:
-        """Whether a content is here, of this size; `verify` looks into it."""
+        """Whether a content is here, of this size, and not known to be damaged; `verify` looks into it."""
+        if sha256 in self.damaged:
+            return False
         try:
             return self.content(sha256).stat().st_size == size
         except FileNotFoundError:
@@ -252,6 +290,7 @@ class Unfinished:
             place = self.store.content(sha256)
             place.parent.mkdir(mode=0o700, exist_ok=True)
             (self.place / "objects" / sha256).rename(place)
+        self.store.note_intact(self.fresh)
         self.fresh.clear()
         self.fresh_bytes = 0
 

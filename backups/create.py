@@ -26,7 +26,7 @@ from drive.storage.files import REPLACED
 from drive.versions.capture import PAUSE
 from portal.ops.task_queue import publish
 
-from . import database
+from . import database, verify
 from .backup_store import Backup, BackupError, BackupStore, Unfinished, UnreadableError
 from .manifest import Entry, Manifest, SavedLibrary, shown
 from .walk import Found, VanishedError, walk
@@ -77,6 +77,8 @@ class _Creation:
         self.manifest = unfinished.manifest
         earlier = store.backups()
         self.before: Manifest | None = earlier[-1].manifest() if earlier else None
+        self.share = (earlier[-1].about.get("share", -1) + 1) % verify.SHARES if earlier else 0
+        """Of the last backup's contents, which is read before anything relies on it."""
         self.began = time.time()
         self.round = 1
         self.found_new = 0
@@ -90,10 +92,17 @@ class _Creation:
         libraries = list(Library.objects.filter(removed_at=None).values_list("pk", flat=True))
         self.manifest.add_libraries(_saved_libraries())
         self._secrets()
+        if self.before:
+            self.progress(f"Earlier contents, share {self.share + 1} of {verify.SHARES}")
+            self.store.note_damaged(verify.damaged_share(self.store, self.before, self.share))
+        damaged = set(self.store.damaged)
         self._files(libraries)
         if self.before:
             self.before.close()
-        return self.unfinished.finish(self._about(migrations, len(libraries)))
+        self.unfinished.promote()
+        still = damaged & self.store.damaged
+        about = {"share": self.share, "stored_anew": len(damaged) - len(still), "damaged": sorted(still)[:NAMED]}
+        return self.unfinished.finish(self._about(migrations, len(libraries)) | about)
 
     # What is read, in which order
 

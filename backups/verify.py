@@ -4,11 +4,17 @@ from pathlib import Path
 
 from . import database
 from .backup_store import Backup, BackupStore, checksum
-from .manifest import shown
+from .manifest import Manifest, shown
+
+SHARES = 16
+"""Each backup reads one share of the contents that it relies on: all of them are read in so many backups."""
 
 
 def verify(store: BackupStore, backups: list[Backup]) -> list[str]:
-    """Damage of these backups, in words; empty if there is none. Contents that several share are read once."""
+    """Damage of these backups, in words; empty if there is none. Contents that several share are read once.
+
+    Contents that are damaged are noted: the next backup stores them anew, if the site still has the files.
+    """
     wrong: list[str] = []
     readable = []
     for backup in backups:
@@ -24,7 +30,15 @@ def verify(store: BackupStore, backups: list[Backup]) -> list[str]:
         for sha256 in sorted(needed):
             if why := _content(store.content(sha256), sha256):
                 wrong.append(f"{why}, of {_whose(readable, sha256)}")
+                store.note_damaged([sha256])
     return wrong
+
+
+def damaged_share(store: BackupStore, manifest: Manifest, share: int) -> list[str]:
+    """Contents of one share (0 to SHARES-1) of a backup that are damaged or missing."""
+    prefixes = (f"{number:02x}" for number in range(share, 256, SHARES))
+    needed = (sha256 for prefix in prefixes for sha256 in manifest.contents(prefix))
+    return [sha256 for sha256 in needed if _content(store.content(sha256), sha256)]
 
 
 def _own_files(backup: Backup) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """The directory with the backups, and the two commands."""
 
 import shutil
+import time
 from collections.abc import Callable
 from io import StringIO
 from pathlib import Path
@@ -82,6 +83,62 @@ def test_it_says_which_file_a_damaged_content_is(
     other = store.path / "out"
     report = restore.into_directory(store, made, other, "", silent)
     assert report.damaged == 2  # the file, and its version
+
+
+def damage(store: BackupStore, backup: Backup, collab: Collab, name: str) -> str:
+    """Damage what a backup holds of a file; its SHA-256."""
+    with backup.manifest() as manifest:
+        entry = manifest.get(f"libraries/{collab.library.pk}/{name}".encode())
+    assert entry
+    flip(store.content(str(entry.sha256)))
+    return str(entry.sha256)
+
+
+@pytest.mark.slow
+def test_the_next_backup_stores_anew_what_was_found_damaged(
+    owner: User, collab: Collab, back_up: BackUp, store: BackupStore
+) -> None:
+    operations.write(owner, collab.library, "a.txt", b"some content")
+    damage(store, back_up(), collab, "a.txt")
+    with pytest.raises(CommandError, match="damaged"):
+        backup(store.path, "--verify")
+    time.sleep(1)  # backups are named by the second
+    assert "Damaged contents of earlier backups, stored anew: 1" in backup(store.path)
+    assert verify.verify(store, store.backups()) == []  # the earlier one, too
+    time.sleep(1)
+    assert "stored anew" not in backup(store.path)
+
+
+@pytest.mark.slow
+def test_backups_find_damage_themselves_in_time(
+    owner: User, collab: Collab, back_up: BackUp, store: BackupStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each reads a share of what it relies on."""
+    operations.write(owner, collab.library, "a.txt", b"some content")
+    sha256 = damage(store, back_up(), collab, "a.txt")
+    share = int(sha256[:2], 16) % verify.SHARES
+    monkeypatch.setattr(verify, "SHARES", 2)
+    stored = [next_second(back_up).about["stored_anew"] for _ in range(2)]
+    assert stored == [int(share % 2 == 1), int(share % 2 == 0)]
+    assert verify.verify(store, store.backups()) == []
+
+
+@pytest.mark.slow
+def test_it_says_what_the_site_has_no_more(
+    owner: User, collab: Collab, back_up: BackUp, store: BackupStore, place: Path
+) -> None:
+    operations.write(owner, collab.library, "a.txt", b"some content")
+    made = back_up()
+    sha256 = damage(store, made, collab, "a.txt")
+    assert verify.verify(store, [made])
+    (place / "a.txt").unlink()
+    for path in (layout.root() / "objects").rglob("*"):  # its version
+        if path.is_file() and path.read_bytes() == b"some content":
+            path.unlink()
+    about = next_second(back_up).about
+    assert (about["stored_anew"], about["damaged"]) == (0, [sha256])
+    store.retain(Retention(last=1))
+    assert next_second(back_up).about["damaged"] == []
 
 
 @pytest.mark.slow

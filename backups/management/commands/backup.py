@@ -112,8 +112,11 @@ class Command(BaseCommand):
             f"{backup.path}: {about['files']} files, {_size(about['bytes'])},"
             f" of which {_size(about['new_bytes'])} are new; {about['seconds']} s"
         )
+        if about["stored_anew"]:
+            self.stdout.write(f"Damaged contents of earlier backups, stored anew: {about['stored_anew']}")
         for title, found in (
             ("Rows refer to what is missing on this site", about["missing"]),
+            ("Damaged in earlier backups, and not on this site any more", about["damaged"]),
             ("Written while they were read, and perhaps inconsistent", about["torn"]),
             ("Left out", [f"{path} ({why})" for path, why in about["left_out"].items()]),
         ):
