@@ -73,7 +73,7 @@ class Readers:
             thread.join()
 
     def _read(self, someone: Person) -> None:
-        chance = random.Random(someone.user.pk)
+        chance = random.Random()
         host = settings.PORTAL_URL.partition("://")[2]
         cookie = f"{settings.SESSION_COOKIE_NAME}={someone.session_key}"
         client = Client(("127.0.0.1", int(host.rpartition(":")[2])), host, {"Cookie": cookie, "Accept": "text/html"})
