@@ -37,7 +37,7 @@ DIRECTORY_PACKAGES = {
 """For sign-in with an LDAP directory: python-ldap is compiled."""
 TEST_PACKAGES = {
     **{name: name for name in ("chromium-headless-shell", "gdb", "strace", "litmus", "rclone", "cadaver")},
-    **{"slapd": "slapd", "promtool": "prometheus"},
+    **{"slapd": "slapd", "promtool": "prometheus", "ssh-keygen": "openssh-client"},
     **BACKUP_PACKAGES,
     **DIRECTORY_PACKAGES,
 }
