@@ -13,7 +13,6 @@ a backup: what has its name is whole, power failure included.
 """
 
 import ctypes
-import errno
 import hashlib
 import json
 import os
@@ -30,7 +29,6 @@ from typing import Any
 
 from django.conf import settings
 
-from drive.storage import room
 from portal.file_lock import file_lock
 
 from .manifest import Manifest
@@ -266,8 +264,6 @@ class Unfinished:
         try:
             with copy.open("xb") as target:
                 for chunk in _chunks(fd, parts):
-                    if len(chunk) > room.left(self.place):
-                        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
                     digest.update(chunk)
                     target.write(chunk)
                     size += len(chunk)
