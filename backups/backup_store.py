@@ -13,6 +13,7 @@ a backup: what has its name is whole, power failure included.
 """
 
 import ctypes
+import errno
 import hashlib
 import json
 import os
@@ -29,6 +30,7 @@ from typing import Any
 
 from django.conf import settings
 
+from drive.storage import room
 from portal.file_lock import file_lock
 
 from .manifest import Manifest
@@ -264,6 +266,8 @@ class Unfinished:
         try:
             with copy.open("xb") as target:
                 for chunk in _chunks(fd, parts):
+                    if len(chunk) > room.left(self.place):
+                        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
                     digest.update(chunk)
                     target.write(chunk)
                     size += len(chunk)

@@ -5,7 +5,10 @@ from typing import Self
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import models
+from django.db.models import Q
 from django.utils import timezone
+
+from collabs.models import Collab
 
 
 class AnnouncementQuerySet(models.QuerySet["Announcement"]):
@@ -62,3 +65,29 @@ class FailedTask(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name}, {self.failed_at:%Y-%m-%d %H:%M}"
+
+
+class MonthlyUsage(models.Model):
+    """What a person or a Collab stored and used in one month; written every night by `console.usage`."""
+
+    month = models.DateField(help_text="Its first day.")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.CASCADE, related_name="+")
+    collab = models.ForeignKey(Collab, null=True, on_delete=models.CASCADE, related_name="+")
+    used_bytes = models.BigIntegerField(default=0)
+    used_files = models.BigIntegerField(default=0)
+    lab_seconds = models.BigIntegerField(default=0, help_text="How long the person's Labs ran.")
+    counted_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["month", "user"], condition=Q(collab=None), name="one_usage_per_person"),
+            models.UniqueConstraint(fields=["month", "collab"], condition=Q(user=None), name="one_usage_per_collab"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user or self.collab} in {self.month:%Y-%m}"
+
+    @property
+    def lab_hours(self) -> float:
+        """Hours for which the person's Labs ran."""
+        return self.lab_seconds / 3600

@@ -1,12 +1,14 @@
 """Dismissing an announcement; for operators, access report of a person, launch statistics, sizes of tables."""
 
+import csv
 from typing import Any
 
 from django.conf import settings
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
@@ -20,6 +22,7 @@ from portal.ops.health import HEALTH
 
 from . import announcements, user_access_report
 from . import launch_stats as figures
+from . import usage as monthly
 from .retention.tables import tables
 from .site_status import services as site_status_of_parts
 
@@ -111,3 +114,47 @@ def database(request: HttpRequest) -> HttpResponse:
         "total": sum(table.size or 0 for table in found),
     }
     return render(request, "console/database_tables.html", context)
+
+
+@never_cache
+@require_GET
+def usage(request: HttpRequest) -> HttpResponse:
+    """Show what people and Collabs stored and used in a month, and all months in bars."""
+    _check_may_see_usage(request)
+    months = monthly.months()
+    chosen = request.GET.get("month", "")
+    found = [bar.month for bar in months if not chosen or f"{bar.month:%Y-%m}" == chosen]
+    if chosen and not found:
+        raise Http404
+    rows = monthly.rows(found[0]) if found else monthly.MonthlyUsage.objects.none()
+    context: dict[str, Any] = admin.site.each_context(request) | {
+        "title": "Storage and Lab time",
+        "months": months,
+        "month": found[0] if found else None,
+        "rows": Paginator(rows, PER_PAGE).get_page(request.GET.get("page")),
+        "counted_at": monthly.counted_at(),
+    }
+    return render(request, "console/usage.html", context)
+
+
+@never_cache
+@require_GET
+def usage_csv(request: HttpRequest) -> HttpResponseBase:
+    """All months as CSV. Names are usernames and slugs, in which no spreadsheet sees a formula."""
+    _check_may_see_usage(request)
+    lines = csv.writer(_Echo())
+    response = StreamingHttpResponse((lines.writerow(row) for row in monthly.csv_rows()), content_type="text/csv")
+    response["Content-Disposition"] = 'attachment; filename="usage.csv"'
+    return response
+
+
+def _check_may_see_usage(request: HttpRequest) -> None:
+    if not (request.user.has_perm("drive.view_library") and request.user.has_perm("lab.view_server")):
+        raise PermissionDenied
+
+
+class _Echo:
+    """A file that gives back what is written, for csv.writer."""
+
+    def write(self, text: str) -> str:
+        return text

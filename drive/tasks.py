@@ -98,8 +98,8 @@ def render_preview(self: Task, library_id: str, path: str) -> None:
             rendering.make(source, path)
     except rendering.RenderBusyError as busy:
         raise self.retry(exc=busy, countdown=1, max_retries=rendering.ASK_AGAIN) from busy
-    except StorageError:
-        log.info("%s of library %s is gone", path, library_id)
+    except StorageError as error:
+        log.info("%s of library %s is not rendered: %s", path, library_id, error)
 
 
 @shared_task(bind=True, soft_time_limit=100, time_limit=120)
@@ -114,8 +114,8 @@ def make_thumbnail(self: Task, library_id: str, path: str) -> None:
                 thumbnails.make(source, path)
     except rendering.RenderBusyError as busy:
         raise self.retry(exc=busy, countdown=1, max_retries=rendering.ASK_AGAIN) from busy
-    except StorageError:
-        log.info("%s of library %s is gone", path, library_id)
+    except StorageError as error:
+        log.info("%s of library %s is not rendered: %s", path, library_id, error)
 
 
 @shared_task(soft_time_limit=100, time_limit=120)

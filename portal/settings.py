@@ -200,7 +200,7 @@ _LONG = (
 )
 CELERY_TASK_ROUTES |= {f"drive.tasks.{name}": {"queue": "files"} for name in _LONG}
 CELERY_TASK_ROUTES |= {name: {"queue": "files"} for name in ("webdav.tasks.forget_gone", "search.tasks.forget_words")}
-CELERY_TASK_ROUTES["console.tasks.prune"] = {"queue": "files"}
+CELERY_TASK_ROUTES |= {f"console.tasks.{name}": {"queue": "files"} for name in ("prune", "note_usage")}
 # Read by portal.ops.clock.
 RECONCILE = env.float("LAB_RECONCILE_SECONDS", default=15.0)
 SEARCH_SECONDS = env.float("SEARCH_SECONDS", default=10.0)
@@ -224,6 +224,7 @@ CELERY_BEAT_SCHEDULE: dict[str, dict] = {
         "schedule": 3600.0,
         "options": {"expires": 3600},
     },
+    "console-usage": {"task": "console.tasks.note_usage", "schedule": crontab(hour="4", minute="30")},
     "console-prune": {"task": "console.tasks.prune", "schedule": crontab(hour="5", minute="0")},
     "identity-forget": {"task": "identity.tasks.forget_expired", "schedule": crontab(hour="4", minute="45")},
     "webdav-forget": {"task": "webdav.tasks.forget_gone", "schedule": crontab(hour="5", minute="15")},

@@ -148,6 +148,7 @@ def _staged(files: LibraryFiles, source: BinaryIO, part: Part, form: Form) -> It
     target = files.staging / secrets.token_hex(16)
     try:
         with translate_errors(), target.open("xb") as copy:
+            room.require(part.size)
             copy_part(source, part, copy)
         _set_time(target, form.fields.get("last_modify", ""))
         yield target

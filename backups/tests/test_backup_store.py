@@ -265,3 +265,14 @@ def test_it_says_what_the_site_misses(owner: User, collab: Collab, back_up: Back
     about = back_up().about
     library = Library.objects.get(owner_user=owner).pk
     assert about["missing"] == [f"libraries/{library}", f"objects/{lost.name[:2]}/{lost.name}"]
+
+
+def test_a_backup_leaves_the_reserve_of_its_disk(
+    full_site: Library, back_up: BackUp, store: BackupStore, settings: Settings
+) -> None:
+    back_up()
+    (layout.find(full_site.pk) / "more.txt").write_text("more")
+    settings.DISK_RESERVE_BYTES = 10**18
+    with pytest.raises(OSError, match="No space left"):
+        next_second(back_up)
+    assert len(store.backups()) == 1

@@ -27,6 +27,7 @@ from django.conf import settings
 from django.utils.translation import gettext, gettext_noop
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
+from drive.storage import room, translate_errors
 from portal.file_lock import file_lock
 
 from . import sandbox
@@ -259,6 +260,8 @@ def _make(key: str, form: Format, name: str, source: BinaryIO, ahead: bool) -> N
         if state(key).name not in ("waiting", "none"):
             return
         try:
+            if room.left(Path(settings.PREVIEW_CACHE)) <= 0:
+                raise sandbox.RenderFailedError(gettext_noop("The disk is full: no preview can be made."))
             result = sandbox.render(form.work, source, ending=ending, science=form.science, nice=NICE if ahead else 0)
             kind = "html"
         except sandbox.RenderFailedError as error:
@@ -276,10 +279,11 @@ def _make(key: str, form: Format, name: str, source: BinaryIO, ahead: bool) -> N
 
 def _copy(source: BinaryIO, target: BinaryIO) -> None:
     left = MOST_BYTES + 1
-    while left and (data := source.read(min(left, 1 << 20))):
-        target.write(data)
-        left -= len(data)
-    target.flush()
+    with translate_errors():
+        while left and (data := source.read(min(left, 1 << 20))):
+            target.write(data)
+            left -= len(data)
+        target.flush()
     target.seek(0)
 
 

@@ -3,7 +3,6 @@
 import errno
 import os
 import secrets
-import shutil
 import stat
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -17,7 +16,7 @@ from django.utils.translation import gettext
 from portal.file_lock import file_lock
 from portal.text.unique_names import name_key
 
-from . import openat2
+from . import openat2, room
 from .errors import (
     ChangedError,
     IncompleteUploadError,
@@ -220,22 +219,34 @@ class LibraryFiles:
 
     # Changing
 
-    def write(self, path: str, source: BinaryIO, *, if_match: str | None = None, size: int | None = None) -> FileEntry:
+    def write(
+        self,
+        path: str,
+        source: BinaryIO,
+        *,
+        if_match: str | None = None,
+        size: int | None = None,
+        into_reserve: bool = False,
+    ) -> FileEntry:
         """Put a file in place at once: whoever reads sees the old content or the new, never a part.
 
         `if_match`: None replaces whatever file is there; ABSENT creates only; an ETag (or several, with commas)
         replaces only that version (ChangedError). `size`: how many bytes there must be (IncompleteUploadError).
+        `into_reserve`: also on a disk of which little more than the reserve is left.
         """
-        with self.staged(source, size) as staged:
+        with self.staged(source, size, into_reserve=into_reserve) as staged:
             return self.put(path, staged, if_match=if_match)
 
     @contextmanager
-    def staged(self, source: BinaryIO, size: int | None = None) -> Iterator[Path]:
-        """A complete copy of `source` in the staging area; removed again unless `put` takes it."""
+    def staged(self, source: BinaryIO, size: int | None = None, *, into_reserve: bool = False) -> Iterator[Path]:
+        """A complete copy of `source` in the staging area; removed again unless `put` takes it.
+
+        DiskFullError before the disk's reserve is used.
+        """
         target = self.staging / secrets.token_hex(16)
         try:
             with translate_errors(), target.open("xb") as copy:
-                shutil.copyfileobj(source, copy, 1 << 20)
+                room.copy(source, copy, into_reserve=into_reserve)
             if size is not None and target.stat().st_size != size:
                 raise IncompleteUploadError(
                     gettext("The upload was interrupted. Nothing was changed. Please try again.")

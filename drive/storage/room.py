@@ -1,32 +1,57 @@
-"""Free space on the Drive's disk, and its reserve (DISK_RESERVE_BYTES), which no upload and no copy may use.
+"""Free space on disk, and its reserve (DISK_RESERVE_BYTES), which no upload, copy or version may use.
 
 With the reserve left, the site goes on: the database writes, people sign in, and delete what is not needed.
 """
 
 import os
+from pathlib import Path
+from typing import BinaryIO
 
 from django.conf import settings
 from django.utils.translation import gettext
 
-from . import layout
 from .errors import DiskFullError
 
 UNANNOUNCED = 2**30
 """Bytes that an upload without a length may have, as in UNANNOUNCED_MAX of bin/lib/nginx.py."""
+CHUNK = 2**20
 
 
-def left() -> int:
-    """Bytes that may be written before the reserve is reached; negative when it has been used."""
-    disk = os.statvfs(layout.staging())
-    return disk.f_bavail * disk.f_frsize - settings.DISK_RESERVE_BYTES
+def left(place: Path | None = None) -> int:
+    """Bytes that may be written on the disk of `place` (the Drive's) before its reserve is reached; may be negative."""
+    return _free(place or Path(settings.DRIVE_ROOT)) - settings.DISK_RESERVE_BYTES
+
+
+def _free(place: Path) -> int:
+    disk = os.statvfs(place)
+    return disk.f_bavail * disk.f_frsize
+
+
+def is_short() -> bool:
+    """True if the reserve has been reached, of the Drive's disk or of the database's, which may be another."""
+    return left() <= 0 or left(Path(settings.VAR_DIR)) <= 0
 
 
 def require(size: int) -> None:
-    """Raise DiskFullError unless so many bytes more leave the reserve. Nothing more always fits."""
-    if size > 0 and size > left():
-        raise DiskFullError(
-            gettext(
-                "There is not enough free space on the disk. Nothing was changed. Delete what is not needed, and tell "
-                "an operator of this site."
-            )
+    """Raise DiskFullError unless so many bytes more in the Drive leave all reserves. Nothing more always fits."""
+    if size > 0 and (size > left() or is_short()):
+        raise _full()
+
+
+def copy(source: BinaryIO, target: BinaryIO, *, into_reserve: bool = False) -> None:
+    """Copy all bytes. DiskFullError before the reserve is reached; `into_reserve`: before half of it is gone."""
+    while chunk := source.read(CHUNK):
+        if not into_reserve:
+            require(len(chunk))
+        elif len(chunk) > left() + settings.DISK_RESERVE_BYTES // 2:
+            raise _full()
+        target.write(chunk)
+
+
+def _full() -> DiskFullError:
+    return DiskFullError(
+        gettext(
+            "There is not enough free space on the disk. Nothing was changed. Delete what is not needed, and tell an "
+            "operator of this site."
         )
+    )

@@ -9,11 +9,11 @@ from django.core.files.uploadhandler import StopUpload, TemporaryFileUploadHandl
 from django.http import HttpRequest
 from django.utils.translation import gettext
 
-from drive.storage import DiskFullError
+from drive.storage import DiskFullError, room
 
 
 class StagedUploadHandler(TemporaryFileUploadHandler):
-    """Writes into the staging area (FILE_UPLOAD_TEMP_DIR). Without space left it stops, and the request knows why."""
+    """Writes into the staging area (FILE_UPLOAD_TEMP_DIR). It stops before the disk's reserve; the request knows."""
 
     def new_file(self, *args: Any, **kwargs: Any) -> None:
         """Begin a file."""
@@ -23,6 +23,7 @@ class StagedUploadHandler(TemporaryFileUploadHandler):
     def receive_data_chunk(self, raw_data: bytes, start: int) -> None:
         """Write a part of it."""
         with self._stopping():
+            room.require(len(raw_data))
             self.file.write(raw_data)
             self.file.flush()
 
@@ -30,8 +31,8 @@ class StagedUploadHandler(TemporaryFileUploadHandler):
     def _stopping(self) -> Iterator[None]:
         try:
             yield
-        except OSError as error:
-            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        except (OSError, DiskFullError) as error:
+            if isinstance(error, OSError) and error.errno not in (errno.ENOSPC, errno.EDQUOT):
                 raise
             if self.request is not None:
                 self.request.disk_is_full = True  # type: ignore[attr-defined]

@@ -197,6 +197,7 @@ def append(upload: Upload, offset: int, source: BinaryIO) -> int:
         while chunk := source.read(CHUNK):
             offset += len(chunk)
             _check_length(upload, offset)
+            room.require(len(chunk))
             target.write(chunk)
     return upload.offset
 

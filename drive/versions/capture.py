@@ -8,7 +8,7 @@ from typing import BinaryIO
 
 from django.conf import settings
 
-from drive.storage import LibraryFiles, StorageError, signature
+from drive.storage import LibraryFiles, StorageError, room, signature
 from drive.storage.files import moment
 
 from . import store
@@ -45,7 +45,8 @@ class Taken:
 
 
 def take(source: BinaryIO, *, sync: bool = True) -> Taken:
-    """Copy an open file into the store. Call it within `store.adding()`. Raises TornReadError or VersionTooLargeError.
+    """Copy an open file into the store. Call it within `store.adding()`. Raises TornReadError, VersionTooLargeError or,
+    where that would use the disk's reserve, DiskFullError.
 
     Without `sync` the copy is on disk only after `store.sync()`, which has to be called before, too: a store into a
     memory-mapped file moves the file's time only where its page has been written since the last one (mmap(2)).
@@ -61,6 +62,7 @@ def take(source: BinaryIO, *, sync: bool = True) -> Taken:
             continue
         if sync:
             os.fdatasync(source.fileno())  # else by `store.sync()`: stores into a mapped file are seen after that
+        room.require(before.st_size)
         sha256, size = store.add(source, sync=sync, most=before.st_size)
         after = os.fstat(source.fileno())
         if signature(before) == signature(after) and size == after.st_size:

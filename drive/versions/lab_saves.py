@@ -10,11 +10,10 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import BinaryIO
 
-from django.conf import settings
 from django.utils import timezone
 
 from drive.models import File, Library
-from drive.storage import DiskFullError, LibraryFiles, NotAFileError, NotFoundError, open_library, signature
+from drive.storage import DiskFullError, LibraryFiles, NotAFileError, NotFoundError, open_library, room, signature
 from drive.storage.errors import translate_errors
 from portal.models import User
 
@@ -96,8 +95,7 @@ def _capture(library: Library, path: str, source: BinaryIO, author_of: Callable[
 
 def _check_room() -> None:
     """Versions count against no quota: they end where uploads do, before the disk is full."""
-    disk = os.statvfs(store.root())
-    if disk.f_bavail * disk.f_frsize < settings.DISK_RESERVE_BYTES + AT_ONCE:
+    if room.left() < AT_ONCE or room.is_short():
         raise DiskFullError(FULL)
 
 

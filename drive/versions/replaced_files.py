@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from drive.models import File, Library
-from drive.storage import StorageError, etag, signature
+from drive.storage import DiskFullError, StorageError, etag, signature
 from drive.storage.files import moment
 from portal.models import User
 
@@ -17,8 +17,8 @@ from .capture import TornReadError, VersionTooLargeError, take
 class ReplacedFileSaver:
     """Makes a version of what a file held (`drive.storage.ReplacedFileHandler`).
 
-    A file that is too large for versions, that somebody is writing at this moment, or that cannot be read, goes to the
-    trash as it is.
+    A file that is too large for versions, that somebody is writing at this moment, that cannot be read, or of which the
+    disk has no room for a copy, goes to the trash as it is.
     """
 
     def __init__(self, actor: User | None, library: Library, path: str) -> None:
@@ -29,7 +29,7 @@ class ReplacedFileSaver:
 
     def keep(self, source: BinaryIO) -> None:
         """Capture what is there, unless that was done already."""
-        with suppress(TornReadError, VersionTooLargeError):  # `take` sees to it
+        with suppress(TornReadError, VersionTooLargeError, DiskFullError):  # `take` sees to it
             self._capture(source)
 
     def take(self, replaced: Path) -> None:

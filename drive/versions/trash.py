@@ -26,6 +26,7 @@ from drive.storage import (
     open_library,
     path_codec,
     removal,
+    room,
     signature,
     walk,
 )
@@ -286,7 +287,7 @@ def _newest(item: Trashed) -> Iterator[tuple[str, Version]]:
 def _copy_version(version: Version, target: Path) -> None:
     target.parent.mkdir(DIRECTORY_MODE, parents=True, exist_ok=True)
     with store.open_object(version.sha256) as source, target.open("xb") as copy:
-        shutil.copyfileobj(source, copy, store.CHUNK)
+        room.copy(source, copy)
     target.chmod(FILE_MODE)
     seconds = version.modified.timestamp()
     os.utime(target, (seconds, seconds))

@@ -10,6 +10,8 @@ import os
 import shutil
 import signal
 import subprocess
+import time
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 
@@ -18,6 +20,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Q
 from django.utils import timezone
 
+from drive.storage import room
 from lab import conda_spec
 from lab.models import Environment, Server
 from lab.models.builds import LIVE_BUILDS, Build, BuildState
@@ -32,6 +35,8 @@ from . import build_sandbox, static_files
 log = logging.getLogger(__name__)
 
 BUILD_SECONDS = 1800
+DISK_SECONDS = 1.0
+"""Between two looks at what is left of the disk while something is built."""
 LOST_AFTER = timedelta(seconds=BUILD_SECONDS + 300)
 LOG_SHOWN_BYTES = 100_000
 NEEDED = ("jupyterlab", "ipykernel")
@@ -115,13 +120,24 @@ def _run(build: Build, sandbox: bwrap.Command, words: list[str]) -> None:
     with log_file(build).open("wb") as output:
         process = build_sandbox.start(sandbox, words, stdout=output, stderr=output, start_new_session=True)
         try:
-            code = process.wait(BUILD_SECONDS)
+            code = _wait(process, Path(build.prefix).parent)
         except BaseException:  # the time is over, for it or for the task
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
             raise
     if code:
         raise subprocess.CalledProcessError(code, "the build")
+
+
+def _wait(process: subprocess.Popen[bytes], place: Path) -> int:
+    """Its exit code. TimeoutExpired after BUILD_SECONDS; UnusableBuildError before the disk's reserve is used."""
+    until = time.monotonic() + BUILD_SECONDS
+    while time.monotonic() < until:
+        if room.left(place) <= 0:
+            raise UnusableBuildError("There is not enough free space on the disk (DISK_RESERVE_BYTES).")
+        with suppress(subprocess.TimeoutExpired):
+            return process.wait(DISK_SECONDS)
+    raise subprocess.TimeoutExpired("the build", BUILD_SECONDS)
 
 
 def pip_words(sandbox: bwrap.Command, prefix: Path) -> list[str]:

@@ -5,6 +5,8 @@
 is trusted: every step opens one name below an open directory without following links, on the home's own file system,
 and only regular files are read, also those that their owner may not (rescue_access.py). Its processes are gone by then.
 
+The home goes afterwards, so what is rescued may use half of the disk's reserve rather than be lost.
+
 May be killed and run again: the folder's name comes from the row, files that are there already are left as they are.
 """
 
@@ -174,7 +176,7 @@ def _write(files: LibraryFiles, target: PurePosixPath, source: BinaryIO) -> None
     for number in range(1, 10):
         name = target.name if number == 1 else f"{target.stem} ({number}){target.suffix}"
         try:
-            files.write(str(target.with_name(name)), source, if_match=ABSENT)
+            files.write(str(target.with_name(name)), source, if_match=ABSENT, into_reserve=True)
         except NameTakenError as clash:
             if clash.name == name:
                 raise _CopiedBeforeError from None

@@ -30,7 +30,7 @@ FORGED = {
     "X-Links-At": "http://evil.example",
     "X-Original-URI": "/else",
     "X-Original-Method": "GET",
-    "X-Original-Length": "7",
+    "X-Original-Length": "70",
     "X-Request-ID": "0" * 32,
 }
 PORTAL_PATHS = ["/", "/drive/00000000-0000-4000-8000-000000000000/a", "/collabs/cortex/files/a"]

@@ -42,15 +42,16 @@ while True:
     file.write(bytes(8 * 2**20)), file.flush()
 """
 MAPPED = """
-import mmap, os
+import mmap, os, time
 file = open("{home}/gone", "wb+")
-file.truncate(600 * 2**20)
+file.truncate(900 * 2**20)
 mapped = mmap.mmap(file.fileno(), 0)
 os.unlink(file.name), file.close()
 for at in range(0, len(mapped), 2**20):
     mapped[at : at + 2**20] = b"x" * 2**20
-import time; time.sleep(600)
+    time.sleep(0.1 * (at > 300 * 2**20))
 """
+"""Slowly once it is too much, for a minute: what is written into a page twice counts once, so it cannot begin again."""
 FORBIDDEN = """
 import os
 os.mkdir("{home}/closed")
@@ -71,10 +72,12 @@ for n in itertools.count():
     os.system(f"head -c 3000000 /dev/zero > {home}/{{n}}")
 """
 EMPTY = """
-import itertools
+import itertools, time
 for n in itertools.count():
     open(f"{home}/{{n}}", "x").close()
+    time.sleep(0.001 * (n > 10_000))
 """
+"""Slowly once it is too much: where nobody looks for some seconds it would have far too many, and the Lab would end."""
 DIRECTORIES = """
 import itertools, os
 for n in itertools.count():

@@ -62,7 +62,8 @@ class Command(BaseCommand):
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
                 raise CommandError(
-                    f"The disk of {options['directory']} is full. No backup was made; earlier ones are intact."
+                    f"The disk of {options['directory']} is full as far as its reserve (DISK_RESERVE_BYTES). No backup "
+                    "was made; earlier ones are intact."
                 ) from error
             raise CommandError(f"No backup was made: {error}") from error
 

@@ -400,3 +400,10 @@ def test_it_shows_sheets_as_tables_of_the_page(
 def test_it_believes_nothing_of_what_tables_the_renderer_hands_on() -> None:
     for content in (b"{", b"[1]", b'[{"name": 1}]', b"{}", b'[{"name": "", "head": 1, "rows": 2}]'):
         assert rendered_tables.read(content) == []
+
+
+def test_it_renders_nothing_into_the_disks_reserve(rendered: list[bytes], settings: Settings) -> None:
+    settings.DISK_RESERVE_BYTES = 10**18
+    key = rendering.make(io.BytesIO(b"{}"), "a.ipynb")
+    assert (rendering.state(key).name, "disk is full" in rendering.state(key).why) == ("failed", True)
+    assert rendered == []

@@ -123,3 +123,12 @@ def test_its_log_can_be_followed_and_says_nothing_to_the_browser(
     assert 'http-equiv="refresh"' in page
     Build.objects.update(state=BuildState.FAILED)
     assert 'http-equiv="refresh"' not in client.get(f"/admin/lab/build/{build.pk}/change/").content.decode()
+
+
+def test_it_builds_nothing_into_the_disks_reserve(operator: User, brain: Environment, settings: Settings) -> None:
+    settings.DISK_RESERVE_BYTES = 10**18
+    build = builds.request_build(operator, brain)
+    builds.run(build.pk)
+    build.refresh_from_db()
+    assert (build.state, "free space" in build.error) == (BuildState.FAILED, True)
+    assert not (builds.environments_directory() / f"build-{build.pk}").exists()

@@ -7,12 +7,17 @@ import { Room } from "./room";
 type RunOptions = INotebookCellExecutor.IRunCellOptions;
 type Run = (options: RunOptions) => Promise<boolean>;
 
-/** In the awareness of a page: what it runs, by cell, with a number higher than that of whoever ran the cell before. */
+/**
+ * In the awareness of a page: what it runs, by cell, with a number higher than that of whoever ran the cell before.
+ * Negative where it has given way: what it had put out comes before that word.
+ */
 const FIELD = "running";
 /** As many cells are told; of “Run All” in a long notebook the first. */
 const MOST = 100;
 /** What ends within so many milliseconds is told together. */
 const TELL_MS = 50;
+/** A page that does not answer may be offline, or of an earlier version. */
+const GIVE_WAY_MS = 5000;
 
 /** Somebody else's page that runs a cell. */
 export interface IRunner {
@@ -47,11 +52,13 @@ export class Runners {
     if (this._question && !(await this._question)) {
       return false;
     }
-    this._ranks.set(id, 1 + Math.max(0, ...this.ranksElsewhere(id)));
+    this._ranks.set(id, 1 + Math.max(0, ...this.ranksElsewhere(id).map(Math.abs)));
     this._cells.set(id, options.cell as CodeCell);
     this.tell(0); // before any output
     try {
-      return await run(options);
+      // Race: what the others put out until they know would come into the outputs that running clears.
+      await this.whenGivenWay(id);
+      return this._cells.has(id) && (await run(options));
     } finally {
       this._ranks.delete(id);
       this._cells.delete(id);
@@ -80,11 +87,38 @@ export class Runners {
         if (theirs > mine || (theirs === mine && client > own)) {
           cell.outputArea.future?.registerMessageHook(() => false);
           this._cells.delete(id);
+          this._ranks.set(id, -mine);
+          this.tell(TELL_MS); // behind a message that is being put out
+          break;
         }
       }
     }
   }
 
+  /** Settles when all that others have put out for a cell is here, and no more will come. */
+  private async whenGivenWay(id: string): Promise<void> {
+    const { awareness } = this.room.document;
+    const isFree = () => this.ranksElsewhere(id).every(rank => rank <= 0);
+    if (isFree()) {
+      return;
+    }
+    await new Promise<void>(resolve => {
+      const look = () => {
+        if (isFree()) {
+          end();
+        }
+      };
+      const end = () => {
+        clearTimeout(timer);
+        awareness.off("change", look);
+        resolve();
+      };
+      const timer = setTimeout(end, GIVE_WAY_MS);
+      awareness.on("change", look);
+    });
+  }
+
+  /** Others' numbers for a cell. */
   private ranksElsewhere(id: string): number[] {
     return this.elsewhere().map(([, { [FIELD]: cells }]) => Number(cells?.[id] ?? 0));
   }
