@@ -1,6 +1,8 @@
 """No byte of an upload is read before the portal has said yes, whichever protocol and method it comes by."""
 
+import contextlib
 import json
+import select
 import socket
 import ssl
 import subprocess
@@ -100,6 +102,22 @@ def test_a_small_form_is_not_written_to_the_disk(proxy: Proxy) -> None:
     finally:
         for place in places:
             place.chmod(0o700)
+
+
+def test_one_address_has_few_bodies_under_way(proxy: Proxy) -> None:
+    """Anybody may send a form to a page: 64 that stand still, of 5 MiB at most, and no more."""
+    assert proxy.ask("/account/login/", "Content-Length: 6000000", method="POST").status == 413
+    half = head(proxy, "POST", "/account/login/", f"Content-Length: {4 * MIB}")
+    with contextlib.ExitStack() as stack:
+        senders = [stack.enter_context(proxy.connect(half)) for _ in range(64)]
+        answers = [stack.enter_context(proxy.connect(half)) for _ in range(4)]
+        for sender in senders:
+            sender.sendall(b"x" * 2**16)
+        ready, _, _ = select.select([*senders, *answers], [], [], 20)
+        refused_one = next(iter(ready))
+        assert read_refusal(refused_one).status == 429
+        assert proxy.ask("/account/login/").status == 200  # a page has no body
+    assert proxy.portal.count("/account/login/") == 1
 
 
 @pytest.fixture
