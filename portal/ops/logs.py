@@ -109,7 +109,8 @@ class RefusalsAreInformation(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         """Change level and traceback of the record; drop it where INFO is not written."""
         status = getattr(record, "status_code", 0)
-        if not (FIRST_REFUSAL <= status < FIRST_FAULT or (status == AWAY and not record.exc_info)):
+        is_away = record.exc_info or getattr(record, "database_is_away", False)
+        if not (FIRST_REFUSAL <= status < FIRST_FAULT or (status == AWAY and not is_away)):
             return True
         record.levelno, record.levelname = logging.INFO, logging.getLevelName(logging.INFO)
         record.exc_info = None  # where a view refused; it reads like a fault
@@ -153,6 +154,7 @@ class DatabaseTroubleIsOneLine(logging.Filter):
         if reason := database_trouble(error):
             record.msg, record.args = f"{record.getMessage()} (database: {reason})", ()
             record.exc_info = record.exc_text = None
+            record.database_is_away = True  # for handlers that see the record after this one
         return True
 
 

@@ -259,7 +259,7 @@ def test_it_takes_an_expired_form_for_information(owner: User, written: Callable
     assert (line["level"], line["logger"]) == ("INFO", "django.security.csrf")
 
 
-@pytest.mark.parametrize(("address", "with_traceback"), [("/broken", True), ("/away", True), ("/answer/500", False)])
+@pytest.mark.parametrize(("address", "with_traceback"), [("/broken", True), ("/away", False), ("/answer/500", False)])
 def test_it_takes_faults_for_errors(
     faulty: Client, db: None, written: Callable[[], list[dict[str, str]]], address: str, with_traceback: bool
 ) -> None:
@@ -267,6 +267,7 @@ def test_it_takes_faults_for_errors(
     (line,) = written()
     assert line["level"] == "ERROR"
     assert ("error" in line) == with_traceback
+    assert ("(database: " in line["message"]) == (address == "/away")
 
 
 def test_it_leaves_refusals_out_where_information_is_not_written() -> None:
