@@ -14,6 +14,7 @@ from django.http.response import HttpResponseBase
 from django.test import override_settings
 from django.utils.translation import trans_real
 
+from drive.browser import folder_rows
 from drive.folders import Folder
 
 from .people import World
@@ -126,8 +127,10 @@ def bracketed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
             return f"{OPEN}{text}{SHUT}" if self.language() == "de" and text else text
 
         monkeypatch.setattr(trans_real.DjangoTranslation, name, marked)
+    folder_rows._words_in.cache_clear()  # a process keeps them: those of another test, and ours for the next
     with override_settings(USE_THOUSAND_SEPARATOR=False):
         yield
+    folder_rows._words_in.cache_clear()
 
 
 @pytest.mark.slow
