@@ -184,7 +184,7 @@ class Proxy:
 
     def _webdav(self, request: Request) -> Answer:
         """Uploads to the site come here, too, and are seen as the portal's, which both are."""
-        if request.target.startswith(("/drive/", "/collabs/", "/api/v1/")):
+        if request.target.startswith(("/drive/", "/collabs/", "/api/v1/", "/u/")):
             self.portal.seen.append(request)
             return self.page(request)
         asked = request.target in ("/_gateway/webdav", "/_gateway/seafile")
