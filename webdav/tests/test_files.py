@@ -396,15 +396,17 @@ def test_it_leaves_the_bytes_to_the_proxy(
 def test_a_large_upload_takes_no_memory(program: Program, settings: Settings, place: Path, own_files: Path) -> None:
     """With a checksum, for which all of it is read."""
     settings.DRIVE_USE_ACCEL = True
-    body, size = own_files / "staging/nginx/0001", 2**26
-    body.parent.mkdir()
-    with body.open("wb") as file:
-        file.truncate(size)  # a hole
+    nginx, size = own_files / "staging/nginx", 2**26
+    nginx.mkdir()
     wrong = f"SHA1:{'0' * 40}"
+    bodies = [str(nginx / name) for name in ("0001", "0002")]  # each is removed after its request
+    for body in bodies:
+        with open(body, "wb") as file:
+            file.truncate(size)  # a hole
     tracemalloc.start()
     try:
-        assert program.status("PUT", ":large.bin", X_Body_File=str(body), OC_Checksum=wrong) == 400
-        assert program.status("PUT", ":large.bin", X_Body_File=str(body)) == 201
+        assert program.status("PUT", ":large.bin", X_Body_File=bodies[0], OC_Checksum=wrong) == 400
+        assert program.status("PUT", ":large.bin", X_Body_File=bodies[1]) == 201
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()

@@ -516,7 +516,8 @@ def test_it_loses_nothing_on_a_full_disk(tmp_path: Path) -> None:
         pytest.skip("no user namespaces here")
     run = subprocess.run(
         [*namespace, sys.executable, "-c", FULL_DISK, str(small)],
-        env=os.environ | {"DJANGO_SETTINGS_MODULE": "portal.settings"},
+        # Another disk has the reserve.
+        env=os.environ | {"DJANGO_SETTINGS_MODULE": "portal.settings", "DRIVE_ROOT": str(tmp_path)},
         capture_output=True,
         text=True,
         check=False,
