@@ -89,10 +89,12 @@ def put_under_load(
     with load.Readers(readers, addresses, pause) as reading:
         for thread in threads:
             thread.start()
-        time.sleep(seconds)
-        ended.set()
-        for thread in threads:
-            thread.join()
+        try:
+            time.sleep(seconds)
+        finally:
+            ended.set()
+            for thread in threads:
+                thread.join()
     times = dict(reading.times)
     uploads = [value for writer in writers for value in writer.take_times()]
     return times | ({"upload": uploads} if uploads else {}), reading.failed + [

@@ -399,14 +399,14 @@ def test_a_large_upload_takes_no_memory(program: Program, settings: Settings, pl
     nginx, size = own_files / "staging/nginx", 2**26
     nginx.mkdir()
     wrong = f"SHA1:{'0' * 40}"
-    bodies = [str(nginx / name) for name in ("0001", "0002")]  # each is removed after its request
+    bodies = [nginx / name for name in ("0001", "0002")]  # each is removed after its request
     for body in bodies:
-        with open(body, "wb") as file:
+        with body.open("wb") as file:
             file.truncate(size)  # a hole
     tracemalloc.start()
     try:
-        assert program.status("PUT", ":large.bin", X_Body_File=bodies[0], OC_Checksum=wrong) == 400
-        assert program.status("PUT", ":large.bin", X_Body_File=bodies[1]) == 201
+        assert program.status("PUT", ":large.bin", X_Body_File=str(bodies[0]), OC_Checksum=wrong) == 400
+        assert program.status("PUT", ":large.bin", X_Body_File=str(bodies[1])) == 201
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
