@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from django.conf import settings
 
 from collabs.models import Collab
 from drive.files import operations
@@ -146,7 +147,7 @@ FULL = """
 set -e
 mount -t tmpfs -o size={size}m tmpfs {shelf}
 {manage} backup {shelf}
-fallocate -l $(($(df --output=avail -m {shelf} | tail -n 1) - 100))m {shelf}/room
+fallocate -l $(($(df --output=avail -m {shelf} | tail -n 1) - {reserve} - 100))m {shelf}/room
 dd if=/dev/urandom of={place}/large.bin bs=1M count=150 2>/dev/null
 sleep 1
 {manage} backup {shelf} && exit 9
@@ -158,7 +159,7 @@ ls -A {shelf}
 def test_it_says_that_the_disk_is_full_and_keeps_what_was_whole(
     site: Site, shelf: Path, manage: Run, collab: Collab
 ) -> None:
-    """The disk has room for 100 MiB besides the first backup; the new file has 150.
+    """The disk has room for 100 MiB besides the first backup and its reserve; the new file has 150.
 
     The first may need more while it is made than in the end, so the disk is filled up after it.
     """
@@ -168,13 +169,15 @@ def test_it_says_that_the_disk_is_full_and_keeps_what_was_whole(
     shelf.mkdir()
     place = layout.find(collab.library.pk)
     (place / "small.txt").write_text("small")
-    script = FULL.format(shelf=shelf, size=2 * taken + 500, place=place, manage=f"{sys.executable} {CODE}/manage.py")
+    reserve = settings.DISK_RESERVE_BYTES // 2**20
+    size, manage_py = 2 * taken + reserve + 500, f"{sys.executable} {CODE}/manage.py"
+    script = FULL.format(shelf=shelf, size=size, reserve=reserve, place=place, manage=manage_py)
     command = ["unshare", "--user", "--map-root-user", "--mount", "/bin/sh", "-c", script]
     try:
         done = subprocess.run(command, env=site.environment, capture_output=True, text=True, cwd=CODE)
     finally:
         (place / "large.bin").unlink(missing_ok=True)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "is full. No backup was made; earlier ones are intact" in done.stderr
+    assert "is full as far as its reserve (DISK_RESERVE_BYTES). No backup was made; earlier ones are" in done.stderr
     assert "unfinished" not in done.stdout
     assert "Intact: 2" in done.stdout
