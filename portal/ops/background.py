@@ -18,9 +18,10 @@ IDLE_DISK = ("ionice", "-c", "2", "-n", "7")
 """Last among ordinary programs: in the class "idle" a busy disk would never have time for it."""
 _ENTER = (
     'if [ -n "$1" ]; then { echo 0 >"$1"; } 2>/dev/null; fi; nice=$2; shift 2; '
-    '{ echo "$nice" >/proc/self/autogroup; } 2>/dev/null; exec nice -n "$nice" "$@"'
+    '{ echo "$nice" >/proc/self/autogroup; } 2>/dev/null; unset PWD OLDPWD SHLVL; exec nice -n "$nice" "$@"'
 )
-"""By a shell: between fork and exec, nothing may be done in a process that has threads."""
+"""By a shell: between fork and exec, nothing may be done in a process that has threads.
+Its own variables are not handed on."""
 
 
 def command(words: list[str], nice: int = NICE) -> list[str]:
