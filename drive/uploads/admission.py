@@ -83,8 +83,10 @@ def _admit(request: HttpRequest, method: str) -> None:
     if "upload_id" in match.kwargs:
         upload = tus.find(user, access.library, match.kwargs["upload_id"])
         cut_pieces.take(upload)
+        if length is None:  # what is cut of it would stay on the disk, however much more than was announced
+            raise LengthRequiredError(gettext("Content-Length is required."))
         tus.check_piece(upload, length)
-        room.require(room.UNANNOUNCED if length is None else length)
+        room.require(length)
         return
     _check_room(access, match.kwargs.get("path", ""), length)
 

@@ -106,7 +106,7 @@ def find(link: UploadLink, upload_id: str) -> Upload:
 
 def target_of(link: UploadLink, name: str, sender: str) -> str:
     """The path in the library at which a file is to be put; senders who say their name have it before the file's."""
-    name = new_name(name)
+    name = "".join(letter if letter.isprintable() else "_" for letter in new_name(name))  # U+202E shows .exe as .pdf
     if is_hidden(name):
         raise WrongPathError(gettext("Files whose name begins with a dot cannot be uploaded here."))
     said = tidy_sender(sender).replace("/", "-").lstrip(". ")
@@ -129,7 +129,9 @@ def promise(link: UploadLink, name: str, sender: str, size: int, upload_id: str)
     _check_link(link, size)
     _check_room(link.library, size)
     said = tidy_sender(sender) if link.asks_name else ""
-    ReceivedFile.objects.create(link=link, upload_id=upload_id, name=shown(name)[:300], sender=said, size=size)
+    ReceivedFile.objects.create(
+        link=link, upload_id=upload_id, name=one_line(shown(name))[:300], sender=said, size=size
+    )
 
 
 def check_folder(link: UploadLink) -> None:

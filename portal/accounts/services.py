@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from portal import audit, hooks
 from portal.access import send_access_changed
-from portal.models import Session, User
+from portal.models import DirectoryAccount, Session, User
 
 from . import superusers
 
@@ -75,6 +75,7 @@ def deactivate(actor: User | None, user: User, *, leaving: bool = False) -> bool
     Deliberately possible for the last administrator of a Collab: safety first; an operator gives the Collab a new one.
     """
     superusers.check_may_lose(actor, user, leaving=leaving)
+    _decide(user)
     if not User.objects.filter(pk=user.pk, is_active=True).update(is_active=False):
         return False
     user.is_active = False
@@ -88,12 +89,18 @@ def deactivate(actor: User | None, user: User, *, leaving: bool = False) -> bool
 @transaction.atomic
 def activate(actor: User | None, user: User) -> bool:
     """Activate an account again, with its former access; False if it is active, or deleted, which it stays."""
+    _decide(user)
     if not User.objects.filter(pk=user.pk, is_active=False, deleted_at=None).update(is_active=True):
         return False
     user.is_active = True
     audit.record(actor, "account.activated", user)
     send_access_changed([user.pk])
     return True
+
+
+def _decide(user: User) -> None:
+    """Whether the person is gone from the directory decides no more about the account: coming back does not open it."""
+    DirectoryAccount.objects.filter(user=user).exclude(gone_at=None).update(gone_at=None)
 
 
 @transaction.atomic

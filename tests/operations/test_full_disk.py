@@ -9,6 +9,7 @@ import os
 import shutil
 import signal
 import sqlite3
+import stat
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -32,6 +33,7 @@ MIB = 2**20
 RESERVE = 40 * MIB
 ROOM = 30 * MIB
 """What the small disk has beyond the site's own files and the reserve."""
+COPIED = (stat.S_IFREG, stat.S_IFDIR, stat.S_IFLNK)
 PROCESSES = ("broker", "web", "webdav", "worker", "files", "proxy")
 
 
@@ -68,8 +70,18 @@ def disk(site: Site, collab: Collab, editor: Person, tmp_path: Path) -> Iterator
     var, original = settings.VAR_DIR, tmp_path / "original"
     token_holder = SmallDisk(Path("/"), editor, collab)
     site.end()
-    left_out = shutil.ignore_patterns("*.sock", "lab", "site.log", f"{DATABASE}*")
-    shutil.copytree(var, original, symlinks=True, ignore=left_out)
+    try:
+        with _small(var, original, tmp_path, site) as root:
+            token_holder.root = root
+            yield token_holder
+    finally:
+        site.start()
+
+
+@contextlib.contextmanager
+def _small(var: Path, original: Path, tmp_path: Path, site: Site) -> Iterator[Path]:
+    """The site on a small disk; yields its root directory."""
+    shutil.copytree(var, original, symlinks=True, ignore=_left_out)
     here, there = sqlite3.connect(var / DATABASE), sqlite3.connect(original / DATABASE)
     with contextlib.closing(here), contextlib.closing(there):
         here.backup(there)
@@ -88,15 +100,19 @@ def disk(site: Site, collab: Collab, editor: Person, tmp_path: Path) -> Iterator
         wait_for(lambda: _answers() or process.poll() is not None, 90, "the site did not start")
         assert process.poll() is None, (tmp_path / "log").read_text()[-3000:]
         [keeper, *_others] = processes.children(process.pid)
-        token_holder.root = Path(f"/proc/{keeper}/root")
-        yield token_holder
+        yield Path(f"/proc/{keeper}/root")
     finally:
         for pid in processes.children(process.pid):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGTERM)
         process.wait(60)
         print((tmp_path / "log").read_text()[-3000:])
-        site.start()
+
+
+def _left_out(folder: str, names: list[str]) -> set[str]:
+    """What is not copied: Labs, the database, which is being written, and what other tests left that is no file."""
+    special = {name for name in names if stat.S_IFMT(os.lstat(f"{folder}/{name}").st_mode) not in COPIED}
+    return special | shutil.ignore_patterns("lab", "site.log", f"{DATABASE}*")(folder, names)
 
 
 def _answers() -> bool:

@@ -206,6 +206,32 @@ def test_who_comes_back_has_the_account_again_unless_an_operator_closed_it(
     administrator.unbind_s()
 
 
+@pytest.mark.parametrize("while_gone", [False, True])
+def test_an_operators_decision_outlasts_the_directorys(ldap: SlapdDirectory, name: str, *, while_gone: bool) -> None:
+    """Gone, opened again by an operator or not, closed by one: coming back does not open it."""
+    ldap.add_person(name)
+    user, _ = sign_in(name, name * 2)
+    assert user
+    accounts._close(user.directory_account)
+    if not while_gone:
+        services.activate(None, user)
+    services.deactivate(None, user)
+    assert sign_in(name, name * 2)[0] is None
+    user.refresh_from_db()
+    assert not user.is_active
+
+
+def test_a_wrong_password_is_tried_once(ldap: SlapdDirectory, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The directory counts them."""
+    ldap.add_person(name)
+    assert sign_in(name, name * 2)[0]
+    tried: list[str] = []
+    is_password = Directory.is_password
+    monkeypatch.setattr(Directory, "is_password", lambda *given: tried.append(given[2]) or is_password(*given))
+    assert sign_in(name, "wrong")[0] is None
+    assert tried == ["wrong"]
+
+
 def test_it_believes_no_directory_in_which_everybody_is_gone(
     ldap: SlapdDirectory, name: str, settings: Settings
 ) -> None:

@@ -2,7 +2,7 @@
 
 import contextlib
 import json
-import select
+import selectors
 import socket
 import ssl
 import subprocess
@@ -30,6 +30,16 @@ HUGE = 2**35
 
 def head(proxy: Proxy, method: str, target: str, length: str) -> str:
     return f"{method} {target} HTTP/1.1\nHost: localhost:{proxy.port}\nConnection: close\n{length}\n\n"
+
+
+def first_ready(connections: list[socket.socket]) -> socket.socket:
+    """The connection on which an answer comes first. select(2) knows only 1,024 descriptors of a process."""
+    with selectors.DefaultSelector() as selector:
+        for connection in connections:
+            selector.register(connection, selectors.EVENT_READ)
+        [(key, _), *_] = selector.select(20)
+    assert isinstance(key.fileobj, socket.socket)
+    return key.fileobj
 
 
 def refused(status: int, said: str) -> Answer:
@@ -113,11 +123,28 @@ def test_one_address_has_few_bodies_under_way(proxy: Proxy) -> None:
         answers = [stack.enter_context(proxy.connect(half)) for _ in range(4)]
         for sender in senders:
             sender.sendall(b"x" * 2**16)
-        ready, _, _ = select.select([*senders, *answers], [], [], 20)
-        refused_one = next(iter(ready))
-        assert read_refusal(refused_one).status == 429
+        assert read_refusal(first_ready([*senders, *answers])).status == 429
         assert proxy.ask("/account/login/").status == 200  # a page has no body
     assert proxy.portal.count("/account/login/") == 1
+
+
+@pytest.mark.parametrize("target", ["/dav/x", "/api2/x", "/.collaboratory/enter"])
+def test_one_address_has_few_bodies_under_way_elsewhere_too(proxy: Proxy, target: str) -> None:
+    """What programs and visitors of Labs send is kept in memory or on disk before anybody is asked."""
+    half = head(proxy, "POST", target, "Content-Length: 900000")
+    if target.startswith("/."):
+        half = half.replace("Host: localhost:", "Host: ada.lab.localhost:")
+    with contextlib.ExitStack() as stack:
+        senders = [stack.enter_context(proxy.connect(half)) for _ in range(68)]
+        assert read_refusal(first_ready(senders)).status == 429
+
+
+def test_a_piece_that_stands_still_lets_one_more_come(proxy: Proxy) -> None:
+    """What is cut of a piece stays on disk: no pile of them, each admitted against the same free space."""
+    half = head(proxy, "PATCH", f"/drive/uploads/{LIBRARY}/{'0' * 32}", f"Content-Length: {4 * MIB}")
+    with contextlib.ExitStack() as stack:
+        senders = [stack.enter_context(proxy.connect(half)) for _ in range(3)]
+        assert read_refusal(first_ready(senders)).status == 503
 
 
 @pytest.fixture

@@ -132,6 +132,7 @@ def test_it_holds_a_piece_against_its_upload(
     address = f"/drive/uploads/{library.pk}/{upload.id}"
     assert editors.ask(address, 100, "PATCH")[0] == 204
     assert editors.ask(address, 101, "PATCH")[0] == 413
+    assert editors.ask(address, "", "PATCH")[0] == 411
     assert editors.ask(f"/drive/uploads/{library.pk}/{'0' * 32}", 100, "PATCH")[0] == 404
     settings.DISK_RESERVE_BYTES = 10**18
     assert editors.ask(address, 100, "PATCH")[0] == 507

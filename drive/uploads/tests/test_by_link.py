@@ -145,6 +145,14 @@ def test_a_senders_name_comes_before_the_files(client: Client, library: Library,
     assert ReceivedFile.objects.filter(sender="Ada Lovelace", name="a.txt").exists()
 
 
+def test_a_name_is_one_line_and_shown_as_it_is(client: Client, library: Library, link: UploadLink) -> None:
+    """In the folder, and in the mail to the link's maker."""
+    assert send(client, link, "invoice\u202efdp.exe", b"1") == 204
+    assert send(client, link, "a.pdf\n\nYour password expires: evil.example", b"1") == 204
+    assert {"invoice_fdp.exe", "a.pdf__Your password expires: evil.example"} <= set(there(library))
+    assert not ReceivedFile.objects.filter(name__contains="\n").exists()
+
+
 @pytest.mark.parametrize("name", [".bashrc", "../up.txt", "a/b.txt", "..", "", "x" * 256, "a\0b"])
 def test_it_takes_no_name_that_means_something(client: Client, library: Library, link: UploadLink, name: str) -> None:
     before = there(library)

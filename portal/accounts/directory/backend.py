@@ -38,8 +38,11 @@ class DirectoryBackend(ModelBackend):
 
 def _sign_in(directory: Directory, name: str, password: str) -> User | None:
     """The person by their name in the directory, or by the one that they have here."""
+    there = directory.find(name)
     here = DirectoryAccount.objects.filter(user__username=name.lower()).values_list("uid", flat=True)
-    for entry in (directory.find(name), *(directory.by_uid(uid) for uid in here)):
+    # Each once: the directory counts wrong passwords, too, and may close an account after some.
+    others = (directory.by_uid(uid) for uid in here if there is None or uid != there.uid)
+    for entry in (there, *others):
         if entry and directory.is_password(entry, password):
             return accounts.signed_in(entry, directory.groups_of(entry))
     return None
