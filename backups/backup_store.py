@@ -139,7 +139,7 @@ class BackupStore:
     def begin(self) -> "Unfinished":
         """Begin a backup, and remove what interrupted ones have left. Call it within `alone`."""
         for left in self.path.glob(f"{UNFINISHED}*"):
-            shutil.rmtree(left)
+            shutil.rmtree(left) if left.is_dir() else left.unlink()
         name = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
         if (self.path / name).exists():
             raise BackupError("There is a backup of this very second. Try again.")

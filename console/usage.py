@@ -45,7 +45,7 @@ def note(now: datetime) -> None:
     stored = _stored()
     values = {owner: (*stored.get(owner, (0, 0)), lab.get(owner, 0)) for owner in {*lab, *stored}}
     _write(this, [MonthlyUsage(month=this, **_of(owner), **_named(found)) for owner, found in values.items()])
-    before = month_of(now.replace(day=1) - timedelta(days=1))
+    before = (this - timedelta(days=1)).replace(day=1)
     ran = _lab_seconds(before, now).items()
     rows_before = [MonthlyUsage(month=before, user_id=user, lab_seconds=seconds) for user, seconds in ran]
     _write(before, rows_before, only_lab=True)

@@ -276,3 +276,11 @@ def test_a_backup_leaves_the_reserve_of_its_disk(
     with pytest.raises(OSError, match="No space left"):
         next_second(back_up)
     assert len(store.backups()) == 1
+
+
+def test_a_note_of_damage_that_was_cut_off_is_in_nobodys_way(back_up: BackUp, store: BackupStore) -> None:
+    """As a full disk or a kill leaves it: a file among the unfinished folders."""
+    back_up()
+    (store.path / "unfinished-damaged").write_text("0" * 64)
+    next_second(back_up)
+    assert not list(store.path.glob("unfinished-*"))

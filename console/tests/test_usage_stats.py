@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from collabs.models import Collab
@@ -97,3 +98,11 @@ def test_operators_see_it_and_take_it_along(
     assert {row["name"] for row in rows if row["kind"] == "collab"} == {"cortex"}
     for address in ("/admin/usage/?month=2025-01", "/admin/usage/?month=x"):
         assert client.get(address).status_code == 404
+
+
+def test_the_month_before_is_that_of_the_sites_time_zone(owner: User, ran: Callable[..., None]) -> None:
+    """Far east, at the end of a month by UTC, the site's month has begun: the one before is still corrected."""
+    ran(owner, datetime(2026, 2, 10, 1, tzinfo=UTC), datetime(2026, 2, 10, 3, tzinfo=UTC))
+    with timezone.override("Asia/Tokyo"):
+        usage.note(datetime(2026, 3, 9, 19, 30, tzinfo=UTC))
+        assert hours(FEBRUARY, owner) == 2
