@@ -18,7 +18,7 @@ from groups.services import create_group
 from portal import audit
 from portal.accounts import deletion, services, superusers
 from portal.accounts.directory import accounts
-from portal.accounts.directory.client import Directory, DirectoryAwayError
+from portal.accounts.directory.client import Directory, DirectoryAwayError, Entry
 from portal.accounts.directory.settings import DirectorySettings, from_environment
 from portal.models import DirectoryAccount, User
 from portal.tasks import follow_directory
@@ -227,7 +227,12 @@ def test_a_wrong_password_is_tried_once(ldap: SlapdDirectory, name: str, monkeyp
     assert sign_in(name, name * 2)[0]
     tried: list[str] = []
     is_password = Directory.is_password
-    monkeypatch.setattr(Directory, "is_password", lambda *given: tried.append(given[2]) or is_password(*given))
+
+    def noted(directory: Directory, entry: Entry, password: str) -> bool:
+        tried.append(password)
+        return is_password(directory, entry, password)
+
+    monkeypatch.setattr(Directory, "is_password", noted)
     assert sign_in(name, "wrong")[0] is None
     assert tried == ["wrong"]
 
