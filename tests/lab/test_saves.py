@@ -138,6 +138,27 @@ def test_it_saves_while_the_portal_is_away_and_tells_it_afterwards(both: tuple[P
     wait_for(lambda: saved(shared) == expected, SOON, "the save was not told afterwards")
 
 
+def test_a_notebook_opens_and_saves_where_no_checkpoint_can_be_made(
+    both: tuple[Person, Person], shared: Collab
+) -> None:
+    """A file has the name of the checkpoints' folder; then the library became read-only after the notebook was read.
+
+    JupyterLab asks for a checkpoint after it has read a file, and closes the file after any refusal but 403.
+    """
+    one, other = both
+    place = f"Shared with groups/{shared.title}"
+    assert not one.kernel(f"drive/{place}").run("open('.ipynb_checkpoints', 'w').close()").error
+    checkpoints = f"/api/contents/drive/{place}/{NAME}/checkpoints"
+    save(other, shared, "words")
+    save(other, shared, "other words")
+    assert other.lab("POST", checkpoints).status_code == 201
+    assert len(other.lab("GET", checkpoints).json()) == 1
+    services.change_role(one.user, shared, other.user, Role.VIEWER)
+    wait_for(lambda: not other.contents(f"{place}/{NAME}").json()["writable"], SOON, "it could still be written")
+    answer = other.lab("POST", checkpoints)
+    assert (answer.status_code, "No checkpoint" in answer.text) == (403, True)
+
+
 KILL = """
 import os
 for pid in filter(str.isdigit, os.listdir("/proc")):

@@ -12,14 +12,17 @@ import hashlib
 import http.client
 import importlib.util
 import os
+import tempfile
 import time
 import weakref
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
+from jupyter_server.services.contents.filecheckpoints import AsyncFileCheckpoints
 from jupyter_server.services.contents.largefilemanager import AsyncLargeFileManager
-from traitlets import Float
+from tornado.web import HTTPError
+from traitlets import Float, default
 
 ASK_AGAIN_SECONDS = 0.05
 QUIET_SECONDS = 30.0
@@ -66,10 +69,27 @@ def _close_at_once(file: Any) -> None:
         (file.buffer if hasattr(file, "buffer") else file).raw.close()
 
 
+class _Checkpoints(AsyncFileCheckpoints):
+    """As Jupyter's own, but that nobody's file in the way of their folder fails what others open and save."""
+
+    def checkpoint_path(self, checkpoint_id: str, path: str) -> str:
+        """Beside the file; in the Lab's own temporary folder, as for a folder that is read-only, if it has to be."""
+        try:
+            return super().checkpoint_path(checkpoint_id, path)
+        except OSError:
+            file = Path(tempfile.gettempdir(), "jupyter_checkpoints", path.strip("/"))
+            file.parent.mkdir(parents=True, exist_ok=True)
+            return str(file.with_name(f"{file.stem}-{checkpoint_id}{file.suffix}"))
+
+
 class VersionedContentsManager(AsyncLargeFileManager):
     """As JupyterLab's own, but that no save in the Drive overwrites what is not a version yet."""
 
     wait_seconds = Float(2.0, config=True, help="How long a save waits for the portal at most.")
+
+    @default("checkpoints_class")
+    def _checkpoints_class_default(self) -> type[AsyncFileCheckpoints]:
+        return _Checkpoints
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -96,6 +116,16 @@ class VersionedContentsManager(AsyncLargeFileManager):
             return await self.save(model, path)
         async with self._turns.setdefault(self._place(path), asyncio.Lock()):
             return await super().save(model, path)
+
+    async def create_checkpoint(self, path: str) -> "dict[str, Any]":
+        """Keep what is saved. 403 where it cannot be, the one refusal with which JupyterLab leaves a file open.
+
+        A library may have become read-only since its file was read (copy2_safe), or a disk full.
+        """
+        try:
+            return await super().create_checkpoint(path)
+        except OSError as error:
+            raise HTTPError(403, f"No checkpoint: {error.strerror or error}") from error
 
     async def restore_checkpoint(self, checkpoint_id: str, path: str) -> None:
         """A file's content becomes that of its checkpoint."""
