@@ -69,6 +69,8 @@ def broker() -> Iterator[Broker]:
         wait_for(lambda: not made.client.info("persistence")["aof_rewrite_in_progress"], 30, "not rewritten")
         for number in range(100):
             made.client.set(f"key {number}", "value")
+        # While it syncs the file, Redis answers before it has written: what is killed then leaves an empty one.
+        wait_for(lambda: b"key 99" in one(made, "*.incr.aof").read_bytes(), 30, "not written")
         made.kill()
         try:
             yield made

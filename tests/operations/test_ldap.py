@@ -24,6 +24,7 @@ from portal.models import DirectoryAccount, User
 from portal.tasks import follow_directory
 
 from ..support.directory import BASE, READER, READER_PASSWORD, SlapdDirectory, slapd
+from ..support.people import new_name
 from ..support.site import Site
 
 pytestmark = pytest.mark.sandbox
@@ -67,7 +68,7 @@ def ldap(site: Site, running: SlapdDirectory, settings: Settings) -> SlapdDirect
 
 @pytest.fixture
 def name() -> str:
-    return f"ada{next(_numbers)}"
+    return new_name("ada")  # tests of other files make people of that name on the same site, too
 
 
 def sign_in(login: str, password: str) -> tuple[User | None, str]:
