@@ -8,7 +8,7 @@ from portal.accounts.deletion import Belonging
 from portal.models import User
 
 from . import services
-from .models import Collab, Membership, Role
+from .models import Collab, Favourite, Invitation, JoinRequest, Membership, Role
 
 DELETE = "delete"
 MOST_NAMED = 50
@@ -60,6 +60,13 @@ def leave(user: User, answers: dict[str, str]) -> None:
 
 
 def export(user: User) -> dict[str, Any]:
-    """Memberships, for the export of a person's data."""
+    """Memberships, invitations and requests, for the export of a person's data."""
     rows = Membership.objects.filter(user=user).values("collab__slug", "collab__title", "role", "since")
-    return {"collabs.json": list(rows)}
+    columns = ("collab__slug", "role", "email", "created_at", "expires_at", "mailed_at", "revoked_at")
+    invitations = Invitation.objects.filter(created_by=user).values(*columns)
+    requests = JoinRequest.objects.filter(user=user).values(
+        "collab__slug", "note", "created_at", "decided_at", "approved"
+    )
+    favourites = Favourite.objects.filter(user=user).values_list("collab__slug", flat=True)
+    invited = {"invitations that I made": list(invitations), "requests to join": list(requests)}
+    return {"collabs.json": list(rows), "invitations.json": invited | {"favourites": list(favourites)}}

@@ -68,7 +68,10 @@ class FailedTask(models.Model):
 
 
 class MonthlyUsage(models.Model):
-    """What a person or a Collab stored and used in one month; written every night by `console.usage`."""
+    """What a person or a Collab stored and used in one month; written every night by `console.usage`.
+
+    Without a person and a Collab: of all accounts together that were erased.
+    """
 
     month = models.DateField(help_text="Its first day.")
     user = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.CASCADE, related_name="+")
@@ -82,10 +85,13 @@ class MonthlyUsage(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["month", "user"], condition=Q(collab=None), name="one_usage_per_person"),
             models.UniqueConstraint(fields=["month", "collab"], condition=Q(user=None), name="one_usage_per_collab"),
+            models.UniqueConstraint(
+                fields=["month"], condition=Q(user=None, collab=None), name="one_usage_of_erased_accounts"
+            ),
         ]
 
     def __str__(self) -> str:
-        return f"{self.user or self.collab} in {self.month:%Y-%m}"
+        return f"{self.user or self.collab or 'erased accounts'} in {self.month:%Y-%m}"
 
     @property
     def lab_hours(self) -> float:

@@ -10,18 +10,21 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
-from django.db.models import Max, Q, QuerySet, Sum
+from django.db import transaction
+from django.db.models import F, Max, Q, QuerySet, Sum
 from django.utils import timezone
 
 from drive.models import Library
 from lab.models import Server
+from portal.models import User
 
 from .models import MonthlyUsage
 
-COUNTED = ("used_bytes", "used_files", "lab_seconds")
+STORED = ("used_bytes", "used_files")
+COUNTED = (*STORED, "lab_seconds")
 BATCH = 200
 Owner = tuple[int | None, int | None]
-"""Keys of a person, or of a Collab."""
+"""Keys of a person, or of a Collab; both None: all erased accounts together."""
 
 
 @dataclass(frozen=True)
@@ -36,40 +39,56 @@ class MonthBar:
 
 
 def note(now: datetime) -> None:
-    """Write the month's rows as of now, and how long Labs ran in the one before, whose last night nobody counted.
+    """Write what is stored into the month's rows, and add the Lab time that is not in any month's rows yet.
 
     In steps of BATCH rows, each a transaction of its own: others write meanwhile.
     """
-    this = month_of(now)
-    lab: dict[Owner, int] = {(user, None): seconds for user, seconds in _lab_seconds(this, now).items()}
+    _fold(MonthlyUsage.objects.filter(user__deleted_at__isnull=False))
+    _write_stored(month_of(now))
+    while _add_lab_time(now) == BATCH:
+        pass
+
+
+def forget(user: User, answers: dict[str, str]) -> None:
+    """Hook when an account is erased: its figures become part of those of all erased accounts."""
+    _fold(MonthlyUsage.objects.filter(user=user))
+
+
+def export(user: User) -> dict[str, Any]:
+    """Hook for the export of personal data."""
+    found = MonthlyUsage.objects.filter(user=user).order_by("month")
+    return {"usage.json": list(found.values("month", *COUNTED))}
+
+
+@transaction.atomic
+def _fold(erased: QuerySet[MonthlyUsage]) -> None:
+    """Add rows of erased accounts to the one that has no name, so that the sums of months stay."""
+    for row in erased.select_for_update(of=("self",)):
+        folded, _ = MonthlyUsage.objects.get_or_create(month=row.month, user=None, collab=None)
+        MonthlyUsage.objects.filter(pk=folded.pk).update(**{name: F(name) + getattr(row, name) for name in COUNTED})
+        row.delete()
+
+
+def _write_stored(month: date) -> None:
+    """Bytes and files of each owner now; 0 of those who have none any more."""
     stored = _stored()
-    values = {owner: (*stored.get(owner, (0, 0)), lab.get(owner, 0)) for owner in {*lab, *stored}}
-    _write(this, [MonthlyUsage(month=this, **_of(owner), **_named(found)) for owner, found in values.items()])
-    before = (this - timedelta(days=1)).replace(day=1)
-    ran = _lab_seconds(before, now).items()
-    rows_before = [MonthlyUsage(month=before, user_id=user, lab_seconds=seconds) for user, seconds in ran]
-    _write(before, rows_before, only_lab=True)
+    known = {(user, collab): pk for pk, user, collab in _keys(month)}
+    rows = [
+        MonthlyUsage(pk=known.get(owner), month=month, **_of(owner), used_bytes=size, used_files=files)
+        for owner, (size, files) in (dict.fromkeys(known, (0, 0)) | stored).items()
+    ]
+    new, old = ([row for row in rows if (row.pk is None) == is_new] for is_new in (True, False))
+    for begin in range(0, len(new), BATCH):
+        MonthlyUsage.objects.bulk_create(new[begin : begin + BATCH], ignore_conflicts=True)
+    now = timezone.now()
+    for row in old:
+        row.counted_at = now
+    for begin in range(0, len(old), BATCH):
+        MonthlyUsage.objects.bulk_update(old[begin : begin + BATCH], [*STORED, "counted_at"])
 
 
 def _of(owner: Owner) -> dict[str, int | None]:
     return {"user_id": owner[0], "collab_id": owner[1]}
-
-
-def _named(values: tuple[int, int, int]) -> dict[str, int]:
-    return dict(zip(COUNTED, values, strict=True))
-
-
-def _write(month: date, rows: list[MonthlyUsage], *, only_lab: bool = False) -> None:
-    """Write the rows over those that the month has of the same owners; with `only_lab`, of these, Lab time alone."""
-    known = {(user, collab): pk for pk, user, collab in _keys(month)}
-    now, names = timezone.now(), COUNTED[2:] if only_lab else COUNTED
-    for row in rows:
-        row.pk, row.counted_at = known.get((row.user_id, row.collab_id)), now
-    new, old = ([row for row in rows if (row.pk is None) == is_new] for is_new in (True, False))
-    for begin in range(0, len(new), BATCH):
-        MonthlyUsage.objects.bulk_create(new[begin : begin + BATCH], ignore_conflicts=True)
-    for begin in range(0, len(old), BATCH):
-        MonthlyUsage.objects.bulk_update(old[begin : begin + BATCH], [*names, "counted_at"])
 
 
 def _keys(month: date) -> QuerySet[MonthlyUsage, tuple[int, int | None, int | None]]:
@@ -77,21 +96,59 @@ def _keys(month: date) -> QuerySet[MonthlyUsage, tuple[int, int | None, int | No
 
 
 def _stored() -> dict[Owner, tuple[int, int]]:
-    """Bytes and files by owner, of libraries that are not removed for good."""
-    rows = Library.objects.filter(removed_at=None).order_by().values_list("owner_user", "owner_collab")
-    sums = rows.annotate(size=Sum("used_bytes"), number=Sum("used_files"))
-    return {(user, collab): (size, files) for user, collab, size, files in sums}
+    """Bytes and files by owner, of libraries that are not removed for good; erased accounts together."""
+    libraries = Library.objects.filter(removed_at=None).order_by()
+    rows = libraries.values_list("owner_user", "owner_collab", "owner_user__deleted_at")
+    found: defaultdict[Owner, tuple[int, int]] = defaultdict(lambda: (0, 0))
+    for user, collab, erased, size, files in rows.annotate(size=Sum("used_bytes"), number=Sum("used_files")):
+        owner = (None if erased else user, collab)
+        found[owner] = (found[owner][0] + size, found[owner][1] + files)
+    return dict(found)
 
 
-def _lab_seconds(month: date, now: datetime) -> dict[int, int]:
-    """Seconds for which each person's Labs ran in a month."""
-    begin, end = _begin(month), min(_begin(_next(month)), now)
-    ran = Server.objects.filter(Q(ended_at=None) | Q(ended_at__gt=begin), started_at__lt=end)
-    seconds: defaultdict[int, float] = defaultdict(float)
-    for owner, started, ended in ran.values_list("owner", "started_at", "ended_at").iterator():
-        assert started  # the query asks for such
-        seconds[owner] += max(0.0, (min(ended or end, end) - max(started, begin)).total_seconds())
-    return {owner: round(total) for owner, total in seconds.items()}
+@transaction.atomic
+def _add_lab_time(now: datetime) -> int:
+    """Add what BATCH Labs ran since they were counted last; returns how many Labs that were.
+
+    Each Lab's row says until when it is counted, and changes in the same transaction: nothing is added twice, and a
+    month keeps what it has when the rows of its Labs are gone.
+    """
+    servers = list(Server.objects.not_counted(now).select_related("owner").select_for_update(of=("self",))[:BATCH])
+    added: defaultdict[tuple[date, int | None], float] = defaultdict(float)
+    for server in servers:
+        assert server.started_at  # the query asks for such
+        begin, end = max(server.started_at, server.counted_until or server.started_at), min(server.ended_at or now, now)
+        owner = None if server.owner.deleted_at else server.owner_id
+        for month, seconds in _by_month(begin, end):
+            added[month, owner] += seconds
+        server.counted_until = end
+    _add(added)
+    Server.objects.bulk_update(servers, ["counted_until"])
+    return len(servers)
+
+
+def _by_month(begin: datetime, end: datetime) -> Iterator[tuple[date, float]]:
+    """Seconds between two times, by month."""
+    while begin < end:
+        month = month_of(begin)
+        until = min(end, _begin(_next(month)))
+        yield month, (until - begin).total_seconds()
+        begin = until
+
+
+def _add(seconds: dict[tuple[date, int | None], float]) -> None:
+    """Add Lab time to the rows of people, or of the erased ones together (None), in months."""
+    months = {month for month, _owner in seconds}
+    owners = {owner for _month, owner in seconds}
+    theirs = MonthlyUsage.objects.filter(Q(user__in=owners) | Q(user=None), month__in=months, collab=None)
+    rows = {(row.month, row.user_id): row for row in theirs.select_for_update(of=("self",))}
+    new = [MonthlyUsage(month=month, user_id=owner) for month, owner in seconds.keys() - rows.keys()]
+    rows |= {(row.month, row.user_id): row for row in MonthlyUsage.objects.bulk_create(new)}
+    now = timezone.now()
+    for key, more in seconds.items():
+        rows[key].lab_seconds += round(more)
+        rows[key].counted_at = now
+    MonthlyUsage.objects.bulk_update([rows[key] for key in seconds], ["lab_seconds", "counted_at"])
 
 
 def month_of(when: datetime) -> date:
@@ -139,6 +196,6 @@ def csv_rows() -> Iterator[list[Any]]:
     yield ["month", "kind", "name", "used_bytes", "used_files", "lab_hours"]
     found = MonthlyUsage.objects.select_related("user", "collab").order_by("month", "-used_bytes", "pk")
     for row in found.iterator(chunk_size=2000):
-        kind = "person" if row.user_id else "collab"
+        kind = "person" if row.user_id else "collab" if row.collab_id else "erased accounts"
         name = row.user.username if row.user else row.collab.slug if row.collab else ""
         yield [f"{row.month:%Y-%m}", kind, name, row.used_bytes, row.used_files, f"{row.lab_seconds / 3600:.2f}"]

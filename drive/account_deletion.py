@@ -8,7 +8,7 @@ from portal.accounts.deletion import Belonging
 from portal.models import User
 
 from .libraries import services
-from .models import Library, Permission, Share
+from .models import Library, Permission, PublicLink, ReceivedFile, Share, UploadLink
 
 DELETE = "delete"
 MOST_NAMED = 50
@@ -66,4 +66,14 @@ def export(user: User) -> dict[str, Any]:
     got = Share.objects.filter(user=user)
     columns = ("library__name", "user__username", "collab__title", "permission", "created_at")
     shares = {"given": list(given.values(*columns)), "received": list(got.values(*columns))}
-    return {"libraries.json": list(mine), "shares.json": shares}
+    return {"libraries.json": list(mine), "shares.json": shares, "links.json": _links(user)}
+
+
+def _links(user: User) -> dict[str, Any]:
+    """Links that the person made, without their secrets, and what was uploaded through them."""
+    both = ("library__name", "path", "created_at", "expires_at", "revoked_at")
+    public = PublicLink.objects.filter(created_by=user).values(*both, "uses", "last_used_at")
+    upload = UploadLink.objects.filter(created_by=user).values(*both, "title", "message", "max_bytes")
+    received = ReceivedFile.objects.filter(link__created_by=user)
+    files = received.values("link__title", "name", "sender", "size", "begun_at", "arrived_at")
+    return {"public links": list(public), "upload links": list(upload), "uploaded through them": list(files)}

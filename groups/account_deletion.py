@@ -1,9 +1,11 @@
-"""Deletion of an account: the person's groups."""
+"""Deletion of an account: the person's groups; and the export of personal data."""
+
+from typing import Any
 
 from portal.models import User
 
 from . import services
-from .models import Group, GroupManager
+from .models import Group, GroupManager, GroupMember
 
 
 def leave(user: User, answers: dict[str, str]) -> None:
@@ -11,3 +13,10 @@ def leave(user: User, answers: dict[str, str]) -> None:
     for group in Group.objects.filter(members__user=user):
         services.remove_person(user, group, user)
     GroupManager.objects.filter(user=user).delete()
+
+
+def export(user: User) -> dict[str, Any]:
+    """Groups that the person is in directly, and those that they manage."""
+    inside = GroupMember.objects.filter(user=user).values("group__slug", "group__name", "from_provider", "since")
+    managed = GroupManager.objects.filter(user=user).values("group__slug", "group__name")
+    return {"groups.json": {"in": list(inside), "manages": list(managed)}}

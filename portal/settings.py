@@ -278,14 +278,19 @@ PORTAL_HOOKS: dict[str, list[str]] = {
         "groups.account_deletion.leave",
         "api.account_deletion.leave",
         "identity.services.leave",
+        "console.usage.forget",
     ],
     "account_export": [
         "portal.accounts.deletion.export",
+        "notices.account_export.export",
+        "groups.account_deletion.export",
         "collabs.account_deletion.export",
         "drive.account_deletion.export",
+        "lab.account_export.export",
         "lab.environments.kept_packages.export",
         "api.account_deletion.export",
         "identity.services.export",
+        "console.usage.export",
     ],
 }
 

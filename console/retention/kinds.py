@@ -13,6 +13,7 @@ from allauth.usersessions.models import UserSession
 from django.conf import settings
 from django.contrib.admin.models import LogEntry
 from django.db.models import Exists, Model, OuterRef, Q, QuerySet
+from django.utils import timezone
 
 from api.models import Token
 from collabs.models import Invitation, JoinRequest
@@ -69,9 +70,10 @@ def _forgotten_sessions(until: datetime) -> QuerySet[UserSession]:
 
 
 def _ended_servers(until: datetime) -> QuerySet[Server]:
-    """All but each person's last one, which says why it ended and what was rescued."""
+    """All but each person's last one, which says why it ended and what was rescued; of the counted ones."""
     later = Server.objects.filter(Q(ended_at=None) | Q(ended_at__gt=OuterRef("ended_at")), owner=OuterRef("owner"))
-    return Server.objects.filter(Exists(later), state__in=(State.STOPPED, State.FAILED), ended_at__lt=until)
+    counted = ~Exists(Server.objects.not_counted(timezone.now()).filter(pk=OuterRef("pk")))
+    return Server.objects.filter(counted, Exists(later), state__in=(State.STOPPED, State.FAILED), ended_at__lt=until)
 
 
 def _ended_builds(until: datetime) -> QuerySet[Build]:

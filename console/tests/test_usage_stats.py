@@ -2,18 +2,23 @@
 
 import csv
 from collections.abc import Callable
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
+from importlib import import_module
 
 import pytest
+from django.apps import apps
 from django.test import Client
 from django.utils import timezone
-from pytest_django import DjangoAssertNumQueries
+from pytest_django import DjangoAssertNumQueries, Settings
 
 from collabs.models import Collab
 from console import usage
 from console.models import MonthlyUsage
+from console.retention import pruning
+from console.retention.kinds import KINDS
 from drive.models import Library
 from lab.models import Environment, Server, State
+from portal.accounts import deletion
 from portal.models import User
 
 pytestmark = pytest.mark.django_db
@@ -43,8 +48,61 @@ def test_it_counts_lab_time_in_the_month_in_which_it_was(owner: User, editor: Us
     ran(editor, datetime(2026, 1, 31, 23, tzinfo=UTC), datetime(2026, 2, 1, 1, tzinfo=UTC))
     usage.note(NOW)
     assert (hours(FEBRUARY, owner), hours(MARCH, owner)) == (2, 3 + 24)
-    assert hours(FEBRUARY, editor) == 1
-    assert not MonthlyUsage.objects.filter(month=date(2026, 1, 1)).exists()
+    assert (hours(date(2026, 1, 1), editor), hours(FEBRUARY, editor)) == (1, 1)
+
+
+def test_a_month_keeps_the_lab_time_of_servers_whose_rows_are_gone(
+    owner: User, ran: Callable[..., None], settings: Settings
+) -> None:
+    settings.LAB_SERVER_KEEP_DAYS = 1
+    ran(owner, datetime(2026, 2, 10, 1, tzinfo=UTC), datetime(2026, 2, 10, 3, tzinfo=UTC))
+    ran(owner, datetime(2026, 3, 2, 1, tzinfo=UTC), datetime(2026, 3, 2, 4, tzinfo=UTC))
+    ran(owner, datetime(2026, 3, 8, 1, tzinfo=UTC), datetime(2026, 3, 8, 2, tzinfo=UTC))
+    kind = next(kind for kind in KINDS if kind.model is Server)
+    assert not pruning.prune_step(kind, NOW), "nobody has counted them"
+    usage.note(NOW)
+    assert pruning.prune_step(kind, NOW) == 2
+    usage.note(NOW)
+    assert (hours(FEBRUARY, owner), hours(MARCH, owner)) == (2, 4)
+
+
+def test_what_is_counted_already_is_not_added_after_an_update(owner: User, ran: Callable[..., None]) -> None:
+    """Months were once written from all rows of Labs that were there."""
+    ran(owner, NOW - timedelta(hours=5), NOW - timedelta(hours=4))
+    ran(owner, NOW - timedelta(hours=2), None)
+    MonthlyUsage.objects.create(user=owner, month=MARCH, lab_seconds=3 * 3600)
+    MonthlyUsage.objects.update(counted_at=NOW)
+    import_module("console.migrations.0003_erased_accounts").note_what_is_counted(apps, None)
+    usage.note(NOW + timedelta(hours=1))
+    assert hours(MARCH, owner) == 4
+
+
+def test_an_erased_account_leaves_its_sums_alone(
+    owner: User, stranger: User, ran: Callable[..., None], sign_in: Callable[[User], Client], operator: User
+) -> None:
+    for one in (owner, stranger):
+        Library.objects.filter(owner_user=one).update(used_bytes=7, used_files=2)
+        ran(one, datetime(2026, 2, 10, 1, tzinfo=UTC), datetime(2026, 2, 10, 3, tzinfo=UTC))
+        ran(one, NOW - timedelta(hours=1), None)
+    usage.note(NOW)
+    before = usage.months()
+    for one in (owner, stranger):
+        deletion.delete_account(one, {})
+    assert not MonthlyUsage.objects.filter(user__in=[owner, stranger]).exists()
+    assert usage.months() == before
+    usage.note(NOW + timedelta(hours=1))
+    assert not MonthlyUsage.objects.filter(user__in=[owner, stranger]).exists()
+    row = MonthlyUsage.objects.get(user=None, collab=None, month=MARCH)
+    assert (row.used_bytes, row.lab_hours) == (14, 4)
+    assert "Erased accounts" in sign_in(operator).get("/admin/usage/").text
+
+
+def test_it_writes_zero_for_who_has_no_library_any_more(owner: User) -> None:
+    Library.objects.filter(owner_user=owner).update(used_bytes=7)
+    usage.note(NOW)
+    Library.objects.filter(owner_user=owner).update(removed_at=NOW)
+    usage.note(NOW)
+    assert MonthlyUsage.objects.get(user=owner).used_bytes == 0
 
 
 def test_it_counts_what_is_stored_and_keeps_the_month_before(

@@ -7,7 +7,7 @@ libraries' rows: changes on the web adjust it, the scan of what notebooks did co
   against what was used before any of them: together they can pass the limit, by no more than their own sizes.
 - What a Lab writes is written to the disk without asking. The next scan counts it; then the pages warn, and the web
   takes no more until there is room.
-- Deleted libraries count until they are removed for good. The trash and earlier versions do not count.
+- Deleted libraries count until their removal for good begins. The trash and earlier versions do not count.
 """
 
 from collections.abc import Iterable
@@ -19,6 +19,7 @@ from django.db.models import Q, QuerySet, Sum
 from django.template.defaultfilters import filesizeformat
 from django.utils.translation import gettext, ngettext
 
+from collabs.models import Collab
 from drive.models import Library, Quota
 from drive.storage import DiskFullError
 from portal.models import User
@@ -93,13 +94,47 @@ def of_person(user: User) -> Usage:
     return of(Library(owner_user=user))
 
 
+@dataclass(frozen=True)
+class Row:
+    """Somebody's use in the list of all quotas."""
+
+    kind: str
+    """`person` or `collab`."""
+    who: str
+    used_bytes: int
+    max_bytes: int
+    used_files: int
+    max_files: int
+    own: bool
+    """Whether they have a quota of their own."""
+
+
+def everybodys(*, own: bool = False) -> list[Row]:
+    """Who owns libraries or has a quota of their own, the most first; `own`: only the latter. Four queries."""
+    quotas = {(row.user_id, row.collab_id): row for row in Quota.objects.all()}
+    owners = Library.objects.filter(removed_at=None).order_by().values_list("owner_user", "owner_collab")
+    sums = owners.annotate(size=Sum("used_bytes"), number=Sum("used_files"))
+    used = {(user, collab): (size, files) for user, collab, size, files in sums}
+    people: dict[int | None, str] = dict(User.objects.values_list("pk", "username"))
+    collabs: dict[int | None, str] = dict(Collab.all_objects.values_list("pk", "slug"))
+    found = []
+    for user, collab in quotas if own else quotas.keys() | used.keys():
+        size, files = used.get((user, collab), (0, 0))
+        library, row = Library(owner_user_id=user, owner_collab_id=collab), quotas.get((user, collab))
+        max_bytes, max_files = _limits(library, [(row.max_bytes, row.max_files)] if row else [])
+        kind, who = ("person", people[user]) if user else ("collab", collabs[collab])
+        found.append(Row(kind, who, size, max_bytes, files, max_files, row is not None))
+    return sorted(found, key=lambda row: (-row.used_bytes, row.kind, row.who))
+
+
 @prepared
 def _used(of_collab: bool, *, owner: int) -> QuerySet:
     """Bytes and files of all libraries together: one row, or none without libraries."""
-    libraries = Library.objects.filter(Q(owner_collab=owner) if of_collab else Q(owner_user=owner)).order_by()
-    whose = "owner_collab" if of_collab else "owner_user"
+    whose = Q(owner_collab=owner) if of_collab else Q(owner_user=owner)
+    libraries = Library.objects.filter(whose, removed_at=None).order_by()
+    column = "owner_collab" if of_collab else "owner_user"
     return (
-        libraries.values(whose).annotate(size=Sum("used_bytes"), files=Sum("used_files")).values_list("size", "files")
+        libraries.values(column).annotate(size=Sum("used_bytes"), files=Sum("used_files")).values_list("size", "files")
     )
 
 

@@ -32,9 +32,12 @@ def is_short() -> bool:
     return left() <= 0 or left(Path(settings.VAR_DIR)) <= 0
 
 
-def require(size: int) -> None:
-    """Raise DiskFullError unless so many bytes more in the Drive leave all reserves. Nothing more always fits."""
-    if size > 0 and (size > left() or is_short()):
+def require(size: int, place: Path | None = None) -> None:
+    """Raise DiskFullError unless so many bytes more in the Drive leave all reserves. Nothing more always fits.
+
+    With `place`: so many bytes there, on a disk that may have nothing to do with the site.
+    """
+    if size > 0 and (size > left(place) or (place is None and is_short())):
         raise _full()
 
 

@@ -2,11 +2,13 @@
 
 import io
 import json
+from collections.abc import Callable
 
 import pytest
 from django.core.management import call_command
 from django.core.management.base import CommandError
-from pytest_django import Settings
+from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries, Settings
 
 from collabs.models import Collab
 from drive.libraries import quota
@@ -49,6 +51,20 @@ def test_it_lists_who_uses_how_much_the_most_first(collab: Collab, stranger: Use
         ("collab", "cortex", 5, True),
     ]
     assert [row["who"] for row in json.loads(quotas("list", "--json", "--own"))] == ["cortex"]
+
+
+def test_it_asks_no_more_of_many_than_of_few_and_leaves_out_what_is_being_removed(
+    person: Callable[..., User], stranger: User, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    Library.objects.filter(owner_user=stranger).update(used_bytes=9)
+    Library.objects.create(owner_user=stranger, name="Gone", used_bytes=5, used_files=1, removed_at=timezone.now())
+    for number in range(7):
+        quotas("set", "--person", person(f"one{number}").username, "--files", "7")
+    with django_assert_num_queries(4):
+        rows = json.loads(quotas("list", "--json"))
+    assert (rows[0]["who"], rows[0]["used_bytes"], rows[0]["used_files"]) == ("stranger", 9, 0)
+    assert quota.of_person(stranger).used_bytes == 9
+    assert [row["max_files"] for row in rows if row["own"]] == [7] * 7
 
 
 @pytest.mark.parametrize("size", ["", "-1", "1.5G", "1P", "G", "9999999T", "²"])

@@ -6,6 +6,7 @@ import json
 import pytest
 from django.core.management import call_command
 from django.core.management.base import CommandError
+from pytest_django import DjangoAssertNumQueries
 
 from groups.models import Group
 from portal import audit
@@ -38,6 +39,16 @@ def test_it_makes_a_group_and_lists_it(lab_group: Group) -> None:
     assert audit.trail(lab_group).get(verb="group.created").actor_name == "command line"
     with pytest.raises(CommandError, match="There is a group with this name"):
         groups("create", "lab people")
+
+
+def test_the_list_asks_no_more_of_many_groups_than_of_few(
+    lab_group: Group, editor: User, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    for number in range(7):
+        groups("create", f"Group {number}", "--manager", "owner", "--manager", "editor")
+    with django_assert_num_queries(3):
+        rows = json.loads(groups("list", "--json"))
+    assert [row["managers"] for row in rows] == [["editor", "owner"]] * 7 + [["owner"]]
 
 
 def test_it_adds_and_removes_people(lab_group: Group, editor: User, viewer: User) -> None:

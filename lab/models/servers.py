@@ -19,6 +19,7 @@ from typing import Any, Self
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
+from django.db.models.functions import Coalesce, Least
 from django.utils import timezone
 from django.utils.translation import gettext, gettext_lazy, gettext_noop
 
@@ -111,6 +112,11 @@ class ServerQuerySet(models.QuerySet["Server"]):
         """Running servers whose next look was planned before the clock was set back. Reads the same index."""
         return self.filter(state=State.RUNNING, due_at__gt=now + DUE_WITHIN).order_by("due_at")
 
+    def not_counted(self, now: datetime) -> Self:
+        """Servers that ran since their time was last counted (console.usage)."""
+        end = Least(Coalesce("ended_at", now), now)
+        return self.filter(Q(counted_until=None) | Q(counted_until__lt=end), started_at__lt=end)
+
     def queue_position(self, server: "Server") -> int:
         """1 for the server that is started next. Launches are taken in the order of their request."""
         earlier = Q(requested_at__lt=server.requested_at) | Q(requested_at=server.requested_at, pk__lt=server.pk)
@@ -176,6 +182,10 @@ class Server(models.Model):
     unseen = models.DurationField(
         default=timedelta,
         help_text="Time of its life that does not count, as nobody looked: sleep, an outage, a clock that was set.",
+    )
+
+    counted_until = models.DateTimeField(
+        null=True, editable=False, help_text="Until when its time is part of its person's monthly usage."
     )
 
     stop_reason = models.CharField(max_length=20, choices=StopReason.choices, blank=True)

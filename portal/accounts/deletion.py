@@ -72,5 +72,8 @@ def export(user: User) -> dict[str, Any]:
     elsewhere = SocialAccount.objects.filter(user=user).values("provider", "uid", "date_joined", "extra_data")
     did = AuditEntry.objects.filter(actor=user).values("at", "verb", "target_name", "details")
     directory = DirectoryAccount.objects.filter(user=user).values("uid", "dn", "since")
+    sessions = UserSession.objects.filter(user=user).values("created_at", "last_seen_at", "ip", "user_agent")
+    factors = Authenticator.objects.filter(user=user).values("type", "created_at", "last_used_at")
     account |= {"email": list(addresses), "signs in with": list(elsewhere), "directory": list(directory)}
+    account |= {"sessions": list(sessions), "second factors": list(factors)}
     return {"account.json": account, "what-i-did.json": list(did)}

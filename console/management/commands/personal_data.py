@@ -1,6 +1,5 @@
 """`manage.py personal_data`: what is kept of a person, as a file, and its erasure, when they ask an operator for it."""
 
-import os
 from argparse import ArgumentTypeError
 from collections.abc import Iterable
 from pathlib import Path
@@ -35,11 +34,9 @@ class Command(SubcommandsCommand):
         """Readable by the site's account alone."""
         user, path = find_person(options["username"]), Path(options["output"])
         try:
-            fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        except OSError as error:
-            raise CommandError(f"{path}: {error.strerror}") from error
-        with os.fdopen(fd, "wb") as file:
-            missing = personal_data.write(user, file)
+            missing = personal_data.write_file(user, path)
+        except personal_data.CannotWriteError as error:
+            raise CommandError(f"{path}: {error}") from error
         with acting():
             audit.record(None, "account.exported", user)
         self.say(f"All that is kept of {user.username} is in {path}.")

@@ -3,14 +3,13 @@
 import re
 from argparse import ArgumentParser, ArgumentTypeError
 from collections.abc import Iterable
+from dataclasses import asdict
 from typing import Any
-
-from django.db.models import Sum
 
 from collabs.command_line import find_collab
 from collabs.models import Collab
 from drive.libraries import quota, services
-from drive.models import Library, Quota
+from drive.models import Library
 from portal.command_line import Options, SubcommandsCommand, change, find_person
 from portal.models import User
 
@@ -33,23 +32,7 @@ class Command(SubcommandsCommand):
 
     def list(self, options: Options) -> Iterable[dict[str, Any]]:
         """Rows of the list: owners of libraries, and whoever has a quota."""
-        own = {(row.user_id, row.collab_id) for row in Quota.objects.all()}
-        used = Library.objects.order_by().values_list("owner_user", "owner_collab").annotate(size=Sum("used_bytes"))
-        sizes = {(user, collab): size for user, collab, size in used}
-        people: dict[int | None, str] = dict(User.objects.values_list("pk", "username"))
-        collabs: dict[int | None, str] = dict(Collab.all_objects.values_list("pk", "slug"))
-        chosen = own if options["own"] else own | set(sizes)
-        for user, collab in sorted(chosen, key=lambda key: (-sizes.get(key, 0), key[0] or 0, key[1] or 0)):
-            usage = quota.of(Library(owner_user_id=user, owner_collab_id=collab))
-            yield {
-                "kind": "person" if user else "collab",
-                "who": people[user] if user else collabs[collab],
-                "used_bytes": usage.used_bytes,
-                "max_bytes": usage.max_bytes,
-                "used_files": usage.used_files,
-                "max_files": usage.max_files,
-                "own": (user, collab) in own,
-            }
+        return [asdict(row) for row in quota.everybodys(own=options["own"])]
 
     def set(self, options: Options) -> None:
         """A quota of one's own."""

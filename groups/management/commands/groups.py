@@ -36,13 +36,12 @@ class Command(SubcommandsCommand):
 
     def list(self, options: Options) -> Iterable[dict[str, Any]]:
         """Rows of the list."""
-        for group in Group.objects.with_size():
-            managers = group.managers.values_list("user__username", flat=True)
+        for group in Group.objects.with_size().prefetch_related("managers__user"):
             yield {
                 "group": group.slug,
                 "name": group.name,
                 "people": group.size,
-                "managers": list(managers),
+                "managers": [manager.user.username for manager in group.managers.all()],
                 "provider_name": group.provider_name,
             }
 
