@@ -203,6 +203,9 @@ class BackupStore:
     @cached_property
     def damaged(self) -> set[str]:
         """Contents that were found damaged and not stored anew since."""
+        return self._noted()
+
+    def _noted(self) -> set[str]:
         try:
             return set(self._damaged.read_text().split())
         except FileNotFoundError:
@@ -213,7 +216,8 @@ class BackupStore:
         return self.path / "damaged"
 
     def note_damaged(self, contents: Iterable[str]) -> None:
-        """Let no backup rely on these contents."""
+        """Let no backup rely on these contents. Call it within `alone`."""
+        self.damaged = self._noted()  # another one may have noted something before we had the lock
         self._write_damaged(self.damaged | set(contents))
 
     def note_intact(self, contents: Iterable[str]) -> None:
@@ -225,7 +229,10 @@ class BackupStore:
             return
         draft = self.path / f"{UNFINISHED}damaged"
         draft.touch(mode=0o600)
-        draft.write_text("".join(f"{sha256}\n" for sha256 in sorted(contents)))
+        with draft.open("w") as file:
+            file.writelines(f"{sha256}\n" for sha256 in sorted(contents))
+            file.flush()
+            os.fsync(file.fileno())
         if contents:
             draft.replace(self._damaged)
         else:

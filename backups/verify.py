@@ -1,5 +1,6 @@
 """Verification of backups: every byte is read and its checksum compared."""
 
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from . import database
@@ -10,13 +11,20 @@ SHARES = 16
 """Each backup reads one share of the contents that it relies on: all of them are read in so many backups."""
 
 
-def verify(store: BackupStore, backups: list[Backup]) -> list[str]:
-    """Damage of these backups, in words; empty if there is none. Contents that several share are read once.
+@dataclass
+class Findings:
+    """What is wrong with backups."""
 
-    Contents that are damaged are noted: the next backup stores them anew, if the site still has the files.
-    """
-    wrong: list[str] = []
-    readable = []
+    damage: list[str] = field(default_factory=list)
+    """In words; empty if there is none."""
+    contents: list[str] = field(default_factory=list)
+    """Contents that are damaged or missing. Once noted (BackupStore.note_damaged), the next backup stores them anew."""
+
+
+def verify(store: BackupStore, backups: list[Backup]) -> Findings:
+    """Read these backups. Contents that several share are read once; nothing is written."""
+    findings = Findings()
+    wrong, readable = findings.damage, []
     for backup in backups:
         found = _own_files(backup)
         wrong += [f"{backup.name}: {text}" for text in found.values()]
@@ -30,8 +38,8 @@ def verify(store: BackupStore, backups: list[Backup]) -> list[str]:
         for sha256 in sorted(needed):
             if why := _content(store.content(sha256), sha256):
                 wrong.append(f"{why}, of {_whose(readable, sha256)}")
-                store.note_damaged([sha256])
-    return wrong
+                findings.contents.append(sha256)
+    return findings
 
 
 def damaged_share(store: BackupStore, manifest: Manifest, share: int) -> list[str]:

@@ -20,6 +20,7 @@ from .accounts import oidc_settings, oidc_signing_keys
 from .accounts.directory import settings as directory_settings
 from .ops.logs import FORMATTERS, configuration
 from .sandboxing import firewall
+from .web.upload_sizes import unannounced
 
 # Modules, models and forms stay for ever. By default Python looks through the latest 700 objects all the time, which is
 # a sixth of the time that a process takes to start, and a tenth of what a page takes.
@@ -311,6 +312,8 @@ LIBRARY_KEEP_DAYS = env.int("LIBRARY_KEEP_DAYS", default=30)
 
 DISK_RESERVE_BYTES = env.int("DISK_RESERVE_BYTES", default=2**29)
 """No upload begins that would leave less than this of the disk."""
+UPLOAD_UNANNOUNCED_BYTES = unannounced(env.str("UPLOAD_MAX", default=""))
+"""As much must be free for an upload without a length, of which the proxy takes so much."""
 VERSION_MAX_BYTES = env.int("VERSION_MAX_BYTES", default=2 * 2**30)
 """Larger files have no versions; one that is replaced on the web goes to the trash as a whole."""
 VERSION_KEEP = env.list("VERSION_KEEP", default=["2h:all", "1d:10m", "7d:1h", "30d:1d", "365d:7d"])

@@ -64,7 +64,7 @@ def may_upload(kind: Kind, code: str, length: int | None) -> Link:
     """The link of an upload of so many bytes, which may replace a file; raises what it would end with."""
     link = links.decode(kind, code, need="rw")
     _check_room(link.library, (length or 0) - FRAMING)
-    room.require(room.UNANNOUNCED if length is None else 2 * length)  # the form, and the files in it
+    room.require_upload(length, copies=2)  # the form, and the files in it
     return link
 
 

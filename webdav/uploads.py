@@ -73,7 +73,7 @@ def may_upload(change: Change, place: Place, length: int | None) -> tuple[Place,
     change.require_conditions(place)
     change.require_unlocked(place, member=item is None)
     quota.check(library, (length or 0) - (item.size if item else 0), 0 if item else 1)
-    room.require(room.UNANNOUNCED if length is None else length)
+    room.require_upload(length)
     return place, item
 
 

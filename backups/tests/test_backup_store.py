@@ -38,7 +38,7 @@ def everything(store: BackupStore) -> list[Path]:
 @pytest.mark.slow
 def test_it_finds_a_backup_whole(full_site: Library, back_up: BackUp, store: BackupStore) -> None:
     name = back_up().name
-    assert verify.verify(store, store.backups()) == []
+    assert verify.verify(store, store.backups()).damage == []
     assert name in backup(store.path, "--verify")
 
 
@@ -59,13 +59,13 @@ def test_it_finds_every_damaged_or_missing_file(full_site: Library, back_up: Bac
         if path.name in ("lock", "collaboratory-backups", "backup.json") or not content:
             continue
         flip(path)
-        assert any("damaged" in line for line in verify.verify(store, [made])), path
+        assert any("damaged" in line for line in verify.verify(store, [made]).damage), path
         path.unlink()
-        assert any("cannot be read" in line for line in verify.verify(store, [made])), path
+        assert any("cannot be read" in line for line in verify.verify(store, [made]).damage), path
         path.write_bytes(content)
         checked += 1
     assert checked > 8
-    assert verify.verify(store, [made]) == []
+    assert verify.verify(store, [made]).damage == []
 
 
 @pytest.mark.slow
@@ -104,7 +104,7 @@ def test_the_next_backup_stores_anew_what_was_found_damaged(
         backup(store.path, "--verify")
     time.sleep(1)  # backups are named by the second
     assert "Damaged contents of earlier backups, stored anew: 1" in backup(store.path)
-    assert verify.verify(store, store.backups()) == []  # the earlier one, too
+    assert verify.verify(store, store.backups()).damage == []  # the earlier one, too
     time.sleep(1)
     assert "stored anew" not in backup(store.path)
 
@@ -120,7 +120,7 @@ def test_backups_find_damage_themselves_in_time(
     monkeypatch.setattr(verify, "SHARES", 2)
     stored = [next_second(back_up).about["stored_anew"] for _ in range(2)]
     assert stored == [int(share % 2 == 1), int(share % 2 == 0)]
-    assert verify.verify(store, store.backups()) == []
+    assert verify.verify(store, store.backups()).damage == []
 
 
 @pytest.mark.slow
@@ -130,7 +130,7 @@ def test_it_says_what_the_site_has_no_more(
     operations.write(owner, collab.library, "a.txt", b"some content")
     made = back_up()
     sha256 = damage(store, made, collab, "a.txt")
-    assert verify.verify(store, [made])
+    store.note_damaged(verify.verify(store, [made]).contents)
     (place / "a.txt").unlink()
     for path in (layout.root() / "objects").rglob("*"):  # its version
         if path.is_file() and path.read_bytes() == b"some content":
@@ -153,7 +153,7 @@ def test_it_keeps_the_last_ones(owner: User, collab: Collab, back_up: BackUp, st
     texts = {path.read_text() for path in store.objects.rglob("*") if path.is_file()}
     assert "in all of them" in texts
     assert "only in the first" not in texts
-    assert verify.verify(store, store.backups()) == []
+    assert verify.verify(store, store.backups()).damage == []
 
 
 @pytest.mark.slow
@@ -198,7 +198,7 @@ def test_it_never_takes_one_that_was_cut_off_for_a_backup(
     assert promoted  # what was done is used
     made = next_second(back_up)
     assert not list(store.path.glob("unfinished-*"))
-    assert verify.verify(store, [made]) == []
+    assert verify.verify(store, [made]).damage == []
 
 
 def test_it_keeps_secrets_to_its_account_or_leaves_them_out(
@@ -284,3 +284,51 @@ def test_a_note_of_damage_that_was_cut_off_is_in_nobodys_way(back_up: BackUp, st
     (store.path / "unfinished-damaged").write_text("0" * 64)
     next_second(back_up)
     assert not list(store.path.glob("unfinished-*"))
+
+
+def noted(store: BackupStore) -> set[str]:
+    return BackupStore(store.path).damaged
+
+
+@pytest.mark.slow
+def test_damage_in_a_read_only_directory_is_told(
+    owner: User, collab: Collab, back_up: BackUp, store: BackupStore, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As one that was mounted to look at, or belongs to another account."""
+    operations.write(owner, collab.library, "a.txt", b"some content")
+    sha256 = damage(store, back_up(), collab, "a.txt")
+    (store.path / "lock").chmod(0o400)
+    store.path.chmod(0o500)
+    try:
+        with pytest.raises(CommandError, match=r"(?s)Damaged:.*a\.txt") as found:
+            backup(store.path, "--verify")
+    finally:
+        store.path.chmod(0o700)
+        (store.path / "lock").chmod(0o600)
+    assert "Permission" not in str(found.value)
+    assert "could not be noted for the next backup" in capsys.readouterr().err
+    assert noted(store) == set()
+    with pytest.raises(CommandError, match="Damaged"):
+        backup(store.path, "--verify")
+    assert noted(store) == {sha256}
+
+
+@pytest.mark.slow
+def test_nothing_is_noted_beside_somebody_who_reads(
+    owner: User, collab: Collab, back_up: BackUp, store: BackupStore, capsys: pytest.CaptureFixture[str]
+) -> None:
+    operations.write(owner, collab.library, "a.txt", b"some content")
+    damage(store, back_up(), collab, "a.txt")
+    with BackupStore(store.path).alone(shared=True), pytest.raises(CommandError, match="Damaged"):
+        backup(store.path, "--verify")
+    assert "could not be noted for the next backup (Another backup" in capsys.readouterr().err
+    assert noted(store) == set()
+
+
+def test_what_another_one_has_noted_stays_noted(back_up: BackUp, store: BackupStore) -> None:
+    back_up()
+    other = BackupStore(store.path)
+    assert store.damaged == other.damaged == set()
+    store.note_damaged(["0" * 64])
+    other.note_damaged(["1" * 64])
+    assert noted(store) == {"0" * 64, "1" * 64}

@@ -54,7 +54,7 @@ def test_it_becomes_a_site_of_this_version(earlier: BackupStore, other_site: Cal
 @pytest.mark.slow
 def test_one_library_of_it_is_restored(earlier: BackupStore, stranger: User) -> None:
     backup = earlier.find(None)
-    assert verify.verify(earlier, [backup]) == []
+    assert verify.verify(earlier, [backup]).damage == []
     with sqlite3.connect(backup.path / "database.sqlite3") as rows:
         (library_id,) = rows.execute("SELECT id FROM drive_library WHERE name = 'Raw data'").fetchone()
     rows.close()

@@ -54,7 +54,8 @@ def starts(command: Sequence[str], directory: Path) -> bool:
     values = {"--dir": str(trial), "--unixsocket": str(address)}
     words = [values.get(before, word) for before, word in zip(["", *command], command, strict=False)]
     try:
-        with subprocess.Popen(words, stdout=subprocess.DEVNULL) as process:
+        # Killed with us: who starts us anew would start another one.
+        with subprocess.Popen(["setpriv", "--pdeathsig", "KILL", *words], stdout=subprocess.DEVNULL) as process:
             until = time.monotonic() + TRIAL_SECONDS
             while process.poll() is None and time.monotonic() < until and not _answers(address):
                 time.sleep(0.02)

@@ -2,7 +2,7 @@
 
     SITE/portal       what answers people: portal, rooms, proxy, broker, supervisor; with a reserve of memory
     SITE/labs         a group for each Lab, which share what the portal leaves evenly
-    SITE/background   what can wait: captures, builds, previews (portal/background.py)
+    SITE/background   what can wait: captures, builds, previews (portal/ops/background.py)
 
 `bin/up` makes them at the top (`give`). Under systemd those of Labs are in a unit of their own (`give_unit`;
 bin/cgroups), and the units say how much each weighs.

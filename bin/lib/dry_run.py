@@ -13,7 +13,7 @@ from typing import Any
 import machine
 import nginx
 import offline
-from installation import Installation, environment_is_made, port_number
+from installation import DIRECTORY, Installation, environment_is_made, is_set, port_number, site_programs
 
 NEEDED_GIGABYTES = 5
 """Of a new site: environments, and what comes over the network for them."""
@@ -50,15 +50,13 @@ def _findings(installation: Installation, port: int, source: Path | None) -> Ite
     if source:
         offline.check(source)
         yield Line(OK, f"packages from {source}")
-    packages = machine.missing_packages(machine.PACKAGES)
+    packages = machine.missing_packages(site_programs())
     yield from _packages(packages)
-    account = _account()
+    account = machine.account() if machine.is_root() else None
     if machine.is_root():
         yield Line(OK if account else WOULD, f"{'' if account else 'make '}the account “{machine.ACCOUNT}”")
-        if account and not installation.is_readable(account):
-            given, installation = os.environ.get("COLLABORATORY_VAR"), installation.copy_for(account)
-            installation.var = Path(given) if given else installation.code.parent / "var"
-            installation.venv = installation.var / "venv"
+        if (place := installation.as_it_runs()) is not installation:
+            installation = place
             yield Line(WOULD, f"copy the code to {installation.code}, as the account cannot read it here")
     environment = installation.settings(port)
     yield from _data(installation, account)
@@ -67,19 +65,11 @@ def _findings(installation: Installation, port: int, source: Path | None) -> Ite
         yield Line(OK, f"Python: {python}")
         if source:
             offline.check_python(source, python)
-        yield from _environments(installation, python)
+        yield from _environments(installation, python, source)
         yield from _database(installation, environment, account, python)
     if environment.get("LAB_LAUNCHER", "sandbox") == "sandbox":
         yield from _isolation(environment, account, packages)
     yield from _port(installation, environment)
-
-
-def _account() -> pwd.struct_passwd | None:
-    """The account that would run the site, where root is asking."""
-    try:
-        return pwd.getpwnam(machine.ACCOUNT) if machine.is_root() else None
-    except KeyError:
-        return None
 
 
 def _packages(missing: list[str]) -> Iterator[Line]:
@@ -111,12 +101,20 @@ def _data(installation: Installation, account: pwd.struct_passwd | None) -> Iter
     yield Line(MISSING if needs else OK, f"{free:.1f} GB free there; a new site takes about {NEEDED_GIGABYTES}")
 
 
-def _environments(installation: Installation, python: str) -> Iterator[Line]:
+def _environments(installation: Installation, python: str, source: Path | None) -> Iterator[Line]:
     for name, place, accepted in installation.environments():
         if environment_is_made(place, accepted, python):
             yield Line(OK, name)
         else:
             yield Line(WOULD, f"install {name}" + (", anew" if place.exists() else ""))
+    if not is_set("LDAP_URL"):
+        return
+    if installation.has_directory_packages(python):
+        yield Line(OK, DIRECTORY)
+        return
+    if source:
+        offline.check_directory(source)
+    yield Line(WOULD, f"install {DIRECTORY}")
 
 
 def _database(
@@ -173,7 +171,7 @@ def _is_running(installation: Installation) -> bool:
     """True while a bin/up, or a unit of systemd, has its lock."""
     try:
         with (installation.run / "up.lock").open() as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)  # another --check has it, too
     except BlockingIOError:
         return True
     except OSError:

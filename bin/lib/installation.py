@@ -34,6 +34,7 @@ PLACES = (
 """Settings that are paths in nginx's configuration."""
 UNUSABLE = re.compile(r"[^\w./@+,=~-]")
 """Characters that a path of a site cannot have: in nginx's configuration, PATH or the Procfile they mean something."""
+DIRECTORY = "what signs in with an LDAP directory"
 NOT_MIRRORED = ["./var", "__pycache__", "node_modules", ".venv", ".*_cache", ".hypothesis"]
 
 
@@ -87,9 +88,14 @@ def set_up_process(
     return installation, python
 
 
+def site_programs() -> dict[str, str]:
+    """Programs that this site needs, and the Debian packages that have them."""
+    return machine.PACKAGES | (machine.DIRECTORY_PACKAGES if is_set("LDAP_URL") else {})
+
+
 def is_set(setting: str) -> bool:
     """True if the site's settings have a value for this."""
-    file = Installation(Path(__file__).resolve().parents[2]).var / "settings.env"
+    file = Installation(Path(__file__).resolve().parents[2]).as_it_runs().var / "settings.env"
     lines = file.read_text().splitlines() if os.access(file, os.R_OK) else []
     return bool(os.environ.get(setting)) or any(line.strip().startswith(f"{setting}=") for line in lines)
 
@@ -116,6 +122,15 @@ class Installation:
         return (self.venv / "bin/python").exists()
 
     # As root
+
+    def as_it_runs(self) -> "Installation":
+        """This installation, or the copy that it is run from, made yet or not. Nothing is made to find out."""
+        if not machine.is_root() or (account := machine.account()) is None or self.is_readable(account):
+            return self
+        copy = self.copy_for(account)
+        copy.var = Path(os.environ.get("COLLABORATORY_VAR") or copy.code.parent / "var")
+        copy.venv = copy.var / "venv"
+        return copy
 
     def is_readable(self, account: pwd.struct_passwd) -> bool:
         """True if the account can read the code."""
@@ -241,14 +256,21 @@ class Installation:
             self.add_directory_packages(python)
 
     def add_directory_packages(self, python: str) -> None:
-        """Add what signs in with an LDAP directory to the portal's environment; it is compiled here."""
-        packages, stamp = self.code / "requirements-ldap.txt", self.venv / ".requirements-ldap"
-        if stamp.exists() and stamp.read_text() == _digest(packages, python):
+        """Add what signs in with an LDAP directory to the portal's environment; it is compiled here, or was for us."""
+        if self.has_directory_packages(python):
             return
-        machine.say("Installing what signs in with an LDAP directory")
-        pip = [str(self.venv / "bin/python"), "-m", "pip", "install", "--quiet"]
-        machine.run_quietly([*pip, "-r", str(packages)])
-        stamp.write_text(_digest(packages, python))
+        if self.source:
+            offline.check_directory(self.source)
+        machine.say(f"Installing {DIRECTORY}")
+        pip = [str(self.venv / "bin/python"), "-m", "pip", "install", "--quiet", *_from(self.source)]
+        machine.run_quietly([*pip, "-r", str(self.code / offline.DIRECTORY_REQUIREMENTS)])
+        stamp = self.venv / ".requirements-ldap"
+        stamp.write_text(_digest(self.code / offline.DIRECTORY_REQUIREMENTS, python))
+
+    def has_directory_packages(self, python: str) -> bool:
+        """True if what signs in with an LDAP directory is in the portal's environment, as pinned."""
+        stamp = self.venv / ".requirements-ldap"
+        return stamp.exists() and stamp.read_text() == _digest(self.code / offline.DIRECTORY_REQUIREMENTS, python)
 
     def _make_preview(self, python: str) -> None:
         preview, packages = self.var / "preview", self.code / "drive/preview/environment.txt"
@@ -379,7 +401,7 @@ def make_environment(
 
 def _install(path: Path, requirements: Path, how: Sequence[str], compiled: bool, source: Path | None) -> None:
     python_inside = f"{path}/bin/python"
-    local = ["--no-index", "--find-links", str(source / "wheels")] if source else []
+    local = _from(source)
     pip = [*how, python_inside, "-m", "pip"]
     # uv installs in seconds what takes pip a minute; it is not needed afterwards. It does not read pip's configuration,
     # which a machine may need.
@@ -392,6 +414,11 @@ def _install(path: Path, requirements: Path, how: Sequence[str], compiled: bool,
     except machine.RequirementError:
         machine.run_quietly([*pip, "install", "--quiet", *local, "-r", str(requirements)])
     machine.run_quietly([*pip, "uninstall", "--quiet", "-y", "uv"])
+
+
+def _from(source: Path | None) -> list[str]:
+    """Options of pip that take packages from a directory of `bin/up --download` alone."""
+    return ["--no-index", "--find-links", str(source / "wheels")] if source else []
 
 
 def _digest(requirements: Path, python: str) -> str:

@@ -196,13 +196,20 @@ def find_python(account: pwd.struct_passwd | None = None) -> str:
 
 def ensure_account() -> pwd.struct_passwd:
     """Make the account that runs everything when root starts it: nothing of a Lab may have the host's uid 0."""
+    if found := account():
+        return found
+    say(f"Creating the account “{ACCOUNT}”")
+    home = f"/var/lib/{ACCOUNT}"
+    run_quietly(["useradd", "--system", "--create-home", "--home-dir", home, "--shell", "/bin/bash", ACCOUNT])
+    return pwd.getpwnam(ACCOUNT)
+
+
+def account() -> pwd.struct_passwd | None:
+    """The account that runs everything, if it has been made."""
     try:
         return pwd.getpwnam(ACCOUNT)
     except KeyError:
-        say(f"Creating the account “{ACCOUNT}”")
-        home = f"/var/lib/{ACCOUNT}"
-        run_quietly(["useradd", "--system", "--create-home", "--home-dir", home, "--shell", "/bin/bash", ACCOUNT])
-        return pwd.getpwnam(ACCOUNT)
+        return None
 
 
 def ensure_tun() -> None:

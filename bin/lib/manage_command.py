@@ -1,7 +1,6 @@
 """A management command with the site's settings, as the site's account."""
 
 import os
-import pwd
 import sys
 from pathlib import Path
 from typing import NoReturn
@@ -28,17 +27,7 @@ def run(*command: str, make: bool, programs: dict[str, str] | None = None) -> No
 
 def is_installed() -> bool:
     """True if this checkout has a site; nothing is made to find out."""
-    installation = Installation(Path(__file__).resolve().parents[2])
-    if machine.is_root() and "COLLABORATORY_VAR" not in os.environ:
-        try:
-            account = pwd.getpwnam(machine.ACCOUNT)
-        except KeyError:
-            return False
-        if not installation.is_readable(account):
-            copy = installation.copy_for(account)
-            copy.venv = copy.code.parent / "var/venv"
-            installation = copy
-    return installation.is_made()
+    return Installation(Path(__file__).resolve().parents[2]).as_it_runs().is_made()
 
 
 def backup_programs() -> dict[str, str]:

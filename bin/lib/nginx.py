@@ -3,10 +3,15 @@
 import re
 import string
 import subprocess
+import sys
 import tempfile
 from ipaddress import ip_network
 from pathlib import Path
 from urllib.parse import urlsplit
+
+sys.path.append(str(Path(__file__).resolve().parents[2]))
+
+from portal.web.upload_sizes import UPLOAD_MAX, unannounced
 
 _PARTS = (
     "",
@@ -23,8 +28,6 @@ _PARTS = (
 _PARTS_OF_SOME = (".webdav", ".seafile", ".tls")
 BROTLI = Path("/usr/lib/nginx/modules/ngx_http_brotli_static_module.so")
 """Debian's libnginx-mod-http-brotli-static: sends files that were packed before. Without it they go as gzip."""
-UNANNOUNCED_MAX = "1g"
-"""What a body without a length may have; before it is read, as much must be free (drive/storage/room.py)."""
 TEMPLATES = tuple(f"nginx{part}.conf" for part in (*_PARTS, *_PARTS_OF_SOME))
 
 
@@ -50,7 +53,7 @@ def values(code: Path, var: Path, run: Path, environment: dict[str, str]) -> dic
     lab_static = Path(environment.get("LAB_STATIC_FILES") or lab_root / "static/files").resolve()
     development = portal.hostname == "localhost"
     brotli = loads(BROTLI)
-    upload_max = environment.get("UPLOAD_MAX") or "64g"
+    upload_max = environment.get("UPLOAD_MAX") or UPLOAD_MAX
     return {
         "CODE": str(code),
         "VAR": str(var),
@@ -71,16 +74,10 @@ def values(code: Path, var: Path, run: Path, environment: dict[str, str]) -> dic
         "UNKNOWN_HOST": f"302 {environment['PORTAL_URL']}$request_uri" if development else "421",
         "TRUSTED_PROXY": trusted(environment.get("TRUSTED_PROXY", "")),
         "UPLOAD_MAX": upload_max,
-        "UNANNOUNCED_MAX": min(upload_max, UNANNOUNCED_MAX, key=size),
+        "UNANNOUNCED_MAX": str(unannounced(upload_max)),
         **_listening(environment),
         **_tls(run, environment),
     }
-
-
-def size(text: str) -> float:
-    """Bytes of a size as nginx writes it, such as `16m`; 0 is no limit."""
-    number = int(text.rstrip("kKmMgG")) * {"k": 2**10, "m": 2**20, "g": 2**30}.get(text[-1].lower(), 1)
-    return number or float("inf")
 
 
 def loads(module: Path) -> bool:

@@ -1,7 +1,7 @@
 """What bin/up installs, as files for machines without a network: `bin/up --download DIR`, there `bin/up --from DIR`.
 
     DIR/about.json    for which distribution, architecture and Python
-    DIR/wheels        Python packages of the portal, the previews and the Lab's base environment
+    DIR/wheels        Python packages of the portal, the previews and the Lab's base environment; with LDAP_URL, of LDAP
     DIR/debs          Debian packages with all that they need, as an apt repository
 
 Both machines have the same release of the distribution; nothing of the first one is in the files.
@@ -25,23 +25,30 @@ REQUIREMENTS = (
     "drive/preview/science.txt",
     "lab/environments/pins/base.txt",
 )
+DIRECTORY_REQUIREMENTS = "requirements-ldap.txt"
 TOOLS = ("uv",)
 DOWNLOADED = {*machine.PACKAGES.values(), *machine.BACKUP_PACKAGES.values(), "python3-venv"}
 
 
-def download(code: Path, place: Path) -> None:
-    """Fill DIR, which is made, or brought up to date. RequirementError; not for root, as packages may be built."""
+def download(code: Path, place: Path, *, directory: bool) -> None:
+    """Fill DIR, which is made, or brought up to date. RequirementError; not for root, as packages may be built.
+
+    `directory`: with what signs in with an LDAP directory, which is compiled here.
+    """
     if machine.is_root():
         raise machine.RequirementError("Downloading needs no rights: run it as another account than root.")
+    programs = machine.DIRECTORY_PACKAGES if directory else {}
+    if missing := machine.missing_packages(programs):
+        raise machine.RequirementError(machine.advice(missing))
     python = machine.find_python()
     for name in ("wheels", "debs"):
         (place / name).mkdir(parents=True, exist_ok=True)
-    for name in REQUIREMENTS:
+    for name in (*REQUIREMENTS, *([DIRECTORY_REQUIREMENTS] if directory else [])):
         machine.say(f"Downloading what {name} names")
         download_wheels(python, place / "wheels", ["-r", str(code / name)])
     download_wheels(python, place / "wheels", list(TOOLS))
     machine.say("Downloading Debian packages")
-    download_packages(place / "debs", sorted(DOWNLOADED))
+    download_packages(place / "debs", sorted({*DOWNLOADED, *programs.values()}))
     (place / "about.json").write_text(json.dumps(kind_of_machine(python)) + "\n")
     size = sum(path.stat().st_size for path in place.rglob("*") if path.is_file())
     print(f"\n{place} has all that a {_described(kind_of_machine(python))} needs ({size >> 20} MB). Take it there with")
@@ -97,6 +104,15 @@ def check(place: Path) -> None:
     # Where venv is missing yet, the interpreter is not known.
     if any(meant[name] != here[name] for name in here if here[name]):
         raise machine.RequirementError(f"{place} is for a {_described(meant)}; this is a {_described(here)}.")
+
+
+def check_directory(place: Path) -> None:
+    """RequirementError where DIR was filled for a site without an LDAP directory."""
+    if not any((place / "wheels").glob("python_ldap-*.whl")):
+        raise machine.RequirementError(
+            f"{place} has nothing that signs in with an LDAP directory. Fill it once more, with the setting:"
+            " LDAP_URL=ldaps://… bin/up --download DIR"
+        )
 
 
 def check_readable(place: Path, account: pwd.struct_passwd) -> None:

@@ -12,8 +12,6 @@ from django.utils.translation import gettext
 
 from .errors import DiskFullError
 
-UNANNOUNCED = 2**30
-"""Bytes that an upload without a length may have, as in UNANNOUNCED_MAX of bin/lib/nginx.py."""
 CHUNK = 2**20
 
 
@@ -39,6 +37,11 @@ def require(size: int, place: Path | None = None) -> None:
     """
     if size > 0 and (size > left(place) or (place is None and is_short())):
         raise _full()
+
+
+def require_upload(length: int | None, copies: int = 1) -> None:
+    """Raise DiskFullError unless an upload fits `copies` times; without a length, as much as the proxy takes of one."""
+    require(settings.UPLOAD_UNANNOUNCED_BYTES if length is None else copies * length)
 
 
 def copy(source: BinaryIO, target: BinaryIO, *, into_reserve: bool = False) -> None:

@@ -121,4 +121,4 @@ def _check_room(access: LibraryAccess, path: str, length: int | None) -> None:
     with access.files() as files, suppress(NotFoundError):
         there = files.stat(path.strip("/")).size
     quota.check(access.library, (length or 0) - (there or 0), 1 if there is None else 0)
-    room.require(room.UNANNOUNCED if length is None else length)
+    room.require_upload(length)

@@ -1,5 +1,6 @@
 """Redis starts whatever its files hold: the Procfile's line, with real files that are damaged in many ways."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -30,13 +31,18 @@ class Broker:
 
     def start(self) -> None:
         """Start it, and wait until it answers; AssertionError where it ends instead."""
+        self.begin()
+        wait_for(lambda: self._answers() or self._ended(), 30, "it did not start")
+        assert not self._ended(), (self.place / "log").read_text()
+
+    def begin(self) -> subprocess.Popen:
+        """Start the process of the Procfile."""
         [line] = [one for one in (CODE / "Procfile").read_text().splitlines() if one.startswith("broker: ")]
         environment = os.environ | {"COLLABORATORY_VAR": str(self.place), "COLLABORATORY_RUN": str(self.place)}
         command = ["sh", "-c", f"exec {line.partition(': ')[2]}"]
         with (self.place / "log").open("ab") as log:
             self.process = subprocess.Popen(command, cwd=CODE, env=environment, stdout=log, stderr=log)
-        wait_for(lambda: self._answers() or self._ended(), 30, "it did not start")
-        assert not self._ended(), (self.place / "log").read_text()
+        return self.process
 
     def _answers(self) -> bool:
         try:
@@ -136,3 +142,37 @@ def test_it_keeps_the_last_three(broker: Broker) -> None:
     broker.start()
     assert [name[:16] for name in broker.damaged()][:2] == ["damaged-20200104", "damaged-20200105"]
     assert len(broker.damaged()) == 3
+
+
+def test_a_trial_ends_with_whoever_began_it(broker: Broker) -> None:
+    """Somebody kills it while Redis is being tried; a second trial would meet the first one's files."""
+    broker.start()
+    for number in range(8):
+        broker.client.set(f"large {number}", "x" * 2**23)  # takes a moment to read
+    broker.kill()
+    log = one(broker, "*.incr.aof")
+    os.truncate(log, log.stat().st_size - 1)
+    process = broker.begin()
+    trial: list[int] = []
+
+    def is_tried() -> bool:
+        trial[:] = [pid for pid in children(process.pid) if command_of(pid).startswith(b"redis-server")]
+        for pid in trial:
+            os.kill(pid, signal.SIGSTOP)
+        return bool(trial)
+
+    wait_for(is_tried, 30, "nothing was tried")
+    process.kill()
+    process.wait()
+    wait_for(lambda: not command_of(trial[0]), 30, "the trial goes on")
+
+
+def children(pid: int) -> list[int]:
+    return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def command_of(pid: int) -> bytes:
+    """Words of a process; none once it has ended."""
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    return b""

@@ -1,6 +1,7 @@
 """What bin/ is made of: places, settings, and keeping processes alive."""
 
 import os
+import pwd
 import signal
 import subprocess
 import sys
@@ -18,7 +19,7 @@ sys.path.insert(0, str(CODE / "bin/lib"))
 import machine
 import manage_command
 import nginx
-from installation import SOCKET_PATH_BYTES, Installation
+from installation import SOCKET_PATH_BYTES, Installation, is_set, site_programs
 
 
 @pytest.fixture
@@ -234,6 +235,27 @@ def test_bin_up_starts_a_killed_keeper_again(place: Installation, tmp_path: Path
 
 def parent(pid: int) -> int:
     return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+
+
+def test_settings_are_read_where_root_keeps_them(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Of a checkout that the account cannot read, a copy is run, whose state is beside it."""
+    here = pwd.getpwuid(os.getuid())
+    account = pwd.struct_passwd([*here[:5], str(tmp_path), *here[6:]])
+    monkeypatch.delenv("COLLABORATORY_VAR", raising=False)
+    monkeypatch.delenv("LDAP_URL", raising=False)
+    monkeypatch.delenv("RESTIC_REPOSITORY", raising=False)
+    monkeypatch.setattr(machine, "is_root", lambda: True)
+    monkeypatch.setattr(machine, "account", lambda: account)
+    monkeypatch.setattr(Installation, "is_readable", lambda *_: False)
+    assert not is_set("LDAP_URL")
+    var = Installation(CODE).as_it_runs().var
+    assert var.is_relative_to(tmp_path)
+    var.mkdir(parents=True)
+    (var / "settings.env").write_text("LDAP_URL=ldaps://here\nRESTIC_REPOSITORY=/mnt/disk\n")
+    assert "gcc" in site_programs()
+    assert manage_command.backup_programs() == {"restic": "restic"}
+    monkeypatch.setenv("COLLABORATORY_VAR", str(tmp_path / "other"))
+    assert not is_set("LDAP_URL")
 
 
 def test_restic_is_installed_where_a_repository_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -1,11 +1,13 @@
 """Commands of bin/ in a fresh checkout: they say what is missing, and change nothing that they need not."""
 
+import fcntl
 import json
 import os
 import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,11 +26,11 @@ def checkout(tmp_path: Path) -> Path:
     """What the commands need of a checkout."""
     made = tmp_path / "checkout"
     made.mkdir()
-    for name in ("bin", "lab/supervisor", "portal/ops", "portal/sandboxing", "drive/preview", "deploy"):
+    for name in ("bin", "lab/supervisor", "portal/ops", "portal/sandboxing", "portal/web", "drive/preview", "deploy"):
         shutil.copytree(CODE / name, made / name, ignore=shutil.ignore_patterns("__pycache__", "tests", "inside"))
     for name in ("manage.py", "lab/__init__.py", "portal/__init__.py", "portal/file_lock.py", "Procfile"):
         shutil.copy(CODE / name, made / name)
-    for name in ("requirements.txt", "requirements-dev.txt"):
+    for name in ("requirements.txt", "requirements-dev.txt", "requirements-ldap.txt"):
         shutil.copy(CODE / name, made / name)
     return made
 
@@ -144,6 +146,34 @@ def test_check_ends_with_1_where_something_is_missing(checkout: Path, listener: 
     assert (spaced.returncode, "✗ The path /a b has the character" in spaced.stdout) == (1, True)
 
 
+def test_check_knows_what_a_directory_needs(checkout: Path, tmp_path: Path) -> None:
+    (checkout / "lab/environments/pins").mkdir(parents=True)
+    asked = {"LAB_LAUNCHER": "unisolated", "PORT": "1"}
+    line = "→ install what signs in with an LDAP directory"
+    assert line not in run(checkout, "up", "--check", **asked).stdout
+    asked["LDAP_URL"] = "ldaps://ldap.example.org"
+    assert line in run(checkout, "up", "--check", **asked).stdout
+    place = tmp_path / "from"
+    (place / "wheels").mkdir(parents=True)
+    (place / "about.json").write_text(json.dumps(offline.kind_of_machine(machine.find_python())))
+    done = run(checkout, "up", "--check", "--from", str(place), **asked)
+    assert (done.returncode, f"✗ {place} has nothing that signs in with an LDAP directory" in done.stdout) == (1, True)
+    (place / "wheels/python_ldap-3.4.8-cp311-cp311-linux_x86_64.whl").touch()
+    assert line in run(checkout, "up", "--check", "--from", str(place), **asked).stdout
+
+
+def test_two_checks_do_not_take_each_other_for_the_site(checkout: Path) -> None:
+    (checkout / "lab/environments/pins").mkdir(parents=True)
+    asked = {"LAB_LAUNCHER": "unisolated", "PORT": "1"}
+    with tempfile.TemporaryDirectory(prefix="c-") as var, Path(var, "up.lock").open("w") as lock:
+        Path(var, "run").symlink_to(var)
+        asked["COLLABORATORY_VAR"] = var
+        fcntl.flock(lock, fcntl.LOCK_SH)  # as another --check
+        assert "the site is running" not in run(checkout, "up", "--check", **asked).stdout
+        fcntl.flock(lock, fcntl.LOCK_EX)  # as bin/up
+        assert "✓ the site is running" in run(checkout, "up", "--check", **asked).stdout
+
+
 # A machine without a network
 
 OFFLINE = ["unshare", "--user", "--map-root-user", "--net", sys.executable, "-c"]
@@ -153,6 +183,15 @@ sys.path.insert(0, "bin/lib")
 import installation
 place, requirements, source = map(pathlib.Path, sys.argv[1:])
 installation.make_environment(place, sys.executable, requirements, "it", source=source)
+"""
+ADD_DIRECTORY = """
+import pathlib, sys
+sys.path.insert(0, "bin/lib")
+import installation
+site = installation.Installation(pathlib.Path.cwd())
+site.var, site.source = map(pathlib.Path, sys.argv[1:])
+site.venv = site.var / "venv"
+site.add_directory_packages(sys.executable)
 """
 APT = """
 import pathlib, subprocess, sys
@@ -179,6 +218,18 @@ def test_an_environment_is_made_without_a_network(tmp_path: Path) -> None:
         [*OFFLINE, INSTALL, *words[:2], str(tmp_path / "nothing")], cwd=CODE, capture_output=True, text=True
     )
     assert (done.returncode, "This failed: " in done.stderr) == (1, True)
+
+
+@pytest.mark.slow
+def test_what_signs_in_with_a_directory_is_installed_without_a_network(tmp_path: Path) -> None:
+    """It is compiled where there is one."""
+    wheels, venv = tmp_path / "from/wheels", tmp_path / "var/venv"
+    wheels.mkdir(parents=True)
+    offline.download_wheels(machine.find_python(), wheels, ["-r", str(CODE / offline.DIRECTORY_REQUIREMENTS)])
+    subprocess.run([sys.executable, "-m", "venv", venv], check=True)
+    words = [str(tmp_path / "var"), str(tmp_path / "from")]
+    subprocess.run([*OFFLINE, ADD_DIRECTORY, *words], cwd=CODE, check=True)
+    subprocess.run([venv / "bin/python", "-c", "import ldap"], cwd="/", check=True)
 
 
 @pytest.mark.slow

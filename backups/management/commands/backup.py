@@ -132,13 +132,23 @@ class Command(BaseCommand):
         store.check()
         with store.alone(shared=True):
             backups = store.backups() if name == "all" else [store.find(None if name == "last" else name)]
-            wrong = verify.verify(store, backups)
-        if wrong:
-            raise CommandError("\n".join(["Damaged:", *wrong]))
+            findings = verify.verify(store, backups)
+        if findings.damage:
+            if findings.contents:
+                self._note(store, findings.contents)
+            raise CommandError("\n".join(["Damaged:", *findings.damage]))
         self.stdout.write(f"Intact: {', '.join(backup.name for backup in backups) or 'there is no backup'}")
         if repository:
             repository.check(read_data=name == "all")
             self.stdout.write(f"Intact: the repository {repository}")
+
+    def _note(self, store: BackupStore, contents: list[str]) -> None:
+        """Let the next backup store these anew. Only the one that has the directory to itself writes there."""
+        try:
+            with store.alone():
+                store.note_damaged(contents)
+        except (BackupError, OSError) as error:
+            self.stderr.write(f"It could not be noted for the next backup ({error}); verify again before that.")
 
     def _list(self, store: BackupStore, repository: ResticRepository | None) -> None:
         for backup in store.backups():

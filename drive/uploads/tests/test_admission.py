@@ -13,6 +13,7 @@ from drive.models import Library
 from drive.storage import room
 from drive.uploads import admission, tus
 from portal.models import User
+from portal.web.upload_sizes import unannounced
 
 SignIn = Callable[[User], Client]
 MIB = 2**20
@@ -88,6 +89,15 @@ def test_it_leaves_the_reserve(library: Library, editors: Proxy, settings: Setti
         assert (status, "disk" in words) == (507, True)
         assert editors.ask(address, "")[0] == 507  # without a length
         assert editors.ask(address, 0)[0] == 204
+
+
+def test_one_without_a_length_needs_no_more_room_than_the_site_takes_at_once(
+    library: Library, editors: Proxy, settings: Settings
+) -> None:
+    settings.DISK_RESERVE_BYTES += room.left() - 10 * MIB
+    for upload_max, status in {"9m": 204, "11m": 507, "0": 507, "": 507}.items():
+        settings.UPLOAD_UNANNOUNCED_BYTES = unannounced(upload_max)
+        assert editors.ask(addresses(library)[0], "")[0] == status, upload_max
 
 
 def test_it_takes_a_body_without_a_length_while_there_is_much_room(library: Library, editors: Proxy) -> None:
