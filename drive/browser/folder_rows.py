@@ -14,7 +14,7 @@ from django.template.defaultfilters import filesizeformat
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.dates import MONTHS_3
-from django.utils.formats import number_format
+from django.utils.formats import get_format, number_format
 from django.utils.safestring import SafeString
 from django.utils.translation import get_language, gettext
 
@@ -55,6 +55,7 @@ class _Words:
     """The words of rows in one language, escaped for HTML; `%s` is where a name, a size or a kind goes."""
 
     months: tuple[str, ...]
+    date_format: str
     sizes: tuple[str, ...]
     """By unit, from KB on."""
     point: str
@@ -71,6 +72,7 @@ def _words_in(language: str | None) -> _Words:  # the active one, by which they 
     one = number_format(1.0, 1, use_l10n=True)
     return _Words(
         tuple(str(MONTHS_3[number]).title() for number in range(1, 13)),
+        get_format("DATE_FORMAT"),
         tuple(filesizeformat(1 << 10 * power).replace(one, "%s") for power in range(1, UNITS + 1)),
         one.strip("10"),
         escape(gettext("Select %s")),
@@ -165,8 +167,16 @@ def _actions(folder: _Folder, item: FileEntry, field: str, shown: str) -> str:
 
 
 def day_of(moment: datetime, words: _Words | None = None) -> str:
-    """“5 Mar 2026”, as the template filter `date` with `j M Y`."""
-    return f"{moment.day} {(words or _words()).months[moment.month - 1]} {moment.year}"
+    """“5 Mar 2026” or “05.03.2026”, as the template filter `date` with DATE_FORMAT, of which it knows these letters."""
+    words = words or _words()
+    parts = {
+        "j": f"{moment.day}",
+        "d": f"{moment.day:02}",
+        "m": f"{moment.month:02}",
+        "M": words.months[moment.month - 1],
+        "Y": f"{moment.year}",
+    }
+    return "".join(parts.get(letter, letter) for letter in words.date_format)
 
 
 def size_of(count: int, words: _Words | None = None) -> str:

@@ -120,7 +120,7 @@ def go_back(request: HttpRequest, access: LibraryAccess, path: str) -> HttpRespo
         messages.success(
             request,
             gettext("“%(name)s” was restored to the version of %(when)s.")
-            % {"name": path.rpartition("/")[2], "when": date_format(found.modified, "d M Y, H:i")},
+            % {"name": path.rpartition("/")[2], "when": date_format(found.modified, "DATETIME_SECONDS_FORMAT")},
         )
     return redirect(f"{access.address(path)}?show=versions")
 

@@ -41,6 +41,6 @@ class Pause(models.Model):
     @property
     def sentence(self) -> str:
         """Message to people who want to start a Lab."""
-        until = date_format(timezone.localtime(self.ends_at), gettext("j F Y, H:i"))
+        until = date_format(timezone.localtime(self.ends_at), "DATETIME_FORMAT")
         said = gettext("No Lab can be started until %(until)s. %(why)s Running Labs continue.")
         return said % {"until": until, "why": self.text}

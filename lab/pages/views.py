@@ -163,7 +163,7 @@ def keep(request: HttpRequest) -> HttpResponse:
         messages.success(
             request,
             gettext("Your Lab is kept until %(until)s, even if idle.")
-            % {"until": date_format(timezone.localtime(until), gettext("j F, H:i"))},
+            % {"until": date_format(timezone.localtime(until), "DATETIME_FORMAT")},
         )
     else:
         messages.info(request, gettext("Your Lab is not running, or cannot be kept for that long."))

@@ -120,5 +120,5 @@ def left_sentence(server: Server) -> str:
         said = gettext("If it stays idle, it stops automatically in %(span)s, at %(time)s.")
     else:
         said = gettext("If it stays idle, it stops automatically in %(span)s, at %(time)s on %(day)s.")
-    day = date_format(at, gettext("j F"))
+    day = date_format(at, "DATE_FORMAT")
     return said % {"span": span(server.seconds_left or 0), "time": f"{at:%H:%M}", "day": day}

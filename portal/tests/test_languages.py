@@ -5,8 +5,10 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 
 import pytest
+from django.conf import settings
 from django.test import Client, RequestFactory
 from django.utils import translation
+from django.utils.formats import get_format
 from pytest_django import Settings
 
 from collabs.models import Collab
@@ -131,3 +133,12 @@ def test_it_asks_no_more_of_the_database(
         browser.get("/docs/")
     with django_assert_num_queries(2):
         browser.get("/_gateway/upload", headers={"X-Original-URI": "/account/", "X-Original-Method": "GET"})
+
+
+def test_each_language_names_each_format_of_dates_that_pages_use() -> None:
+    """A name that a language lacks is read as letters of a format; letters in a page suit one language."""
+    pages = [path.read_text() for path in (settings.BASE_DIR / "templates").rglob("*.html")]
+    used = {form for page in pages for form in re.findall(r"""\|date:["']([^"']*)["']""", page)} - {"c", "Y-m"}
+    assert {form for form in used if not re.fullmatch(r"[A-Z_]+_FORMAT", form)} == set()
+    for language, _name in settings.LANGUAGES:
+        assert {form for form in used if get_format(form, lang=language) == form} == set()

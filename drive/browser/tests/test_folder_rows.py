@@ -43,7 +43,7 @@ def test_days_read_as_those_of_other_pages(month: int, language: str) -> None:
     with translation.override(language):
         for day in (1, 9, 28):
             moment = datetime(2026, month, day, 23, 5, tzinfo=UTC)
-            assert day_of(moment) == date(moment, "j M Y")
+            assert day_of(moment) == date(moment, "DATE_FORMAT")
 
 
 class Table(HTMLParser):
@@ -109,7 +109,7 @@ def test_a_row_says_when_in_the_sites_time(sign_in, owner: User, collab: Collab,
     with timezone.override("Asia/Tokyo"):
         text = Table(sign_in(owner).get(f"/collabs/{collab.slug}/files/").text).text[0]
         moment = datetime.fromtimestamp(1_790_000_000, UTC)
-        assert date(timezone.localtime(moment), "j M Y, H:i") in text
+        assert date(timezone.localtime(moment), "DATETIME_FORMAT") in text
     assert "2.0\xa0KB" in text
 
 

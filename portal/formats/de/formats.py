@@ -3,3 +3,5 @@
 DATE_FORMAT = SHORT_DATE_FORMAT = "d.m.Y"
 DATETIME_FORMAT = SHORT_DATETIME_FORMAT = "d.m.Y, H:i"
 TIME_FORMAT = "H:i"
+DATETIME_SECONDS_FORMAT = "d.m.Y, H:i:s"
+"""Of versions; Django has no name for it."""

@@ -3,3 +3,5 @@
 DATE_FORMAT = SHORT_DATE_FORMAT = "j M Y"
 DATETIME_FORMAT = SHORT_DATETIME_FORMAT = "j M Y, H:i"
 TIME_FORMAT = "H:i"
+DATETIME_SECONDS_FORMAT = "j M Y, H:i:s"
+"""Of versions; Django has no name for it."""
