@@ -89,6 +89,11 @@ class DirectoryAccount(models.Model):
     since = models.DateTimeField(auto_now_add=True)
     gone_at = models.DateTimeField(null=True, help_text="When the account was closed as the person was gone from it.")
 
+    checked_at = models.DateTimeField(null=True, help_text="When the directory was last asked for the person.")
+    absent_since = models.DateTimeField(
+        null=True, help_text="Since when it has not had the person, each time it was asked, while the account is open."
+    )
+
     def __str__(self) -> str:
         return self.dn
 

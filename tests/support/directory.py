@@ -2,10 +2,12 @@
 
 import contextlib
 import io
+import re
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,7 @@ moduleload back_mdb
 TLSCertificateFile {place}/certificate.pem
 TLSCertificateKeyFile {place}/key.pem
 TLSCACertificateFile {place}/ca.pem
+sizelimit size.soft=40 size.hard=40 size.prtotal=unlimited
 database mdb
 suffix "{base}"
 rootdn "{root}"
@@ -71,6 +74,16 @@ class SlapdDirectory:
     def url(self) -> str:
         return f"ldap://127.0.0.1:{self.port}"  # libldap takes “localhost” for the machine's own name
 
+    @property
+    def log(self) -> Path:
+        """Its own log of connections and operations."""
+        return self.place / "log"
+
+    def asked(self) -> Counter[str]:
+        """How many connections it has taken and searches it has done, so far."""
+        words = re.findall(r" (ACCEPT from|SRCH base)[ =]", self.log.read_text(errors="replace"))
+        return Counter("connections" if word == "ACCEPT from" else "searches" for word in words)
+
     def prepare(self) -> None:
         """A certificate that no authority of the machine signed, and the first entries."""
         self._make_certificate()
@@ -89,14 +102,23 @@ class SlapdDirectory:
         for arguments in (authority, server):
             subprocess.run([*new, *arguments], check=True, capture_output=True)
 
+    def add_people_offline(self, names: Iterable[str]) -> None:
+        """Many people at once, while it does not run; they have no passwords."""
+        entries = [
+            f"dn: uid={name},ou=people,{BASE}\nobjectClass: inetOrgPerson\nuid: {name}\ncn: {name}\nsn: {name}\n"
+            for name in names
+        ]
+        self._add_offline("\n".join(entries))
+
     def _add_offline(self, text: str) -> None:
         command = ["/usr/sbin/slapadd", "-f", str(self.place / "slapd.conf")]
         subprocess.run(command, input=text, text=True, check=True, capture_output=True)
 
     def start(self) -> None:
         """Run it, and wait until it answers."""
-        command = ["/usr/sbin/slapd", "-f", str(self.place / "slapd.conf"), "-h", f"{self.url}/", "-d", "0"]
-        self.process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+        command = ["/usr/sbin/slapd", "-f", str(self.place / "slapd.conf"), "-h", f"{self.url}/", "-d", "stats"]
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(command, stderr=log)
         until = time.monotonic() + 30
         while True:
             with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1):

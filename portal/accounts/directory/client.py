@@ -1,14 +1,16 @@
 """Questions to the directory. Each opens a connection of its own: sign-ins are rare, and a directory is restarted."""
 
+import itertools
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 import ldap
+from ldap.controls import SimplePagedResultsControl
 from ldap.filter import escape_filter_chars
 
+from .entry import Entry
 from .settings import DirectorySettings
 
 log = logging.getLogger(__name__)
@@ -22,23 +24,16 @@ WRONG_PASSWORD = (
     ldap.INSUFFICIENT_ACCESS,
 )
 """Answers to a bind that mean no: also of an account that is locked, or has no password."""
+BATCH = 100
+"""People who are asked for in one search."""
+PAGE = 100
+"""Entries in one answer (RFC 2696): many directories give no more than 500 or 1,000 otherwise."""
+
+Row = tuple[str, dict[str, list[bytes]]]
 
 
 class DirectoryAwayError(Exception):
     """The directory does not answer, or not as it should; `str(error)` is for the log."""
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A person in the directory."""
-
-    dn: str
-    uid: str
-    """What identifies them, for ever."""
-    username: str
-    email: str
-    first_name: str
-    last_name: str
 
 
 class Directory:
@@ -58,6 +53,30 @@ class Directory:
         """The person whom this identifies; None if they are gone, or no longer one whom LDAP_USER_FILTER finds."""
         wanted = f"(&({self.settings.id_attribute}={_escaped_id(uid)}){self._user_filter('*')})"
         return next(self._people(wanted), None)
+
+    def has_people(self) -> bool:
+        """Whether LDAP_USER_FILTER finds anybody at all."""
+        users = self.settings.users
+        with self._searching(users) as connection:
+            pages = _pages(connection, users, self._user_filter("*"), [self.settings.id_attribute], 1, self.settings)
+            return next(pages, None) is not None
+
+    def present(self, uids: Iterable[str]) -> Iterator[tuple[set[str], set[str]]]:
+        """Of people whom these identify, batch by batch over one connection: who was asked for, who of them is there.
+
+        LDAP_USER_FILTER has to find them, too. Ids are compared without regard to case, as most directories do.
+        """
+        name, users = self.settings.id_attribute, self.settings.users
+        rest = iter(uids)
+        with self._searching(users) as connection:
+            while asked := set(itertools.islice(rest, BATCH)):
+                any_of = "".join(f"({name}={_escaped_id(uid)})" for uid in sorted(asked))
+                wanted = f"(&(|{any_of}){self._user_filter('*')})"
+                rows = _pages(connection, users, wanted, [name], PAGE, self.settings)
+                found = {
+                    _id(value).casefold() for _dn, attributes in rows for value in attributes.get(name.lower(), ())
+                }
+                yield asked, {uid for uid in asked if uid.casefold() in found}
 
     def is_password(self, entry: Entry, password: str) -> bool:
         """True if the directory lets the person in with it. An empty one is nobody's, though LDAP takes it."""
@@ -85,7 +104,7 @@ class Directory:
         names = self.settings.attributes
         rows = self._search(self.settings.users, wanted, [self.settings.id_attribute, *names.values()])
         for dn, attributes in rows:
-            uid = _id(attributes, self.settings.id_attribute)
+            uid = _id((attributes.get(self.settings.id_attribute.lower()) or [b""])[0])
             if uid:
                 yield Entry(dn=dn, uid=uid, **{key: _first(attributes, name) for key, name in names.items()})
             else:
@@ -93,17 +112,22 @@ class Directory:
                     "%s has no %s (LDAP_ID_ATTRIBUTE): nobody can be identified by it", dn, self.settings.id_attribute
                 )
 
-    def _search(self, base: str, wanted: str, names: list[str]) -> list[tuple[str, dict[str, list[bytes]]]]:
+    def _search(self, base: str, wanted: str, names: list[str]) -> list[Row]:
+        with self._searching(base) as connection:
+            return list(_pages(connection, base, wanted, names, PAGE, self.settings))
+
+    @contextmanager
+    def _searching(self, base: str) -> Iterator[Any]:
+        """A connection of LDAP_BIND_DN."""
         try:
             with self._connection() as connection:
                 if self.settings.bind_dn:
                     connection.simple_bind_s(self.settings.bind_dn, self.settings.bind_password)
-                rows = connection.search_s(base, ldap.SCOPE_SUBTREE, wanted, names)
+                yield connection
         except WRONG_PASSWORD as error:
             raise DirectoryAwayError(
                 f"LDAP_BIND_DN may not search below {base}, or there is none: {error!r}"
             ) from error
-        return [(dn, _lower(attributes)) for dn, attributes in rows if dn]  # without one: a referral elsewhere
 
     @contextmanager
     def _connection(self) -> Iterator[Any]:
@@ -132,6 +156,21 @@ class Directory:
         yield ldap.OPT_X_TLS_NEWCTX, 0  # last: it makes the options above count
 
 
+def _pages(
+    connection: Any, base: str, wanted: str, names: list[str], size: int, settings: DirectorySettings
+) -> Iterator[Row]:
+    """What a search finds, `size` entries in one answer; all in one if the directory has no pages."""
+    page = SimplePagedResultsControl(criticality=False, size=size, cookie="")
+    while True:
+        message = connection.search_ext(base, ldap.SCOPE_SUBTREE, wanted, names, serverctrls=[page])
+        _kind, rows, _message, controls = connection.result3(message, timeout=settings.seconds)
+        yield from ((dn, _lower(attributes)) for dn, attributes in rows if dn)  # without one: a referral elsewhere
+        cookies = [one.cookie for one in controls if one.controlType == page.controlType]
+        if not any(cookies):
+            return
+        [page.cookie] = cookies
+
+
 def _lower(attributes: dict[str, list[bytes]]) -> dict[str, list[bytes]]:
     """By names as they are compared: the directory may write another case than it was asked with."""
     return {name.lower(): values for name, values in attributes.items()}
@@ -142,9 +181,8 @@ def _first(attributes: dict[str, list[bytes]], name: str) -> str:
     return values[0].decode("utf-8", "replace").strip()
 
 
-def _id(attributes: dict[str, list[bytes]], name: str) -> str:
+def _id(value: bytes) -> str:
     """As text, or, of Active Directory's objectGUID, its bytes in hexadecimal."""
-    value = (attributes.get(name.lower()) or [b""])[0]
     try:
         text = value.decode("ascii")
     except UnicodeDecodeError:
