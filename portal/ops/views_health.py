@@ -10,6 +10,8 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
+from portal.version import VERSION
+
 from .health import HEALTH, PartStatus, overall_status
 from .metrics import text as everything
 
@@ -24,9 +26,12 @@ def healthz(request: HttpRequest) -> JsonResponse:
 @never_cache
 @require_safe
 def readyz(request: HttpRequest) -> JsonResponse:
-    """Readiness: 200 if pages work, else 503; with the status of each part for operators and with METRICS_TOKEN."""
+    """Readiness: 200 if pages work, else 503; with the status of each part for operators and with METRICS_TOKEN.
+
+    The version is that of the code which answers.
+    """
     statuses = HEALTH.ask()
-    said: dict[str, object] = {"status": overall_status(statuses)}
+    said: dict[str, object] = {"status": overall_status(statuses), "version": VERSION}
     if has_token(request) or _is_operator(request, statuses):
         said["parts"] = {status.name: status.as_json() for status in statuses}
     return JsonResponse(said, status=503 if said["status"] == "failed" else 200)

@@ -29,6 +29,12 @@ def test_it_is_the_one_to_cite() -> None:
     assert {"cff-version", "message", "title", "authors"} <= set(citation)
 
 
+@pytest.mark.django_db
+def test_it_is_said_to_everybody(client: Client) -> None:
+    assert f"Version {VERSION}" in client.get("/").content.decode()
+    assert client.get("/readyz").json()["version"] == VERSION
+
+
 @pytest.mark.slow
 @pytest.mark.django_db
 def test_it_is_said_to_programs_and_operators(

@@ -7,16 +7,18 @@ from django.utils.translation import get_language
 
 from portal import institution
 from portal.ops import logs
+from portal.version import VERSION
 
 SECTIONS = ("collabs", "drive", "lab")
 
 
 def site(request: HttpRequest) -> dict[str, object]:
-    """Section of the page for the header, the site and its languages, id of the request, sign-in options."""
+    """Section of the page for the header, the site, its version and languages, id of the request, sign-in options."""
     first = request.path.split("/")[1] if "/" in request.path else ""
     return {
         "section": first if first in SECTIONS else "",
         "site_name": settings.SITE_NAME,
+        "site_version": VERSION,
         "portal_url": settings.PORTAL_URL,
         "request_id": logs.request_id(),
         "providers": settings.OIDC_PROVIDERS,

@@ -18,6 +18,7 @@ from lab.launchers.sandbox import SandboxLauncher
 from portal.models import User
 from portal.ops import database_version, health
 from portal.ops.health import HealthChecker, Part, overall_status
+from portal.version import VERSION
 from rooms import health as rooms_health
 
 NAMES = {"database", "migrations", "broker", "cache", "drive", "rooms", "supervisor", "relay", "api-relay", "webdav"}
@@ -51,7 +52,7 @@ def test_it_says_to_strangers_that_it_is_ready_and_no_more(
     client: Client, owner: User, sign_in: Callable[[User], Client]
 ) -> None:
     for browser in (client, sign_in(owner)):
-        assert browser.get("/readyz").json() == {"status": "ok"}
+        assert browser.get("/readyz").json() == {"status": "ok", "version": VERSION}
 
 
 def test_it_tells_operators_how_each_part_is(operator: User, sign_in: Callable[[User], Client]) -> None:
@@ -113,7 +114,7 @@ def test_it_is_not_ready_without_a_database(
 
     monkeypatch.setattr(health, "_database", refuse)
     stranger = client.get("/readyz")  # also an operator is one, while nobody can say who is
-    assert (stranger.status_code, stranger.json()) == (503, {"status": "failed"})
+    assert (stranger.status_code, stranger.json()) == (503, {"status": "failed", "version": VERSION})
     token = client.get("/readyz", headers={"Authorization": f"Bearer {settings.METRICS_TOKEN}"})
     assert token.json()["parts"]["database"]["status"] == "failed"
 
