@@ -4,10 +4,11 @@ from collections.abc import Iterable
 from html import escape
 from urllib.parse import quote
 
-from django.urls import reverse
 from django.utils.safestring import SafeString
 from django.utils.text import Truncator
 from django.utils.translation import gettext, ngettext
+
+from portal.addresses import address
 
 from .models import Collab, Role
 
@@ -17,7 +18,7 @@ DESCRIPTION = 140
 
 def html_of_cards(collabs: Iterable[Collab]) -> SafeString:
     """The list; all that comes from people is escaped. Needs what `cards.cards` adds to the rows."""
-    directory = reverse("collabs:directory")
+    directory = address("collabs:directory")
     return SafeString(f'<ul class="cards">{"".join(_card(collab, directory) for collab in collabs)}</ul>')
 
 

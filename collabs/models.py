@@ -17,6 +17,7 @@ from django.utils.functional import Promise, cached_property
 from django.utils.translation import gettext, gettext_lazy, pgettext_lazy
 
 from groups.models import Group, GroupMember
+from portal.addresses import address
 from portal.models import User
 from portal.prepared_queries import prepared
 from portal.text.unique_names import name_key, tidy_title
@@ -230,7 +231,7 @@ class Collab(models.Model):
         super().save(*args, **kwargs)  # type: ignore[arg-type]
 
     def get_absolute_url(self) -> str:
-        return reverse("collabs:page", args=[self.slug])
+        return address("collabs:page", self.slug)
 
     @cached_property
     def tag_names(self) -> list[str]:

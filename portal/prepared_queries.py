@@ -17,6 +17,7 @@ and must not read the clock, a setting or the database: what it reads would stay
 
 import copy
 import functools
+import threading
 from collections.abc import Callable, Hashable, Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -84,6 +85,7 @@ class _Statement:
         self.queryset: Any = build(*shape, **names)
         self.compiler: Any = self.queryset.query.get_compiler(self.queryset.db)
         self.sql = ""
+        self.of_thread = threading.local()
         self.places: list[tuple[str, int, models.Field] | None] = []
         try:
             self.sql, self.constants = self.compiler.as_sql()
@@ -109,9 +111,20 @@ class _Statement:
         compiler = copy.copy(self.compiler)
         compiler.connection = connection
         compiler.as_sql = lambda *_args, **_options: (self.sql, tuple(values))
+        compiler.get_converters = lambda expressions: self._converters(compiler, expressions)
         rows: Any = object.__new__(type(self.queryset))  # `copy` would ask the database for what is in it
         rows.__dict__.update(self.queryset.__dict__, _query=_Compiled(compiler))
         return list(rows._iterable_class(rows))
+
+    def _converters(self, compiler: Any, expressions: Any) -> Any:
+        """What makes values of Python of the columns: the same each time, for each thread's connection."""
+        known = getattr(self.of_thread, "converters", None)
+        if known is None or known[0] is not compiler.connection:
+            known = self.of_thread.converters = (
+                compiler.connection,
+                type(compiler).get_converters(compiler, expressions),
+            )
+        return known[1]
 
 
 class _Compiled:

@@ -23,6 +23,7 @@ from drive.libraries.visibility import Entry
 from drive.models import Loss, Trashed, Version
 from drive.storage import FileEntry, shown
 from drive.versions import history
+from portal.addresses import address
 from portal.models import User
 from portal.prepared_queries import prepared
 from portal.text.markdown import render
@@ -67,7 +68,7 @@ def collab_latest(collab: Collab) -> dict[str, Any]:
 def recent_files(context: template.Context) -> dict[str, Any]:
     """The files that changed last in the person's libraries, their Collabs' and what is shared with them."""
     found = recent.of_person(context["request"].user, LATEST)
-    files = [(reverse("drive:path", args=[file.row.library_id, file.path]), file) for file in found]
+    files = [(address("drive:path", file.row.library_id, file.path), file) for file in found]
     return {"files": files, "show_library": True}
 
 
@@ -83,9 +84,9 @@ def link_address(context: template.Context, access: LibraryAccess, path: str = "
     user = context["request"].user
     if access.entry is None or not may_link(user, access.library):
         return ""
-    address = reverse("drive:links", args=[access.library.pk])
+    page = reverse("drive:links", args=[access.library.pk])
     inside = access.inside(path)
-    return f"{address}?{urlencode({'path': inside})}" if inside and shown(inside) == inside else address
+    return f"{page}?{urlencode({'path': inside})}" if inside and shown(inside) == inside else page
 
 
 @register.simple_tag
@@ -93,8 +94,8 @@ def upload_link_address(access: LibraryAccess, path: str = "") -> str:
     """URL of the page that creates an upload link to a folder; "" for those who may not write in it."""
     if access.entry is None or not access.may_write:
         return ""
-    address, inside = reverse("drive:upload_links", args=[access.library.pk]), access.inside(path)
-    return f"{address}?{urlencode({'path': inside})}" if inside and shown(inside) == inside else address
+    page, inside = reverse("drive:upload_links", args=[access.library.pk]), access.inside(path)
+    return f"{page}?{urlencode({'path': inside})}" if inside and shown(inside) == inside else page
 
 
 @register.simple_tag

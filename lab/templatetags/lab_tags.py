@@ -13,6 +13,7 @@ from django.utils.translation import gettext
 from lab.formats import binary_size
 from lab.locations.paths import InvalidLocationError, drive_path
 from lab.models import Server
+from portal.addresses import address
 from portal.models import User
 from portal.prepared_queries import prepared
 
@@ -30,7 +31,7 @@ def open_in_lab(path: str = "", label: str = "") -> dict[str, Any]:
 def lab_address(*parts: str) -> str:
     """The lasting link to a path of the Drive, given in parts, in whoever's Lab follows it."""
     path = "/".join(part for part in parts if part)
-    return f"{reverse('lab:open')}?{urlencode({'path': path})}" if path else reverse("lab:open")
+    return f"{address('lab:open')}?{urlencode({'path': path})}" if path else address("lab:open")
 
 
 @register.inclusion_tag("lab/_chip.html", takes_context=True)
