@@ -22,7 +22,7 @@ from drive.files import operations
 from drive.libraries import quota
 from drive.models import Library
 from drive.storage import ABSENT, FileEntry, LibraryFiles, check_name, open_library, room, translate_errors
-from drive.uploads import transfer
+from drive.uploads import admission, transfer
 
 from . import chunks, links
 from .calls import Call, answer, below, existing, locate, place_freely, tidy
@@ -63,17 +63,19 @@ def _link(call: Call, library_id: UUID, kind: Kind) -> HttpResponse:
 def may_upload(kind: Kind, code: str, length: int | None) -> Link:
     """The link of an upload of so many bytes, which may replace a file; raises what it would end with."""
     link = links.decode(kind, code, need="rw")
-    _check_room(link.library, (length or 0) - FRAMING)
-    room.require_upload(length, copies=2)  # the form, and the files in it
+    size = _beyond_the_largest(link.library, (length or 0) - FRAMING)
+    disk = room.of_upload(length, copies=2)  # the form, and the files in it
+    admission.promise_body(link.library, size=size, files=0, disk=disk)
     return link
 
 
-def _check_room(library: Library, size: int) -> None:
-    """OverQuotaError for what fits nowhere: not even in place of the largest file."""
+def _beyond_the_largest(library: Library, size: int) -> int:
+    """Bytes that fit at least: what does not fit as a new file may replace the largest one."""
     usage = quota.of(library)
     if size > 0 and usage.used_bytes + size > usage.max_bytes:
         largest = library.files.filter(trashed=None).aggregate(size=Max("size"))["size"] or 0
-        quota.check(library, size - largest, 0)
+        return size - largest
+    return size
 
 
 def options(request: HttpRequest, code: str) -> HttpResponse:
@@ -116,7 +118,7 @@ def _receive_chunk(
     """A part of a file: `success` until it is whole."""
     part = form.files[0]
     name = _name(request, chunks.name_of(request, part))
-    _check_room(link.library, given.total)
+    quota.check(link.library, _beyond_the_largest(link.library, given.total), 0)
     partial = chunks.place(link.asker.user, link.library, below(_folder(link, files, form), name))
     with chunks.alone(partial):
         if not chunks.append(partial, given, source, part):

@@ -14,10 +14,9 @@ from django.http import HttpRequest, HttpResponse
 from api.access import Asker
 from api.models import Scope
 from drive.files import operations
-from drive.libraries import quota
 from drive.models import Library
 from drive.storage import ABSENT, FileEntry, open_library, room
-from drive.uploads import transfer
+from drive.uploads import admission, transfer
 
 from . import checksums, clutter, conditions, dead_properties, locks, paths
 from .errors import DavError
@@ -72,8 +71,8 @@ def may_upload(change: Change, place: Place, length: int | None) -> tuple[Place,
         raise DavError(405, "A folder has this name.")
     change.require_conditions(place)
     change.require_unlocked(place, member=item is None)
-    quota.check(library, (length or 0) - (item.size if item else 0), 0 if item else 1)
-    room.require_upload(length)
+    size = (length or 0) - (item.size if item else 0)
+    admission.promise_body(library, size=size, files=0 if item else 1, disk=room.of_upload(length))
     return place, item
 
 

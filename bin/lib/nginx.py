@@ -47,7 +47,8 @@ def values(code: Path, var: Path, run: Path, environment: dict[str, str]) -> dic
     lab_authority = environment["LAB_DOMAIN"]
     lab_host = lab_authority.partition(":")[0]
     drive = Path(environment.get("DRIVE_ROOT") or var / "drive").resolve()
-    (drive / "staging/nginx").mkdir(parents=True, exist_ok=True)
+    for name in ("staging/nginx", "promised"):
+        (drive / name).mkdir(parents=True, exist_ok=True)
     (var / "acme").mkdir(exist_ok=True)
     lab_root = Path(environment.get("LAB_ROOT") or var / "lab")
     lab_static = Path(environment.get("LAB_STATIC_FILES") or lab_root / "static/files").resolve()

@@ -70,7 +70,8 @@ def uploads(request: HttpRequest, token: str) -> HttpResponse:
     def create(metadata: dict[str, str], length: int) -> Upload:
         if not rate_limits.allowed("upload-link", rate_limits.address(request), BEGUN, BEGUN_SECONDS):
             raise by_link.BusyLinkError(gettext("Too many uploads. Please try again later."))
-        return by_link.begin(found, metadata.get("filename", ""), metadata.get("sender", ""), length)
+        name, sender = metadata.get("filename", ""), metadata.get("sender", "")
+        return by_link.begin(found, name, sender, length, rate_limits.address(request))
 
     def address(made: Upload) -> str:
         return reverse("upload_by_link", args=[token, made.id])
@@ -207,11 +208,11 @@ def _admit(request: HttpRequest) -> None:
     found = upload_links.find(match["token"]) if match else None
     if match is None or found is None or _known(request, match["token"]) is None:
         raise EndedError
-    size = tus_views.number_of(request, "X-Original-Length")
+    size, address = tus_views.number_of(request, "X-Original-Length"), rate_limits.address(request)
     if match["upload_id"]:
-        by_link.admit_piece(found, match["upload_id"], tus_views.number_of(request, "Upload-Offset"), size)
+        by_link.admit_piece(found, match["upload_id"], tus_views.number_of(request, "Upload-Offset"), size, address)
     else:
-        by_link.admit_form(found, size)
+        by_link.admit_form(found, size, address)
 
 
 # For those who make them

@@ -38,12 +38,12 @@ def put(
     size = sync_staged(staged)
     with open_library(library) as files, store.adding():
         there = _size(files, path)
-        quota.check(library, size - (there or 0), 1 if there is None else 0)
-        copy = _copy(staged) if size <= min(CAPTURE_AT_ONCE, room.left()) else None
-        sent = identity(signature(staged.stat()))
-        entry = files.put(path, staged, if_match=if_match, handler=ReplacedFileSaver(actor, library, path))
-        folder, _, _name = path.rpartition("/")
-        row = records.written(actor, library, f"{folder}/{entry.name}" if folder else entry.name, entry, via=via)
+        with quota.held(library, size - (there or 0), 1 if there is None else 0):
+            copy = _copy(staged) if size <= min(CAPTURE_AT_ONCE, room.left()) else None
+            sent = identity(signature(staged.stat()))
+            entry = files.put(path, staged, if_match=if_match, handler=ReplacedFileSaver(actor, library, path))
+            folder, _, _name = path.rpartition("/")
+            row = records.written(actor, library, f"{folder}/{entry.name}" if folder else entry.name, entry, via=via)
         if copy:
             # A notebook may have written into it since it had its name: then its own content is captured later.
             taken = Taken(entry.signature, *copy, entry.modified)
@@ -119,9 +119,14 @@ def move(actor: User, source: Library, path: str, target: Library, new_path: str
         rename(actor, source, path, new_path)
         return
     rows = records.within(source, path)
-    if quota.differs(source, target):
-        quota.check(target, sum(row.size for row in rows), len(rows))
-    with open_library(source) as here, open_library(target) as there, records.changing(source, target):
+    differs = quota.differs(source, target)
+    extra = (sum(row.size for row in rows), len(rows)) if differs else (0, 0)
+    with (
+        quota.held(target, *extra),
+        open_library(source) as here,
+        open_library(target) as there,
+        records.changing(source, target),
+    ):
         new_path = copying.move(here, path, there, new_path)
         trash.clear(target, new_path)
         records.move(source, path, new_path, target)
@@ -142,10 +147,10 @@ def copy_from(
     """As `copy`, of open files: what they keep back is not copied. Without `links`, no symbolic link is."""
     with open_library(target) as there:
         extra = copying.measure(here, [path])
-        quota.check(target, extra.size, extra.files)
-        copied = copying.copy(here, path, there, new_path, links=links)
-        trash.clear(target, copied.path)
-        records.copied(actor, target, _states(there, copied.path))
+        with quota.held(target, extra.size, extra.files):
+            copied = copying.copy(here, path, there, new_path, links=links)
+            trash.clear(target, copied.path)
+            records.copied(actor, target, _states(there, copied.path))
     ahead.wake(target.pk, copied.path)
     return copied
 

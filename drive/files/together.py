@@ -60,8 +60,7 @@ def save(
     """
     path = path_codec.from_row(row.path)
     there = files.stat(path).size
-    quota.check(row.library, len(content) - there, 0)
-    with files.staged(io.BytesIO(content), len(content)) as staged:
+    with quota.held(row.library, len(content) - there, 0), files.staged(io.BytesIO(content), len(content)) as staged:
         handle = os.open(staged, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
         try:
             entry = files.put(path, staged, if_match=if_match)

@@ -3,14 +3,16 @@
 The settings say how much everybody has; a row of `Quota` says it for one person or Collab. What is used stands in the
 libraries' rows: changes on the web adjust it, the scan of what notebooks did counts anew. So:
 
-- On the web nothing is put in place that does not fit. Several uploads that arrive in the same moment are each held
-  against what was used before any of them: together they can pass the limit, by no more than their own sizes.
+- On the web nothing is put in place that does not fit. What has begun to arrive is promised its room (`promise`), and
+  promises count as what is there: what arrives in the same moment fits together.
 - What a Lab writes is written to the disk without asking. The next scan counts it; then the pages warn, and the web
   takes no more until there is room.
 - Deleted libraries count until their removal for good begins. The trash and earlier versions do not count.
 """
 
-from collections.abc import Iterable
+import secrets
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -21,7 +23,8 @@ from django.utils.translation import gettext, ngettext
 
 from collabs.models import Collab
 from drive.models import Library, Quota
-from drive.storage import DiskFullError
+from drive.storage import DiskFullError, promises, room
+from drive.storage.promises import Promise
 from portal.models import User
 from portal.prepared_queries import prepared
 from portal.text.numbers import grouped
@@ -162,10 +165,19 @@ def files_allowed(libraries: Iterable[UUID]) -> dict[UUID, tuple[str, int]]:
     found = {}
     for pk, user, of_user, collab, of_collab in rows:
         if collab:
-            found[pk] = f"collab {collab}", settings.QUOTA_COLLAB_FILES if of_collab is None else of_collab
+            found[pk] = _owner(collab, user), settings.QUOTA_COLLAB_FILES if of_collab is None else of_collab
         else:
-            found[pk] = f"person {user}", settings.QUOTA_PERSON_FILES if of_user is None else of_user
+            found[pk] = _owner(collab, user), settings.QUOTA_PERSON_FILES if of_user is None else of_user
     return found
+
+
+def owner_of(library: Library) -> str:
+    """A word for the quota that a library counts against."""
+    return _owner(library.owner_collab_id, library.owner_user_id)
+
+
+def _owner(collab: int | None, user: int | None) -> str:
+    return f"collab {collab}" if collab else f"person {user}"
 
 
 def _whose(library: Library) -> str:
@@ -179,11 +191,51 @@ def differs(one: Library, other: Library) -> bool:
     return (one.owner_collab_id, one.owner_user_id) != (other.owner_collab_id, other.owner_user_id)
 
 
+def promise(
+    library: Library,
+    key: str,
+    kind: str,
+    *,
+    size: int,
+    files: int,
+    disk: int,
+    arrived: int = 0,
+    link: str = "",
+    sender: str = "",
+) -> None:
+    """Promise room for what is about to arrive: bytes and files of the quota, bytes of the disk, of which some have.
+
+    `kind`: promises.BODY or UPLOAD; `link` and `sender` as in Promise. OverQuotaError or DiskFullError where it does
+    not fit with all that was promised.
+    """
+    with promises.lock():
+        check(library, size, files)
+        room.require(disk - arrived)
+        promises.make(key, kind, Promise(owner_of(library), max(0, size), max(0, files), disk, link, sender))
+
+
+@contextmanager
+def held(library: Library, extra_bytes: int, extra_files: int) -> Iterator[None]:
+    """As `check`, for a file that is put in place meanwhile: nobody else is given its room until it counts as used."""
+    own = promises.total(promises.own())
+    wanted = Promise(owner_of(library), max(0, extra_bytes - own[0]), max(0, extra_files - own[1]))
+    with ExitStack() as stack:
+        with promises.lock():
+            check(library, extra_bytes, extra_files)
+            if wanted.size or wanted.files:
+                stack.enter_context(promises.making(secrets.token_hex(16), wanted))
+        yield
+
+
 def check(library: Library, extra_bytes: int, extra_files: int = 1) -> None:
-    """Raise OverQuotaError unless so much more fits. Making something smaller is always possible."""
-    usage = of(library)
-    too_large = extra_bytes > 0 and usage.used_bytes + extra_bytes > usage.max_bytes
-    too_many = extra_files > 0 and usage.used_files + extra_files > usage.max_files
+    """Raise OverQuotaError unless so much more fits, with what is promised to others.
+
+    Making something smaller is always possible.
+    """
+    usage, owner = of(library), owner_of(library)
+    promised = promises.total(one for one in promises.others() if one.owner == owner)
+    too_large = extra_bytes > 0 and usage.used_bytes + promised[0] + extra_bytes > usage.max_bytes
+    too_many = extra_files > 0 and usage.used_files + promised[1] + extra_files > usage.max_files
     if too_large:
         more = gettext("%(size)s more would not fit") % {"size": filesizeformat(extra_bytes)}
     elif too_many:
@@ -191,6 +243,7 @@ def check(library: Library, extra_bytes: int, extra_files: int = 1) -> None:
         more %= {"number": grouped(extra_files)}
     else:
         return
+    kept = gettext("%(size)s of it are kept for uploads that are under way.")
     raise OverQuotaError(
         gettext(
             "%(whose)s may use %(max_size)s and %(max_files)s files. %(size)s and %(files)s files are in use: "
@@ -200,8 +253,9 @@ def check(library: Library, extra_bytes: int, extra_files: int = 1) -> None:
             "whose": usage.whose,
             "max_size": filesizeformat(usage.max_bytes),
             "max_files": grouped(usage.max_files),
-            "size": filesizeformat(usage.used_bytes),
-            "files": grouped(usage.used_files),
+            "size": filesizeformat(usage.used_bytes + promised[0]),
+            "files": grouped(usage.used_files + promised[1]),
             "more": more,
         }
+        + (f" {kept % {'size': filesizeformat(promised[0])}}" if promised[0] else "")
     )

@@ -22,7 +22,7 @@ from django.utils import timezone
 from django.utils.translation import gettext
 
 from drive.models import Library, Permission, UploadLink
-from drive.storage import WrongPathError, open_library, path_codec, shown
+from drive.storage import WrongPathError, open_library, path_codec, promises, shown
 from drive.storage.names import has_hidden
 from portal import audit
 from portal.models import User
@@ -139,5 +139,7 @@ def revoke_link(actor: User, link: UploadLink) -> bool:
     """End a link at once, for good; False when that was done before."""
     if not UploadLink.objects.filter(pk=link.pk, revoked_at=None).update(revoked_at=timezone.now()):
         return False
+    for upload_id in promises.of_link(str(link.pk)):
+        promises.end(upload_id, promises.UPLOAD)
     audit.record(actor, "upload_link.revoked", link.library, link=str(link.pk), path=link.path)
     return True

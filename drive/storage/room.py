@@ -10,6 +10,7 @@ from typing import BinaryIO
 from django.conf import settings
 from django.utils.translation import gettext
 
+from . import promises
 from .errors import DiskFullError
 
 CHUNK = 2**20
@@ -31,17 +32,18 @@ def is_short() -> bool:
 
 
 def require(size: int, place: Path | None = None) -> None:
-    """Raise DiskFullError unless so many bytes more in the Drive leave all reserves. Nothing more always fits.
+    """Raise DiskFullError unless so many bytes more in the Drive leave all reserves, and what is promised to others.
 
-    With `place`: so many bytes there, on a disk that may have nothing to do with the site.
+    Nothing more always fits. With `place`: so many bytes there, on a disk that may have nothing to do with the site.
     """
-    if size > 0 and (size > left(place) or (place is None and is_short())):
+    free = left(place) if place else left() - promises.missing()
+    if size > 0 and (size > free or (place is None and is_short())):
         raise _full()
 
 
-def require_upload(length: int | None, copies: int = 1) -> None:
-    """Raise DiskFullError unless an upload fits `copies` times; without a length, as much as the proxy takes of one."""
-    require(settings.UPLOAD_UNANNOUNCED_BYTES if length is None else copies * length)
+def of_upload(length: int | None, copies: int = 1) -> int:
+    """Bytes on the disk of an upload that is there so often; without a length, as much as the proxy takes of one."""
+    return settings.UPLOAD_UNANNOUNCED_BYTES if length is None else copies * length
 
 
 def copy(source: BinaryIO, target: BinaryIO, *, into_reserve: bool = False) -> None:

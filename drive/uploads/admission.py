@@ -1,7 +1,8 @@
 """The proxy's question before it reads the body of an upload: may this person store so many bytes there?
 
 What the page or operation itself would say is said before the first byte, so that nobody fills the disk with what will
-be refused, and nobody sends gigabytes in vain. All of it is asked once more when the body is there.
+be refused, and nobody sends gigabytes in vain. What is admitted is promised its room until its request ends
+(drive.storage.promises). All of it is asked once more when the body is there.
 """
 
 from contextlib import suppress
@@ -17,8 +18,10 @@ from django.views.decorators.http import require_GET
 
 from drive.files.library_access import LibraryAccess, collab_access, drive_access
 from drive.libraries import quota
-from drive.storage import NotFoundError, StorageError, room
+from drive.models import Library
+from drive.storage import NotFoundError, StorageError, promises, room
 from portal.access import ForbiddenError, SignInRequiredError, person
+from portal.ops import logs
 
 from . import cut_pieces, tus
 from .transfer import LengthRequiredError
@@ -67,6 +70,8 @@ def refused_form(request: HttpRequest) -> HttpResponse:
     except StorageError as error:
         base = _access(request, _asked_for(request)).base
         return render(request, "drive/storage_error.html", {"error": error, "base": base}, status=error.status)
+    finally:
+        promises.end(logs.request_id(), promises.BODY)  # meanwhile there would be room
     raise ForbiddenError(gettext("The form could not be taken. Please try again."))
 
 
@@ -86,7 +91,11 @@ def _admit(request: HttpRequest, method: str) -> None:
         if length is None:  # what is cut of it would stay on the disk, however much more than was announced
             raise LengthRequiredError(gettext("Content-Length is required."))
         tus.check_piece(upload, length)
-        room.require(length)
+        tus.promise(access.library, upload)  # it may have lapsed
+        is_whole = upload.offset == 0 and length == upload.length  # the file itself, else it is copied into it
+        with promises.using(upload.id):
+            room.require(length)
+            promise_body(access.library, size=0, files=0, disk=0 if is_whole else length)
         return
     _check_room(access, match.kwargs.get("path", ""), length)
 
@@ -111,8 +120,7 @@ def _admit_form(request: HttpRequest, match: ResolverMatch, length: int | None) 
         return
     access = _access(request, match)
     access.require_write()
-    quota.check(access.library, length - SMALL_FORM, 1)
-    room.require(2 * length)  # the form, and the files in it
+    promise_body(access.library, size=length - SMALL_FORM, files=1, disk=2 * length)  # the form, and the files in it
 
 
 def _check_room(access: LibraryAccess, path: str, length: int | None) -> None:
@@ -120,5 +128,10 @@ def _check_room(access: LibraryAccess, path: str, length: int | None) -> None:
     there: int | None = None
     with access.files() as files, suppress(NotFoundError):
         there = files.stat(path.strip("/")).size
-    quota.check(access.library, (length or 0) - (there or 0), 1 if there is None else 0)
-    room.require_upload(length)
+    size, disk = (length or 0) - (there or 0), room.of_upload(length)
+    promise_body(access.library, size=size, files=1 if there is None else 0, disk=disk)
+
+
+def promise_body(library: Library, *, size: int, files: int, disk: int) -> None:
+    """Promise the body of this request its room; `size` and `files` of the quota. OverQuotaError or DiskFullError."""
+    quota.promise(library, logs.request_id(), promises.BODY, size=size, files=files, disk=disk)

@@ -1,8 +1,9 @@
 """Files that come through an upload link: what is admitted, where it is put, and telling whoever made the link.
 
-An anonymous sender must not fill anything. Each file is promised its whole size when it begins, as a row of
-ReceivedFile, and the promises of a link, of a library's quota and of the disk are held against their limits together,
-under a lock of the link's row. What nobody goes on with for UNFINISHED is removed, and its promise with it.
+An anonymous sender must not fill anything, nor keep others from it. Each file is promised its whole size when it
+begins (drive.storage.promises), and what a link may take, the library's quota and the disk are held against all
+promises. One link, and one network address, is promised half of what is left at most, and who sends too slowly loses
+the promise. What nobody goes on with for UNFINISHED is removed.
 
 Senders learn nothing of the folder: a taken name gets a number without a word, and a refusal says neither whose quota
 is full nor what is in it.
@@ -11,22 +12,24 @@ is full nor what is in it.
 import os
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from django.db import transaction
-from django.db.models import Count, Min, Q, Sum
+from django.db.models import Count, Min, Q, QuerySet, Sum
 from django.template.defaultfilters import filesizeformat
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.crypto import salted_hmac
 from django.utils.text import format_lazy
 from django.utils.translation import gettext, gettext_lazy, ngettext_lazy
 
 from drive.files import operations
 from drive.files.paths import folder_address
-from drive.libraries import quota
-from drive.models import Library, ReceivedFile, UploadLink, Via
+from drive.libraries import quota, upload_links
+from drive.models import ReceivedFile, UploadLink, Via
 from drive.storage import (
     ABSENT,
     DiskFullError,
@@ -38,6 +41,7 @@ from drive.storage import (
     is_hidden,
     open_library,
     path_codec,
+    promises,
     room,
     shown,
 )
@@ -45,14 +49,17 @@ from drive.storage.names import NAME_BYTES, new_name, with_free_name
 from notices.models import Kind
 from notices.services import notify, one_line
 from portal import audit
+from portal.ops import logs
 
-from . import tus
+from . import cut_pieces, tus
 from .tus import Upload
 
 MOST_FILES = 10_000
 """Files that one link takes."""
 MOST_AT_ONCE = 50
 """Files that may be on their way through one link at the same time."""
+MOST_OF_SENDER = 25
+"""Of these, from one network address, through all links."""
 UNFINISHED = timedelta(hours=3)
 """After the last byte, a file that is not complete is given up."""
 TELL_AFTER = timedelta(minutes=10)
@@ -88,12 +95,16 @@ class BusyLinkError(StorageError):
 # What is admitted
 
 
-def begin(link: UploadLink, name: str, sender: str, size: int) -> Upload:
-    """Begin a resumable upload of so many bytes; a StorageError says why not."""
+def begin(link: UploadLink, name: str, sender: str, size: int, address: str = "") -> Upload:
+    """Begin a resumable upload of so many bytes from a network address; a StorageError says why not."""
     target = target_of(link, name, sender)
-    upload = Upload(tus.new_id(), 0, str(link.library_id), target, size, link_id=str(link.pk))
-    promise(link, name, sender, size, upload.id)
-    return tus.begin(upload)
+    upload = tus.begin(Upload(tus.new_id(), 0, str(link.library_id), target, size, link_id=str(link.pk)))
+    try:
+        _note(link, name, sender, size, upload.id, lambda: _promise(link, upload, address))
+    except StorageError:
+        tus.end(upload)
+        raise
+    return upload
 
 
 def find(link: UploadLink, upload_id: str) -> Upload:
@@ -122,12 +133,14 @@ def tidy_sender(text: str) -> str:
 
 
 @transaction.atomic
-def promise(link: UploadLink, name: str, sender: str, size: int, upload_id: str) -> None:
-    """Promise a file its room. One sender of a link at a time: what they are promised together has to fit."""
+def _note(
+    link: UploadLink, name: str, sender: str, size: int, upload_id: str, promise: Callable[[], None] = lambda: None
+) -> None:
+    """Note a file that begins. One sender of a link at a time: what they are promised together has to fit."""
     link = UploadLink.objects.select_for_update(of=("self",)).select_related("library").get(pk=link.pk)
     check_folder(link)
     _check_link(link, size)
-    _check_room(link.library, size)
+    promise()
     said = tidy_sender(sender) if link.asks_name else ""
     ReceivedFile.objects.create(
         link=link, upload_id=upload_id, name=one_line(shown(name))[:300], sender=said, size=size
@@ -152,30 +165,75 @@ def _check_link(link: UploadLink, size: int) -> None:
         raise FileTooLargeError(
             gettext("A file may have at most %(size)s here.") % {"size": filesizeformat(link.max_file_bytes)}
         )
-    rows = ReceivedFile.objects.filter(link=link)
-    known = rows.aggregate(
+    known = _counted(link).aggregate(
         files=Count("pk"), bytes=Sum("size", default=0), under_way=Count("pk", filter=Q(arrived_at=None))
     )
     if known["under_way"] >= MOST_AT_ONCE:
-        raise BusyLinkError(gettext("Many files are being uploaded here at the moment. Please try again later."))
+        raise busy()
     if known["bytes"] + size > link.max_bytes or known["files"] >= MOST_FILES:
         raise LinkFullError(
             gettext("This link does not take so much more. Please tell the person who gave you the link.")
         )
 
 
-def _check_room(library: Library, size: int) -> None:
-    """Of the quota and of the disk, with all that was promised and has not arrived."""
-    owner = {"link__library__owner_user": library.owner_user_id, "link__library__owner_collab": library.owner_collab_id}
-    promised = ReceivedFile.objects.filter(arrived_at=None)
-    of_owner = promised.filter(**owner).aggregate(files=Count("pk"), bytes=Sum("size", default=0))
-    on_disk = promised.aggregate(bytes=Sum("size", default=0))
+def _counted(link: UploadLink) -> QuerySet[ReceivedFile]:
+    """What a link has taken, and what is on its way: for as long as its promise holds."""
+    begun = timezone.now() - timedelta(seconds=promises.STILL_LINK)
+    under_way = Q(begun_at__gt=begun) | Q(upload_id__in=list(promises.of_link(str(link.pk))))
+    return ReceivedFile.objects.filter(Q(arrived_at__isnull=False) | under_way, link=link)
+
+
+def _promise(link: UploadLink, upload: Upload, address: str) -> None:
+    """Promise an upload its room, unless that holds."""
+    sender = _digest(address)
+    with promises.using(upload.id):
+        if promises.is_made(upload.id, promises.UPLOAD):
+            return
+        _check_share(link, sender, upload.length, 1)
+        with _saying_no_more():
+            tus.promise(link.library, upload, sender=sender)
+
+
+def _promise_body(link: UploadLink, address: str, *, size: int, disk: int) -> None:
+    """Promise the body of this request its room."""
+    sender = _digest(address)
+    if size:
+        _check_share(link, sender, size, 0)
+    with _saying_no_more():
+        key, link_id = logs.request_id(), str(link.pk)
+        quota.promise(link.library, key, promises.BODY, size=size, files=0, disk=disk, link=link_id, sender=sender)
+
+
+def _check_share(link: UploadLink, sender: str, size: int, files: int) -> None:
+    """Half of what is left is for others, and of the files on their way at the same time too."""
+    usage, disk = quota.of(link.library), room.left()
+    there = promises.others()
+    of_sender = [one for one in there if sender and one.sender == sender]
+    if files and sum(one.files for one in of_sender) >= MOST_OF_SENDER:
+        raise busy()
+    for same in ([one for one in there if one.link == str(link.pk)], of_sender):
+        promised, missing = sum(one.size for one in same), sum(one.missing for one in same)
+        left = min((usage.max_bytes - usage.used_bytes) // 2 - promised, disk // 2 - missing)
+        if size > left:
+            raise busy() if same and size <= left + promised else no_room()
+
+
+@contextmanager
+def _saying_no_more() -> Iterator[None]:
+    """Senders are not told what is full."""
     try:
-        quota.check(library, of_owner["bytes"] + size, of_owner["files"] + 1)
-    except quota.OverQuotaError as error:
+        yield
+    except DiskFullError as error:
         raise no_room() from error
-    if on_disk["bytes"] + size > room.left():
-        raise no_room()
+
+
+def _digest(address: str) -> str:
+    return salted_hmac("drive.upload_links", address).hexdigest()[:16] if address else ""
+
+
+def busy() -> BusyLinkError:
+    """The refusal of what has to wait for others."""
+    return BusyLinkError(gettext("Many files are being uploaded here at the moment. Please try again later."))
 
 
 def form_too_large() -> FileTooLargeError:
@@ -189,26 +247,30 @@ def no_room() -> LinkFullError:
     return LinkFullError(gettext("There is no room for this file. Please tell the person who gave you the link."))
 
 
-def admit_piece(link: UploadLink, upload_id: str, offset: int, size: int) -> None:
+def admit_piece(link: UploadLink, upload_id: str, offset: int, size: int, address: str = "") -> None:
     """A StorageError, unless so many bytes are what this upload goes on with: asked before they are read."""
     upload = find(link, upload_id)
+    cut_pieces.take(upload)
     if offset != upload.offset:
         raise tus.OffsetMismatchError(f"{upload.offset} bytes have arrived, but this request begins at {offset}.")
     if offset + size > upload.length:
         raise tus.UploadTooLongError(f"More than the {upload.length} announced bytes were sent.")
-    if size > room.left():
-        raise no_room()
+    _promise(link, upload, address)
+    is_whole = offset == 0 and size == upload.length  # the file itself, else it is copied into it
+    with promises.using(upload.id), _saying_no_more():
+        room.require(size)
+        _promise_body(link, address, size=0, disk=0 if is_whole else size)
 
 
-def admit_form(link: UploadLink, size: int) -> None:
+def admit_form(link: UploadLink, size: int, address: str = "") -> None:
     """A StorageError, unless a form of so many bytes may be read: it is on the disk twice for a moment."""
     if size > FORM_BYTES:
         raise form_too_large()
     check_folder(link)
     least = max(0, size - FORM_OVERHEAD)
-    taken = ReceivedFile.objects.filter(link=link).aggregate(bytes=Sum("size", default=0))["bytes"]
-    if taken + least > link.max_bytes or 2 * size > room.left():
+    if _counted(link).aggregate(bytes=Sum("size", default=0))["bytes"] + least > link.max_bytes:
         raise no_room()
+    _promise_body(link, address, size=least, disk=2 * size)
 
 
 # Putting it in place
@@ -223,7 +285,7 @@ def place(link: UploadLink, upload: Upload) -> None:
 def take(link: UploadLink, name: str, sender: str, staged: Path) -> None:
     """Put a file of a form in place, which is in staging."""
     target, upload_id = target_of(link, name, sender), tus.new_id()
-    promise(link, name, sender, staged.stat().st_size, upload_id)
+    _note(link, name, sender, staged.stat().st_size, upload_id)
     try:
         _put(link, upload_id, target, staged)
     except StorageError:
@@ -238,7 +300,8 @@ def _put(link: UploadLink, upload_id: str, path: str, staged: Path) -> None:
         return operations.put(None, link.library, free, staged, if_match=ABSENT, via=Via.LINK)
 
     try:
-        entry = _with_some_free_name(path, put)
+        with promises.using(upload_id):
+            entry = _with_some_free_name(path, put)
     except DiskFullError as error:
         raise no_room() from error
     except NotFoundError as error:
@@ -265,6 +328,7 @@ def _with_some_free_name(path: str, put: Callable[[str], FileEntry]) -> FileEntr
 
 def forget_unfinished() -> int:
     """Give up what nobody has gone on with for UNFINISHED; returns how many."""
+    _tidy_promises()
     until, given_up = timezone.now() - UNFINISHED, 0
     for row in ReceivedFile.objects.filter(arrived_at=None, begun_at__lt=until):
         try:
@@ -279,6 +343,20 @@ def forget_unfinished() -> int:
             pass  # it has ended, and was not noted: its process died
         given_up += ReceivedFile.objects.filter(pk=row.pk, arrived_at=None).delete()[0]
     return given_up
+
+
+def _tidy_promises() -> None:
+    """What was promised through links that have ended is free, and what was cut of pieces lies nowhere for long."""
+    promises.sweep()
+    links = list(UploadLink.objects.filter(received__arrived_at=None, received__isnull=False).distinct())
+    for ended in {link.pk for link in links} - upload_links.open_ones(links):
+        for upload_id in promises.of_link(str(ended)):
+            promises.end(upload_id, promises.UPLOAD)
+    for upload_id in cut_pieces.noted():
+        with suppress(StorageError):
+            upload = tus.read(upload_id)
+            if upload.link_id:
+                cut_pieces.take(upload)
 
 
 def give_up(link: UploadLink, upload: Upload) -> None:

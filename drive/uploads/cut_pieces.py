@@ -35,6 +35,11 @@ def take(upload: Upload) -> None:
         return
 
 
+def noted() -> list[str]:
+    """Ids of uploads of which pieces were cut, and nobody has asked since."""
+    return [path.name.removeprefix("cut-") for path in layout.staging().glob("cut-*")]
+
+
 def _note(upload: Upload) -> Path:
     return layout.staging() / f"cut-{upload.id}"
 

@@ -32,6 +32,7 @@ from drive.storage import (
     WrongPathError,
     layout,
     open_library,
+    promises,
     room,
     translate_errors,
 )
@@ -143,9 +144,29 @@ def target_of(metadata: dict[str, str]) -> str:
 
 def create(user: User, library: Library, path: str, length: int) -> Upload:
     """Begin an upload. OverQuotaError or DiskFullError where it will not fit; nothing has been sent yet then."""
-    quota.check(library, length)
-    room.require(length)
-    return begin(Upload(new_id(), user.pk, str(library.pk), path, length))
+    upload = begin(Upload(new_id(), user.pk, str(library.pk), path, length))
+    try:
+        promise(library, upload)
+    except StorageError:
+        end(upload)
+        raise
+    return upload
+
+
+def promise(library: Library, upload: Upload, *, sender: str = "") -> None:
+    """Promise an upload its room, unless that holds. OverQuotaError or DiskFullError where it does not fit."""
+    if not promises.is_made(upload.id, promises.UPLOAD):
+        quota.promise(
+            library,
+            upload.id,
+            promises.UPLOAD,
+            size=upload.length,
+            files=1,
+            disk=upload.length,
+            arrived=upload.offset,
+            link=upload.link_id,
+            sender=sender,
+        )
 
 
 def new_id() -> str:
@@ -240,7 +261,8 @@ def finish(user: User, library: Library, upload: Upload) -> FileEntry:
     with open_library(library) as files:
         if folder:
             files.make_folders(folder)
-    entry = operations.put(user, library, upload.path, upload.data, if_match=ABSENT)
+    with promises.using(upload.id):
+        entry = operations.put(user, library, upload.path, upload.data, if_match=ABSENT)
     mark_done(upload)
     return entry
 
@@ -248,9 +270,11 @@ def finish(user: User, library: Library, upload: Upload) -> FileEntry:
 def mark_done(upload: Upload) -> None:
     """Note that the file is in place."""
     upload.note.write_text(json.dumps(asdict(replace(upload, is_done=True))))
+    promises.end(upload.id, promises.UPLOAD)
 
 
 def end(upload: Upload) -> None:
     """Give it up."""
     upload.data.unlink(missing_ok=True)
     upload.note.unlink(missing_ok=True)
+    promises.end(upload.id, promises.UPLOAD)

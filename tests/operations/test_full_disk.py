@@ -6,14 +6,18 @@ the test process has in its own is another; so it asks over HTTP alone, and look
 
 import contextlib
 import os
+import select
 import shutil
 import signal
+import socket
 import sqlite3
 import stat
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 import requests
@@ -44,7 +48,8 @@ class SmallDisk:
         self.root = root
         _token, secret = create_token(person.user, name="test", scopes=tuple(Scope), days=1)
         self.client = requests.Session()
-        self.client.headers["Authorization"] = f"Bearer {secret}"
+        self.authorization = f"Bearer {secret}"
+        self.client.headers["Authorization"] = self.authorization
         self.files = f"{settings.PORTAL_URL}/api/v1/libraries/{collab.library.pk}/files"
         self.library = collab.library
 
@@ -160,6 +165,31 @@ def test_uploads_end_before_the_reserve_and_deleting_goes_on(disk: SmallDisk, ed
     assert disk.delete("0.bin").status_code == 204
     assert disk.client.delete(trash, timeout=60).status_code == 204
     wait_for(lambda: disk.put("again.bin", MIB).status_code == 201, 60, "it takes no upload again")
+
+
+def slow_put(disk: SmallDisk, name: str, size: int) -> socket.socket:
+    """Begin an upload of so many bytes."""
+    address = urlsplit(f"{disk.files}/{name}")
+    lines = [f"PUT {address.path} HTTP/1.1", f"Host: {address.netloc}", f"Content-Length: {size}"]
+    lines += [f"Authorization: {disk.authorization}", "Connection: close", "", ""]
+    connection = socket.create_connection(("127.0.0.1", address.port or 80), 30)
+    connection.sendall("\r\n".join(lines).encode())
+    return connection
+
+
+def test_uploads_that_each_fit_and_together_do_not_leave_the_reserve(disk: SmallDisk) -> None:
+    """All are asked for before any has sent much; as many go on as there is room for, and the others are told."""
+    before, size = disk.free, (disk.free - RESERVE) * 2 // 5
+    with contextlib.ExitStack() as opened:
+        uploads = [opened.enter_context(slow_put(disk, f"{number}.bin", size)) for number in range(6)]
+        refused = [one for one in uploads if select.select([one], [], [], 5)[0]]
+        assert [one.recv(12) for one in refused] == [b"HTTP/1.1 507"] * 4
+        going = [one for one in uploads if one not in refused]
+        with ThreadPoolExecutor(2) as pool:
+            list(pool.map(lambda one: one.sendall(bytes(size)), going))
+        assert [one.recv(12) for one in going] == [b"HTTP/1.1 201"] * 2
+    assert before > disk.free > RESERVE
+    assert disk.put("more.bin", size).status_code == 507
 
 
 def test_the_site_comes_back_by_itself_from_a_disk_without_a_single_byte(disk: SmallDisk) -> None:

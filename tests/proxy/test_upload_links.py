@@ -114,7 +114,8 @@ def test_a_piece_is_handed_over_as_a_file(proxy: Proxy) -> None:
 
 def test_one_address_sends_so_many_at_the_same_time(proxy: Proxy) -> None:
     """What is held on disk for one address is bounded: further bodies are not read."""
-    waiting = [proxy.connect(head(proxy, "PATCH", PIECE, f"Content-Length: {MB}")) for _ in range(16)]
+    pieces = [f"/u/{TOKEN}/uploads/{number:032x}" for number in range(1, 17)]  # of one upload, two are taken
+    waiting = [proxy.connect(head(proxy, "PATCH", piece, f"Content-Length: {MB}")) for piece in pieces]
     try:
         for connection in waiting:
             connection.sendall(b"x" * (MB // 2))
@@ -206,7 +207,7 @@ def test_nobody_fills_the_disk_through_a_link(owner: Person, link: UploadLink, c
     for thread in threads:
         thread.join()
     assert answers.count(204) == 1, answers
-    assert set(answers) <= {204, 404, 409, 423}, answers
+    assert set(answers) <= {204, 404, 409, 423, 503}, answers
     assert (layout.find(collab.library.pk) / "sent/a.bin").read_bytes() == content
     last = settings.PORTAL_URL + sender.begin("b.bin", MB).headers["Location"]
     upload_links.revoke_link(owner.user, link)

@@ -10,7 +10,7 @@ from pytest_django import Settings
 from collabs.models import Collab
 from drive.libraries import quota
 from drive.models import Library
-from drive.storage import room
+from drive.storage import promises, room
 from drive.uploads import admission, tus
 from portal.models import User
 from portal.web.upload_sizes import unannounced
@@ -29,6 +29,7 @@ class Proxy:
         """Status and words of the answer that the sender would get; 204 where the body is read."""
         headers = {"X-Original-URI": address, "X-Original-Method": method, "X-Original-Length": str(length)}
         answer: Any = self.client.get("/_gateway/upload", headers=headers)
+        promises.end(answer.headers["X-Request-ID"], promises.BODY)  # its request ends
         return admission.said(answer) or (answer.status_code, "")
 
     def page(self, address: str, length: int) -> Any:

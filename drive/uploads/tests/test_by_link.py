@@ -317,8 +317,8 @@ def test_promises_count_against_the_quota_which_is_not_told(
 ) -> None:
     settings.QUOTA_PERSON_BYTES = Library.objects.get(pk=library.pk).used_bytes + 100
     other = upload_links.make_link(owner, library, "other", title="Other", max_bytes=MB)
-    assert create(client, link, "a", 60).status_code == 201
-    refused = create(client, other, "b", 60)
+    assert by_link.begin(link, "a", "", 50, "192.0.2.1")
+    refused = create(client, other, "b", 51)
     assertContains(refused, "There is no room for this file", status_code=507)
     assertNotContains(refused, "owner", status_code=507)
     settings.QUOTA_PERSON_BYTES = 10**9

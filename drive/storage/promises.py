@@ -1,0 +1,240 @@
+"""Room that was promised to what has begun to arrive and is not in its place yet.
+
+All promises together are held against quotas and the disk's reserve, so that what is begun at the same moment fits.
+
+Each promise is a small file in `promised/` of the Drive, which says whose quota it counts against and how much:
+
+    <request>.body   a body that nginx reads. The request's end removes it (uploads/middleware.py); where the portal is
+                     not asked any more, nginx notes the end beside it, as <request>.ended (deploy/nginx.conf.template),
+                     and the proxy's start removes all of them, as no body outlives it (Procfile)
+    <id>.upload      a resumable upload, until it is in place or given up
+    <id>.put         a file that is being put in place; its process holds the file's lock
+
+Whoever is killed takes its promises with it: nginx notes the end of the request, the kernel drops the lock. And no
+promise is held by who sends nearly nothing: it lapses (`_has_lapsed`). What goes on later is promised its room anew.
+"""
+
+import fcntl
+import json
+import os
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+
+from portal.file_lock import file_lock
+from portal.ops import logs
+
+from .errors import translate_errors
+
+BODY, UPLOAD, PUT = ".body", ".upload", ".put"
+STILL, STILL_LINK = 3600, 600
+"""Seconds without a byte after which a promise lapses; through an upload link."""
+PACE = 2**20
+"""Bytes a second, on the average after that time; what is slower loses its promise."""
+FRESH = 90
+"""Seconds. nginx ends a body that stands still for a minute: what it wrote into longer ago is no body any more."""
+AHEAD = 60
+"""Seconds by which a clock may be set back."""
+
+_used: ContextVar[frozenset[str]] = ContextVar("promises that this work uses up", default=frozenset())
+
+
+@dataclass(frozen=True)
+class Promise:
+    """Room for one body, upload or file. Bytes."""
+
+    owner: str
+    """Of the quota (`quota.owner_of`)."""
+    size: int = 0
+    """Bytes that will count against the quota."""
+    files: int = 0
+    disk: int = 0
+    """Bytes that will be on the disk at most, while and after it arrives."""
+    link: str = ""
+    """Id of the upload link through which it comes."""
+    sender: str = ""
+    """Digest of the network address from which it comes through a link."""
+    made: float = 0.0
+    arrived: int = 0
+    """Bytes that are on the disk already; of an upload."""
+
+    @property
+    def missing(self) -> int:
+        """Bytes that are still to be written."""
+        return max(0, self.disk - self.arrived)
+
+
+def total(found: Iterable[Promise]) -> tuple[int, int]:
+    """Bytes and files of the quota."""
+    found = list(found)
+    return sum(one.size for one in found), sum(one.files for one in found)
+
+
+@contextmanager
+def lock() -> Iterator[None]:
+    """One at a time may look whether something fits, and promise it."""
+    _place().mkdir(parents=True, exist_ok=True)
+    with translate_errors(), file_lock(_place() / "lock"):
+        yield
+
+
+def make(key: str, kind: str, promise: Promise) -> None:
+    """Write it down, where it is for anything. Call it within `lock`."""
+    if promise.size <= 0 and promise.files <= 0 and promise.disk <= 0:
+        return
+    path = _place() / f"{key}{kind}"
+    values = asdict(promise) | {"made": promise.made or time.time()}
+    draft = path.with_suffix(".new")
+    with translate_errors():
+        draft.write_text(json.dumps(values))
+        draft.replace(path)
+
+
+def end(key: str, kind: str) -> None:
+    """What was promised is in its place, or will not come."""
+    (_place() / f"{key}{kind}").unlink(missing_ok=True)
+
+
+def is_made(key: str, kind: str) -> bool:
+    """Whether it still holds."""
+    return f"{key}{kind}" in dict(_all())
+
+
+def of_link(link: str) -> dict[str, Promise]:
+    """Resumable uploads through an upload link, by id."""
+    return {name.removesuffix(UPLOAD): one for name, one in _all() if one.link == link and name.endswith(UPLOAD)}
+
+
+def sweep() -> None:
+    """Remove those that do not hold any more."""
+    for _ in _all():
+        pass
+
+
+@contextmanager
+def making(key: str, promise: Promise) -> Iterator[None]:
+    """Promise room to a file that this process puts in place meanwhile. Begin it within `lock`."""
+    path = _place() / f"{key}{PUT}"
+    with translate_errors():
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        with translate_errors():
+            fcntl.flock(fd, fcntl.LOCK_EX)
+            os.write(fd, json.dumps(asdict(promise) | {"made": time.time()}).encode())
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+        os.close(fd)
+
+
+@contextmanager
+def using(key: str) -> Iterator[None]:
+    """Do the work for which the room of this upload was promised: it is not in its own way."""
+    token = _used.set(_used.get() | {f"{key}{UPLOAD}"})
+    try:
+        yield
+    finally:
+        _used.reset(token)
+
+
+def others() -> list[Promise]:
+    """All promises that hold, but for those that this request, or work, uses up itself."""
+    own = _used.get() | {f"{logs.request_id()}{BODY}"}
+    return [promise for name, promise in _all() if name not in own]
+
+
+def own() -> list[Promise]:
+    """Those that this request, or work, uses up."""
+    names = _used.get() | {f"{logs.request_id()}{BODY}"}
+    return [promise for name, promise in _all() if name in names]
+
+
+def missing() -> int:
+    """Bytes that are promised to others and not on the disk yet. What nginx has of bodies so far is there."""
+    promised = sum(promise.missing for promise in others())
+    return max(0, promised - _arrived_of_bodies()) if promised else 0
+
+
+def _staging() -> Path:
+    return Path(settings.DRIVE_ROOT) / "staging"
+
+
+def _place() -> Path:
+    return Path(settings.DRIVE_ROOT) / "promised"
+
+
+def _all() -> Iterator[tuple[str, Promise]]:
+    """Promises that hold, by name; what does not is removed."""
+    now = time.time()
+    try:
+        names = set(os.listdir(_place()))
+    except FileNotFoundError:
+        return
+    for name in sorted(names):
+        path = _place() / name
+        key, kind = path.stem, path.suffix
+        if kind == ".ended":
+            (_place() / f"{key}{BODY}").unlink(missing_ok=True)
+            path.unlink(missing_ok=True)
+        elif kind in (BODY, UPLOAD, PUT) and not (kind == BODY and f"{key}.ended" in names):
+            with suppress(FileNotFoundError):
+                promise = _read(path, kind, now)
+                if promise:
+                    yield name, promise
+                else:
+                    path.unlink()
+
+
+def _read(path: Path, kind: str, now: float) -> Promise | None:
+    """None for one that does not hold any more."""
+    if kind == PUT and not _is_locked(path):
+        return None
+    try:
+        values: dict[str, Any] = json.loads(path.read_text())
+        moved = values["made"]
+        if kind == UPLOAD:
+            data = (_staging() / f"tus-{path.stem}").stat()
+            values["arrived"], moved = data.st_size, max(moved, data.st_mtime)
+        promise = Promise(**values)
+    except (ValueError, TypeError, KeyError):
+        return None if path.stat().st_mtime < now - AHEAD else Promise(owner="")  # it is being written
+    except FileNotFoundError:
+        return None
+    return None if _has_lapsed(promise, kind, moved, now) else promise
+
+
+def _is_locked(path: Path) -> bool:
+    """Whether its process lives."""
+    with path.open("rb") as file:
+        try:
+            fcntl.flock(file.fileno(), fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return path.stat().st_mtime > time.time() - 1  # it was made this moment
+
+
+def _has_lapsed(promise: Promise, kind: str, moved: float, now: float) -> bool:
+    """Whether its sender is too slow; of a body nobody knows how much has come."""
+    if kind == PUT:
+        return False
+    age, still = now - promise.made, STILL_LINK if promise.link else STILL
+    arrived = promise.disk if kind == BODY else promise.arrived
+    stands = kind == UPLOAD and now - moved > still
+    return age < -AHEAD or stands or age > still + arrived / PACE
+
+
+def _arrived_of_bodies() -> int:
+    """Bytes that nginx has written of bodies that it is reading."""
+    now, size = time.time(), 0
+    with suppress(FileNotFoundError), os.scandir(_staging() / "nginx") as entries:
+        for entry in entries:
+            with suppress(FileNotFoundError):
+                found = entry.stat(follow_symlinks=False)
+                size += found.st_size if found.st_mtime > now - FRESH else 0
+    return size
