@@ -51,6 +51,18 @@ class CollabForm(forms.ModelForm):
         if self.instance.pk:
             self.initial["tags"] = ", ".join(self.instance.tags.values_list("name", flat=True))
 
+    def sections(self) -> list[tuple[str, str, list[forms.BoundField]]]:
+        """The fields in groups, each with the end of its address on the page and its heading; a group may be away."""
+        groups = [
+            ("general", gettext("General"), ("title", "description", "tags")),
+            ("visibility", gettext("Visibility"), ("is_public", "visitors_read")),
+            ("editing", gettext("Editing together"), ("coediting",)),
+        ]
+        found = [
+            (key, heading, [self[name] for name in names if name in self.fields]) for key, heading, names in groups
+        ]
+        return [group for group in found if group[2]]
+
     def clean(self) -> dict[str, Any]:
         """As Django's. Who makes a Collab private closes it to visitors, whatever is ticked."""
         found: dict[str, Any] = super().clean() or self.cleaned_data

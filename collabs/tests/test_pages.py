@@ -320,6 +320,25 @@ def test_it_saves_settings(collab: Collab, owner: User, sign_in: SignIn) -> None
     assert (collab.title, collab.is_public) == ("Hippocampus", True)
 
 
+@pytest.mark.parametrize("archived", [False, True])
+@pytest.mark.parametrize("others", [True, False])
+def test_it_lists_the_sections_of_its_settings(
+    collab: Collab, owner: User, sign_in: SignIn, settings: Settings, archived: bool, others: bool
+) -> None:
+    settings.COEDITING = settings.VISITORS_READ_FILES = others
+    if archived:
+        services.archive_collab(owner, collab)
+    page = sign_in(owner).get(f"{collab.get_absolute_url()}settings/").content.decode()
+    listed = re.findall(r'<li><a href="#(\w+)">', page)
+    assert listed == [
+        key for key in ("general", "visibility", "editing", "lab", "archive", "delete") if key != "editing" or others
+    ]
+    assert [page.count(f'id="{key}"') for key in listed] == [1] * len(listed)
+    assert sorted(re.findall(r'name="(title|description|tags|is_public|visitors_read|coediting)"', page)) == sorted(
+        ["title", "description", "tags", "is_public", *(["visitors_read", "coediting"] if others else [])]
+    )
+
+
 def test_it_asks_before_a_collab_becomes_public(collab: Collab, owner: User, sign_in: SignIn) -> None:
     client, address = sign_in(owner), f"{collab.get_absolute_url()}settings/"
     form = {"title": "Hippocampus", "description": "New.", "is_public": "on"}

@@ -102,7 +102,7 @@ def settings(request: HttpRequest, slug: str) -> HttpResponse:
         except ValidationError as error:
             form.add_error(None, error)
         else:
-            messages.success(request, "Saved.")
+            messages.success(request, gettext("Saved."))
             return redirect("collabs:settings", slug)
     context = _settings_context(collab, form, DeleteForm(collab=collab))
     return render(request, "collabs/settings.html", context, status=422 if form.errors else 200)

@@ -125,8 +125,11 @@ def test_it_manages_files_by_mouse(browser: Browser, owner: Person, library: Lib
 
     # Found by name, in all libraries.
     page.goto(f"{settings.PORTAL_URL}/drive/")
-    page.get_by_label("Find files by name, in all libraries").fill("CSV")
-    page.get_by_role("button", name="Find", exact=True).click()
+    expect(page.get_by_role("searchbox")).to_have_count(1)  # the header's
+    page.goto(f"{settings.PORTAL_URL}/drive/{library.pk}/")
+    page.get_by_label("Find files by name in this folder and below").fill("CSV")
+    page.keyboard.press("Enter")
+    page.get_by_role("link", name="Search all libraries").click()
     expect(page.get_by_role("link", name="a.csv", exact=True)).to_be_visible()
     page.get_by_role("link", name="Archive / copies").click()
     expect(page.get_by_role("link", name="c.csv", exact=True)).to_be_visible()
