@@ -306,6 +306,24 @@ def test_a_cell_that_the_other_runs_is_asked_about_and_who_runs_it_last_has_the_
     expect(pair.ada.outputs(0)).to_have_text(re.compile(r"^\s*of ben\s*$"))
 
 
+def test_a_cell_that_is_run_again_while_its_first_run_waits_runs_again(pair: Pair) -> None:
+    """The first run ends while the second, by the same person, waits for the other page or goes on."""
+    pair.both_open("again.ipynb", "import time\nprint('of ada')\ntime.sleep(1e9)")
+    pair.ada.run(0)
+    expect(pair.ben.outputs(0)).to_contain_text("of ada")
+    pair.ben.source(0).click()
+    pair.ben.page.keyboard.press("Control+a")
+    pair.ben.page.keyboard.insert_text("n = globals().get('n', 0) + 1\nprint('run', n)")
+    with paused(pair.ada.page):  # she does not give way, so that both runs wait, each its time
+        for _ in range(2):
+            pair.ben.run(0)
+            pair.ben.answer("Run it too")
+            pair.ben.page.wait_for_timeout(1000)
+        expect(pair.ben.outputs(0)).to_have_text(re.compile(r"^\s*run 2\s*$"))
+    for author in (pair.ben, pair.ada):
+        expect(author.outputs(0)).to_have_text(re.compile(r"^\s*run 2\s*$"))
+
+
 @contextmanager
 def paused(page: Page) -> Iterator[None]:
     """No script of the page goes on; what comes on its sockets waits."""

@@ -25,6 +25,13 @@ export interface IRunner {
   color: string;
 }
 
+/** What this page runs of one cell: once, or again while the first run waits or goes on. */
+interface IOwnRun {
+  cell: CodeCell;
+  rank: number;
+  runs: number;
+}
+
 /** Who runs which cell of one notebook, each with a kernel of their own; the outputs are those of who began last. */
 export class Runners {
   constructor(private readonly room: Room) {
@@ -52,16 +59,35 @@ export class Runners {
     if (this._question && !(await this._question)) {
       return false;
     }
-    this._ranks.set(id, 1 + Math.max(0, ...this.ranksElsewhere(id).map(Math.abs)));
-    this._cells.set(id, options.cell as CodeCell);
+    const own = this.begin(options.cell as CodeCell);
     this.tell(0); // before any output
     try {
       // Race: what the others put out until they know would come into the outputs that running clears.
       await this.whenGivenWay(id);
-      return this._cells.has(id) && (await run(options));
+      return own.rank > 0 && (await run(options));
     } finally {
-      this._ranks.delete(id);
-      this._cells.delete(id);
+      this.end(own);
+    }
+  }
+
+  private begin(cell: CodeCell): IOwnRun {
+    const { id } = cell.model;
+    const before = this._own.get(id);
+    if (before && before.rank > 0) {
+      before.runs++;
+      return before;
+    }
+    const own = { cell, rank: 1 + Math.max(0, ...this.ranksElsewhere(id).map(Math.abs)), runs: 1 };
+    this._own.set(id, own);
+    return own;
+  }
+
+  private end(own: IOwnRun): void {
+    const { id } = own.cell.model;
+    own.runs--;
+    // Race: it may have given way, and the person has begun the cell anew since.
+    if (!own.runs && this._own.get(id) === own) {
+      this._own.delete(id);
       this.tell(TELL_MS);
     }
   }
@@ -79,15 +105,13 @@ export class Runners {
 
   /** Outputs of a cell that somebody has begun to run later are not put into the document any more. */
   private giveWay(): void {
-    for (const [id, cell] of this._cells) {
-      const mine = this._ranks.get(id) ?? 0;
-      const own = this.room.document.ydoc.clientID;
-      for (const [client, { [FIELD]: cells }] of this.elsewhere()) {
+    const client = this.room.document.ydoc.clientID;
+    for (const [id, own] of this._own) {
+      for (const [other, { [FIELD]: cells }] of this.elsewhere()) {
         const theirs = cells?.[id] ?? 0;
-        if (theirs > mine || (theirs === mine && client > own)) {
-          cell.outputArea.future?.registerMessageHook(() => false);
-          this._cells.delete(id);
-          this._ranks.set(id, -mine);
+        if (own.rank > 0 && (theirs > own.rank || (theirs === own.rank && other > client))) {
+          own.cell.outputArea.future?.registerMessageHook(() => false);
+          own.rank = -own.rank;
           this.tell(TELL_MS); // behind a message that is being put out
           break;
         }
@@ -137,14 +161,13 @@ export class Runners {
       this._isTelling = true;
       queueMicrotask(() => {
         this._isTelling = false;
-        const cells = Object.fromEntries([...this._ranks].slice(0, MOST));
+        const cells = Object.fromEntries([...this._own].slice(0, MOST).map(([id, { rank }]) => [id, rank]));
         this.room.document.awareness.setLocalStateField(FIELD, cells);
       });
     }
   }
 
-  private readonly _ranks = new Map<string, number>();
-  private readonly _cells = new Map<string, CodeCell>();
+  private readonly _own = new Map<string, IOwnRun>();
   private _question: Promise<boolean> | null = null;
   private _timer = 0;
   private _isTelling = false;
