@@ -148,6 +148,16 @@ class Site:
             self.keeper.send_signal(signal.SIGCONT)
         wait_for(lambda: self.has_another(name, old), 20, f"{name} was not started again")
 
+    @contextlib.contextmanager
+    def paused(self, name: str) -> Iterator[None]:
+        """While one process stands still: its connections stay open, and nothing answers."""
+        process = self.pid(name)
+        os.kill(process, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(process, signal.SIGCONT)
+
     def has_another(self, name: str, old: int) -> bool:
         """True once it is another process than that."""
         try:

@@ -1,7 +1,7 @@
 """No page falls back to English in the middle: each sentence that people read is one of a catalogue.
 
-The pages of the table are asked for in German, whose catalogue puts each translation in brackets for the walk. What
-stands outside of brackets, and is no name that somebody gave, was never to be translated.
+The pages of the table are asked for in each language, whose catalogue puts each translation in brackets for the walk.
+What stands outside of brackets, and is no name that somebody gave, was never to be translated.
 """
 
 import re
@@ -116,38 +116,38 @@ def outside(text: str, depth: int) -> tuple[list[str], int]:
     return [" ".join(each.split()) for each in (*pieces, piece) if WORD.search(DATA.sub("", each))], depth
 
 
-@pytest.fixture
-def bracketed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """German sentences are in brackets."""
+@pytest.fixture(params=["de", "fr"])
+def language(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A language, whose sentences are in brackets."""
     for name in ("gettext", "ngettext"):
         plain = getattr(trans_real.DjangoTranslation, name)
 
         def marked(self: trans_real.DjangoTranslation, *given: object, plain: object = plain) -> str:
             text: str = plain(self, *given)  # type: ignore[operator]
-            return f"{OPEN}{text}{SHUT}" if self.language() == "de" and text else text
+            return f"{OPEN}{text}{SHUT}" if self.language() == request.param and text else text
 
         monkeypatch.setattr(trans_real.DjangoTranslation, name, marked)
     folder_rows._words_in.cache_clear()  # a process keeps them: those of another test, and ours for the next
     with override_settings(USE_THOUSAND_SEPARATOR=False):
-        yield
+        yield request.param
     folder_rows._words_in.cache_clear()
 
 
 @pytest.mark.slow
-def test_it_says_nothing_in_english_on_a_page_in_german(world: World, bracketed: None) -> None:
+def test_it_says_nothing_in_english_on_a_page_in_another_language(world: World, language: str) -> None:
     wrong: dict[str, str] = {}
     for row in all_rows():
         if row.address.startswith(ENGLISH):
             continue
         for kind in KINDS:
-            for text in untranslated(row, world, kind):
+            for text in untranslated(row, world, kind, language):
                 wrong.setdefault(text, f"{row} ({kind}): {text}")
     complain(sorted(wrong.values()))
 
 
-def untranslated(row: Row, world: World, kind: str) -> list[str]:
+def untranslated(row: Row, world: World, kind: str, language: str) -> list[str]:
     browser = world.browser(kind)
-    browser.defaults["HTTP_ACCEPT_LANGUAGE"] = "de"
+    browser.defaults["HTTP_ACCEPT_LANGUAGE"] = language
     answer: HttpResponseBase = ask(row, world, browser)
     if not answer.headers.get("Content-Type", "").startswith("text/html"):
         return []
