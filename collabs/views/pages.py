@@ -143,7 +143,7 @@ def delete(request: HttpRequest, slug: str) -> HttpResponse:
 
 
 def _settings_context(collab: Collab, form: CollabForm, delete: DeleteForm) -> dict[str, object]:
-    more = hooks.collect("collab_settings", collab=collab)
+    more = [entry for entry in hooks.collect("collab_settings", collab=collab) if entry]
     return {"collab": collab, "form": form, "delete": delete, "days": conf.LIBRARY_KEEP_DAYS, "more": more}
 
 

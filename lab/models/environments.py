@@ -20,12 +20,21 @@ class EnvironmentKind(models.TextChoices):
 
 class EnvironmentQuerySet(models.QuerySet["Environment"]):
     def ready(self) -> Self:
-        """Environments that are installed, as opposed to still to be built."""
-        return self.exclude(prefix="")
+        """Environments that are installed, as opposed to still to be built.
+
+        With a JupyterHub only the default: whatever is asked for, the Hub starts its own image.
+        """
+        installed = self.exclude(prefix="")
+        if settings.LAB_LAUNCHER != "jupyterhub":
+            return installed
+        return installed.filter(pk__in=installed.in_order().values("pk")[:1])
+
+    def in_order(self) -> Self:
+        return self.order_by("-is_default", "is_retired", "pk")
 
     def default(self) -> "Environment | None":
         """Environment of people who did not choose; None while none is registered."""
-        return self.ready().order_by("-is_default", "is_retired", "pk").first()
+        return self.exclude(prefix="").in_order().first()
 
 
 class Environment(models.Model):

@@ -47,6 +47,7 @@ class Phase(models.TextChoices):
 
     QUEUED = "queued", gettext_lazy("Waiting for its turn")
     PREPARING = "preparing", gettext_lazy("Preparing your environment and your Drive")
+    AWAITING = "awaiting", gettext_lazy("What starts Labs does not respond; the start is tried again")
     JUPYTER = "jupyter", gettext_lazy("Starting Jupyter")
     READY = "ready", gettext_lazy("Ready")
     CLOSING = "closing", gettext_lazy("Ending what still runs")
@@ -76,6 +77,7 @@ ERRORS = (
     gettext_noop("Its environment is missing or incomplete. An operator has to build it again."),
     gettext_noop("bubblewrap could not build the sandbox."),
     gettext_noop("The Hub no longer runs it."),
+    gettext_noop("The Hub could not start it. An operator finds the reason in the Hub's log."),
 )
 """Sentences of the launchers in `Server.error`, which know no languages; translated where they are shown."""
 

@@ -277,8 +277,10 @@ def _steps(server: Server | None, position: int) -> list[tuple[str, str]]:
         waiting = gettext("Waiting for its turn: number %(number)s in the queue") % {"number": position}
     else:
         waiting = gettext("Waiting for its turn: next") if position else gettext("Queued")
-    names = [waiting, gettext("Preparing your environment and Drive"), gettext("Starting Jupyter"), gettext("Ready")]
-    order = [Phase.QUEUED, Phase.PREPARING, Phase.JUPYTER, Phase.READY]
+    is_awaiting = server.phase == Phase.AWAITING
+    preparing = Phase.AWAITING.label if is_awaiting else gettext("Preparing your environment and Drive")
+    names = [waiting, str(preparing), gettext("Starting Jupyter"), gettext("Ready")]
+    order = [Phase.QUEUED, Phase.AWAITING if is_awaiting else Phase.PREPARING, Phase.JUPYTER, Phase.READY]
     return _marked(names, order.index(Phase(server.phase)))
 
 

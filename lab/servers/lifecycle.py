@@ -102,7 +102,7 @@ def _bring_up(server: Server) -> bool:
     launcher = get_launcher()
     mounts = mounts_of(server.owner)
     spec = _spec(server, mounts)
-    _retry(lambda: launcher.start(spec))
+    _retry(lambda: launcher.start(spec), away=lambda: _say_it_is_awaited(server))
     still = Server.objects.filter(pk=server.pk, state=State.STARTING)
     kept = launcher.enforced_limits()
     noted = {"memory": "memory_limit", "disk": "disk_limit", "files": "file_limit"}
@@ -110,7 +110,7 @@ def _bring_up(server: Server) -> bool:
     if not still.update(phase=Phase.JUPYTER, mounts_digest=digest(mounts), **begun):
         _undo_start(server)
         return False
-    _retry(lambda: launcher.wait(server.pk, settings.LAB_START_TIMEOUT))
+    _retry(lambda: launcher.wait(server.pk, settings.LAB_START_TIMEOUT), away=lambda: _say_it_is_awaited(server))
     if digest(mounts_of(server.owner)) != digest(mounts):
         follow_mounts(server)
     now = timezone.now()
@@ -149,15 +149,22 @@ def _packages(server: Server, place: str) -> list[kept_packages.KeptPackages]:
     return kept_packages.for_place(server.owner, place) if get_launcher().isolated else []
 
 
-def _retry(call: Callable[[], None]) -> None:
+def _retry(call: Callable[[], None], *, away: Callable[[], None]) -> None:
+    """`away` is called after each try that found nobody."""
     for attempt in range(1, RETRIES + 1):
         try:
             return call()
         except LauncherUnavailableError:
+            away()
             if attempt == RETRIES:
                 raise
             time.sleep(1)
     return None
+
+
+def _say_it_is_awaited(server: Server) -> None:
+    """On the page of the waiting person, until the next phase."""
+    Server.objects.filter(pk=server.pk, state=State.STARTING).update(phase=Phase.AWAITING)
 
 
 def _undo_start(server: Server) -> None:

@@ -16,7 +16,7 @@ from django.utils.translation import gettext_noop
 
 from lab.environments import builds
 from lab.launchers import LauncherUnavailableError, ServerStatus, get_launcher
-from lab.models import WITH_SANDBOX, Environment, Lease, Pass, Server, State, Ticket
+from lab.models import WITH_SANDBOX, Environment, Lease, Pass, Phase, Server, State, Ticket
 from lab.models.git_pulls import KEPT, Pull
 from lab.models.leases import AHEAD
 
@@ -82,7 +82,11 @@ def give_up_late_starts() -> None:
     """Starting rows whose time is over, whatever became of their task."""
     late = timezone.now() - timedelta(seconds=settings.LAB_START_TIMEOUT) - START_EXTRA
     for server in Server.objects.filter(state=State.STARTING, starting_at__lt=late).select_related("owner"):
-        lifecycle.fail_start(server, gettext_noop("It did not start in time. Please try again."))
+        if server.phase == Phase.AWAITING:
+            said = gettext_noop("What starts Labs has not responded for minutes. Please try again later.")
+        else:
+            said = gettext_noop("It did not start in time. Please try again.")
+        lifecycle.fail_start(server, said)
 
 
 def compare() -> None:

@@ -1,8 +1,8 @@
 """A real JupyterHub as the engine: the same pages, the same life of a server, and nobody sees more than elsewhere."""
 
 import json
-import os
 import re
+import shlex
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
@@ -26,7 +26,7 @@ from lab.servers import reaper
 from lab.servers.clients import client_of
 
 from ..support.browser import Visitor
-from ..support.hub import Engine, engine
+from ..support.hub import DEPLOY, Engine, engine
 from ..support.people import Person
 from ..support.site import CODE, Site, wait_for
 
@@ -43,7 +43,7 @@ LAUNCH_SECONDS = 90
 
 @pytest.fixture(scope="module")
 def hub(site: Site, tmp_path_factory: pytest.TempPathFactory, django_db_blocker: DjangoDbBlocker) -> Iterator[Engine]:
-    with django_db_blocker.unblock(), engine(site, tmp_path_factory.mktemp("hub")) as running:
+    with django_db_blocker.unblock(), engine(site, Engine(tmp_path_factory.mktemp("hub"))) as running:
         yield running
         print(running.log.read_text(errors="replace")[-6000:])
 
@@ -88,15 +88,7 @@ def open_notebook(browser: Browser, someone: Person, collab: Collab) -> Page:
 
 def inside(hub: Engine, someone: Person, path: str) -> requests.Response:
     """What a server's own files are, asked as the portal asks."""
-    address = f"http://127.0.0.1:{hub.port}/user/{someone.user.username}/api/contents/{quote(path)}"
-    return requests.get(address, headers={"Authorization": f"token {hub.token}"}, timeout=30)
-
-
-def of_hub(hub: Engine, someone: Person) -> dict:
-    """The person's server as the Hub sees it; empty when there is none."""
-    address = f"http://127.0.0.1:{hub.port}/hub/api/users/{someone.user.username}"
-    answer = requests.get(address, headers={"Authorization": f"token {hub.token}"}, timeout=30)
-    return answer.json().get("servers", {}).get("", {})
+    return hub.ask(someone, "GET", f"api/contents/{quote(path)}")
 
 
 def test_it_opens_a_notebook_in_a_browser(
@@ -108,6 +100,8 @@ def test_it_opens_a_notebook_in_a_browser(
     assert (server.state, server.started_at is not None) == (State.RUNNING, True)
     assert "Kept, but not in the Drive" in owner.get("/lab/").text
     wait_for(lambda: client_of(server).activity().kernels == 1, 30, "its kernel was not started")
+    assert "Failed to notify Hub of activity" not in hub.log.read_text(errors="replace")
+    assert "[users:activity]" not in hub.log.read_text(errors="replace"), "it may say that it is used"
 
 
 def test_it_mounts_what_the_person_may_see_and_nothing_else(
@@ -126,17 +120,13 @@ def test_it_mounts_what_the_person_may_see_and_nothing_else(
     ]
     written = []
     for someone in (owner, viewer):
-        address = f"http://127.0.0.1:{hub.port}/user/{someone.user.username}/api/contents/{quote(place)}/new.txt"
         body = {"type": "file", "format": "text", "content": someone.user.username}
-        answer = requests.put(address, json=body, headers={"Authorization": f"token {hub.token}"}, timeout=30)
-        written.append(answer.status_code)
+        written.append(hub.ask(someone, "PUT", f"api/contents/{quote(place)}/new.txt", body).status_code)
     assert written[0] == 201
     assert written[1] >= 400
     root = Path(settings.DRIVE_ROOT) / "private" / str(collab.library.pk)
     assert (root / "new.txt").read_text() == owner.user.username
-    name = owner.user.username
-    terminal = f"http://127.0.0.1:{hub.port}/user/{name}/api/contents/drive?content=1"
-    seen = requests.get(terminal, headers={"Authorization": f"token {hub.token}"}, timeout=30).json()
+    seen = hub.ask(owner, "GET", "api/contents/drive?content=1").json()
     assert {entry["name"] for entry in seen["content"]} == {
         "My Libraries",
         "Shared with me",
@@ -160,7 +150,7 @@ def test_what_is_taken_away_ends_the_server_and_what_is_given_is_said(
     wait_for(lambda: editor.server().pk != server.pk and editor.server().is_running, again, "it was not restarted")
     assert inside(hub, editor, f"drive/Shared with groups/{collab.title}/first.ipynb").status_code == 200
     services.remove_member(owner.user, collab, editor.user)
-    wait_for(lambda: not of_hub(hub, editor), 20, "the Hub still runs it")
+    wait_for(lambda: not hub.server_of(editor), 20, "the Hub still runs it")
     wait_for(lambda: editor.server().state == State.STOPPED, 120, "its row lives")
     assert editor.server().stop_reason == StopReason.ACCESS
     assert "was stopped because your permissions in" in " ".join(editor.server().notes)
@@ -174,8 +164,8 @@ def test_nobody_starts_a_server_past_the_portal(site: Site, hub: Engine, owner: 
     launcher._ask("PUT", f"/collaboratory/users/{name}")
     for options in ({}, {"server_id": "0" * 32}, {"server_id": server.pk.hex}, {"server_id": "../../x"}):
         answer = launcher._ask("POST", f"/users/{name}/server", options, fails=True)
-        assert answer.status_code >= 400 or not of_hub(hub, stranger).get("ready")
-        wait_for(lambda: not of_hub(hub, stranger), 30, "something was started")
+        assert answer.status_code >= 400 or not hub.server_of(stranger).get("ready")
+        wait_for(lambda: not hub.server_of(stranger), 30, "something was started")
     address = f"{settings.PORTAL_URL}/lab/hub/{owner.user.username}/{server.pk}"
     right = {"Authorization": f"Bearer {hub.secret}"}
     assert requests.get(address, timeout=30).status_code == 403
@@ -215,7 +205,7 @@ def test_it_is_reaped_when_idle_and_kept_while_it_computes(site: Site, hub: Engi
     finally:
         settings.LAB_IDLE_LIMIT = limit
     assert owner.server().stop_reason == StopReason.IDLE
-    wait_for(lambda: not of_hub(hub, owner), 30, "the Hub still runs it")
+    wait_for(lambda: not hub.server_of(owner), 30, "the Hub still runs it")
 
 
 def test_a_server_that_dies_or_is_stopped_in_the_hub_is_told_truthfully(site: Site, hub: Engine, owner: Person) -> None:
@@ -226,55 +216,59 @@ def test_a_server_that_dies_or_is_stopped_in_the_hub_is_told_truthfully(site: Si
     assert launch(owner).state == State.RUNNING
 
 
-def test_other_spawners_get_the_drive_as_volumes(hub: Engine, tmp_path: Path) -> None:
-    """What KubeSpawner would send to Kubernetes and DockerSpawner to Docker, from the real classes."""
-    given = {
-        "mounts": [
-            {"folder": "My Libraries", "name": "Notes", "mode": "rw", "path": "private/1"},
-            {"folder": "Shared with groups", "name": "Cortex", "mode": "ro", "path": "public/.libraries/2"},
-        ],
-        "public": {"folder": "Shared with all", "path": "public"},
-    }
-    code = f"""
-import asyncio, json, sys
-sys.path.insert(0, {str(CODE / "deploy/jupyterhub")!r})
-import collaboratory_hub as ours
-from dockerspawner import DockerSpawner
-from kubespawner import KubeSpawner
-given = json.loads({json.dumps(given)!r})
+def test_while_the_hub_does_not_respond_the_page_says_so_and_goes_on_trying(
+    site: Site, hub: Engine, person: Callable[..., Person]
+) -> None:
+    someone = person("waiting")
+    hub.stop()
+    try:
+        someone.get("/lab/open?path=")
+        wait_for(lambda: "does not respond" in someone.get("/lab/").text, 15, "nothing is said")
+        assert someone.server().state == State.STARTING
+    finally:
+        hub.start()
+    wait_for(lambda: someone.server().is_running, LAUNCH_SECONDS, "it was not tried again")
 
-async def manifests():
-    kube, docker = KubeSpawner(_mock=True), DockerSpawner()
-    kube.volumes = [{{"name": "scratch", "emptyDir": {{}}}}]
-    for _ in range(2):
-        ours.mount_in_kubernetes(kube, given, "drive", "/home/jovyan")
-        ours.mount_in_docker(docker, given, "/srv/drive", "/home/jovyan")
-    pod = (await kube.get_pod_manifest()).to_dict()["spec"]
-    return [pod["volumes"], pod["containers"][0]["volume_mounts"], docker.mounts]
 
-print(json.dumps(asyncio.run(manifests())))
-"""
-    cluster = tmp_path / "config"  # KubeSpawner wants to know of one, and asks it nothing here
-    context = {"name": "c", "context": {"cluster": "c", "user": "u"}}
-    known = {
-        "clusters": [{"name": "c", "cluster": {"server": "http://127.0.0.1:9"}}],
-        "users": [{"name": "u", "user": {}}],
-    }
-    cluster.write_text(json.dumps(known | {"contexts": [context], "current-context": "c"}))
-    said = subprocess.run(
-        [hub.place / "bin/python", "-c", code],
-        env=os.environ | {"KUBECONFIG": str(cluster)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert said.returncode == 0, said.stderr[-2000:]
-    volumes, mounts, binds = json.loads(said.stdout)
-    assert sorted(volume["name"] for volume in volumes) == ["collaboratory-drive", "scratch"]
-    ours = [(one["sub_path"], one["read_only"]) for one in mounts if one["name"] == "collaboratory-drive"]
-    assert ours == [("public", True), ("private/1", False), ("public/.libraries/2", True)]
-    assert [(one["source"], one["target"], one["read_only"]) for one in binds] == [
-        ("/srv/drive/public", "/home/jovyan/drive/Shared with all", True),
-        ("/srv/drive/private/1", "/home/jovyan/drive/My Libraries/Notes", False),
-        ("/srv/drive/public/.libraries/2", "/home/jovyan/drive/Shared with groups/Cortex", True),
-    ]
+def test_a_person_reads_that_the_two_do_not_know_each_other(
+    site: Site, hub: Engine, person: Callable[..., Person]
+) -> None:
+    someone, environment = person("refused"), hub.directory / "hub.env"
+    right = environment.read_text()
+    hub.stop()
+    try:
+        environment.write_text(right.replace(hub.secret, "0" * 64))
+        hub.start()
+        someone.get("/lab/open?path=")
+        wait_for(lambda: someone.server().state == State.FAILED, LAUNCH_SECONDS, "it is not told")
+        assert "The portal does not know the Hub" in someone.server().error
+    finally:
+        hub.stop()
+        environment.write_text(right)
+        hub.start()
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"COLLABORATORY_URL": ""}, "Not set in the Hub's environment: COLLABORATORY_URL."),
+        ({"COLLABORATORY_DRIVE": "/nowhere"}, "/nowhere is not the portal's Drive"),
+        ({"PATH": "/nowhere"}, "apt-get install bubblewrap"),
+    ],
+)
+def test_a_hub_that_lacks_something_says_so_before_it_starts(hub: Engine, changed: dict[str, str], said: str) -> None:
+    lines = (hub.directory / "hub.env").read_text().splitlines()
+    given = {name: shlex.split(value)[0] for name, _, value in (line.partition("=") for line in lines)}
+    command = [str(hub.place / "bin/jupyterhub"), "-f", str(DEPLOY / "jupyterhub_config.py")]
+    environment = {"PATH": "/usr/bin:/bin", **given, **changed}
+    done = subprocess.run(command, cwd=hub.directory, env=environment, capture_output=True, text=True, timeout=60)
+    assert done.returncode != 0
+    assert said in done.stderr
+
+
+def test_servers_have_the_jupyterlab_of_the_sites_own_labs() -> None:
+    pins = [CODE / "lab/environments/pins/base.txt", DEPLOY / "requirements-servers.txt"]
+    versions = [re.search(r"^jupyterlab==(\S+)", path.read_text(), re.MULTILINE) for path in pins]
+    assert versions[0]
+    assert versions[1]
+    assert versions[0][1] == versions[1][1]

@@ -1,7 +1,9 @@
 """A real JupyterHub with configurable-http-proxy, installed at its first use; and one as the portal's engine."""
 
 import os
-import secrets
+import re
+import shlex
+import shutil
 import signal
 import socket
 import subprocess
@@ -10,35 +12,50 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import pytest
 import requests
 from allauth.idp.oidc.models import Client
 from django.conf import settings
 
+from .people import Person
 from .site import CODE, Site, wait_for
 
-sys.path.insert(0, str(CODE / "bin/lib"))
-
-from installation import make_environment
-from machine import RequirementError
-
-PROXY = "configurable-http-proxy@5.3.0"
 DEPLOY = CODE / "deploy/jupyterhub"
-PINS = DEPLOY / "requirements-trial.txt"
+PAGE = CODE / "docs/how-to/use-a-jupyterhub.md"
+ADDRESS = "https://hub.example.org"
 ENGINE = {"LAB_LAUNCHER", "LAB_HUB_URL", "LAB_HUB_API", "LAB_HUB_TOKEN", "LAB_HUB_SECRET"}
 
 
+def commands(heading: str, address: str = ADDRESS) -> str:
+    """What docs/how-to/use-a-jupyterhub.md has people type below a heading, with a Hub's address."""
+    [found] = re.findall(
+        rf"^### {re.escape(heading)}\n.*?^```sh\n(.*?)^```", PAGE.read_text(), re.DOTALL | re.MULTILINE
+    )
+    return found.replace(ADDRESS, address).replace("CODE=/srv/collaboratory\n", "")
+
+
+def type_in(text: str, directory: Path, environment: dict[str, str]) -> None:
+    """Run commands of the page in a directory; what they say is shown if they fail."""
+    done = subprocess.run(
+        ["bash", "-euc", text],
+        cwd=directory,
+        env=environment | {"CODE": str(CODE)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=600,
+    )
+    assert done.returncode == 0, f"{text}\n{done.stdout}{done.stderr}"
+
+
 def installed() -> Path:
-    """Where Hub, spawners and proxy are. RequirementError or CalledProcessError where they cannot be fetched."""
+    """Where Hub, spawners, JupyterLab and proxy are, as the page has them installed."""
     place = Path(settings.LAB_BASE_ENVIRONMENT).parents[2] / "hub"
-    done = place / "done"
-    wanted = PINS.read_text() + PROXY
+    done, text = place / "done", commands("Install the Hub")
+    wanted = text + "".join((DEPLOY / f"requirements-{name}.txt").read_text() for name in ("trial", "servers"))
     if not done.exists() or done.read_text() != wanted:
-        # Compiling all would take longer than fetching it: most is Kubernetes' models, which nobody imports.
-        make_environment(place, sys.executable, PINS, "JupyterHub", compiled=False)
-        environment = os.environ | {"PATH": f"{place}/bin:{os.environ['PATH']}"}
-        npm = [str(place / "bin/npm"), "install", "--silent", "--prefix", str(place), PROXY]
-        subprocess.run(npm, check=True, env=environment, timeout=300)
+        shutil.rmtree(place, ignore_errors=True)
+        place.mkdir()
+        type_in(text, place, dict(os.environ))
         done.write_text(wanted)
     return place
 
@@ -79,63 +96,60 @@ def end(process: subprocess.Popen) -> None:
 
 
 class Engine:
-    """A Hub with deploy/jupyterhub/ as its configuration; servers are local, in bubblewrap."""
+    """A Hub that is set up by the page, in a directory of its own, with one of the configurations beside it."""
 
-    def __init__(self, place: Path, directory: Path) -> None:
-        self.place, self.directory = place, directory
+    def __init__(self, directory: Path, config: str = "jupyterhub_config.py", **variables: str) -> None:
+        """`variables`: lines that are added to hub.env."""
+        self.place, self.directory, self.config, self.variables = installed(), directory, config, variables
         self.port, self.hub_port, self.api_port = free_port(), free_port(), free_port()
         self.url = f"http://localhost:{self.port}"
-        self.token, self.secret, self.client_secret = (secrets.token_hex(32) for _ in range(3))
+        self.settings: dict[str, str] = {}
+        """The portal's, as the page has them written."""
         self.log = directory / "hub.log"
         self.process: subprocess.Popen | None = None
+        (directory / "bin").symlink_to(self.place / "bin")
 
     @property
-    def settings(self) -> dict[str, str]:
-        """The portal's."""
-        return {
-            "LAB_LAUNCHER": "jupyterhub",
-            "LAB_HUB_URL": self.url,
-            "LAB_HUB_API": f"http://127.0.0.1:{self.port}/hub/api",
-            "LAB_HUB_TOKEN": self.token,
-            "LAB_HUB_SECRET": self.secret,
-        }
+    def token(self) -> str:
+        return self.settings["LAB_HUB_TOKEN"]
+
+    @property
+    def secret(self) -> str:
+        return self.settings["LAB_HUB_SECRET"]
+
+    def be_known(self, site: Site) -> None:
+        """To the portal, as a service that people sign in to; and the portal to it."""
+        text = commands("Make the two known to each other", self.url)
+        manage = f'"{sys.executable}" "$CODE/manage.py"'  # bin/manage is for a site that bin/up has installed
+        type_in(text.replace('"$CODE/bin/manage"', manage), self.directory, site.environment)
+        kept = Path(settings.VAR_DIR, "settings.env")
+        text = commands("Tell the portal").replace('"$CODE/var/settings.env"', f'"{kept}"')
+        type_in(text, self.directory, site.environment)
+        self.settings = dict(line.split("=", 1) for line in kept.read_text().splitlines())
+        with (self.directory / "hub.env").open("a") as file:
+            file.writelines(f"{name}={shlex.quote(value)}\n" for name, value in self.variables.items())
+        self.settings["LAB_HUB_API"] = f"http://127.0.0.1:{self.port}/hub/api"
 
     def start(self) -> None:
-        """Returns when Hub and proxy answer."""
-        homes = self.directory / "homes"
-        homes.mkdir(exist_ok=True)
-        config = self.directory / "jupyterhub_config.py"
-        config.write_text(
-            (DEPLOY / "jupyterhub_config.py").read_text().replace("Path(__file__).resolve().parent", repr(str(DEPLOY)))
-            + f"\nc.JupyterHub.hub_bind_url = 'http://127.0.0.1:{self.hub_port}'"
-            + f"\nc.JupyterHub.bind_url = 'http://127.0.0.1:{self.port}'"
-            + f"\nc.ConfigurableHTTPProxy.api_url = 'http://127.0.0.1:{self.api_port}'"
-            + f"\nc.ConfigurableHTTPProxy.command = {proxy(self.place)!r}"
-            + f"\nc.SimpleLocalProcessSpawner.home_dir_template = {str(homes)!r} + '/{{username}}'"
-            + f"\nc.Spawner.cmd = {single_user(self.place)!r}\n"
-        )
+        """Returns when Hub and proxy answer. Several Hubs of tests run beside each other, each at ports of its own."""
+        *before, last = commands("Start it").strip().splitlines()
+        ports = {
+            "JupyterHub.hub_port": self.hub_port,
+            "ConfigurableHTTPProxy.api_url": f"http://127.0.0.1:{self.api_port}",
+        }
+        last = last.replace("jupyterhub_config.py", self.config)
+        last += "".join(f" --{name}={value}" for name, value in ports.items())
+        environment = {"PATH": "/usr/sbin:/usr/bin:/bin", "HOME": str(self.directory), "LANG": "C.UTF-8"}
         with self.log.open("ab") as log:
-            command = [str(self.place / "bin/jupyterhub"), "-f", str(config)]
             self.process = subprocess.Popen(
-                command, cwd=self.directory, env=self._environment(), stdout=log, stderr=log, start_new_session=True
+                ["bash", "-euc", "\n".join([*before, f"exec {last}"])],
+                cwd=self.directory,
+                env=environment | {"CODE": str(CODE)},
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
             )
         wait_for(self._answers, 90, "the Hub did not start")
-
-    def _environment(self) -> dict[str, str]:
-        visible = [settings.LAB_BASE_ENVIRONMENT, packages(self.place), sys.base_prefix]
-        return {
-            "PATH": f"{self.place}/bin:/usr/bin:/bin",
-            "HOME": str(self.directory),
-            "LANG": "C.UTF-8",
-            "COLLABORATORY_URL": settings.PORTAL_URL,
-            "COLLABORATORY_CLIENT_ID": "the-hub",
-            "COLLABORATORY_CLIENT_SECRET": self.client_secret,
-            "COLLABORATORY_HUB_TOKEN": self.token,
-            "COLLABORATORY_HUB_SECRET": self.secret,
-            "COLLABORATORY_DRIVE": str(settings.DRIVE_ROOT),
-            "COLLABORATORY_VISIBLE": ":".join(visible),
-            "HUB_URL": self.url,
-        }
 
     def _answers(self) -> bool:
         assert self.process
@@ -154,37 +168,41 @@ class Engine:
         """End it with all that it started."""
         if self.process:
             end(self.process)
+            self.process = None
 
-    def be_known(self) -> None:
-        """To the portal, as a service that people sign in to."""
-        client = Client(id="the-hub", name="The Lab's Hub", redirect_uris=f"{self.url}/hub/oauth_callback")
-        client.scopes, client.grant_types, client.skip_consent = "openid\nprofile", "authorization_code", True
-        client.set_secret(self.client_secret)
-        client.save()
+    def ask(self, someone: Person, method: str, path: str, body: object = None) -> requests.Response:
+        """Somebody's server, as the portal may ask it."""
+        address = f"http://127.0.0.1:{self.port}/user/{someone.user.username}/{path}"
+        return requests.request(method, address, json=body, headers=self.headers, timeout=30)
+
+    def server_of(self, someone: Person) -> dict:
+        """The person's server as the Hub sees it; empty when there is none."""
+        address = f"http://127.0.0.1:{self.port}/hub/api/users/{someone.user.username}"
+        return requests.get(address, headers=self.headers, timeout=30).json().get("servers", {}).get("", {})
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"Authorization": f"token {self.token}"}
 
 
 @contextmanager
-def engine(site: Site, directory: Path) -> Iterator[Engine]:
+def engine(site: Site, hub: Engine) -> Iterator[Engine]:
     """The site, started anew with a Hub as its engine; afterwards with its own supervisor again."""
-    try:
-        place = installed()
-    except (RequirementError, subprocess.SubprocessError, OSError) as error:
-        pytest.skip(f"JupyterHub and its proxy cannot be installed here: {error}")
-    hub = Engine(place, directory)
     before = {name: getattr(settings, name) for name in ENGINE}
+    hub.be_known(site)
     site.stop()
     site.environment |= hub.settings
     for name, value in hub.settings.items():
         setattr(settings, name, value)
     try:
         site.start()
-        hub.be_known()
         hub.start()
         yield hub
     finally:
         site.stop()
         hub.stop()
-        Client.objects.filter(pk="the-hub").delete()
+        Client.objects.filter(redirect_uris__startswith=hub.url).delete()
+        Path(settings.VAR_DIR, "settings.env").unlink()
         for name, value in before.items():
             setattr(settings, name, value)
             site.environment.pop(name)

@@ -8,6 +8,7 @@ from django.db import IntegrityError, connection, transaction
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
+from pytest_django import Settings
 
 from collabs import services as collab_services
 from collabs.models import Collab
@@ -241,3 +242,33 @@ def test_a_new_one_takes_no_retired_one_where_none_is_the_default(old: Environme
 
 def test_a_program_asks_for_one(owner: User, environment: Environment, brain: Environment) -> None:
     assert services.request_server(owner, owner, environment=brain).environment == brain
+
+
+class TestOfAHub:
+    """Whatever is chosen or asked for, a Hub starts its own image: nothing else is offered, or taken."""
+
+    @pytest.fixture(autouse=True)
+    def hub(self, settings: Settings) -> None:
+        settings.LAB_LAUNCHER = "jupyterhub"
+
+    def test_only_the_default_is_offered_and_found(self, brain: Environment, environment: Environment) -> None:
+        assert list(selection.selectable()) == [environment]
+        assert selection.by_slug("brain") is None
+        assert selection.by_slug("base") == environment
+
+    def test_earlier_choices_do_not_count(
+        self, owner: User, collab: Collab, brain: Environment, environment: Environment, settings: Settings
+    ) -> None:
+        settings.LAB_LAUNCHER = "sandbox"
+        selection.choose_for_collab(owner, collab, brain)
+        selection.remember(owner, brain)
+        location = Location(path=PLACE, library=collab.library)
+        assert selection.for_location(owner, location) == brain
+        settings.LAB_LAUNCHER = "jupyterhub"
+        assert selection.for_location(owner, location) == environment
+        assert selection.chosen_for_collab(collab) is None
+
+    def test_a_collabs_settings_do_not_lead_to_a_choice(self, me: Client, collab: Collab, brain: Environment) -> None:
+        page = me.get(f"/collabs/{collab.slug}/settings/").content.decode()
+        assert "Environment in the Lab" not in page
+        assert "Packages in the Lab" in page

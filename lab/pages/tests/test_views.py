@@ -211,6 +211,10 @@ class TestStatus:
         assert me.get("/lab/status", {"seen": seen}).status_code == 200
         assert starting.pk.hex[:8] in seen
 
+    def test_it_says_that_what_starts_it_does_not_respond(self, me: Client, server: Callable[..., Server]) -> None:
+        server("starting", phase="awaiting")
+        assert "What starts Labs does not respond; the start is tried again" in page(me, "/lab/status")
+
     def test_it_shows_the_honest_place_in_the_queue(
         self, me: Client, environment: Environment, person: Callable[..., User], owner: User
     ) -> None:

@@ -142,6 +142,21 @@ class TestLaunch:
         assert state_of(requested) == State.RUNNING
         assert launcher.sandboxes == {requested.pk: "running"}
 
+    def test_it_says_that_a_launcher_is_awaited(
+        self, requested: Server, launcher: InProcessLauncher, sleep_in: Sleep
+    ) -> None:
+        seen = []
+        sleep_in(lifecycle, lambda seconds: seen.append(Server.objects.get().phase))
+
+        def away() -> None:
+            raise LauncherUnavailableError("away")
+
+        launcher.before["start"] = away
+        lifecycle.launch(requested.pk)
+        assert seen == [Phase.AWAITING]
+        row = Server.objects.get()
+        assert (row.state, row.phase) == (State.RUNNING, Phase.READY)
+
     @pytest.mark.parametrize("when", ["before", "after"])
     @pytest.mark.parametrize("call", ["start", "wait"])
     def test_a_stop_meanwhile_wins(
