@@ -9,6 +9,7 @@ const SYNC = 0;
 const AWARENESS = 1;
 const RAW = 2;
 const SESSION_OVER = 1003;
+const SAVE_WAITS = 10_000; // ms
 const WAITS = [250, 1000, 2000, 5000]; // ms until it connects again
 
 export class Room {
@@ -22,6 +23,8 @@ export class Room {
     this.synced = false;
     this.tries = 0;
     this.ended = false;
+    this.saves = new Map(); // number to what its answer calls
+    this.lastSave = 0;
     this.doc.on("update", (update, origin) => {
       if (origin !== this) this.send(SYNC, encoder => writeUpdate(encoder, update));
     });
@@ -73,6 +76,19 @@ export class Room {
     this.socket.send(encoding.toUint8Array(encoder));
   }
 
+  /* Have the room save all that was typed here; whether it did. False, too, when it does not answer for ten seconds. */
+  save() {
+    const number = ++this.lastSave;
+    return new Promise(resolve => {
+      this.saves.set(number, resolve);
+      setTimeout(resolve, SAVE_WAITS, false);
+      this.send(RAW, encoder => {
+        encoding.writeVarString(encoder, "save");
+        encoding.writeVarUint(encoder, number);
+      });
+    }).finally(() => this.saves.delete(number));
+  }
+
   sendAwareness() {
     const update = encodeAwarenessUpdate(this.awareness, [this.doc.clientID]);
     this.send(AWARENESS, encoder => encoding.writeVarUint8Array(encoder, update));
@@ -98,6 +114,7 @@ export class Room {
 
   receiveRaw(message) {
     if (message.type === "room") this.on.said(message);
+    if (message.type === "save") this.saves.get(message.responseTo)?.(message.status === "success");
   }
 }
 

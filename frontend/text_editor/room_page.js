@@ -44,6 +44,7 @@ class RoomPage {
       people: states => this.show({ names: namesOf(states) }),
       over: sentence => this.leave(sentence),
     });
+    form.querySelector("[data-done]").addEventListener("click", event => this.done(event));
     window.addEventListener("beforeunload", event => {
       if (this.begun && !this.room.ended && !this.isSaved) event.preventDefault();
     });
@@ -78,6 +79,24 @@ class RoomPage {
     const saving = said.write === false ? words.reads : said.saved === false ? words.saving : words.saved;
     this.status.textContent = connected ? `${here} · ${saving}` : words.offline;
     this.warn(connected ? (said.words || []).map(ofRoom) : [words.cutOff]);
+  }
+
+  /* The page that follows shows what was typed: the room saves first. Where it cannot, the browser asks before leaving. */
+  async done(event) {
+    const link = event.currentTarget;
+    const { connected, said } = this.state;
+    if (this.mayLeave || !connected || this.room.ended || said.write === false) return;
+    if (event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
+    event.preventDefault();
+    if (link.hasAttribute("aria-busy")) return;
+    link.setAttribute("aria-busy", "true");
+    this.status.textContent = words.saving;
+    const saved = await this.room.save();
+    this.show({ said: { ...this.state.said, saved } });
+    link.removeAttribute("aria-busy");
+    this.mayLeave = true;
+    link.click();
+    this.mayLeave = false; // the person may stay
   }
 
   warn(sentences) {

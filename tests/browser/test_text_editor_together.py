@@ -146,6 +146,38 @@ def test_two_people_type_into_one_text(
     assert "unheard" not in (place / "plan.md").read_text()
 
 
+def test_done_shows_what_was_typed_the_moment_before(
+    browser: Browser, owner: Person, collab: Collab, place: Path
+) -> None:
+    page = open_editor(browser, owner, collab)
+    for number in range(3):
+        type_at_end(page, f"word {number}\n")
+        page.get_by_role("link", name="Done").click()
+        expect(page).not_to_have_url(compile("show=edit"))
+        expect(page.locator("main")).to_contain_text(f"word {number}", timeout=1)
+        page.goto(f"{settings.PORTAL_URL}/drive/{collab.library.pk}/plan.md?show=edit")
+        expect(page.get_by_role("link", name="Done")).to_be_visible()
+    assert (place / "plan.md").read_text() == "# Plan\nword 0\nword 1\nword 2\n"
+
+
+def test_done_asks_before_it_leaves_what_the_room_cannot_save(
+    site: Site, browser: Browser, owner: Person, collab: Collab, place: Path
+) -> None:
+    """The room's process stands still: no answer comes, and the connection is open."""
+    page = open_editor(browser, owner, collab)
+    page.on("dialog", lambda dialog: dialog.dismiss())
+    with site.paused("rooms"), page.expect_event("dialog", timeout=30_000) as asked:
+        type_at_end(page, "word\n")
+        page.get_by_role("link", name="Done").click()
+        expect(status_of(page)).to_contain_text("Saving…")
+    assert asked.value.type == "beforeunload"
+    expect(text_of(page)).to_contain_text("word")
+    wait_for(lambda: "word" in (place / "plan.md").read_text(), 20, "it is not saved")
+    page.get_by_role("link", name="Done").click()
+    expect(page).not_to_have_url(compile("show=edit"))
+    expect(page.locator("main")).to_contain_text("word", timeout=1)
+
+
 def test_typing_survives_that_the_rooms_are_away(
     site: Site, browser: Browser, owner: Person, editor: Person, collab: Collab, place: Path
 ) -> None:
