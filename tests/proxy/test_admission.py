@@ -16,7 +16,7 @@ from collabs.models import Collab
 from drive.models import Quota
 
 from ..support.people import Person
-from ..support.proxy_backends import Answer, Proxy, Request, read_refusal
+from ..support.proxy_backends import Answer, Proxy, Request, read_answer
 from ..support.site import Site, wait_for
 from .test_api import session
 
@@ -52,7 +52,7 @@ def test_it_reads_no_upload_that_would_be_refused(proxy: Proxy, target: str) -> 
     for status in (403, 404, 409, 411, 413, 507):
         proxy.may_store = refused(status, said)
         with proxy.connect(head(proxy, "PUT", target, f"Content-Length: {HUGE}")) as connection:
-            answer = read_refusal(connection)
+            answer = read_answer(connection)
         assert (answer.status, answer.body.decode()) == (status, said)
         kind = "application/json" if target.startswith("/api/") else "text/plain; charset=utf-8"
         assert answer.headers["content-type"] == kind
@@ -65,10 +65,10 @@ def test_it_says_the_length_as_far_as_it_is_known(proxy: Proxy) -> None:
     proxy.may_store = refused(507, "Full.")
     for sent, told in (("Content-Length: 7", "7"), ("Content-Length: 0", "0"), ("X-Nothing: 1", "0")):
         with proxy.connect(head(proxy, "PUT", FILES[0], sent)) as connection:
-            assert read_refusal(connection).status == 507
+            assert read_answer(connection).status == 507
         assert proxy.portal.last().header("X-Original-Length") == told
     with proxy.connect(head(proxy, "PUT", FILES[0], "Transfer-Encoding: chunked")) as connection:
-        assert read_refusal(connection).status == 507
+        assert read_answer(connection).status == 507
     assert proxy.portal.last().header("X-Original-Length") in (None, "")
 
 
@@ -79,7 +79,7 @@ def test_it_reads_only_so_much_of_what_has_no_length(proxy: Proxy) -> None:
     chunk = f"{MIB:x}\r\n".encode() + b"x" * MIB + b"\r\n"
     with proxy.connect(head(proxy, "PUT", FILES[0], "Transfer-Encoding: chunked")) as connection:
         connection.sendall(chunk + b"200000\r\nx")
-        assert read_refusal(connection).status == 413
+        assert read_answer(connection).status == 413
     assert proxy.portal.count(FILES[0]) == 0
 
 
@@ -88,14 +88,14 @@ def test_a_refused_form_is_a_page_for_people_and_text_for_scripts(proxy: Proxy) 
     proxy.page = lambda request: Answer(507, {"Content-Type": "text/html"}, b"<h1>Full</h1>")
     proxy.may_store = refused(507, "Full.")
     with proxy.connect(head(proxy, "POST", folder, f"Content-Length: {HUGE}")) as connection:
-        answer = read_refusal(connection)
+        answer = read_answer(connection)
     assert (answer.status, answer.headers["content-type"]) == (507, "text/html")
     assert b"<h1>Full</h1>" in answer.body
     made = proxy.portal.last()
     assert (made.target, made.body) == ("/_gateway/refused-form", b"")
     assert (made.header("X-Original-URI"), made.header("X-Original-Length")) == (folder, str(HUGE))
     with proxy.connect(head(proxy, "POST", folder, f"Content-Length: {HUGE}\nX-Script: 1")) as connection:
-        answer = read_refusal(connection)
+        answer = read_answer(connection)
     assert (answer.status, answer.body) == (507, b"Full.")
 
 
@@ -123,7 +123,7 @@ def test_one_address_has_few_bodies_under_way(proxy: Proxy) -> None:
         answers = [stack.enter_context(proxy.connect(half)) for _ in range(4)]
         for sender in senders:
             sender.sendall(b"x" * 2**16)
-        assert read_refusal(first_ready([*senders, *answers])).status == 429
+        assert read_answer(first_ready([*senders, *answers])).status == 429
         assert proxy.ask("/account/login/").status == 200  # a page has no body
     assert proxy.portal.count("/account/login/") == 1
 
@@ -136,7 +136,7 @@ def test_one_address_has_few_bodies_under_way_elsewhere_too(proxy: Proxy, target
         half = half.replace("Host: localhost:", "Host: ada.lab.localhost:")
     with contextlib.ExitStack() as stack:
         senders = [stack.enter_context(proxy.connect(half)) for _ in range(68)]
-        assert read_refusal(first_ready(senders)).status == 429
+        assert read_answer(first_ready(senders)).status == 429
 
 
 def test_a_piece_that_stands_still_lets_one_more_come(proxy: Proxy) -> None:
@@ -144,7 +144,7 @@ def test_a_piece_that_stands_still_lets_one_more_come(proxy: Proxy) -> None:
     half = head(proxy, "PATCH", f"/drive/uploads/{LIBRARY}/{'0' * 32}", f"Content-Length: {4 * MIB}")
     with contextlib.ExitStack() as stack:
         senders = [stack.enter_context(proxy.connect(half)) for _ in range(3)]
-        assert read_refusal(first_ready(senders)).status == 503
+        assert read_answer(first_ready(senders)).status == 503
 
 
 @pytest.fixture
@@ -209,7 +209,7 @@ def test_http2_with_a_length_is_no_other_way(http2: Proxy) -> None:
         context.wrap_socket(plain, server_hostname="localhost") as connection,
     ):
         connection.sendall(head(http2, "PUT", FILES[0], f"Content-Length: {HUGE}").replace("\n", "\r\n").encode())
-        assert read_refusal(connection).status == 507
+        assert read_answer(connection).status == 507
     assert http2.portal.count(FILES[0]) == 0
 
 
@@ -229,7 +229,7 @@ def answer_to(site: Site, person: Person, method: str, target: str, length: int,
         lines.append(f"Cookie: {cookies}")
     with socket.create_connection(("127.0.0.1", site.port), 20) as connection:
         connection.sendall("\r\n".join([*lines, "", ""]).encode() + b"x" * 2**16)
-        answer = read_refusal(connection)
+        answer = read_answer(connection)
     return answer.status, answer.body.decode()
 
 

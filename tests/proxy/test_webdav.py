@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from ..support.proxy_backends import Answer, Proxy, read_answer, read_refusal
+from ..support.proxy_backends import Answer, Proxy, read_answer
 from .test_proxy import FORGED, forged
 
 pytestmark = pytest.mark.sandbox
@@ -44,7 +44,7 @@ def test_it_reads_no_upload_that_would_be_refused(proxy: Proxy) -> None:
     for status in (400, 401, 403, 404, 405, 409, 412, 423, 429, 502, 503, 507):
         proxy.may_upload = Answer(403, {"X-Dav-Status": str(status), "X-Dav-Said": "Because."})
         with proxy.connect(head) as connection:
-            answer = read_refusal(connection)
+            answer = read_answer(connection)
         assert (answer.status, answer.body) == (status, b"Because.\n")
         assert answer.headers.get("www-authenticate", "").startswith("Basic") == (status == 401)
         assert ("retry-after" in answer.headers) == (status in (429, 503))
@@ -56,7 +56,7 @@ def test_it_reads_no_large_body_and_leads_nothing_else_there(proxy: Proxy) -> No
         for length, status in ((f"Content-Length: {2**35}", 413), ("Transfer-Encoding: chunked", 411)):
             head = f"{method} {ADDRESS} HTTP/1.1\nHost: localhost:{proxy.port}\nConnection: close\n{length}\n\n"
             with proxy.connect(head) as connection:
-                assert read_refusal(connection).status == status
+                assert read_answer(connection).status == status
     for address in ("/davx", "/DAV/", "/drive/dav/", "/_gateway/webdav"):
         proxy.ask(address)
     proxy.lab("/dav/")

@@ -261,15 +261,11 @@ class Proxy:
 
 
 def read_answer(connection: socket.socket) -> Answer:
-    """All that comes until the connection is closed."""
-    data = b""
-    while part := connection.recv(65536):
-        data += part
-    return _parsed(data)
+    """One answer, to its own end, or until the connection is closed where it names none.
 
-
-def read_refusal(connection: socket.socket) -> Answer:
-    """One answer, to its own end. nginx goes on listening for five seconds to a sender whose body it does not read."""
+    nginx goes on listening for five seconds to a sender whose body it does not read. What it writes into its log may
+    come after the answer.
+    """
     data = b""
     while part := connection.recv(65536):
         data += part

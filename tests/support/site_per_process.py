@@ -6,6 +6,7 @@ into TEST_SITES, one after the other; the process that only hands out the tests,
 
 import json
 import os
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ import pytest
 LONGEST = (
     "operations/test_killed_processes.py lab/test_conda.py operations/test_backup.py lab/test_builds.py"
     " lab/test_jupyterhub.py browser/test_editing_together.py operations/test_backup_repository.py"
+    " operations/test_full_disk.py"
     " operations/test_updates.py sandbox/test_disk_limits.py rooms/test_rooms.py operations/test_chaos.py"
     " browser/test_accessibility.py sandbox/test_api_from_labs.py sandbox/test_uids.py sandbox/test_system_calls.py"
     " browser/test_restarts.py sandbox/test_network.py proxy/test_proxy.py sandbox/test_forked_kernels.py"
@@ -22,7 +24,8 @@ LONGEST = (
     " browser/test_text_editor_together.py operations/test_systemd_units.py lab/test_live_access.py"
     " lab/test_links_into_labs.py lab/test_saves.py browser/test_chaos_together.py lab/test_launches.py"
     " lab/test_idle_culling.py rooms/test_chaos.py sandbox/test_limits.py sandbox/test_hostile_processes.py"
-    " sandbox/test_shared_limits.py seafile/test_seafile.py webdav/test_webdav.py"
+    " sandbox/test_shared_limits.py seafile/test_seafile.py webdav/test_webdav.py browser/test_workspaces.py"
+    " sandbox/test_fairness.py lab/test_environments.py browser/test_notebooks.py browser/test_day.py"
 ).split()
 """Files that take longer than others, the longest first: a process goes through a whole file (`--dist loadfile`), and
 one that began with such a file when the others were nearly done would be at work by itself for minutes."""
@@ -37,10 +40,15 @@ os.environ.update(_sites[_number])
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with what takes longest."""
+    """Begin with what takes longest: of what is not named above, files with many tests."""
     ranks = {f"tests/{name}": rank for rank, name in enumerate(LONGEST)}
     assert all(Path(name).exists() for name in ranks), "a file was moved"
-    items.sort(key=lambda item: ranks.get(item.nodeid.partition("::")[0], len(ranks)))
+    numbers = Counter(map(_file, items))
+    items.sort(key=lambda item: (ranks.get(_file(item), len(ranks)), -numbers[_file(item)]))
+
+
+def _file(item: pytest.Item) -> str:
+    return item.nodeid.partition("::")[0]
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
