@@ -88,7 +88,7 @@ def test_a_lab_is_a_pod_that_the_published_schemas_allow(
     assert (security["runAsUser"], security["runAsGroup"], security["allowPrivilegeEscalation"]) == (UID, GID, False)
     assert security["capabilities"] == {"drop": ["ALL"]}
     assert pod["spec"]["automountServiceAccountToken"] is False
-    assert container["resources"]["limits"] == {"memory": str(700 * 2**20), "cpu": "1.0"}
+    assert container["resources"]["limits"] == {"memory": 700 * 2**20, "cpu": 1.0}
     assert {one["kind"] for one in cluster.sent} == {"Pod", "PersistentVolumeClaim"}
     for version in VERSIONS:
         command = [str(validator), "--strict", "-k", version, *map(str, cluster.write_sent())]

@@ -7,6 +7,7 @@ import json
 import subprocess
 import threading
 import time
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -41,7 +42,7 @@ class Cluster:
 
     def create(self, namespace: str, plural: str, found: dict[str, Any]) -> dict[str, Any]:
         self.sent.append(json.loads(json.dumps(found)))
-        found["metadata"]["namespace"] = namespace
+        found["metadata"] |= {"namespace": namespace, "uid": str(uuid.uuid4())}
         found["metadata"].setdefault("creationTimestamp", time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()))
         self.objects[plural][found["metadata"]["name"]] = found
         if plural == "pods":
