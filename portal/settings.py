@@ -16,7 +16,7 @@ from celery.schedules import crontab
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
-from .accounts import oidc_settings, oidc_signing_keys
+from .accounts import oidc_settings, oidc_signing_keys, saml_settings
 from .accounts.directory import settings as directory_settings
 from .ops.logs import FORMATTERS, configuration
 from .sandboxing import firewall
@@ -90,6 +90,7 @@ INSTALLED_APPS = [
     "allauth.usersessions",
     "allauth.socialaccount",
     "allauth.socialaccount.providers.openid_connect",
+    *(["allauth.socialaccount.providers.saml"] if env.list("SAML_PROVIDERS", default=[]) else []),
     "allauth.idp.oidc",
     "csp",
     "django_htmx",
@@ -474,9 +475,11 @@ MFA_ALLOW_UNVERIFIED_EMAIL = LOCAL
 MFA_TOTP_ISSUER = SITE_NAME
 MFA_TOTP_TOLERANCE = 1
 SIGNUP = env.str("SIGNUP", default="open")
-"""Sign-up policy: `open`, everybody; `providers`, people from OIDC_PROVIDERS only; `closed`, by operators only."""
+"""Sign-up policy: `open`, everybody; `providers`, people from providers only; `closed`, by operators only."""
 OIDC_PROVIDERS = oidc_settings.from_environment(env)
 """OpenID Connect providers that people can sign in with."""
+SAML_PROVIDERS = saml_settings.from_environment(env, [provider["provider_id"] for provider in OIDC_PROVIDERS])
+"""SAML identity providers that people can sign in with."""
 IDENTITY_KEYS = Path(env.str("IDENTITY_KEYS", default=str(VAR_DIR / "signing-keys")))
 """Directory of the OpenID Connect provider's signing keys; `bin/up` makes the first."""
 IDP_OIDC_PRIVATE_KEYS = oidc_signing_keys.load(IDENTITY_KEYS)
@@ -484,7 +487,7 @@ IDP_OIDC_ADAPTER = "identity.adapter.IdentityAdapter"
 IDP_OIDC_ACCESS_TOKEN_EXPIRES_IN = 3600
 IDP_OIDC_REFRESH_TOKEN_EXPIRES_IN = env.int("IDENTITY_REFRESH_DAYS", default=30) * 24 * 3600
 """Lifetime of a refresh token in seconds."""
-SOCIALACCOUNT_ADAPTER = "portal.accounts.oidc_adapter.ProviderAdapter"
+SOCIALACCOUNT_ADAPTER = "portal.accounts.provider_adapter.ProviderAdapter"
 SOCIALACCOUNT_FORMS = {"signup": "portal.accounts.forms.ProviderSignupForm"}
 ACCOUNT_EMAIL_SUBJECT_PREFIX = f"[{SITE_NAME}] "
 ACCOUNT_DEFAULT_HTTP_PROTOCOL = "https" if HTTPS else "http"

@@ -1,5 +1,6 @@
 """URL configuration. Addresses stay: a link in a paper must work in ten years."""
 
+from django.conf import settings
 from django.contrib import admin
 from django.urls import include, path
 
@@ -13,6 +14,8 @@ from .web.views_documentation import documentation
 handler400 = "portal.web.views_errors.bad_request"
 handler429 = "portal.web.views_errors.too_many"
 handler500 = "portal.web.views_errors.server_error"
+
+_HAS_SAML = bool(settings.SAML_PROVIDERS)
 
 urlpatterns = [
     path("", views.home, name="home"),
@@ -49,6 +52,7 @@ urlpatterns = [
     path("account/sessions/<int:pk>/end/", views_sessions.end, name="end_session"),
     path("", include("identity.urls")),
     path("account/oidc/<slug:provider_id>/login/", views_providers.leave),
+    *([path("account/saml/<slug:organization_slug>/", include("portal.accounts.views_saml"))] if _HAS_SAML else []),
     path("account/", include("allauth.urls")),
     path("api/", include("api.urls")),
     path("rest/v1/", include("api.urls_ebrains")),

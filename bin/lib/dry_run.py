@@ -13,7 +13,7 @@ from typing import Any
 import machine
 import nginx
 import offline
-from installation import DIRECTORY, Installation, environment_is_made, is_set, port_number, site_programs
+from installation import Installation, environment_is_made, port_number, site_programs, wanted_extras
 
 NEEDED_GIGABYTES = 5
 """Of a new site: environments, and what comes over the network for them."""
@@ -107,14 +107,13 @@ def _environments(installation: Installation, python: str, source: Path | None) 
             yield Line(OK, name)
         else:
             yield Line(WOULD, f"install {name}" + (", anew" if place.exists() else ""))
-    if not is_set("LDAP_URL"):
-        return
-    if installation.has_directory_packages(python):
-        yield Line(OK, DIRECTORY)
-        return
-    if source:
-        offline.check_directory(source)
-    yield Line(WOULD, f"install {DIRECTORY}")
+    for extra in wanted_extras():
+        if installation.has_extra(extra, python):
+            yield Line(OK, extra.what)
+            continue
+        if source:
+            offline.check_extra(source, extra)
+        yield Line(WOULD, f"install {extra.what}")
 
 
 def _database(

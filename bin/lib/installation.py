@@ -14,11 +14,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import control_groups
+import extras
 import lab_uids
 import machine
 import nginx
 import offline
 import temporary_directories
+from extras import Extra
 
 SOCKET_PATH_BYTES = 60
 """RUN_DIR may be this long: what is below it adds up to 42 bytes, and a socket's address holds 107 (unix(7))."""
@@ -34,7 +36,6 @@ PLACES = (
 """Settings that are paths in nginx's configuration."""
 UNUSABLE = re.compile(r"[^\w./@+,=~-]")
 """Characters that a path of a site cannot have: in nginx's configuration, PATH or the Procfile they mean something."""
-DIRECTORY = "what signs in with an LDAP directory"
 NOT_MIRRORED = ["./var", "__pycache__", "node_modules", ".venv", ".*_cache", ".hypothesis"]
 
 
@@ -91,6 +92,11 @@ def set_up_process(
 def site_programs() -> dict[str, str]:
     """Programs that this site needs, and the Debian packages that have them."""
     return machine.PACKAGES | (machine.DIRECTORY_PACKAGES if is_set("LDAP_URL") else {})
+
+
+def wanted_extras() -> list[Extra]:
+    """What the settings ask for."""
+    return [extra for extra in extras.ALL if is_set(extra.setting)]
 
 
 def is_set(setting: str) -> bool:
@@ -252,25 +258,28 @@ class Installation:
             make_environment(
                 self.venv, python, requirements, "the portal's packages", compiled=not dev, source=self.source
             )
-        if not dev and is_set("LDAP_URL"):
-            self.add_directory_packages(python)
+        if not dev:
+            for extra in wanted_extras():
+                self.add_extra(extra, python)
 
-    def add_directory_packages(self, python: str) -> None:
-        """Add what signs in with an LDAP directory to the portal's environment; it is compiled here, or was for us."""
-        if self.has_directory_packages(python):
+    def add_extra(self, extra: Extra, python: str) -> None:
+        """Add packages that a setting asks for to the portal's environment; they are compiled here, or were for us."""
+        if self.has_extra(extra, python):
             return
         if self.source:
-            offline.check_directory(self.source)
-        machine.say(f"Installing {DIRECTORY}")
+            offline.check_extra(self.source, extra)
+        machine.say(f"Installing {extra.what}")
         pip = [str(self.venv / "bin/python"), "-m", "pip", "install", "--quiet", *_from(self.source)]
-        machine.run_quietly([*pip, "-r", str(self.code / offline.DIRECTORY_REQUIREMENTS)])
-        stamp = self.venv / ".requirements-ldap"
-        stamp.write_text(_digest(self.code / offline.DIRECTORY_REQUIREMENTS, python))
+        machine.run_quietly([*pip, "-r", str(self.code / extra.requirements)])
+        self._stamp_of(extra).write_text(_digest(self.code / extra.requirements, python))
 
-    def has_directory_packages(self, python: str) -> bool:
-        """True if what signs in with an LDAP directory is in the portal's environment, as pinned."""
-        stamp = self.venv / ".requirements-ldap"
-        return stamp.exists() and stamp.read_text() == _digest(self.code / offline.DIRECTORY_REQUIREMENTS, python)
+    def has_extra(self, extra: Extra, python: str) -> bool:
+        """True if these packages are in the portal's environment, as pinned."""
+        stamp = self._stamp_of(extra)
+        return stamp.exists() and stamp.read_text() == _digest(self.code / extra.requirements, python)
+
+    def _stamp_of(self, extra: Extra) -> Path:
+        return self.venv / f".{Path(extra.requirements).stem}"
 
     def _make_preview(self, python: str) -> None:
         preview, packages = self.var / "preview", self.code / "drive/preview/environment.txt"

@@ -37,7 +37,7 @@ DIRECTORY_PACKAGES = {
 """For sign-in with an LDAP directory: python-ldap is compiled."""
 TEST_PACKAGES = {
     **{name: name for name in ("chromium-headless-shell", "gdb", "strace", "litmus", "rclone", "cadaver")},
-    **{"slapd": "slapd", "promtool": "prometheus", "ssh-keygen": "openssh-client"},
+    **{"slapd": "slapd", "promtool": "prometheus", "ssh-keygen": "openssh-client", "xmlsec1": "xmlsec1"},
     **BACKUP_PACKAGES,
     **DIRECTORY_PACKAGES,
 }

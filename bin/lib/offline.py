@@ -18,6 +18,7 @@ import tempfile
 from pathlib import Path
 
 import machine
+from extras import DIRECTORY, Extra
 
 REQUIREMENTS = (
     "requirements.txt",
@@ -25,25 +26,24 @@ REQUIREMENTS = (
     "drive/preview/science.txt",
     "lab/environments/pins/base.txt",
 )
-DIRECTORY_REQUIREMENTS = "requirements-ldap.txt"
 TOOLS = ("uv",)
 DOWNLOADED = {*machine.PACKAGES.values(), *machine.BACKUP_PACKAGES.values(), "python3-venv"}
 
 
-def download(code: Path, place: Path, *, directory: bool) -> None:
+def download(code: Path, place: Path, extras: list[Extra]) -> None:
     """Fill DIR, which is made, or brought up to date. RequirementError; not for root, as packages may be built.
 
-    `directory`: with what signs in with an LDAP directory, which is compiled here.
+    `extras`: what the settings ask for. What signs in with an LDAP directory is compiled here.
     """
     if machine.is_root():
         raise machine.RequirementError("Downloading needs no rights: run it as another account than root.")
-    programs = machine.DIRECTORY_PACKAGES if directory else {}
+    programs = machine.DIRECTORY_PACKAGES if DIRECTORY in extras else {}
     if missing := machine.missing_packages(programs):
         raise machine.RequirementError(machine.advice(missing))
     python = machine.find_python()
     for name in ("wheels", "debs"):
         (place / name).mkdir(parents=True, exist_ok=True)
-    for name in (*REQUIREMENTS, *([DIRECTORY_REQUIREMENTS] if directory else [])):
+    for name in (*REQUIREMENTS, *(extra.requirements for extra in extras)):
         machine.say(f"Downloading what {name} names")
         download_wheels(python, place / "wheels", ["-r", str(code / name)])
     download_wheels(python, place / "wheels", list(TOOLS))
@@ -106,12 +106,12 @@ def check(place: Path) -> None:
         raise machine.RequirementError(f"{place} is for a {_described(meant)}; this is a {_described(here)}.")
 
 
-def check_directory(place: Path) -> None:
-    """RequirementError where DIR was filled for a site without an LDAP directory."""
-    if not any((place / "wheels").glob("python_ldap-*.whl")):
+def check_extra(place: Path, extra: Extra) -> None:
+    """RequirementError where DIR was filled for a site without it."""
+    if not any((place / "wheels").glob(extra.wheel)):
         raise machine.RequirementError(
-            f"{place} has nothing that signs in with an LDAP directory. Fill it once more, with the setting:"
-            " LDAP_URL=ldaps://… bin/up --download DIR"
+            f"{place} has nothing of {extra.what}. Fill it once more, with the setting:"
+            f" {extra.setting}={extra.example} bin/up --download DIR"
         )
 
 

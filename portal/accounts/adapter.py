@@ -14,7 +14,7 @@ from django.utils.translation import get_language, gettext, gettext_lazy
 from portal import languages
 from portal.models import DirectoryAccount, User
 
-from . import oidc_adapter, password_attempts, services, terms
+from . import password_attempts, provider_adapter, services, terms
 
 TOO_MANY_ATTEMPTS = gettext_lazy(
     "Too many wrong passwords from here. Try again in five minutes, or choose a new password by mail "
@@ -71,7 +71,7 @@ class AccountAdapter(DefaultAccountAdapter):
     ) -> HttpResponse:
         """Complete a sign-in, after the second factor if there is one; applies the provider's groups."""
         if signal_kwargs and (sociallogin := signal_kwargs.get("sociallogin")):
-            oidc_adapter.follow_groups(user, sociallogin)
+            provider_adapter.follow_groups(user, sociallogin)
         response: HttpResponse = super().post_login(request, user, signal_kwargs=signal_kwargs, **more)
         password_attempts.remember_browser(request, response, user)
         return response

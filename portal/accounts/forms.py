@@ -14,7 +14,7 @@ from django.utils.translation import gettext, gettext_lazy
 from portal import institution
 from portal.models import User
 
-from . import oidc_adapter
+from . import provider_adapter
 from .terms import TermsField
 
 
@@ -74,13 +74,13 @@ class ProviderSignupForm(AllauthProviderSignupForm):
 
     def validate_unique_email(self, value: str) -> str:
         """Note whether the address has an account, which the form does not say."""
-        self.account_already_exists = oidc_adapter.has_account(value)
+        self.account_already_exists = provider_adapter.has_account(value)
         return value
 
     def try_save(self, request: HttpRequest) -> tuple[User | None, HttpResponse | None]:
         """The new account; or None, and the answer to somebody whose address has one."""
         if self.account_already_exists:
-            return None, oidc_adapter.answer_as_if_free(request, self.cleaned_data["email"])
+            return None, provider_adapter.answer_as_if_free(request, self.cleaned_data["email"])
         user, response = super().try_save(request)
         return user, response
 

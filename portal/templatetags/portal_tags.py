@@ -1,8 +1,11 @@
-"""Template filters: browser name of a user agent, time ago."""
+"""Template tags: browser name of a user agent, time ago, address of a provider."""
 
 from datetime import datetime
+from typing import Any
 
 from django import template
+from django.conf import settings
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.timesince import timesince
 from django.utils.translation import gettext
@@ -11,6 +14,14 @@ register = template.Library()
 
 _BROWSERS = (("Edg/", "Edge"), ("OPR/", "Opera"), ("Firefox/", "Firefox"), ("Chrome/", "Chrome"), ("Safari/", "Safari"))
 _SYSTEMS = (("Android", "Android"), ("iPhone", "iPhone"), ("iPad", "iPad"), ("Windows", "Windows"), ("Mac OS", "macOS"))
+
+
+@register.simple_tag
+def provider_address(provider: dict[str, Any]) -> str:
+    """Where a form sends a person who signs in with the provider, one of the settings'."""
+    if provider in settings.SAML_PROVIDERS:
+        return reverse("saml_login", args=[provider["provider_id"]])
+    return reverse("openid_connect_login", args=[provider["provider_id"]])
 
 
 @register.filter

@@ -21,7 +21,7 @@ def site(request: HttpRequest) -> dict[str, object]:
         "site_version": VERSION,
         "portal_url": settings.PORTAL_URL,
         "request_id": logs.request_id(),
-        "providers": settings.OIDC_PROVIDERS,
+        "providers": [*settings.OIDC_PROVIDERS, *settings.SAML_PROVIDERS],
         "signup": settings.SIGNUP,
         "language": get_language(),
         "logo": institution.logo_address(),

@@ -1,67 +1,24 @@
 """A database that cannot be reached: what programs and people are told by the real web process, and what is logged."""
 
 import json
-import socket
-import subprocess
 from collections.abc import Iterator
-from dataclasses import dataclass
-from http.client import HTTPConnection, HTTPResponse
-from pathlib import Path
 
 import pytest
-from django.conf import settings
 
-from ..support.site import CODE, Site, eventually, wait_for
+from ..support.site import Site, eventually
+from ..support.web_process import Web, web_process
 
 pytestmark = pytest.mark.sandbox
 
 TOKEN = {"Authorization": f"Bearer clb_{'0' * 48}"}
 
 
-@dataclass
-class Web:
-    """The Procfile's `web`, with a database that nobody serves."""
-
-    socket: Path
-    log: Path
-
-    def ask(self, path: str, **headers: str) -> tuple[int, str, bytes]:
-        """Status, type and body."""
-        connection = HTTPConnection("localhost")
-        connection.sock = socket.socket(socket.AF_UNIX)
-        connection.sock.connect(str(self.socket))
-        host = settings.PORTAL_URL.partition("://")[2]
-        connection.request("GET", path, headers={"Host": host, "Connection": "close", **headers})
-        answer: HTTPResponse = connection.getresponse()
-        return answer.status, answer.headers["Content-Type"], answer.read()
-
-    def answers(self) -> bool:
-        try:
-            return self.ask("/healthz")[0] == 200
-        except OSError:
-            return False
-
-
 @pytest.fixture(scope="module")
 def web(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Web]:
     run = tmp_path_factory.mktemp("run")
-    [line] = [one for one in (CODE / "Procfile").read_text().splitlines() if one.startswith("web: ")]
     # PostgreSQL's socket is not there.
-    environment = {
-        **site.environment,
-        "COLLABORATORY_RUN": str(run),
-        "DATABASE_URL": f"postgres://test@/site?host={run}",
-    }
-    made = Web(run / "web.sock", run / "log")
-    with made.log.open("wb") as log:
-        command = ["sh", "-c", f"exec {line.partition(': ')[2]}"]
-        process = subprocess.Popen(command, cwd=CODE, env=environment, stdout=log, stderr=log)
-    try:
-        wait_for(made.answers, 60, "it does not answer")
+    with web_process(run, {**site.environment, "DATABASE_URL": f"postgres://test@/site?host={run}"}) as made:
         yield made
-    finally:
-        process.terminate()
-        process.wait(20)
 
 
 @pytest.mark.parametrize("path", ["/api/v1/me", "/api/v1/collabs", "/rest/v1/collabs", "/api2/repos/"])

@@ -30,7 +30,7 @@ def checkout(tmp_path: Path) -> Path:
         shutil.copytree(CODE / name, made / name, ignore=shutil.ignore_patterns("__pycache__", "tests", "inside"))
     for name in ("manage.py", "lab/__init__.py", "portal/__init__.py", "portal/file_lock.py", "Procfile"):
         shutil.copy(CODE / name, made / name)
-    for name in ("requirements.txt", "requirements-dev.txt", "requirements-ldap.txt"):
+    for name in ("requirements.txt", "requirements-dev.txt", "requirements-ldap.txt", "requirements-saml.txt"):
         shutil.copy(CODE / name, made / name)
     return made
 
@@ -146,19 +146,28 @@ def test_check_ends_with_1_where_something_is_missing(checkout: Path, listener: 
     assert (spaced.returncode, "✗ The path /a b has the character" in spaced.stdout) == (1, True)
 
 
-def test_check_knows_what_a_directory_needs(checkout: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("setting", "value", "what", "wheel"),
+    [
+        ("LDAP_URL", "ldaps://ldap.example.org", "what signs in with an LDAP directory", "python_ldap-3.4.8-x.whl"),
+        ("SAML_PROVIDERS", "institute", "what signs in with SAML", "python3_saml-1.16.0-x.whl"),
+    ],
+)
+def test_check_knows_what_sign_in_elsewhere_needs(
+    checkout: Path, tmp_path: Path, setting: str, value: str, what: str, wheel: str
+) -> None:
     (checkout / "lab/environments/pins").mkdir(parents=True)
     asked = {"LAB_LAUNCHER": "unisolated", "PORT": "1"}
-    line = "→ install what signs in with an LDAP directory"
+    line = f"→ install {what}"
     assert line not in run(checkout, "up", "--check", **asked).stdout
-    asked["LDAP_URL"] = "ldaps://ldap.example.org"
+    asked[setting] = value
     assert line in run(checkout, "up", "--check", **asked).stdout
     place = tmp_path / "from"
     (place / "wheels").mkdir(parents=True)
     (place / "about.json").write_text(json.dumps(offline.kind_of_machine(machine.find_python())))
     done = run(checkout, "up", "--check", "--from", str(place), **asked)
-    assert (done.returncode, f"✗ {place} has nothing that signs in with an LDAP directory" in done.stdout) == (1, True)
-    (place / "wheels/python_ldap-3.4.8-cp311-cp311-linux_x86_64.whl").touch()
+    assert (done.returncode, f"✗ {place} has nothing of {what}" in done.stdout) == (1, True)
+    (place / "wheels" / wheel).touch()
     assert line in run(checkout, "up", "--check", "--from", str(place), **asked).stdout
 
 
@@ -184,14 +193,15 @@ import installation
 place, requirements, source = map(pathlib.Path, sys.argv[1:])
 installation.make_environment(place, sys.executable, requirements, "it", source=source)
 """
-ADD_DIRECTORY = """
+ADD_EXTRA = """
 import pathlib, sys
 sys.path.insert(0, "bin/lib")
-import installation
+import extras, installation
 site = installation.Installation(pathlib.Path.cwd())
 site.var, site.source = map(pathlib.Path, sys.argv[1:])
 site.venv = site.var / "venv"
-site.add_directory_packages(sys.executable)
+[extra] = [one for one in extras.ALL if one.setting == "LDAP_URL"]
+site.add_extra(extra, sys.executable)
 """
 APT = """
 import pathlib, subprocess, sys
@@ -225,10 +235,10 @@ def test_what_signs_in_with_a_directory_is_installed_without_a_network(tmp_path:
     """It is compiled where there is one."""
     wheels, venv = tmp_path / "from/wheels", tmp_path / "var/venv"
     wheels.mkdir(parents=True)
-    offline.download_wheels(machine.find_python(), wheels, ["-r", str(CODE / offline.DIRECTORY_REQUIREMENTS)])
+    offline.download_wheels(machine.find_python(), wheels, ["-r", str(CODE / "requirements-ldap.txt")])
     subprocess.run([sys.executable, "-m", "venv", venv], check=True)
     words = [str(tmp_path / "var"), str(tmp_path / "from")]
-    subprocess.run([*OFFLINE, ADD_DIRECTORY, *words], cwd=CODE, check=True)
+    subprocess.run([*OFFLINE, ADD_EXTRA, *words], cwd=CODE, check=True)
     subprocess.run([venv / "bin/python", "-c", "import ldap"], cwd="/", check=True)
 
 

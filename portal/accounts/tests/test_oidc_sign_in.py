@@ -23,7 +23,7 @@ from conftest import PASSWORD
 from drive.models import Library
 from groups.models import Group, GroupMember
 from portal import usernames
-from portal.accounts import oidc_adapter, oidc_settings, services
+from portal.accounts import oidc_settings, provider_adapter, services
 from portal.accounts.deletion import delete_account
 from portal.models import User
 from tests.support.oidc_provider import NAME, Provider, provider
@@ -149,7 +149,7 @@ def test_it_gives_the_next_username_when_somebody_was_quicker(
 ) -> None:
     """Free when looked at, taken when written."""
     free, answers = usernames.first_free, ["owner"]
-    monkeypatch.setattr(oidc_adapter.usernames, "first_free", lambda *a: answers.pop() if answers else free(*a))
+    monkeypatch.setattr(provider_adapter.usernames, "first_free", lambda *a: answers.pop() if answers else free(*a))
     institute.claims("s-1", preferred_username="owner", email="eva@uni.example")
     client = Client()
     come(client, institute, "s-1")

@@ -1,6 +1,7 @@
-"""Sign-in through OpenID Connect providers: account of a person, username, groups.
+"""Sign-in through OpenID Connect and SAML providers: account of a person, username, groups.
 
-A person is identified by the provider's name and its `sub`, nothing else. An e-mail address from a provider never
+A person is identified by the provider's name and its `sub`, or, with SAML, what SAML_<NAME>_ID_ATTRIBUTE names; by
+nothing else. An e-mail address from a provider never
 signs in to an existing account: the provider may not have verified it, and the owner can connect the two accounts.
 """
 
@@ -25,6 +26,8 @@ from portal.models import User
 
 log = logging.getLogger(__name__)
 
+SAML = "saml"
+"""As allauth calls that kind of provider."""
 TRIES = 5
 """Attempts to create an account when somebody else takes the username at the same moment."""
 
@@ -37,9 +40,10 @@ class ProviderAdapter(DefaultSocialAccountAdapter):
     ) -> list[SocialApp]:
         """Providers from the settings only: whoever could edit rows could sign in as anybody."""
         return [
-            SocialApp(provider="openid_connect", **values)
-            for values in settings.OIDC_PROVIDERS
-            if provider in (None, "openid_connect", values["provider_id"]) and client_id in (None, values["client_id"])
+            SocialApp(provider=kind, **values)
+            for kind, providers in (("openid_connect", settings.OIDC_PROVIDERS), (SAML, settings.SAML_PROVIDERS))
+            for values in providers
+            if provider in (None, kind, values["provider_id"]) and client_id in (None, values["client_id"])
         ]
 
     def is_open_for_signup(self, request: HttpRequest, sociallogin: SocialLogin) -> bool:
@@ -47,14 +51,13 @@ class ProviderAdapter(DefaultSocialAccountAdapter):
         return settings.SIGNUP in ("open", "providers")
 
     def pre_social_login(self, request: HttpRequest, sociallogin: SocialLogin) -> None:
-        """Refuse contradictory subjects; trust verified e-mail addresses only where the settings say so."""
-        data = sociallogin.account.extra_data
-        subjects = {str(part["sub"]) for part in (data.get("userinfo"), data.get("id_token")) if part and "sub" in part}
-        if len(subjects) != 1:  # OpenID Connect Core 5.3.2
-            raise ImmediateHttpResponse(render_authentication_error(request, sociallogin.provider))
-        if not sociallogin.provider.app.settings["trust_email"]:
-            for address in sociallogin.email_addresses:
-                address.verified = False
+        """Refuse who is not identified; trust verified e-mail addresses only where the settings say so."""
+        if not (_is_identified_by_saml if _is_saml(sociallogin) else _is_one_subject)(sociallogin):
+            error = ValueError("the provider does not say who it is")
+            raise ImmediateHttpResponse(render_authentication_error(request, sociallogin.provider, exception=error))
+        trusted = sociallogin.provider.app.settings["trust_email"]
+        for address in sociallogin.email_addresses:
+            address.verified = trusted and (address.verified or _is_saml(sociallogin))
 
     def on_authentication_error(
         self, request: HttpRequest, provider: Any, error: Any = None, exception: Any = None, extra_context: Any = None
@@ -91,6 +94,33 @@ class ProviderAdapter(DefaultSocialAccountAdapter):
         raise AssertionError
 
 
+def _is_saml(sociallogin: SocialLogin) -> bool:
+    return bool(sociallogin.provider.app.provider == SAML)
+
+
+def _is_one_subject(sociallogin: SocialLogin) -> bool:
+    """OpenID Connect Core 5.3.2: all parts speak of the same person."""
+    data = sociallogin.account.extra_data
+    return (
+        len({str(part["sub"]) for part in (data.get("userinfo"), data.get("id_token")) if part and "sub" in part}) == 1
+    )
+
+
+def _is_identified_by_saml(sociallogin: SocialLogin) -> bool:
+    """Not by a subject that allauth takes in place of an attribute that is missing: it may be another each time."""
+    wanted = sociallogin.provider.app.settings["attribute_mapping"]["uid"]
+    return not wanted or bool(_attribute(sociallogin, "uid"))
+
+
+def _attribute(sociallogin: SocialLogin, key: str) -> str:
+    """First value of what SAML_<NAME>_…_ATTRIBUTE names for `key`; "" if the provider does not tell it."""
+    told = sociallogin.account.extra_data
+    for name in sociallogin.provider.app.settings["attribute_mapping"][key]:
+        if told.get(name):
+            return str(told[name][0])
+    return ""
+
+
 def has_account(address: str) -> bool:
     """True if an e-mail address is somebody's here, verified or not."""
     return bool(filter_users_by_email(address))
@@ -108,13 +138,23 @@ def answer_as_if_free(request: HttpRequest, address: str) -> HttpResponse:
 
 
 def _username(sociallogin: SocialLogin) -> str:
-    """Free username, derived from the provider's claims."""
-    claims = _claims(sociallogin)
-    address = str(claims.get("email", "")).partition("@")[0]
-    texts = [claims.get("preferred_username"), claims.get("nickname"), address, claims.get("name"), "person"]
+    """Free username, derived from what the provider tells."""
+    texts = [*(_texts_of_saml if _is_saml(sociallogin) else _texts_of_claims)(sociallogin), "person"]
     wanted = usernames.suggest([str(text) for text in texts if text])
     taken = set(User.objects.filter(username__startswith=wanted[:20]).values_list("username", flat=True))
     return usernames.first_free(wanted, taken)
+
+
+def _texts_of_claims(sociallogin: SocialLogin) -> list[Any]:
+    claims = _claims(sociallogin)
+    address = str(claims.get("email", "")).partition("@")[0]
+    return [claims.get("preferred_username"), claims.get("nickname"), address, claims.get("name")]
+
+
+def _texts_of_saml(sociallogin: SocialLogin) -> list[str]:
+    told = {key: _attribute(sociallogin, key) for key in ("username", "email", "first_name", "last_name")}
+    texts = [told["username"].partition("@")[0], told["email"].partition("@")[0]]
+    return [*texts, f"{told['first_name']} {told['last_name']}".strip()]
 
 
 def _claims(sociallogin: SocialLogin) -> dict[str, Any]:
@@ -127,7 +167,10 @@ def follow_groups(user: User, sociallogin: SocialLogin) -> None:
     provider = sociallogin.provider
     claim = provider.app.settings["groups_claim"]
     if claim:
-        names = list(group_names(_claims(sociallogin), claim))
+        saml = _is_saml(sociallogin)
+        names = (
+            sociallogin.account.extra_data.get(claim, []) if saml else list(group_names(_claims(sociallogin), claim))
+        )
         hooks.run("provider_groups", user=user, provider=provider.app.provider_id, names=names)
 
 
