@@ -5,12 +5,13 @@ libraries' rows: changes on the web adjust it, the scan of what notebooks did co
 
 - On the web nothing is put in place that does not fit. What has begun to arrive is promised its room (`promise`), and
   promises count as what is there: what arrives in the same moment fits together.
-- What a Lab writes is written to the disk without asking. The next scan counts it; then the pages warn, and the web
-  takes no more until there is room.
+- What a Lab writes is written to the disk without asking. The supervisor looks, and has libraries be read-only in Labs
+  whose quota is used up (lab/supervisor/drive_room.py); the next scan counts it for the web, which takes no more.
 - Deleted libraries count until their removal for good begins. The trash and earlier versions do not count.
 """
 
 import secrets
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -157,17 +158,34 @@ def _limits(library: Library, own_limits: list[tuple[int | None, int | None]]) -
     return (most[0] if own[0] is None else own[0]), (most[1] if own[1] is None else own[1])
 
 
-def files_allowed(libraries: Iterable[UUID]) -> dict[UUID, tuple[str, int]]:
-    """For each library, a word for the quota that it counts against, and the number of files that allows. One query."""
-    rows = Library.objects.filter(pk__in=list(libraries)).values_list(
-        "pk", "owner_user", "owner_user__quota__max_files", "owner_collab", "owner_collab__quota__max_files"
+@dataclass(frozen=True)
+class Allowed:
+    """What a quota allows all of its libraries together."""
+
+    owner: str
+    """As `owner_of`."""
+    max_bytes: int
+    max_files: int
+    libraries: tuple[UUID, ...]
+
+
+def allowed(libraries: Iterable[UUID]) -> dict[UUID, Allowed]:
+    """For each library, what the quota that it counts against allows. Two queries."""
+    asked = Library.objects.filter(pk__in=list(libraries))
+    rows = list(asked.select_related("owner_user__quota", "owner_collab__quota"))
+    of_owners: defaultdict[str, list[UUID]] = defaultdict(list)
+    same = Q(owner_user__in={row.owner_user_id for row in rows}) | Q(
+        owner_collab__in={row.owner_collab_id for row in rows}
     )
+    for pk, user, collab in (
+        Library.objects.filter(same, removed_at=None).order_by("pk").values_list("pk", "owner_user", "owner_collab")
+    ):
+        of_owners[_owner(collab, user)].append(pk)
     found = {}
-    for pk, user, of_user, collab, of_collab in rows:
-        if collab:
-            found[pk] = _owner(collab, user), settings.QUOTA_COLLAB_FILES if of_collab is None else of_collab
-        else:
-            found[pk] = _owner(collab, user), settings.QUOTA_PERSON_FILES if of_user is None else of_user
+    for row in rows:
+        own = getattr(row.owner_collab or row.owner_user, "quota", None)
+        limits = _limits(row, [(own.max_bytes, own.max_files)] if own else [])
+        found[row.pk] = Allowed(owner_of(row), *limits, tuple(of_owners[owner_of(row)]))
     return found
 
 

@@ -36,9 +36,15 @@ class Mount:
     quota_files: int = 0
     """Files, folders and links that servers may let the quota's libraries grow to; 0: any number."""
 
+    quota_bytes: int = 0
+    """Bytes that the quota's libraries may have together; 0: nobody looks."""
+    quota_libraries: tuple[str, ...] = ()
+    """All libraries of the quota."""
+
     def as_json(self) -> dict[str, Any]:
         view = {"folder": self.folder, "name": self.name, "library": str(self.library_id), "mode": self.mode}
-        return view | {"quota": self.quota, "quota_files": self.quota_files}
+        quota = {"quota": self.quota, "quota_files": self.quota_files}
+        return view | quota | {"quota_bytes": self.quota_bytes, "quota_libraries": list(self.quota_libraries)}
 
 
 @dataclass(frozen=True)
@@ -102,6 +108,8 @@ class ServerStatus:
     """How many of its processes were ended because those were too many."""
     drive_file_kills: int = 0
     """How many were ended because of the files that they made in the Drive."""
+    drive_full_for: str = ""
+    """`quota` or `disk`, while libraries of the Drive can only be read in it for want of room."""
     ended_for: str = ""
     """`disk`, `files` or `drive_files`, where the whole server was ended for one of these."""
     token_age: float | None = None

@@ -104,6 +104,7 @@ def _status(report: dict[str, Any]) -> ServerStatus:
         files=report["files"],
         file_kills=report["file_kills"],
         drive_file_kills=report["drive_file_kills"],
+        drive_full_for=report.get("drive_full_for", ""),
         ended_for=report["ended_for"],
         token_age=report["token_age"],
         started_at=datetime.fromtimestamp(started, UTC) if started else None,

@@ -98,6 +98,36 @@ def drive_files_sentence() -> str:
     )
 
 
+def drive_full_sentence(why: str) -> str:
+    """Message when libraries can only be read in a Lab for want of room: of the quota, or of the disk."""
+    if why == "disk":
+        return gettext(
+            "The site's disk is full: until there is room, your Lab can read its Drive and not change it. What was "
+            "writing there was stopped. Files can be deleted on the Drive's pages; tell an operator of this site."
+        )
+    return gettext(
+        "A quota of your Lab's Drive is used up: until there is room, your Lab can read the libraries that count "
+        "against it, and not change them. What was writing there was stopped. Delete files on the Drive's pages: the "
+        "Lab can write again a moment later."
+    )
+
+
+def note_room(server: Server, why: str) -> None:
+    """Tell the person, once, that there is no room in the Drive; when there is again, the note goes."""
+    with languages.speaking_to(server.owner):
+        known = {"quota": drive_full_sentence("quota"), "disk": drive_full_sentence("disk")}
+        with transaction.atomic():
+            row = Server.objects.select_for_update().get(pk=server.pk)
+            kept = [note for note in row.notes if not any(said in note for key, said in known.items() if key != why)]
+            if why and not any(known[why] in note for note in kept):
+                kept.append(f"{timezone.localtime():%H:%M}: {known[why]}")
+                subject = gettext("The Drive is full: your Lab can only read it for now")
+                notify([server.owner], Kind.LAB_WARNING, subject=subject, text=known[why], url=reverse("lab:home"))
+            if kept != row.notes:
+                row.notes = kept[-NOTES_KEPT:]
+                row.save(update_fields=["notes"])
+
+
 def note_ended_processes(server: Server, status: ServerStatus) -> None:
     """Tell the person, once, of processes that were ended since somebody last looked; how many there were so far."""
     with languages.speaking_to(server.owner):

@@ -5,7 +5,7 @@ import json
 from dataclasses import replace
 
 from drive.folders import MOUNTED
-from drive.libraries.quota import files_allowed
+from drive.libraries.quota import Allowed, allowed
 from drive.libraries.visibility import entries
 from lab.launchers import Mount
 from portal.models import User
@@ -20,14 +20,23 @@ def mounts_of(user: User) -> list[Mount]:
 
 
 def with_quotas(mounts: list[Mount]) -> list[Mount]:
-    """The mounts, those that can be written to with the quota that they count against. One query.
+    """The mounts, those that can be written to with the quota that they count against. Two queries.
 
     Servers may make twice as many files as the quota allows, and one: it is of files alone, here folders and links
     count too, the library's own among them, and who goes beyond it loses a process.
     """
-    allowed = files_allowed(mount.library_id for mount in mounts if mount.mode == "rw")
-    found = [(mount, *allowed.get(mount.library_id, ("", 0))) for mount in mounts]
-    return [replace(mount, quota=owner, quota_files=2 * files + bool(owner)) for mount, owner, files in found]
+    found = allowed(mount.library_id for mount in mounts if mount.mode == "rw")
+    return [_with_quota(mount, found.get(mount.library_id)) for mount in mounts]
+
+
+def _with_quota(mount: Mount, quota: Allowed | None) -> Mount:
+    if quota is None:
+        return mount
+    known = tuple(map(str, quota.libraries))
+    files = 2 * quota.max_files + 1
+    return replace(
+        mount, quota=quota.owner, quota_files=files, quota_bytes=max(1, quota.max_bytes), quota_libraries=known
+    )
 
 
 def digest(mounts: list[Mount]) -> str:

@@ -124,6 +124,10 @@ def follow(server: Server, status: ServerStatus) -> None:
     kills = ("memory_kills", "disk_kills", "file_kills", "drive_file_kills")
     if any(getattr(status, name) > getattr(server, name) for name in kills):
         limits.note_ended_processes(server, status)
+    if status.drive_full_for or server.notes:
+        limits.note_room(server, status.drive_full_for)
+    if status.drive_full_for:
+        queue.remount(server)  # its quota may be another by now
     if status.token_age is not None and status.token_age > api_tokens.RENEW_AFTER:
         get_launcher().give_token(server.pk, api_tokens.make(server.pk))
 

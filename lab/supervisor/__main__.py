@@ -23,6 +23,9 @@ from . import cgroups, namespace, processes, uids
 from .namespace_limits import NamespaceLimiter
 from .server import Supervisor
 
+RESERVE = 2**29
+"""DISK_RESERVE_BYTES where nothing is set, as in portal/settings.py."""
+
 
 def main() -> None:
     """Enter the Lab's namespace, then serve."""
@@ -49,7 +52,8 @@ def _run(run: Path, lab_root: Path, drive_root: Path, policy: firewall.Policy) -
     groups = cgroups.find(os.environ.get("LAB_CGROUP", ""))
     places = {"lab_root": lab_root, "drive_root": drive_root, "run": run}
     found = uids.find(lab_root, drive_root)
-    supervisor = Supervisor(**places, groups=groups, limiter=limiter, policy=policy, uids=found)
+    reserve = int(os.environ.get("DISK_RESERVE_BYTES") or RESERVE)
+    supervisor = Supervisor(**places, groups=groups, limiter=limiter, policy=policy, uids=found, reserve=reserve)
     with contextlib.suppress(asyncio.CancelledError):
         asyncio.run(_serve(supervisor, run / "supervisor.sock"))
     supervisor.close()

@@ -61,6 +61,8 @@ class DiskUsage:
     file_kills: int = 0
     drive_file_kills: int = 0
     """Because of files in the Drive (drive_limits.py)."""
+    drive_full_for: str = ""
+    """`quota` or `disk`, while libraries can only be read for want of room (drive_room.py)."""
     ended_for: str = ""
     """`disk`, `files` or `drive_files`: why the whole server was ended."""
 
@@ -163,6 +165,12 @@ class DiskMonitor:
             self.count.file_kills += 1
             self.has_ended_maker = True  # or whoever tidies up next would be taken for it
             kill(found[1])
+
+    def note_drive(self, why: str) -> None:
+        """Note why libraries can only be read; "" when they no longer are."""
+        if why != self.count.drive_full_for:
+            self.count.drive_full_for = why
+            self._write()
 
     def end(self, init: int, why: str) -> None:
         """End the whole server."""

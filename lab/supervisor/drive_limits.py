@@ -40,6 +40,10 @@ class DriveQuota:
     """Libraries with the same one share the quota."""
     files: int
     """Files, folders and links that Labs may let it grow to; 0: any number."""
+    size: int = 0
+    """Bytes that all libraries may have together (drive_room.py); 0: nobody looks."""
+    libraries: tuple[str, ...] = ()
+    """All that count against it."""
 
 
 class DriveQuotas:
@@ -52,7 +56,12 @@ class DriveQuotas:
     def take(self, mounts: Iterable[Mapping[str, Any]]) -> None:
         """Those of the mounts that a request names."""
         self.by_library = {
-            mount["library"]: DriveQuota(str(mount["quota"]), int(mount["quota_files"]))
+            mount["library"]: DriveQuota(
+                str(mount["quota"]),
+                int(mount["quota_files"]),
+                int(mount.get("quota_bytes", 0)),
+                tuple(mount.get("quota_libraries", ())),
+            )
             for mount in mounts
             if mount["mode"] == "rw" and mount.get("quota_files")
         }
@@ -63,7 +72,10 @@ class DriveQuotas:
         """Those that an earlier supervisor kept; of a server of an earlier version there are none."""
         with contextlib.suppress(OSError, ValueError, TypeError, AttributeError):
             kept = json.loads(self.file.read_text())
-            self.by_library = {library: DriveQuota(**quota) for library, quota in kept.items()}
+            self.by_library = {
+                library: DriveQuota(**quota | {"libraries": tuple(quota.get("libraries", ()))})
+                for library, quota in kept.items()
+            }
 
 
 @dataclass(frozen=True)

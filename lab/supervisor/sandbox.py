@@ -9,7 +9,8 @@ servers/<id>/token       the directory of its token for the portal's API (api_to
 servers/<id>/portal      the directory of its socket for the portal's API
 servers/<id>/facts       what it uses, and its limits, as told inside (resource_use.py)
 servers/<id>/disk        how much disk it may use, and did (disk_limits.py)
-servers/<id>/quotas      how many files the libraries may have that it can write to (drive_limits.py)
+servers/<id>/quotas      how many files and bytes the libraries may have that it can write to (drive_limits.py)
+servers/<id>/mounts      what it may see of the Drive, as the portal said last
 """
 
 import asyncio
@@ -35,6 +36,7 @@ from .cgroups import ENTER_TRIES, Groups, Limits
 from .disk_limits import DiskMonitor
 from .drive_limits import DriveQuotas
 from .drive_plan import View, libraries
+from .drive_room import DriveRoom
 from .drive_view import DriveView, LibraryInUseError, MountsInside, OwnStore, Store, mounts
 from .fork_servers import ForkServer
 from .inside import limiting
@@ -51,6 +53,8 @@ HOLDER_TRIES = 50
 """Of a library that is taken away, while there is always another process that uses it."""
 HOLDER_SECONDS = 1.5
 """For what was stopped to be gone; then something uses it that cannot be found."""
+ROOM_PATIENCE = 60
+"""Seconds, of a library that is only full: then something writes there that cannot be found."""
 LOG_TAIL_BYTES = 4000
 DELETING = ThreadPoolExecutor(2, "delete")
 """Threads of their own: homes of very many files must not take those that launches wait for."""
@@ -113,6 +117,10 @@ class Sandbox:
         self.disk = DiskMonitor(self.directory)
         self.log = ServerLog(self.directory)
         self.quotas = DriveQuotas(self.directory)
+        self.room: DriveRoom | None = None
+        self.wanted: View = {}
+        self.unsettled_since: float | None = None
+        """Since when a library is to be read-only for want of room, and something still has a file open there."""
         self.resources = ResourceFiles(self.directory, server_id, groups)
         self.store = store
         self.uids = uids
@@ -147,7 +155,7 @@ class Sandbox:
         self._make_directories()
         await api_token.have_socket(self.run, self.id)
         self.token.give(launch.portal_token)
-        self.quotas.take(launch.mounts)
+        self.take_mounts(launch.mounts)
         limits = dict(launch.limits)
         self.disk.limit_to(limits.pop("disk", 0), limits.pop("files", 0))
         given = Limits(**limits)  # type: ignore[arg-type]
@@ -272,7 +280,7 @@ class Sandbox:
 
     async def _show_libraries(self, launch: Launch) -> None:
         """Before anybody's code runs."""
-        await asyncio.to_thread(self.view.apply, libraries(launch.mounts), self._mounts())
+        await asyncio.to_thread(self.view.apply, self._with_room(), self._mounts())
 
     async def _limit_namespace(self) -> None:
         assert self.init
@@ -320,6 +328,8 @@ class Sandbox:
         self.answered.set()  # or it is dead: then whoever asks finds out at once
         self.log.resume()
         self.quotas.resume()
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):  # of an earlier version
+            self.wanted = libraries(json.loads((self.directory / "mounts").read_text()))
         self._watch()
 
     def _watch(self) -> None:
@@ -391,6 +401,7 @@ class Sandbox:
             "files": self.disk.count.files,
             "file_kills": self.disk.count.file_kills,
             "drive_file_kills": self.disk.count.drive_file_kills,
+            "drive_full_for": self.disk.count.drive_full_for,
             "ended_for": self.disk.count.ended_for,
             "token_age": self.token.age,
             "started_at": self.started_at,
@@ -398,16 +409,33 @@ class Sandbox:
 
     # Changing what it may reach
 
-    async def remount(self, wanted: View) -> list[str]:
+    def take_mounts(self, mounts: list[dict[str, Any]]) -> None:
+        """What it may see of the Drive from now on, kept for a supervisor that takes over; `remount` mounts it."""
+        self.quotas.take(mounts)
+        self.wanted = libraries(mounts)
+        (self.directory / "mounts").write_text(json.dumps(mounts))
+
+    def _with_room(self) -> View:
+        """What it may see, read-only where there is no room; notes why."""
+        if self.room is None:
+            return self.wanted
+        quotas = self.quotas.by_library
+        reasons = {self.room.why(one.library, quotas) for one in self.wanted.values() if one.mode == "rw"} - {""}
+        self.disk.note_drive(min(reasons, default=""))
+        return self.room.restricted(self.wanted, quotas)
+
+    async def remount(self) -> list[str]:
         """Make the Drive view equal; processes that stand in the way of a withdrawal are stopped, and named."""
         notes: list[str] = []
-        patient_until = time.monotonic() + HOLDER_SECONDS
+        wanted = self._with_room()
+        patient_until, may_wait = time.monotonic() + HOLDER_SECONDS, False
         for _ in range(HOLDER_TRIES):
             try:
                 await asyncio.to_thread(self.view.apply, wanted, self._mounts())
             except LibraryInUseError as error:
                 now = time.monotonic()
-                writing = error.writing and now < patient_until - HOLDER_SECONDS / 2
+                may_wait = error.writing and error.place in self.wanted and self.wanted[error.place].mode == "rw"
+                writing = may_wait or (error.writing and now < patient_until - HOLDER_SECONDS / 2)
                 stopped = await self._stop_holders(self._mounts().at(error.place), error.library, writing=writing)
                 notes += [f"{name} was stopped: it was using “{error.place.path}”." for name in stopped]
                 if not stopped and now > patient_until:
@@ -419,7 +447,11 @@ class Sandbox:
                     return notes
                 raise
             else:
-                return notes
+                self.unsettled_since = None
+                return list(dict.fromkeys(notes))
+        self.unsettled_since = self.unsettled_since or time.monotonic()
+        if may_wait and time.monotonic() < self.unsettled_since + ROOM_PATIENCE:
+            return list(dict.fromkeys(notes))  # for want of room alone: on a busy disk its writer's end takes long
         # Something that /proc does not show (a descriptor on its way through a socket) holds it: no access is safer.
         self._kill()
         await self.ended.wait()

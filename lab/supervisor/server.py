@@ -35,7 +35,7 @@ from portal.sandboxing.firewall import Policy
 
 from . import cgroups, network, processes, resource_use
 from .drive_limits import DriveFileMonitor, Writer
-from .drive_plan import libraries
+from .drive_room import DriveRoom, RoomWriter
 from .drive_view import Store
 from .fork_servers import ForkFailedError, ForkServer, ForkServers
 from .launch import Launch, jupyter_config
@@ -51,6 +51,7 @@ LOG_SECONDS = 0.25
 RULES_SECONDS = 60
 """Between two tries at rules of the firewall that could not be put in place."""
 DISK_SECONDS = 1
+ROOM_SECONDS = 0.25
 DISK_THREADS = 4
 SAID = ("start", "remount", "stop", "destroy")
 """Requests that change something: each has a line in the log."""
@@ -69,11 +70,14 @@ class Supervisor:
         limiter: NamespaceLimiter,
         policy: Policy,
         uids: LabUids | None = None,
+        reserve: int = 0,
     ) -> None:
         self.servers = lab_root / "servers"
         self.sockets = run / "lab"
         self.store = Store(drive_root, lab_root / "store")
         self.drive_files = DriveFileMonitor(self.store)
+        self.room = DriveRoom(self.store, reserve)
+        self.written: dict[str, int] = {}
         self.groups = groups
         self.firewall = network.Firewall(policy)
         self.reading_addresses = asyncio.Lock()
@@ -98,6 +102,8 @@ class Supervisor:
         async with server, asyncio.TaskGroup() as tasks:
             tasks.create_task(self._watch_public())
             tasks.create_task(self._watch_disks())
+            tasks.create_task(self._watch_drive_disk())
+            tasks.create_task(self._watch_drive_quotas())
             tasks.create_task(self._watch_addresses())
             tasks.create_task(self._watch_missing_rules())
             tasks.create_task(self._watch_logs())
@@ -136,6 +142,7 @@ class Supervisor:
         if server_id not in self.known:
             limits = (self.groups, self.limiter, self.firewall, self.uids)
             self.known[server_id] = Sandbox(server_id, self.servers, self.sockets, self.store, *limits)
+            self.known[server_id].room = self.room
         return self.known[server_id]
 
     # Requests
@@ -258,8 +265,8 @@ class Supervisor:
         sandbox = self._sandbox(server_id)
         if sandbox.state == "stopped":
             return []
-        sandbox.quotas.take(wanted)
-        return await sandbox.remount(libraries(wanted))
+        sandbox.take_mounts(wanted)
+        return await sandbox.remount()
 
     async def _destroy(self, server_id: str) -> dict[str, Any]:
         async with self.locks[server_id]:
@@ -369,6 +376,7 @@ class Supervisor:
             while True:
                 inits = {sandbox.init: sandbox for sandbox in list(self.known.values()) if sandbox.init}
                 written = await asyncio.to_thread(processes.written, inits)
+                self._add_up(inits, written)
                 looks = {server: look for server, look in looks.items() if not look.done()}
                 for init, sandbox in inits.items():
                     if sandbox.id not in looks:
@@ -377,6 +385,49 @@ class Supervisor:
                     writers = [Writer(init, one.quotas.by_library, one.disk) for init, one in inits.items()]
                     looks[""] = loop.run_in_executor(threads, _look_at_drive, self.drive_files, writers)
                 await asyncio.sleep(DISK_SECONDS)
+
+    def _add_up(self, inits: dict[int, Sandbox], written: dict[int, dict[int, int]]) -> None:
+        """Bytes of each server so far. Processes that have ended take theirs along: the sum never falls."""
+        for init, sandbox in inits.items():
+            now = sum(written.get(init, {}).values())
+            self.written[sandbox.id] = max(self.written.get(sandbox.id, 0), now)
+
+    # What Labs write into the Drive goes to the disk without asking.
+
+    async def _watch_drive_disk(self) -> None:
+        while True:
+            if self.room.look_at_disk():
+                log.warning("the Drive's disk: %s", "reserve reached" if self.room.is_short else "there is room again")
+                await self._follow_room()
+            for sandbox in list(self.known.values()):
+                if sandbox.init and sandbox.unsettled_since:
+                    await self._follow_room_in(sandbox)
+            await asyncio.sleep(ROOM_SECONDS)
+
+    async def _watch_drive_quotas(self) -> None:
+        while True:
+            running = [one for one in list(self.known.values()) if one.init]
+            writers = [RoomWriter(one.quotas.by_library, self.written.get(one.id, 0)) for one in running]
+            try:
+                if await asyncio.to_thread(self.room.look_at_quotas, writers):
+                    await self._follow_room()
+            except Exception:
+                log.exception("the Drive's quotas")
+            await asyncio.sleep(ROOM_SECONDS)
+
+    async def _follow_room(self) -> None:
+        """Have all Labs read, or write, what there is no room for, or is again."""
+        await asyncio.gather(*(self._follow_room_in(one) for one in list(self.known.values()) if one.init))
+
+    async def _follow_room_in(self, sandbox: Sandbox) -> None:
+        async with self.locks[sandbox.id]:
+            if sandbox.init is None or not sandbox.wanted:
+                return
+            try:
+                for note in await sandbox.remount():
+                    log.info("%s: %s", sandbox.id, note)
+            except OSError as error:
+                log.warning("%s: its Drive for want of room: %s", sandbox.id, error)
 
 
 def _look(sandbox: Sandbox, init: int, written: dict[int, int]) -> None:

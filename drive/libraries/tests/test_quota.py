@@ -13,6 +13,7 @@ from pytest_django import Settings
 from collabs.models import Collab
 from drive.files import operations
 from drive.libraries import quota, services
+from drive.libraries.quota import Allowed
 from drive.models import Library, Permission, Quota
 from drive.storage import layout
 from portal.models import User
@@ -115,19 +116,23 @@ def test_it_asks_a_constant_number_of_queries(owner: User, mine: Library) -> Non
     assert queries() == before
 
 
-def test_it_says_how_many_files_each_library_may_have(
+def test_it_says_what_each_library_may_have_and_what_counts_with_it(
     owner: User, mine: Library, collab: Collab, settings: Settings
 ) -> None:
     settings.QUOTA_PERSON_FILES, settings.QUOTA_COLLAB_FILES = 10, 20
+    settings.QUOTA_PERSON_BYTES, settings.QUOTA_COLLAB_BYTES = 100, 200
     theirs = Library.objects.get(owner_collab=collab)
     with CaptureQueriesContext(connection) as queries:
-        found = quota.files_allowed([mine.pk, theirs.pk])
-    assert len(queries) == 1
-    assert found == {mine.pk: (f"person {owner.pk}", 10), theirs.pk: (f"collab {collab.pk}", 20)}
+        found = quota.allowed([mine.pk, theirs.pk])
+    assert len(queries) == 2
+    own = tuple(Library.objects.filter(owner_user=owner).order_by("pk").values_list("pk", flat=True))
+    assert found[mine.pk] == Allowed(f"person {owner.pk}", 100, 10, own)
+    assert found[theirs.pk] == Allowed(f"collab {collab.pk}", 200, 20, (theirs.pk,))
     Quota.objects.create(user=owner, max_files=0)
     Quota.objects.create(collab=collab, max_bytes=5)
-    found = quota.files_allowed([mine.pk, theirs.pk])
-    assert (found[mine.pk][1], found[theirs.pk][1]) == (0, 20)
+    found = quota.allowed([mine.pk, theirs.pk])
+    assert (found[mine.pk].max_files, found[theirs.pk].max_files) == (0, 20)
+    assert (found[mine.pk].max_bytes, found[theirs.pk].max_bytes) == (100, 5)
 
 
 @pytest.mark.parametrize(

@@ -87,6 +87,21 @@ def test_it_tells_once_of_each_time_that_there_were_too_many_files(owner: User, 
     assert [notice.subject for notice in notices] == ["Your Lab has too many files: more than 5,000"] * 2
 
 
+def test_it_tells_once_that_there_is_no_room_and_takes_the_note_away_when_there_is(
+    owner: User, environment: Environment
+) -> None:
+    server = running(owner, environment)
+    notes: list[list[str]] = []
+    for why in ("", "quota", "quota", "disk", "", "quota"):
+        server.refresh_from_db()
+        reconciler.check(server, ServerStatus(server.pk, "running", drive_full_for=why))
+        server.refresh_from_db()
+        notes.append([" ".join(note.split(" ")[1:3]) for note in server.notes])
+    assert notes == [[], ["A quota"], ["A quota"], ["The site's"], [], ["A quota"]]
+    notices = Notice.objects.filter(user=owner, kind=Kind.LAB_WARNING)
+    assert [notice.subject for notice in notices] == ["The Drive is full: your Lab can only read it for now"] * 3
+
+
 @pytest.mark.parametrize(
     ("ended", "why"),
     [
