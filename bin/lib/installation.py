@@ -36,6 +36,11 @@ PLACES = (
 """Settings that are paths in nginx's configuration."""
 UNUSABLE = re.compile(r"[^\w./@+,=~-]")
 """Characters that a path of a site cannot have: in nginx's configuration, PATH or the Procfile they mean something."""
+COMPILE = (
+    "import compileall, re, sys;"
+    "compileall.compile_dir(sys.argv[1], quiet=2, workers=0, rx=re.compile('/site-packages/.*/tests?/'))"
+)
+"""Makes the bytecode of all modules but packages' own tests: more than a quarter of the Lab's, hardly ever imported."""
 NOT_MIRRORED = ["./var", "__pycache__", "node_modules", ".venv", ".*_cache", ".hypothesis"]
 
 
@@ -395,7 +400,7 @@ def make_environment(
 ) -> None:
     """Make a virtual environment with exactly these packages. The stamp comes last: without it, it is made again.
 
-    `how`: the command that runs each step. `compiled`: with the bytecode of every module; otherwise each is compiled
+    `how`: the command that runs each step. `compiled`: with the bytecode of the modules; otherwise each is compiled
     when it is first imported. `source`: a directory of `bin/up --download`, in place of the network.
     """
     machine.say(f"Installing {what}")
@@ -417,12 +422,13 @@ def _install(path: Path, requirements: Path, how: Sequence[str], compiled: bool,
     machine.run_quietly([*pip, "install", "--quiet", *local, "uv"])
     uv = [*how, f"{path}/bin/uv", "pip", "install", "--quiet", "--link-mode=copy", *local]
     uv += ["--offline"] if source else []
-    uv += ["--compile-bytecode"] if compiled else []
     try:
         machine.run_quietly([*uv, "--python", python_inside, "-r", str(requirements)])
     except machine.RequirementError:
         machine.run_quietly([*pip, "install", "--quiet", *local, "-r", str(requirements)])
     machine.run_quietly([*pip, "uninstall", "--quiet", "-y", "uv"])
+    if compiled:
+        machine.run_quietly([*how, python_inside, "-c", COMPILE, f"{path}/lib"])
 
 
 def _from(source: Path | None) -> list[str]:
