@@ -1,13 +1,17 @@
-"""A snapshot of the site's database while the site writes to it, and loading one into an empty database.
+"""A snapshot of the site's database while the site writes to it, and loading one in place of what is there.
 
 SQLite: its own backup API, in one read transaction; in WAL mode nobody waits for it. PostgreSQL: pg_dump, which reads
-one snapshot, and pg_restore.
+one snapshot, and pg_restore, whose SQL psql runs in one transaction.
 """
 
 import os
 import shutil
 import sqlite3
 import subprocess
+import tempfile
+from collections.abc import Sequence
+from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -22,20 +26,61 @@ FILES = {"sqlite": "database.sqlite3", "postgresql": "database.dump"}
 _CONNINFO = ("dbname", "user", "host", "port", "service", "sslmode", "sslrootcert", "sslcert", "sslkey", "passfile")
 
 
-def snapshot(place: Path) -> Path:
-    """Write a snapshot of the site's database below `place`; returns its file."""
+def snapshot(place: Path, most: int | None = None) -> Path:
+    """Write a snapshot of the site's database below `place`; returns its file.
+
+    `most`: bytes that PostgreSQL's may have, whose size is not known before; BackupError where it has more.
+    """
     target = place / FILES[connection.vendor]
     if connection.vendor == "sqlite":
         _copy_sqlite(target)
     else:
-        _run("pg_dump", "--format=custom", "--no-owner", "--no-privileges", f"--file={target}", _address())
+        _dump(target, most)
     target.chmod(0o600)
+    return target
+
+
+def _dump(target: Path, most: int | None) -> None:
+    limit = [] if most is None else ["prlimit", f"--fsize={max(0, most)}"]
+    words = ["--format=custom", "--no-owner", "--no-privileges", f"--file={target}", _address()]
+    try:
+        _run("pg_dump", *words, limit=limit)
+    except BackupError as error:
+        if most is not None and target.exists() and target.stat().st_size >= most:
+            raise BackupError(
+                f"There is not enough room in {target.parents[1]} for a copy of the database:"
+                f" {max(0, most) / 2**20:.1f} MB may be used. Nothing was changed."
+            ) from error
+        raise
+
+
+def size() -> int:
+    """Bytes of SQLite's database, with what is in its log."""
+    with sqlite3.connect(sqlite_path().absolute().as_uri() + "?mode=ro", uri=True, timeout=60) as source:
+        pages, page = (source.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "page_size"))
+    source.close()
+    return int(pages * page)
+
+
+def link(place: Path) -> Path:
+    """SQLite's database itself, below `place`, until another takes its place (`load`); a copy on another disk.
+
+    For a site that does not run.
+    """
+    target = place / FILES["sqlite"]
+    connection.close()
+    _fold_log(sqlite_path())
+    try:
+        os.link(sqlite_path(), target)
+    except OSError:  # of another disk, or one without links
+        shutil.copyfile(sqlite_path(), target)
+        target.chmod(0o600)
     return target
 
 
 def _copy_sqlite(target: Path) -> None:
     # Not a connection of Django's: that one may be in a transaction, which nobody else is to see.
-    with sqlite3.connect(_sqlite_path().absolute().as_uri() + "?mode=ro", uri=True, timeout=60) as source:
+    with sqlite3.connect(sqlite_path().absolute().as_uri() + "?mode=ro", uri=True, timeout=60) as source:
         copy = sqlite3.connect(target)
         source.backup(copy)
         copy.execute("PRAGMA journal_mode=DELETE")  # all of it in one file
@@ -46,7 +91,8 @@ def _copy_sqlite(target: Path) -> None:
         raise BackupError(f"The database is damaged: {found}")
 
 
-def _sqlite_path() -> Path:
+def sqlite_path() -> Path:
+    """Where SQLite's database is."""
     return Path(connection.settings_dict["NAME"])
 
 
@@ -68,25 +114,89 @@ def check(path: Path) -> str:
 
 
 def load(path: Path) -> None:
-    """Load a snapshot into the site's database, all or nothing. Call it for an empty database only."""
+    """Load a snapshot in place of the site's database, all or nothing, however it ends. Nothing else may use it."""
     connection.close()
     if connection.vendor == "sqlite":
-        target = _sqlite_path()
-        target.parent.mkdir(parents=True, exist_ok=True)
-        fresh = target.with_name(f"{target.name}.restored")
-        shutil.copyfile(path, fresh)
-        fresh.chmod(0o600)
-        for suffix in ("-wal", "-shm"):  # of an empty one; they would be taken for this one's
-            target.with_name(target.name + suffix).unlink(missing_ok=True)
-        fresh.replace(target)
-        return
-    options = ["--no-owner", "--no-privileges", "--single-transaction", "--exit-on-error"]
-    _run("pg_restore", *options, f"--dbname={_address()}", str(path))
+        _load_sqlite(path, sqlite_path())
+    else:
+        _load_postgres(path)
+
+
+def _load_sqlite(path: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    fresh = target.with_name(f"{target.name}.restored")
+    shutil.copyfile(path, fresh)
+    fresh.chmod(0o600)
+    _sync(fresh)
+    _fold_log(target)
+    fresh.replace(target)
+    _sync(target.parent)
+
+
+def _fold_log(path: Path) -> None:
+    """Take a database's log into its file: beside another database the log would be taken for that one's."""
+    try:
+        if path.exists():
+            with sqlite3.connect(path) as database:
+                database.execute("PRAGMA journal_mode=DELETE")
+            database.close()
+    except sqlite3.DatabaseError as error:  # it is damaged, unless:
+        if "locked" in str(error):
+            raise BackupError(f"Another process has {path} open. End it first.") from error
+    for suffix in ("-wal", "-shm", "-journal"):
+        path.with_name(path.name + suffix).unlink(missing_ok=True)
+
+
+def _sync(path: Path) -> None:
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+_EMPTY = """
+BEGIN;
+SET client_min_messages = error;
+DO $$ DECLARE it record; BEGIN
+  FOR it IN SELECT relname, CASE relkind WHEN 'S' THEN 'SEQUENCE' WHEN 'v' THEN 'VIEW' WHEN 'm' THEN 'MATERIALIZED VIEW'
+        ELSE 'TABLE' END AS kind FROM pg_class
+      WHERE relnamespace = current_schema()::regnamespace AND relkind IN ('r', 'p', 'v', 'm', 'S')
+        AND NOT EXISTS (SELECT FROM pg_depend WHERE classid = 'pg_class'::regclass AND objid = pg_class.oid
+          AND deptype = 'e')
+      ORDER BY relkind = 'S' LOOP
+    EXECUTE format('DROP %s IF EXISTS %I CASCADE', it.kind, it.relname);
+  END LOOP;
+END $$;
+"""
+"""Tables, views and sequences of the site: it makes nothing else. What belongs to an extension stays."""
+_OF_NEWER_SERVERS = b"SET transaction_timeout = 0;\n"
+"""PostgreSQL 17's pg_restore writes it for older servers, too, which do not know it."""
+
+
+def _load_postgres(path: Path) -> None:
+    """psql runs the SQL that pg_restore writes. It commits once that has come to its end; else nothing has changed."""
+    words = ["--no-owner", "--no-privileges", "--no-comments", "--file=-", str(path)]
+    into = ["--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", "--output=/dev/null", f"--dbname={_address()}"]
+    with tempfile.TemporaryFile() as said, _started("pg_restore", words, stdout=subprocess.PIPE, stderr=said) as source:
+        with _started("psql", into, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=said) as target:
+            assert source.stdout
+            assert target.stdin
+            with suppress(BrokenPipeError), target.stdin as stream:
+                stream.write(_EMPTY.encode())
+                stream.writelines(line for line in islice(source.stdout, 50) if line != _OF_NEWER_SERVERS)
+                shutil.copyfileobj(source.stdout, stream)
+                if source.wait() == 0:
+                    stream.write(b"COMMIT;\n")
+            source.stdout.close()
+        if source.wait() or target.returncode:
+            said.seek(0)
+            raise BackupError(f"The database was not loaded, and is as it was: {said.read().decode().strip()}")
 
 
 def is_empty() -> bool:
     """True if the site's database has no table."""
-    if connection.vendor == "sqlite" and not _sqlite_path().exists():
+    if connection.vendor == "sqlite" and not sqlite_path().exists():
         return True
     return not connection.introspection.table_names()
 
@@ -124,19 +234,32 @@ def _parameters() -> dict[str, Any]:
     return connection.get_connection_params()
 
 
-def _run(program: str, *words: str) -> None:
-    environment = dict(os.environ)
-    if connection.vendor == "postgresql" and (password := _parameters().get("password")):
-        environment["PGPASSWORD"] = str(password)
+def _run(program: str, *words: str, limit: Sequence[str] = ()) -> None:
+    """`limit`: a command that runs it under a limit."""
+    command = [*limit, find_program(program), *words]
     try:
-        done = subprocess.run([_find(program), *words], env=environment, capture_output=True, text=True, check=False)
+        done = subprocess.run(command, env=_environment(), capture_output=True, text=True, check=False)
     except OSError as error:
         raise BackupError(f"{program} could not be started: {error}") from error
     if done.returncode:
-        raise BackupError(f"{program} failed: {done.stderr.strip()}")
+        raise BackupError(f"{program} failed: {done.stderr.strip() or done.returncode}")
 
 
-def _find(program: str) -> str:
+def _started(program: str, words: list[str], **options: Any) -> "subprocess.Popen[bytes]":
+    try:
+        return subprocess.Popen([find_program(program), *words], env=_environment(), **options)
+    except OSError as error:
+        raise BackupError(f"{program} could not be started: {error}") from error
+
+
+def _environment() -> dict[str, str]:
+    environment = dict(os.environ)
+    if connection.vendor == "postgresql" and (password := _parameters().get("password")):
+        environment["PGPASSWORD"] = str(password)
+    return environment
+
+
+def find_program(program: str) -> str:
     """Path of a PostgreSQL program: Debian's newest version, or what is on PATH."""
     installed = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{program}"), key=lambda path: int(path.parts[4]))
     found = str(installed[-1]) if installed else shutil.which(program)

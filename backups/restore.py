@@ -113,7 +113,7 @@ def check(backup: Backup) -> None:
         raise BackupError(f"The backup is of a site with {kind}, this one has {here}. Set DATABASE_URL accordingly.")
     if reason := database.refusal(backup.about["migrations"]):
         raise BackupError(reason)
-    if _runs():
+    if runs():
         raise BackupError("The site is running. Stop it first.")
     if not database.is_empty():
         raise BackupError("The site's database is not empty. A backup is restored into an empty one only.")
@@ -128,7 +128,8 @@ def backup_kind(backup: Backup) -> str:
     return next(kind for kind, name in database.FILES.items() if name in backup.about["sha256"])
 
 
-def _runs() -> bool:
+def runs() -> bool:
+    """True while processes of the site answer."""
     for name in ("web.sock", "supervisor.sock"):
         with socket.socket(socket.AF_UNIX) as probe:
             try:

@@ -29,6 +29,8 @@ event                 arguments                              called
 ``account_left``      ``user, answers`` (dict[str, str])     when an account is deleted, before its row is emptied
 ``metrics``           ``up`` (frozenset[str])                collected: families of metrics, of parts that are up
 ``readiness``         none                                   collected: lists of parts that must answer (`health.Part`)
+``before_upgrade``    ``tell`` (prints a line)               before a database that has had migrations is migrated
+``after_upgrade``     none                                   once it has had all of them
 ``account_export``    ``user``                               collected: names of files with what they hold, for JSON
 ====================  =====================================  ==========================================================
 """

@@ -205,6 +205,7 @@ _LONG = (
 )
 CELERY_TASK_ROUTES |= {f"drive.tasks.{name}": {"queue": "files"} for name in _LONG}
 CELERY_TASK_ROUTES |= {name: {"queue": "files"} for name in ("webdav.tasks.forget_gone", "search.tasks.forget_words")}
+CELERY_TASK_ROUTES["backups.tasks.forget_restore_points"] = {"queue": "files"}
 CELERY_TASK_ROUTES |= {f"console.tasks.{name}": {"queue": "files"} for name in ("prune", "note_usage")}
 # Read by portal.ops.clock.
 RECONCILE = env.float("LAB_RECONCILE_SECONDS", default=15.0)
@@ -228,6 +229,10 @@ CELERY_BEAT_SCHEDULE: dict[str, dict] = {
         "task": "portal.tasks.follow_directory",
         "schedule": 3600.0,
         "options": {"expires": 3600},
+    },
+    "backups-restore-points": {
+        "task": "backups.tasks.forget_restore_points",
+        "schedule": crontab(hour="4", minute="20"),
     },
     "console-usage": {"task": "console.tasks.note_usage", "schedule": crontab(hour="4", minute="30")},
     "console-prune": {"task": "console.tasks.prune", "schedule": crontab(hour="5", minute="0")},
@@ -276,6 +281,8 @@ PORTAL_HOOKS: dict[str, list[str]] = {
         "lab.metrics.families",
     ],
     "readiness": ["drive.health.parts", "rooms.health.parts", "lab.health.parts", "webdav.health.parts"],
+    "before_upgrade": ["backups.upgrades.upgrade.before"],
+    "after_upgrade": ["backups.upgrades.upgrade.after"],
     "account_leaving": ["collabs.account_deletion.belongings", "drive.account_deletion.belongings"],
     "account_left": [
         "collabs.account_deletion.leave",
@@ -418,6 +425,8 @@ def keep_days(name: str, default: int) -> int:
     return days
 
 
+RESTORE_POINT_DAYS = keep_days("RESTORE_POINT_DAYS", 90)
+"""Of restore points in VAR_DIR, of which there are few; 0: none is made before an upgrade."""
 AUDIT_KEEP_DAYS = keep_days("AUDIT_KEEP_DAYS", 365)
 """Of entries of the audit trail in the database. Older ones are moved to AUDIT_ARCHIVE."""
 AUDIT_ARCHIVE = Path(env.str("AUDIT_ARCHIVE", default="") or VAR_DIR / "audit")

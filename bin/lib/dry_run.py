@@ -1,6 +1,7 @@
 """What bin/up would do here, and what is missing: `bin/up --check`. Nothing is changed, and nothing installed."""
 
 import fcntl
+import json
 import os
 import pwd
 import shutil
@@ -130,15 +131,18 @@ def _database(
         return
     rights: dict[str, Any] = machine.as_account(account) if account else {}
     rights |= {"cwd": installation.code, "env": environment | {"PYTHONDONTWRITEBYTECODE": "1"}}
-    command = [f"{place}/bin/python", "manage.py", "migrate", "--plan", "--skip-checks"]
+    command = [f"{place}/bin/python", "manage.py", "upgrade_plan"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, **rights)
     if done.returncode:
         yield Line(MISSING, f"the database: {(done.stderr.strip().splitlines() or ['no answer'])[-1]}")
-    elif "No planned migration operations" in done.stdout:
+        return
+    said = json.loads(done.stdout)
+    if said["plan"]:
+        yield Line(WOULD, "\n  ".join(said["plan"]))
+    if said["trouble"]:
+        yield Line(MISSING, f"the database: {said['trouble']}")
+    elif not said["plan"]:
         yield Line(OK, "the database is up to date")
-    else:
-        steps = sum(line[:1] not in (" ", "") for line in done.stdout.splitlines()[1:])
-        yield Line(WOULD, f"bring the database up to date, by {steps} migrations")
 
 
 def _isolation(environment: dict[str, str], account: pwd.struct_passwd | None, packages: list[str]) -> Iterator[Line]:

@@ -80,6 +80,7 @@ def set_up_process(
             lab_uids.give_site(account, Installation(installation.code))
         if serves or trials:
             lab_uids.lift_limits()
+        os.environ["COLLABORATORY_COMMIT"] = Installation(Path(__file__).resolve().parents[2]).commit()
         machine.become(account)
         installation.update_copy()
         os.chdir(installation.code)
@@ -330,6 +331,7 @@ class Installation:
             "LAB_CGROUP": control_groups.of_labs(self.var),
             "BACKGROUND_GROUP": control_groups.of_background(control_groups.name_of(self.var)),
             "DJANGO_SETTINGS_MODULE": "portal.settings",
+            "COLLABORATORY_COMMIT": self.commit(),
             "PORT": str(port),
             "PORTAL_URL": f"http://localhost:{port}",
             "LAB_DOMAIN": f"lab.localhost:{port}",
@@ -342,6 +344,12 @@ class Installation:
             environment |= dict(line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
         kept = {name: value for name, value in os.environ.items() if name not in ("PATH", "VIRTUAL_ENV")}
         return {**environment, **kept}
+
+    def commit(self) -> str:
+        """Of the code, in its repository; empty without one."""
+        git = ["git", "-c", "safe.directory=*", "-C", str(self.code), "rev-parse", "--short", "HEAD"]
+        is_repository = (self.code / ".git").exists() and shutil.which("git")
+        return subprocess.run(git, capture_output=True, text=True).stdout.strip() if is_repository else ""
 
     def make_secret(self) -> None:
         """Make the installation's secret key, once."""

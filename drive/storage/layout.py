@@ -212,15 +212,15 @@ def _unname(library_id: UUID, keep: str | None) -> None:
 
 def public_on_disk() -> set[UUID]:
     """Ids of the libraries that the disk shows to everybody."""
-    return _ids(root() / "public/.libraries")
+    return ids(root() / "public/.libraries")
 
 
 def named_on_disk() -> set[UUID]:
     """Ids of the libraries that the disk shows by name."""
-    return _ids(root() / "names")
+    return ids(root() / "names")
 
 
-def _ids(place: Path) -> set[UUID]:
+def ids(place: Path) -> set[UUID]:
     """Names in a directory that are ids; others (an operator's own) are nothing to us."""
     found = set()
     with suppress(FileNotFoundError):

@@ -18,10 +18,11 @@ CHUNK = 2**20
 
 def left(place: Path | None = None) -> int:
     """Bytes that may be written on the disk of `place` (the Drive's) before its reserve is reached; may be negative."""
-    return _free(place or Path(settings.DRIVE_ROOT)) - settings.DISK_RESERVE_BYTES
+    return free(place or Path(settings.DRIVE_ROOT)) - settings.DISK_RESERVE_BYTES
 
 
-def _free(place: Path) -> int:
+def free(place: Path) -> int:
+    """Bytes that are free on the disk of `place`, its reserve included."""
     disk = os.statvfs(place)
     return disk.f_bavail * disk.f_frsize
 

@@ -53,6 +53,12 @@ def applied(connection: BaseDatabaseWrapper) -> set[Key]:
     return set(MigrationRecorder(connection).applied_migrations())
 
 
+def is_behind(connection: BaseDatabaseWrapper) -> bool:
+    """True for a database that has had migrations, but not all of the code's."""
+    found = applied(connection)
+    return bool(found) and bool(difference(found).missing)
+
+
 def refusal(connection: BaseDatabaseWrapper) -> str:
     """Reason, in a sentence for the operator, why this code must not touch a database; empty if it may."""
     found = difference(applied(connection))

@@ -45,9 +45,9 @@ def git(*words: str) -> bytes:
 class Checkout:
     """A directory with the code of the version before, until it is updated."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, commit: str = BEFORE) -> None:
         self.directory = directory
-        subprocess.run(["tar", "--extract", "--directory", directory], input=git("archive", BEFORE), check=True)
+        subprocess.run(["tar", "--extract", "--directory", directory], input=git("archive", commit), check=True)
 
     def update(self) -> None:
         """Have the present code, uncommitted changes too; each file is another one then, as git leaves them."""

@@ -22,6 +22,7 @@ from lab.environments import static_files
 from lab.models import Environment
 from portal.accounts import oidc_signing_keys, superusers
 from portal.models import User
+from portal.ops import code_version
 from portal.ops.task_queue import without_broker
 
 DEMO = Path(__file__).parents[2] / "demo"
@@ -56,6 +57,7 @@ class Command(BaseCommand):
                 create_demo(operators[0])
             self.stdout.write(f"Created the Collab “{demo_title()}”.")
         forget_first_password()
+        code_version.note(code_version.present())
 
 
 DESCRIPTION = (

@@ -1,0 +1,1 @@
+"""Upgrades of the database: a restore point before each, and the way back to it."""
