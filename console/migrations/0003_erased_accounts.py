@@ -6,9 +6,10 @@ from django.db import migrations, models
 
 def note_what_is_counted(apps, schema_editor):
     """Of Labs that the rows of months have already, so that their time is not added once more."""
-    last = apps.get_model("console", "MonthlyUsage").objects.aggregate(at=models.Max("counted_at"))["at"]
+    alias = schema_editor.connection.alias
+    last = apps.get_model("console", "MonthlyUsage").objects.using(alias).aggregate(at=models.Max("counted_at"))["at"]
     if last:
-        servers = apps.get_model("lab", "Server").objects
+        servers = apps.get_model("lab", "Server").objects.using(alias)
         servers.filter(ended_at__lte=last).update(counted_until=models.F("ended_at"))
         servers.filter(models.Q(ended_at=None) | models.Q(ended_at__gt=last), started_at__lt=last).update(counted_until=last)
 
