@@ -176,7 +176,8 @@ class JupyterHubLauncher:
             for line in self._ask("GET", f"/users/{username}/server/progress").text.splitlines():
                 event = json.loads(line.partition(":")[2]) if line.startswith("data:") else {}
                 if event.get("failed"):
-                    return str(event["message"])[:500]
+                    said = str(event["message"])[:500].rstrip(": ")
+                    return NO_REASON if said == "Spawn failed" else said  # it ran out of time, which has no words
         return "The Hub no longer runs it."
 
     def _ask(
