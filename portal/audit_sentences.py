@@ -13,6 +13,7 @@ PHRASES = {
     "account.changed": "changed the account",
     "account.created": "created the account",
     "account.deactivated": "deactivated the account",
+    "account.merged": "merged another account into this one",
     "account.deleted": "deleted the account",
     "account.erased": "erased the account for its person",
     "account.exported": "wrote what is kept of this person into a file",

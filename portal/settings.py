@@ -292,6 +292,11 @@ PORTAL_HOOKS: dict[str, list[str]] = {
         "identity.services.leave",
         "console.usage.forget",
     ],
+    "accounts_merged": [
+        "collabs.account_merging.merge",
+        "drive.account_merging.merge",
+        "groups.account_merging.merge",
+    ],
     "account_export": [
         "portal.accounts.deletion.export",
         "notices.account_export.export",

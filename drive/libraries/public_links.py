@@ -125,7 +125,7 @@ def change_link(actor: User, link: PublicLink, *, expires_at: datetime | None, p
 
 
 @transaction.atomic
-def revoke_link(actor: User, link: PublicLink) -> bool:
+def revoke_link(actor: User | None, link: PublicLink) -> bool:
     """End a link at once, for good; False when that was done before."""
     if not PublicLink.objects.filter(pk=link.pk, revoked_at=None).update(revoked_at=timezone.now()):
         return False

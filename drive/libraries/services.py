@@ -164,7 +164,7 @@ def _give_name(row: Library, name: str) -> None:
 
 @transaction.atomic
 def transfer_library(
-    actor: User, library: Library, new_owner: User, *, keep_access: bool = False, check_room: bool = False
+    actor: User | None, library: Library, new_owner: User, *, keep_access: bool = False, check_room: bool = False
 ) -> Library:
     """Give a person's library to another person, who sees it as `name (from …)` where they have one of that name.
 
@@ -259,7 +259,7 @@ def share_with_team(actor: User, library: Library, collab: Collab, permission: P
     return _share(actor, library, permission, collab=collab)
 
 
-def _share(actor: User, library: Library, permission: Permission, **target: Any) -> Share:
+def _share(actor: User | None, library: Library, permission: Permission, **target: Any) -> Share:
     row = _lock(library)
     _check_persons(row)
     naming.publish_name(row)
@@ -282,7 +282,7 @@ def change_share(actor: User, share: Share, permission: Permission) -> None:
 
 
 @transaction.atomic
-def unshare(actor: User, share: Share) -> None:
+def unshare(actor: User | None, share: Share) -> None:
     """End a share; the owner does that, or the person it is for. One that has ended already stays ended."""
     library = _lock(share.library)
     deleted, _by_model = Share.objects.filter(pk=share.pk).delete()
@@ -290,6 +290,18 @@ def unshare(actor: User, share: Share) -> None:
         return
     audit.record(actor, "library.unshared", library, **_whom(share))
     send_access_changed(reached_by(share))
+
+
+@transaction.atomic
+def pass_on_share(actor: User | None, share: Share, user: User) -> bool:
+    """Share with another account of the same person; False if that has as much already. The higher right counts."""
+    library, permission = _lock(share.library), Permission(share.permission)
+    unshare(actor, share)
+    there = library.shares.filter(user=user).first()
+    if user == library.owner_user or (there and permission in (there.permission, Permission.READ)):
+        return False
+    _share(actor, library, permission, user=user)
+    return True
 
 
 def _whom(share: Share) -> dict[str, str]:

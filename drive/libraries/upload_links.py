@@ -135,7 +135,7 @@ def change_link(actor: User, link: UploadLink, *, password: str | None = None, *
 
 
 @transaction.atomic
-def revoke_link(actor: User, link: UploadLink) -> bool:
+def revoke_link(actor: User | None, link: UploadLink) -> bool:
     """End a link at once, for good; False when that was done before."""
     if not UploadLink.objects.filter(pk=link.pk, revoked_at=None).update(revoked_at=timezone.now()):
         return False

@@ -1,5 +1,6 @@
 """`manage.py people`: accounts at the command line."""
 
+import contextlib
 import os
 import secrets
 import sys
@@ -11,13 +12,13 @@ from allauth.mfa.models import Authenticator
 from django.core.management.base import CommandError
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
-from portal.accounts import people_csv, services
+from portal.accounts import merging, people_csv, services
 from portal.command_line import Options, SubcommandsCommand, change, counted, find_people
 from portal.models import User
 
 
 class _DryRunError(Exception):
-    """Undoes an import."""
+    """Undoes what was only to be tried."""
 
 
 class Command(SubcommandsCommand):
@@ -46,6 +47,11 @@ class Command(SubcommandsCommand):
         self._of_people("reactivate", self.reactivate, "Give deactivated accounts their access back.")
         self._of_people("new-password", self.new_password, "Give a new password, printed once; ends their sessions.")
         self._of_people("forget-second-factor", self.forget_second_factor, "Remove a second factor that is lost.")
+
+        parser = self.subcommand("merge", self.merge, "Hand over all that an account has to another one of its person.")
+        parser.add_argument("source", metavar="FROM", help="is deactivated then")
+        parser.add_argument("target", metavar="INTO")
+        parser.add_argument("--check", action="store_true", help="only say what would be done")
 
     def _of_people(self, name: str, run: Any, text: str) -> None:
         self.subcommand(name, run, text).add_argument("usernames", nargs="+", metavar="NAME")
@@ -138,6 +144,17 @@ class Command(SubcommandsCommand):
         with change():
             done = [user for user in find_people(options["usernames"]) if services.forget_second_factor(None, user)]
         self._report("without a second factor now", done, options)
+
+    def merge(self, options: Options) -> None:
+        """All of it, or nothing."""
+        done: list[str] = []
+        with contextlib.suppress(_DryRunError), change():
+            source, target = (find_people([options[name]])[0] for name in ("source", "target"))
+            done = merging.merge(None, source, target)
+            if options["check"]:
+                raise _DryRunError
+        self.say("Nothing was done. It would be:" if options["check"] else f"Now of {target.username}:")
+        self.say(*(f"- {line}" for line in done))
 
     def _report(self, what: str, done: Iterable[User], options: Options) -> None:
         names = {user.username for user in done}
