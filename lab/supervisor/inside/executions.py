@@ -153,13 +153,14 @@ class Executions:
             one.wanted, one.missed = True, one.missed or one.is_open or (one.is_alone and one in lately)
             one.written = min(one.written, one.changes - 1)
 
-    def hand_over(self, saved_at: float) -> "list[Execution]":
+    def hand_over(self, saved_at: float, *, is_absent: bool = False) -> "list[Execution]":
         """For a page that is here now: what goes on, and what ended while none was.
 
-        `saved_at`: when somebody else has written the notebook last.
+        `saved_at`: when somebody else has written the notebook last. `is_absent`: the page is gone again, and its
+        request was still on its way: all is written as if it had never come.
         """
         found = [one for one in self.all.values() if one.is_open or (one.wanted and one.is_newer(saved_at))]
-        for one in found:
+        for one in [] if is_absent else found:
             one.wanted, one.missed = one.wanted and one.is_open, one.missed and one.is_open
         return found
 

@@ -267,7 +267,8 @@ class FollowingKernelManager(AsyncMappingKernelManager):
         saved_at = 0.0
         with contextlib.suppress(OSError):
             saved_at = file.saved_at if file else _state(self.parent.contents_manager, path).st_mtime
-        return known.executions.hand_over(saved_at), file.hashes if file else []
+        found = known.executions.hand_over(saved_at, is_absent=self.is_absent(kernel_id))
+        return found, file.hashes if file else []
 
     # Ending
 

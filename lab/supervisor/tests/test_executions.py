@@ -263,6 +263,13 @@ def test_a_page_takes_over_what_goes_on_and_what_it_missed_once() -> None:
     assert [one.cell for one in kernel.hand_over(0)] == ["two"], "what has ended is handed over once"
 
 
+def test_a_page_that_is_gone_again_takes_nothing_over() -> None:
+    kernel, there = Executions(), notebook(one="x")
+    run(kernel, "m1", "one", "x", "missed")
+    assert [one.cell for one in kernel.hand_over(0, is_absent=True)] == ["one"]
+    assert put_outputs(there, kernel.all.values(), 0)
+
+
 def test_what_was_run_again_has_the_newer_outputs() -> None:
     kernel, there = Executions(), notebook(one="x")
     run(kernel, "m1", "one", "x", "first")
