@@ -78,6 +78,7 @@ class Supervisor:
         self.drive_files = DriveFileMonitor(self.store)
         self.room = DriveRoom(self.store, reserve)
         self.written: dict[str, int] = {}
+        self.following: set[asyncio.Task[None]] = set()
         self.groups = groups
         self.firewall = network.Firewall(policy)
         self.reading_addresses = asyncio.Lock()
@@ -398,10 +399,9 @@ class Supervisor:
         while True:
             if self.room.look_at_disk():
                 log.warning("the Drive's disk: %s", "reserve reached" if self.room.is_short else "there is room again")
-                await self._follow_room()
-            for sandbox in list(self.known.values()):
-                if sandbox.init and sandbox.unsettled_since:
-                    await self._follow_room_in(sandbox)
+                self._follow_room(self.known.values())
+            late = [one for one in self.known.values() if one.unsettled_since and not self.locks[one.id].locked()]
+            self._follow_room(late)
             await asyncio.sleep(ROOM_SECONDS)
 
     async def _watch_drive_quotas(self) -> None:
@@ -410,14 +410,18 @@ class Supervisor:
             writers = [RoomWriter(one.quotas.by_library, self.written.get(one.id, 0)) for one in running]
             try:
                 if await asyncio.to_thread(self.room.look_at_quotas, writers):
-                    await self._follow_room()
+                    self._follow_room(self.known.values())
             except Exception:
                 log.exception("the Drive's quotas")
             await asyncio.sleep(ROOM_SECONDS)
 
-    async def _follow_room(self) -> None:
-        """Have all Labs read, or write, what there is no room for, or is again."""
-        await asyncio.gather(*(self._follow_room_in(one) for one in list(self.known.values()) if one.init))
+    def _follow_room(self, sandboxes: Iterable[Sandbox]) -> None:
+        """Have Labs read, or write, what there is no room for, or is again. None waits for another, nor do we."""
+        for sandbox in sandboxes:
+            if sandbox.init:
+                task = asyncio.create_task(self._follow_room_in(sandbox))
+                self.following.add(task)
+                task.add_done_callback(self.following.discard)
 
     async def _follow_room_in(self, sandbox: Sandbox) -> None:
         async with self.locks[sandbox.id]:
