@@ -135,7 +135,7 @@ def work() -> Panel:
     lines = [
         Line("failed tasks", str(failed), reverse("admin:console_failedtask_changelist"), is_bad=failed > 0),
         Line("database", "sizes of its tables", reverse("database_tables")),
-        Line("storage and Lab time", "by month", reverse("usage")),
+        Line("storage and time of Labs", "by month", reverse("usage")),
     ]
     found = broker_stats.queues()
     if found is None:

@@ -79,6 +79,7 @@ class MonthlyUsage(models.Model):
     used_bytes = models.BigIntegerField(default=0)
     used_files = models.BigIntegerField(default=0)
     lab_seconds = models.BigIntegerField(default=0, help_text="How long the person's Labs ran.")
+    cpu_seconds = models.FloatField(default=0, help_text="How long the person's Labs had a processor.")
     counted_at = models.DateTimeField(auto_now=True)
 
     class Meta:
@@ -97,3 +98,8 @@ class MonthlyUsage(models.Model):
     def lab_hours(self) -> float:
         """Hours for which the person's Labs ran."""
         return self.lab_seconds / 3600
+
+    @property
+    def cpu_hours(self) -> float:
+        """Hours of processor time of the person's Labs."""
+        return self.cpu_seconds / 3600

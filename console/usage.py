@@ -1,7 +1,8 @@
-"""Storage and Lab time of people and Collabs, month by month.
+"""Storage, Lab time and processor time of people and Collabs, month by month.
 
 What is stored is what the quota counts, as it was last counted in the month; Lab time is how long a person's Labs ran,
-busy or not. Processor time is not kept: a server's row does not have it.
+busy or not; processor time is what their processes had of the processors. A Lab is a person's, whatever it was opened
+at: Collabs have neither.
 """
 
 from collections import defaultdict
@@ -10,18 +11,21 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
+from django.conf import settings
 from django.db import transaction
 from django.db.models import F, Max, Q, QuerySet, Sum
 from django.utils import timezone
 
 from drive.models import Library
+from lab.launchers import LauncherUnavailableError, get_launcher
 from lab.models import Server
 from portal.models import User
 
 from .models import MonthlyUsage
 
 STORED = ("used_bytes", "used_files")
-COUNTED = (*STORED, "lab_seconds")
+OF_LABS = ("lab_seconds", "cpu_seconds")
+COUNTED = (*STORED, *OF_LABS)
 BATCH = 200
 Owner = tuple[int | None, int | None]
 """Keys of a person, or of a Collab; both None: all erased accounts together."""
@@ -34,8 +38,10 @@ class MonthBar:
     month: date
     used_bytes: int
     lab_hours: float
+    cpu_hours: float
     bytes_percent: int
     hours_percent: int
+    cpu_percent: int
 
 
 def note(now: datetime) -> None:
@@ -108,47 +114,53 @@ def _stored() -> dict[Owner, tuple[int, int]]:
 
 @transaction.atomic
 def _add_lab_time(now: datetime) -> int:
-    """Add what BATCH Labs ran since they were counted last; returns how many Labs that were.
+    """Add what BATCH Labs ran and computed since they were counted last; returns how many Labs that were.
 
-    Each Lab's row says until when it is counted, and changes in the same transaction: nothing is added twice, and a
-    month keeps what it has when the rows of its Labs are gone.
+    Each Lab's row says how far it is counted, and changes in the same transaction: nothing is added twice, and a month
+    keeps what it has when the rows of its Labs are gone.
     """
     servers = list(Server.objects.not_counted(now).select_related("owner").select_for_update(of=("self",))[:BATCH])
-    added: defaultdict[tuple[date, int | None], float] = defaultdict(float)
+    added: defaultdict[tuple[date, int | None], list[float]] = defaultdict(lambda: [0.0, 0.0])
     for server in servers:
         assert server.started_at  # the query asks for such
         begin, end = max(server.started_at, server.counted_until or server.started_at), min(server.ended_at or now, now)
         owner = None if server.owner.deleted_at else server.owner_id
-        for month, seconds in _by_month(begin, end):
-            added[month, owner] += seconds
-        server.counted_until = end
+        computed = server.cpu_seconds - server.cpu_counted
+        for month, seconds, share in _by_month(begin, end):
+            added[month, owner][0] += seconds
+            added[month, owner][1] += computed * share
+        server.counted_until, server.cpu_counted = max(begin, end), server.cpu_seconds
     _add(added)
-    Server.objects.bulk_update(servers, ["counted_until"])
+    Server.objects.bulk_update(servers, ["counted_until", "cpu_counted"])
     return len(servers)
 
 
-def _by_month(begin: datetime, end: datetime) -> Iterator[tuple[date, float]]:
-    """Seconds between two times, by month."""
+def _by_month(begin: datetime, end: datetime) -> Iterator[tuple[date, float, float]]:
+    """Months between two times: seconds of each, and its share of the whole."""
+    if begin >= end:
+        yield month_of(end), 0.0, 1.0
+    whole = (end - begin).total_seconds()
     while begin < end:
         month = month_of(begin)
         until = min(end, _begin(_next(month)))
-        yield month, (until - begin).total_seconds()
+        seconds = (until - begin).total_seconds()
+        yield month, seconds, seconds / whole
         begin = until
 
 
-def _add(seconds: dict[tuple[date, int | None], float]) -> None:
-    """Add Lab time to the rows of people, or of the erased ones together (None), in months."""
-    months = {month for month, _owner in seconds}
-    owners = {owner for _month, owner in seconds}
+def _add(more: dict[tuple[date, int | None], list[float]]) -> None:
+    """Add Lab time and processor time to the rows of people, or of the erased ones together (None), in months."""
+    months, owners = {month for month, _owner in more}, {owner for _month, owner in more}
     theirs = MonthlyUsage.objects.filter(Q(user__in=owners) | Q(user=None), month__in=months, collab=None)
     rows = {(row.month, row.user_id): row for row in theirs.select_for_update(of=("self",))}
-    new = [MonthlyUsage(month=month, user_id=owner) for month, owner in seconds.keys() - rows.keys()]
+    new = [MonthlyUsage(month=month, user_id=owner) for month, owner in more.keys() - rows.keys()]
     rows |= {(row.month, row.user_id): row for row in MonthlyUsage.objects.bulk_create(new)}
     now = timezone.now()
-    for key, more in seconds.items():
-        rows[key].lab_seconds += round(more)
-        rows[key].counted_at = now
-    MonthlyUsage.objects.bulk_update([rows[key] for key in seconds], ["lab_seconds", "counted_at"])
+    for key, (ran, computed) in more.items():
+        row = rows[key]
+        row.lab_seconds, row.cpu_seconds = row.lab_seconds + round(ran), row.cpu_seconds + computed
+        row.counted_at = now
+    MonthlyUsage.objects.bulk_update([rows[key] for key in more], [*OF_LABS, "counted_at"])
 
 
 def month_of(when: datetime) -> date:
@@ -172,18 +184,36 @@ def rows(month: date) -> QuerySet[MonthlyUsage]:
 
 def months() -> list[MonthBar]:
     """All months with their sums, the latest first."""
-    sums = list(
-        MonthlyUsage.objects.order_by("-month")
-        .values("month")
-        .annotate(size=Sum("used_bytes"), seconds=Sum("lab_seconds"))
-        .values_list("month", "size", "seconds")
-    )
-    most_bytes = max((size for _month, size, _seconds in sums), default=0) or 1
-    most_seconds = max((seconds for _month, _size, seconds in sums), default=0) or 1
+    found = MonthlyUsage.objects.order_by("-month").values("month")
+    sums = found.annotate(size=Sum("used_bytes"), ran=Sum("lab_seconds"), computed=Sum("cpu_seconds"))
+    rows = list(sums.values_list("month", "size", "ran", "computed"))
+    most = [max(column) or 1 for column in list(zip(*rows, strict=True))[1:]]
     return [
-        MonthBar(month, size, seconds / 3600, 100 * size // most_bytes, 100 * seconds // most_seconds)
-        for month, size, seconds in sums
+        MonthBar(
+            month,
+            size,
+            ran / 3600,
+            computed / 3600,
+            *(int(100 * one / highest) for one, highest in zip((size, ran, computed), most, strict=True)),
+        )
+        for month, size, ran, computed in rows
     ]
+
+
+def how_processor_time_is_counted() -> str:
+    """In a sentence for operators."""
+    if settings.LAB_LAUNCHER != "sandbox":
+        return "Processor time is not counted: Labs do not run in sandboxes of this machine."
+    try:
+        by_kernel = "processor_time" in get_launcher().enforced_limits()
+    except LauncherUnavailableError:
+        return "The Lab’s supervisor is not responding, which counts processor time."
+    if by_kernel:
+        return "Processor time is what the kernel has counted for each Lab’s control group."
+    return (
+        "This machine gives Labs no control groups that count: processor time is that of their processes, and of those "
+        "that they waited for, as last read at most a few seconds before the end of each."
+    )
 
 
 def counted_at() -> datetime | None:
@@ -193,9 +223,10 @@ def counted_at() -> datetime | None:
 
 def csv_rows() -> Iterator[list[Any]]:
     """All months as cells, with the names of the columns first."""
-    yield ["month", "kind", "name", "used_bytes", "used_files", "lab_hours"]
+    yield ["month", "kind", "name", "used_bytes", "used_files", "lab_hours", "cpu_hours"]
     found = MonthlyUsage.objects.select_related("user", "collab").order_by("month", "-used_bytes", "pk")
     for row in found.iterator(chunk_size=2000):
         kind = "person" if row.user_id else "collab" if row.collab_id else "erased accounts"
         name = row.user.username if row.user else row.collab.slug if row.collab else ""
-        yield [f"{row.month:%Y-%m}", kind, name, row.used_bytes, row.used_files, f"{row.lab_seconds / 3600:.2f}"]
+        hours = (f"{row.lab_hours:.2f}", f"{row.cpu_hours:.4f}")
+        yield [f"{row.month:%Y-%m}", kind, name, row.used_bytes, row.used_files, *hours]

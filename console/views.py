@@ -128,11 +128,12 @@ def usage(request: HttpRequest) -> HttpResponse:
         raise Http404
     rows = monthly.rows(found[0]) if found else monthly.MonthlyUsage.objects.none()
     context: dict[str, Any] = admin.site.each_context(request) | {
-        "title": "Storage and Lab time",
+        "title": "Storage, Lab time and processor time",
         "months": months,
         "month": found[0] if found else None,
         "rows": Paginator(rows, PER_PAGE).get_page(request.GET.get("page")),
         "counted_at": monthly.counted_at(),
+        "how_counted": monthly.how_processor_time_is_counted(),
     }
     return render(request, "console/usage.html", context)
 

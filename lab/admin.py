@@ -22,10 +22,11 @@ from portal import audit
 from portal.access import ForbiddenError
 from portal.admin import AuditedAdmin, ReadOnlyAdmin
 
+from . import group_limits
 from .environments import builds as environment_builds
 from .formats import binary_size, duration, size
 from .launchers import LauncherUnavailableError, ServerStatus, get_launcher
-from .models import Build, BuildState, Environment, Pause, Server, StopReason
+from .models import Build, BuildState, Environment, GroupLimits, Pause, Server, StopReason
 from .servers import services
 
 MOMENT = 0.3
@@ -107,6 +108,9 @@ class ServerAdmin(AuditedAdmin):
                     "file_limit",
                     "file_kills",
                     "drive_file_kills",
+                    "idle_seconds",
+                    "life_seconds",
+                    "cpu_seconds",
                 )
             },
         ),
@@ -265,8 +269,11 @@ class EnvironmentAdmin(AuditedAdmin):
     fieldsets = (
         ("Shown to users", {"fields": ("name", "slug", "description")}),
         ("Contents", {"fields": ("kind", "packages", "channels", "prefix")}),
-        ("Availability", {"fields": ("is_default", "is_retired", "by_fork")}),
-        ("Limits of one server", {"fields": ("memory_mib", "cpu_limit", "process_limit", "disk_mib", "file_limit")}),
+        ("Availability", {"fields": ("is_default", "is_retired", "for_groups_only", "by_fork")}),
+        (
+            "Limits of one server, unless a group gives others",
+            {"fields": ("memory_mib", "cpu_limit", "process_limit", "disk_mib", "file_limit")},
+        ),
     )
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet[Environment]:
@@ -323,3 +330,45 @@ class EnvironmentAdmin(AuditedAdmin):
         super().save_model(request, obj, form, change)
         verb = "lab.environment.changed" if change else "lab.environment.created"
         audit.record(request.user, verb, obj, fields=form.changed_data)  # type: ignore[arg-type]
+
+
+@admin.register(GroupLimits)
+class GroupLimitsAdmin(AuditedAdmin):
+    """What groups give their people's Labs, from the next launch on."""
+
+    list_display = ["group", "memory_mib", "cpu_limit", "disk_mib", "idle_hours", "life_hours", "may_use"]
+    list_select_related = ["group"]
+    search_fields = ["group__name", "group__slug"]
+    autocomplete_fields = ["group"]
+    filter_horizontal = ["environments"]
+    fields = ["group", *group_limits.FIELDS, "environments"]
+    actions = ["remove"]
+
+    def get_queryset(self, request: HttpRequest) -> models.QuerySet[GroupLimits]:
+        return super().get_queryset(request).prefetch_related("environments")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """The group of limits does not change; its history is the group's."""
+        return [*super().get_readonly_fields(request, obj), *(["group"] if obj else [])]
+
+    @admin.display(description="environments")
+    def may_use(self, row: GroupLimits) -> str:
+        """Names of those that it says."""
+        return ", ".join(one.name for one in row.environments.all()) or "–"
+
+    @admin.display(description="Audit trail")
+    def audit_trail(self, obj: models.Model) -> str:
+        """The group's."""
+        assert isinstance(obj, GroupLimits)
+        return super().audit_trail(obj.group)
+
+    def save_model(self, request: Any, obj: GroupLimits, form: Any, change: bool) -> None:
+        """By the service, which writes the environments too, and the audit entry."""
+        values = {name: form.cleaned_data[name] for name in group_limits.FIELDS}
+        obj.pk = group_limits.set_limits(request.user, obj.group, form.cleaned_data["environments"], **values).pk
+
+    @admin.action(description="Remove: as everybody from the next launch on", permissions=["change"])
+    def remove(self, request: Any, queryset: models.QuerySet[GroupLimits]) -> None:
+        """Bulk action."""
+        rows = queryset.select_related("group")
+        self.change_each(request, rows, lambda row: group_limits.remove_limits(request.user, row.group), "Removed")

@@ -58,6 +58,8 @@ PHRASES = {
     "file.purged": "deleted something in the trash for good",
     "file.restored": "restored something from the trash",
     "group.changed": "changed the group",
+    "group.limits.changed": "changed what the group gives Labs",
+    "group.limits.removed": "removed what the group gives Labs",
     "group.created": "created the group",
     "group.deleted": "deleted the group",
     "group.manager.added": "made somebody a manager of the group",
@@ -109,7 +111,16 @@ PHRASES = {
 }
 """What was done, by the name of the action: after who did it, before what it was done to."""
 
-LABELS = {"fields": "changed", "provider_name": "provider's name", "visitors_read": "open to visitors"}
+LABELS = {
+    "cpu_limit": "processors",
+    "disk_mib": "disk in MiB",
+    "file_limit": "files",
+    "memory_mib": "memory in MiB",
+    "process_limit": "processes",
+    "fields": "changed",
+    "provider_name": "provider's name",
+    "visitors_read": "open to visitors",
+}
 """Words for details whose keys are none; the others are their keys."""
 
 MOST = 200

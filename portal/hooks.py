@@ -22,6 +22,7 @@ event                 arguments                              called
 ``signed_out_``       ``user``                               when a person, or an operator for them, has ended all
 ``everywhere``                                               (other) sessions
 ``provider_groups``   ``user, provider, names``              at a sign-in through a provider
+``groups_command``    ``command``                            when `bin/manage groups` is defined: to add subcommands
 ``group_deleted``     ``actor, group``                       before its row is deleted
 ``library_removed``   ``library``                            when a library goes for good, before its files' rows do;
                                                              again where that was cut off

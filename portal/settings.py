@@ -273,6 +273,7 @@ PORTAL_HOOKS: dict[str, list[str]] = {
     "valid_passes": ["lab.gateway.passes.valid_passes"],
     "provider_groups": ["groups.services.follow_provider"],
     "library_removed": ["rooms.services.forget_library"],
+    "groups_command": ["lab.group_commands.define"],
     "group_deleted": ["collabs.services.drop_group"],
     "metrics": [
         "portal.ops.site_metrics.families",

@@ -196,3 +196,15 @@ def test_it_says_when_the_collab_wants_another_environment_than_the_one_that_run
     assert launch(mine, path=place, environment=base.slug).json()["hint"] == "", "it was named"
     Server.objects.update(state=State.STOPPING)
     assert launch(mine, path=place).json()["hint"] == "", "another one follows, in the Collab's"
+
+
+def test_one_for_groups_is_neither_offered_to_others_nor_started_for_them(
+    mine: Client, owner: User, base: Environment, brain: Environment
+) -> None:
+    Environment.objects.filter(pk=brain.pk).update(for_groups_only=True)
+    running = Server.objects.create(owner=owner, environment=base, state=State.RUNNING)
+    assert slugs(mine) == ["base"]
+    assert launch(mine, environment="brain", restart=True, remember=True).status_code == 403
+    running.refresh_from_db()
+    assert running.state == State.RUNNING, "nothing is stopped for it"
+    assert not ChosenEnvironment.objects.exists()

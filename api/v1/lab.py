@@ -87,7 +87,7 @@ def list_environments(request: HttpRequest, paging: Paged) -> Any:
         names = ("slug", "name", "description", "kind", "is_default", "is_retired")
         return EnvironmentOut(is_mine=one == mine, **{name: getattr(one, name) for name in names})
 
-    return paged(selection.selectable(mine), paging, each(environment_out))
+    return paged(selection.selectable(person(request), mine), paging, each(environment_out))
 
 
 @router.post("", **route(Scope.LAB, {202: ServerOut}, 409, 503))
@@ -104,6 +104,7 @@ def launch(request: HttpRequest, data: LaunchIn) -> Any:
         raise Http404(found.reason)
     environment = _environment(data.environment)
     if environment:
+        selection.check_may_use(user, environment)
         _make_way(user, environment, restart=data.restart)
         if data.remember:
             selection.remember_unless_default(user, environment, found)

@@ -15,6 +15,8 @@ import pwd
 from pathlib import Path
 
 CONTROLLERS = ("memory", "cpu", "pids")
+ACCOUNTING = "cpuacct"
+"""Counts the processor time of groups of version 1; in version 2 all groups do."""
 WEIGHTS = {"portal": 1000, "labs": 100, "background": 20}
 """Shares of processor time while there is not enough for all (cgroup-v2, "Weights"); the units of systemd say the same.
 Someone waits for a preview, so what can wait still gets a sixth of what the portal leaves."""
@@ -61,7 +63,7 @@ def give(account: pwd.struct_passwd, name: str) -> None:
             weigh(ROOT / name)
             _reserve(ROOT / name)
         else:
-            for controller in CONTROLLERS:
+            for controller in (*CONTROLLERS, ACCOUNTING):
                 with contextlib.suppress(OSError):
                     _make([ROOT / controller / name, ROOT / controller / name / "labs"], owner)
             _give_processor(ROOT / "cpu" / name, owner)

@@ -50,6 +50,7 @@ KEPT = {
     "lab.ChosenEnvironment": OF_PEOPLE,
     "lab.CollabEnvironment": OF_COLLAB,
     "lab.Environment": OF_OPERATORS,
+    "lab.GroupLimits": OF_OPERATORS,
     "lab.Lease": OF_CODE,
     "lab.PackageAnswer": OF_COLLAB,
     "lab.PackageList": OF_PEOPLE,

@@ -1,4 +1,4 @@
-"""Storage and Lab time by person, Collab and month."""
+"""Storage, Lab time and processor time by person, Collab and month."""
 
 import csv
 from collections.abc import Callable
@@ -96,6 +96,41 @@ def test_an_erased_account_leaves_its_sums_alone(
     row = MonthlyUsage.objects.get(user=None, collab=None, month=MARCH)
     assert (row.used_bytes, row.lab_hours) == (14, 4)
     assert "Erased accounts" in sign_in(operator).get("/admin/usage/").text
+
+
+def test_it_adds_processor_time_once_and_divides_it_at_the_end_of_a_month(
+    owner: User, ran: Callable[..., None]
+) -> None:
+    ran(owner, datetime(2026, 2, 28, 23, tzinfo=UTC), None)
+    server = Server.objects.get()
+    Server.objects.note_processor_time({server.pk: 4000})
+    for _night in range(2):
+        usage.note(datetime(2026, 3, 1, 3, tzinfo=UTC))
+    february, march = MonthlyUsage.objects.filter(user=owner).order_by("month")
+    assert (february.cpu_seconds, march.cpu_seconds) == (1000, 3000)
+    Server.objects.note_processor_time({server.pk: 5000})
+    Server.objects.note_processor_time({server.pk: 4500})  # somebody who read it before is late
+    Server.objects.update(ended_at=datetime(2026, 3, 1, 3, tzinfo=UTC), state=State.STOPPED)
+    for _night in range(2):
+        usage.note(NOW)
+    march.refresh_from_db()
+    assert (march.cpu_seconds, march.lab_hours) == (4000, 3)
+
+
+def test_all_three_ways_show_processor_time(
+    operator: User, owner: User, ran: Callable[..., None], sign_in: Callable[[User], Client]
+) -> None:
+    ran(owner, NOW - timedelta(hours=3), NOW)
+    Server.objects.note_processor_time({Server.objects.get().pk: 9000})
+    usage.note(NOW)
+    client = sign_in(operator)
+    page = client.get("/admin/usage/").text
+    assert "2.50 h" in page
+    assert "<h2>Processor time</h2>" in page
+    assert 'rect width="100"' in page.split("<h2>Processor time</h2>")[1]
+    assert "supervisor is not responding" in page, "here nobody counts"
+    rows = csv.DictReader(b"".join(client.get("/admin/usage/usage.csv").streaming_content).decode().splitlines())  # type: ignore[attr-defined]
+    assert [row["cpu_hours"] for row in rows if row["name"] == "owner"] == ["2.5000"]
 
 
 def test_it_writes_zero_for_who_has_no_library_any_more(owner: User) -> None:

@@ -16,10 +16,12 @@ from django.utils.translation import gettext
 from collabs.models import Collab
 from collabs.services import ArchivedError
 from drive.models import Library
+from lab import group_limits
 from lab.locations.paths import Location
 from lab.models import Environment, Server
 from lab.models.environments import ChosenEnvironment, CollabEnvironment
 from portal import audit
+from portal.access import ForbiddenError
 from portal.models import User
 
 if TYPE_CHECKING:
@@ -34,20 +36,31 @@ def is_offered() -> bool:
 def for_location(user: User, location: Location) -> Environment | None:
     """Environment that the person's Lab starts in at this location unless another is asked for; None: there is none.
 
-    A Collab's choice counts only where the person has its library: whoever has not learns nothing of it.
+    A Collab's choice counts only where the person has its library: whoever has not learns nothing of it. No choice
+    counts that is not for the person.
     """
+    allowed = group_limits.usable(user)
     if not is_offered():
-        return Environment.objects.default()
-    if location.library and (theirs := chosen_for_library(location.library)):
+        return allowed.default()
+    if location.library and (theirs := chosen_for_library(location.library)) and theirs in allowed:
         return theirs
-    chosen = ChosenEnvironment.objects.filter(user=user).select_related("environment").first()
-    return chosen.environment if chosen else Environment.objects.default()
+    chosen = ChosenEnvironment.objects.filter(user=user, environment__in=allowed).select_related("environment").first()
+    return chosen.environment if chosen else allowed.default()
+
+
+def check_may_use(user: User, environment: Environment | None) -> None:
+    """Raise ForbiddenError unless the environment, if one is asked for, is for the person."""
+    if environment and not group_limits.usable(user).filter(pk=environment.pk).exists():
+        raise ForbiddenError(
+            gettext("The environment “%(name)s” is not for you. Start your Lab in another one, or ask an operator.")
+            % {"name": environment.name}
+        )
 
 
 def other_environment(server: Server, location: Location) -> tuple[Environment, str] | None:
     """Environment of the Collab at this location, with a sentence, if a Lab runs in another one; else None."""
     chosen = chosen_for_library(location.library) if location.library else None
-    if chosen is None or chosen == server.environment:
+    if chosen is None or chosen == server.environment or chosen not in group_limits.usable(server.owner):
         return None
     name = location.path.split("/")[1]
     said = gettext("“%(name)s” uses the environment %(theirs)s; your Lab runs in %(yours)s.")
@@ -76,9 +89,10 @@ def by_slug(slug: str) -> Environment | None:
     return Environment.objects.ready().filter(slug=slug).first() if slug else None
 
 
-def selectable(current: Environment | None = None) -> "QuerySet[Environment]":
-    """Environments to choose from: those that are not retired, and the current one."""
-    return Environment.objects.ready().filter(Q(is_retired=False) | Q(pk=current.pk if current else None))
+def selectable(user: User, current: Environment | None = None) -> "QuerySet[Environment]":
+    """Environments to choose from: those for the person that are not retired, and the current one."""
+    mine = Q(is_retired=False, pk__in=group_limits.usable(user).values("pk"))
+    return Environment.objects.ready().filter(mine | Q(pk=current.pk if current else None))
 
 
 def choice_context(user: User, server: Server | None, location: Location) -> dict[str, object]:
@@ -87,7 +101,7 @@ def choice_context(user: User, server: Server | None, location: Location) -> dic
     Nothing where there is only one.
     """
     current = server.environment if server and server.is_running else for_location(user, location)
-    found = list(selectable(current))
+    found = list(selectable(user, current))
     return {"environments": found, "chosen": current} if len(found) > 1 else {}
 
 

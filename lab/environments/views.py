@@ -15,6 +15,7 @@ from collabs.models import Role
 from lab.locations import views
 from lab.models import Environment, Server
 from portal.access import person
+from portal.models import User
 
 from . import selection
 
@@ -30,12 +31,12 @@ class CollabForm(forms.Form):
         label=gettext_lazy("Environment"),
     )
 
-    def __init__(self, *args: Any, current: Environment | None, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, user: User, current: Environment | None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.initial["environment"] = current and current.slug
         field = self.fields["environment"]
         assert isinstance(field, forms.ModelChoiceField)
-        field.queryset = selection.selectable(current)
+        field.queryset = selection.selectable(user, current)
         field.empty_label = gettext("The site’s default, or what each person has chosen")
         field.label_from_instance = label  # type: ignore[method-assign,assignment]
 
@@ -51,7 +52,7 @@ def collab_environment(request: HttpRequest, slug: str) -> HttpResponse:
     """Settings page of a Collab's environment."""
     collab = get_collab(request, slug, Role.ADMINISTRATOR)
     current = selection.chosen_for_collab(collab)
-    form = CollabForm(request.POST or None, current=current)
+    form = CollabForm(request.POST or None, user=person(request), current=current)
     if form.is_valid():
         try:
             selection.choose_for_collab(person(request), collab, form.cleaned_data["environment"])

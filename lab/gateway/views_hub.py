@@ -11,10 +11,10 @@ from django.views.decorators.http import require_GET
 
 from drive.folders import Folder
 from drive.storage import StorageError, layout
+from lab import group_limits
 from lab.launchers import get_launcher
 from lab.launchers.jupyterhub import JupyterHubLauncher
 from lab.models import Server, State
-from lab.servers import limits
 
 
 @require_GET
@@ -38,7 +38,7 @@ def mounts_and_limits(request: HttpRequest, username: str, server_id: UUID) -> J
             "display_name": server.owner.display_name,
             "email": server.owner.email,
             "environment": server.environment.slug,
-            "limits": limits.limits_of(server.environment),
+            "limits": group_limits.applying(server.owner, server.environment).limits,
             "mounts": [mount for mount in mounts if mount["path"]],
             "public": {"folder": Folder.ALL, "path": "public"},
         }

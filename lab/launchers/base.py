@@ -173,8 +173,11 @@ class Launcher(Protocol):
     def enforced_limits(self) -> list[str]:
         """Limits of `LaunchSpec.limits` that are enforced: of `memory`, `cpu`, `processes`, `disk`, `files`.
 
-        And `uid`, where each Lab has one of its own.
+        And `uid`, where each Lab has one of its own; `processor_time`, where the kernel counts it for each Lab.
         """
+
+    def processor_time(self, server_id: UUID) -> float:
+        """Seconds that a stopped server had of the processor, all its processes; 0: nobody counts."""
 
     def inspect(self) -> dict[UUID, ServerStatus]:
         """Everything that exists: servers with processes, and what is left of stopped ones."""

@@ -122,6 +122,10 @@ class JupyterHubLauncher:
     def enforced_limits(self) -> list[str]:
         return []
 
+    def processor_time(self, server_id: UUID) -> float:
+        """Not known here: a Hub does not say."""
+        return 0
+
     def inspect(self) -> dict[UUID, ServerStatus]:
         known = {UUID(path.stem): ServerStatus(UUID(path.stem), "stopped") for path in _directory().glob("*.json")}
         return known | {status.server_id: status for status in map(_status, self._active()) if status}

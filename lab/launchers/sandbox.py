@@ -9,6 +9,7 @@ from uuid import UUID
 
 from django.conf import settings
 
+from lab.supervisor import processor_time
 from portal.ops import logs
 
 from .base import (
@@ -60,6 +61,9 @@ class SandboxLauncher:
 
     def enforced_limits(self) -> list[str]:
         return self._call("ping")["kept"]
+
+    def processor_time(self, server_id: UUID) -> float:
+        return sum(processor_time.read(settings.LAB_ROOT / "servers" / server_id.hex / processor_time.FILE).values())
 
     def inspect(self) -> dict[UUID, ServerStatus]:
         found = (_status(report) for report in self._call("inspect")["servers"])

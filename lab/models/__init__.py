@@ -3,6 +3,7 @@
 from .builds import LIVE_BUILDS, Build, BuildState
 from .environments import ChosenEnvironment, CollabEnvironment, Environment, EnvironmentKind, EnvironmentQuerySet
 from .git_pulls import Pull, PullState
+from .group_limits import GroupLimits
 from .kept_packages import PackageAnswer, PackageList
 from .leases import Lease
 from .maintenance import Pause, PauseQuerySet
@@ -22,6 +23,7 @@ __all__ = [
     "Environment",
     "EnvironmentKind",
     "EnvironmentQuerySet",
+    "GroupLimits",
     "Lease",
     "PackageAnswer",
     "PackageList",

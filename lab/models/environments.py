@@ -66,6 +66,9 @@ class Environment(models.Model):
         default=False,
         help_text="No longer offered. Users who have chosen it, and links that name it, still get it.",
     )
+    for_groups_only = models.BooleanField(
+        default=False, help_text="Only people of groups whose limits name it may use it."
+    )
     by_fork = models.BooleanField(
         "instant launch",
         default=True,

@@ -115,9 +115,15 @@ class ServerQuerySet(models.QuerySet["Server"]):
         return self.filter(state=State.RUNNING, due_at__gt=now + DUE_WITHIN).order_by("due_at")
 
     def not_counted(self, now: datetime) -> Self:
-        """Servers that ran since their time was last counted (console.usage)."""
+        """Servers that ran, or had the processor, since that was last counted (console.usage)."""
         end = Least(Coalesce("ended_at", now), now)
-        return self.filter(Q(counted_until=None) | Q(counted_until__lt=end), started_at__lt=end)
+        ran = Q(counted_until=None) | Q(counted_until__lt=end) | Q(cpu_seconds__gt=F("cpu_counted"))
+        return self.filter(ran, started_at__lt=end)
+
+    def note_processor_time(self, seconds: dict[uuid.UUID, float]) -> None:
+        """Write down how long each server has had the processor. It only grows: reading it twice changes nothing."""
+        for pk, most in seconds.items():
+            self.filter(pk=pk, cpu_seconds__lt=most).update(cpu_seconds=most)
 
     def queue_position(self, server: "Server") -> int:
         """1 for the server that is started next. Launches are taken in the order of their request."""
@@ -190,6 +196,11 @@ class Server(models.Model):
         null=True, editable=False, help_text="Until when its time is part of its person's monthly usage."
     )
 
+    cpu_seconds = models.FloatField(default=0, help_text="Processor time of all its processes so far, as last read.")
+    cpu_counted = models.FloatField(
+        default=0, editable=False, help_text="As much of it is part of its person's monthly usage."
+    )
+
     stop_reason = models.CharField(max_length=20, choices=StopReason.choices, blank=True)
     error = models.TextField(blank=True, help_text="Error, in a sentence for its person.")
     log_tail = models.TextField(blank=True, help_text="Last lines of Jupyter's log, after a failure.")
@@ -218,6 +229,12 @@ class Server(models.Model):
     )
     drive_file_kills = models.PositiveIntegerField(
         default=0, help_text="How many of its processes were ended because of the files they made in the Drive."
+    )
+    idle_seconds = models.PositiveIntegerField(
+        null=True, blank=True, help_text="Without use, after which it is stopped, as said when it was started."
+    )
+    life_seconds = models.PositiveIntegerField(
+        null=True, blank=True, help_text="From then on only what its person does keeps it; as said when it was started."
     )
     mounts_digest = models.CharField(max_length=64, blank=True, help_text="Digest of the mounts in its Drive.")
 
@@ -272,12 +289,21 @@ class Server(models.Model):
         if not self.is_running or not began:
             return None
         last, by_hand = self.last_interaction or began, self.last_by_hand or began
-        limit, age = timedelta(seconds=settings.LAB_IDLE_LIMIT), timedelta(seconds=settings.LAB_MAX_AGE)
-        return stops_at(began, last, by_hand, self.keep_until, limit, age)
+        return stops_at(began, last, by_hand, self.keep_until, self.idle_limit, self.max_age)
+
+    @property
+    def idle_limit(self) -> timedelta:
+        """Time without use after which it is stopped; the site's where nobody said at its start."""
+        return timedelta(seconds=self.idle_seconds or settings.LAB_IDLE_LIMIT)
+
+    @property
+    def max_age(self) -> timedelta:
+        """Age from which on only what its person does keeps it."""
+        return timedelta(seconds=self.life_seconds or settings.LAB_MAX_AGE)
 
     @property
     def ages_from(self) -> datetime | None:
-        """Start of what counts of its life for LAB_MAX_AGE."""
+        """Start of what counts of its life for `max_age`."""
         return self.started_at + self.unseen if self.started_at else None
 
     @property
@@ -293,7 +319,7 @@ class Server(models.Model):
     @property
     def stop_sentence(self) -> str:
         """Reason of its end, as a sentence for its person; empty while it lives."""
-        idle, busy = duration(settings.LAB_IDLE_LIMIT), duration(settings.LAB_MAX_AGE)
+        idle, busy = duration(self.idle_limit.total_seconds()), duration(self.max_age.total_seconds())
         error = gettext(self.error) if self.error else ""
         died = gettext("It ended unexpectedly: %(error)s") if error else gettext("It ended unexpectedly.")
         failed = gettext("It did not start: %(error)s") if error else gettext("It did not start.")

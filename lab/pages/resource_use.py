@@ -9,7 +9,8 @@ from django.conf import settings
 from django.contrib.humanize.templatetags.humanize import intcomma
 from django.utils.translation import gettext as _
 
-from lab.formats import binary_size
+from lab.formats import binary_size, duration
+from lab.group_limits import Applying
 from lab.models import Server
 
 MAX_BYTES = 4096
@@ -41,6 +42,41 @@ def meters(server: Server) -> list[Meter]:
     found = [_meter(name, said.get(what, 0), said.get(f"{what}_limit", 0), binary_size) for what, name in bytes_of]
     found += [_meter(name, said.get(what, 0), said.get(limit, 0), intcomma) for what, limit, name in numbers_of]
     return [meter for meter in found if meter.limit > 0]
+
+
+@dataclass(frozen=True)
+class Allowed:
+    """What applies to the next Lab, for My Lab and the access report."""
+
+    name: str
+    text: str
+    group: str
+    """Name of the group that gives it; "" for the site."""
+
+
+def allowed(applying: Applying) -> list[Allowed]:
+    """Limits and times of a person's next Lab, in the order of the page."""
+
+    def number(value: float) -> str:
+        return intcomma(int(value) if value == int(value) else value)
+
+    shows: dict[str, tuple[str, Callable[[float], str]]] = {
+        "memory": (_("Memory"), lambda value: binary_size(int(value))),
+        "cpu": (_("Processors"), number),
+        "disk": (_("Disk"), lambda value: binary_size(int(value))),
+        "files": (_("Files"), number),
+        "processes": (_("Processes"), number),
+    }
+    rows = [
+        (what, name, show(applying.limits[what]) if applying.limits[what] else _("no limit"))
+        for what, (name, show) in shows.items()
+    ]
+    rows += [
+        ("idle", _("Stopped when idle for"), duration(applying.idle_seconds)),
+        ("life", _("Stopped though computing after"), duration(applying.life_seconds)),
+    ]
+    groups = {what: group.name for what, group in applying.groups.items()}
+    return [Allowed(name, text, groups.get(what, "")) for what, name, text in rows]
 
 
 def _meter(name: str, used: int, limit: int, show: Callable[[int], str]) -> Meter:

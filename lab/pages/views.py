@@ -13,6 +13,7 @@ from django.utils.translation import gettext, ngettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
+from lab import group_limits
 from lab.environments import selection, simple_view
 from lab.environments import views as environment_views
 from lab.formats import size
@@ -46,7 +47,7 @@ def home(request: HttpRequest) -> HttpResponse:
     server = Server.objects.of(person(request))
     if server and server.is_running and place:
         return redirect_to_lab(request, _address(server, place))
-    context = _context(person(request), server, place)
+    context = _context(person(request), server, place) | {"allowed": _allowed(person(request))}
     return render(request, "lab/home.html", context | {"shown": previews.at_place(request, place)})
 
 
@@ -71,9 +72,19 @@ def open_place(request: HttpRequest) -> HttpResponse:
     if request.GET.get("as") != "read-only" and copies.is_read_only_notebook(location):
         return location_views.choose(request, location)
     address = simple_view.address_of(person(request), location.path)
+    try:
+        selection.check_may_use(person(request), environment)
+    except ForbiddenError as error:
+        return _not_now(request, address, location, error)
     if environment and (server := _in_another(person(request), environment)):
         return environment_views.confirm_switch(request, server, environment, location.path, address)
     return _go(request, address, location, environment)
+
+
+def _allowed(user: User) -> list[resource_use.Allowed]:
+    """What applies to the person's next Lab in the environment that it has without another choice."""
+    environment = selection.for_location(user, Location())
+    return resource_use.allowed(group_limits.applying(user, environment)) if environment else []
 
 
 def _in_another(user: User, environment: Environment) -> Server | None:
@@ -89,6 +100,10 @@ def start(request: HttpRequest) -> HttpResponse:
     location, environment = paths.locate(me, paths.path_at(place)), selection.by_slug(slug)
     if slug and environment is None:
         return environment_views.unknown_environment(request, slug, location.path)
+    try:
+        selection.check_may_use(me, environment)
+    except ForbiddenError as error:
+        return _not_now(request, place, location, error)
     if environment and "remember" in request.POST:
         selection.remember_unless_default(me, environment, location)
     server = Server.objects.live().exclude(state=State.STOPPING).filter(owner=me).first()
@@ -125,7 +140,8 @@ def _not_now(
     tries_again = isinstance(error, services.LabFullError) and request.method == "GET"
     context = _context(me, Server.objects.of(me), address, location) | {"not_now": error, "tries_again": tries_again}
     context |= {"shown": previews.at_location(request, location)}
-    response = render(request, "lab/home.html", context, status=503)
+    status = 403 if isinstance(error, ForbiddenError) else 503
+    response = render(request, "lab/home.html", context, status=status)
     if tries_again:
         response["Refresh"] = FULL_SECONDS
     if until := getattr(error, "until", None):

@@ -26,29 +26,24 @@ SAME_STRETCH = timedelta(minutes=5)
 """Readings of one moment differ by less: its person is warned once for each time that they leave it alone."""
 
 
-def warn_before() -> timedelta:
+def warn_before(server: Server) -> timedelta:
     """Time between the warning and the end."""
-    return timedelta(seconds=min(settings.LAB_WARN_BEFORE, settings.LAB_IDLE_LIMIT / 4))
-
-
-def limit() -> timedelta:
-    """Time without use after which a Lab is stopped."""
-    return timedelta(seconds=settings.LAB_IDLE_LIMIT)
+    return min(timedelta(seconds=settings.LAB_WARN_BEFORE), server.idle_limit / 4)
 
 
 def look_before_warning(server: Server, at: datetime) -> datetime:
     """Time of the reaper's next look: not later than the warning is due."""
-    warning = server.idle_at - warn_before() if server.idle_at else at
+    warning = server.idle_at - warn_before(server) if server.idle_at else at
     return min(at, warning) if warning > timezone.now() else at
 
 
 def warn(server: Server) -> bool:
     """Tell its person if it is about to be stopped and they do not know; True when they were told."""
     ends, now = server.idle_at, timezone.now()
-    if ends is None or not now < ends <= now + warn_before():  # past: it does not answer, and is not stopped for that
+    if ends is None or not now < ends <= now + warn_before(server):  # past: it does not answer, and goes on
         return False
     untold = Q(warned_for=None) | Q(warned_for__lt=ends - SAME_STRETCH)
-    computes = bool(server.last_interaction and ends < server.last_interaction + limit())
+    computes = bool(server.last_interaction and ends < server.last_interaction + server.idle_limit)
     with transaction.atomic():
         if not Server.objects.filter(untold, pk=server.pk, state=State.RUNNING).update(warned_for=ends):
             return False
@@ -82,7 +77,7 @@ def hours_offered(server: Server) -> list[int]:
 
 
 def _latest(server: Server, now: datetime) -> datetime:
-    oldest = (server.ages_from or now) + timedelta(seconds=settings.LAB_MAX_AGE)
+    oldest = (server.ages_from or now) + server.max_age
     return min(now + timedelta(seconds=settings.LAB_KEEP_LIMIT), oldest)
 
 

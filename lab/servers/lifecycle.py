@@ -21,6 +21,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_noop
 
 from collabs.models import Collab
+from lab import group_limits
 from lab.environments import kept_packages, static_files
 from lab.launchers import LauncherUnavailableError, LaunchFailedError, LaunchSpec, Mount, get_launcher
 from lab.launchers.base import GRACE_SECONDS
@@ -28,6 +29,7 @@ from lab.locations import paths
 from lab.metrics import LAUNCH_SECONDS, LAUNCHES
 from lab.models import FAILURES, Phase, Server, State, StopReason
 from lab.models.leases import AHEAD
+from portal.access import ForbiddenError
 from portal.ops import logs
 
 from . import api_tokens, drive_scans, idle_culling, limits, queue, rescue, services
@@ -101,12 +103,14 @@ def _bring_up(server: Server) -> bool:
     """Steps 2 to 6; False when the server was stopped meanwhile."""
     launcher = get_launcher()
     mounts = mounts_of(server.owner)
-    spec = _spec(server, mounts)
+    applying = group_limits.applying(server.owner, server.environment)
+    spec = _spec(server, mounts, applying.limits)
     _retry(lambda: launcher.start(spec), away=lambda: _say_it_is_awaited(server))
     still = Server.objects.filter(pk=server.pk, state=State.STARTING)
     kept = launcher.enforced_limits()
     noted = {"memory": "memory_limit", "disk": "disk_limit", "files": "file_limit"}
-    begun = {field: spec.limits[what] if what in kept else 0 for what, field in noted.items()}
+    begun: dict[str, float] = {field: spec.limits[what] if what in kept else 0 for what, field in noted.items()}
+    begun |= {"idle_seconds": applying.idle_seconds, "life_seconds": applying.life_seconds}
     if not still.update(phase=Phase.JUPYTER, mounts_digest=digest(mounts), **begun):
         _undo_start(server)
         return False
@@ -114,7 +118,7 @@ def _bring_up(server: Server) -> bool:
     if digest(mounts_of(server.owner)) != digest(mounts):
         follow_mounts(server)
     now = timezone.now()
-    first_look = now + min(idle_culling.LOOK_EVERY, timedelta(seconds=settings.LAB_IDLE_LIMIT))
+    first_look = now + min(idle_culling.LOOK_EVERY, timedelta(seconds=applying.idle_seconds))
     running = {"phase": Phase.READY, "started_at": now, "last_interaction": now}
     running |= {"due_at": first_look, "looked_at": now, "unseen": timedelta(0)}
     if not Server.objects.move(server, State.STARTING, to=State.RUNNING, **running):
@@ -125,7 +129,7 @@ def _bring_up(server: Server) -> bool:
     return True
 
 
-def _spec(server: Server, mounts: list[Mount]) -> LaunchSpec:
+def _spec(server: Server, mounts: list[Mount], limited_to: dict[str, float]) -> LaunchSpec:
     return LaunchSpec(
         server_id=server.pk,
         username=server.owner.username,
@@ -136,7 +140,7 @@ def _spec(server: Server, mounts: list[Mount]) -> LaunchSpec:
         mounts=with_quotas(mounts),
         network=settings.LAB_NETWORK,
         fork=server.environment.by_fork,
-        limits=limits.limits_of(server.environment),
+        limits=limited_to,
         portal_token=api_tokens.make(server.pk),
         coediting=settings.COEDITING,
         page_options=static_files.page_options(server.environment.prefix),
@@ -221,7 +225,7 @@ def end(server_id: UUID) -> None:
     """Take a stopping server to its end, or remove a sandbox whose row has ended or was deleted.
 
     1. Take the lease, so that one task works on it; it runs out by itself.
-    2. `launcher.stop`: returns when every process is gone. The home is still there.
+    2. `launcher.stop`: returns when every process is gone. The home is still there. Its processor time is written down.
     3. Rescue; what was rescued is written to the row. (Killed before: done again, to the same place.)
     4. `launcher.destroy`. (Killed before: the row is still stopping, with `rescued` set: this step is repeated.)
     5. stopping -> stopped or failed, and in the same transaction the next server, if one was asked for meanwhile.
@@ -248,6 +252,7 @@ def _remove(server: Server) -> bool:
     launcher = get_launcher()
     at_once = server.stop_reason in (StopReason.DEACTIVATED, StopReason.ACCESS)
     launcher.stop(server.pk, grace=0 if at_once else GRACE_SECONDS)
+    Server.objects.note_processor_time({server.pk: launcher.processor_time(server.pk)})
     if not _rescue(server):
         return False
     _set_phase(server, Phase.DELETING)
@@ -281,7 +286,7 @@ def _finish(server: Server) -> None:
         tell_of_end(server)
         if server.again and server.owner.is_active:
             owner, wanted = server.owner, server.again_environment
-            with suppress(services.CannotLaunchError):  # a pause began meanwhile, and the Lab's page says so
+            with suppress(services.CannotLaunchError, ForbiddenError):  # a pause began meanwhile, say; My Lab says so
                 services.create(owner, owner, paths.locate(owner, server.again_place), wanted, keeps_place=True)
 
 

@@ -13,25 +13,13 @@ from django.utils.translation import gettext
 
 from lab.formats import binary_size
 from lab.launchers import ServerStatus, get_launcher
-from lab.models import Environment, Lease, Server, State
+from lab.models import Lease, Server, State
 from notices.models import Kind
 from notices.services import notify
 from portal import languages
 from portal.text.numbers import grouped
 
 NOTES_KEPT = 10
-
-
-def limits_of(environment: Environment) -> dict[str, float]:
-    """Limits for `LaunchSpec`: the environment's own, else the site's."""
-    memory, disk = environment.memory_mib, environment.disk_mib
-    return {
-        "memory": settings.LAB_MEMORY_LIMIT if memory is None else memory * 2**20,
-        "disk": settings.LAB_DISK_LIMIT if disk is None else disk * 2**20,
-        "files": settings.LAB_FILE_LIMIT if environment.file_limit is None else environment.file_limit,
-        "cpu": settings.LAB_CPU_LIMIT if environment.cpu_limit is None else environment.cpu_limit,
-        "processes": settings.LAB_PROCESS_LIMIT if environment.process_limit is None else environment.process_limit,
-    }
 
 
 def wanted_limits() -> list[str]:

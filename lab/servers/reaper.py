@@ -5,7 +5,6 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
@@ -75,8 +74,8 @@ def check(server: Server) -> Verdict:
         keep_until=server.keep_until,
         looked_at=server.looked_at,
     )
-    limit, max_age = timedelta(seconds=settings.LAB_IDLE_LIMIT), timedelta(seconds=settings.LAB_MAX_AGE)
-    return idle_culling.is_idle(facts, timezone.now(), limit, max_age, grace=keep_alive.warn_before())
+    grace = keep_alive.warn_before(server)
+    return idle_culling.is_idle(facts, timezone.now(), server.idle_limit, server.max_age, grace=grace)
 
 
 def record(server: Server, verdict: Verdict) -> None:

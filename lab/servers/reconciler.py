@@ -8,8 +8,10 @@ not end it.
 import logging
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from django.conf import settings
+from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_noop
@@ -31,6 +33,8 @@ LOST_AFTER = timedelta(seconds=10)
 """What a living task would have done by then."""
 START_EXTRA = timedelta(seconds=60)
 """A start may take LAB_START_TIMEOUT and this; what takes longer has nobody working on it."""
+NOTED_SECONDS = 5
+"""Of processor time: less is not worth a write before the end."""
 AWAY = timedelta(minutes=2)
 """Passes are seconds apart: after so long the machine slept, or nothing ran here."""
 
@@ -99,10 +103,21 @@ def compare() -> None:
     seen = get_launcher().inspect()
     for server in rows:
         check(server, seen.get(server.pk))
+    note_processor_time(rows, seen)
     live = set(Server.objects.live().filter(pk__in=seen).values_list("pk", flat=True))
     for server_id in seen.keys() - live:
         log.warning("sandbox %s has no live row: removing it", server_id.hex)
         queue.stop(server_id.hex)
+
+
+def note_processor_time(rows: list[Server], seen: dict[UUID, ServerStatus]) -> None:
+    """Of who computes, in one transaction. The end of a server writes down the rest."""
+    grown = {server.pk: seen[server.pk].cpu_seconds for server in rows if server.pk in seen}
+    before = {server.pk: server.cpu_seconds for server in rows}
+    with transaction.atomic():
+        Server.objects.note_processor_time(
+            {pk: seconds for pk, seconds in grown.items() if seconds - before[pk] >= NOTED_SECONDS}
+        )
 
 
 def check(server: Server, status: ServerStatus | None) -> None:

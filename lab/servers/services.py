@@ -51,10 +51,12 @@ def request_server(
     `environment` is for a new one; a live one keeps its own. None: see `selection.for_location`.
 
     However many ask at once, the database lets one row in and all get it. One that is stopping is returned as it is,
-    and a new one follows it. Raises CannotLaunchError, or ForbiddenError for a deactivated account.
+    and a new one follows it. Raises CannotLaunchError, or ForbiddenError for
+    a deactivated account, or an environment that is not for the person.
     """
     if not user.is_active:
         raise ForbiddenError(gettext("This account is deactivated: it cannot use the Lab."))
+    selection.check_may_use(user, environment)
     for _ in range(TRIES):
         server = Server.objects.live().filter(owner=user).select_related("owner", "environment").first()
         if server is None:
@@ -91,12 +93,14 @@ def create(
 ) -> Server | None:
     """A new requested server, its launch queued on commit; None when the person has a live one by now.
 
-    `keeps_place`: it follows one that has just ended. Raises CannotLaunchError, of which LabFullError is a kind.
+    `keeps_place`: it follows one that has just ended. Raises CannotLaunchError, of which LabFullError is a kind, or
+    ForbiddenError for an environment that is not for the person.
     """
     if pause := Pause.objects.current():
         raise CannotLaunchError(pause.sentence, pause.ends_at)
     if not keeps_place and limits.is_full():
         raise LabFullError(limits.full_sentence())
+    selection.check_may_use(user, environment)
     environment = environment or selection.for_location(user, location)
     if environment is None:
         raise CannotLaunchError(gettext("No environment is installed yet. Ask an operator of this site to add one."))

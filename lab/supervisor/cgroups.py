@@ -22,6 +22,8 @@ log = logging.getLogger("lab.supervisor")
 
 CONTROLLERS = {"memory": "memory", "cpu": "cpu", "processes": "pids"}
 """What is limited, and the kernel's name for who does it."""
+ACCOUNTING = "cpuacct"
+"""Who counts processor time in version 1; in version 2 every group does."""
 PERIOD_MICROSECONDS = 100_000
 NICE = 10
 """Of Labs, where the kernel does not weigh them by groups: a tenth of the portal's share for each busy process."""
@@ -72,14 +74,20 @@ class Groups:
     version: int
     trees: dict[str, Path]
     """For each thing that is limited here, the directory below which each server gets one."""
+    accounting: Path | None = None
+    """The one in which the kernel counts processor time, limited or not."""
 
     @property
     def kept(self) -> list[str]:
         """Names of the limits that the kernel keeps here."""
         return sorted(self.trees)
 
+    @property
+    def _all(self) -> set[Path]:
+        return {*self.trees.values(), *([self.accounting] if self.accounting else [])}
+
     def _of(self, server_id: str) -> set[Path]:
-        return {tree / server_id for tree in self.trees.values()}
+        return {tree / server_id for tree in self._all}
 
     def make(self, server_id: str, limits: Limits) -> None:
         """A group for a server that is about to start."""
@@ -140,6 +148,20 @@ class Groups:
             return None
         return max(0, charged - cached), cached
 
+    def processor_time(self, server_id: str) -> tuple[int, float] | None:
+        """Inode of the server's group, which is another one after a restart, and seconds; None: not counted here."""
+        if self.accounting is None:
+            return None
+        place = self.accounting / server_id
+        try:
+            inode = place.stat().st_ino
+            if self.version == 1:
+                return inode, int((place / "cpuacct.usage").read_text()) / 1e9
+            words = (place / "cpu.stat").read_text().split()
+            return inode, int(words[words.index("usage_usec") + 1]) / 1e6
+        except (OSError, ValueError):
+            return None
+
     def processes(self, server_id: str) -> int:
         """Number of the server's processes and threads; 0 where nobody counts."""
         with contextlib.suppress(OSError, ValueError, KeyError):
@@ -161,11 +183,11 @@ class Groups:
 
     def ids(self) -> set[str]:
         """Ids of the servers that have a group."""
-        return {entry.name for tree in self.trees.values() for entry in tree.iterdir() if entry.is_dir()}
+        return {entry.name for tree in self._all for entry in tree.iterdir() if entry.is_dir()}
 
     def close(self) -> None:
         """Leave nothing of a site that was made for a trial: the directory that we made ourselves, when empty."""
-        for tree in set(self.trees.values()):
+        for tree in self._all:
             with contextlib.suppress(OSError):
                 tree.rmdir()
 
@@ -207,13 +229,14 @@ def find(name: str) -> Groups:
             if tree := _ours(mount.point / name):
                 trees[what] = tree
     if trees:
-        return Groups(1, trees)
+        accounts = (_ours(mount.point / name) for mount in _mounts("cgroup", ACCOUNTING))
+        return Groups(1, trees, next(filter(None, accounts), None))
     for mount in _mounts("cgroup2"):
         tree = _ours(mount.point / name)
         if tree and mount.lets_us_move_to(tree):
             _offer(tree)
             offered = (tree / "cgroup.subtree_control").read_text().split()
-            return Groups(2, {what: tree for what, controller in CONTROLLERS.items() if controller in offered})
+            return Groups(2, {what: tree for what, controller in CONTROLLERS.items() if controller in offered}, tree)
     return none
 
 

@@ -171,6 +171,21 @@ def usage(init: int) -> tuple[int, float]:
     return memory, ticks / os.sysconf("SC_CLK_TCK")
 
 
+def times(inits: Iterable[int]) -> dict[int, float]:
+    """Seconds of processor time for each process 1 of a sandbox: of its processes, and those that they waited for.
+
+    One walk over /proc for all.
+    """
+    namespaces = {_link(init, "ns/pid"): init for init in inits}
+    ticks: dict[int, int] = dict.fromkeys(namespaces.values(), 0)
+    for pid in pids() if ticks else ():
+        init = namespaces.get(_link(pid, "ns/pid"))
+        with contextlib.suppress(OSError):
+            if init:
+                ticks[init] += sum(map(int, stat(pid)[11:15]))
+    return {init: number / os.sysconf("SC_CLK_TCK") for init, number in ticks.items()}
+
+
 def stat(pid: int) -> list[str]:
     """Fields of /proc/PID/stat after the name: the first is `state`, the third of proc(5)."""
     return (PROC / str(pid) / "stat").read_text(errors="surrogateescape").rpartition(")")[2].split()

@@ -8,6 +8,7 @@ servers/<id>/log         what Jupyter printed, read from log.pipe (server_log.py
 servers/<id>/token       the directory of its token for the portal's API (api_token.py)
 servers/<id>/portal      the directory of its socket for the portal's API
 servers/<id>/facts       what it uses, and its limits, as told inside (resource_use.py)
+servers/<id>/processor.json   processor time that it used (processor_time.py)
 servers/<id>/disk        how much disk it may use, and did (disk_limits.py)
 servers/<id>/quotas      how many files and bytes the libraries may have that it can write to (drive_limits.py)
 servers/<id>/mounts      what it may see of the Drive, as the portal said last
@@ -42,6 +43,7 @@ from .fork_servers import ForkServer
 from .inside import limiting
 from .launch import Launch
 from .namespace_limits import NamespaceLimiter
+from .processor_time import ProcessorTime
 from .resource_use import ResourceFiles, processors
 from .server_log import ServerLog
 from .uids import Identity, LabUids
@@ -122,6 +124,7 @@ class Sandbox:
         self.unsettled_since: float | None = None
         """Since when a library is to be read-only for want of room, and something still has a file open there."""
         self.resources = ResourceFiles(self.directory, server_id, groups)
+        self.processor_time = ProcessorTime(self.directory, server_id, groups)
         self.store = store
         self.uids = uids
         self._be(None)
@@ -393,7 +396,7 @@ class Sandbox:
             "server_id": self.id,
             "state": self.state,
             "memory_bytes": memory,
-            "cpu_seconds": cpu_seconds,
+            "cpu_seconds": self.processor_time.seconds(self.init, cpu_seconds),
             "memory_kills": self.groups.killed(self.id),
             "was_at_memory_limit": self.groups.was_at_limit(self.id),
             "disk_bytes": self.disk.count.used,
@@ -498,6 +501,7 @@ class Sandbox:
         self._unmount()
         self._be(None)
         await asyncio.to_thread(self.log.close)
+        self.processor_time.keep()
         await asyncio.to_thread(self.groups.remove, self.id)
         self.socket.unlink(missing_ok=True)
 

@@ -115,9 +115,11 @@ class Supervisor:
     def kept(self) -> list[str]:
         """Names of the limits that are kept here: by the kernel, and `disk` and `files` by ourselves.
 
+        `processor_time` is no limit: the kernel counts it for each Lab.
         `uid`: each Lab has one of its own, so that what the kernel counts per user is limited per Lab.
         """
         found = [*self.groups.kept, *(["watches"] if self.limiter.kept else []), "disk", "files"]
+        found += ["processor_time"] if self.groups.accounting else []
         return [*found, *(["uid"] if self.uids else [])]
 
     def close(self) -> None:
@@ -135,6 +137,8 @@ class Supervisor:
                 if name in inits:
                     sandbox.adopt(inits[name])
         for name in self.groups.ids() - inits.keys():
+            if name in self.known:
+                self.known[name].processor_time.keep()
             self.groups.remove(name)
 
     def _sandbox(self, server_id: str) -> Sandbox:
@@ -358,6 +362,7 @@ class Supervisor:
     async def _watch_resources(self) -> None:
         while True:
             await asyncio.to_thread(self._tell_resources)
+            await asyncio.to_thread(self._keep_processor_times)
             await asyncio.sleep(resource_use.SECONDS)
 
     def _tell_resources(self) -> None:
@@ -367,6 +372,16 @@ class Supervisor:
                     sandbox.resources.update(sandbox.disk.count)
             except Exception:
                 log.exception("%s: what it uses", sandbox.id)
+
+    def _keep_processor_times(self) -> None:
+        """Of servers whose processes nobody counts together: the times go with the processes."""
+        sandboxes = [one for one in list(self.known.values()) if not one.processor_time.is_counted_by_kernel]
+        inits = {sandbox.init: sandbox for sandbox in sandboxes if sandbox.init}
+        try:
+            for init, seconds in processes.times(inits).items():
+                inits[init].processor_time.keep(init, seconds)
+        except Exception:
+            log.exception("processor times")
 
     # Disks are looked at by threads of their own: a slow one must not hold up a launch.
 

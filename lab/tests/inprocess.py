@@ -48,6 +48,7 @@ class InProcessLauncher:
         self.specs: dict[UUID, LaunchSpec] = {}
         self.mounted: dict[UUID, list[Mount]] = {}
         self.tokens: dict[UUID, str] = {}
+        self.seconds: dict[UUID, float] = {}
         self.calls: list[str] = []
         self.away = False
         self.fails: LaunchFailedError | None = None
@@ -123,9 +124,15 @@ class InProcessLauncher:
             raise LauncherUnavailableError("away")
         return ["memory", "disk"]
 
+    def processor_time(self, server_id: UUID) -> float:
+        return self.seconds.get(server_id, 0)
+
     def inspect(self) -> dict[UUID, ServerStatus]:
         self._called("inspect")
-        return {key: ServerStatus(key, state, memory_bytes=10**8) for key, state in self.sandboxes.items()}
+        return {
+            key: ServerStatus(key, state, memory_bytes=10**8, cpu_seconds=self.processor_time(key))
+            for key, state in self.sandboxes.items()
+        }
 
     def home(self, server_id: UUID) -> Path:
         return self.root / server_id.hex / "home"

@@ -59,7 +59,7 @@ def test_words_are_none_of_the_names() -> None:
             {"bytes": 0, "files": 0.0, "on": False, "tags": [], "why": ""},
             "bytes 0; files 0; on no; tags none; why none",
         ),
-        ({"limits": {"memory_mib": 4}}, "limits memory mib 4"),
+        ({"limits": {"memory_mib": 4}}, "limits memory in MiB 4"),
         ({"before": None, "role": "viewer", "group": "staff"}, "role from none to viewer; group staff"),
     ],
 )

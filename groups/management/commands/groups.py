@@ -6,6 +6,7 @@ from typing import Any
 from groups import services
 from groups.command_line import find_group
 from groups.models import Group, GroupMember, people_in
+from portal import hooks
 from portal.command_line import Options, SubcommandsCommand, change, counted, find_people
 
 
@@ -33,6 +34,8 @@ class Command(SubcommandsCommand):
             parser = self.subcommand(name, run, text)
             parser.add_argument("group", metavar="GROUP")
             parser.add_argument("usernames", nargs="+", metavar="NAME")
+
+        hooks.run("groups_command", command=self)
 
     def list(self, options: Options) -> Iterable[dict[str, Any]]:
         """Rows of the list."""

@@ -9,11 +9,12 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from conftest import Queue, Sleep
+from lab.group_limits import applying
 from lab.launchers import LauncherUnavailableError, LaunchFailedError
 from lab.locations.paths import Location
 from lab.metrics import LAUNCH_SECONDS, LAUNCHES
 from lab.models import Environment, Phase, Server, State, StopReason
-from lab.servers import api_tokens, lifecycle, limits, services
+from lab.servers import api_tokens, lifecycle, services
 from lab.servers.mounts import digest, mounts_of
 from lab.tests.inprocess import InProcessLauncher, Killed
 from lab.tests.support import Jupyter, state_of
@@ -200,7 +201,7 @@ class TestLaunch:
         assert (spec.server_id, spec.token, spec.network, spec.fork) == (row.pk, row.token, "none", True)
         assert spec.coediting
         assert (spec.username, spec.display_name, spec.email) == ("owner", "Olga Owner", "owner@example.org")
-        assert spec.limits == limits.limits_of(row.environment)
+        assert spec.limits == applying(owner, row.environment).limits
         assert api_tokens.server_of(spec.portal_token) == row
         assert (row.memory_limit, row.disk_limit) == (300 * 2**20, settings.LAB_DISK_LIMIT)
 

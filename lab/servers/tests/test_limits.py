@@ -11,6 +11,7 @@ from pytest_django import Settings
 
 from conftest import Sleep
 from lab import checks
+from lab.group_limits import applying
 from lab.launchers import ServerStatus
 from lab.models import Environment, Server, State, StopReason
 from lab.servers import lifecycle, limits, reconciler, services
@@ -30,15 +31,17 @@ def running(user: User, environment: Environment, **more: object) -> Server:
     return Server.objects.create(owner=user, environment=environment, **fields | more)
 
 
-def test_it_takes_the_environments_own_limits_before_the_sites(environment: Environment, settings: Settings) -> None:
+def test_it_takes_the_environments_own_limits_before_the_sites(
+    environment: Environment, owner: User, settings: Settings
+) -> None:
     settings.LAB_MEMORY_LIMIT, settings.LAB_CPU_LIMIT, settings.LAB_PROCESS_LIMIT = 4 * GIB, 2.0, 500
     settings.LAB_DISK_LIMIT, settings.LAB_FILE_LIMIT = 20 * GIB, 9000
     sites = {"memory": 4 * GIB, "cpu": 2.0, "processes": 500, "disk": 20 * GIB, "files": 9000}
-    assert limits.limits_of(environment) == sites
+    assert applying(owner, environment).limits == sites
     environment.memory_mib, environment.cpu_limit, environment.process_limit, environment.disk_mib = 512, 0, 0, 64
     environment.file_limit = 70
     own = {"memory": 2**29, "cpu": 0, "processes": 0, "disk": 2**26, "files": 70}
-    assert limits.limits_of(environment) == own
+    assert applying(owner, environment).limits == own
 
 
 def test_it_tells_once_of_each_time_that_memory_ran_out(owner: User, environment: Environment) -> None:

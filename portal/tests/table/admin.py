@@ -21,6 +21,7 @@ MODELS = {
     "rooms.room": "",
     "lab.server": "change",
     "lab.environment": "add change",
+    "lab.grouplimits": "add change",
     "lab.pause": "add change",
     "lab.build": "",
     "allauth_idp_oidc.client": "add change",
@@ -30,7 +31,7 @@ MODELS = {
 }
 """Actions on a model's pages beside viewing: `add`, `change`, `delete`. The rest is done by actions."""
 
-ALL_OPTIONAL = ("portal.user", "drive.quota", "drive.publiclink", "drive.uploadlink", "lab.server")
+ALL_OPTIONAL = ("portal.user", "drive.quota", "drive.publiclink", "drive.uploadlink", "lab.server", "lab.grouplimits")
 """An empty form is a valid one there."""
 
 

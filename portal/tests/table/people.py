@@ -31,7 +31,8 @@ from drive.models import File, Permission, Quota, Version
 from drive.storage import layout
 from drive.uploads import by_link, tus
 from groups import services as group_services
-from lab.models import Build, Environment, Pause, Pull, Server
+from groups.models import Group
+from lab.models import Build, Environment, GroupLimits, Pause, Pull, Server
 from notices.models import Kind, Notice
 from notices.services import notify
 from portal.accounts.services import deactivate
@@ -114,6 +115,7 @@ def build(people: dict[str, User], cortex: Collab, open_cortex: Collab) -> World
 
     Pause.objects.create(text="New disks.", starts_at=now - timedelta(days=2), ends_at=now - timedelta(days=1))
     Build.objects.create(environment=environment, packages="x", state="failed")
+    GroupLimits.objects.create(group=Group.objects.earliest("pk"), life_hours=100)
     DjangoGroup.objects.create(name="staff")
     Quota.objects.create(user=viewer, max_files=10)
 

@@ -51,6 +51,7 @@ SAME = (
     *"rclone curl cadaver davfs2 ebrains-drive Linux Windows Explorer macOS Finder GNOME Files".split(),
     "rclone for Seafile",
     *"Ctrl Esc Enter Tab Shift Alt".split(),
+    *("GiB", "MiB"),
     "Name",  # the same in German; the form of a security key has no other label
 )
 """Names of places, programs and keys."""
