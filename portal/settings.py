@@ -9,6 +9,7 @@ import re
 from email.utils import formataddr
 from ipaddress import ip_network
 from pathlib import Path
+from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 import environ
@@ -140,7 +141,7 @@ WSGI_APPLICATION = "portal.wsgi.application"
 FORM_RENDERER = "django.forms.renderers.TemplatesSetting"
 """So that `templates/django/forms/` says how a form field looks."""
 
-TEMPLATES = [
+TEMPLATES: list[dict[str, Any]] = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
         "DIRS": [BASE_DIR / "templates"],
@@ -156,6 +157,12 @@ TEMPLATES = [
         },
     },
 ]
+
+TEMPLATES_DIR = env.str("TEMPLATES_DIR", default="")
+"""Directory with templates of one's own, which are used instead of the site's of the same names."""
+if TEMPLATES_DIR:
+    _own = {"BACKEND": "portal.web.own_templates.OwnTemplates", "NAME": "django"}
+    TEMPLATES = [TEMPLATES[0] | _own | {"DIRS": [TEMPLATES_DIR, BASE_DIR / "templates"]}]
 
 CSRF_FAILURE_VIEW = "portal.web.views_errors.csrf_failure"
 

@@ -42,7 +42,7 @@ def test_the_page_names_every_command(app: str, name: str) -> None:
 
 def test_there_are_commands_for_what_operators_run() -> None:
     names = {name for app, name in OURS if isinstance(load_command_class(app, name), SubcommandsCommand)}
-    assert names == {"people", "groups", "collabs", "quotas", "servers", "tokens", "personal_data"}
+    assert names == {"people", "groups", "collabs", "quotas", "servers", "tokens", "personal_data", "templates"}
 
 
 def test_what_no_account_did_elsewhere_is_the_sites(owner: User) -> None:
