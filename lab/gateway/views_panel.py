@@ -123,7 +123,8 @@ def _state(user: User, path: str | None = None) -> JsonResponse:
     server = Server.objects.of(user)
     running = server if server and server.is_running else None
     said: dict[str, Any] = {"running": running is not None, "seconds_left": 0, "stops_at": "", "sentence": ""}
-    said |= {"notes": [], "keep": [], "warning": "", "warn_before": keep_alive.warn_before().total_seconds()}
+    warn_before = keep_alive.warn_before(running or Server())
+    said |= {"notes": [], "keep": [], "warning": "", "warn_before": warn_before.total_seconds()}
     if running and running.idle_at:
         said |= {"seconds_left": running.seconds_left, "stops_at": running.idle_at.isoformat(timespec="minutes")}
         said |= {"sentence": keep_alive.left_sentence(running), "warning": keep_alive.warning_sentence(running)}
