@@ -39,9 +39,9 @@ def for_location(user: User, location: Location) -> Environment | None:
     A Collab's choice counts only where the person has its library: whoever has not learns nothing of it. No choice
     counts that is not for the person.
     """
-    allowed = group_limits.usable(user)
     if not is_offered():
-        return allowed.default()
+        return Environment.objects.default()
+    allowed = group_limits.usable(user)
     if location.library and (theirs := chosen_for_library(location.library)) and theirs in allowed:
         return theirs
     chosen = ChosenEnvironment.objects.filter(user=user, environment__in=allowed).select_related("environment").first()
@@ -50,7 +50,7 @@ def for_location(user: User, location: Location) -> Environment | None:
 
 def check_may_use(user: User, environment: Environment | None) -> None:
     """Raise ForbiddenError unless the environment, if one is asked for, is for the person."""
-    if environment and not group_limits.usable(user).filter(pk=environment.pk).exists():
+    if environment and is_offered() and not group_limits.usable(user).filter(pk=environment.pk).exists():
         raise ForbiddenError(
             gettext("The environment “%(name)s” is not for you. Start your Lab in another one, or ask an operator.")
             % {"name": environment.name}

@@ -251,8 +251,10 @@ class TestOfAHub:
     def hub(self, settings: Settings) -> None:
         settings.LAB_LAUNCHER = "jupyterhub"
 
-    def test_only_the_default_is_offered_and_found(self, brain: Environment, environment: Environment) -> None:
-        assert list(selection.selectable()) == [environment]
+    def test_only_the_default_is_offered_and_found(
+        self, owner: User, brain: Environment, environment: Environment
+    ) -> None:
+        assert list(selection.selectable(owner)) == [environment]
         assert selection.by_slug("brain") is None
         assert selection.by_slug("base") == environment
 
