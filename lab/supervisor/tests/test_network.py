@@ -29,9 +29,15 @@ def supervisor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Supervisor:
     program.parent.mkdir()
     program.write_text(f"#!/bin/sh\n/bin/cat >>{tmp_path}/rules\n")
     monkeypatch.setenv("PATH", str(program.parent))
-    places = {"lab_root": tmp_path / "lab", "drive_root": tmp_path / "drive", "run": tmp_path / "run"}
     nobody_starts = cast("Any", None)
-    made = Supervisor(**places, groups=Groups(1, {}), limiter=nobody_starts, policy=Policy(), uids=None)
+    made = Supervisor(
+        lab_root=tmp_path / "lab",
+        drive_root=tmp_path / "drive",
+        run=tmp_path / "run",
+        groups=Groups(1, {}),
+        limiter=nobody_starts,
+        policy=Policy(),
+    )
     made._sandbox("0" * 32).init = os.getpid()
     made.firewall.rules = "the rules"
     return made
