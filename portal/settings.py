@@ -335,7 +335,7 @@ LIBRARY_KEEP_DAYS = env.int("LIBRARY_KEEP_DAYS", default=30)
 """Days for which a deleted library or Collab can be restored; then it is removed for good."""
 
 DISK_RESERVE_BYTES = env.int("DISK_RESERVE_BYTES", default=2**29)
-"""No upload begins that would leave less than this of the disk."""
+"""Nothing is stored that would leave less than this of the disk: uploads, copies, versions, previews, builds, Labs."""
 UPLOAD_UNANNOUNCED_BYTES = unannounced(env.str("UPLOAD_MAX", default=""))
 """As much must be free for an upload without a length, of which the proxy takes so much."""
 VERSION_MAX_BYTES = env.int("VERSION_MAX_BYTES", default=2 * 2**30)
@@ -439,7 +439,7 @@ def keep_days(name: str, default: int) -> int:
 
 
 RESTORE_POINT_DAYS = keep_days("RESTORE_POINT_DAYS", 90)
-"""Of restore points in VAR_DIR, of which there are few; 0: none is made before an upgrade."""
+"""Of restore points in VAR_DIR, of which there are few; 0: none is made before an upgrade, none is too old."""
 AUDIT_KEEP_DAYS = keep_days("AUDIT_KEEP_DAYS", 365)
 """Of entries of the audit trail in the database. Older ones are moved to AUDIT_ARCHIVE."""
 AUDIT_ARCHIVE = Path(env.str("AUDIT_ARCHIVE", default="") or VAR_DIR / "audit")
@@ -497,7 +497,7 @@ MFA_ALLOW_UNVERIFIED_EMAIL = LOCAL
 MFA_TOTP_ISSUER = SITE_NAME
 MFA_TOTP_TOLERANCE = 1
 SIGNUP = env.str("SIGNUP", default="open")
-"""Sign-up policy: `open`, everybody; `providers`, people from providers only; `closed`, by operators only."""
+"""Sign-up policy: `open`, everybody; `providers`, people from OpenID Connect, SAML or LDAP; `closed`, by operators."""
 OIDC_PROVIDERS = oidc_settings.from_environment(env)
 """OpenID Connect providers that people can sign in with."""
 SAML_PROVIDERS = saml_settings.from_environment(env, [provider["provider_id"] for provider in OIDC_PROVIDERS])

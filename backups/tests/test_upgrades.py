@@ -258,7 +258,13 @@ def test_points_are_kept_by_number_and_age(settings: Settings) -> None:
     assert forget_restore_points() == 0  # the upgrade is under way
     restore_points.finish()
     assert [point.name for point in restore_points.points()] == made[1:]
-    settings.RESTORE_POINT_DAYS = 0
+    settings.RESTORE_POINT_DAYS = 0  # no more are made
+    restore_points.finish()
+    assert [point.name for point in restore_points.points()] == made[1:]
+    for point in restore_points.points():
+        renamed(point, f"2020{point.name[4:]}")
+    assert forget_restore_points() == 0
+    settings.RESTORE_POINT_DAYS = 90
     assert forget_restore_points() == 4
     assert list(restore_points.place().iterdir()) == []
 

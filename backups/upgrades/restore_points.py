@@ -193,12 +193,15 @@ def _write(directory: Path, about: dict[str, Any]) -> None:
 
 
 def remove_old() -> int:
-    """Remove points that are too many or too old, but none of an upgrade that is under way; returns how many."""
-    found, removed = points(), 0
+    """Remove points that are too many or too old, but none of an upgrade that is under way; returns how many.
+
+    Where none is made any more (RESTORE_POINT_DAYS is 0), those that are there stay.
+    """
+    found, removed, days = points(), 0, settings.RESTORE_POINT_DAYS
     for kind in (UPGRADE, ROLLBACK):
         ours = [point for point in found if point.about["kind"] == kind]
         for number, point in enumerate(reversed(ours)):
-            is_old = datetime.now(UTC) - point.time > timedelta(days=settings.RESTORE_POINT_DAYS)
+            is_old = bool(days) and datetime.now(UTC) - point.time > timedelta(days=days)
             if point.is_finished and (number >= KEPT or is_old):
                 left = point.path.rename(place() / f"{UNFINISHED}{point.name}")
                 shutil.rmtree(left)
