@@ -18,7 +18,7 @@ class PortalConfig(AppConfig):
 
         from . import celery  # noqa: F401
         from .ops import checks  # noqa: F401
-        from .web import own_templates  # noqa: F401
+        from .web import checks as web_checks  # noqa: F401
 
         DNS_NAME._fqdn = urlsplit(settings.PORTAL_URL).hostname  # what it caches
         apps.get_app_config("auth").verbose_name = "Rights of operators"

@@ -17,7 +17,7 @@ from pytest_django import Settings
 from notices import emails
 from notices.models import Kind, Mail, Notice
 from portal.models import User
-from portal.web import own_templates
+from portal.web import checks, own_templates
 
 pytestmark = pytest.mark.django_db
 
@@ -72,7 +72,7 @@ def test_a_mail_of_ones_own_is_sent(own: Callable[..., None], notice: Notice) ->
     )
     assert emails.send(notice)
     assert mail.outbox[0].body == "Dear Olga: Copied"
-    assert not own_templates.templates_are_usable()
+    assert not checks.templates_are_usable()
 
 
 @pytest.mark.parametrize("text", BROKEN.values(), ids=BROKEN)
@@ -95,7 +95,7 @@ def test_the_check_tells_what_is_broken(own: Callable[..., None]) -> None:
         "{% extends 'base.html' %}{% block content %}{% include 'portal/_ours.html' %}{% endblock %}",
     )
     own("portal/_ours.html", "a part")
-    found = {message.msg.partition(":")[0]: message for message in own_templates.templates_are_usable()}
+    found = {message.msg.partition(":")[0]: message for message in checks.templates_are_usable()}
     assert set(found) == {"notices/mail.txt", "collabs/invitation_mail.txt", "portal/hoem.html"}
     assert {message.id for message in found.values()} == {"portal.W003"}
 
@@ -104,7 +104,7 @@ def test_a_directory_that_is_not_there_is_told_and_does_no_harm(
     tmp_path: Path, settings: Settings, client: Client
 ) -> None:
     settings.TEMPLATES = with_own(tmp_path / "none")
-    [message] = own_templates.templates_are_usable()
+    [message] = checks.templates_are_usable()
     assert "no such directory" in message.msg
     assert "</html>" in client.get("/status/").text
 
@@ -139,5 +139,5 @@ def test_the_command_says_what_there_is(own: Callable[..., None]) -> None:
 
 def test_without_the_setting_nothing_is_different() -> None:
     assert own_templates.own() is None
-    assert not own_templates.templates_are_usable()
+    assert not checks.templates_are_usable()
     assert "collabs/invitation_mail.txt" in own_templates.built_in_names()

@@ -5,19 +5,16 @@ or rendered, costs nobody a mail or a page: it is logged, and the whole is rende
 """
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from django.core.checks import CheckMessage, Warning, register
 from django.http import HttpRequest
 from django.template import TemplateDoesNotExist, TemplateSyntaxError, engines
 from django.template.backends.django import DjangoTemplates, Template
 from django.template.base import Origin
 from django.template.base import Template as ParsedTemplate
 from django.template.loader_tags import ExtendsNode, IncludeNode
-
-from portal.ops.checks import check_message
 
 log = logging.getLogger(__name__)
 
@@ -147,9 +144,3 @@ def problems() -> Iterator[tuple[str, str]]:
     for name in found.names():
         if why := found.why_broken(name):
             yield name, why
-
-
-@register()
-def templates_are_usable(**_: Any) -> Sequence[CheckMessage]:
-    """W003: a template of one's own is broken, or has the name of none."""
-    return [check_message(Warning, f"{name}: {why}", "portal.W003") for name, why in problems()]
