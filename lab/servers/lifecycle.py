@@ -110,7 +110,9 @@ def _bring_up(server: Server) -> bool:
     kept = launcher.enforced_limits()
     noted = {"memory": "memory_limit", "disk": "disk_limit", "files": "file_limit"}
     begun: dict[str, float] = {field: spec.limits[what] if what in kept else 0 for what, field in noted.items()}
-    begun |= {"idle_seconds": applying.idle_seconds, "life_seconds": applying.life_seconds}
+    # Those of the settings are asked for at each look: a site that is started with others means its running Labs, too.
+    times = {"idle": ("idle_seconds", applying.idle_seconds), "life": ("life_seconds", applying.life_seconds)}
+    begun |= {field: seconds for what, (field, seconds) in times.items() if what in applying.groups}
     if not still.update(phase=Phase.JUPYTER, mounts_digest=digest(mounts), **begun):
         _undo_start(server)
         return False
