@@ -111,7 +111,7 @@ def test_it_takes_a_team_from_sign_up_to_a_stopped_lab(site: Site, browser: Brow
     stop_server(None, server, StopReason.IDLE)
     wait_for(lambda: Server.objects.get(pk=server.pk).state == State.STOPPED, 30, "the Lab did not stop")
     page.goto(deep_link)
-    expect(page.get_by_text(re.compile("12 hours"))).to_be_visible()
+    expect(page.get_by_text("It was idle for 12 hours")).to_be_visible()
     page.get_by_role("main").get_by_role("button", name=re.compile("(Start|Open).*", re.I)).first.click()
     page.wait_for_url(deep_link, timeout=90_000)
     page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=60_000)
