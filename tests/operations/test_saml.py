@@ -43,7 +43,7 @@ def web(site: Site, institute: IdentityProvider, tmp_path_factory: pytest.TempPa
     make_key(own)
     names["OTHER"] |= {"KEY_FILE": str(own / "key.pem"), "CERTIFICATE_FILE": str(own / "certificate.pem")}
     given = {"SAML_PROVIDERS": "institute,other", "REDIS_URL": settings.REDIS_URL}
-    given["ACCOUNT_EMAIL_VERIFICATION"] = "mandatory"
+    given |= {"ACCOUNT_EMAIL_VERIFICATION": "mandatory", "OIDC_PROVIDERS": ""}  # `institute` is one of the site's
     for name, values in names.items():
         values |= {"ENTITY_ID": institute.server.config.entityid, "METADATA_URL": institute.metadata.as_uri()}
         given |= {f"SAML_{name}_{key}": value for key, value in values.items()}
