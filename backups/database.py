@@ -9,8 +9,8 @@ import shutil
 import sqlite3
 import subprocess
 import tempfile
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Mapping, Sequence
+from contextlib import closing, suppress
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from portal.ops import database_version
 from .backup_store import BackupError
 
 FILES = {"sqlite": "database.sqlite3", "postgresql": "database.dump"}
+_DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 _CONNINFO = ("dbname", "user", "host", "port", "service", "sslmode", "sslrootcert", "sslcert", "sslkey", "passfile")
 
 
@@ -113,36 +114,68 @@ def check(path: Path) -> str:
     return ""
 
 
-def load(path: Path) -> None:
-    """Load a snapshot in place of the site's database, all or nothing, however it ends. Nothing else may use it."""
+def load(path: Path, changes: Mapping[str, str] | None = None) -> None:
+    """Load a snapshot in place of the site's database, all or nothing, however it ends. Nothing else may use it.
+
+    `changes`: statements by the table that they need, run in what is loaded before anybody sees it.
+    """
     connection.close()
     if connection.vendor == "sqlite":
-        _load_sqlite(path, sqlite_path())
+        _load_sqlite(path, sqlite_path(), changes or {})
     else:
-        _load_postgres(path)
+        _load_postgres(path, changes or {})
 
 
-def _load_sqlite(path: Path, target: Path) -> None:
+def _load_sqlite(path: Path, target: Path, changes: Mapping[str, str]) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     fresh = target.with_name(f"{target.name}.restored")
     shutil.copyfile(path, fresh)
     fresh.chmod(0o600)
+    if changes:
+        _change_sqlite(fresh, changes)
     _sync(fresh)
     _fold_log(target)
     fresh.replace(target)
     _sync(target.parent)
 
 
+def _change_sqlite(path: Path, changes: Mapping[str, str]) -> None:
+    try:
+        with closing(sqlite3.connect(path)) as database, database:
+            # No file beside it: what is cut off here is copied anew, and another copy's journal would be read into it.
+            database.execute("PRAGMA journal_mode=MEMORY")
+            there = {name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+            for table, statement in changes.items():
+                if table in there:
+                    database.execute(statement)
+    except sqlite3.Error as error:
+        raise BackupError(f"The database was not loaded, and is as it was: {error}.") from error
+
+
+def log_size() -> int:
+    """Bytes of the log beside SQLite's database, by which that may grow when it is closed."""
+    log = sqlite_path().with_name(f"{sqlite_path().name}-wal")
+    return log.stat().st_size if log.exists() else 0
+
+
 def _fold_log(path: Path) -> None:
-    """Take a database's log into its file: beside another database the log would be taken for that one's."""
+    """Take a database's log into its file: beside another database the log would be taken for that one's.
+
+    BackupError where that fails, and the log stays: without it the database would lack what was committed last. Only
+    that of a damaged database is removed.
+    """
     try:
         if path.exists():
-            with sqlite3.connect(path) as database:
-                database.execute("PRAGMA journal_mode=DELETE")
-            database.close()
-    except sqlite3.DatabaseError as error:  # it is damaged, unless:
-        if "locked" in str(error):
+            with closing(sqlite3.connect(path)) as database:
+                [mode] = database.execute("PRAGMA journal_mode=DELETE").fetchone()
+            if mode != "delete":
+                raise BackupError(f"Another process has {path} open. End it first.")
+    except sqlite3.Error as error:
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # without what SQLite adds to it
+        if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
             raise BackupError(f"Another process has {path} open. End it first.") from error
+        if code not in _DAMAGED:
+            raise BackupError(f"{path} could not be closed, and is as it was: {error}.") from error
     for suffix in ("-wal", "-shm", "-journal"):
         path.with_name(path.name + suffix).unlink(missing_ok=True)
 
@@ -174,7 +207,7 @@ _OF_NEWER_SERVERS = b"SET transaction_timeout = 0;\n"
 """PostgreSQL 17's pg_restore writes it for older servers, too, which do not know it."""
 
 
-def _load_postgres(path: Path) -> None:
+def _load_postgres(path: Path, changes: Mapping[str, str]) -> None:
     """psql runs the SQL that pg_restore writes. It commits once that has come to its end; else nothing has changed."""
     words = ["--no-owner", "--no-privileges", "--no-comments", "--file=-", str(path)]
     into = ["--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", "--output=/dev/null", f"--dbname={_address()}"]
@@ -187,11 +220,42 @@ def _load_postgres(path: Path) -> None:
                 stream.writelines(line for line in islice(source.stdout, 50) if line != _OF_NEWER_SERVERS)
                 shutil.copyfileobj(source.stdout, stream)
                 if source.wait() == 0:
-                    stream.write(b"COMMIT;\n")
+                    stream.write(_after(changes).encode() + b"COMMIT;\n")
             source.stdout.close()
         if source.wait() or target.returncode:
             said.seek(0)
             raise BackupError(f"The database was not loaded, and is as it was: {said.read().decode().strip()}")
+
+
+def _after(changes: Mapping[str, str]) -> str:
+    """The statements as SQL. A dump leaves the search path empty."""
+    lines = [
+        f"DO $$ BEGIN IF to_regclass('{table}') IS NOT NULL THEN {statement}; END IF; END $$;\n"
+        for table, statement in changes.items()
+    ]
+    return "RESET search_path;\n" + "".join(lines)
+
+
+def postgres_size() -> int:
+    """Bytes of PostgreSQL's database if its server is on this machine; 0 elsewhere."""
+    host = str(_parameters().get("host") or "")
+    if host and not host.startswith(("/", "@")) and host not in ("localhost", "127.0.0.1", "::1"):
+        return 0
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_database_size(current_database())")
+        return int(cursor.fetchone()[0])
+
+
+def other_connections() -> list[str]:
+    """Who else is connected to PostgreSQL's database with the site's own name; none where it is SQLite's."""
+    if connection.vendor != "postgresql":
+        return []
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT coalesce(nullif(application_name, ''), 'process ' || pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND usename = current_user AND pid <> pg_backend_pid()"
+        )
+        return sorted(str(name) for (name,) in cursor.fetchall())
 
 
 def is_empty() -> bool:

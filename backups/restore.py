@@ -130,7 +130,7 @@ def backup_kind(backup: Backup) -> str:
 
 def runs() -> bool:
     """True while processes of the site answer."""
-    for name in ("web.sock", "supervisor.sock"):
+    for name in ("web.sock", "webdav.sock", "rooms.sock", "redis.sock", "supervisor.sock"):
         with socket.socket(socket.AF_UNIX) as probe:
             try:
                 probe.connect(str(Path(settings.RUN_DIR) / name))

@@ -11,9 +11,10 @@ import json
 import os
 import re
 import shutil
+import sqlite3
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -21,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.db import connection
+from django.db import DatabaseError, connection
 
 from backups import database
 from backups.backup_store import BackupError, checksum, sync
@@ -29,6 +30,8 @@ from drive.storage import room
 from portal.models import AuditEntry
 from portal.ops import database_version
 from portal.ops.code_version import CodeVersion
+
+from . import kept_files
 
 FORMAT = 1
 UNFINISHED = "unfinished-"
@@ -54,7 +57,7 @@ class Point:
 
     @property
     def time(self) -> datetime:
-        return datetime.strptime(self.name, "%Y%m%dT%H%M%S%z")
+        return _time_of(self.name)
 
     @property
     def database(self) -> Path:
@@ -69,6 +72,11 @@ class Point:
     def is_finished(self) -> bool:
         """Whether what it was made for has been done."""
         return bool(self.about["finished"])
+
+    @property
+    def labs(self) -> set[str]:
+        """Labs that there were, whose rows it has."""
+        return set(self.about.get("labs", []))
 
     @cached_property
     def migrations(self) -> set[database_version.Key]:
@@ -88,11 +96,22 @@ def place() -> Path:
     return Path(settings.VAR_DIR) / "restore-points"
 
 
+def _time_of(name: str) -> datetime:
+    """ValueError where it is no point's name."""
+    return datetime.strptime(name, "%Y%m%dT%H%M%S%z")
+
+
+def _is_name(name: str) -> bool:
+    with suppress(ValueError):
+        return f"{_time_of(name):%Y%m%dT%H%M%SZ}" == name
+    return False
+
+
 def points() -> list[Point]:
-    """All whole ones, oldest first."""
+    """All whole ones, oldest first. What an operator put beside them is none."""
     found = []
     for path in sorted(place().glob("2*")) if place().exists() else []:
-        if (path / "point.json").is_file():
+        if _is_name(path.name) and (path / "point.json").is_file():
             found.append(Point(path, json.loads((path / "point.json").read_text())))
     return found
 
@@ -122,17 +141,33 @@ def make(kind: str, code: CodeVersion) -> Point:
     with _unfinished() as draft:
         check_possible()
         try:
-            return _finish(draft, kind, code, lambda: database.snapshot(draft, most=room.left(draft)))
-        except OSError as error:
-            raise BackupError(f"The database could not be copied to {place()}: {error.strerror}.") from error
+            point = _finish(draft, kind, code, lambda: database.snapshot(draft, most=room.left(draft)))
+        except (OSError, sqlite3.Error, DatabaseError) as error:
+            why = error.strerror if isinstance(error, OSError) else error
+            raise BackupError(f"The database could not be copied to {place()}: {why}.") from error
+    if kind == UPGRADE:
+        _remove_earlier_tries(point)
+    return point
+
+
+def _remove_earlier_tries(made: Point) -> None:
+    """Of an upgrade that failed before it changed anything each try makes a point: the last one is enough."""
+    for point in points():
+        is_upgrade = point.about["kind"] == UPGRADE and not point.is_finished
+        if is_upgrade and point.name < made.name and point.migrations == made.migrations:
+            _remove(point)
 
 
 def keep_replaced(code: CodeVersion) -> Point:
-    """A point of what is about to be replaced. SQLite's costs no room where it is on the same disk."""
+    """A point of what is about to be replaced. SQLite's costs no room where it is on the same disk.
+
+    PostgreSQL's leaves as much room as its database has: it needs that to load another, and may be on this disk.
+    """
     with _unfinished() as draft:
         if connection.vendor == "sqlite":
             return _finish(draft, ROLLBACK, code, lambda: database.link(draft))
-        return _finish(draft, ROLLBACK, code, lambda: database.snapshot(draft, most=room.free(draft)))
+        most = room.free(draft) - database.postgres_size()
+        return _finish(draft, ROLLBACK, code, lambda: database.snapshot(draft, most=most))
 
 
 @contextmanager
@@ -141,7 +176,7 @@ def _unfinished() -> Iterator[Path]:
     for left in place().glob(f"{UNFINISHED}*"):
         shutil.rmtree(left)
     for point in points():  # of a return that was cut off before it replaced the database
-        if point.about["kind"] == ROLLBACK and point.database.stat().st_nlink > 1:
+        if point.about["kind"] == ROLLBACK and _is_present_database(point.database):
             shutil.rmtree(point.path)
     while (place() / (name := f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}")).exists():
         time.sleep(0.1)  # they are named by the second
@@ -151,6 +186,12 @@ def _unfinished() -> Iterator[Path]:
         yield draft
     finally:
         shutil.rmtree(draft, ignore_errors=True)  # of a whole one nothing is there any more
+
+
+def _is_present_database(path: Path) -> bool:
+    """True for a second name of SQLite's database. What has more names otherwise, such as a copy's, is a point."""
+    present = database.sqlite_path()
+    return connection.vendor == "sqlite" and present.exists() and path.samefile(present)
 
 
 def _finish(draft: Path, kind: str, code: CodeVersion, copy: Callable[[], Path]) -> Point:
@@ -163,6 +204,7 @@ def _finish(draft: Path, kind: str, code: CodeVersion, copy: Callable[[], Path])
         "migrations": database.applied(),
         "rows": count_rows(),
         "last_audit_entry": last_audit_entry(),
+        "labs": sorted(labs_on_disk()),
         "finished": None,
     }
     about["sha256"] = checksum(copy())
@@ -203,10 +245,14 @@ def remove_old() -> int:
         for number, point in enumerate(reversed(ours)):
             is_old = bool(days) and datetime.now(UTC) - point.time > timedelta(days=days)
             if point.is_finished and (number >= KEPT or is_old):
-                left = point.path.rename(place() / f"{UNFINISHED}{point.name}")
-                shutil.rmtree(left)
+                _remove(point)
                 removed += 1
+    kept_files.remove_all_but([point.name for point in points()])
     return removed
+
+
+def _remove(point: Point) -> None:
+    shutil.rmtree(point.path.rename(place() / f"{UNFINISHED}{point.name}"))
 
 
 # Room, and rows
@@ -238,6 +284,11 @@ def _require_room() -> None:
 
 def _megabytes(count: int) -> str:
     return f"{count / 2**20:.1f} MB"
+
+
+def labs_on_disk() -> set[str]:
+    """Labs of this machine that run, or whose homes are still there (lab.supervisor)."""
+    return {path.name for path in (Path(settings.LAB_ROOT) / "servers").glob("[0-9a-f]" * 32)}
 
 
 def count_rows() -> dict[str, int]:

@@ -7,6 +7,7 @@
     staging/                  files that are not complete yet; nginx's uploads in staging/nginx
     trash/<id>/<place>/…      what was deleted from a library, each below the folders it was in
     objects/                  earlier versions of files (drive.versions.store)
+    kept/<time>/              objects and journals that a replaced database needs (backups.upgrades.kept_files)
     unsettled/<id>            an empty file: the row is about to change, or has, and the disk may not have followed
     removed/                  what is on its way out (removal.py)
     locks/<two digits>        who changes a library holds one of these
@@ -144,6 +145,16 @@ def settle(library_id: UUID) -> None:
         _move(library_id, is_public=is_public)
         if is_public:
             _name(library_id, library.shared_name or str(library_id))
+
+
+def withdraw(library_id: UUID) -> None:
+    """Show a library to nobody by its name, whatever its row says, until it is settled: there may soon be no row."""
+    note_unsettled(library_id)
+    _made("private")
+    with file_lock(_lock_path(library_id)):
+        _unname(library_id, keep=None)
+        if public_path(library_id).exists():
+            _move(library_id, is_public=False)
 
 
 def settle_committed(library_id: UUID) -> None:

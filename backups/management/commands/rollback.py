@@ -36,8 +36,7 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from error
 
     def _go_back(self, point: Point, is_sure: bool) -> None:
-        point.check()
-        rollback.require_room(point)
+        rollback.require_possible(point)
         for line in [
             f"Restore point {point.name}: {described(point)}.",
             "The database becomes what it was then. What was done since is lost in it, and what was withdrawn since",
@@ -47,7 +46,7 @@ class Command(BaseCommand):
             self.stdout.write(line)
         if not is_sure and not self._agrees():
             raise CommandError("Nothing was changed.")
-        kept = rollback.go_back(point)
+        kept = rollback.go_back(point, self.stderr.write)
         self.stdout.write(f"Done. What was replaced is the restore point {kept.name} (bin/rollback --to {kept.name}).")
         self.stdout.write(rollback.next_step(point))
 
