@@ -167,6 +167,7 @@ class Allowed:
     max_bytes: int
     max_files: int
     libraries: tuple[UUID, ...]
+    used_bytes: int = 0
 
 
 def allowed(libraries: Iterable[UUID]) -> dict[UUID, Allowed]:
@@ -174,18 +175,20 @@ def allowed(libraries: Iterable[UUID]) -> dict[UUID, Allowed]:
     asked = Library.objects.filter(pk__in=list(libraries))
     rows = list(asked.select_related("owner_user__quota", "owner_collab__quota"))
     of_owners: defaultdict[str, list[UUID]] = defaultdict(list)
+    used: defaultdict[str, int] = defaultdict(int)
     same = Q(owner_user__in={row.owner_user_id for row in rows}) | Q(
         owner_collab__in={row.owner_collab_id for row in rows}
     )
-    for pk, user, collab in (
-        Library.objects.filter(same, removed_at=None).order_by("pk").values_list("pk", "owner_user", "owner_collab")
-    ):
+    fields = "pk", "owner_user", "owner_collab", "used_bytes"
+    for pk, user, collab, size in Library.objects.filter(same, removed_at=None).order_by("pk").values_list(*fields):
         of_owners[_owner(collab, user)].append(pk)
+        used[_owner(collab, user)] += size
     found = {}
     for row in rows:
         own = getattr(row.owner_collab or row.owner_user, "quota", None)
         limits = _limits(row, [(own.max_bytes, own.max_files)] if own else [])
-        found[row.pk] = Allowed(owner_of(row), *limits, tuple(of_owners[owner_of(row)]))
+        owner = owner_of(row)
+        found[row.pk] = Allowed(owner, *limits, tuple(of_owners[owner]), used[owner])
     return found
 
 

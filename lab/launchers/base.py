@@ -40,10 +40,12 @@ class Mount:
     """Bytes that the quota's libraries may have together; 0: nobody looks."""
     quota_libraries: tuple[str, ...] = ()
     """All libraries of the quota."""
+    quota_used: int = 0
+    """Bytes that they had when the portal looked last."""
 
     def as_json(self) -> dict[str, Any]:
         view = {"folder": self.folder, "name": self.name, "library": str(self.library_id), "mode": self.mode}
-        quota = {"quota": self.quota, "quota_files": self.quota_files}
+        quota = {"quota": self.quota, "quota_files": self.quota_files, "quota_used": self.quota_used}
         return view | quota | {"quota_bytes": self.quota_bytes, "quota_libraries": list(self.quota_libraries)}
 
 

@@ -90,8 +90,8 @@ def drive_full_sentence(why: str) -> str:
     """Message when libraries can only be read in a Lab for want of room: of the quota, or of the disk."""
     if why == "disk":
         return gettext(
-            "The site's disk is full: until there is room, your Lab can read its Drive and not change it. What was "
-            "writing there was stopped. Files can be deleted on the Drive's pages; tell an operator of this site."
+            "The site's disk is full: until there is room, your Lab can read its Drive and not change it. What "
+            "wrote much there was stopped. Files can be deleted on the Drive's pages; tell an operator of this site."
         )
     return gettext(
         "A quota of your Lab's Drive is used up: until there is room, your Lab can read the libraries that count "

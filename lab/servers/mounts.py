@@ -32,10 +32,13 @@ def with_quotas(mounts: list[Mount]) -> list[Mount]:
 def _with_quota(mount: Mount, quota: Allowed | None) -> Mount:
     if quota is None:
         return mount
-    known = tuple(map(str, quota.libraries))
-    files = 2 * quota.max_files + 1
     return replace(
-        mount, quota=quota.owner, quota_files=files, quota_bytes=max(1, quota.max_bytes), quota_libraries=known
+        mount,
+        quota=quota.owner,
+        quota_files=2 * quota.max_files + 1,
+        quota_bytes=max(1, quota.max_bytes),
+        quota_libraries=tuple(map(str, quota.libraries)),
+        quota_used=quota.used_bytes,
     )
 
 

@@ -44,6 +44,8 @@ class DriveQuota:
     """Bytes that all libraries may have together (drive_room.py); 0: nobody looks."""
     libraries: tuple[str, ...] = ()
     """All that count against it."""
+    used: int = 0
+    """Bytes that they had as the portal knew last."""
 
 
 class DriveQuotas:
@@ -61,6 +63,7 @@ class DriveQuotas:
                 int(mount["quota_files"]),
                 int(mount.get("quota_bytes", 0)),
                 tuple(mount.get("quota_libraries", ())),
+                int(mount.get("quota_used", 0)),
             )
             for mount in mounts
             if mount["mode"] == "rw" and mount.get("quota_files")

@@ -28,17 +28,22 @@ from .drive_plan import Library, MountPoint, Plan, View, keeps, plan
 from .uids import SAFE, LabUids
 
 
+@dataclass(frozen=True)
+class StuckLibrary:
+    """A library that cannot be withdrawn: processes of the sandbox use it."""
+
+    place: MountPoint
+    library: str
+    writing: bool
+    """It is to be read-only, and has files that are open for writing."""
+
+
 class LibraryInUseError(Exception):
-    """A library cannot be withdrawn: processes of the sandbox use it.
+    """Libraries cannot be withdrawn: all of them."""
 
-    `writing`: it is to be read-only, and has files that are open for writing.
-    """
-
-    def __init__(self, place: MountPoint, library: str, *, writing: bool = False) -> None:
-        super().__init__(place.path)
-        self.place = place
-        self.library = library
-        self.writing = writing
+    def __init__(self, stuck: list[StuckLibrary]) -> None:
+        super().__init__(", ".join(one.place.path for one in stuck))
+        self.stuck = stuck
 
 
 class Store:
@@ -179,8 +184,8 @@ class DriveView:
     def apply(self, wanted: View, inside: MountsInside) -> list[Library]:
         """Make the view in a running sandbox equal to `wanted`; returns libraries that are not on disk.
 
-        Raises LibraryInUseError, with everything else already done, when a library that is taken away is in use: stop
-        what uses it and call again. OSError: the sandbox is gone, or something cannot be mounted.
+        Raises LibraryInUseError, with everything else already done, when libraries that are taken away are in use:
+        stop what uses them and call again. OSError: the sandbox is gone, or something cannot be mounted.
         """
         current = inside.current()
         todo = plan(current, wanted)
@@ -189,8 +194,9 @@ class DriveView:
         taken = inside.current()
         missing = self._show({place: wanted[place] for place in [*todo.shown, *anew] if place not in taken}, inside)
         self._tidy(inside.current())
-        for place, library in stuck.items():
-            raise LibraryInUseError(place, library.library, writing=place in todo.read_only)
+        if stuck:
+            in_use = [StuckLibrary(place, one.library, place in todo.read_only) for place, one in stuck.items()]
+            raise LibraryInUseError(in_use)
         return missing
 
     def _take_away(self, todo: Plan, current: View, wanted: View, inside: MountsInside) -> View:

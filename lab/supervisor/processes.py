@@ -226,14 +226,36 @@ def open_files(pid: int) -> Iterator[os.stat_result]:
 
 def deleted_mappings(pid: int) -> Iterator[tuple[int, int, int]]:
     """Device, inode and where the mapping ends in the file, of files without a name (proc(5), maps)."""
+    for _path, device, inode, end in _deleted_mappings(pid):
+        yield device, inode, end
+
+
+def _deleted_mappings(pid: int) -> Iterator[tuple[str, int, int, int]]:
+    """The same, with the path that each had."""
     with contextlib.suppress(OSError):
         for line in _lines(PROC / str(pid) / "maps"):
             if line.endswith(" (deleted)"):
-                addresses, _, offset, device, inode, _ = line.split(maxsplit=5)
+                addresses, _, offset, device, inode, path = line.split(maxsplit=5)
                 first, _, last = addresses.partition("-")
                 major, _, minor = device.partition(":")
                 end = int(offset, 16) + int(last, 16) - int(first, 16)
-                yield os.makedev(int(major, 16), int(minor, 16)), int(inode), end
+                yield path, os.makedev(int(major, 16), int(minor, 16)), int(inode), end
+
+
+def deleted_files(init: int) -> Iterator[tuple[str, tuple[int, int], int]]:
+    """Files that have no name any more and are held by a process of the sandbox, as often as they are.
+
+    The path that each had inside; device and inode; the bytes that it takes up, of what is mapped up to where.
+    """
+    for pid in inside(init):
+        with contextlib.suppress(OSError):
+            for fd in os.listdir(PROC / str(pid) / "fd"):
+                with contextlib.suppress(OSError):
+                    found = (PROC / str(pid) / "fd" / fd).stat()
+                    if found.st_nlink == 0:
+                        yield _link(pid, f"fd/{fd}"), (found.st_dev, found.st_ino), found.st_blocks * 512
+        for path, device, inode, end in _deleted_mappings(pid):
+            yield path, (device, inode), end
 
 
 def holders(init: int, place: str, library: str, *, writing: bool = False) -> list[int]:

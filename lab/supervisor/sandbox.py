@@ -37,8 +37,8 @@ from .cgroups import ENTER_TRIES, Groups, Limits
 from .disk_limits import DiskMonitor
 from .drive_limits import DriveQuotas
 from .drive_plan import View, libraries
-from .drive_room import DriveRoom
-from .drive_view import DriveView, LibraryInUseError, MountsInside, OwnStore, Store, mounts
+from .drive_room import DriveRoom, RoomWriter
+from .drive_view import DriveView, LibraryInUseError, MountsInside, OwnStore, Store, StuckLibrary, mounts
 from .fork_servers import ForkServer
 from .inside import limiting
 from .launch import Launch
@@ -122,7 +122,9 @@ class Sandbox:
         self.room: DriveRoom | None = None
         self.wanted: View = {}
         self.unsettled_since: float | None = None
-        """Since when a library is to be read-only for want of room, and something still has a file open there."""
+        """Since when a library is to be read-only for want of room, and what writes there is stopped in vain."""
+        self.is_unsettled = False
+        """While a library is to be read-only for want of room, and something still has a file open there."""
         self.resources = ResourceFiles(self.directory, server_id, groups)
         self.processor_time = ProcessorTime(self.directory, server_id, groups)
         self.store = store
@@ -427,20 +429,34 @@ class Sandbox:
         self.disk.note_drive(min(reasons, default=""))
         return self.room.restricted(self.wanted, quotas)
 
+    def writer(self, written: int) -> RoomWriter:
+        """Whose bytes it may write, with those that it has written so far."""
+        drive = f"/home/{self.username}/drive"
+        places = {f"{drive}/{place.path}": one.library for place, one in self.wanted.items() if one.mode == "rw"}
+        return RoomWriter(self.quotas.by_library, written, self.init or 0, places)
+
     async def remount(self) -> list[str]:
-        """Make the Drive view equal; processes that stand in the way of a withdrawal are stopped, and named."""
+        """Make the Drive view equal; processes that stand in the way of a withdrawal are stopped, and named.
+
+        What is in the way of a view that is read-only for want of room may be left: `is_unsettled` says so, call again.
+        """
         notes: list[str] = []
         wanted = self._with_room()
-        patient_until, may_wait = time.monotonic() + HOLDER_SECONDS, False
+        patient_until, withdrawn = time.monotonic() + HOLDER_SECONDS, False
         for _ in range(HOLDER_TRIES):
             try:
                 await asyncio.to_thread(self.view.apply, wanted, self._mounts())
             except LibraryInUseError as error:
                 now = time.monotonic()
-                may_wait = error.writing and error.place in self.wanted and self.wanted[error.place].mode == "rw"
-                writing = may_wait or (error.writing and now < patient_until - HOLDER_SECONDS / 2)
-                stopped = await self._stop_holders(self._mounts().at(error.place), error.library, writing=writing)
-                notes += [f"{name} was stopped: it was using “{error.place.path}”." for name in stopped]
+                lost = [one for one in error.stuck if not self._may_write(one)]
+                withdrawn = bool(lost)
+                in_the_way = lost or [one for one in error.stuck if self._may_stop(one)]
+                if not in_the_way:
+                    self.is_unsettled, self.unsettled_since = True, None
+                    return list(dict.fromkeys(notes))
+                said = [await self._stop_users(one, now < patient_until - HOLDER_SECONDS / 2) for one in in_the_way]
+                stopped = [note for found in said for note in found]
+                notes += stopped
                 if not stopped and now > patient_until:
                     break
                 patient_until = now + HOLDER_SECONDS if stopped else patient_until
@@ -450,15 +466,37 @@ class Sandbox:
                     return notes
                 raise
             else:
-                self.unsettled_since = None
+                self.is_unsettled, self.unsettled_since = False, None
                 return list(dict.fromkeys(notes))
-        self.unsettled_since = self.unsettled_since or time.monotonic()
-        if may_wait and time.monotonic() < self.unsettled_since + ROOM_PATIENCE:
-            return list(dict.fromkeys(notes))  # for want of room alone: on a busy disk its writer's end takes long
-        # Something that /proc does not show (a descriptor on its way through a socket) holds it: no access is safer.
+        return [*dict.fromkeys(notes), *await self._give_up(withdrawn=withdrawn)]
+
+    def _may_write(self, stuck: StuckLibrary) -> bool:
+        """True if its person may write there, and there is only no room."""
+        wanted = {one.library for one in self.wanted.values() if one.mode == "rw"}
+        return stuck.writing and stuck.library in wanted
+
+    def _may_stop(self, stuck: StuckLibrary) -> bool:
+        return self.room is None or self.room.may_stop(stuck.library, self.quotas.by_library)
+
+    async def _stop_users(self, stuck: StuckLibrary, only_writers: bool) -> list[str]:
+        """Stop what uses a library. For want of room what writes, for lost access all, if that was not enough."""
+        writing = stuck.writing and (only_writers or self._may_write(stuck))
+        stopped = await self._stop_holders(self._mounts().at(stuck.place), stuck.library, writing=writing)
+        return [f"{name} was stopped: it was using “{stuck.place.path}”." for name in stopped]
+
+    async def _give_up(self, *, withdrawn: bool) -> list[str]:
+        """Something that /proc does not show (a descriptor on its way through a socket) holds a library: end the Lab.
+
+        For want of room alone not at once: on a busy disk a writer's end takes long.
+        """
+        self.is_unsettled, self.unsettled_since = True, self.unsettled_since or time.monotonic()
+        if not withdrawn and time.monotonic() < self.unsettled_since + ROOM_PATIENCE:
+            return []
         self._kill()
         await self.ended.wait()
-        return [*notes, "The Lab was stopped: it was still using a library that you lost access to."]
+        if withdrawn:
+            return ["The Lab was stopped: it was still using a library that you lost access to."]
+        return ["The Lab was stopped: something in it was still writing to a library for which there is no room."]
 
     def _mounts(self) -> MountsInside:
         """Its mounts; ProcessLookupError: it has ended."""

@@ -16,6 +16,7 @@ Each may carry "request_id", which the log lines then name. The answer is {"ok":
 
 import asyncio
 import contextlib
+import itertools
 import json
 import logging
 import os
@@ -35,7 +36,7 @@ from portal.sandboxing.firewall import Policy
 
 from . import cgroups, network, processes, resource_use
 from .drive_limits import DriveFileMonitor, Writer
-from .drive_room import DriveRoom, RoomWriter
+from .drive_room import DriveRoom
 from .drive_view import Store
 from .fork_servers import ForkFailedError, ForkServer, ForkServers
 from .launch import Launch, jupyter_config
@@ -52,6 +53,8 @@ RULES_SECONDS = 60
 """Between two tries at rules of the firewall that could not be put in place."""
 DISK_SECONDS = 1
 ROOM_SECONDS = 0.25
+SETTLE_EVERY = 4
+"""Looks at the room, until those Labs are tried again in which something has a file open that could not be closed."""
 DISK_THREADS = 4
 SAID = ("start", "remount", "stop", "destroy")
 """Requests that change something: each has a line in the log."""
@@ -79,6 +82,8 @@ class Supervisor:
         self.room = DriveRoom(self.store, reserve)
         self.written: dict[str, int] = {}
         self.following: set[asyncio.Task[None]] = set()
+        self.to_follow: set[str] = set()
+        """Servers for which one of these waits."""
         self.groups = groups
         self.firewall = network.Firewall(policy)
         self.reading_addresses = asyncio.Lock()
@@ -411,18 +416,25 @@ class Supervisor:
     # What Labs write into the Drive goes to the disk without asking.
 
     async def _watch_drive_disk(self) -> None:
-        while True:
-            if self.room.look_at_disk():
-                log.warning("the Drive's disk: %s", "reserve reached" if self.room.is_short else "there is room again")
-                self._follow_room(self.known.values())
-            late = [one for one in self.known.values() if one.unsettled_since and not self.locks[one.id].locked()]
-            self._follow_room(late)
+        for look in itertools.count():
+            try:
+                self._look_at_drive_disk(settle=look % SETTLE_EVERY == 0)
+            except Exception:
+                log.exception("the Drive's disk")
             await asyncio.sleep(ROOM_SECONDS)
+
+    def _look_at_drive_disk(self, *, settle: bool) -> None:
+        if self.room.look_at_disk():
+            half = "half of the reserve is gone" if self.room.is_low else "the reserve is reached"
+            log.warning("the Drive's disk: %s", half if self.room.is_short else "there is room again")
+            self._follow_room(self.known.values())
+        elif settle:
+            self._follow_room(one for one in self.known.values() if one.is_unsettled)
 
     async def _watch_drive_quotas(self) -> None:
         while True:
             running = [one for one in list(self.known.values()) if one.init]
-            writers = [RoomWriter(one.quotas.by_library, self.written.get(one.id, 0)) for one in running]
+            writers = [one.writer(self.written.get(one.id, 0)) for one in running]
             try:
                 if await asyncio.to_thread(self.room.look_at_quotas, writers):
                     self._follow_room(self.known.values())
@@ -433,13 +445,15 @@ class Supervisor:
     def _follow_room(self, sandboxes: Iterable[Sandbox]) -> None:
         """Have Labs read, or write, what there is no room for, or is again. None waits for another, nor do we."""
         for sandbox in sandboxes:
-            if sandbox.init:
+            if sandbox.init and sandbox.id not in self.to_follow:  # what waits will see what is new, too
+                self.to_follow.add(sandbox.id)
                 task = asyncio.create_task(self._follow_room_in(sandbox))
                 self.following.add(task)
                 task.add_done_callback(self.following.discard)
 
     async def _follow_room_in(self, sandbox: Sandbox) -> None:
         async with self.locks[sandbox.id]:
+            self.to_follow.discard(sandbox.id)
             if sandbox.init is None or not sandbox.wanted:
                 return
             try:

@@ -125,9 +125,11 @@ def test_it_says_what_each_library_may_have_and_what_counts_with_it(
     with CaptureQueriesContext(connection) as queries:
         found = quota.allowed([mine.pk, theirs.pk])
     assert len(queries) == 2
+    Library.objects.filter(pk=mine.pk).update(used_bytes=70)
     own = tuple(Library.objects.filter(owner_user=owner).order_by("pk").values_list("pk", flat=True))
-    assert found[mine.pk] == Allowed(f"person {owner.pk}", 100, 10, own)
-    assert found[theirs.pk] == Allowed(f"collab {collab.pk}", 200, 20, (theirs.pk,))
+    found = quota.allowed([mine.pk, theirs.pk])
+    assert found[mine.pk] == Allowed(f"person {owner.pk}", 100, 10, own, quota.of(mine).used_bytes)
+    assert found[theirs.pk] == Allowed(f"collab {collab.pk}", 200, 20, (theirs.pk,), quota.of(theirs).used_bytes)
     Quota.objects.create(user=owner, max_files=0)
     Quota.objects.create(collab=collab, max_bytes=5)
     found = quota.allowed([mine.pk, theirs.pk])
