@@ -65,7 +65,7 @@ def may_upload(kind: Kind, code: str, length: int | None) -> Link:
     link = links.decode(kind, code, need="rw")
     size = _beyond_the_largest(link.library, (length or 0) - FRAMING)
     disk = room.of_upload(length, copies=2)  # the form, and the files in it
-    admission.promise_body(link.library, size=size, files=0, disk=disk)
+    admission.promise_body(link.library, link.asker.user, size=size, files=0, disk=disk)
     return link
 
 

@@ -72,7 +72,7 @@ def may_upload(change: Change, place: Place, length: int | None) -> tuple[Place,
     change.require_conditions(place)
     change.require_unlocked(place, member=item is None)
     size = (length or 0) - (item.size if item else 0)
-    admission.promise_body(library, size=size, files=0 if item else 1, disk=room.of_upload(length))
+    admission.promise_body(library, change.user, size=size, files=0 if item else 1, disk=room.of_upload(length))
     return place, item
 
 

@@ -192,6 +192,11 @@ def allowed(libraries: Iterable[UUID]) -> dict[UUID, Allowed]:
     return found
 
 
+def sender_of(person: int) -> str:
+    """A word for a signed-in person who uploads."""
+    return f"person {person}"
+
+
 def owner_of(library: Library) -> str:
     """A word for the quota that a library counts against."""
     return _owner(library.owner_collab_id, library.owner_user_id)
@@ -227,12 +232,15 @@ def promise(
     """Promise room for what is about to arrive: bytes and files of the quota, bytes of the disk, of which some have.
 
     `kind`: promises.BODY or UPLOAD; `link` and `sender` as in Promise. OverQuotaError or DiskFullError where it does
-    not fit with all that was promised.
+    not fit with all that was promised; of the disk an upload is then kept what comes next (`room.ahead`).
     """
     with promises.lock():
         check(library, size, files)
         room.require(disk - arrived)
-        promises.make(key, kind, Promise(owner_of(library), max(0, size), max(0, files), disk, link, sender))
+        ahead = room.ahead(disk - arrived, sender) if kind == promises.UPLOAD else None
+        owner = owner_of(library)
+        made = Promise(owner, max(0, size), max(0, files), disk, link, sender, ahead=ahead)
+        promises.make(key, kind, made)
 
 
 @contextmanager

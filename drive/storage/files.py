@@ -246,7 +246,7 @@ class LibraryFiles:
         target = self.staging / secrets.token_hex(16)
         try:
             with translate_errors(), target.open("xb") as copy:
-                room.copy(source, copy, into_reserve=into_reserve)
+                room.copy(source, copy, size=size, into_reserve=into_reserve)
             if size is not None and target.stat().st_size != size:
                 raise IncompleteUploadError(
                     gettext("The upload was interrupted. Nothing was changed. Please try again.")

@@ -33,8 +33,10 @@ from portal.ops import logs
 from .errors import translate_errors
 
 BODY, UPLOAD, PUT = ".body", ".upload", ".put"
-STILL, STILL_LINK = 3600, 600
-"""Seconds without a byte after which a promise lapses; through an upload link."""
+STILL = 600
+"""Seconds without a byte after which a promise lapses."""
+AHEAD_BYTES = 2**30
+"""Of a resumable upload the disk is promised so much beyond what has arrived, and the quota its whole size."""
 PACE = 2**20
 """Bytes a second, on the average after that time; what is slower loses its promise."""
 FRESH = 90
@@ -59,15 +61,18 @@ class Promise:
     link: str = ""
     """Id of the upload link through which it comes."""
     sender: str = ""
-    """Digest of the network address from which it comes through a link."""
+    """From whom it comes: a person, or the digest of the network address behind a link."""
     made: float = 0.0
     arrived: int = 0
     """Bytes that are on the disk already; of an upload."""
+    ahead: int | None = None
+    """Of an upload: bytes of the disk that are promised beyond those. None: all that are still to come."""
 
     @property
     def missing(self) -> int:
-        """Bytes that are still to be written."""
-        return max(0, self.disk - self.arrived)
+        """Bytes of the disk that are kept for it and not written yet."""
+        to_come = max(0, self.disk - self.arrived)
+        return to_come if self.ahead is None else min(to_come, self.ahead)
 
 
 def total(found: Iterable[Promise]) -> tuple[int, int]:
@@ -120,15 +125,17 @@ def sweep() -> None:
 @contextmanager
 def making(key: str, promise: Promise) -> Iterator[None]:
     """Promise room to a file that this process puts in place meanwhile. Begin it within `lock`."""
-    path = _place() / f"{key}{PUT}"
+    path, draft = _place() / f"{key}{PUT}", _place() / f"{key}.new"
     with translate_errors():
-        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        fd = os.open(draft, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         with translate_errors():
-            fcntl.flock(fd, fcntl.LOCK_EX)
+            fcntl.flock(fd, fcntl.LOCK_EX)  # before it has the name by which others look whether it is locked
             os.write(fd, json.dumps(asdict(promise) | {"made": time.time()}).encode())
+            draft.replace(path)
         yield
     finally:
+        draft.unlink(missing_ok=True)
         path.unlink(missing_ok=True)
         os.close(fd)
 
@@ -155,10 +162,13 @@ def own() -> list[Promise]:
     return [promise for name, promise in _all() if name in names]
 
 
-def missing() -> int:
-    """Bytes that are promised to others and not on the disk yet. What nginx has of bodies so far is there."""
-    promised = sum(promise.missing for promise in others())
-    return max(0, promised - _arrived_of_bodies()) if promised else 0
+def missing(most: int | None = None) -> int:
+    """Bytes that are promised to others and not on the disk yet; `most`: to files of no more bytes.
+
+    What nginx has of bodies so far is there.
+    """
+    promised = sum(promise.missing for promise in others() if most is None or promise.disk <= most)
+    return max(0, promised - sum(_arrived_bodies())) if promised and most is None else promised
 
 
 def _staging() -> Path:
@@ -176,6 +186,7 @@ def _all() -> Iterator[tuple[str, Promise]]:
         names = set(os.listdir(_place()))
     except FileNotFoundError:
         return
+    late: list[tuple[str, Promise]] = []
     for name in sorted(names):
         path = _place() / name
         key, kind = path.stem, path.suffix
@@ -185,10 +196,36 @@ def _all() -> Iterator[tuple[str, Promise]]:
         elif kind in (BODY, UPLOAD, PUT) and not (kind == BODY and f"{key}.ended" in names):
             with suppress(FileNotFoundError):
                 promise = _read(path, kind, now)
-                if promise:
+                if promise and kind == BODY and promise.made and _expected(promise, now) > 0:
+                    late.append((name, promise))
+                elif promise:
                     yield name, promise
                 else:
                     path.unlink()
+        elif kind == ".new":
+            with suppress(FileNotFoundError):
+                if path.stat().st_mtime < now - AHEAD:
+                    path.unlink()  # its process died
+    yield from _that_arrive(late, now)
+
+
+def _that_arrive(late: list[tuple[str, Promise]], now: float) -> Iterator[tuple[str, Promise]]:
+    """Of old promises of bodies those for which enough may have come; the others are removed.
+
+    Nobody knows which file of the proxy is whose: each needs one that is as large as PACE has it, and no two the same.
+    """
+    files = sorted(_arrived_bodies(), reverse=True) if late else []
+    for name, promise in sorted(late, key=lambda one: -_expected(one[1], now)):
+        if files and files[0] >= _expected(promise, now):
+            files.pop(0)
+            yield name, promise
+        else:
+            (_place() / name).unlink(missing_ok=True)
+
+
+def _expected(promise: Promise, now: float) -> float:
+    """Bytes of a body that have come by now, if it is not too slow."""
+    return min(promise.disk // 2, (now - promise.made - STILL) * PACE)
 
 
 def _read(path: Path, kind: str, now: float) -> Promise | None:
@@ -216,25 +253,25 @@ def _is_locked(path: Path) -> bool:
             fcntl.flock(file.fileno(), fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
             return True
-    return path.stat().st_mtime > time.time() - 1  # it was made this moment
+    return False
 
 
 def _has_lapsed(promise: Promise, kind: str, moved: float, now: float) -> bool:
-    """Whether its sender is too slow; of a body nobody knows how much has come."""
+    """Whether its sender is too slow; of a body that has to be seen with others (`_that_arrive`)."""
     if kind == PUT:
         return False
-    age, still = now - promise.made, STILL_LINK if promise.link else STILL
-    arrived = promise.disk if kind == BODY else promise.arrived
-    stands = kind == UPLOAD and now - moved > still
-    return age < -AHEAD or stands or age > still + arrived / PACE
+    age = now - promise.made
+    too_slow = kind == UPLOAD and (now - moved > STILL or age > STILL + promise.arrived / PACE)
+    return age < -AHEAD or too_slow
 
 
-def _arrived_of_bodies() -> int:
-    """Bytes that nginx has written of bodies that it is reading."""
-    now, size = time.time(), 0
+def _arrived_bodies() -> list[int]:
+    """Bytes of each body that nginx is reading, as far as it has written them."""
+    now, sizes = time.time(), []
     with suppress(FileNotFoundError), os.scandir(_staging() / "nginx") as entries:
         for entry in entries:
             with suppress(FileNotFoundError):
                 found = entry.stat(follow_symlinks=False)
-                size += found.st_size if found.st_mtime > now - FRESH else 0
-    return size
+                if found.st_mtime > now - FRESH:
+                    sizes.append(found.st_size)
+    return sizes

@@ -14,6 +14,10 @@ from . import promises
 from .errors import DiskFullError
 
 CHUNK = 2**20
+SMALL = 4 * 2**20
+"""Bytes up to which a file is not held against what larger ones were promised: saving must not wait for uploads."""
+LOOK_EVERY = 64 * 2**20
+"""Bytes of a copy between two looks at what is promised to others."""
 
 
 def left(place: Path | None = None) -> int:
@@ -35,10 +39,22 @@ def is_short() -> bool:
 def require(size: int, place: Path | None = None) -> None:
     """Raise DiskFullError unless so many bytes more in the Drive leave all reserves, and what is promised to others.
 
-    Nothing more always fits. With `place`: so many bytes there, on a disk that may have nothing to do with the site.
+    Of a SMALL file, to other small ones. Nothing more always fits. With `place`: so many bytes there, on a disk that
+    may have nothing to do with the site.
     """
-    free = left(place) if place else left() - promises.missing()
-    if size > 0 and (size > free or (place is None and is_short())):
+    _require(size, 0 if place else promises.missing(SMALL if size <= SMALL else None), place)
+
+
+def ahead(length: int, sender: str) -> int:
+    """Bytes of the disk that a resumable upload is promised beyond what has arrived, as far as its sender's share."""
+    there = promises.others()
+    own = sum(one.missing for one in there if one.sender == sender)
+    free = left() - sum(one.missing for one in there)
+    return max(0, min(length, promises.AHEAD_BYTES, free // 8, (free - own) // 2))
+
+
+def _require(size: int, promised: int, place: Path | None = None) -> None:
+    if size > 0 and (size > left(place) - promised or (place is None and is_short())):
         raise _full()
 
 
@@ -47,14 +63,22 @@ def of_upload(length: int | None, copies: int = 1) -> int:
     return settings.UPLOAD_UNANNOUNCED_BYTES if length is None else copies * length
 
 
-def copy(source: BinaryIO, target: BinaryIO, *, into_reserve: bool = False) -> None:
-    """Copy all bytes. DiskFullError before the reserve is reached; `into_reserve`: before half of it is gone."""
+def copy(source: BinaryIO, target: BinaryIO, *, size: int | None = None, into_reserve: bool = False) -> None:
+    """Copy all bytes. DiskFullError before the reserve is reached; `into_reserve`: before half of it is gone.
+
+    `size`, where it is known: what is promised to others has to fit with all of it, before the first byte.
+    """
+    if size and not into_reserve:
+        require(size)
+    copied, look_at = 0, SMALL
     while chunk := source.read(CHUNK):
-        if not into_reserve:
-            require(len(chunk))
-        elif len(chunk) > left() + settings.DISK_RESERVE_BYTES // 2:
+        if into_reserve and len(chunk) > left() + settings.DISK_RESERVE_BYTES // 2:
             raise _full()
+        if not into_reserve:
+            _require(len(chunk), promises.missing() if copied >= look_at else 0)
+        look_at = copied + LOOK_EVERY if copied >= look_at else look_at
         target.write(chunk)
+        copied += len(chunk)
 
 
 def _full() -> DiskFullError:

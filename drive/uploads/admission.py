@@ -21,6 +21,7 @@ from drive.libraries import quota
 from drive.models import Library
 from drive.storage import NotFoundError, StorageError, promises, room
 from portal.access import ForbiddenError, SignInRequiredError, person
+from portal.models import User
 from portal.ops import logs
 
 from . import cut_pieces, tus
@@ -92,12 +93,11 @@ def _admit(request: HttpRequest, method: str) -> None:
             raise LengthRequiredError(gettext("Content-Length is required."))
         tus.check_piece(upload, length)
         tus.promise(access.library, upload)  # it may have lapsed
-        is_whole = upload.offset == 0 and length == upload.length  # the file itself, else it is copied into it
         with promises.using(upload.id):
             room.require(length)
-            promise_body(access.library, size=0, files=0, disk=0 if is_whole else length)
+            promise_body(access.library, user, size=0, files=0, disk=length)
         return
-    _check_room(access, match.kwargs.get("path", ""), length)
+    _check_room(access, user, match.kwargs.get("path", ""), length)
 
 
 def _asked_for(request: HttpRequest) -> ResolverMatch:
@@ -120,18 +120,20 @@ def _admit_form(request: HttpRequest, match: ResolverMatch, length: int | None) 
         return
     access = _access(request, match)
     access.require_write()
-    promise_body(access.library, size=length - SMALL_FORM, files=1, disk=2 * length)  # the form, and the files in it
+    disk = 2 * length  # the form, and the files in it
+    promise_body(access.library, person(request), size=length - SMALL_FORM, files=1, disk=disk)
 
 
-def _check_room(access: LibraryAccess, path: str, length: int | None) -> None:
+def _check_room(access: LibraryAccess, user: User, path: str, length: int | None) -> None:
     """OverQuotaError or DiskFullError for a file of so many bytes at a path, in place of what is there."""
     there: int | None = None
     with access.files() as files, suppress(NotFoundError):
         there = files.stat(path.strip("/")).size
     size, disk = (length or 0) - (there or 0), room.of_upload(length)
-    promise_body(access.library, size=size, files=1 if there is None else 0, disk=disk)
+    promise_body(access.library, user, size=size, files=1 if there is None else 0, disk=disk)
 
 
-def promise_body(library: Library, *, size: int, files: int, disk: int) -> None:
+def promise_body(library: Library, user: User, *, size: int, files: int, disk: int) -> None:
     """Promise the body of this request its room; `size` and `files` of the quota. OverQuotaError or DiskFullError."""
-    quota.promise(library, logs.request_id(), promises.BODY, size=size, files=files, disk=disk)
+    key, sender = logs.request_id(), quota.sender_of(user.pk)
+    quota.promise(library, key, promises.BODY, size=size, files=files, disk=disk, sender=sender)

@@ -178,7 +178,7 @@ def _check_link(link: UploadLink, size: int) -> None:
 
 def _counted(link: UploadLink) -> QuerySet[ReceivedFile]:
     """What a link has taken, and what is on its way: for as long as its promise holds."""
-    begun = timezone.now() - timedelta(seconds=promises.STILL_LINK)
+    begun = timezone.now() - timedelta(seconds=promises.STILL)
     under_way = Q(begun_at__gt=begun) | Q(upload_id__in=list(promises.of_link(str(link.pk))))
     return ReceivedFile.objects.filter(Q(arrived_at__isnull=False) | under_way, link=link)
 
@@ -212,10 +212,14 @@ def _check_share(link: UploadLink, sender: str, size: int, files: int) -> None:
     if files and sum(one.files for one in of_sender) >= MOST_OF_SENDER:
         raise busy()
     for same in ([one for one in there if one.link == str(link.pk)], of_sender):
-        promised, missing = sum(one.size for one in same), sum(one.missing for one in same)
-        left = min((usage.max_bytes - usage.used_bytes) // 2 - promised, disk // 2 - missing)
+        promised = sum(one.size for one in same)
+        left = (usage.max_bytes - usage.used_bytes) // 2 - promised
         if size > left:
             raise busy() if same and size <= left + promised else no_room()
+    through_links = sum(one.missing for one in there if one.link)
+    most = (disk - sum(one.missing for one in there) + through_links) // 2
+    if size > most - through_links:  # all links together, of what the site's people were not promised
+        raise busy() if size <= most else no_room()
 
 
 @contextmanager
@@ -256,10 +260,9 @@ def admit_piece(link: UploadLink, upload_id: str, offset: int, size: int, addres
     if offset + size > upload.length:
         raise tus.UploadTooLongError(f"More than the {upload.length} announced bytes were sent.")
     _promise(link, upload, address)
-    is_whole = offset == 0 and size == upload.length  # the file itself, else it is copied into it
     with promises.using(upload.id), _saying_no_more():
         room.require(size)
-        _promise_body(link, address, size=0, disk=0 if is_whole else size)
+        _promise_body(link, address, size=0, disk=size)
 
 
 def admit_form(link: UploadLink, size: int, address: str = "") -> None:

@@ -165,7 +165,7 @@ def promise(library: Library, upload: Upload, *, sender: str = "") -> None:
             disk=upload.length,
             arrived=upload.offset,
             link=upload.link_id,
-            sender=sender,
+            sender=sender or quota.sender_of(upload.user_id),
         )
 
 

@@ -1,5 +1,6 @@
 """Room that is promised to what has begun to arrive: together it fits, and who sends nothing keeps nobody out."""
 
+import json
 import os
 import time
 from collections.abc import Callable
@@ -81,12 +82,42 @@ def test_what_is_being_uploaded_leaves_no_room_for_other_ways(
 def test_the_disk_is_promised_too_but_for_what_has_arrived(editor: User, library: Library, settings: Settings) -> None:
     """Others write on this disk meanwhile: so it is large pieces that are left, and promised."""
     settings.DISK_RESERVE_BYTES += room.left() - 1000 * MB
-    upload = tus.create(editor, library, "a", 600 * MB)
+    quota.promise(library, "1" * 32, promises.BODY, size=600 * MB, files=1, disk=600 * MB)
     with pytest.raises(DiskFullError):
         tus.create(editor, library, "b", 600 * MB)
+    upload = tus.create(editor, library, "b", 10 * MB)
+    assert promises.missing() == 610 * MB
     upload.data.write_bytes(b"x" * MB)
-    assert promises.missing() == 599 * MB
-    assert tus.create(editor, library, "b", 100 * MB)
+    assert promises.missing() == 609 * MB
+
+
+def test_who_announces_the_whole_disk_and_sends_nothing_keeps_nobody_out(
+    editor: User, owner: User, library: Library, settings: Settings
+) -> None:
+    """Of the disk an upload is kept what comes next, one person half at most; small files wait for no upload."""
+    settings.DISK_RESERVE_BYTES += room.left() - 1000 * MB
+    for number in range(20):
+        tus.create(editor, library, f"{number}", 200 * MB)
+    assert promises.missing() <= 500 * MB
+    assert tus.create(owner, library, "other", 300 * MB)
+    quota.promise(library, "1" * 32, promises.BODY, size=200 * MB, files=1, disk=200 * MB)
+    room.require(4 * MB)
+
+
+def test_a_body_that_hardly_comes_loses_its_promise_within_minutes(library: Library, settings: Settings) -> None:
+    """Of two the one of which as much has come as PACE has it keeps its own."""
+    body = Path(settings.DRIVE_ROOT) / "staging/nginx/0000000001"
+    body.parent.mkdir(parents=True, exist_ok=True)
+    with body.open("wb") as file:
+        file.truncate(300 * MB)
+    for key in "12":
+        quota.promise(library, key * 32, promises.BODY, size=1000 * MB, files=1, disk=1000 * MB)
+        path = layout.root() / f"promised/{key * 32}.body"
+        made = json.loads(path.read_text())
+        path.write_text(json.dumps(made | {"made": made["made"] - promises.STILL - 60}))
+    assert len(promises.others()) == 1
+    body.unlink()
+    assert promises.others() == []
 
 
 def test_a_promise_lapses_without_bytes_and_is_made_anew_where_there_is_room(
@@ -117,7 +148,6 @@ def test_who_dies_while_putting_a_file_in_place_leaves_no_promise(library: Libra
             os._exit(1)
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 9
     path = layout.root() / f"promised/{'0' * 32}.put"
-    os.utime(path, (time.time() - 5,) * 2)
     quota.check(library, 900)
     assert not path.exists()
 
@@ -178,6 +208,22 @@ def test_one_address_holds_half_through_all_links(
     by_link.begin(other, "b", "", 300, OTHER)
 
 
+def test_all_links_together_hold_half_of_the_disk_at_most(
+    owner: User, library: Library, settings: Settings, editor: User
+) -> None:
+    """Of what is left of it beyond what others were promised."""
+    links = [upload_links.make_link(owner, library, f"{n}", title=f"{n}", max_bytes=10**12) for n in range(3)]
+    settings.DISK_RESERVE_BYTES += room.left() - 1000 * MB
+    by_link.begin(links[0], "a", "", 400 * MB, ONE)
+    with pytest.raises(BusyLinkError):
+        by_link.begin(links[1], "b", "", 400 * MB, OTHER)
+    by_link.begin(links[1], "b", "", 300 * MB, OTHER)
+    quota.promise(library, "1" * 32, promises.BODY, size=400 * MB, files=1, disk=400 * MB)
+    with pytest.raises(LinkFullError):
+        by_link.begin(links[2], "c", "", 310 * MB, "192.0.2.3")
+    assert promises.missing() <= 900 * MB
+
+
 def test_one_address_has_so_many_files_on_their_way(link: UploadLink) -> None:
     for number in range(by_link.MOST_OF_SENDER):
         by_link.begin(link, f"{number}", "", 1, ONE)
@@ -191,7 +237,7 @@ def test_who_sends_nearly_nothing_holds_nothing(library: Library, link: UploadLi
     leave(settings, library, 1000)
     held = by_link.begin(link, "held", "", 500, ONE)
     held.data.write_bytes(b"x")
-    age(held.id, promises.STILL_LINK + 5)
+    age(held.id, promises.STILL + 5)
     os.utime(held.data)
     UploadLink.objects.get().received.update(begun_at="2020-01-01T00:00:00Z")
     other = by_link.begin(link, "other", "", 500, OTHER)
