@@ -37,6 +37,8 @@ VOLUME = "collaboratory-drive"
 ASK_SECONDS = 20
 SYSTEM = ("/usr", "/etc/passwd", "/etc/group", "/etc/ssl", "/etc/ld.so.cache", "/etc/resolv.conf", "/etc/hosts")
 LINKS = ("bin", "sbin", "lib", "lib64")
+PACKAGES = ("bin", "lib", "lib64", "share", "etc", "pyvenv.cfg")
+"""What servers see of an environment of Python: beside it the Hub keeps secrets, and people's homes."""
 NEEDED = ("URL", "CLIENT_ID", "CLIENT_SECRET", "HUB_TOKEN", "HUB_SECRET", "DRIVE")
 NO_ANSWER = 599
 """What Tornado calls a request that was not answered in time."""
@@ -87,8 +89,8 @@ def configure(c: Config) -> None:
     ]
 
 
-def start_servers_here(c: Config) -> None:
-    """For spawners without images: servers are this environment's JupyterLab, in bubblewrap."""
+def start_servers_here(c: Config, homes: Path) -> None:
+    """For spawners without images: servers are this environment's JupyterLab, in bubblewrap, with homes in `homes`."""
     if not shutil.which("bwrap"):
         sys.exit("bubblewrap is missing, in which servers are started: apt-get install bubblewrap")
     if not find_spec("jupyterlab"):
@@ -98,7 +100,30 @@ def start_servers_here(c: Config) -> None:
         sys.exit(
             f"{drive} is not the portal's Drive, or this account may not write there. Run as the portal's account."
         )
+    refuse_what_servers_would_read(homes, drive)
     c.Spawner.cmd = [f"{sys.prefix}/bin/jupyterhub-singleuser"]
+
+
+def refuse_what_servers_would_read(homes: Path, drive: Path) -> None:
+    """Exit if servers would see the Hub's directory, where its secrets are, everybody's homes, or the whole Drive."""
+    hidden = {"The Hub's directory": Path.cwd(), "The homes' directory": homes, "The Drive": drive}
+    for what, place in hidden.items():
+        for path in (*SYSTEM, *packages(), *given_to_read()):
+            if place.resolve().is_relative_to(Path(path).resolve()):
+                sys.exit(f"{what}, {place}, is in {path}, which every server may read. Put it elsewhere.")
+        for path in given_to_read():
+            if Path(path).resolve().is_relative_to(place.resolve()):
+                sys.exit(f"COLLABORATORY_VISIBLE has {path}, which is in {place}: every server could read it.")
+
+
+def packages() -> list[str]:
+    """Where Python and the Hub's packages are."""
+    return [f"{prefix}/{part}" for prefix in dict.fromkeys((sys.prefix, sys.base_prefix)) for part in PACKAGES]
+
+
+def given_to_read() -> list[str]:
+    """What COLLABORATORY_VISIBLE names."""
+    return [path for path in os.environ.get("COLLABORATORY_VISIBLE", "").split(":") if path]
 
 
 def drive_owner() -> str:
@@ -212,10 +237,9 @@ def mount_here(spawner: Any, given: dict[str, Any], drive: str) -> None:
     """
     home = getattr(spawner, "home_dir", "") or str(Path(f"~{spawner.user.name}").expanduser())
     Path(home, "drive").mkdir(parents=True, exist_ok=True)
-    seen = [*SYSTEM, sys.prefix, sys.base_prefix, *filter(None, os.environ.get("COLLABORATORY_VISIBLE", "").split(":"))]
     command = ["bwrap", "--die-with-parent", "--new-session", "--unshare-pid", "--unshare-ipc", "--unshare-uts"]
     command += ["--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp"]  # noqa: S108
-    for path in dict.fromkeys(seen):
+    for path in dict.fromkeys((*SYSTEM, *packages(), *given_to_read())):
         command += ["--ro-bind-try", path, path]
     for name in LINKS:
         if Path("/", name).is_symlink():

@@ -12,7 +12,7 @@ from traitlets import Unicode, default
 SCRIPT = """\
 #!/bin/bash
 #SBATCH --job-name=lab-{{username}}
-#SBATCH --output={{homedir}}/lab.log
+#SBATCH --output={{log}}
 #SBATCH --chdir={{homedir}}
 #SBATCH --export={{keepvars}}
 {% if partition %}#SBATCH --partition={{partition}}
@@ -32,6 +32,7 @@ class JobSpawner(SlurmSpawner):
 
     homes = Unicode(help="Directory of people's homes, on all nodes.").tag(config=True)
     home_dir = Unicode(help="This person's home.")
+    req_log = Unicode(help="File for what the job says; no server sees its directory.")
     exec_prefix = Unicode("", help="The Hub's own account submits: people have none here.").tag(config=True)
 
     @default("home_dir")
@@ -41,6 +42,11 @@ class JobSpawner(SlurmSpawner):
     @default("req_homedir")
     def _req_homedir(self) -> str:
         return self.home_dir
+
+    @default("req_log")
+    def _req_log(self) -> str:
+        """Not in the home: Slurm opens it outside of bubblewrap, and would follow a link that a server made there."""
+        return str(Path(self.homes, ".logs", f"{self.user.name}.log"))
 
     def user_env(self, env: dict[str, str]) -> dict[str, str]:
         """What the inherited method takes from the system's list of accounts; and where Slurm's configuration is."""
@@ -56,6 +62,7 @@ class JobSpawner(SlurmSpawner):
     def get_req_subvars(self) -> dict[str, Any]:
         """Memory and processors that the portal asks for are the job's."""
         found = super().get_req_subvars()
+        Path(self.req_log).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         if self.mem_limit:
             found["memory"] = str(-(-int(self.mem_limit) // 2**20))
         if self.cpu_limit:

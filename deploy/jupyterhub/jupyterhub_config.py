@@ -13,8 +13,9 @@ from collaboratory_hub import configure, proxy_command, start_servers_here
 
 c = get_config()  # type: ignore[name-defined]  # noqa: F821
 configure(c)
-start_servers_here(c)
+homes = Path.cwd() / "homes"
+start_servers_here(c, homes)
 c.JupyterHub.bind_url = os.environ.get("HUB_BIND") or os.environ["HUB_URL"]
 c.JupyterHub.spawner_class = "simple"
-c.SimpleLocalProcessSpawner.home_dir_template = str(Path.cwd() / "homes/{username}")
+c.SimpleLocalProcessSpawner.home_dir_template = f"{homes}/{{username}}"
 c.ConfigurableHTTPProxy.command = proxy_command()

@@ -180,6 +180,23 @@ def test_the_home_stays_and_is_nobody_elses(engine_kind: InDocker | InSlurm, own
     assert hub.ask(owner, "GET", "api/contents/mine.txt").json()["content"] == "mine"
 
 
+@pytest.mark.parametrize("kind", ["slurm"], indirect=True, scope="module")
+def test_slurm_follows_no_link_of_a_home_for_its_log(
+    engine_kind: InSlurm, person: Callable[..., Person], tmp_path: Path
+) -> None:
+    """Slurm opens it outside of bubblewrap, as the portal's account."""
+    editor, file = person("editor"), tmp_path / "of-the-portal"
+    file.write_text("kept")
+    homes = engine_kind.hub.directory / "homes"
+    home = homes / editor.user.username
+    home.mkdir(parents=True)
+    for name in ("lab.log", ".logs", f"{editor.user.username}.log"):
+        (home / name).symlink_to(file)
+    launch(editor)
+    assert "Jupyter Server" in (homes / ".logs" / f"{editor.user.username}.log").read_text(errors="replace")
+    assert file.read_text() == "kept"
+
+
 def test_what_is_taken_away_ends_the_server(
     engine_kind: InDocker | InSlurm, owner: Person, collab: Collab, person: Callable[..., Person]
 ) -> None:

@@ -135,6 +135,30 @@ def test_it_mounts_what_the_person_may_see_and_nothing_else(
     }
 
 
+def test_a_notebook_reads_nothing_of_the_hubs_but_packages_and_its_own_home(
+    site: Site, hub: Engine, owner: Person, stranger: Person
+) -> None:
+    running(owner)
+    launch(stranger)
+    homes = hub.directory / "homes"
+    theirs = homes / stranger.user.username / "theirs.txt"
+    theirs.write_text("theirs")
+    names = ("portal.env", "hub.env", "jupyterhub_cookie_secret", "jupyterhub.sqlite", "hub.log", "env/node_modules")
+    hidden = [*(hub.directory / name for name in names), theirs, theirs.parent, Path(settings.DRIVE_ROOT)]
+    assert [path for path in hidden if not path.exists()] == []
+    code = f"""
+import glob, os
+from pathlib import Path
+print([path for path in {[str(path) for path in hidden]} if os.path.exists(path)])
+print(sorted(os.listdir({str(hub.directory)!r})), os.listdir({str(homes)!r}))
+said = "".join(Path(path).read_text(errors="replace") for path in glob.glob("/proc/[0-9]*/environ"))
+print(any(secret in said for secret in {[hub.token, hub.secret]}))
+"""
+    done = hub.kernel(owner).run(code)
+    assert not done.error
+    assert done.text.splitlines() == ["[]", f"['env', 'homes'] ['{owner.user.username}']", "False"]
+
+
 def test_what_is_taken_away_ends_the_server_and_what_is_given_is_said(
     site: Site, hub: Engine, owner: Person, collab: Collab, person: Callable[..., Person]
 ) -> None:
@@ -254,11 +278,16 @@ def test_a_person_reads_that_the_two_do_not_know_each_other(
         ({"COLLABORATORY_URL": ""}, "Not set in the Hub's environment: COLLABORATORY_URL."),
         ({"COLLABORATORY_DRIVE": "/nowhere"}, "/nowhere is not the portal's Drive"),
         ({"PATH": "/nowhere"}, "apt-get install bubblewrap"),
+        ({"COLLABORATORY_VISIBLE": "/opt/none:{directory}/.."}, "which every server may read"),
+        ({"COLLABORATORY_VISIBLE": "{directory}/hub.env"}, "every server could read it"),
+        ({"COLLABORATORY_VISIBLE": "{drive}/private"}, "every server could read it"),
     ],
 )
 def test_a_hub_that_lacks_something_says_so_before_it_starts(hub: Engine, changed: dict[str, str], said: str) -> None:
     lines = (hub.directory / "hub.env").read_text().splitlines()
     given = {name: shlex.split(value)[0] for name, _, value in (line.partition("=") for line in lines)}
+    places = {"directory": hub.directory, "drive": settings.DRIVE_ROOT}
+    changed = {name: value.format(**places) for name, value in changed.items()}
     command = [str(hub.place / "bin/jupyterhub"), "-f", str(DEPLOY / "jupyterhub_config.py")]
     environment = {"PATH": "/usr/bin:/bin", **given, **changed}
     done = subprocess.run(command, cwd=hub.directory, env=environment, capture_output=True, text=True, timeout=60)

@@ -15,8 +15,9 @@ from pathlib import Path
 import requests
 from allauth.idp.oidc.models import Client
 from django.conf import settings
+from websockets.sync.client import ClientConnection, connect
 
-from .people import Person
+from .people import Kernel, Person
 from .site import CODE, Site, wait_for
 
 DEPLOY = CODE / "deploy/jupyterhub"
@@ -48,8 +49,8 @@ def type_in(text: str, directory: Path, environment: dict[str, str]) -> None:
 
 
 def installed() -> Path:
-    """Where Hub, spawners, JupyterLab and proxy are, as the page has them installed."""
-    place = Path(settings.LAB_BASE_ENVIRONMENT).parents[2] / "hub"
+    """The environment with Hub, spawners, JupyterLab and proxy, as the page has it installed."""
+    place = Path(settings.LAB_BASE_ENVIRONMENT).parents[2] / "jupyterhub"
     done, text = place / "done", commands("Install the Hub")
     wanted = text + "".join((DEPLOY / f"requirements-{name}.txt").read_text() for name in ("trial", "servers"))
     if not done.exists() or done.read_text() != wanted:
@@ -57,7 +58,28 @@ def installed() -> Path:
         place.mkdir()
         type_in(text, place, dict(os.environ))
         done.write_text(wanted)
+    return place / "env"
+
+
+def installed_in(directory: Path) -> Path:
+    """As if it had been installed in this directory, where a Hub has its secrets."""
+    source, place = installed(), directory / "env"
+    shutil.copytree(source, place, symlinks=True, copy_function=_link_or_copy)
+    for program in (place / "bin").iterdir():
+        if not program.is_symlink() and (text := program.read_bytes()).startswith(b"#!"):
+            program.unlink()  # it is the source's, too
+            program.write_bytes(text.replace(bytes(source), bytes(place)))
+            program.chmod(0o755)
     return place
+
+
+def _link_or_copy(source: str, target: str) -> str:
+    """A hard link, where both are on one disk: there are tens of thousands of files."""
+    try:
+        os.link(source, target, follow_symlinks=False)
+    except OSError:
+        shutil.copy2(source, target, follow_symlinks=False)
+    return target
 
 
 def packages(place: Path) -> str:
@@ -100,14 +122,13 @@ class Engine:
 
     def __init__(self, directory: Path, config: str = "jupyterhub_config.py", **variables: str) -> None:
         """`variables`: lines that are added to hub.env."""
-        self.place, self.directory, self.config, self.variables = installed(), directory, config, variables
+        self.place, self.directory, self.config, self.variables = installed_in(directory), directory, config, variables
         self.port, self.hub_port, self.api_port = free_port(), free_port(), free_port()
         self.url = f"http://localhost:{self.port}"
         self.settings: dict[str, str] = {}
         """The portal's, as the page has them written."""
         self.log = directory / "hub.log"
         self.process: subprocess.Popen | None = None
-        (directory / "bin").symlink_to(self.place / "bin")
 
     @property
     def token(self) -> str:
@@ -175,6 +196,12 @@ class Engine:
         address = f"http://127.0.0.1:{self.port}/user/{someone.user.username}/{path}"
         return requests.request(method, address, json=body, headers=self.headers, timeout=30)
 
+    def kernel(self, someone: Person) -> Kernel:
+        """A new kernel in somebody's server."""
+        answer = self.ask(someone, "POST", "api/kernels", {"name": "python3"})
+        assert answer.status_code == 201, answer.text
+        return _HubKernel(self, someone, answer.json()["id"])
+
     def server_of(self, someone: Person) -> dict:
         """The person's server as the Hub sees it; empty when there is none."""
         address = f"http://127.0.0.1:{self.port}/hub/api/users/{someone.user.username}"
@@ -183,6 +210,20 @@ class Engine:
     @property
     def headers(self) -> dict[str, str]:
         return {"Authorization": f"token {self.token}"}
+
+
+class _HubKernel(Kernel):
+    """Reached through the Hub's proxy, as the portal may reach it."""
+
+    def __init__(self, hub: Engine, someone: Person, kernel_id: str) -> None:
+        self.hub = hub
+        super().__init__(someone, kernel_id)
+
+    def connect(self) -> ClientConnection:
+        address = f"ws://127.0.0.1:{self.hub.port}/user/{self.person.user.username}/api/kernels/{self.id}/channels"
+        return connect(  # type: ignore[call-overload]
+            address, additional_headers=self.hub.headers, max_size=None, open_timeout=30, legacy=True
+        )
 
 
 @contextmanager
