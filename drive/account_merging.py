@@ -2,8 +2,8 @@
 
 from portal.models import User
 
-from .libraries import services
-from .models import Contributor, File, Library, PublicLink, Share, Trashed, UploadLink, Version
+from .libraries import quota, services
+from .models import Contributor, File, Library, PublicLink, Quota, Share, Trashed, UploadLink, Version
 
 
 def merge(actor: User | None, source: User, target: User) -> list[str]:
@@ -19,6 +19,10 @@ def merge(actor: User | None, source: User, target: User) -> list[str]:
     for link in (PublicLink, UploadLink):
         link.objects.filter(created_by=source, revoked_at=None).update(created_by=target)
     done += _hand_over_authorship(source, target)
+    if Quota.objects.filter(user=source).exists():
+        done.append(f"not handed over: the quota of its own that {source.username} has")
+    if (usage := quota.of_person(target)).is_over:
+        done.append(f"{target.username} is over quota then: {usage}")
     return done
 
 
@@ -29,7 +33,7 @@ def _hand_over_authorship(source: User, target: User) -> list[str]:
     both = Contributor.objects.filter(user=target)
     versions = both.exclude(version=None).values_list("version", flat=True)
     mine = Contributor.objects.filter(user=source)
-    mine.exclude(version=None).exclude(version__in=list(versions)).update(user=target)
+    mine.exclude(version=None).exclude(version__in=versions).update(user=target)
     since_newest = both.filter(version=None).values_list("file", flat=True)
-    mine.filter(version=None).exclude(file__in=list(since_newest)).update(user=target)
+    mine.filter(version=None).exclude(file__in=since_newest).update(user=target)
     return [f"author of versions of files: {count}"] if count else []

@@ -28,6 +28,7 @@ event                 arguments                              called
                                                              again where that was cut off
 ``account_leaving``   ``user``                               collected: lists of `deletion.Belonging`
 ``account_left``      ``user, answers`` (dict[str, str])     when an account is deleted, before its row is emptied
+``disk_is_short``     none                                   collected: whether there is no room to keep more
 ``metrics``           ``up`` (frozenset[str])                collected: families of metrics, of parts that are up
 ``readiness``         none                                   collected: lists of parts that must answer (`health.Part`)
 ``before_upgrade``    ``tell`` (prints a line)               before a database that has had migrations is migrated

@@ -277,6 +277,7 @@ PORTAL_HOOKS: dict[str, list[str]] = {
     "collab_deleted": ["drive.libraries.services.close_collab_library"],
     "collab_restored": ["drive.libraries.services.reopen_collab_library"],
     "collab_settings": ["lab.environments.selection.settings_page", "lab.environments.kept_packages.settings_page"],
+    "disk_is_short": ["drive.storage.room.is_short"],
     "valid_passes": ["lab.gateway.passes.valid_passes"],
     "provider_groups": ["groups.services.follow_provider"],
     "library_removed": ["rooms.services.forget_library"],
@@ -301,6 +302,7 @@ PORTAL_HOOKS: dict[str, list[str]] = {
         "console.usage.forget",
     ],
     "accounts_merged": [
+        "lab.account_merging.refuse",
         "collabs.account_merging.merge",
         "drive.account_merging.merge",
         "groups.account_merging.merge",

@@ -72,6 +72,8 @@ class AccountAdapter(DefaultAccountAdapter):
         """Complete a sign-in, after the second factor if there is one; applies the provider's groups."""
         if signal_kwargs and (sociallogin := signal_kwargs.get("sociallogin")):
             provider_adapter.follow_groups(user, sociallogin)
+            if subject := sociallogin.state.get(provider_adapter.SAML_SUBJECT):
+                request.session[provider_adapter.SAML_SUBJECT] = subject
         response: HttpResponse = super().post_login(request, user, signal_kwargs=signal_kwargs, **more)
         password_attempts.remember_browser(request, response, user)
         return response

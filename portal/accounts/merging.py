@@ -15,13 +15,15 @@ from . import services
 
 
 @transaction.atomic
-def merge(actor: User | None, source: User, target: User) -> list[str]:
+def merge(actor: User | None, source: User, target: User, *, even_deactivated: bool = False) -> list[str]:
     """Hand over all that `source` has, and deactivate it; returns what was done. ValidationError, and nothing is done.
 
-    Tokens, sessions and the Lab of `source` end as with any account that is deactivated. Its password, passkeys and
-    second factor are not handed over: those of `target` stay as they are.
+    Tokens and sessions of `source` end as with any account that is deactivated; while it has a Lab, it is refused. Its
+    password, passkeys and second factor are not handed over: those of `target` stay as they are. With
+    `even_deactivated`, what was closed to a deactivated `source` opens to `target`.
     """
-    people = User.objects.select_for_update().in_bulk([source.pk, target.pk])
+    rows = User.objects.select_for_update().filter(pk__in=[source.pk, target.pk])
+    people = {user.pk: user for user in rows.order_by("pk")}  # in this order, or two merges would wait for each other
     if len(people) != 2:
         raise ValidationError("These are not two accounts.")
     source, target = people[source.pk], people[target.pk]
@@ -29,10 +31,15 @@ def merge(actor: User | None, source: User, target: User) -> list[str]:
         raise ValidationError(f"{target.username} is deactivated: reactivate it first, or merge the other way round.")
     if source.deleted_at:
         raise ValidationError(f"{source.username} was deleted by its person.")
+    if not source.is_active and not even_deactivated:
+        raise ValidationError(
+            f"{source.username} is deactivated: {target.username} would get what was closed to it, sign-in with its"
+            " provider too. If that is meant: --deactivated"
+        )
     found = hooks.collect("accounts_merged", actor=actor, source=source, target=target)
     done = [line for lines in found for line in lines] + _hand_over_sign_in(source, target)
     if services.deactivate(actor, source):
-        done.append(f"{source.username} is deactivated: its sessions, tokens and Lab end")
+        done.append(f"{source.username} is deactivated: its sessions and tokens end")
     audit.record(actor, "account.merged", target, user=source.username)
     return done
 

@@ -28,6 +28,8 @@ log = logging.getLogger(__name__)
 
 SAML = "saml"
 """As allauth calls that kind of provider."""
+SAML_SUBJECT = "saml_subject"
+"""In the session: whom a SAML provider signed in, by which it names them when it signs them out."""
 TRIES = 5
 """Attempts to create an account when somebody else takes the username at the same moment."""
 

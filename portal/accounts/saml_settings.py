@@ -13,6 +13,8 @@ from urllib.parse import urlsplit
 from django.core.exceptions import ImproperlyConfigured
 from environ import Env
 
+from .directory.settings import PROVIDER as DIRECTORY
+
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,30}")
 NAME_ID = "NameID"
 """As SAML_<NAME>_ID_ATTRIBUTE: the subject itself, instead of an attribute."""
@@ -38,6 +40,8 @@ def from_environment(env: Env, others: list[str]) -> list[dict[str, Any]]:
         raise ImproperlyConfigured(
             "SAML_PROVIDERS is set and python3-saml is missing: pip install -r requirements-saml.txt"
         )
+    if DIRECTORY in names:
+        raise ImproperlyConfigured(f"SAML_PROVIDERS names {DIRECTORY}, as the groups of an LDAP directory are called.")
     if taken := set(names) & set(others):
         raise ImproperlyConfigured(f"SAML_PROVIDERS and OIDC_PROVIDERS both name {', '.join(sorted(taken))}.")
     return [_provider(env, name) for name in names]

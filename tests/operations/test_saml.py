@@ -3,16 +3,25 @@
 import base64
 import itertools
 import re
+import ssl
+import subprocess
+import threading
 from collections.abc import Iterator, Mapping
+from datetime import timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from allauth.account.models import EmailAddress
 from allauth.socialaccount.models import SocialAccount
 from django.conf import settings
+from django.core.cache import cache
 from django.core.exceptions import ImproperlyConfigured
+from django.test import RequestFactory
+from django.utils import timezone
 from environ import Env
+from pytest_django import Settings
 
 from groups.models import people_in
 from groups.services import create_group
@@ -270,9 +279,65 @@ def test_the_provider_signs_people_out_and_a_link_does_not(
     for link in (institute.sign_out(sls, signed=False), impostor.sign_out(sls)):
         assert visitor.get(link.removeprefix(settings.PORTAL_URL)).status == 400
         assert who(visitor) == person["uid"]
-    visitor.get(institute.sign_out(sls).removeprefix(settings.PORTAL_URL))
+    right = institute.sign_out(sls).removeprefix(settings.PORTAL_URL)
+    visitor.get(right)
     assert visitor.location.startswith(SLO)
     assert not who(visitor)
+    visitor = sign_in(web, institute, person)
+    assert visitor.get(right).status == 400, "it was used"
+    assert who(visitor) == person["uid"]
+
+
+def test_a_sign_out_is_of_the_person_and_session_that_it_names(
+    web: Web, institute: IdentityProvider, person: dict[str, str]
+) -> None:
+    """Somebody's own link, which the provider signed, in another one's browser."""
+    sign_in(web, institute, person)
+    EmailAddress.objects.filter(email=person["mail"]).update(verified=True)
+    visitor = sign_in(web, institute, person, name=("p-2", "persistent"))
+    index = Session.objects.get(session_key=visitor.cookies["portal"]).get_decoded()["saml_subject"]["session_index"]
+    assert index
+    sls = f"{settings.PORTAL_URL}{AT}/sls/"
+    wrong: list[dict[str, Any]] = [{"name": "p-1"}, {"name": "p-2", "indexes": ["another"]}]
+    for given in wrong:
+        assert visitor.get(institute.sign_out(sls, **given).removeprefix(settings.PORTAL_URL)).status == 400
+        assert who(visitor) == person["uid"]
+    nobody = Visitor(web).get(institute.sign_out(sls, "p-1").removeprefix(settings.PORTAL_URL))
+    assert nobody.location.startswith(SLO), "there is nothing to end"
+    visitor.get(institute.sign_out(sls, "p-2", indexes=[index]).removeprefix(settings.PORTAL_URL))
+    assert not who(visitor)
+
+
+def test_what_anybody_may_post_is_kept_for_minutes_and_is_little(web: Web) -> None:
+    visitor = Visitor(web)
+    keys = []
+    for _ in range(2):
+        visitor.cookies.clear()
+        visitor.post(f"{AT}/acs/", foreign=True, SAMLResponse="AAAA", other="x" * 100_000)
+        keys.append(visitor.cookies["saml-acs-session"])
+        assert visitor.location == f"{AT}/acs/finish/"
+        row = Session.objects.get(session_key=keys[-1])
+        assert row.expire_date - timezone.now() <= timedelta(minutes=5)
+        assert len(row.session_data) < 1000
+        Session.objects.filter(pk=row.pk).update(expire_date=timezone.now() - timedelta(seconds=1))
+    assert not Session.objects.filter(session_key=keys[0]).exists(), "expired ones do not wait for the night"
+    assert visitor.get(f"{AT}/acs/finish/").status == 401
+
+
+def test_a_subject_that_does_not_last_is_nobody(web: Web, institute: IdentityProvider, person: dict[str, str]) -> None:
+    at = "/account/saml/other"
+    introduce(web, institute, "other")
+    try:
+        visitor = Visitor(web)
+        answer = institute.answer(leave(visitor, at), identity=person, name=(person["uid"], "transient"))
+        assert_refused(come(visitor, answer, at), person, "nameid-format:transient")
+    finally:
+        introduce(web, institute, "institute")
+
+
+def test_nonsense_signs_nobody_out(web: Web) -> None:
+    for query in ("", "SAMLRequest=%25%25&", "SAMLRequest=AAAA&", "SAMLResponse=AAAA&"):
+        assert Visitor(web).get(f"{AT}/sls/?{query}Signature=x").status in (400, 401)
 
 
 @pytest.mark.parametrize("answer", ["", "%%%", "AAAA", base64.b64encode(b"<a/>").decode(), "A" * 600_000])
@@ -292,6 +357,7 @@ def test_nonsense_is_told(web: Web, answer: str) -> None:
         ({"SAML_PROVIDERS": "A"}, "not made of"),
         ({"SAML_PROVIDERS": "a", "SAML_A_ENTITY_ID": "e", "SAML_A_METADATA_URL": "http://idp.example.org"}, "https"),
         ({"SAML_PROVIDERS": "keycloak"}, "both name keycloak"),
+        ({"SAML_PROVIDERS": "ldap"}, "as the groups of an LDAP directory"),
         (
             {
                 "SAML_PROVIDERS": "a",
@@ -309,3 +375,65 @@ def test_it_refuses_settings_that_cannot_be_meant(values: dict[str, str], said: 
 
     with pytest.raises(ImproperlyConfigured, match=said):
         saml_settings.from_environment(OfTest(), ["keycloak"])
+
+
+def test_it_keeps_no_answers_on_a_full_disk(web: Web, rf: RequestFactory, settings: Settings) -> None:
+    from portal.accounts import views_saml  # needs python3-saml, which `web` has installed
+
+    settings.DISK_RESERVE_BYTES = 2**60
+    before = Session.objects.count()
+    answer = views_saml.come_back(rf.post("/", {"SAMLResponse": "AAAA"}), "institute")
+    assert (answer.status_code, Session.objects.count()) == (503, before)
+
+
+class Elsewhere(BaseHTTPRequestHandler):
+    """Sends everybody to another address."""
+
+    asked: ClassVar[list[str]] = []
+    onward: ClassVar[str] = ""
+
+    def do_GET(self) -> None:
+        self.asked.append(self.path)
+        self.send_response(302)
+        self.send_header("Location", self.onward)
+        self.end_headers()
+
+    def log_message(self, *args: Any) -> None:
+        """Nothing."""
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """Address of a server with a certificate that this process believes."""
+    names = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-days", "2", "-nodes"]
+    files = ["-keyout", str(tmp_path / "key.pem"), "-out", str(tmp_path / "certificate.pem")]
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", *names, *files], check=True, capture_output=True)
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "certificate.pem"))
+    monkeypatch.setenv("NO_PROXY", "localhost")
+    monkeypatch.setattr(Elsewhere, "asked", [])
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "certificate.pem", tmp_path / "key.pem")
+    with ThreadingHTTPServer(("localhost", 0), Elsewhere) as server:
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"https://localhost:{server.server_port}/metadata"
+        server.shutdown()
+
+
+def test_metadata_that_cannot_be_had_is_not_asked_for_by_everybody_and_comes_over_tls_alone(
+    web: Web, institute: IdentityProvider, elsewhere: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from portal.accounts import saml_metadata
+
+    plain = institute.metadata.as_uri()
+    idp = {"entity_id": institute.server.config.entityid, "metadata_url": elsewhere}
+    monkeypatch.setattr(Elsewhere, "onward", plain.replace("file:", "http:"))
+    for _ in range(3):
+        with pytest.raises(OSError, match="could not be fetched"):
+            saml_metadata.fetch(idp)
+    assert Elsewhere.asked == ["/metadata"]
+    found = saml_metadata.fetch(idp | {"metadata_url": plain})
+    assert found["idp"]["singleSignOnService"]["url"] == SSO
+    cache.set(f"saml-metadata:{elsewhere} {idp['entity_id']}", (0.0, found), 60)
+    assert saml_metadata.fetch(idp) == found, "what was fetched before counts"
+    assert Elsewhere.asked == ["/metadata"]

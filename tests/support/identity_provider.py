@@ -81,10 +81,14 @@ class IdentityProvider:
         )
         return base64.b64encode(str(answer).encode()).decode()
 
-    def sign_out(self, address: str, name: str = "p-1", *, signed: bool = True) -> str:
-        """Query of the site's address with which it signs a person out."""
+    def sign_out(
+        self, address: str, name: str = "p-1", *, signed: bool = True, indexes: list[str] | None = None
+    ) -> str:
+        """Query of the site's address with which it signs a person out: all their sessions, or those of `indexes`."""
         subject = NameID(text=name, format=NAMEID_FORMAT_PERSISTENT)
-        _number, request = self.server.create_logout_request(address, self.site, name_id=subject, sign=False)
+        _number, request = self.server.create_logout_request(
+            address, self.site, name_id=subject, session_indexes=indexes, sign=False
+        )
         values = {"sign": True, "sigalg": SIG_RSA_SHA256} if signed else {}
         info = self.server.apply_binding(BINDING_HTTP_REDIRECT, str(request), address, "", **values)
         [location] = [value for key, value in info["headers"] if key == "Location"]

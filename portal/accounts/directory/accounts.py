@@ -11,10 +11,8 @@ from portal.accounts import services
 from portal.models import DirectoryAccount, User
 
 from .entry import Entry
-from .settings import of_site
+from .settings import PROVIDER, of_site
 
-PROVIDER = "ldap"
-"""Of groups that follow the directory's: `ldap:cortex`."""
 TRIES = 5
 """Attempts to create an account when somebody else takes the username at the same moment."""
 

@@ -8,6 +8,8 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from environ import Env
 
+PROVIDER = "ldap"
+"""Of groups that follow the directory's: `ldap:cortex`."""
 SCHEMES = ("ldap", "ldaps", "ldapi")
 ATTRIBUTES = {"username": "uid", "email": "mail", "first_name": "givenName", "last_name": "sn"}
 GROUP_FILTER = "(|(member=%(dn)s)(uniqueMember=%(dn)s)(memberUid=%(user)s))"

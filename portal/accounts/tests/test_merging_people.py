@@ -8,17 +8,21 @@ from allauth.account.models import EmailAddress
 from allauth.socialaccount.models import SocialAccount
 from django.core.management import call_command
 from django.core.management.base import CommandError
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
+from pytest_django import Settings
 
 from api.models import Token
 from api.services import create_token
 from collabs.models import Collab, Membership, Role
 from conftest import PASSWORD
-from drive.libraries.services import share_with_person
+from drive.libraries.services import set_quota, share_with_person
 from drive.models import Contributor, File, Library, Permission, Share, Version, Via
 from groups.models import GroupManager, GroupMember
 from groups.services import add_manager, add_person, create_group
+from lab.models import Environment, Server, State
 from portal import audit
 from portal.accounts import merging, services
 from portal.models import AuditEntry, DirectoryAccount, User
@@ -114,7 +118,48 @@ def test_it_does_all_or_nothing(owner: User, editor: User, viewer: User, operato
         with pytest.raises(CommandError, match=said):
             run(*words)
         assert state() == before
-    run(editor.username, owner.username)  # one that is deactivated can be merged
+    with pytest.raises(CommandError, match="If that is meant: --deactivated"):
+        run(editor.username, owner.username)
+    assert state() == before
+    run(editor.username, owner.username, "--deactivated")
+
+
+def test_it_waits_for_the_end_of_the_lab(owner: User, viewer: User) -> None:
+    """It would go on writing into libraries that are somebody else's, and rescue into an account that is closed."""
+    environment = Environment.objects.create(slug="base", name="Base", prefix="/srv/base")
+    server = Server.objects.create(owner=owner, environment=environment, state=State.STOPPING)
+    before = state()
+    for words in ([], ["--check"]):
+        with pytest.raises(CommandError, match=f"bin/manage servers stop {owner.username}"):
+            run(owner.username, viewer.username, *words)
+        assert state() == before
+    Server.objects.filter(pk=server.pk).update(state=State.STOPPED)
+    run(owner.username, viewer.username)
+
+
+def test_it_says_what_becomes_of_quotas(owner: User, viewer: User, settings: Settings) -> None:
+    Library.objects.filter(owner_user=owner).update(used_bytes=2000, used_files=2)
+    set_quota(None, owner, 5000, None)
+    assert "over quota" not in run(owner.username, viewer.username, "--check")
+    settings.QUOTA_PERSON_BYTES = 1000
+    said = run(owner.username, viewer.username, "--check")
+    assert f"not handed over: the quota of its own that {owner.username} has" in said
+    assert f"{viewer.username} is over quota then" in said
+
+
+def test_no_statement_grows_with_what_two_authors_have_written(owner: User, viewer: User, collab: Collab) -> None:
+    """Databases take so many parameters in one, and people write more versions than that."""
+    now, via = timezone.now(), Via.choices[0][0]
+    file = File.objects.create(library=collab.library, path="a.txt", changed_by=owner, changed_at=now, via=via)
+    versions = Version.objects.bulk_create(
+        Version(file=file, by=owner, size=0, sha256="0" * 64, modified=now, via=via) for _ in range(500)
+    )
+    for user in (owner, viewer):
+        Contributor.objects.bulk_create(Contributor(file=file, user=user, version=version) for version in versions)
+    with CaptureQueriesContext(connection) as asked:
+        run(owner.username, viewer.username)
+    assert Contributor.objects.filter(user=viewer).count() == len(versions)
+    assert max(len(query["sql"]) for query in asked.captured_queries) < 2500
 
 
 def test_who_has_a_place_in_the_directory_keeps_it(owner: User, viewer: User) -> None:

@@ -13,7 +13,7 @@ from django.core.management.base import CommandError
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from portal.accounts import merging, people_csv, services
-from portal.command_line import Options, SubcommandsCommand, change, counted, find_people
+from portal.command_line import Options, SubcommandsCommand, change, counted, find_people, find_person
 from portal.models import User
 
 
@@ -52,6 +52,7 @@ class Command(SubcommandsCommand):
         parser.add_argument("source", metavar="FROM", help="is deactivated then")
         parser.add_argument("target", metavar="INTO")
         parser.add_argument("--check", action="store_true", help="only say what would be done")
+        parser.add_argument("--deactivated", action="store_true", help="even if FROM is deactivated")
 
     def _of_people(self, name: str, run: Any, text: str) -> None:
         self.subcommand(name, run, text).add_argument("usernames", nargs="+", metavar="NAME")
@@ -149,8 +150,8 @@ class Command(SubcommandsCommand):
         """All of it, or nothing."""
         done: list[str] = []
         with contextlib.suppress(_DryRunError), change():
-            source, target = (find_people([options[name]])[0] for name in ("source", "target"))
-            done = merging.merge(None, source, target)
+            source, target = (find_person(options[name]) for name in ("source", "target"))
+            done = merging.merge(None, source, target, even_deactivated=options["deactivated"])
             if options["check"]:
                 raise _DryRunError
         self.say("Nothing was done. It would be:" if options["check"] else f"Now of {target.username}:")
