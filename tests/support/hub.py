@@ -221,9 +221,7 @@ class _HubKernel(Kernel):
 
     def connect(self) -> ClientConnection:
         address = f"ws://127.0.0.1:{self.hub.port}/user/{self.person.user.username}/api/kernels/{self.id}/channels"
-        return connect(  # type: ignore[call-overload]
-            address, additional_headers=self.hub.headers, max_size=None, open_timeout=30, legacy=True
-        )
+        return connect(address, additional_headers=self.hub.headers, max_size=None, open_timeout=30, legacy=True)
 
 
 @contextmanager
