@@ -346,10 +346,23 @@ class Installation:
         return {**environment, **kept}
 
     def commit(self) -> str:
-        """Of the code, in its repository; empty without one."""
-        git = ["git", "-c", "safe.directory=*", "-C", str(self.code), "rev-parse", "--short", "HEAD"]
-        is_repository = (self.code / ".git").exists() and shutil.which("git")
-        return subprocess.run(git, capture_output=True, text=True).stdout.strip() if is_repository else ""
+        """Of the code, in its repository; empty without one.
+
+        Read without git: root would obey a configuration there that another account may have written.
+        """
+        place = self.code / ".git"
+        try:
+            if place.is_file():  # a worktree
+                place = self.code / place.read_text().removeprefix("gitdir:").strip()
+            common = place / "commondir"
+            shared = place / common.read_text().strip() if common.exists() else place
+            head = (place / "HEAD").read_text().strip()
+            name = head.removeprefix("ref:").strip()
+            if name != head:
+                head = _commit_of(shared, name)
+        except (OSError, ValueError):
+            return ""
+        return head[:7] if re.fullmatch(r"[0-9a-f]{40,64}", head) else ""
 
     def make_secret(self) -> None:
         """Make the installation's secret key, once."""
@@ -368,6 +381,14 @@ class Installation:
         if subprocess.run(first_start, cwd=self.code, env=environment).returncode:
             raise machine.RequirementError("See the messages above.")
         nginx.write(self.code, self.var, self.run, environment)
+
+
+def _commit_of(repository: Path, name: str) -> str:
+    """Commit of a branch: in a file of its own, or packed with others."""
+    if (repository / name).is_file():
+        return (repository / name).read_text().strip()
+    packed = (line.split() for line in (repository / "packed-refs").read_text().splitlines())
+    return next((words[0] for words in packed if words[1:] == [name]), "")
 
 
 def _check_path(path: Path | str) -> None:

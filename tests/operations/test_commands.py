@@ -39,6 +39,30 @@ def test_it_keeps_its_state_to_itself(place: Installation) -> None:
         assert directory.stat().st_mode & 0o077 == 0
 
 
+def test_it_names_the_commit_and_obeys_no_configuration_of_the_repository(tmp_path: Path) -> None:
+    """Root asks for it, and the repository may be another account's."""
+    code, beside = tmp_path / "code", tmp_path / "beside"
+    configuration = code / ".git/config"
+    code.mkdir()
+
+    def git(*words: str) -> str:
+        who = ["-c", "user.name=Test", "-c", "user.email=test@example.org", "-c", "commit.gpgsign=false"]
+        done = subprocess.run(["git", "-C", str(code), *who, *words], check=True, capture_output=True, text=True)
+        return done.stdout.strip()
+
+    assert Installation(code).commit() == ""
+    git("init", "-q", "-b", "main")
+    assert Installation(code).commit() == "", "nothing is in it"
+    git("commit", "-q", "--allow-empty", "-m", "One")
+    git("worktree", "add", "-q", str(beside), "-b", "other/branch")
+    head, right = git("rev-parse", "HEAD"), configuration.read_text()
+    for change in (["pack-refs", "--no-all"], ["pack-refs", "--all"], ["checkout", "-q", "--detach"]):
+        git(*change)
+        configuration.write_text("[whoever reads this fails")
+        assert [Installation(place).commit() for place in (code, beside)] == [head[:7]] * 2, change
+        configuration.write_text(right)
+
+
 def test_it_moves_sockets_of_a_deep_checkout_to_a_short_path(
     place: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
