@@ -114,9 +114,10 @@ def delete_group(actor: User | None, group: Group) -> bool:
 
 @transaction.atomic
 def add_person(actor: User | None, group: Group, user: User, *, from_provider: str = "") -> GroupMember:
-    """Add an active person to the group. ValidationError if they are already in it."""
+    """Add an active person to the group. ValidationError if they are already in it, or operators alone may add them."""
     if not user.is_active:
         raise ValidationError(gettext("This account is deactivated."))
+    hooks.run("group_grows", actor=actor, group=group)
     member, created = GroupMember.objects.get_or_create(
         group=group, user=user, defaults={"from_provider": from_provider}
     )
@@ -160,8 +161,12 @@ def remove_manager(actor: User | None, group: Group, user: User) -> None:
 
 @transaction.atomic
 def nest(actor: User | None, outer: Group, inner: Group) -> None:
-    """Nest one group, with all its people, now and later, in another. ValidationError if that makes a cycle."""
+    """Nest one group, with all its people, now and later, in another.
+
+    ValidationError if that makes a cycle, or operators alone may do it.
+    """
     nesting.lock()
+    hooks.run("group_grows", actor=actor, group=outer)
     if nesting.makes_cycle(outer, inner):
         raise ValidationError(
             gettext("“%(inner)s” cannot be put into “%(outer)s”: the groups would form a circle.")

@@ -9,9 +9,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import Exists, Q
+from django.utils.translation import gettext
 
+from groups import nesting
 from groups.models import Group
 from portal import audit
 from portal.models import User
@@ -105,6 +108,16 @@ def remove_limits(actor: User | None, group: Group) -> bool:
     if removed:
         audit.record(actor, "group.limits.removed", group)
     return bool(removed)
+
+
+def refuse_managers(actor: User | None, group: Group) -> None:
+    """ValidationError if the group, or one around it, says something about Labs: people are put in without consent."""
+    if actor is None or actor.has_perm("lab.change_grouplimits"):
+        return
+    if GroupLimits.objects.filter(group__in=nesting.outside(group)).exists():
+        raise ValidationError(
+            gettext("Only operators add people and groups to this group, because it decides about limits of Labs.")
+        )
 
 
 def _said(row: GroupLimits) -> dict[str, Any]:

@@ -23,6 +23,7 @@ event                 arguments                              called
 ``everywhere``                                               (other) sessions
 ``provider_groups``   ``user, provider, names``              at a sign-in through a provider
 ``groups_command``    ``command``                            when `bin/manage groups` is defined: to add subcommands
+``group_grows``       ``actor, group``                       before a person or a group is put into it
 ``group_deleted``     ``actor, group``                       before its row is deleted
 ``library_removed``   ``library``                            when a library goes for good, before its files' rows do;
                                                              again where that was cut off

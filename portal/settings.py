@@ -282,6 +282,7 @@ PORTAL_HOOKS: dict[str, list[str]] = {
     "provider_groups": ["groups.services.follow_provider"],
     "library_removed": ["rooms.services.forget_library"],
     "groups_command": ["lab.group_commands.define"],
+    "group_grows": ["lab.group_limits.refuse_managers"],
     "group_deleted": ["collabs.services.drop_group"],
     "metrics": [
         "portal.ops.site_metrics.families",

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
+from django.core.exceptions import ValidationError
 from django.core.management import call_command
 from django.core.management.base import CommandError
 from django.test import Client
@@ -163,6 +164,27 @@ def test_one_that_follows_another_is_refused_when_its_environment_is_taken_away_
     group_limits.remove_limits(None, people)
     lifecycle.end(stopping.pk)
     assert list(Server.objects.values_list("state", flat=True)) == [State.STOPPED]
+
+
+def test_managers_put_nobody_into_a_group_that_decides_about_labs(
+    owner: User, stranger: User, operator: User, environment: Environment, sign_in: Callable[[User], Client]
+) -> None:
+    """Nor through a group inside it: a stranger's Lab would become small, or lose its environments."""
+    outer, inner, free = (group_services.create_group(owner, name=name) for name in ("Outer", "Inner", "Free"))
+    group_services.nest(None, outer, inner)
+    group_limits.set_limits(None, outer, [], memory_mib=1)
+    client = sign_in(owner)
+    for group in (outer, inner):
+        answer = client.post(f"{group.get_absolute_url()}people/add/", {"person": stranger.username})
+        assert answer.status_code == 422
+        assert "Only operators add people" in answer.text
+        with pytest.raises(ValidationError):
+            group_services.nest(owner, group, free)
+    assert "memory" not in group_limits.applying(stranger, environment).groups
+    group_services.add_person(owner, free, stranger)
+    group_services.remove_person(owner, free, stranger)
+    group_services.add_person(operator, inner, stranger)
+    assert group_limits.applying(stranger, environment).groups["memory"] == outer
 
 
 def test_my_lab_and_the_administration_say_what_applies(
