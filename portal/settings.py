@@ -19,6 +19,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from .accounts import oidc_settings, oidc_signing_keys, saml_settings
 from .accounts.directory import settings as directory_settings
+from .hook_settings import PORTAL_HOOKS as PORTAL_HOOKS
 from .ops.logs import FORMATTERS, configuration
 from .sandboxing import firewall
 from .web.upload_sizes import unannounced
@@ -262,64 +263,6 @@ CACHES = {
         "KEY_PREFIX": "cache",
         "OPTIONS": {"socket_connect_timeout": 1, "socket_timeout": 1},
     }
-}
-
-# Apps among themselves: see portal/hooks.py.
-
-PORTAL_HOOKS: dict[str, list[str]] = {
-    "user_created": ["drive.libraries.services.open_my_library"],
-    "user_deactivated": ["api.services.revoke_all", "identity.services.revoke_all"],
-    "passwords_guessed": ["notices.services.warn_of_guessed_passwords"],
-    "signed_out": ["lab.servers.services.stop_when_signed_out"],
-    "signed_out_everywhere": ["identity.services.sign_out_everywhere"],
-    "collab_created": ["drive.libraries.services.open_collab_library"],
-    "collab_changed": ["drive.libraries.services.follow_collab"],
-    "collab_deleted": ["drive.libraries.services.close_collab_library"],
-    "collab_restored": ["drive.libraries.services.reopen_collab_library"],
-    "collab_settings": ["lab.environments.selection.settings_page", "lab.environments.kept_packages.settings_page"],
-    "disk_is_short": ["drive.storage.room.is_short"],
-    "valid_passes": ["lab.gateway.passes.valid_passes"],
-    "provider_groups": ["groups.services.follow_provider"],
-    "library_removed": ["rooms.services.forget_library"],
-    "groups_command": ["lab.group_commands.define"],
-    "group_grows": ["lab.group_limits.refuse_managers"],
-    "group_deleted": ["collabs.services.drop_group"],
-    "metrics": [
-        "portal.ops.site_metrics.families",
-        "drive.metrics.families",
-        "rooms.metrics.families",
-        "lab.metrics.families",
-    ],
-    "readiness": ["drive.health.parts", "rooms.health.parts", "lab.health.parts", "webdav.health.parts"],
-    "before_upgrade": ["backups.upgrades.upgrade.before"],
-    "after_upgrade": ["backups.upgrades.upgrade.after"],
-    "account_leaving": ["collabs.account_deletion.belongings", "drive.account_deletion.belongings"],
-    "account_left": [
-        "collabs.account_deletion.leave",
-        "drive.account_deletion.leave",
-        "groups.account_deletion.leave",
-        "api.account_deletion.leave",
-        "identity.services.leave",
-        "console.usage.forget",
-    ],
-    "accounts_merged": [
-        "lab.account_merging.refuse",
-        "collabs.account_merging.merge",
-        "drive.account_merging.merge",
-        "groups.account_merging.merge",
-    ],
-    "account_export": [
-        "portal.accounts.deletion.export",
-        "notices.account_export.export",
-        "groups.account_deletion.export",
-        "collabs.account_deletion.export",
-        "drive.account_deletion.export",
-        "lab.account_export.export",
-        "lab.environments.kept_packages.export",
-        "api.account_deletion.export",
-        "identity.services.export",
-        "console.usage.export",
-    ],
 }
 
 # Drive.

@@ -271,7 +271,7 @@ def save(rows: list[File], *names: str) -> None:
 
 @contextmanager
 def changing(*libraries: Library) -> Iterator[None]:
-    """UploadConflict while files get other paths, on disk and in the rows: no scan shall see the one without the other.
+    """Lock while files get other paths, on disk and in the rows: no scan shall see the one without the other.
 
     Taken before a transaction begins, never inside one. The kernel drops it should this process die.
     """

@@ -63,14 +63,14 @@ def open_object(sha256: str) -> BinaryIO:
 
 @contextmanager
 def adding() -> Iterator[None]:
-    """UploadConflict from before an object is added until the row that needs it is committed."""
+    """Shared lock, from before an object is added until the row that needs it is committed."""
     with file_lock(root() / "lock", shared=True):
         yield
 
 
 @contextmanager
 def removing() -> Iterator[None]:
-    """UploadConflict while rows are asked whether an object is needed, and it is removed."""
+    """Exclusive lock, while rows are asked whether an object is needed, and it is removed."""
     with file_lock(root() / "lock"):
         yield
 

@@ -4,6 +4,7 @@ import os
 import subprocess
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from urllib.parse import quote
 
@@ -19,6 +20,7 @@ from drive.files import operations
 from lab.models import Environment, Server, State, StopReason
 from lab.servers import reaper
 
+from ..support import hub
 from ..support.hub import DEPLOY, Engine, engine
 from ..support.people import Person
 from ..support.site import Site, wait_for
@@ -28,6 +30,7 @@ pytestmark = [pytest.mark.sandbox, pytest.mark.engines]
 
 IMAGE, KEPT = "collaboratory-lab", "collaboratory-lab-kept"
 LAUNCH_SECONDS = 180
+launch, running = (partial(one, seconds=LAUNCH_SECONDS) for one in (hub.launch, hub.running))
 MEMORY_MIB = 700
 
 
@@ -127,20 +130,6 @@ def collab(owner: Person) -> Collab:
     collab = services.create_collab(owner.user, title=f"With {owner.user.username}")
     operations.write(owner.user, collab.library, "first.txt", b"kept")
     return collab
-
-
-def launch(someone: Person) -> Server:
-    answer = someone.get("/lab/open?path=")
-    assert answer.status_code == 200, answer.text[:500]
-    wait_for(lambda: someone.server().state in (State.RUNNING, State.FAILED), LAUNCH_SECONDS, "it did not start")
-    server = someone.server()
-    assert server.state == State.RUNNING, (server.error, server.log_tail)
-    return server
-
-
-def running(someone: Person) -> Server:
-    live = Server.objects.running().filter(owner=someone.user).first()
-    return live or launch(someone)
 
 
 def test_it_mounts_what_each_may_see_and_writes_as_the_portals_account(

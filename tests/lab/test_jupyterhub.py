@@ -26,7 +26,7 @@ from lab.servers import reaper
 from lab.servers.clients import client_of
 
 from ..support.browser import Visitor
-from ..support.hub import DEPLOY, Engine, engine
+from ..support.hub import DEPLOY, LAUNCH_SECONDS, Engine, engine, launch, running
 from ..support.people import Person
 from ..support.site import CODE, Site, wait_for
 
@@ -38,7 +38,6 @@ NOTEBOOK = {
     "nbformat": 4,
     "nbformat_minor": 5,
 }
-LAUNCH_SECONDS = 90
 
 
 @pytest.fixture(scope="module")
@@ -59,22 +58,6 @@ def collab(owner: Person) -> Collab:
     collab = services.create_collab(owner.user, title=f"With {owner.user.username}")
     operations.write(owner.user, collab.library, "first.ipynb", json.dumps(NOTEBOOK).encode())
     return collab
-
-
-def launch(someone: Person) -> Server:
-    """As Person.launch, but the way in is the Hub's."""
-    answer = someone.get("/lab/open?path=")
-    assert answer.status_code == 200, answer.text[:500]
-    wait_for(lambda: someone.server().state in (State.RUNNING, State.FAILED), LAUNCH_SECONDS, "it did not start")
-    server = someone.server()
-    assert server.state == State.RUNNING, (server.error, server.log_tail)
-    return server
-
-
-def running(someone: Person) -> Server:
-    """The server of somebody who may have one since an earlier test."""
-    live = Server.objects.running().filter(owner=someone.user).first()
-    return live or launch(someone)
 
 
 def open_notebook(browser: Browser, someone: Person, collab: Collab) -> Page:

@@ -17,6 +17,8 @@ from allauth.idp.oidc.models import Client
 from django.conf import settings
 from websockets.sync.client import ClientConnection, connect
 
+from lab.models import Server, State
+
 from .people import Kernel, Person
 from .site import CODE, Site, wait_for
 
@@ -24,6 +26,7 @@ DEPLOY = CODE / "deploy/jupyterhub"
 PAGE = CODE / "docs/how-to/use-a-jupyterhub.md"
 ADDRESS = "https://hub.example.org"
 ENGINE = {"LAB_LAUNCHER", "LAB_HUB_URL", "LAB_HUB_API", "LAB_HUB_TOKEN", "LAB_HUB_SECRET"}
+LAUNCH_SECONDS = 90
 
 
 def commands(heading: str, address: str = ADDRESS) -> str:
@@ -246,3 +249,19 @@ def engine(site: Site, hub: Engine) -> Iterator[Engine]:
             setattr(settings, name, value)
             site.environment.pop(name)
         site.start()
+
+
+def launch(someone: Person, seconds: float = LAUNCH_SECONDS) -> Server:
+    """As Person.launch, but the way in is the Hub's."""
+    answer = someone.get("/lab/open?path=")
+    assert answer.status_code == 200, answer.text[:500]
+    wait_for(lambda: someone.server().state in (State.RUNNING, State.FAILED), seconds, "it did not start")
+    server = someone.server()
+    assert server.state == State.RUNNING, (server.error, server.log_tail)
+    return server
+
+
+def running(someone: Person, seconds: float = LAUNCH_SECONDS) -> Server:
+    """The server of somebody who may have one since an earlier test."""
+    live = Server.objects.running().filter(owner=someone.user).first()
+    return live or launch(someone, seconds)

@@ -282,6 +282,8 @@ def test_it_replaces_in_one_step(files: LibraryFiles, library: Library) -> None:
 
     reader = threading.Thread(target=keep_reading)
     reader.start()
+    while not seen and reader.is_alive():
+        time.sleep(0.001)
     for number in range(30):
         write(files, "a.bin", b"%d" % (number % 10) * size)
     stop.set()
