@@ -11,6 +11,7 @@ libraries' rows: changes on the web adjust it, the scan of what notebooks did co
 """
 
 import secrets
+import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -30,6 +31,8 @@ from portal.models import User
 from portal.prepared_queries import prepared
 from portal.text.numbers import grouped
 
+PUT_SECONDS = 1
+"""How long one waits for files that are being put in place, before something does not fit beside them."""
 NEARLY = 0.9
 """Share of a quota from which the bar warns."""
 
@@ -234,8 +237,7 @@ def promise(
     `kind`: promises.BODY or UPLOAD; `link` and `sender` as in Promise. OverQuotaError or DiskFullError where it does
     not fit with all that was promised; of the disk an upload is then kept what comes next (`room.ahead`).
     """
-    with promises.lock():
-        check(library, size, files)
+    with _fits(library, size, files):
         room.require(disk - arrived)
         ahead = room.ahead(disk - arrived, sender) if kind == promises.UPLOAD else None
         owner = owner_of(library)
@@ -249,11 +251,31 @@ def held(library: Library, extra_bytes: int, extra_files: int) -> Iterator[None]
     own = promises.total(promises.own())
     wanted = Promise(owner_of(library), max(0, extra_bytes - own[0]), max(0, extra_files - own[1]))
     with ExitStack() as stack:
-        with promises.lock():
-            check(library, extra_bytes, extra_files)
+        with _fits(library, extra_bytes, extra_files):
             if wanted.size or wanted.files:
                 stack.enter_context(promises.making(secrets.token_hex(16), wanted))
         yield
+
+
+@contextmanager
+def _fits(library: Library, extra_bytes: int, extra_files: int) -> Iterator[None]:
+    """The lock of promises, in which so much more fits. OverQuotaError.
+
+    A file that has just been put in place counts twice for a moment, as used and as promised. Whoever is refused
+    meanwhile looks again, without keeping the lock.
+    """
+    deadline = time.monotonic() + PUT_SECONDS
+    while True:
+        with promises.lock():
+            try:
+                check(library, extra_bytes, extra_files)
+            except OverQuotaError:
+                if time.monotonic() > deadline or not promises.is_putting(owner_of(library)):
+                    raise
+            else:
+                yield
+                return
+        time.sleep(0.01)
 
 
 def check(library: Library, extra_bytes: int, extra_files: int = 1) -> None:
@@ -261,8 +283,10 @@ def check(library: Library, extra_bytes: int, extra_files: int = 1) -> None:
 
     Making something smaller is always possible.
     """
-    usage, owner = of(library), owner_of(library)
+    owner = owner_of(library)
+    # Before what is used: a file that is put in place in between counts twice then, and never not at all.
     promised = promises.total(one for one in promises.others() if one.owner == owner)
+    usage = of(library)
     too_large = extra_bytes > 0 and usage.used_bytes + promised[0] + extra_bytes > usage.max_bytes
     too_many = extra_files > 0 and usage.used_files + promised[1] + extra_files > usage.max_files
     if too_large:

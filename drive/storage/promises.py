@@ -111,6 +111,12 @@ def is_made(key: str, kind: str) -> bool:
     return f"{key}{kind}" in dict(_all())
 
 
+def is_putting(owner: str) -> bool:
+    """Whether a file that counts against this quota is being put in place by somebody else."""
+    own = _used.get()
+    return any(name.endswith(PUT) and name not in own and one.owner == owner for name, one in _all())
+
+
 def of_link(link: str) -> dict[str, Promise]:
     """Resumable uploads through an upload link, by id."""
     return {name.removesuffix(UPLOAD): one for name, one in _all() if one.link == link and name.endswith(UPLOAD)}

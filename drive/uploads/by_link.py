@@ -206,8 +206,8 @@ def _promise_body(link: UploadLink, address: str, *, size: int, disk: int) -> No
 
 def _check_share(link: UploadLink, sender: str, size: int, files: int) -> None:
     """Half of what is left is for others, and of the files on their way at the same time too."""
+    there = promises.others()  # before what is used, as in `quota.check`
     usage, disk = quota.of(link.library), room.left()
-    there = promises.others()
     of_sender = [one for one in there if sender and one.sender == sender]
     if files and sum(one.files for one in of_sender) >= MOST_OF_SENDER:
         raise busy()

@@ -14,7 +14,7 @@ from portal import audit
 from portal.audit_sentences import MOST, PHRASES, phrase, sentences
 from portal.models import AuditEntry, User
 
-NO_ACTIONS = {"lab.view_server", "account.json"}
+NO_ACTIONS = {"lab.view_server", "lab.change_grouplimits", "account.json"}
 NAME = re.compile(
     r"(account|announcement|collab|file|group|identity|lab|library|link|quota|task|upload_link)(\.[a-z_-]+)+"
 )

@@ -31,7 +31,6 @@ from drive.models import File, Permission, Quota, Version
 from drive.storage import layout
 from drive.uploads import by_link, tus
 from groups import services as group_services
-from groups.models import Group
 from lab.models import Build, Environment, GroupLimits, Pause, Pull, Server
 from notices.models import Kind, Notice
 from notices.services import notify
@@ -115,7 +114,7 @@ def build(people: dict[str, User], cortex: Collab, open_cortex: Collab) -> World
 
     Pause.objects.create(text="New disks.", starts_at=now - timedelta(days=2), ends_at=now - timedelta(days=1))
     Build.objects.create(environment=environment, packages="x", state="failed")
-    GroupLimits.objects.create(group=Group.objects.earliest("pk"), life_hours=100)
+    GroupLimits.objects.create(group=inner, life_hours=100)
     DjangoGroup.objects.create(name="staff")
     Quota.objects.create(user=viewer, max_files=10)
 
