@@ -308,7 +308,7 @@ def test_a_cell_that_the_other_runs_is_asked_about_and_who_runs_it_last_has_the_
 
 def test_a_cell_that_is_run_again_while_its_first_run_waits_runs_again(pair: Pair) -> None:
     """The first run ends while the second, by the same person, waits for the other page or goes on."""
-    pair.both_open("again.ipynb", "import time\nprint('of ada')\ntime.sleep(1e9)")
+    pair.both_open("twice.ipynb", "import time\nprint('of ada')\ntime.sleep(1e9)")
     pair.ada.run(0)
     expect(pair.ben.outputs(0)).to_contain_text("of ada")
     pair.ben.source(0).click()

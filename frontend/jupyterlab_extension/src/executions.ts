@@ -2,6 +2,8 @@ import type { CodeCell } from "@jupyterlab/cells";
 import type { NotebookPanel } from "@jupyterlab/notebook";
 import type { Kernel, KernelMessage, ServerConnection } from "@jupyterlab/services";
 
+import { hasGivenWay } from "./rooms/runners";
+
 /* What goes on in kernels, as our part of the Jupyter server knows it (lab/supervisor/inside/running.py). */
 
 /** One request for a cell, with what its kernel has put out so far. */
@@ -98,6 +100,9 @@ export class ShownExecution {
     if (this._isOwn && own) {
       this._future = own as unknown as ForeignFuture;
       own.registerMessageHook(message => !this._seen.has(message.header.msg_id));
+      if (hasGivenWay(own) || !isToBeShown(cell, execution)) {
+        return;
+      }
     }
     this.begin(late);
   }
@@ -165,9 +170,37 @@ export class ShownExecution {
 
 /** Whether a cell has just these outputs: then nothing is made anew, which others in a shared document would see. */
 function shows(cell: CodeCell, execution: IExecution): boolean {
-  const here = cell.model.outputs.toJSON().map(output => summary(output.output_type as string, output));
-  const there = execution.outputs.map(({ kind, content }) => summary(kind, content));
+  const [here, there] = [outputsOf(cell), outputsOfExecution(execution)];
   return cell.model.executionCount === execution.count && JSON.stringify(here) === JSON.stringify(there);
+}
+
+/**
+ * Whether a cell that this page runs lacks some of these outputs, and has not got others' instead: whoever puts theirs
+ * into a shared document takes the cell's trust away, also where the server has written a beginning of ours.
+ */
+function isToBeShown(cell: CodeCell, execution: IExecution): boolean {
+  const [here, there] = [outputsOf(cell), outputsOfExecution(execution)];
+  const isSame = JSON.stringify(here) === JSON.stringify(there);
+  return !isSame && (cell.model.trusted || isBeginning(here, there));
+}
+
+/** Of a list of outputs; of its last one, text may be a part. */
+function isBeginning(some: unknown[][], all: unknown[][]): boolean {
+  const parts = some.map((output, number) => {
+    const [kind, name, text, ...rest] = output;
+    const whole = all[number]?.[2];
+    const isLast = number === some.length - 1 && typeof text === "string" && typeof whole === "string";
+    return isLast && whole.startsWith(text) ? [kind, name, whole, ...rest] : output;
+  });
+  return JSON.stringify(parts) === JSON.stringify(all.slice(0, some.length));
+}
+
+function outputsOf(cell: CodeCell): unknown[][] {
+  return cell.model.outputs.toJSON().map(output => summary(output.output_type as string, output));
+}
+
+function outputsOfExecution(execution: IExecution): unknown[][] {
+  return execution.outputs.map(({ kind, content }) => summary(kind, content));
 }
 
 function summary(kind: string, output: object): unknown[] {

@@ -32,6 +32,22 @@ interface IOwnRun {
   runs: number;
 }
 
+/** Requests to kernels whose outputs are not put into their documents any more. */
+const givenWay = new WeakSet<object>();
+
+/** Whether a cell's outputs have become somebody else's since a request. */
+export function hasGivenWay(future: object): boolean {
+  return givenWay.has(future);
+}
+
+function stopPuttingOut(cell: CodeCell): void {
+  const future = cell.outputArea.future;
+  if (future) {
+    future.registerMessageHook(() => false);
+    givenWay.add(future);
+  }
+}
+
 /** Who runs which cell of one notebook, each with a kernel of their own; the outputs are those of who began last. */
 export class Runners {
   constructor(private readonly room: Room) {
@@ -110,7 +126,7 @@ export class Runners {
       for (const [other, { [FIELD]: cells }] of this.elsewhere()) {
         const theirs = cells?.[id] ?? 0;
         if (own.rank > 0 && (theirs > own.rank || (theirs === own.rank && other > client))) {
-          own.cell.outputArea.future?.registerMessageHook(() => false);
+          stopPuttingOut(own.cell);
           own.rank = -own.rank;
           this.tell(TELL_MS); // behind a message that is being put out
           break;
