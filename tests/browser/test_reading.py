@@ -138,6 +138,47 @@ def test_jupyterlab_takes_over_at_the_place_that_was_read(browser: Browser, read
     headings = page.locator(".jp-NotebookPanel:not(.lm-mod-hidden) h1")
     expect(headings.filter(has_text="Heading 20")).to_be_in_viewport()
     expect(headings.filter(has_text="Heading 0")).not_to_be_in_viewport()
+    for height in (3000, 30):  # as cells above that are drawn late
+        first = page.locator(".jp-NotebookPanel:not(.lm-mod-hidden) .jp-Cell").first
+        first.evaluate("(cell, height) => (cell.style.height = `${height}px`)", height)
+        page.wait_for_timeout(500)
+        expect(headings.filter(has_text="Heading 20")).to_be_in_viewport()
+
+
+def test_a_cell_that_is_run_before_there_is_a_kernel_runs_when_there_is(browser: Browser, reader: Person) -> None:
+    """As on a slow machine; JupyterLab alone would do nothing, without a word."""
+    code: dict[str, object] = {"cell_type": "code", "metadata": {}, "outputs": [], "execution_count": None}
+    cells = [code | {"id": f"c{n}", "source": f"print('early', {n})"} for n in range(2)]
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route) if route.request.method == "POST" else route.continue_()
+
+    for view in ("lab/tree", "notebooks"):
+        name = f"early-{view[:3]}.ipynb"
+        write(reader, name, json.dumps({"cells": cells, "metadata": {}} | VERSION).encode())
+        page = signed_in(browser, reader).new_page()
+        page.set_default_timeout(PATIENCE)
+        page.route("**/api/sessions?*", hold)
+        page.goto(f"{reader.origin}/{view}/{quote(f'{FOLDER}/{name}')}" + "?reset" * (view == "lab/tree"))
+        cell = page.locator(".jp-NotebookPanel:not(.lm-mod-hidden) .jp-Cell")
+        expect(page.locator(COVER)).to_have_count(0, timeout=PATIENCE)
+        expect(cell).to_have_count(2)
+        cell.first.locator(".cm-content").click()
+        page.keyboard.press("Shift+Enter")
+        page.keyboard.press("Control+Enter")
+        expect(cell.first.locator(".jp-InputPrompt")).to_have_text("[*]:")
+        page.wait_for_timeout(1000)
+        while held:
+            held.pop().continue_()
+        page.unroute_all()
+        for number in range(2):
+            expect(cell.nth(number).locator(".jp-OutputArea-output")).to_have_text(
+                f"early {number}\n", timeout=PATIENCE
+            )
+        page.close()
+        kernels = reader.lab("GET", "/api/sessions").json()
+        assert all(reader.lab("DELETE", f"/api/sessions/{one['id']}").ok for one in kernels)
 
 
 def scroll_and_go_on(page: Page, held: list[Route], cell: int) -> None:

@@ -4,6 +4,7 @@ import { PageConfig } from "@jupyterlab/coreutils";
 import { INotebookCellExecutor, INotebookTracker, runCell } from "@jupyterlab/notebook";
 import { IStatusBar } from "@jupyterlab/statusbar";
 
+import { whenKernelIsThere } from "./kernels";
 import { isSimpleView } from "./simpleView";
 
 /** What the rest of the extension may ask of the rooms. */
@@ -66,5 +67,10 @@ export const executorPlugin: JupyterFrontEndPlugin<INotebookCellExecutor> = {
   description: "Runs the cells of notebooks.",
   autoStart: true,
   provides: INotebookCellExecutor,
-  activate: () => ({ runCell: options => (rooms ? rooms.run(options, runCell) : runCell(options)) }),
+  activate: () => ({
+    runCell: async options => {
+      await whenKernelIsThere(options);
+      return rooms ? rooms.run(options, runCell) : runCell(options);
+    },
+  }),
 };

@@ -13,6 +13,12 @@ interface IReading {
   end(): void;
 }
 
+/** For so long JupyterLab still draws cells above, which are higher or lower then than it had supposed. */
+const LATE_MS = 10 * 1000;
+const LOOK_MS = 100;
+/** What a person does who has taken over; the pointer may just lie there. */
+const ACTS = ["wheel", "pointerdown", "touchstart", "keydown"];
+
 interface IPlace {
   /** Number of the cell, or of the line of a text, at the top. */
   readonly cell: number;
@@ -79,12 +85,36 @@ async function scroll(content: Widget, place: IPlace): Promise<void> {
   }
 }
 
-async function scrollNotebook(notebook: Notebook, { cell, above }: IPlace): Promise<void> {
-  const widget = notebook.widgets[cell];
+async function scrollNotebook(notebook: Notebook, place: IPlace): Promise<void> {
+  const widget = notebook.widgets[place.cell];
   if (widget) {
-    await notebook.scrollToItem(cell, "start");
+    await notebook.scrollToItem(place.cell, "start");
     await drawn();
-    notebook.outerNode.scrollTop += Math.min(above, widget.node.offsetHeight);
+    comeBack(notebook, widget.node, place.above);
+    void stay(notebook, widget.node, place.above);
+  }
+}
+
+/** Stay at a cell while others are drawn, until the person does something. */
+async function stay(notebook: Notebook, cell: HTMLElement, above: number): Promise<void> {
+  const acts = new AbortController();
+  ACTS.forEach(kind => addEventListener(kind, () => acts.abort(), { capture: true, signal: acts.signal }));
+  const end = Date.now() + LATE_MS;
+  while (!acts.signal.aborted && !notebook.isDisposed && Date.now() < end) {
+    await new Promise(resolve => setTimeout(resolve, LOOK_MS));
+    if (!acts.signal.aborted && cell.isConnected && notebook.isVisible) {
+      comeBack(notebook, cell, above);
+    }
+  }
+  acts.abort();
+}
+
+/** Have so many pixels of a cell above the notebook's top; the end of the notebook may be in view before. */
+function comeBack({ outerNode }: Notebook, cell: HTMLElement, above: number): void {
+  const away = cell.getBoundingClientRect().top - outerNode.getBoundingClientRect().top;
+  const distance = away + Math.min(above, cell.offsetHeight);
+  if (Math.abs(distance) > 1) {
+    outerNode.scrollTop += distance;
   }
 }
 
