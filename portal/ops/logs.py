@@ -96,21 +96,22 @@ class RedactSecrets(logging.Filter):
 
 # Levels
 
-FIRST_REFUSAL, FIRST_FAULT, AWAY = 400, 500, 503
+FIRST_REFUSAL, FIRST_FAULT, AWAY, NO_ROOM = 400, 500, 503, 507
 
 
 class RefusalsAreInformation(logging.Filter):
-    """Log level of answers by Django: INFO for 4xx and for a 503 that a view gives, ERROR for other 5xx.
+    """Log level of answers by Django: INFO for 4xx and for a 503 or 507 that a view gives, ERROR for other 5xx.
 
-    Django warns of every 4xx and calls every 5xx an error, but an unknown page, a missing right or a Lab that is
-    starting is ordinary work. A 503 with an exception is a database that cannot be reached: it stays an error.
+    Django warns of every 4xx and calls every 5xx an error, but an unknown page, a missing right, a Lab that is starting
+    or a quota that is used up is ordinary work; of a full disk the metrics and their alerts tell. A 503 with an
+    exception is a database that cannot be reached: it stays an error.
     """
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Change level and traceback of the record; drop it where INFO is not written."""
         status = getattr(record, "status_code", 0)
         is_away = record.exc_info or getattr(record, "database_is_away", False)
-        if not (FIRST_REFUSAL <= status < FIRST_FAULT or (status == AWAY and not is_away)):
+        if not (FIRST_REFUSAL <= status < FIRST_FAULT or (status in (AWAY, NO_ROOM) and not is_away)):
             return True
         record.levelno, record.levelname = logging.INFO, logging.getLevelName(logging.INFO)
         record.exc_info = None  # where a view refused; it reads like a fault
