@@ -17,6 +17,7 @@ from .models import User
 COOKIE_SECONDS = 365 * 24 * 3600
 FOR_PROGRAMS = ("/api/", "/api2/", "/rest/", "/dav", "/seafhttp/", "/healthz", "/readyz", "/metrics")
 """Addresses whose answers programs read: always English."""
+ENGLISH = (*FOR_PROGRAMS, "/admin/")
 WITHOUT_PERSON = ("/_gateway/", "/identity/o/api/")
 """Asked by the proxy and by services all the time: nobody's row is read for them."""
 
@@ -33,7 +34,7 @@ def speaking_to(user: User | None) -> AbstractContextManager[None]:
 
 def of_request(request: HttpRequest) -> str:
     """Language of the answer to a request. Reads the signed-in person's row, as each page does anyway."""
-    if request.path.startswith(FOR_PROGRAMS):
+    if request.path.startswith(ENGLISH):
         return "en"
     return _of_account(request) or of_browser(request)
 

@@ -281,12 +281,13 @@ def _finish(server: Server) -> None:
     final = State.FAILED if server.stop_reason in FAILURES else State.STOPPED
     gone = {"phase": Phase.GONE, "ended_at": timezone.now(), "token": "", "ended_by_task_until": None}
     with transaction.atomic():
+        is_active = services.is_active_and_held(server.owner)
         if not Server.objects.move(server, State.STOPPING, to=final, **gone):
             return
         drive_scans.scan_of(server)
-        server.refresh_from_db()  # `again` cannot be set any more now, but may have been since we read it; so its owner
+        server.refresh_from_db()  # `again` cannot be set any more now, but may have been since we read it
         tell_of_end(server)
-        if server.again and server.owner.is_active:
+        if server.again and is_active:
             owner, wanted = server.owner, server.again_environment
             with suppress(services.CannotLaunchError, ForbiddenError):  # a pause began meanwhile, say; My Lab says so
                 services.create(owner, owner, paths.locate(owner, server.again_place), wanted, keeps_place=True)

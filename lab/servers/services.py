@@ -94,12 +94,14 @@ def create(
     """A new requested server, its launch queued on commit; None when the person has a live one by now.
 
     `keeps_place`: it follows one that has just ended. Raises CannotLaunchError, of which LabFullError is a kind, or
-    ForbiddenError for an environment that is not for the person.
+    ForbiddenError for an environment that is not for the person, or an account that was deactivated meanwhile.
     """
     if pause := Pause.objects.current():
         raise CannotLaunchError(pause.sentence, pause.ends_at)
     if not keeps_place and limits.is_full():
         raise LabFullError(limits.full_sentence())
+    if not is_active_and_held(user):
+        raise ForbiddenError(gettext("This account is deactivated: it cannot use the Lab."))
     selection.check_may_use(user, environment)
     environment = environment or selection.for_location(user, location)
     if environment is None:
@@ -112,6 +114,15 @@ def create(
     audit.record(actor, "lab.server.requested", server, place=location.path, environment=environment.slug)
     queue.launch(server)
     return server
+
+
+def is_active_and_held(user: User) -> bool:
+    """True if the account is active, which it stays until the transaction ends: merging and deactivating wait.
+
+    Ask before the transaction changes a server: they hold the account first, then the person's servers.
+    """
+    held = User.objects.select_for_update(no_key=True).filter(pk=user.pk).first()
+    return held is not None and held.is_active
 
 
 @transaction.atomic

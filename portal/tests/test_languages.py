@@ -36,6 +36,14 @@ def test_it_takes_what_the_browser_asks_for(client: Client, db: None) -> None:
     assert translation.get_language() == "en"  # the thread's next request begins anew
 
 
+def test_the_administration_is_in_english_all_of_it(client: Client, operator: User) -> None:
+    """Its own words are; Django's beside them in another language read as neither."""
+    User.objects.filter(pk=operator.pk).update(language="de")
+    client.force_login(operator)
+    for address in ("/admin/", "/admin/groups/group/", "/admin/usage/"):
+        assert '<html lang="en"' in client.get(address, headers=GERMAN).text
+
+
 def test_it_says_on_what_the_page_depends(client: Client, db: None) -> None:
     varies = client.get("/")["Vary"]
     assert "Accept-Language" in varies

@@ -6,6 +6,7 @@ import re
 import ssl
 import subprocess
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -27,6 +28,8 @@ from groups.models import people_in
 from groups.services import create_group
 from portal.accounts import saml_settings
 from portal.models import Session, User
+from portal.ops.cache import SharedCache
+from portal.web import rate_limits
 
 from ..support.identity_provider import SLO, SSO, IdentityProvider, make_key, question
 from ..support.site import Site
@@ -384,6 +387,33 @@ def test_it_keeps_no_answers_on_a_full_disk(web: Web, rf: RequestFactory, settin
     before = Session.objects.count()
     answer = views_saml.come_back(rf.post("/", {"SAMLResponse": "AAAA"}), "institute")
     assert (answer.status_code, Session.objects.count()) == (503, before)
+
+
+def test_it_takes_no_more_answers_a_minute_whatever_network_they_come_from(
+    web: Web, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from portal.accounts.views_saml import ANSWERS_OF_ALL_PER_MINUTE as MOST
+
+    # Tests have a cache and a clock of their own.
+    monkeypatch.setattr(rate_limits, "cache", SharedCache(settings.REDIS_URL, {"KEY_PREFIX": "cache"}))
+    monkeypatch.setattr(rate_limits, "time", time)
+
+    def come_from(network: int) -> int:
+        headers = {"X-Forwarded-For": f"203.0.113.{network}", "Content-Type": "application/x-www-form-urlencoded"}
+        return web.send("POST", f"{AT}/acs/", "SAMLResponse=AAAA", **headers)[0].status
+
+    assert come_from(1) == 302
+    try:
+        for _ in range(2):  # a minute may end between the two
+            rate_limits.allowed("saml", "all", MOST, 60, by=MOST)
+            before = Session.objects.count()
+            status = come_from(2)
+            if status == 503:
+                break
+        assert (status, Session.objects.count()) == (503, before)
+    finally:
+        rate_limits.reset("saml", "all", 60)
+    assert come_from(3) == 302
 
 
 class Elsewhere(BaseHTTPRequestHandler):
