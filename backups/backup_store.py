@@ -30,7 +30,7 @@ from typing import Any
 
 from django.conf import settings
 
-from drive.storage import room
+from drive.storage import disk_space
 from portal.file_lock import file_lock
 
 from .manifest import Manifest
@@ -273,7 +273,7 @@ class Unfinished:
         try:
             with copy.open("xb") as target:
                 for chunk in _chunks(fd, parts):
-                    if len(chunk) > room.left(self.place):
+                    if len(chunk) > disk_space.left(self.place):
                         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
                     digest.update(chunk)
                     target.write(chunk)

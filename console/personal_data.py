@@ -13,7 +13,7 @@ from django.db.models import QuerySet, Sum
 
 from drive.files import zip_stream
 from drive.models import Library
-from drive.storage import DiskFullError, StorageError, layout, room
+from drive.storage import DiskFullError, StorageError, disk_space, layout
 from portal import hooks
 from portal.models import User
 
@@ -27,7 +27,7 @@ def write_file(user: User, path: Path) -> list[str]:
         raise CannotWriteError(os.strerror(errno.EEXIST))
     draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
-        room.require(_libraries(user).aggregate(size=Sum("used_bytes"))["size"] or 0, path.parent)
+        disk_space.require(_libraries(user).aggregate(size=Sum("used_bytes"))["size"] or 0, path.parent)
         fd = os.open(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         with os.fdopen(fd, "w+b") as file:
             missing = write(user, _Reserving(file, path.parent))
@@ -54,7 +54,7 @@ class _Reserving:
 
     def write(self, data: bytes) -> int:
         try:
-            room.require(len(data), self._place)
+            disk_space.require(len(data), self._place)
             return self._file.write(data)
         except (DiskFullError, OSError) as error:  # of the archive, not of a library that cannot be read
             raise CannotWriteError(getattr(error, "strerror", None) or str(error)) from error

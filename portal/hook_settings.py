@@ -11,7 +11,7 @@ PORTAL_HOOKS: dict[str, list[str]] = {
     "collab_deleted": ["drive.libraries.services.close_collab_library"],
     "collab_restored": ["drive.libraries.services.reopen_collab_library"],
     "collab_settings": ["lab.environments.selection.settings_page", "lab.environments.kept_packages.settings_page"],
-    "disk_is_short": ["drive.storage.room.is_short"],
+    "disk_is_short": ["drive.storage.disk_space.is_short"],
     "valid_passes": ["lab.gateway.passes.valid_passes"],
     "provider_groups": ["groups.services.follow_provider"],
     "library_removed": ["rooms.services.forget_library"],

@@ -21,7 +21,7 @@ from django.http import HttpRequest, HttpResponse
 from drive.files import operations
 from drive.libraries import quota
 from drive.models import Library
-from drive.storage import ABSENT, FileEntry, LibraryFiles, check_name, open_library, room, translate_errors
+from drive.storage import ABSENT, FileEntry, LibraryFiles, check_name, disk_space, open_library, translate_errors
 from drive.uploads import admission, transfer
 
 from . import chunks, links
@@ -64,7 +64,7 @@ def may_upload(kind: Kind, code: str, length: int | None) -> Link:
     """The link of an upload of so many bytes, which may replace a file; raises what it would end with."""
     link = links.decode(kind, code, need="rw")
     size = _beyond_the_largest(link.library, (length or 0) - FRAMING)
-    disk = room.of_upload(length, copies=2)  # the form, and the files in it
+    disk = disk_space.of_upload(length, copies=2)  # the form, and the files in it
     admission.promise_body(link.library, link.asker.user, size=size, files=0, disk=disk)
     return link
 
@@ -150,7 +150,7 @@ def _staged(files: LibraryFiles, source: BinaryIO, part: Part, form: Form) -> It
     target = files.staging / secrets.token_hex(16)
     try:
         with translate_errors(), target.open("xb") as copy:
-            room.require(part.size)
+            disk_space.require(part.size)
             copy_part(source, part, copy)
         _set_time(target, form.fields.get("last_modify", ""))
         yield target

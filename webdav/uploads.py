@@ -15,7 +15,7 @@ from api.access import Asker
 from api.models import Scope
 from drive.files import operations
 from drive.models import Library
-from drive.storage import ABSENT, FileEntry, open_library, room
+from drive.storage import ABSENT, FileEntry, disk_space, open_library
 from drive.uploads import admission, transfer
 
 from . import checksums, clutter, conditions, dead_properties, locks, paths
@@ -72,7 +72,7 @@ def may_upload(change: Change, place: Place, length: int | None) -> tuple[Place,
     change.require_conditions(place)
     change.require_unlocked(place, member=item is None)
     size = (length or 0) - (item.size if item else 0)
-    admission.promise_body(library, change.user, size=size, files=0 if item else 1, disk=room.of_upload(length))
+    admission.promise_body(library, change.user, size=size, files=0 if item else 1, disk=disk_space.of_upload(length))
     return place, item
 
 

@@ -26,7 +26,7 @@ from django.db import DatabaseError, connection
 
 from backups import database
 from backups.backup_store import BackupError, checksum, sync
-from drive.storage import room
+from drive.storage import disk_space
 from portal.models import AuditEntry
 from portal.ops import database_version
 from portal.ops.code_version import CodeVersion
@@ -141,7 +141,7 @@ def make(kind: str, code: CodeVersion) -> Point:
     with _unfinished() as draft:
         check_possible()
         try:
-            point = _finish(draft, kind, code, lambda: database.snapshot(draft, most=room.left(draft)))
+            point = _finish(draft, kind, code, lambda: database.snapshot(draft, most=disk_space.left(draft)))
         except (OSError, sqlite3.Error, DatabaseError) as error:
             why = error.strerror if isinstance(error, OSError) else error
             raise BackupError(f"The database could not be copied to {place()}: {why}.") from error
@@ -166,7 +166,7 @@ def keep_replaced(code: CodeVersion) -> Point:
     with _unfinished() as draft:
         if connection.vendor == "sqlite":
             return _finish(draft, ROLLBACK, code, lambda: database.link(draft))
-        most = room.free(draft) - database.postgres_size()
+        most = disk_space.free(draft) - database.postgres_size()
         return _finish(draft, ROLLBACK, code, lambda: database.snapshot(draft, most=most))
 
 
@@ -273,10 +273,10 @@ def _require_room() -> None:
     here, there = Path(settings.VAR_DIR), database.sqlite_path().parent
     is_one_disk = here.stat().st_dev == there.stat().st_dev
     for path, needed in ((here, 2 * size if is_one_disk else size), (there, size)):
-        if needed > room.left(path):
+        if needed > disk_space.left(path):
             raise BackupError(
                 f"There is not enough room in {path}: the restore point of the database, and the upgrade, need"
-                f" {_megabytes(needed)}, and {_megabytes(max(0, room.left(path)))} are free beyond the reserve"
+                f" {_megabytes(needed)}, and {_megabytes(max(0, disk_space.left(path)))} are free beyond the reserve"
                 " (DISK_RESERVE_BYTES). Nothing was changed. Make room, or upgrade without a restore point, if there"
                 " is a backup: RESTORE_POINT_DAYS=0."
             )

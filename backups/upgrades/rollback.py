@@ -18,7 +18,7 @@ from django.db import connection
 from backups import database
 from backups.backup_store import BackupError
 from backups.restore import runs
-from drive.storage import layout, room
+from drive.storage import disk_space, layout
 from portal.file_lock import file_lock
 from portal.models import AuditEntry
 from portal.ops import code_version, database_version
@@ -96,7 +96,7 @@ def _require_room(point: Point) -> None:
     if connection.vendor != "sqlite":
         return
     disk, needed = database.sqlite_path().parent, point.database.stat().st_size + database.log_size()
-    if needed > room.free(disk):
+    if needed > disk_space.free(disk):
         raise BackupError(f"{disk} has not enough room: {needed / 2**20:.1f} MB are needed. Nothing was changed.")
 
 

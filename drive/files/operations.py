@@ -15,7 +15,7 @@ from django.utils import timezone
 from drive.libraries import quota
 from drive.models import Library, Trashed, Version, Via
 from drive.preview import ahead
-from drive.storage import FileEntry, LibraryFiles, NotFoundError, copying, open_library, room, signature
+from drive.storage import FileEntry, LibraryFiles, NotFoundError, copying, disk_space, open_library, signature
 from drive.storage.files import identity, sync_staged
 from drive.storage.walk import tree
 from drive.versions import records, store, trash
@@ -39,7 +39,7 @@ def put(
     with open_library(library) as files, store.adding():
         there = _size(files, path)
         with quota.held(library, size - (there or 0), 1 if there is None else 0):
-            copy = _copy(staged) if size <= min(CAPTURE_AT_ONCE, room.left()) else None
+            copy = _copy(staged) if size <= min(CAPTURE_AT_ONCE, disk_space.left()) else None
             sent = identity(signature(staged.stat()))
             entry = files.put(path, staged, if_match=if_match, handler=ReplacedFileSaver(actor, library, path))
             folder, _, _name = path.rpartition("/")

@@ -17,7 +17,7 @@ from django.utils import timezone
 from drive.libraries import quota
 from drive.models import File, Library
 from drive.preview import ahead
-from drive.storage import FileEntry, LibraryFiles, path_codec, room
+from drive.storage import FileEntry, LibraryFiles, disk_space, path_codec
 from drive.versions import records, store
 from drive.versions.capture import Taken
 
@@ -87,7 +87,7 @@ def keep(
     `authors`: ids of those who typed it; empty if it was written elsewhere. `held_by`: the signature of the file while
     it held that.
     """
-    room.require(len(content))
+    disk_space.require(len(content))
     with store.adding():
         sha256, size = store.add(io.BytesIO(content))
         records.kept(row, Taken(held_by, sha256, size, modified or timezone.now()), authors)

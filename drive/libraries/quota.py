@@ -6,7 +6,7 @@ libraries' rows: changes on the web adjust it, the scan of what notebooks did co
 - On the web nothing is put in place that does not fit. What has begun to arrive is promised its room (`promise`), and
   promises count as what is there: what arrives in the same moment fits together.
 - What a Lab writes is written to the disk without asking. The supervisor looks, and has libraries be read-only in Labs
-  whose quota is used up (lab/supervisor/drive_room.py); the next scan counts it for the web, which takes no more.
+  whose quota is used up (lab/supervisor/drive_space.py); the next scan counts it for the web, which takes no more.
 - Deleted libraries count until their removal for good begins. The trash and earlier versions do not count.
 """
 
@@ -25,7 +25,7 @@ from django.utils.translation import gettext, ngettext
 
 from collabs.models import Collab
 from drive.models import Library, Quota
-from drive.storage import DiskFullError, promises, room
+from drive.storage import DiskFullError, disk_space, promises
 from drive.storage.promises import Promise
 from portal.models import User
 from portal.prepared_queries import prepared
@@ -235,11 +235,11 @@ def promise(
     """Promise room for what is about to arrive: bytes and files of the quota, bytes of the disk, of which some have.
 
     `kind`: promises.BODY or UPLOAD; `link` and `sender` as in Promise. OverQuotaError or DiskFullError where it does
-    not fit with all that was promised; of the disk an upload is then kept what comes next (`room.ahead`).
+    not fit with all that was promised; of the disk an upload is then kept what comes next (`disk_space.ahead`).
     """
     with _fits(library, size, files):
-        room.require(disk - arrived)
-        ahead = room.ahead(disk - arrived, sender) if kind == promises.UPLOAD else None
+        disk_space.require(disk - arrived)
+        ahead = disk_space.ahead(disk - arrived, sender) if kind == promises.UPLOAD else None
         owner = owner_of(library)
         made = Promise(owner, max(0, size), max(0, files), disk, link, sender, ahead=ahead)
         promises.make(key, kind, made)

@@ -27,7 +27,7 @@ from django.conf import settings
 from django.utils.translation import gettext, gettext_noop
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from drive.storage import room, translate_errors
+from drive.storage import disk_space, translate_errors
 from portal.file_lock import file_lock
 
 from . import sandbox
@@ -260,7 +260,7 @@ def _make(key: str, form: Format, name: str, source: BinaryIO, ahead: bool) -> N
         if state(key).name not in ("waiting", "none"):
             return
         try:
-            if room.left(Path(settings.PREVIEW_CACHE)) <= 0:
+            if disk_space.left(Path(settings.PREVIEW_CACHE)) <= 0:
                 raise sandbox.RenderFailedError(gettext_noop("The disk is full: no preview can be made."))
             result = sandbox.render(form.work, source, ending=ending, science=form.science, nice=NICE if ahead else 0)
             kind = "html"

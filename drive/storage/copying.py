@@ -22,7 +22,7 @@ from django.utils.translation import gettext
 
 from portal.text.numbers import grouped
 
-from . import openat2, room
+from . import disk_space, openat2
 from .errors import NameTakenError, NotAFileError, StorageError, translate_errors
 from .files import DIRECTORY_MODE, FILE_MODE, LibraryFiles
 from .names import check_name, new_name, split
@@ -108,7 +108,7 @@ def copy(source: LibraryFiles, path: str, target: LibraryFiles, new_path: str, *
     *folder, name = split(new_path) or [""]
     check_name(name)
     _refuse_taken(target, "/".join(folder), name)
-    room.require(measure(source, [path]).bytes)
+    disk_space.require(measure(source, [path]).bytes)
     with _workshop(target.staging) as place:
         made = place / "copy"
         with translate_errors():

@@ -16,7 +16,7 @@ from django.utils.translation import gettext
 from portal.file_lock import file_lock
 from portal.text.unique_names import name_key
 
-from . import openat2, room
+from . import disk_space, openat2
 from .errors import (
     ChangedError,
     IncompleteUploadError,
@@ -246,7 +246,7 @@ class LibraryFiles:
         target = self.staging / secrets.token_hex(16)
         try:
             with translate_errors(), target.open("xb") as copy:
-                room.copy(source, copy, size=size, into_reserve=into_reserve)
+                disk_space.copy(source, copy, size=size, into_reserve=into_reserve)
             if size is not None and target.stat().st_size != size:
                 raise IncompleteUploadError(
                     gettext("The upload was interrupted. Nothing was changed. Please try again.")

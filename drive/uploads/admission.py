@@ -19,7 +19,7 @@ from django.views.decorators.http import require_GET
 from drive.files.library_access import LibraryAccess, collab_access, drive_access
 from drive.libraries import quota
 from drive.models import Library
-from drive.storage import NotFoundError, StorageError, promises, room
+from drive.storage import NotFoundError, StorageError, disk_space, promises
 from portal.access import ForbiddenError, SignInRequiredError, person
 from portal.models import User
 from portal.ops import logs
@@ -94,7 +94,7 @@ def _admit(request: HttpRequest, method: str) -> None:
         tus.check_piece(upload, length)
         tus.promise(access.library, upload)  # it may have lapsed
         with promises.using(upload.id):
-            room.require(length)
+            disk_space.require(length)
             promise_body(access.library, user, size=0, files=0, disk=length)
         return
     _check_room(access, user, match.kwargs.get("path", ""), length)
@@ -129,7 +129,7 @@ def _check_room(access: LibraryAccess, user: User, path: str, length: int | None
     there: int | None = None
     with access.files() as files, suppress(NotFoundError):
         there = files.stat(path.strip("/")).size
-    size, disk = (length or 0) - (there or 0), room.of_upload(length)
+    size, disk = (length or 0) - (there or 0), disk_space.of_upload(length)
     promise_body(access.library, user, size=size, files=1 if there is None else 0, disk=disk)
 
 

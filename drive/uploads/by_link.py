@@ -38,11 +38,11 @@ from drive.storage import (
     NotFoundError,
     StorageError,
     WrongPathError,
+    disk_space,
     is_hidden,
     open_library,
     path_codec,
     promises,
-    room,
     shown,
 )
 from drive.storage.names import NAME_BYTES, new_name, with_free_name
@@ -207,7 +207,7 @@ def _promise_body(link: UploadLink, address: str, *, size: int, disk: int) -> No
 def _check_share(link: UploadLink, sender: str, size: int, files: int) -> None:
     """Half of what is left is for others, and of the files on their way at the same time too."""
     there = promises.others()  # before what is used, as in `quota.check`
-    usage, disk = quota.of(link.library), room.left()
+    usage, disk = quota.of(link.library), disk_space.left()
     of_sender = [one for one in there if sender and one.sender == sender]
     if files and sum(one.files for one in of_sender) >= MOST_OF_SENDER:
         raise busy()
@@ -261,7 +261,7 @@ def admit_piece(link: UploadLink, upload_id: str, offset: int, size: int, addres
         raise tus.UploadTooLongError(f"More than the {upload.length} announced bytes were sent.")
     _promise(link, upload, address)
     with promises.using(upload.id), _saying_no_more():
-        room.require(size)
+        disk_space.require(size)
         _promise_body(link, address, size=0, disk=size)
 
 

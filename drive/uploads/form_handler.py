@@ -9,7 +9,7 @@ from django.core.files.uploadhandler import StopUpload, TemporaryFileUploadHandl
 from django.http import HttpRequest
 from django.utils.translation import gettext
 
-from drive.storage import DiskFullError, room
+from drive.storage import DiskFullError, disk_space
 
 
 class StagedUploadHandler(TemporaryFileUploadHandler):
@@ -23,7 +23,7 @@ class StagedUploadHandler(TemporaryFileUploadHandler):
     def receive_data_chunk(self, raw_data: bytes, start: int) -> None:
         """Write a part of it."""
         with self._stopping():
-            room.require(len(raw_data))
+            disk_space.require(len(raw_data))
             self.file.write(raw_data)
             self.file.flush()
 

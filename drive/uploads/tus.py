@@ -30,10 +30,10 @@ from drive.storage import (
     NotFoundError,
     StorageError,
     WrongPathError,
+    disk_space,
     layout,
     open_library,
     promises,
-    room,
     translate_errors,
 )
 from drive.storage.files import sync_staged
@@ -218,7 +218,7 @@ def append(upload: Upload, offset: int, source: BinaryIO) -> int:
         while chunk := source.read(CHUNK):
             offset += len(chunk)
             _check_length(upload, offset)
-            room.require(len(chunk))
+            disk_space.require(len(chunk))
             target.write(chunk)
     return upload.offset
 

@@ -8,7 +8,7 @@ from typing import BinaryIO
 
 from django.conf import settings
 
-from drive.storage import LibraryFiles, StorageError, room, signature
+from drive.storage import LibraryFiles, StorageError, disk_space, signature
 from drive.storage.files import moment
 
 from . import store
@@ -62,7 +62,7 @@ def take(source: BinaryIO, *, sync: bool = True) -> Taken:
             continue
         if sync:
             os.fdatasync(source.fileno())  # else by `store.sync()`: stores into a mapped file are seen after that
-        room.require(before.st_size)
+        disk_space.require(before.st_size)
         sha256, size = store.add(source, sync=sync, most=before.st_size)
         after = os.fstat(source.fileno())
         if signature(before) == signature(after) and size == after.st_size:

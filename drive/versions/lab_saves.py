@@ -13,7 +13,7 @@ from typing import BinaryIO
 from django.utils import timezone
 
 from drive.models import File, Library
-from drive.storage import DiskFullError, LibraryFiles, NotAFileError, NotFoundError, open_library, room, signature
+from drive.storage import DiskFullError, LibraryFiles, NotAFileError, NotFoundError, disk_space, open_library, signature
 from drive.storage.errors import translate_errors
 from portal.models import User
 
@@ -95,7 +95,7 @@ def _capture(library: Library, path: str, source: BinaryIO, author_of: Callable[
 
 def _check_room() -> None:
     """Versions count against no quota: they end where uploads do, before the disk is full."""
-    if room.left() < AT_ONCE or room.is_short():
+    if disk_space.left() < AT_ONCE or disk_space.is_short():
         raise DiskFullError(FULL)
 
 

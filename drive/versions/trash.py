@@ -22,11 +22,11 @@ from drive.models import File, Library, Loss, Trashed, Version, Via
 from drive.storage import (
     LibraryFiles,
     StorageError,
+    disk_space,
     layout,
     open_library,
     path_codec,
     removal,
-    room,
     signature,
     walk,
 )
@@ -287,7 +287,7 @@ def _newest(item: Trashed) -> Iterator[tuple[str, Version]]:
 def _copy_version(version: Version, target: Path) -> None:
     target.parent.mkdir(DIRECTORY_MODE, parents=True, exist_ok=True)
     with store.open_object(version.sha256) as source, target.open("xb") as copy:
-        room.copy(source, copy, size=version.size)
+        disk_space.copy(source, copy, size=version.size)
     target.chmod(FILE_MODE)
     seconds = version.modified.timestamp()
     os.utime(target, (seconds, seconds))

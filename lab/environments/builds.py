@@ -20,7 +20,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from drive.storage import room
+from drive.storage import disk_space
 from lab import conda_spec
 from lab.models import Environment, Server
 from lab.models.builds import LIVE_BUILDS, Build, BuildState
@@ -133,7 +133,7 @@ def _wait(process: subprocess.Popen[bytes], place: Path) -> int:
     """Its exit code. TimeoutExpired after BUILD_SECONDS; UnusableBuildError before the disk's reserve is used."""
     until = time.monotonic() + BUILD_SECONDS
     while time.monotonic() < until:
-        if room.left(place) <= 0:
+        if disk_space.left(place) <= 0:
             raise UnusableBuildError("There is not enough free space on the disk (DISK_RESERVE_BYTES).")
         with suppress(subprocess.TimeoutExpired):
             return process.wait(DISK_SECONDS)

@@ -62,7 +62,7 @@ class DiskUsage:
     drive_file_kills: int = 0
     """Because of files in the Drive (drive_limits.py)."""
     drive_full_for: str = ""
-    """`quota` or `disk`, while libraries can only be read for want of room (drive_room.py)."""
+    """`quota` or `disk`, while libraries can only be read for want of room (drive_space.py)."""
     ended_for: str = ""
     """`disk`, `files` or `drive_files`: why the whole server was ended."""
 

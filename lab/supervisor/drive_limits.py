@@ -41,7 +41,7 @@ class DriveQuota:
     files: int
     """Files, folders and links that Labs may let it grow to; 0: any number."""
     size: int = 0
-    """Bytes that all libraries may have together (drive_room.py); 0: nobody looks."""
+    """Bytes that all libraries may have together (drive_space.py); 0: nobody looks."""
     libraries: tuple[str, ...] = ()
     """All that count against it."""
     used: int = 0

@@ -37,7 +37,7 @@ from .cgroups import ENTER_TRIES, Groups, Limits
 from .disk_limits import DiskMonitor
 from .drive_limits import DriveQuotas
 from .drive_plan import View, libraries
-from .drive_room import DriveRoom, RoomWriter
+from .drive_space import DriveSpace, SpaceWriter
 from .drive_view import DriveView, LibraryInUseError, MountsInside, OwnStore, Store, StuckLibrary, mounts
 from .fork_servers import ForkServer
 from .inside import limiting
@@ -119,7 +119,7 @@ class Sandbox:
         self.disk = DiskMonitor(self.directory)
         self.log = ServerLog(self.directory)
         self.quotas = DriveQuotas(self.directory)
-        self.room: DriveRoom | None = None
+        self.drive_space: DriveSpace | None = None
         self.wanted: View = {}
         self.unsettled_since: float | None = None
         """Since when a library is to be read-only for want of room, and what writes there is stopped in vain."""
@@ -422,18 +422,18 @@ class Sandbox:
 
     def _with_room(self) -> View:
         """What it may see, read-only where there is no room; notes why."""
-        if self.room is None:
+        if self.drive_space is None:
             return self.wanted
         quotas = self.quotas.by_library
-        reasons = {self.room.why(one.library, quotas) for one in self.wanted.values() if one.mode == "rw"} - {""}
+        reasons = {self.drive_space.why(one.library, quotas) for one in self.wanted.values() if one.mode == "rw"} - {""}
         self.disk.note_drive(min(reasons, default=""))
-        return self.room.restricted(self.wanted, quotas)
+        return self.drive_space.restricted(self.wanted, quotas)
 
-    def writer(self, written: int) -> RoomWriter:
+    def writer(self, written: int) -> SpaceWriter:
         """Whose bytes it may write, with those that it has written so far."""
         drive = f"/home/{self.username}/drive"
         places = {f"{drive}/{place.path}": one.library for place, one in self.wanted.items() if one.mode == "rw"}
-        return RoomWriter(self.quotas.by_library, written, self.init or 0, places)
+        return SpaceWriter(self.quotas.by_library, written, self.init or 0, places)
 
     async def remount(self) -> list[str]:
         """Make the Drive view equal; processes that stand in the way of a withdrawal are stopped, and named.
@@ -476,7 +476,7 @@ class Sandbox:
         return stuck.writing and stuck.library in wanted
 
     def _may_stop(self, stuck: StuckLibrary) -> bool:
-        return self.room is None or self.room.may_stop(stuck.library, self.quotas.by_library)
+        return self.drive_space is None or self.drive_space.may_stop(stuck.library, self.quotas.by_library)
 
     async def _stop_users(self, stuck: StuckLibrary, only_writers: bool) -> list[str]:
         """Stop what uses a library. For want of room what writes, for lost access all, if that was not enough."""

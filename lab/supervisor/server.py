@@ -36,7 +36,7 @@ from portal.sandboxing.firewall import Policy
 
 from . import cgroups, network, processes, resource_use
 from .drive_limits import DriveFileMonitor, Writer
-from .drive_room import DriveRoom
+from .drive_space import DriveSpace
 from .drive_view import Store
 from .fork_servers import ForkFailedError, ForkServer, ForkServers
 from .launch import Launch, jupyter_config
@@ -79,7 +79,7 @@ class Supervisor:
         self.sockets = run / "lab"
         self.store = Store(drive_root, lab_root / "store")
         self.drive_files = DriveFileMonitor(self.store)
-        self.room = DriveRoom(self.store, reserve)
+        self.drive_space = DriveSpace(self.store, reserve)
         self.written: dict[str, int] = {}
         self.following: set[asyncio.Task[None]] = set()
         self.to_follow: set[str] = set()
@@ -152,7 +152,7 @@ class Supervisor:
         if server_id not in self.known:
             limits = (self.groups, self.limiter, self.firewall, self.uids)
             self.known[server_id] = Sandbox(server_id, self.servers, self.sockets, self.store, *limits)
-            self.known[server_id].room = self.room
+            self.known[server_id].drive_space = self.drive_space
         return self.known[server_id]
 
     # Requests
@@ -424,9 +424,9 @@ class Supervisor:
             await asyncio.sleep(ROOM_SECONDS)
 
     def _look_at_drive_disk(self, *, settle: bool) -> None:
-        if self.room.look_at_disk():
-            half = "half of the reserve is gone" if self.room.is_low else "the reserve is reached"
-            log.warning("the Drive's disk: %s", half if self.room.is_short else "there is room again")
+        if self.drive_space.look_at_disk():
+            half = "half of the reserve is gone" if self.drive_space.is_low else "the reserve is reached"
+            log.warning("the Drive's disk: %s", half if self.drive_space.is_short else "there is room again")
             self._follow_room(self.known.values())
         elif settle:
             self._follow_room(one for one in self.known.values() if one.is_unsettled)
@@ -436,7 +436,7 @@ class Supervisor:
             running = [one for one in list(self.known.values()) if one.init]
             writers = [one.writer(self.written.get(one.id, 0)) for one in running]
             try:
-                if await asyncio.to_thread(self.room.look_at_quotas, writers):
+                if await asyncio.to_thread(self.drive_space.look_at_quotas, writers):
                     self._follow_room(self.known.values())
             except Exception:
                 log.exception("the Drive's quotas")

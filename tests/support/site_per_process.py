@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 LONGEST = (
-    "operations/test_killed_processes.py operations/test_rollback.py sandbox/test_drive_room.py lab/test_conda.py"
+    "operations/test_killed_processes.py operations/test_rollback.py sandbox/test_drive_space.py lab/test_conda.py"
     " operations/test_backup.py lab/test_builds.py sandbox/test_processor_time.py"
     " lab/test_jupyterhub.py browser/test_editing_together.py operations/test_backup_repository.py"
     " operations/test_full_disk.py"

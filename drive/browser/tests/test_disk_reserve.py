@@ -11,7 +11,7 @@ from pytest_django import Settings
 
 from drive.files import operations
 from drive.models import Library, Trashed, Version
-from drive.storage import DiskFullError, open_library, room
+from drive.storage import DiskFullError, disk_space, open_library
 from drive.versions import capture, lab_saves, scan, trash
 from portal.models import User
 
@@ -96,20 +96,20 @@ def test_the_scan_leaves_files_for_when_there_is_room(
 
 def test_a_copy_ends_before_the_reserve_and_a_rescue_before_half_of_it(settings: Settings) -> None:
     target = io.BytesIO()
-    settings.DISK_RESERVE_BYTES += room.left() * 5 // 4
-    assert room.left() < 0
+    settings.DISK_RESERVE_BYTES += disk_space.left() * 5 // 4
+    assert disk_space.left() < 0
     with pytest.raises(DiskFullError):
-        room.copy(io.BytesIO(b"words"), target)
-    room.copy(io.BytesIO(b"words"), target, into_reserve=True)
+        disk_space.copy(io.BytesIO(b"words"), target)
+    disk_space.copy(io.BytesIO(b"words"), target, into_reserve=True)
     settings.DISK_RESERVE_BYTES = 10**18
     with pytest.raises(DiskFullError):
-        room.copy(io.BytesIO(b"words"), target, into_reserve=True)
+        disk_space.copy(io.BytesIO(b"words"), target, into_reserve=True)
     assert target.getvalue() == b"words"
 
 
 def test_the_databases_disk_has_a_reserve_too(settings: Settings, tmp_path: Path) -> None:
-    room.require(1)
+    disk_space.require(1)
     settings.VAR_DIR = Path("/proc")  # a file system without any room
     with pytest.raises(DiskFullError):
-        room.require(1)
-    room.require(0)
+        disk_space.require(1)
+    disk_space.require(0)

@@ -10,7 +10,7 @@ from pytest_django import Settings
 from collabs.models import Collab
 from drive.libraries import quota
 from drive.models import Library
-from drive.storage import promises, room
+from drive.storage import disk_space, promises
 from drive.uploads import admission, tus
 from portal.models import User
 from portal.web.upload_sizes import unannounced
@@ -83,7 +83,7 @@ def test_it_knows_what_is_replaced(library: Library, editors: Proxy, settings: S
 
 
 def test_it_leaves_the_reserve(library: Library, editors: Proxy, settings: Settings) -> None:
-    settings.DISK_RESERVE_BYTES += room.left() - 10 * MIB
+    settings.DISK_RESERVE_BYTES += disk_space.left() - 10 * MIB
     for address in addresses(library):
         assert editors.ask(address, 9 * MIB)[0] == 204
         status, words = editors.ask(address, 11 * MIB)
@@ -95,7 +95,7 @@ def test_it_leaves_the_reserve(library: Library, editors: Proxy, settings: Setti
 def test_one_without_a_length_needs_no_more_room_than_the_site_takes_at_once(
     library: Library, editors: Proxy, settings: Settings
 ) -> None:
-    settings.DISK_RESERVE_BYTES += room.left() - 10 * MIB
+    settings.DISK_RESERVE_BYTES += disk_space.left() - 10 * MIB
     for upload_max, status in {"9m": 204, "11m": 507, "0": 507, "": 507}.items():
         settings.UPLOAD_UNANNOUNCED_BYTES = unannounced(upload_max)
         assert editors.ask(addresses(library)[0], "")[0] == status, upload_max

@@ -18,7 +18,7 @@ from drive.files import operations
 from drive.libraries import quota, services, upload_links
 from drive.libraries.quota import OverQuotaError
 from drive.models import Library, UploadLink
-from drive.storage import DiskFullError, layout, promises, room
+from drive.storage import DiskFullError, disk_space, layout, promises
 from drive.uploads import by_link, tus
 from drive.uploads.by_link import BusyLinkError, LinkFullError
 from portal.models import User
@@ -81,7 +81,7 @@ def test_what_is_being_uploaded_leaves_no_room_for_other_ways(
 
 def test_the_disk_is_promised_too_but_for_what_has_arrived(editor: User, library: Library, settings: Settings) -> None:
     """Others write on this disk meanwhile: so it is large pieces that are left, and promised."""
-    settings.DISK_RESERVE_BYTES += room.left() - 1000 * MB
+    settings.DISK_RESERVE_BYTES += disk_space.left() - 1000 * MB
     quota.promise(library, "1" * 32, promises.BODY, size=600 * MB, files=1, disk=600 * MB)
     with pytest.raises(DiskFullError):
         tus.create(editor, library, "b", 600 * MB)
@@ -95,13 +95,13 @@ def test_who_announces_the_whole_disk_and_sends_nothing_keeps_nobody_out(
     editor: User, owner: User, library: Library, settings: Settings
 ) -> None:
     """Of the disk an upload is kept what comes next, one person half at most; small files wait for no upload."""
-    settings.DISK_RESERVE_BYTES += room.left() - 1000 * MB
+    settings.DISK_RESERVE_BYTES += disk_space.left() - 1000 * MB
     for number in range(20):
         tus.create(editor, library, f"{number}", 200 * MB)
     assert promises.missing() <= 500 * MB
     assert tus.create(owner, library, "other", 300 * MB)
     quota.promise(library, "1" * 32, promises.BODY, size=200 * MB, files=1, disk=200 * MB)
-    room.require(4 * MB)
+    disk_space.require(4 * MB)
 
 
 def test_a_body_that_hardly_comes_loses_its_promise_within_minutes(library: Library, settings: Settings) -> None:
@@ -213,7 +213,7 @@ def test_all_links_together_hold_half_of_the_disk_at_most(
 ) -> None:
     """Of what is left of it beyond what others were promised."""
     links = [upload_links.make_link(owner, library, f"{n}", title=f"{n}", max_bytes=10**12) for n in range(3)]
-    settings.DISK_RESERVE_BYTES += room.left() - 1000 * MB
+    settings.DISK_RESERVE_BYTES += disk_space.left() - 1000 * MB
     by_link.begin(links[0], "a", "", 400 * MB, ONE)
     with pytest.raises(BusyLinkError):
         by_link.begin(links[1], "b", "", 400 * MB, OTHER)

@@ -86,7 +86,7 @@ class Found:
 
 
 @dataclass(frozen=True)
-class RoomWriter:
+class SpaceWriter:
     """A running server, with the bytes that its processes have written to disks so far."""
 
     quotas: Mapping[str, DriveQuota]
@@ -96,7 +96,7 @@ class RoomWriter:
     """Libraries that it may write to, by their path in it."""
 
 
-class DriveRoom:
+class DriveSpace:
     """Looks for all Labs. `look_at_disk` and `look_at_quotas` are each called by one thread at a time."""
 
     def __init__(self, store: Store, reserve: int) -> None:
@@ -140,7 +140,7 @@ class DriveRoom:
         self.is_low = left <= (back if self.is_low else 0) - self.reserve // 2
         return (self.is_short, self.is_low) != before
 
-    def look_at_quotas(self, writers: Iterable[RoomWriter]) -> bool:
+    def look_at_quotas(self, writers: Iterable[SpaceWriter]) -> bool:
         """Measure the quotas that may be used up, or fill the disk; whether what is read-only has changed for any."""
         writers, short, low = list(writers), self.is_short, self.is_low
         quotas = {one.owner: one for writer in writers for one in writer.quotas.values() if one.size}
@@ -210,7 +210,7 @@ class DriveRoom:
         return disk.f_bavail * disk.f_frsize
 
 
-def _held(writers: Iterable[RoomWriter]) -> Counter[str]:
+def _held(writers: Iterable[SpaceWriter]) -> Counter[str]:
     """Bytes of files in the Drive that have no name any more and are held open or mapped by Labs, by quota."""
     sizes: dict[tuple[int, int], tuple[str, int]] = {}
     for one in writers:
