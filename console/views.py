@@ -50,10 +50,11 @@ def dismiss(request: HttpRequest, pk: int) -> HttpResponse:
 def site_status(request: HttpRequest) -> HttpResponse:
     """Show everybody what works now, and when maintenance is; without reasons, which are for operators."""
     now = timezone.now()
-    services = list(site_status_of_parts(HEALTH.ask()))
+    services = list(site_status_of_parts(HEALTH.ask(), paused=Pause.objects.current() is not None))
     context = {
         "services": services,
         "works": all(service.works for service in services),
+        "paused": any(service.paused for service in services),
         "pauses": Pause.objects.filter(ends_at__gt=now).order_by("starts_at")[:MOST_PAUSES],
         "now": now,
     }

@@ -57,7 +57,7 @@ def test_it_says_what_does_not_without_the_reason(
 
 
 def test_a_service_that_a_site_does_not_have_is_not_shown() -> None:
-    shown = list(services([PartStatus("database", ok=True, needed=True, milliseconds=1)]))
+    shown = list(services([PartStatus("database", ok=True, needed=True, milliseconds=1)], paused=True))
     assert [str(service.title) for service in shown] == ["Pages, Collabs and files"]
 
 
@@ -75,6 +75,7 @@ def test_it_counts_down_to_maintenance(
     page = client.get("/status/").text.replace("\xa0", " ")
     assert said in page
     assert "<b>." not in page
+    assert ("Everything works." in page) == (page.count(">paused<") == 0) == (not begins <= 0 < ends)
 
 
 def test_it_is_in_the_foot_of_pages(client: Client, owner: User) -> None:
