@@ -275,7 +275,7 @@ def test_it_says_that_the_disk_is_full(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     tag = file.etag()
-    monkeypatch.setattr("drive.storage.room.copy", full)
+    monkeypatch.setattr("drive.storage.disk_space.copy", full)
     with pytest.raises(NoSpaceError):
         file.write(b"two\n", if_match=tag, authors={owner.pk})
     assert (place / "notes.txt").read_text() == "one\n"
@@ -286,7 +286,7 @@ def test_it_says_that_the_disk_is_broken(file: LibraryFile, owner: User, monkeyp
         raise OSError(errno.EIO, "Input/output error")
 
     tag = file.etag()
-    monkeypatch.setattr("drive.storage.room.copy", broken)
+    monkeypatch.setattr("drive.storage.disk_space.copy", broken)
     with pytest.raises(RoomFileError, match="does not work"):
         file.write(b"two\n", if_match=tag, authors={owner.pk})
 
