@@ -117,7 +117,8 @@ def _quick_place() -> str:
 
 def provider_settings() -> dict[str, str]:
     """Settings of an OpenID Connect provider that a test starts on a free port."""
-    values = {"NAME": "Institute", "ISSUER": f"http://localhost:{free_port()}", "CLIENT_ID": "us", "CLIENT_SECRET": "s"}
+    name = "Institute for the Neurobiology of Learning and Memory"  # as long as they are
+    values = {"NAME": name, "ISSUER": f"http://localhost:{free_port()}", "CLIENT_ID": "us", "CLIENT_SECRET": "s"}
     return {"OIDC_PROVIDERS": "institute"} | {f"OIDC_INSTITUTE_{name}": value for name, value in values.items()}
 
 
