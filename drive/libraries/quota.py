@@ -242,6 +242,8 @@ def promise(
         ahead = disk_space.ahead(disk - arrived, sender) if kind == promises.UPLOAD else None
         owner = owner_of(library)
         made = Promise(owner, max(0, size), max(0, files), disk, link, sender, ahead=ahead)
+        if kind == promises.BODY and sender and not link and not promises.own():  # not a piece of an upload
+            disk_space.require_share(made)
         promises.make(key, kind, made)
 
 

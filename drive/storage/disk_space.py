@@ -45,6 +45,22 @@ def require(size: int, place: Path | None = None) -> None:
     _require(size, 0 if place else promises.missing(SMALL if size <= SMALL else None), place)
 
 
+def require_share(body: promises.Promise) -> None:
+    """Raise DiskFullError for one body of several of a person that together would keep more than half of the disk.
+
+    Only what no quota bounds is looked at. One body alone may take all that is left, and SMALL ones always fit.
+    """
+    others = promises.others()
+    own = sum(one.beyond_quota for one in others if one.sender == body.sender and one.disk > SMALL)
+    if own and body.disk > SMALL and body.beyond_quota > (left() - promises.missing() - own) // 2:
+        raise DiskFullError(
+            gettext(
+                "What you send at the same time would take too much of the disk. Nothing was changed. Please send it "
+                "again when the other files have arrived."
+            )
+        )
+
+
 def ahead(length: int, sender: str) -> int:
     """Bytes of the disk that a resumable upload is promised beyond what has arrived, as far as its sender's share."""
     there = promises.others()

@@ -74,6 +74,11 @@ class Promise:
         to_come = max(0, self.disk - self.arrived)
         return to_come if self.ahead is None else min(to_come, self.ahead)
 
+    @property
+    def beyond_quota(self) -> int:
+        """Bytes of the disk that no quota bounds: of what replaces a file, has no length, or is there twice."""
+        return max(0, self.disk - self.size)
+
 
 def total(found: Iterable[Promise]) -> tuple[int, int]:
     """Bytes and files of the quota."""

@@ -10,7 +10,7 @@ from pytest_django import Settings
 from collabs.models import Collab
 from drive.libraries import quota
 from drive.models import Library
-from drive.storage import disk_space, promises
+from drive.storage import disk_space, layout, promises
 from drive.uploads import admission, tus
 from portal.models import User
 from portal.web.upload_sizes import unannounced
@@ -25,11 +25,12 @@ class Proxy:
     def __init__(self, client: Client) -> None:
         self.client = client
 
-    def ask(self, address: str, length: object = 5, method: str = "PUT") -> tuple[int, str]:
+    def ask(self, address: str, length: object = 5, method: str = "PUT", *, goes_on: bool = False) -> tuple[int, str]:
         """Status and words of the answer that the sender would get; 204 where the body is read."""
         headers = {"X-Original-URI": address, "X-Original-Method": method, "X-Original-Length": str(length)}
         answer: Any = self.client.get("/_gateway/upload", headers=headers)
-        promises.end(answer.headers["X-Request-ID"], promises.BODY)  # its request ends
+        if not goes_on:
+            promises.end(answer.headers["X-Request-ID"], promises.BODY)
         return admission.said(answer) or (answer.status_code, "")
 
     def page(self, address: str, length: int) -> Any:
@@ -105,6 +106,31 @@ def test_it_takes_a_body_without_a_length_while_there_is_much_room(library: Libr
     assert editors.ask(addresses(library)[0], "")[0] == 204
     for strange in ("-1", "x", "١"):
         assert editors.ask(addresses(library)[0], strange)[0] == 204
+
+
+@pytest.mark.parametrize("is_announced", [True, False])
+def test_bodies_that_count_against_no_quota_leave_half_of_the_disk_to_others(
+    library: Library, editors: Proxy, sign_in: SignIn, owner: User, settings: Settings, is_announced: bool
+) -> None:
+    """In place of a file, or without a length: with a quota that is used up, one person could keep the whole disk."""
+    address, size = addresses(library)[0], 400 * MIB
+    with (layout.find(library.pk) / "a.bin").open("wb") as file:
+        file.truncate(size)
+    settings.QUOTA_COLLAB_BYTES = 0
+    settings.UPLOAD_UNANNOUNCED_BYTES = size
+    settings.DISK_RESERVE_BYTES += disk_space.left() - 1000 * MIB
+    taken = [editors.ask(address, size if is_announced else "", goes_on=True) for _ in range(5)]
+    assert [status for status, _words in taken] == [204, 507, 507, 507, 507]
+    assert "at the same time" in taken[1][1]
+    assert Proxy(sign_in(owner)).ask(address, size)[0] == 204
+    assert editors.ask(address, 4 * MIB)[0] == 204, "saving waits for no upload"
+
+
+def test_one_body_alone_may_take_what_is_left_of_the_disk(library: Library, editors: Proxy, settings: Settings) -> None:
+    settings.DISK_RESERVE_BYTES += disk_space.left() - 1000 * MIB
+    settings.UPLOAD_UNANNOUNCED_BYTES = 900 * MIB
+    assert editors.ask(addresses(library)[0], 3 * MIB, goes_on=True)[0] == 204
+    assert editors.ask(addresses(library)[0], "")[0] == 204
 
 
 def test_small_forms_need_no_room_and_large_ones_the_right(
