@@ -41,7 +41,8 @@ def report(installation: Installation, port: int, source: Path | None) -> int:
         print(f"{MISSING} {error}")
     missing = sum(line.mark == MISSING for line in lines)
     would = sum(line.mark == WOULD for line in lines)
-    says = f"bin/up would do {would} things" if would else "bin/up has nothing to do but to start the site"
+    things = "1 thing" if would == 1 else f"{would} things"
+    says = f"bin/up would do {things}" if would else "bin/up has nothing to do but to start the site"
     print(f"\n{missing} missing: bin/up would stop there." if missing else f"\nNothing is missing; {says}.")
     return min(missing, 1)
 
