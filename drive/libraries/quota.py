@@ -243,7 +243,7 @@ def promise(
         owner = owner_of(library)
         made = Promise(owner, max(0, size), max(0, files), disk, link, sender, ahead=ahead)
         if kind == promises.BODY and sender and not link and not promises.own():  # not a piece of an upload
-            disk_space.require_share(made)
+            disk_space.require_share(made, of(library).max_bytes)
         promises.make(key, kind, made)
 
 

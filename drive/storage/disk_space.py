@@ -45,14 +45,19 @@ def require(size: int, place: Path | None = None) -> None:
     _require(size, 0 if place else promises.missing(SMALL if size <= SMALL else None), place)
 
 
-def require_share(body: promises.Promise) -> None:
-    """Raise DiskFullError for one body of several of a person that together would keep more than half of the disk.
+def require_share(body: promises.Promise, most_slow: int) -> None:
+    """Raise DiskFullError for one body of several of a person that together would keep too much of the disk.
 
-    Only what no quota bounds is looked at. One body alone may take all that is left, and SMALL ones always fit.
+    That is more than half of it of what no quota bounds, and more than `most_slow` bytes with bodies that go on too
+    slowly to be promised anything. One body alone may take all that is left, and SMALL ones always fit.
     """
+    if body.disk <= SMALL:
+        return
     others = promises.others()
     own = sum(one.beyond_quota for one in others if one.sender == body.sender and one.disk > SMALL)
-    if own and body.disk > SMALL and body.beyond_quota > (left() - promises.missing() - own) // 2:
+    slow = promises.slow_bodies(body.sender)
+    takes_half = own and body.beyond_quota > (left() - promises.missing() - own) // 2
+    if takes_half or (slow and slow + body.disk > most_slow):
         raise DiskFullError(
             gettext(
                 "What you send at the same time would take too much of the disk. Nothing was changed. Please send it "

@@ -7,6 +7,7 @@ Each promise is a small file in `promised/` of the Drive, which says whose quota
     <request>.body   a body that nginx reads. The request's end removes it (uploads/middleware.py); where the portal is
                      not asked any more, nginx notes the end beside it, as <request>.ended (deploy/nginx.conf.template),
                      and the proxy's start removes all of them, as no body outlives it (Procfile)
+    <request>.slow   one that has lapsed while its body goes on: held against its sender alone
     <id>.upload      a resumable upload, until it is in place or given up
     <id>.put         a file that is being put in place; its process holds the file's lock
 
@@ -32,7 +33,7 @@ from portal.ops import logs
 
 from .errors import translate_errors
 
-BODY, UPLOAD, PUT = ".body", ".upload", ".put"
+BODY, SLOW, UPLOAD, PUT = ".body", ".slow", ".upload", ".put"
 STILL = 600
 """Seconds without a byte after which a promise lapses."""
 AHEAD_BYTES = 2**30
@@ -41,6 +42,8 @@ PACE = 2**20
 """Bytes a second, on the average after that time; what is slower loses its promise."""
 FRESH = 90
 """Seconds. nginx ends a body that stands still for a minute: what it wrote into longer ago is no body any more."""
+SLOW_SECONDS = 24 * 3600
+"""For so long at most."""
 AHEAD = 60
 """Seconds by which a clock may be set back."""
 
@@ -108,7 +111,8 @@ def make(key: str, kind: str, promise: Promise) -> None:
 
 def end(key: str, kind: str) -> None:
     """What was promised is in its place, or will not come."""
-    (_place() / f"{key}{kind}").unlink(missing_ok=True)
+    for name in (kind, SLOW) if kind == BODY else (kind,):
+        (_place() / f"{key}{name}").unlink(missing_ok=True)
 
 
 def is_made(key: str, kind: str) -> bool:
@@ -125,6 +129,17 @@ def is_putting(owner: str) -> bool:
 def of_link(link: str) -> dict[str, Promise]:
     """Resumable uploads through an upload link, by id."""
     return {name.removesuffix(UPLOAD): one for name, one in _all() if one.link == link and name.endswith(UPLOAD)}
+
+
+def slow_bodies(sender: str) -> int:
+    """Bytes of bodies of a person that go on although their promises have lapsed: what came of them is on the disk."""
+    sweep()
+    found = 0
+    for path in _place().glob(f"*{SLOW}"):
+        with suppress(FileNotFoundError, ValueError, KeyError):
+            one = json.loads(path.read_text())
+            found += one["disk"] if one["sender"] == sender else 0
+    return found
 
 
 def sweep() -> None:
@@ -202,8 +217,12 @@ def _all() -> Iterator[tuple[str, Promise]]:
         path = _place() / name
         key, kind = path.stem, path.suffix
         if kind == ".ended":
-            (_place() / f"{key}{BODY}").unlink(missing_ok=True)
+            end(key, BODY)
             path.unlink(missing_ok=True)
+        elif kind == SLOW:
+            with suppress(FileNotFoundError):
+                if path.stat().st_mtime < now - SLOW_SECONDS:
+                    path.unlink()
         elif kind in (BODY, UPLOAD, PUT) and not (kind == BODY and f"{key}.ended" in names):
             with suppress(FileNotFoundError):
                 promise = _read(path, kind, now)
@@ -221,7 +240,7 @@ def _all() -> Iterator[tuple[str, Promise]]:
 
 
 def _that_arrive(late: list[tuple[str, Promise]], now: float) -> Iterator[tuple[str, Promise]]:
-    """Of old promises of bodies those for which enough may have come; the others are removed.
+    """Of old promises of bodies those for which enough may have come; the others lapse.
 
     Nobody knows which file of the proxy is whose: each needs one that is as large as PACE has it, and no two the same.
     """
@@ -231,7 +250,10 @@ def _that_arrive(late: list[tuple[str, Promise]], now: float) -> Iterator[tuple[
             files.pop(0)
             yield name, promise
         else:
-            (_place() / name).unlink(missing_ok=True)
+            path = _place() / name
+            with suppress(FileNotFoundError):
+                os.utime(path)
+                path.rename(path.with_suffix(SLOW))
 
 
 def _expected(promise: Promise, now: float) -> float:

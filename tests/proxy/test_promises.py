@@ -1,5 +1,6 @@
 """Room for bodies that the real proxy reads: together they fit, and what has ended, however, gives its room back."""
 
+import json
 import os
 import select
 import socket
@@ -15,7 +16,7 @@ from api.services import create_token
 from collabs.models import Collab
 from drive.libraries import quota, upload_links
 from drive.models import Quota, UploadLink
-from drive.storage import layout
+from drive.storage import layout, promises
 from drive.uploads import by_link
 
 from ..support.people import Person
@@ -102,6 +103,26 @@ def test_a_proxy_or_portal_that_is_killed_keeps_no_room(store: Store, site: Site
     wait_for(site.answers, 60, "the site did not come back")
     assert store.put("d.bin", 8 * MB) == 201
     assert made() <= others
+
+
+def test_bodies_that_go_on_slowly_do_not_fill_the_disk(store: Store) -> None:
+    """One after the other, each when the promise of the last has lapsed: the second waits for the first to end."""
+
+    def lapse() -> None:
+        for path in (settings.DRIVE_ROOT / "promised").glob("*.body"):
+            made = json.loads(path.read_text())
+            path.write_text(json.dumps(made | {"made": made["made"] - promises.STILL - 600}))
+
+    with store.begin("slow.bin", 8 * MB, sent=2 * MB) as first:
+        assert is_admitted(first)
+        lapse()
+        Quota.objects.filter(collab=store.library.owner_collab).update(max_bytes=15 * MB)
+        with store.begin("next.bin", 8 * MB, sent=2 * MB) as second:
+            assert second.recv(100).startswith(b"HTTP/1.1 507 ")
+        assert store.put("small.bin", 3 * MB) == 201
+        first.sendall(bytes(6 * MB))
+        assert first.recv(100).startswith(b"HTTP/1.1 201 "), "its room is asked for anew, and is there"
+    wait_for(lambda: not list((settings.DRIVE_ROOT / "promised").glob("*.slow")), 10, "it is held after its end")
 
 
 # Upload links

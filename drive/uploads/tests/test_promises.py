@@ -120,6 +120,33 @@ def test_a_body_that_hardly_comes_loses_its_promise_within_minutes(library: Libr
     assert promises.others() == []
 
 
+def test_bodies_that_go_on_slowly_are_held_against_their_sender(library: Library, settings: Settings) -> None:
+    """What came of them is on the disk, in no quota: beginning such bodies again and again, one person filled it."""
+    leave(settings, library, 100 * MB)
+
+    def begin(number: int, sender: str, size: int = 80 * MB) -> str:
+        key = f"{number}" * 32
+        quota.promise(library, key, promises.BODY, size=size, files=1, disk=size, sender=sender)
+        path = layout.root() / f"promised/{key}.body"
+        made = json.loads(path.read_text())
+        path.write_text(json.dumps(made | {"made": made["made"] - promises.STILL - 600}))
+        return key
+
+    first = begin(1, "one")
+    for number in (2, 3):
+        with pytest.raises(DiskFullError, match="at the same time"):
+            begin(number, "one")
+        begin(number, "one", size=4 * MB)
+    begin(4, "another")
+    assert promises.others() == [], "they keep nobody out"
+    promises.end(first, promises.BODY)
+    assert begin(5, "one")
+    (slow,) = (layout.root() / "promised").glob(f"4*{promises.SLOW}")
+    os.utime(slow, (0, 0))
+    promises.sweep()
+    assert not slow.exists()
+
+
 def test_a_promise_lapses_without_bytes_and_is_made_anew_where_there_is_room(
     editor: User, library: Library, settings: Settings
 ) -> None:
