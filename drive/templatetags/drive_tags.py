@@ -1,11 +1,14 @@
 """Template tags and filters of the Drive, also for the pages of other apps."""
 
+from datetime import datetime, time, timedelta
 from typing import Any
 from uuid import UUID
 
 from django import template
 from django.db.models import QuerySet
 from django.urls import reverse
+from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
@@ -48,6 +51,15 @@ def collab_readme(context: template.Context, collab: Collab) -> dict[str, Any]:
     may_write = getattr(collab, "my_role", None) in (Role.ADMINISTRATOR, Role.EDITOR) and not collab.archived_at
     html, base = rendered_readme(collab, library_of(collab)), files_of(collab)
     return {"html": html, "base": base, "may_write": may_write, "csrf_token": context.get("csrf_token")}
+
+
+@register.filter
+def last_time(end: datetime) -> str:
+    """When a link ends: its last day, as its form asks for it, or the moment that the API was given."""
+    local = timezone.localtime(end)
+    if local.time() == time():
+        return date_format(local - timedelta(days=1), "DATE_FORMAT")
+    return date_format(local, "DATETIME_FORMAT")
 
 
 @register.simple_tag

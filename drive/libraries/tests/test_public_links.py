@@ -17,6 +17,7 @@ from django.db import DatabaseError, connection, connections
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
+from django.utils.formats import date_format
 from pytest_django import Settings
 from pytest_django.asserts import assertContains, assertNotContains, assertRedirects
 
@@ -460,6 +461,7 @@ def test_it_is_made_listed_and_revoked_on_its_page(owner: User, library: Library
     assertNotContains(response, PASSWORD)
     assert link.expires_at
     assert link.expires_at.date() == timezone.localdate() + timedelta(days=2), "the last day counts whole"
+    assertContains(response, f"until {date_format(timezone.localdate() + timedelta(days=1))}")
     assert [entry.verb for entry in AuditEntry.objects.filter(verb__startswith="link")] == ["link.made"]
     assert public_links.token(link) not in str(list(AuditEntry.objects.values_list("details")))
     Client().post(base(link), {"password": PASSWORD})
